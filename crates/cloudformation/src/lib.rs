@@ -1,0 +1,6 @@
+//! CloudFormation templates: the one intermediate form of every AWS project.
+//!
+//! Lives here: reading text with positions, intrinsics, the order of resources, and what changed between two states.
+//! Does not live here: making resources (`deployment` and the services), how other manifests become templates (`manifest`).
+
+pub mod node;

@@ -1,0 +1,4 @@
+//! Listeners, routes, the steps of a request, event shapes, and the service door.
+//!
+//! Lives here: see the modules.
+//! Does not live here: anything that another crate of the import table owns.

@@ -1,0 +1,19 @@
+//! The verbs of the product: one trait a file, admitted only when two sibling crates need it.
+//!
+//! Lives here: the seams at which siblings meet, and the plain data that passes through them.
+//! Does not live here: implementations; `cloudless::wiring` joins them.
+
+pub mod clock;
+pub mod invoke;
+pub mod log_sink;
+pub mod principals;
+pub mod random;
+pub mod resource_provider;
+pub mod runtime;
+pub mod service;
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// What an async method of a `dyn` seam returns: one allocation a call, nothing next to a process or a network hop.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,42 @@
+//! Where log lines go. They do not pass through the invoker.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::function::Function;
+use model::ids::{InstanceId, RequestId};
+use model::time::Timestamp;
+
+/// Takes log lines. Called from the loops that read instances' output, so it must not wait.
+pub trait LogSink: Send + Sync {
+    /// Takes one line.
+    fn write(&self, line: LogLine);
+}
+
+/// One line of a function's log, without its line end.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// The function; its revision is in it.
+    pub function: Arc<Function>,
+    /// The instance that wrote it.
+    pub instance: InstanceId,
+    /// The request that was running, if one was.
+    pub request_id: Option<RequestId>,
+    /// When it was read.
+    pub at: Timestamp,
+    /// Who wrote it.
+    pub origin: LogOrigin,
+    /// The text: as bytes, since user code writes what it likes.
+    pub text: Bytes,
+}
+
+/// Who wrote a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOrigin {
+    /// The function, on its standard output.
+    Stdout,
+    /// The function, on its standard error.
+    Stderr,
+    /// The platform: `INIT_START`, `START`, `END`, `REPORT`, and notes on what happened to the instance.
+    Platform,
+}

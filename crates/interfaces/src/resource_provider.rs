@@ -1,0 +1,113 @@
+//! Making, changing and deleting the resources of a template.
+//!
+//! Lives here: the seam between `deployment`, which decides on the order, and the services that own resources.
+//! Does not live here: intrinsics (`cloudformation`): properties arrive evaluated.
+
+use model::ids::{AccountId, LogicalId, Region, StackName};
+use serde_json::{Map, Value};
+
+use crate::BoxFuture;
+
+/// Properties or attributes of a resource.
+pub type Properties = Map<String, Value>;
+
+/// Knows some types of resources.
+pub trait ResourceProvider: Send + Sync {
+    /// The types that it knows, as `AWS::DynamoDB::Table`.
+    fn resource_types(&self) -> &[&'static str];
+
+    /// What is wrong with these properties, as far as can be told without making anything. Every property that
+    /// is not carried out is named: nothing is accepted and ignored.
+    fn check(&self, resource_type: &str, properties: &Properties) -> Vec<PropertyProblem>;
+
+    /// What `Ref` and `GetAtt` will give, as far as can be told before the resource is made: for checks.
+    fn foresee(&self, request: &ResourceRequest) -> Made;
+
+    /// What a change from `old` to `new` properties takes.
+    ///
+    /// Contract: AWS CloudFormation Template Reference, "Update requires" of each property.
+    fn plan_update(&self, resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan;
+
+    /// Makes a resource. Called again after a crash with the same request, it finds what it made.
+    fn create<'a>(
+        &'a self,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>>;
+
+    /// Changes a resource in place.
+    fn update<'a>(
+        &'a self,
+        physical_id: &'a str,
+        old: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>>;
+
+    /// Deletes a resource. One that is gone already is no error.
+    fn delete<'a>(
+        &'a self,
+        physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
+}
+
+/// A resource as its template wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRequest {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The stack.
+    pub stack: StackName,
+    /// The resource's name in the template.
+    pub logical_id: LogicalId,
+    /// Its type.
+    pub resource_type: String,
+    /// Its properties, evaluated.
+    pub properties: Properties,
+    /// A name for it, for when its properties give none: `stack-logical-RANDOM`, the same on every try.
+    pub generated_name: String,
+}
+
+/// A resource that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// What `Ref` gives.
+    pub physical_id: String,
+    /// What `GetAtt` gives, by attribute name; nested names keep their dots.
+    pub attributes: Properties,
+}
+
+/// What a change takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdatePlan {
+    /// Nothing that matters has changed.
+    Nothing,
+    /// "Update requires: No interruption" (or some).
+    InPlace,
+    /// "Update requires: Replacement".
+    Replace,
+}
+
+/// Something wrong with one property.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyProblem {
+    /// The way to it from the resource's properties: names and indexes.
+    pub path: Vec<String>,
+    /// Whether the resource is unusable, or only this property is not carried out.
+    pub severity: model::problem::Severity,
+    /// What is wrong.
+    pub title: String,
+    /// Why, or what the cloud does.
+    pub cause: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A resource could not be made, changed or deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// The provider's own words, as CloudFormation's `ResourceStatusReason` shows them.
+    pub message: String,
+}

@@ -1,0 +1,114 @@
+//! Instances of functions: starting one, and giving it an event.
+//!
+//! Lives here: the seam between the invoker, which decides, and the runtimes, which own processes.
+//! Does not live here: how an instance comes to be. A spawned process, a fork of a warm template and an
+//! isolate all look the same from here, so the invoker does not change when they do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use model::function::Function;
+use model::ids::{InstanceId, RequestId};
+
+use crate::BoxFuture;
+
+/// Makes instances.
+pub trait Runtime: Send + Sync {
+    /// Starts an instance and waits until its init is done. Dropping the future ends the process.
+    ///
+    /// # Errors
+    /// [`StartError`]: the function's own fault, or the machine's.
+    fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>>;
+
+    /// Says that a function's version has gone: what was kept to start it (templates, parked processes) may end.
+    fn retire(&self, function: &Function);
+}
+
+/// A started instance.
+pub struct Started {
+    /// The instance; free.
+    pub instance: Box<dyn Instance>,
+    /// How long its start took, init included.
+    pub init: Duration,
+}
+
+/// One instance: it runs one event at a time. Dropping it kills its processes.
+pub trait Instance: Send {
+    /// Its id.
+    fn id(&self) -> &InstanceId;
+
+    /// Runs the handler once. The instance enforces `deadline` itself and is dead after
+    /// [`Verdict::TimedOut`] and [`Verdict::Exited`].
+    fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion>;
+
+    /// Resolves when the instance's process ends while it is free; pending for as long as it lives.
+    /// Cancel-safe.
+    fn lost(&mut self) -> BoxFuture<'_, ()>;
+
+    /// Ends the instance in an orderly way: its process is asked, then killed.
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// One event, as an instance is given it.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// `context.aws_request_id`.
+    pub request_id: RequestId,
+    /// The event's JSON.
+    pub payload: Bytes,
+    /// When the function's timeout ends.
+    pub deadline: Instant,
+    /// `_X_AMZN_TRACE_ID`.
+    pub trace_id: String,
+    /// JSON of `context.client_context`.
+    pub client_context: Option<Bytes>,
+    /// The init's duration, when this event is the first of its instance: `REPORT` shows it.
+    pub init: Option<Duration>,
+}
+
+/// How one event ended.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// From the event sent to the reply received.
+    pub handler: Duration,
+    /// The last of the log that it wrote.
+    pub log_tail: Bytes,
+}
+
+/// What came of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The handler returned this JSON. The instance is free again.
+    Returned(Bytes),
+    /// The handler threw; the payload is the cloud's error object. The instance is free again.
+    Raised(Bytes),
+    /// The reply was over the limit; the payload is the cloud's error object. The instance is free again.
+    ResponseTooLarge(Bytes),
+    /// The deadline passed; the payload is the cloud's error object. The instance was killed.
+    TimedOut(Bytes),
+    /// The process ended in the middle; the payload is the cloud's error object.
+    Exited(Bytes),
+}
+
+/// An instance did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The function's code did not load, its init threw, ended its process or took too long. The payload is the
+    /// cloud's error object; invocations answer with it.
+    #[error("the init of the function failed")]
+    Init {
+        /// `{"errorType", "errorMessage", …}`.
+        payload: Bytes,
+        /// The last of the log that the init wrote.
+        log_tail: Bytes,
+    },
+    /// This machine could not start a process.
+    #[error("{reason}")]
+    Machine {
+        /// Why, for the developer.
+        reason: String,
+    },
+}

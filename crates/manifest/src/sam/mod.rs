@@ -1,0 +1,1 @@
+//! The SAM and CloudFormation front end.

@@ -1,0 +1,69 @@
+//! What has to be built before a function or a layer can run.
+//!
+//! Lives here: what a front end hands to `build`, and what `build` hands back.
+//! Does not live here: how it is built (`build`), where the manifest says so (`manifest`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::function::{RuntimeName, Toolchain};
+use crate::ids::LogicalId;
+use crate::problem::{Place, Problem};
+
+/// The code of one function or layer, as the project has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artefact {
+    /// The resource in the template that it belongs to.
+    pub logical_id: LogicalId,
+    /// Function or layer.
+    pub kind: ArtefactKind,
+    /// Where the code is; paths are relative to the project's folder.
+    pub source: CodeSource,
+    /// Where the manifest says so.
+    pub place: Place,
+}
+
+/// What is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtefactKind {
+    /// A function's code.
+    Function {
+        /// Its runtime.
+        runtime: RuntimeName,
+        /// Its handler, as the manifest says.
+        handler: String,
+    },
+    /// A layer's content.
+    Layer,
+}
+
+/// Where code comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeSource {
+    /// A folder, run where it lies.
+    Folder(PathBuf),
+    /// A `.zip` or `.jar`.
+    Archive(PathBuf),
+    /// Text in the template (`ZipFile`, `InlineCode`): the file `index` of the runtime's language.
+    Inline(String),
+}
+
+/// A built artefact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The folder that becomes `/var/task`, or a part of `/opt`.
+    pub code_root: PathBuf,
+    /// What runs it; layers have none.
+    pub toolchain: Option<Toolchain>,
+    /// Changes whenever a file below `code_root`, or a dependency, does.
+    pub digest: String,
+}
+
+/// All that was built of a project.
+#[derive(Debug, Clone, Default)]
+pub struct BuiltArtefacts {
+    /// By the resource that it belongs to. What failed is missing here and named in `problems`.
+    pub built: BTreeMap<LogicalId, Built>,
+    /// What failed or deserves a warning.
+    pub problems: Vec<Problem>,
+}

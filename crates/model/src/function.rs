@@ -1,0 +1,176 @@
+//! A function, as deployed: what to run, with what, under which limits.
+//!
+//! Lives here: the immutable description that gateway, invoker and runtimes share.
+//! Does not live here: invocations (`interfaces::invoke`), instances (`runtimes`), installing dependencies (`build`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::arn::Arn;
+use crate::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
+use crate::problem::Place;
+
+/// The languages that we run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Language {
+    /// `python3.N`.
+    Python,
+    /// `nodejsN.x`.
+    Node,
+}
+
+/// A Lambda runtime identifier, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuntimeName {
+    /// The language.
+    pub language: Language,
+    /// Python: 3. Node: the version asked for, as 20.
+    pub major: u32,
+    /// Python: the version asked for, as 11. Node: 0.
+    pub minor: u32,
+}
+
+/// No runtime of this name is run here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no runtime is called `{name}`")]
+pub struct ParseRuntimeError {
+    /// What was read.
+    pub name: String,
+}
+
+impl RuntimeName {
+    /// Reads `python3.11` or `nodejs20.x`.
+    ///
+    /// # Errors
+    /// [`ParseRuntimeError`] for every other text, those of languages that are not built yet included.
+    ///
+    /// Contract: AWS Lambda Developer Guide, "Lambda runtimes".
+    pub fn parse(name: &str) -> Result<Self, ParseRuntimeError> {
+        let number = |text: &str| -> Option<u32> {
+            (!text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit()))
+                .then(|| text.parse().ok())
+                .flatten()
+        };
+        let python = || {
+            Some(Self {
+                language: Language::Python,
+                major: 3,
+                minor: number(name.strip_prefix("python3.")?)?,
+            })
+        };
+        let node = || {
+            let version = name.strip_prefix("nodejs")?;
+            let major = version
+                .strip_suffix(".x")
+                .or_else(|| version.strip_suffix(".10"))?;
+            Some(Self {
+                language: Language::Node,
+                major: number(major)?,
+                minor: 0,
+            })
+        };
+        python().or_else(node).ok_or_else(|| ParseRuntimeError {
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for RuntimeName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.language {
+            Language::Python => write!(out, "python{}.{}", self.major, self.minor),
+            Language::Node => write!(out, "nodejs{}.x", self.major),
+        }
+    }
+}
+
+/// What starts the function's processes on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Toolchain {
+    /// The interpreter's binary.
+    pub interpreter: PathBuf,
+    /// Its version as it says itself, as `3.11.7` or `20.20.2`.
+    pub version: String,
+    /// Folders of modules that the project itself asked for; they win over `sdk_paths`.
+    pub dependency_paths: Vec<PathBuf>,
+    /// Folders of modules that the runtime brings along, as the AWS SDK; searched last.
+    pub sdk_paths: Vec<PathBuf>,
+}
+
+/// One version of a function. Everything that an instance needs to know; it never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the template.
+    pub logical_id: LogicalId,
+    /// Its name in Lambda's API.
+    pub name: FunctionName,
+    /// Its unqualified ARN.
+    pub arn: Arn,
+    /// `$LATEST`, or a published version's number.
+    pub version: String,
+    /// The account that owns it.
+    pub account: AccountId,
+    /// The region that it lives in.
+    pub region: Region,
+    /// The runtime that its manifest names.
+    pub runtime: RuntimeName,
+    /// `module.function`, as its manifest says.
+    pub handler: String,
+    /// The folder that the function sees as `/var/task`.
+    pub code_root: PathBuf,
+    /// Layers in the order in which they are laid over one another under `/opt`.
+    pub layers: Vec<PathBuf>,
+    /// What runs it here.
+    pub toolchain: Toolchain,
+    /// The variables of its manifest; the reserved ones are added by the runtime.
+    pub environment: BTreeMap<String, String>,
+    /// Memory, in MB.
+    pub memory_mb: u32,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// Size of `/tmp`, in MB.
+    pub ephemeral_storage_mb: u32,
+    /// Its execution role.
+    pub role: Arn,
+    /// How many instances it may have at most, when its manifest says so.
+    pub reserved_concurrency: Option<usize>,
+    /// Changes whenever anything changes that an instance could notice: code, configuration, toolchain.
+    pub fingerprint: String,
+    /// The revision in which it was deployed.
+    pub revision: RevisionId,
+    /// Where the manifest declares it.
+    pub place: Option<Place>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtime_names_read_back_as_they_were_written() {
+        for name in ["python3.8", "python3.14", "nodejs20.x", "nodejs24.x"] {
+            assert_eq!(RuntimeName::parse(name).unwrap().to_string(), name);
+        }
+        assert_eq!(RuntimeName::parse("nodejs8.10").unwrap().major, 8);
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for name in [
+            "",
+            "python",
+            "python3",
+            "python3.",
+            "python3.x",
+            "node20",
+            "nodejs20",
+            "java21",
+            "python3.99999",
+            "provided.al2023",
+        ] {
+            assert!(RuntimeName::parse(name).is_err(), "{name}");
+        }
+    }
+}

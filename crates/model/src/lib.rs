@@ -1,0 +1,16 @@
+//! The nouns of the product, as plain data: ids, ARNs, limits, problems in people's files, applications.
+//!
+//! Lives here: types that two or more crates pass to one another, and the parsing that makes them true.
+//! Does not live here: traits (`interfaces`), I/O, anything that waits.
+
+pub mod application;
+pub mod arn;
+pub mod artefact;
+pub mod function;
+pub mod http_api;
+pub mod ids;
+pub mod limits;
+pub mod principal;
+pub mod problem;
+pub mod rest_api;
+pub mod time;

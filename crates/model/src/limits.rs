@@ -1,0 +1,55 @@
+//! The providers' quotas, each named after its own name there: limits are part of the contract.
+//!
+//! Lives here: every number that a provider documents and that we enforce.
+//! Does not live here: limits of our own making (next to what they bound).
+
+use std::time::Duration;
+
+const MIB: usize = 1024 * 1024;
+
+/// AWS Lambda, "Lambda quotas": invocation payload (request and response), synchronous.
+pub const LAMBDA_SYNC_PAYLOAD_BYTES_MAX: usize = 6 * MIB;
+/// AWS Lambda, "Lambda quotas": function timeout.
+pub const LAMBDA_TIMEOUT_MAX: Duration = Duration::from_secs(900);
+/// AWS Lambda, `CreateFunction`: the timeout of a function that names none.
+pub const LAMBDA_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
+/// AWS Lambda, `CreateFunction`: memory of a function that names none, in MB.
+pub const LAMBDA_MEMORY_MB_DEFAULT: u32 = 128;
+/// AWS Lambda, "Lambda quotas": function memory allocation, smallest, in MB.
+pub const LAMBDA_MEMORY_MB_MIN: u32 = 128;
+/// AWS Lambda, "Lambda quotas": function memory allocation, largest, in MB.
+pub const LAMBDA_MEMORY_MB_MAX: u32 = 10_240;
+/// AWS Lambda, "Lambda quotas": `/tmp` of a function that names no size, in MB.
+pub const LAMBDA_EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;
+/// AWS Lambda, "Lambda runtimes": the init phase is limited to ten seconds.
+pub const LAMBDA_INIT_MAX: Duration = Duration::from_secs(10);
+/// AWS Lambda, "Lambda quotas": concurrent executions of an account in a region.
+pub const LAMBDA_CONCURRENT_EXECUTIONS: usize = 1_000;
+/// AWS Lambda, "Lambda quotas": all environment variables of a function together, in bytes.
+pub const LAMBDA_ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+/// AWS Lambda, `Invoke`, `LogType: Tail`: the last 4 KB of the log.
+pub const LAMBDA_LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
+
+/// Amazon API Gateway, "Quotas for REST APIs" and "… for HTTP APIs": payload size.
+pub const GATEWAY_PAYLOAD_BYTES_MAX: usize = 10 * MIB;
+/// Amazon API Gateway, "Quotas for REST APIs": total combined size of request line and header values.
+pub const REST_HEADER_BYTES_MAX: usize = 10_240;
+/// Amazon API Gateway, "Quotas for HTTP APIs": total combined size of request line and header values.
+pub const HTTP_API_HEADER_BYTES_MAX: usize = 10_240;
+/// Amazon API Gateway, "Quotas for REST APIs": integration timeout.
+pub const REST_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
+/// Amazon API Gateway, "Quotas for HTTP APIs": maximum integration timeout.
+pub const HTTP_API_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Amazon DynamoDB, "Service, account, and table quotas": item size.
+pub const DYNAMODB_ITEM_BYTES_MAX: usize = 400 * 1024;
+/// Amazon DynamoDB, "Service, account, and table quotas": partition key length.
+pub const DYNAMODB_PARTITION_KEY_BYTES_MAX: usize = 2_048;
+/// Amazon DynamoDB, "Service, account, and table quotas": sort key length.
+pub const DYNAMODB_SORT_KEY_BYTES_MAX: usize = 1_024;
+/// Amazon DynamoDB, `Query` and `Scan`: data read for one page.
+pub const DYNAMODB_PAGE_BYTES_MAX: usize = MIB;
+/// Amazon DynamoDB, "Low-level API": a request's body.
+pub const DYNAMODB_REQUEST_BYTES_MAX: usize = 16 * MIB;
+/// Amazon DynamoDB, "Service, account, and table quotas": nesting of attributes.
+pub const DYNAMODB_NESTING_MAX: usize = 32;
