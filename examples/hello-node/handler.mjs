@@ -1,0 +1,1 @@
+export const hello = async (event) => ({ message: `Hello, ${event.pathParameters.name}!` });
