@@ -1,4 +1,75 @@
 //! The ordered key-value seam: checked batches, scans, versionstamps, and the suite that every store passes.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: the [`Store`] trait with the data that goes through it, the layout of every key, the conformance suite.
+//! Does not live here: implementations (`store-embedded`), what a value means (the crate that owns the key).
+//!
+//! # The promise
+//! - **Ordered.** Keys are bytes and sort as bytes.
+//! - **Checked batches.** [`Store::commit`] applies all of a batch or nothing. Its checks see every batch that was
+//!   committed before it, and no other batch comes between its checks and its writes.
+//! - **Durable.** When `commit` returns, the batch survives the end of the process and of the power.
+//! - **Versionstamps.** Every commit gets a [`Versionstamp`] that is greater than those of all commits before it, also
+//!   after a restart. A batch can put its own stamp into its keys: so a stream's order is commit order.
+//! - **Reads.** One call sees one moment, and all that was committed before it began. Readers never wait for writers.
+//!
+//! # All key shapes
+//! Every key begins with [`keys::FORMAT`], account, region and a byte for the owner ([`keys::Owner`]). `text` is the
+//! encoding of [`keys::KeyWriter::bytes`]: escaped, ended, and sorting as the text does. What follows the owner:
+//!
+//! | owner | shape | value |
+//! | --- | --- | --- |
+//! | `Tables` `01` | `01` text(table name) | the table's descriptor |
+//! | `Tables` `01` | `02` table id (16 bytes) | empty; there while the table is: every write of an item checks it |
+//! | `Tables` `01` | `02` table id, hash of the partition key (4 bytes), partition key, sort key | an item |
+//! | `Tables` `01` | `03` table id (16 bytes) | empty; a deleted table whose items are still to be removed |
+//! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
+//!
+//! A new shape is entered here in the commit that brings it.
+
+pub mod batch;
+pub mod errors;
+pub mod keys;
+pub mod limits;
+pub mod scan;
+#[cfg(feature = "suite")]
+pub mod suite;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use batch::{Batch, Check, Versionstamp, Write};
+pub use bytes::Bytes;
+pub use errors::{CommitError, ReadError};
+pub use scan::{Direction, Page, PageLimit, Range, Row};
+
+/// What the async methods of [`Store`] return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An ordered, durable map from bytes to bytes. See the crate's documentation for what it promises.
+pub trait Store: Send + Sync {
+    /// The value of a key; none when there is no such key.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the medium fails; later calls may succeed.
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>>;
+
+    /// The rows of a range, from its start (or from its end, backwards) until the limit is met.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the medium fails; later calls may succeed.
+    fn scan<'a>(
+        &'a self,
+        range: &'a Range,
+        direction: Direction,
+        limit: PageLimit,
+    ) -> BoxFuture<'a, Result<Page, ReadError>>;
+
+    /// Applies a batch if all its checks hold; durable when it returns.
+    ///
+    /// If the future is dropped before it is ready, the batch may or may not have been applied.
+    ///
+    /// # Errors
+    /// [`CommitError::CheckFailed`]: nothing was applied; read again and decide anew. The other cases say whether the
+    /// batch may be sent again.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Versionstamp, CommitError>>;
+}
