@@ -50,7 +50,9 @@ impl Headers {
     /// The first value of this name, in any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&HeaderValue> {
-        self.get_all(name).next()
+        self.iter()
+            .find(|(sent, _)| sent.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The first value of this name, where it is visible ASCII.
