@@ -2,3 +2,5 @@
 //!
 //! Lives here: see the modules.
 //! Does not live here: anything that another crate of the import table owns.
+
+pub mod records;

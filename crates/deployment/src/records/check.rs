@@ -1,0 +1,217 @@
+//! Compares properties with the tables.
+//!
+//! Lives here: unknown names, missing ones, values of the wrong shape, and what is not carried out.
+//! Does not live here: the tables (one file a service), rules about values that only one service has.
+
+use interfaces::resource_provider::{Properties, PropertyProblem};
+use model::problem::Severity;
+use serde_json::Value;
+
+use super::table::{Fate, Presence, Property, Shape};
+
+/// How many edits may lie between a name and the one that its author probably meant.
+const EDITS_MAX: usize = 3;
+
+/// A problem that makes the resource unusable.
+pub(super) fn problem_at(path: &[&str], title: String) -> PropertyProblem {
+    PropertyProblem {
+        path: path.iter().map(|step| (*step).to_owned()).collect(),
+        severity: Severity::Error,
+        title,
+        cause: None,
+        help: None,
+    }
+}
+
+/// Turning a problem into the one that is meant.
+pub(super) trait Details {
+    /// The same, as a warning.
+    fn warning(self) -> Self;
+    /// The same, with its cause.
+    fn because(self, cause: impl Into<String>) -> Self;
+}
+
+impl Details for PropertyProblem {
+    fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}
+
+/// The text of a scalar, as CloudFormation hands it to a service that wants a text.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Everything that is wrong with these properties, or not carried out.
+pub(super) fn check_properties(
+    known: &[Property],
+    given: &Properties,
+    path: &[&str],
+    problems: &mut Vec<PropertyProblem>,
+) {
+    for property in known {
+        if property.presence == Presence::Required && !given.contains_key(property.name) {
+            problems.push(
+                problem_at(path, format!("`{}` is missing", property.name))
+                    .because(format!("Property {} cannot be empty.", property.name)),
+            );
+        }
+    }
+    for (name, value) in given {
+        let mut here = path.to_vec();
+        here.push(name);
+        match known.iter().find(|property| property.name == name) {
+            Some(property) => check_property(property, value, &here, problems),
+            None => problems.push(unknown(known, name, &here)),
+        }
+    }
+}
+
+fn check_property(
+    property: &Property,
+    value: &Value,
+    path: &[&str],
+    problems: &mut Vec<PropertyProblem>,
+) {
+    match property.fate {
+        Fate::CarriedOut => check_shape(property.shape, value, path, problems),
+        Fate::NothingToDo(_) | Fate::Missing(_) | Fate::Refused(_) => {
+            report(property.fate, property.name, path, problems);
+        }
+    }
+}
+
+fn report(fate: Fate, what: &str, path: &[&str], problems: &mut Vec<PropertyProblem>) {
+    match fate {
+        Fate::CarriedOut | Fate::NothingToDo(_) => {}
+        Fate::Missing(why) => problems.push(
+            problem_at(path, format!("`{what}` is not carried out"))
+                .warning()
+                .because(why),
+        ),
+        Fate::Refused(why) => {
+            problems.push(problem_at(path, format!("`{what}` is not carried out")).because(why));
+        }
+    }
+}
+
+fn unknown(known: &[Property], name: &str, path: &[&str]) -> PropertyProblem {
+    let near = known
+        .iter()
+        .map(|property| (edits(name, property.name), property.name))
+        .min()
+        .filter(|(edits, _)| *edits <= EDITS_MAX.min(name.len() / 2));
+    let mut problem = problem_at(path, format!("there is no property `{name}`"))
+        .because(format!("Encountered unsupported property {name}"));
+    problem.help = near.map(|(_, near)| format!("did you mean `{near}`?"));
+    problem
+}
+
+fn check_shape(shape: Shape, value: &Value, path: &[&str], problems: &mut Vec<PropertyProblem>) {
+    let name = path.last().copied().unwrap_or_default();
+    let mut refuse = |wanted: &str| {
+        problems.push(
+            problem_at(path, format!("`{name}` is not {wanted}"))
+                .because(format!("Value of property {name} must be {wanted}")),
+        );
+    };
+    match shape {
+        Shape::Any => {}
+        Shape::Text => {
+            if text_of(value).is_none() {
+                refuse("of type String");
+            }
+        }
+        Shape::Flag => {
+            if !matches!(text_of(value).as_deref(), Some("true" | "false")) {
+                refuse("of type Boolean");
+            }
+        }
+        Shape::Whole(least, most) => {
+            match text_of(value).and_then(|text| text.parse::<i64>().ok()) {
+                None => refuse("of type Integer"),
+                Some(number) if number < least || most < number => {
+                    refuse(&format!("between {least} and {most}"));
+                }
+                Some(_) => {}
+            }
+        }
+        Shape::Choice(choices) => check_choice(choices, value, path, problems),
+        Shape::TextMap => match value.as_object() {
+            Some(members) if members.values().all(|member| text_of(member).is_some()) => {}
+            Some(_) | None => refuse("an object with String (or simple type) properties"),
+        },
+        Shape::List(item_shape) => match value.as_array() {
+            None => refuse("of type List"),
+            Some(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let index = index.to_string();
+                    let mut here = path.to_vec();
+                    here.push(&index);
+                    check_shape(*item_shape, item, &here, problems);
+                }
+            }
+        },
+        Shape::Object(known) => match value.as_object() {
+            None => refuse("an object"),
+            Some(members) => check_properties(known, members, path, problems),
+        },
+    }
+}
+
+fn check_choice(
+    choices: &[(&str, Fate)],
+    value: &Value,
+    path: &[&str],
+    problems: &mut Vec<PropertyProblem>,
+) {
+    let name = path.last().copied().unwrap_or_default();
+    let text = text_of(value);
+    match choices
+        .iter()
+        .find(|(choice, _)| text.as_deref() == Some(*choice))
+    {
+        Some((choice, fate)) => report(*fate, &format!("{name}: {choice}"), path, problems),
+        None => {
+            let all: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+            let shown = text.unwrap_or_else(|| value.to_string());
+            problems.push(
+                problem_at(path, format!("`{shown}` is no value of `{name}`"))
+                    .because(format!("it is one of {}", all.join(", "))),
+            );
+        }
+    }
+}
+
+/// Letters to be added, removed or exchanged, at most `EDITS_MAX + 1`.
+fn edits(left: &str, right: &str) -> usize {
+    if EDITS_MAX < left.len().abs_diff(right.len()) {
+        return EDITS_MAX + 1;
+    }
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, left_byte) in left.bytes().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        for (cell, right_byte) in row.iter_mut().skip(1).zip(right.bytes()) {
+            let changed = diagonal + usize::from(!left_byte.eq_ignore_ascii_case(&right_byte));
+            diagonal = *cell;
+            before = changed.min(diagonal + 1).min(before + 1);
+            *cell = before;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or(EDITS_MAX + 1)
+}

@@ -1,0 +1,193 @@
+//! What is known of the resource types of Amazon API Gateway version 2: HTTP APIs.
+//!
+//! Lives here: the tables.
+//! Does not live here: making routes of them (`application::http`), REST APIs (`gateway_rest`), WebSocket APIs, which
+//! are refused.
+//!
+//! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway V2".
+
+use super::table::{
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+};
+
+/// The types of HTTP APIs that are only records here.
+pub(super) const TYPES: &[TypeTable] = &[
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Api",
+        properties: API,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Route",
+        properties: ROUTE,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Integration",
+        properties: INTEGRATION,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Stage",
+        properties: STAGE,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Deployment",
+        properties: DEPLOYMENT,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::Authorizer",
+        properties: AUTHORIZER,
+    },
+];
+
+const WEBSOCKETS_ONLY: &str = "it belongs to WebSocket APIs";
+
+const API: &[Property] = &[
+    idle("ApiKeySelectionExpression", WEBSOCKETS_ONLY),
+    missing("BasePath", "the base path of a definition is not read"),
+    carried("Body", Shape::Any),
+    refused(
+        "BodyS3Location",
+        "Amazon S3 is not served yet: put the definition into `Body`",
+    ),
+    carried("CorsConfiguration", Shape::Object(CORS)),
+    idle(
+        "CredentialsArn",
+        "functions of this project are invoked whatever the role",
+    ),
+    idle("Description", FOR_PEOPLE),
+    idle(
+        "DisableExecuteApiEndpoint",
+        "every API has one address here: this machine's",
+    ),
+    idle("DisableSchemaValidation", WEBSOCKETS_ONLY),
+    idle(
+        "FailOnWarnings",
+        "problems of the definition are always reported",
+    ),
+    idle("IpAddressType", OF_THE_CLOUD),
+    carried("Name", Shape::Text),
+    carried(
+        "ProtocolType",
+        Shape::Choice(&[
+            ("HTTP", Fate::CarriedOut),
+            (
+                "WEBSOCKET",
+                Fate::Refused("WebSocket APIs are not built yet"),
+            ),
+        ]),
+    )
+    .replaces(),
+    carried("RouteKey", Shape::Text),
+    idle("RouteSelectionExpression", WEBSOCKETS_ONLY),
+    idle("Tags", FOR_PEOPLE),
+    carried("Target", Shape::Text),
+    idle("Version", FOR_PEOPLE),
+];
+
+const CORS: &[Property] = &[
+    carried("AllowCredentials", Shape::Flag),
+    carried("AllowHeaders", Shape::List(&Shape::Text)),
+    carried("AllowMethods", Shape::List(&Shape::Text)),
+    carried("AllowOrigins", Shape::List(&Shape::Text)),
+    carried("ExposeHeaders", Shape::List(&Shape::Text)),
+    carried("MaxAge", Shape::Whole(-1, 86_400)),
+];
+
+const GUARD: &str = "it cannot be enforced yet, so what it guards is not served";
+
+const ROUTE: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    idle("ApiKeyRequired", WEBSOCKETS_ONLY),
+    missing("AuthorizationScopes", GUARD),
+    carried(
+        "AuthorizationType",
+        Shape::Choice(&[
+            ("NONE", Fate::CarriedOut),
+            ("AWS_IAM", Fate::Missing(GUARD)),
+            ("CUSTOM", Fate::Missing(GUARD)),
+            ("JWT", Fate::Missing(GUARD)),
+        ]),
+    ),
+    missing("AuthorizerId", GUARD),
+    idle("ModelSelectionExpression", WEBSOCKETS_ONLY),
+    idle("OperationName", FOR_PEOPLE),
+    idle("RequestModels", WEBSOCKETS_ONLY),
+    idle("RequestParameters", WEBSOCKETS_ONLY),
+    carried("RouteKey", Shape::Text).required(),
+    idle("RouteResponseSelectionExpression", WEBSOCKETS_ONLY),
+    carried("Target", Shape::Text),
+];
+
+const INTEGRATION: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    carried("ConnectionId", Shape::Text),
+    carried("ConnectionType", Shape::Text),
+    idle("ContentHandlingStrategy", WEBSOCKETS_ONLY),
+    idle(
+        "CredentialsArn",
+        "functions of this project are invoked whatever the role",
+    ),
+    idle("Description", FOR_PEOPLE),
+    carried("IntegrationMethod", Shape::Text),
+    carried("IntegrationSubtype", Shape::Text),
+    carried("IntegrationType", Shape::Text).required(),
+    carried("IntegrationUri", Shape::Text),
+    idle("PassthroughBehavior", WEBSOCKETS_ONLY),
+    carried(
+        "PayloadFormatVersion",
+        Shape::Choice(&[("1.0", Fate::CarriedOut), ("2.0", Fate::CarriedOut)]),
+    ),
+    carried("RequestParameters", Shape::Any),
+    idle("RequestTemplates", WEBSOCKETS_ONLY),
+    carried("ResponseParameters", Shape::Any),
+    idle("TemplateSelectionExpression", WEBSOCKETS_ONLY),
+    carried("TimeoutInMillis", Shape::Whole(50, 30_000)),
+    missing("TlsConfig", "private integrations are not built yet"),
+];
+
+const THROTTLES: &str = "requests are not throttled yet";
+const ACCESS_LOG: &str = "every request is logged on the terminal already";
+
+const STAGE: &[Property] = &[
+    idle("AccessLogSettings", ACCESS_LOG),
+    idle("AccessPolicyId", OF_THE_CLOUD),
+    carried("ApiId", Shape::Text).required().replaces(),
+    carried("AutoDeploy", Shape::Flag),
+    idle("ClientCertificateId", WEBSOCKETS_ONLY),
+    carried("DefaultRouteSettings", Shape::Object(ROUTE_SETTINGS)),
+    carried("DeploymentId", Shape::Text),
+    idle("Description", FOR_PEOPLE),
+    missing("RouteSettings", THROTTLES),
+    carried("StageName", Shape::Text).required().replaces(),
+    carried("StageVariables", Shape::TextMap),
+    idle("Tags", FOR_PEOPLE),
+];
+
+const ROUTE_SETTINGS: &[Property] = &[
+    idle("DataTraceEnabled", WEBSOCKETS_ONLY),
+    idle("DetailedMetricsEnabled", ACCESS_LOG),
+    idle("LoggingLevel", WEBSOCKETS_ONLY),
+    missing("ThrottlingBurstLimit", THROTTLES),
+    missing("ThrottlingRateLimit", THROTTLES),
+];
+
+const DEPLOYMENT: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    idle("Description", FOR_PEOPLE),
+    carried("StageName", Shape::Text),
+];
+
+const ROUTES_LEFT_OUT: &str = "the routes that the authorizer guards are reported, and not served";
+
+const AUTHORIZER: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    idle("AuthorizerCredentialsArn", ROUTES_LEFT_OUT),
+    idle("AuthorizerPayloadFormatVersion", ROUTES_LEFT_OUT),
+    idle("AuthorizerResultTtlInSeconds", ROUTES_LEFT_OUT),
+    carried("AuthorizerType", Shape::Text).required(),
+    idle("AuthorizerUri", ROUTES_LEFT_OUT),
+    idle("EnableSimpleResponses", ROUTES_LEFT_OUT),
+    idle("IdentitySource", ROUTES_LEFT_OUT),
+    idle("IdentityValidationExpression", WEBSOCKETS_ONLY),
+    idle("JwtConfiguration", ROUTES_LEFT_OUT),
+    carried("Name", Shape::Text).required(),
+];

@@ -1,0 +1,271 @@
+//! What is known of the resource types of Amazon API Gateway: REST APIs.
+//!
+//! Lives here: the tables.
+//! Does not live here: making routes of them (`application::rest`), HTTP APIs (`gateway_http`). What guards a method
+//! and cannot be enforced yet is a warning here, and `application` leaves such a method out.
+//!
+//! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway".
+
+use super::table::{
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+};
+
+/// The types of REST APIs that are only records here.
+pub(super) const TYPES: &[TypeTable] = &[
+    TypeTable {
+        name: "AWS::ApiGateway::RestApi",
+        properties: REST_API,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Resource",
+        properties: RESOURCE,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Method",
+        properties: METHOD,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Deployment",
+        properties: DEPLOYMENT,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Stage",
+        properties: STAGE,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Account",
+        properties: ACCOUNT,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Authorizer",
+        properties: AUTHORIZER,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::RequestValidator",
+        properties: REQUEST_VALIDATOR,
+    },
+    TypeTable {
+        name: "AWS::ApiGateway::Model",
+        properties: MODEL,
+    },
+];
+
+const REST_API: &[Property] = &[
+    missing("ApiKeySourceType", "API keys are not built yet"),
+    carried("BinaryMediaTypes", Shape::List(&Shape::Text)),
+    carried("Body", Shape::Any),
+    refused(
+        "BodyS3Location",
+        "Amazon S3 is not served yet: put the definition into `Body`",
+    ),
+    refused("CloneFrom", "there is no other API to clone"),
+    idle("Description", FOR_PEOPLE),
+    idle("DisableExecuteApiEndpoint", ONE_ADDRESS),
+    idle("EndpointAccessMode", OF_THE_CLOUD),
+    idle("EndpointConfiguration", ONE_ADDRESS),
+    idle(
+        "FailOnWarnings",
+        "problems of the definition are always reported",
+    ),
+    missing("MinimumCompressionSize", "replies are not compressed"),
+    idle("Mode", "the definition is always the whole API"),
+    carried("Name", Shape::Text),
+    carried("Parameters", Shape::TextMap),
+    missing("Policy", GUARD),
+    idle("SecurityPolicy", OF_THE_CLOUD),
+    idle("Tags", FOR_PEOPLE),
+];
+
+const ONE_ADDRESS: &str = "every API has one address here: this machine's";
+const GUARD: &str = "it cannot be enforced yet, so what it guards is not served";
+
+const RESOURCE: &[Property] = &[
+    carried("ParentId", Shape::Text).required().replaces(),
+    carried("PathPart", Shape::Text).required().replaces(),
+    carried("RestApiId", Shape::Text).required().replaces(),
+];
+
+const METHOD: &[Property] = &[
+    carried(
+        "ApiKeyRequired",
+        Shape::Choice(&[("false", Fate::CarriedOut), ("true", Fate::Missing(GUARD))]),
+    ),
+    missing("AuthorizationScopes", GUARD),
+    carried(
+        "AuthorizationType",
+        Shape::Choice(&[
+            ("NONE", Fate::CarriedOut),
+            ("AWS_IAM", Fate::Missing(GUARD)),
+            ("CUSTOM", Fate::Missing(GUARD)),
+            ("COGNITO_USER_POOLS", Fate::Missing(GUARD)),
+        ]),
+    ),
+    missing("AuthorizerId", GUARD),
+    carried("HttpMethod", Shape::Text).required().replaces(),
+    carried("Integration", Shape::Object(INTEGRATION)),
+    carried("MethodResponses", Shape::List(&Shape::Any)),
+    idle("OperationName", FOR_PEOPLE),
+    idle("RequestModels", WITHOUT_VALIDATOR),
+    idle("RequestParameters", WITHOUT_VALIDATOR),
+    missing("RequestValidatorId", GUARD),
+    carried("ResourceId", Shape::Text).required().replaces(),
+    carried("RestApiId", Shape::Text).required().replaces(),
+];
+
+const WITHOUT_VALIDATOR: &str = "nothing is done with it without a request validator";
+
+const INTEGRATION: &[Property] = &[
+    idle(
+        "CacheKeyParameters",
+        "the cache itself is reported where it is switched on",
+    ),
+    idle(
+        "CacheNamespace",
+        "the cache itself is reported where it is switched on",
+    ),
+    carried("ConnectionId", Shape::Text),
+    carried("ConnectionType", Shape::Text),
+    carried("ContentHandling", Shape::Text),
+    idle(
+        "Credentials",
+        "functions of this project are invoked whatever the role",
+    ),
+    carried("IntegrationHttpMethod", Shape::Text),
+    carried("IntegrationResponses", Shape::List(&Shape::Any)),
+    missing(
+        "IntegrationTarget",
+        "private integrations are not built yet",
+    ),
+    carried("PassthroughBehavior", Shape::Text),
+    carried("RequestParameters", Shape::TextMap),
+    carried("RequestTemplates", Shape::TextMap),
+    carried(
+        "ResponseTransferMode",
+        Shape::Choice(&[
+            ("BUFFERED", Fate::CarriedOut),
+            ("STREAM", Fate::Missing("replies are not streamed yet")),
+        ]),
+    ),
+    carried("TimeoutInMillis", Shape::Whole(50, 29_000)),
+    carried("Type", Shape::Text).required(),
+    carried("Uri", Shape::Text),
+];
+
+const DEPLOYMENT: &[Property] = &[
+    missing("DeploymentCanarySettings", TRAFFIC).replaces(),
+    idle("Description", FOR_PEOPLE),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    carried("StageDescription", Shape::Object(STAGE_DESCRIPTION)),
+    carried("StageName", Shape::Text),
+];
+
+const TRAFFIC: &str = "traffic is not split: the last deployment takes all of it";
+
+const STAGE_DESCRIPTION: &[Property] = &[
+    idle("AccessLogSetting", ACCESS_LOG),
+    carried("CacheClusterEnabled", Shape::Choice(CACHE)),
+    idle("CacheClusterSize", OF_THE_CLOUD),
+    idle("CacheDataEncrypted", OF_THE_CLOUD),
+    idle("CacheTtlInSeconds", WITHOUT_CACHE),
+    carried("CachingEnabled", Shape::Choice(CACHE)),
+    missing("CanarySetting", TRAFFIC),
+    missing(
+        "ClientCertificateId",
+        "no certificate is shown to integrations",
+    ),
+    idle("DataTraceEnabled", ACCESS_LOG),
+    idle("Description", FOR_PEOPLE),
+    idle("DocumentationVersion", FOR_PEOPLE),
+    idle("LoggingLevel", ACCESS_LOG),
+    carried(
+        "MethodSettings",
+        Shape::List(&Shape::Object(METHOD_SETTING)),
+    ),
+    idle("MetricsEnabled", ACCESS_LOG),
+    idle("Tags", FOR_PEOPLE),
+    missing("ThrottlingBurstLimit", THROTTLES),
+    missing("ThrottlingRateLimit", THROTTLES),
+    carried("TracingEnabled", Shape::Choice(TRACES)),
+    carried("Variables", Shape::TextMap),
+];
+
+const ACCESS_LOG: &str = "every request is logged on the terminal already";
+const WITHOUT_CACHE: &str = "nothing is cached";
+const THROTTLES: &str = "requests are not throttled yet";
+const CACHE: &[(&str, Fate)] = &[
+    ("false", Fate::CarriedOut),
+    ("true", Fate::Missing("replies are not cached yet")),
+];
+const TRACES: &[(&str, Fate)] = &[
+    ("false", Fate::CarriedOut),
+    ("true", Fate::Missing("traces are not sent to X-Ray")),
+];
+
+const METHOD_SETTING: &[Property] = &[
+    idle("CacheDataEncrypted", OF_THE_CLOUD),
+    idle("CacheTtlInSeconds", WITHOUT_CACHE),
+    carried("CachingEnabled", Shape::Choice(CACHE)),
+    idle("DataTraceEnabled", ACCESS_LOG),
+    carried("HttpMethod", Shape::Text),
+    idle("LoggingLevel", ACCESS_LOG),
+    idle("MetricsEnabled", ACCESS_LOG),
+    carried("ResourcePath", Shape::Text),
+    missing("ThrottlingBurstLimit", THROTTLES),
+    missing("ThrottlingRateLimit", THROTTLES),
+];
+
+const STAGE: &[Property] = &[
+    idle("AccessLogSetting", ACCESS_LOG),
+    carried("CacheClusterEnabled", Shape::Choice(CACHE)),
+    idle("CacheClusterSize", OF_THE_CLOUD),
+    missing("CanarySetting", TRAFFIC),
+    missing(
+        "ClientCertificateId",
+        "no certificate is shown to integrations",
+    ),
+    carried("DeploymentId", Shape::Text),
+    idle("Description", FOR_PEOPLE),
+    idle("DocumentationVersion", FOR_PEOPLE),
+    carried(
+        "MethodSettings",
+        Shape::List(&Shape::Object(METHOD_SETTING)),
+    ),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    carried("StageName", Shape::Text).replaces(),
+    idle("Tags", FOR_PEOPLE),
+    carried("TracingEnabled", Shape::Choice(TRACES)),
+    carried("Variables", Shape::TextMap),
+];
+
+const ACCOUNT: &[Property] = &[idle("CloudWatchRoleArn", ACCESS_LOG)];
+
+const AUTHORIZER: &[Property] = &[
+    idle("AuthType", FOR_PEOPLE),
+    idle("AuthorizerCredentials", METHODS_LEFT_OUT),
+    idle("AuthorizerResultTtlInSeconds", METHODS_LEFT_OUT),
+    idle("AuthorizerUri", METHODS_LEFT_OUT),
+    idle("IdentitySource", METHODS_LEFT_OUT),
+    idle("IdentityValidationExpression", METHODS_LEFT_OUT),
+    carried("Name", Shape::Text).required(),
+    idle("ProviderARNs", METHODS_LEFT_OUT),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    carried("Type", Shape::Text).required(),
+];
+
+const METHODS_LEFT_OUT: &str =
+    "the methods that the authorizer guards are reported, and not served";
+
+const REQUEST_VALIDATOR: &[Property] = &[
+    carried("Name", Shape::Text).replaces(),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    idle("ValidateRequestBody", METHODS_LEFT_OUT),
+    idle("ValidateRequestParameters", METHODS_LEFT_OUT),
+];
+
+const MODEL: &[Property] = &[
+    idle("ContentType", WITHOUT_VALIDATOR).replaces(),
+    idle("Description", FOR_PEOPLE),
+    carried("Name", Shape::Text).replaces(),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    idle("Schema", WITHOUT_VALIDATOR),
+];

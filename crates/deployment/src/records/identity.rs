@@ -1,0 +1,255 @@
+//! Physical ids and attributes, as AWS forms them.
+//!
+//! Lives here: what `Ref` and `GetAtt` give for each type.
+//! Does not live here: checking properties (`check`).
+//!
+//! Contract: AWS CloudFormation Template Reference, "Return values" of each type.
+
+use interfaces::resource_provider::{Made, Properties, ResourceRequest};
+use model::arn::{Arn, PARTITION};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::check::text_of;
+
+/// Lambda, IAM: the longest name that is generated.
+const NAME_LENGTH_MAX: usize = 64;
+/// Amazon S3, "Bucket naming rules": the longest name.
+const BUCKET_NAME_LENGTH_MAX: usize = 63;
+const LETTERS_AND_DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// What the resource is called, and what can be asked of it.
+///
+/// The same request always gives the same answer. Differs: a published version or layer version has number 1, since
+/// versions are not kept.
+pub(super) fn identity(request: &ResourceRequest) -> Made {
+    match request.resource_type.as_str() {
+        "AWS::Lambda::Function" => function(request),
+        "AWS::Lambda::Version" => version(request),
+        "AWS::Lambda::Alias" => alias(request),
+        "AWS::Lambda::Permission" => made(
+            &request.generated_name,
+            json!({"Id": request.generated_name}),
+        ),
+        "AWS::Lambda::LayerVersion" => layer_version(request),
+        "AWS::IAM::Role" => role(request),
+        "AWS::IAM::Policy" => made(
+            &request.generated_name,
+            json!({"Id": request.generated_name}),
+        ),
+        "AWS::IAM::ManagedPolicy" => managed_policy(request),
+        "AWS::Logs::LogGroup" => log_group(request),
+        "AWS::S3::Bucket" => bucket(request),
+        "AWS::ApiGateway::RestApi" => rest_api(request),
+        "AWS::ApiGateway::Resource" => with_id(request, 6, "ResourceId"),
+        "AWS::ApiGateway::Deployment" => with_id(request, 6, "DeploymentId"),
+        "AWS::ApiGateway::Authorizer" => with_id(request, 6, "AuthorizerId"),
+        "AWS::ApiGateway::RequestValidator" => with_id(request, 6, "RequestValidatorId"),
+        "AWS::ApiGateway::Model" => made(
+            &given(request, "Name").unwrap_or_else(|| id_of(request, 6)),
+            json!({}),
+        ),
+        "AWS::ApiGateway::Stage" => {
+            made(&given(request, "StageName").unwrap_or_default(), json!({}))
+        }
+        "AWS::ApiGatewayV2::Stage" => {
+            made(&given(request, "StageName").unwrap_or_default(), json!({}))
+        }
+        "AWS::ApiGatewayV2::Api" => http_api(request),
+        "AWS::ApiGatewayV2::Route" => with_id(request, 7, "RouteId"),
+        "AWS::ApiGatewayV2::Integration" => with_id(request, 7, "IntegrationId"),
+        "AWS::ApiGatewayV2::Deployment" => with_id(request, 6, "DeploymentId"),
+        "AWS::ApiGatewayV2::Authorizer" => with_id(request, 6, "AuthorizerId"),
+        // `AWS::ApiGateway::Method` and `Account`, `AWS::S3::BucketPolicy`: a name that means nothing.
+        _ => made(
+            &request.generated_name,
+            json!({"Id": request.generated_name}),
+        ),
+    }
+}
+
+fn made(physical_id: &str, attributes: Value) -> Made {
+    Made {
+        physical_id: physical_id.to_owned(),
+        attributes: match attributes {
+            Value::Object(members) => members,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Properties::new(),
+        },
+    }
+}
+
+fn given(request: &ResourceRequest, name: &str) -> Option<String> {
+    request
+        .properties
+        .get(name)
+        .and_then(text_of)
+        .filter(|text| !text.is_empty())
+}
+
+/// The name in this property, or one made of stack, logical id and something random.
+fn name_of(request: &ResourceRequest, property: &str, length_max: usize) -> String {
+    given(request, property).unwrap_or_else(|| shortened(&request.generated_name, length_max))
+}
+
+/// Keeps the end, where the random part is.
+fn shortened(name: &str, length_max: usize) -> String {
+    let surplus = name.chars().count().saturating_sub(length_max);
+    let kept: String = name.chars().skip(surplus).collect();
+    kept.trim_start_matches('-').to_owned()
+}
+
+fn digest_of(request: &ResourceRequest) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [
+        request.account.as_str(),
+        request.region.as_str(),
+        &request.resource_type,
+        &request.generated_name,
+    ] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
+/// An id of lower-case letters and digits that begins with a letter; at most 32 of them.
+fn id_of(request: &ResourceRequest, length: usize) -> String {
+    let letters = |(index, byte): (usize, u8)| {
+        let range = if index == 0 {
+            26
+        } else {
+            LETTERS_AND_DIGITS.len()
+        };
+        LETTERS_AND_DIGITS
+            .get(usize::from(byte) % range)
+            .map_or('a', |letter| char::from(*letter))
+    };
+    digest_of(request)
+        .into_iter()
+        .enumerate()
+        .map(letters)
+        .take(length)
+        .collect()
+}
+
+fn with_id(request: &ResourceRequest, length: usize, attribute: &str) -> Made {
+    let id = id_of(request, length);
+    let mut made = made(&id, json!({}));
+    made.attributes.insert(attribute.to_owned(), json!(id));
+    made
+}
+
+fn lambda_arn(request: &ResourceRequest, resource: String) -> String {
+    Arn::new("lambda", &request.region, &request.account, resource).to_string()
+}
+
+fn iam_arn(request: &ResourceRequest, resource: &str) -> String {
+    format!("arn:{PARTITION}:iam::{}:{resource}", request.account)
+}
+
+/// `FunctionName` may be a name, a partial ARN or an ARN, with or without a qualifier.
+fn function_in(request: &ResourceRequest) -> String {
+    let text = given(request, "FunctionName").unwrap_or_default();
+    match text.split_once("function:") {
+        Some((_, rest)) => rest.split(':').next().unwrap_or_default().to_owned(),
+        None => text.split(':').next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn function(request: &ResourceRequest) -> Made {
+    let name = match given(request, "FunctionName") {
+        Some(_) => function_in(request),
+        None => shortened(&request.generated_name, NAME_LENGTH_MAX),
+    };
+    made(
+        &name,
+        json!({
+            "Arn": lambda_arn(request, format!("function:{name}")),
+            "SnapStartResponse.ApplyOn": "None",
+            "SnapStartResponse.OptimizationStatus": "Off",
+        }),
+    )
+}
+
+fn version(request: &ResourceRequest) -> Made {
+    let arn = lambda_arn(request, format!("function:{}:1", function_in(request)));
+    made(&arn, json!({"Version": "1", "FunctionArn": arn}))
+}
+
+fn alias(request: &ResourceRequest) -> Made {
+    let name = given(request, "Name").unwrap_or_default();
+    let arn = lambda_arn(request, format!("function:{}:{name}", function_in(request)));
+    made(&arn, json!({"AliasArn": arn}))
+}
+
+fn layer_version(request: &ResourceRequest) -> Made {
+    let name = name_of(request, "LayerName", NAME_LENGTH_MAX);
+    let arn = lambda_arn(request, format!("layer:{name}:1"));
+    made(&arn, json!({"LayerVersionArn": arn}))
+}
+
+fn path_of(request: &ResourceRequest) -> String {
+    given(request, "Path").unwrap_or_else(|| "/".to_owned())
+}
+
+fn role(request: &ResourceRequest) -> Made {
+    let name = name_of(request, "RoleName", NAME_LENGTH_MAX);
+    let role_id = format!("AROA{}", id_of(request, 17).to_ascii_uppercase());
+    let arn = iam_arn(request, &format!("role{}{name}", path_of(request)));
+    made(&name, json!({"Arn": arn, "RoleId": role_id}))
+}
+
+fn managed_policy(request: &ResourceRequest) -> Made {
+    let name = name_of(request, "ManagedPolicyName", NAME_LENGTH_MAX);
+    let arn = iam_arn(request, &format!("policy{}{name}", path_of(request)));
+    made(&arn, json!({"PolicyArn": arn}))
+}
+
+fn log_group(request: &ResourceRequest) -> Made {
+    let name = given(request, "LogGroupName").unwrap_or_else(|| request.generated_name.clone());
+    let arn = Arn::new(
+        "logs",
+        &request.region,
+        &request.account,
+        format!("log-group:{name}:*"),
+    );
+    made(&name, json!({"Arn": arn.to_string()}))
+}
+
+fn bucket(request: &ResourceRequest) -> Made {
+    let generated = shortened(&request.generated_name, BUCKET_NAME_LENGTH_MAX).to_ascii_lowercase();
+    let name = given(request, "BucketName").unwrap_or(generated);
+    let region = &request.region;
+    made(
+        &name,
+        json!({
+            "Arn": format!("arn:{PARTITION}:s3:::{name}"),
+            "DomainName": format!("{name}.s3.amazonaws.com"),
+            "DualStackDomainName": format!("{name}.s3.dualstack.{region}.amazonaws.com"),
+            "RegionalDomainName": format!("{name}.s3.{region}.amazonaws.com"),
+            "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
+        }),
+    )
+}
+
+fn rest_api(request: &ResourceRequest) -> Made {
+    let id = id_of(request, 10);
+    let root = ResourceRequest {
+        generated_name: format!("{}/", request.generated_name),
+        ..request.clone()
+    };
+    made(
+        &id,
+        json!({"RestApiId": id, "RootResourceId": id_of(&root, 10)}),
+    )
+}
+
+fn http_api(request: &ResourceRequest) -> Made {
+    let id = id_of(request, 10);
+    let endpoint = format!("https://{id}.execute-api.{}.amazonaws.com", request.region);
+    made(&id, json!({"ApiId": id, "ApiEndpoint": endpoint}))
+}

@@ -1,0 +1,395 @@
+//! What is known of the resource types of AWS Lambda.
+//!
+//! Lives here: the tables, and what only Lambda asks of values.
+//! Does not live here: running functions (`application`, `invoker`), event source mappings, function URLs.
+//!
+//! Contract: AWS CloudFormation Template Reference, "AWS Lambda resource type reference".
+
+use interfaces::resource_provider::{Properties, PropertyProblem};
+use model::limits;
+
+use super::check::{Details, problem_at, text_of};
+use super::table::{
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+};
+
+const VERSIONS: &str = "published versions are records here: the code that is deployed last runs";
+
+/// The types of AWS Lambda that are only records here.
+pub(super) const TYPES: &[TypeTable] = &[
+    TypeTable {
+        name: "AWS::Lambda::Function",
+        properties: FUNCTION,
+    },
+    TypeTable {
+        name: "AWS::Lambda::Version",
+        properties: VERSION,
+    },
+    TypeTable {
+        name: "AWS::Lambda::Alias",
+        properties: ALIAS,
+    },
+    TypeTable {
+        name: "AWS::Lambda::Permission",
+        properties: PERMISSION,
+    },
+    TypeTable {
+        name: "AWS::Lambda::LayerVersion",
+        properties: LAYER_VERSION,
+    },
+];
+
+const FUNCTION: &[Property] = &[
+    carried(
+        "Architectures",
+        Shape::List(&Shape::Choice(&[
+            ("x86_64", Fate::NothingToDo(PROCESSOR)),
+            ("arm64", Fate::NothingToDo(PROCESSOR)),
+        ])),
+    ),
+    refused(
+        "CapacityProviderConfig",
+        "functions run on this machine, not on capacity providers",
+    ),
+    carried("Code", Shape::Object(CODE)).required(),
+    missing(
+        "CodeSigningConfigArn",
+        "signatures of code are not verified",
+    ),
+    missing(
+        "DeadLetterConfig",
+        "asynchronous invocations are not built yet, so nothing is sent to its target",
+    ),
+    idle("Description", FOR_PEOPLE),
+    refused("DurableConfig", "durable functions are not built yet"),
+    carried("Environment", Shape::Object(ENVIRONMENT)),
+    carried(
+        "EphemeralStorage",
+        Shape::Object(&[carried("Size", Shape::Whole(512, 10_240)).required()]),
+    ),
+    missing(
+        "FileSystemConfigs",
+        "file systems are not mounted: the function finds no folder at `LocalMountPath`",
+    ),
+    carried("FunctionName", Shape::Text).replaces(),
+    missing(
+        "FunctionScalingConfig",
+        "it belongs to capacity providers, which are not built",
+    ),
+    carried("Handler", Shape::Text),
+    refused("ImageConfig", CONTAINER_IMAGES),
+    idle(
+        "KmsKeyArn",
+        "variables are not kept encrypted on this machine",
+    ),
+    carried("Layers", Shape::List(&Shape::Text)),
+    carried("LoggingConfig", Shape::Object(LOGGING)),
+    carried("MemorySize", Shape::Any),
+    carried(
+        "PackageType",
+        Shape::Choice(&[
+            ("Zip", Fate::CarriedOut),
+            ("Image", Fate::Refused(CONTAINER_IMAGES)),
+        ]),
+    )
+    .replaces(),
+    idle("PublishToLatestPublished", VERSIONS),
+    idle(
+        "RecursiveLoop",
+        "loops are not detected, and nothing is billed",
+    ),
+    carried(
+        "ReservedConcurrentExecutions",
+        Shape::Whole(0, limits::LAMBDA_CONCURRENT_EXECUTIONS as i64),
+    ),
+    carried("Role", Shape::Text).required(),
+    carried("Runtime", Shape::Text),
+    idle("RuntimeManagementConfig", OF_THE_CLOUD),
+    carried(
+        "SnapStart",
+        Shape::Object(&[carried(
+            "ApplyOn",
+            Shape::Choice(&[
+                ("None", Fate::CarriedOut),
+                (
+                    "PublishedVersions",
+                    Fate::NothingToDo("it only makes instances start faster"),
+                ),
+            ]),
+        )
+        .required()]),
+    ),
+    idle("Tags", FOR_PEOPLE),
+    missing("TenancyConfig", "instances are not kept apart by tenant"),
+    carried("Timeout", Shape::Any),
+    carried(
+        "TracingConfig",
+        Shape::Object(&[carried(
+            "Mode",
+            Shape::Choice(&[
+                ("PassThrough", Fate::CarriedOut),
+                ("Active", Fate::Missing("traces are not sent to X-Ray")),
+            ]),
+        )]),
+    ),
+    missing(
+        "VpcConfig",
+        "there are no virtual networks: the function reaches whatever this machine reaches",
+    ),
+];
+
+const PROCESSOR: &str = "functions run on the processor of this machine";
+const CONTAINER_IMAGES: &str = "functions in container images are not built yet";
+
+const CODE: &[Property] = &[
+    refused("ImageUri", CONTAINER_IMAGES),
+    carried("S3Bucket", Shape::Text),
+    carried("S3Key", Shape::Text),
+    refused("S3ObjectStorageMode", "code is always copied"),
+    carried("S3ObjectVersion", Shape::Text),
+    idle(
+        "SourceKMSKeyArn",
+        "code is not kept encrypted on this machine",
+    ),
+    carried("ZipFile", Shape::Text),
+];
+
+const ENVIRONMENT: &[Property] = &[carried("Variables", Shape::TextMap)];
+
+const LOGGING: &[Property] = &[
+    missing("ApplicationLogLevel", "logs are not filtered by level"),
+    carried(
+        "LogFormat",
+        Shape::Choice(&[
+            ("Text", Fate::CarriedOut),
+            ("JSON", Fate::Missing("logs are written as text")),
+        ]),
+    ),
+    idle("LogGroup", "logs are shown, whatever their group is called"),
+    missing("SystemLogLevel", "logs are not filtered by level"),
+];
+
+const VERSION: &[Property] = &[
+    idle("CodeSha256", VERSIONS).replaces(),
+    idle("Description", FOR_PEOPLE).replaces(),
+    carried("FunctionName", Shape::Text).required().replaces(),
+    missing(
+        "FunctionScalingConfig",
+        "it belongs to capacity providers, which are not built",
+    ),
+    idle("ProvisionedConcurrencyConfig", WARM).replaces(),
+    idle("RuntimePolicy", OF_THE_CLOUD).replaces(),
+];
+
+const WARM: &str = "it only makes instances start earlier";
+
+const ALIAS: &[Property] = &[
+    idle("Description", FOR_PEOPLE),
+    carried("FunctionName", Shape::Text).required().replaces(),
+    carried("FunctionVersion", Shape::Text).required(),
+    carried("Name", Shape::Text).required().replaces(),
+    idle("ProvisionedConcurrencyConfig", WARM),
+    missing(
+        "RoutingConfig",
+        "traffic is not split between versions: the code that is deployed last takes all of it",
+    ),
+];
+
+const PERMISSION: &[Property] = &[
+    carried("Action", Shape::Text).required().replaces(),
+    idle("EventSourceToken", POLICIES_OF_FUNCTIONS).replaces(),
+    carried("FunctionName", Shape::Text).required().replaces(),
+    missing("FunctionUrlAuthType", "function URLs are not built yet").replaces(),
+    missing("InvokedViaFunctionUrl", "function URLs are not built yet").replaces(),
+    carried("Principal", Shape::Text).required().replaces(),
+    idle("PrincipalOrgID", POLICIES_OF_FUNCTIONS).replaces(),
+    idle("SourceAccount", POLICIES_OF_FUNCTIONS).replaces(),
+    idle("SourceArn", POLICIES_OF_FUNCTIONS).replaces(),
+];
+
+const POLICIES_OF_FUNCTIONS: &str =
+    "only the gateway of this project invokes its functions, whatever their policies say";
+
+const LAYER_VERSION: &[Property] = &[
+    idle("CompatibleArchitectures", PROCESSOR).replaces(),
+    idle(
+        "CompatibleRuntimes",
+        "it only describes the layer: Lambda does not compare it with the function's runtime either",
+    )
+    .replaces(),
+    carried(
+        "Content",
+        Shape::Object(&[
+            carried("S3Bucket", Shape::Text).required(),
+            carried("S3Key", Shape::Text).required(),
+            refused("S3ObjectStorageMode", "code is always copied"),
+            carried("S3ObjectVersion", Shape::Text),
+        ]),
+    )
+    .required()
+    .replaces(),
+    idle("Description", FOR_PEOPLE).replaces(),
+    carried("LayerName", Shape::Text).replaces(),
+    idle("LicenseInfo", FOR_PEOPLE).replaces(),
+];
+
+/// Names that a function's configuration may not set.
+///
+/// Contract: AWS Lambda Developer Guide, "Defined runtime environment variables", reserved ones.
+const RESERVED_VARIABLES: &[&str] = &[
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
+
+/// What the tables cannot say of a function.
+pub(super) fn check_function(properties: &Properties, problems: &mut Vec<PropertyProblem>) {
+    check_name(properties, problems);
+    check_range(
+        properties,
+        "MemorySize",
+        "memorySize",
+        i64::from(limits::LAMBDA_MEMORY_MB_MIN),
+        i64::from(limits::LAMBDA_MEMORY_MB_MAX),
+        problems,
+    );
+    check_range(
+        properties,
+        "Timeout",
+        "timeout",
+        1,
+        i64::try_from(limits::LAMBDA_TIMEOUT_MAX.as_secs()).unwrap_or(i64::MAX),
+        problems,
+    );
+    check_environment(properties, problems);
+    if properties.get("PackageType").and_then(|kind| kind.as_str()) == Some("Image") {
+        return;
+    }
+    for name in ["Runtime", "Handler"] {
+        if !properties.contains_key(name) {
+            problems.push(
+                problem_at(&[], format!("the function has no `{name}`"))
+                    .because("Runtime and Handler are mandatory parameters for functions created with deployment packages."),
+            );
+        }
+    }
+}
+
+fn check_name(properties: &Properties, problems: &mut Vec<PropertyProblem>) {
+    let Some(name) = properties.get("FunctionName").and_then(text_of) else {
+        return;
+    };
+    let short = name.rsplit(':').next().unwrap_or_default();
+    let letters = short
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if short.is_empty() || 64 < short.len() || !letters {
+        problems.push(
+            problem_at(
+                &["FunctionName"],
+                format!("`{name}` cannot be a function's name"),
+            )
+            .because("Lambda takes 1 to 64 letters, digits, hyphens and underscores"),
+        );
+    }
+}
+
+fn check_range(
+    properties: &Properties,
+    name: &str,
+    member: &str,
+    least: i64,
+    most: i64,
+    problems: &mut Vec<PropertyProblem>,
+) {
+    let Some(value) = properties.get(name) else {
+        return;
+    };
+    let Some(text) = text_of(value) else {
+        problems.push(problem_at(&[name], format!("`{name}` is not a number")));
+        return;
+    };
+    let Ok(number) = text.parse::<i64>() else {
+        problems.push(problem_at(
+            &[name],
+            format!("`{text}` is not a whole number"),
+        ));
+        return;
+    };
+    let bound = if number < least {
+        format!("greater than or equal to {least}")
+    } else if most < number {
+        format!("less than or equal to {most}")
+    } else {
+        return;
+    };
+    problems.push(
+        problem_at(&[name], format!("`{name}` is {number}, but may be {least} to {most}")).because(
+            format!(
+                "1 validation error detected: Value '{number}' at '{member}' failed to satisfy constraint: Member must have value {bound}"
+            ),
+        ),
+    );
+}
+
+fn check_environment(properties: &Properties, problems: &mut Vec<PropertyProblem>) {
+    let variables = properties
+        .get("Environment")
+        .and_then(|environment| environment.get("Variables"))
+        .and_then(|variables| variables.as_object());
+    let Some(variables) = variables else {
+        return;
+    };
+    let mut bytes = 0_usize;
+    for (name, value) in variables {
+        let path = ["Environment", "Variables", name.as_str()];
+        bytes = bytes
+            .saturating_add(name.len())
+            .saturating_add(text_of(value).map_or(0, |text| text.len()));
+        if RESERVED_VARIABLES.contains(&name.as_str()) {
+            problems.push(
+                problem_at(&path, format!("the variable `{name}` is reserved")).because(format!(
+                    "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {name}"
+                )),
+            );
+        } else if !is_variable_name(name) {
+            problems.push(
+                problem_at(&path, format!("`{name}` cannot be a variable's name")).because(
+                    "names begin with a letter and have at least two letters, digits or underscores",
+                ),
+            );
+        }
+    }
+    if limits::LAMBDA_ENVIRONMENT_BYTES_MAX < bytes {
+        problems.push(
+            problem_at(
+                &["Environment", "Variables"],
+                format!("the variables have {bytes} bytes in all, over the limit of {}", limits::LAMBDA_ENVIRONMENT_BYTES_MAX),
+            )
+            .because("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit."),
+        );
+    }
+}
+
+/// Contract: AWS Lambda API Reference, `Environment`: `[a-zA-Z]([a-zA-Z0-9_])+`.
+fn is_variable_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    1 < name.len()
+        && bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

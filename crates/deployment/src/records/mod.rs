@@ -1,0 +1,163 @@
+//! The provider of resources that are only records here: nothing has to be made for them to be there.
+//!
+//! Lives here: which types these are, what becomes of each of their properties, and their ids and attributes.
+//! Does not live here: turning them into functions and routes (`application`), resources that keep data (their services).
+
+mod check;
+mod gateway_http;
+mod gateway_rest;
+mod identity;
+mod lambda;
+mod others;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use interfaces::BoxFuture;
+use interfaces::resource_provider::{
+    Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
+};
+
+use table::{Fate, TypeTable, Update};
+
+const TABLES: [&[TypeTable]; 4] = [
+    lambda::TYPES,
+    others::TYPES,
+    gateway_rest::TYPES,
+    gateway_http::TYPES,
+];
+
+/// Provides functions, roles, log groups, gateway APIs and whatever else is a record and no more.
+#[derive(Debug)]
+pub struct RecordProvider {
+    types: Vec<&'static str>,
+}
+
+impl RecordProvider {
+    /// The provider; it keeps nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            types: TABLES
+                .iter()
+                .flat_map(|types| types.iter())
+                .map(|table| table.name)
+                .collect(),
+        }
+    }
+}
+
+impl Default for RecordProvider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ResourceProvider for RecordProvider {
+    fn resource_types(&self) -> &[&'static str] {
+        &self.types
+    }
+
+    fn check(&self, resource_type: &str, properties: &Properties) -> Vec<PropertyProblem> {
+        let mut problems = Vec::new();
+        if let Some(table) = table_of(resource_type) {
+            check::check_properties(table.properties, properties, &[], &mut problems);
+        }
+        match resource_type {
+            "AWS::Lambda::Function" => lambda::check_function(properties, &mut problems),
+            "AWS::S3::Bucket" => others::check_bucket(properties, &mut problems),
+            _ => {}
+        }
+        problems
+    }
+
+    fn foresee(&self, request: &ResourceRequest) -> Made {
+        identity::identity(request)
+    }
+
+    fn plan_update(&self, resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
+        if old == new {
+            return UpdatePlan::Nothing;
+        }
+        let replaced = table_of(resource_type).is_some_and(|table| {
+            table.properties.iter().any(|property| {
+                property.update == Update::Replacement
+                    && old.get(property.name) != new.get(property.name)
+            })
+        });
+        if replaced {
+            UpdatePlan::Replace
+        } else {
+            UpdatePlan::InPlace
+        }
+    }
+
+    fn create<'a>(
+        &'a self,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(async move { Ok(identity::identity(request)) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        physical_id: &'a str,
+        _old: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(async move {
+            let made = identity::identity(request);
+            // An update in place never changes what `Ref` gives: what would is a replacement.
+            Ok(Made {
+                physical_id: physical_id.to_owned(),
+                ..made
+            })
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        _physical_id: &'a str,
+        _request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What becomes of one property of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The resource type.
+    pub resource_type: &'static str,
+    /// The property.
+    pub property: &'static str,
+    /// `carried out`, or why it is not.
+    pub fate: &'static str,
+}
+
+/// The tables of all types, for the documentation: each property, and what becomes of it.
+#[must_use]
+pub fn coverage() -> Vec<Coverage> {
+    let rows = |table: &'static TypeTable| {
+        table.properties.iter().map(|property| Coverage {
+            resource_type: table.name,
+            property: property.name,
+            fate: match property.fate {
+                Fate::CarriedOut => "carried out",
+                Fate::NothingToDo(why) | Fate::Missing(why) | Fate::Refused(why) => why,
+            },
+        })
+    };
+    TABLES
+        .iter()
+        .flat_map(|types| types.iter())
+        .flat_map(rows)
+        .collect()
+}
+
+fn table_of(resource_type: &str) -> Option<&'static TypeTable> {
+    TABLES
+        .iter()
+        .flat_map(|types| types.iter())
+        .find(|table| table.name == resource_type)
+}

@@ -1,0 +1,148 @@
+//! What is known of the resource types of AWS IAM, CloudWatch Logs and Amazon S3.
+//!
+//! Lives here: the tables.
+//! Does not live here: enforcing policies, keeping logs, serving buckets: none of these is built yet.
+//!
+//! Contract: AWS CloudFormation Template Reference, "AWS IAM", "Amazon CloudWatch Logs" and "Amazon S3".
+
+use interfaces::resource_provider::{Properties, PropertyProblem};
+
+use super::check::{Details, problem_at};
+use super::table::{FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing};
+
+/// The types of these services that are only records here.
+pub(super) const TYPES: &[TypeTable] = &[
+    TypeTable {
+        name: "AWS::IAM::Role",
+        properties: ROLE,
+    },
+    TypeTable {
+        name: "AWS::IAM::Policy",
+        properties: POLICY,
+    },
+    TypeTable {
+        name: "AWS::IAM::ManagedPolicy",
+        properties: MANAGED_POLICY,
+    },
+    TypeTable {
+        name: "AWS::Logs::LogGroup",
+        properties: LOG_GROUP,
+    },
+    TypeTable {
+        name: "AWS::S3::Bucket",
+        properties: BUCKET,
+    },
+    TypeTable {
+        name: "AWS::S3::BucketPolicy",
+        properties: BUCKET_POLICY,
+    },
+];
+
+// What policies say is kept with the resource; that they are not enforced yet is said once an application, by
+// `application`, and not once a role.
+const ROLE: &[Property] = &[
+    carried("AssumeRolePolicyDocument", Shape::Any).required(),
+    idle("Description", FOR_PEOPLE),
+    carried("ManagedPolicyArns", Shape::List(&Shape::Text)),
+    idle(
+        "MaxSessionDuration",
+        "keys of functions hold as long as their instance",
+    ),
+    carried("Path", Shape::Text).replaces(),
+    missing(
+        "PermissionsBoundary",
+        "policies are not enforced yet, nor are boundaries",
+    ),
+    carried(
+        "Policies",
+        Shape::List(&Shape::Object(&[
+            carried("PolicyDocument", Shape::Any).required(),
+            carried("PolicyName", Shape::Text).required(),
+        ])),
+    ),
+    carried("RoleName", Shape::Text).replaces(),
+    idle("Tags", FOR_PEOPLE),
+];
+
+const POLICY: &[Property] = &[
+    carried("Groups", Shape::List(&Shape::Text)),
+    carried("PolicyDocument", Shape::Any).required(),
+    carried("PolicyName", Shape::Text).required(),
+    carried("Roles", Shape::List(&Shape::Text)),
+    carried("Users", Shape::List(&Shape::Text)),
+];
+
+const MANAGED_POLICY: &[Property] = &[
+    idle("Description", FOR_PEOPLE).replaces(),
+    carried("Groups", Shape::List(&Shape::Text)),
+    carried("ManagedPolicyName", Shape::Text).replaces(),
+    carried("Path", Shape::Text).replaces(),
+    carried("PolicyDocument", Shape::Any).required(),
+    carried("Roles", Shape::List(&Shape::Text)),
+    carried("Users", Shape::List(&Shape::Text)),
+];
+
+const LOG_GROUP: &[Property] = &[
+    missing("DataProtectionPolicy", "nothing is masked in logs"),
+    idle("DeletionProtectionEnabled", NOT_KEPT),
+    idle("FieldIndexPolicies", NOT_KEPT),
+    idle("KmsKeyId", "logs are not kept encrypted on this machine"),
+    idle("LogGroupClass", OF_THE_CLOUD).replaces(),
+    carried("LogGroupName", Shape::Text).replaces(),
+    missing("ResourcePolicyDocument", NOT_KEPT),
+    idle("RetentionInDays", NOT_KEPT),
+    idle("Tags", FOR_PEOPLE),
+];
+
+const NOT_KEPT: &str = "logs are shown, not kept";
+
+const BUCKET: &[Property] = &[
+    idle("AccelerateConfiguration", NO_BUCKETS),
+    idle("AccessControl", NO_BUCKETS),
+    idle("AnalyticsConfigurations", NO_BUCKETS),
+    carried("BucketEncryption", Shape::Any),
+    carried("BucketName", Shape::Text).replaces(),
+    idle("CorsConfiguration", NO_BUCKETS),
+    idle("IntelligentTieringConfigurations", NO_BUCKETS),
+    idle("InventoryConfigurations", NO_BUCKETS),
+    idle("LifecycleConfiguration", NO_BUCKETS),
+    idle("LoggingConfiguration", NO_BUCKETS),
+    idle("MetadataConfiguration", NO_BUCKETS),
+    idle("MetadataTableConfiguration", NO_BUCKETS),
+    idle("MetricsConfigurations", NO_BUCKETS),
+    idle("NotificationConfiguration", NO_BUCKETS),
+    idle("ObjectLockConfiguration", NO_BUCKETS),
+    idle("ObjectLockEnabled", NO_BUCKETS).replaces(),
+    idle("OwnershipControls", NO_BUCKETS),
+    carried("PublicAccessBlockConfiguration", Shape::Any),
+    idle("ReplicationConfiguration", NO_BUCKETS),
+    idle("Tags", FOR_PEOPLE),
+    idle("VersioningConfiguration", NO_BUCKETS),
+    idle("WebsiteConfiguration", NO_BUCKETS),
+];
+
+const NO_BUCKETS: &str = "the bucket as a whole is reported: Amazon S3 is not served yet";
+
+const BUCKET_POLICY: &[Property] = &[
+    carried("Bucket", Shape::Text).required().replaces(),
+    carried("PolicyDocument", Shape::Any).required(),
+];
+
+/// A bucket has a name and attributes here, and nothing else. The one that needs no more is the Serverless Framework's
+/// deployment bucket: it has encryption, and perhaps a public access block, and no name of its own.
+pub(super) fn check_bucket(properties: &Properties, problems: &mut Vec<PropertyProblem>) {
+    let deployment_bucket = properties.contains_key("BucketEncryption")
+        && properties.keys().all(|name| {
+            name == "BucketEncryption" || name == "PublicAccessBlockConfiguration" || name == "Tags"
+        });
+    if !deployment_bucket {
+        problems.push(
+            problem_at(
+                &[],
+                "Amazon S3 is not served yet: the bucket is only a name".to_owned(),
+            )
+            .warning()
+            .because("references to it work, but every call to it is refused"),
+        );
+    }
+}

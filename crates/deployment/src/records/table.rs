@@ -1,0 +1,130 @@
+//! The language in which the tables of properties are written.
+//!
+//! Lives here: what a table can say of a property.
+//! Does not live here: the tables themselves (one file a service), comparing properties with them (`check`).
+
+/// What is known of one resource type.
+#[derive(Debug)]
+pub(super) struct TypeTable {
+    /// As `AWS::Lambda::Function`.
+    pub(super) name: &'static str,
+    /// Its properties.
+    pub(super) properties: &'static [Property],
+}
+
+/// What is known of one property.
+#[derive(Debug)]
+pub(super) struct Property {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What values it takes.
+    pub(super) shape: Shape,
+    /// What becomes of it here.
+    pub(super) fate: Fate,
+    /// Whether a change of it makes a new resource.
+    pub(super) update: Update,
+    /// Whether it must be there.
+    pub(super) presence: Presence,
+}
+
+/// What values a property takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// Any value: read where it is used.
+    Any,
+    /// A text. Numbers and booleans are texts too, as CloudFormation turns them into such.
+    Text,
+    /// A whole number within these bounds, or its text.
+    Whole(i64, i64),
+    /// `true`, `false`, or the text of one.
+    Flag,
+    /// One of these texts, each with a fate of its own.
+    Choice(&'static [(&'static str, Fate)]),
+    /// A list of values of one shape.
+    List(&'static Shape),
+    /// A mapping of free names to texts.
+    TextMap,
+    /// A mapping of these properties.
+    Object(&'static [Property]),
+}
+
+/// What becomes of a property here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    /// It is carried out.
+    CarriedOut,
+    /// There is nothing to carry out: no program could notice. The text says why.
+    NothingToDo(&'static str),
+    /// It is not carried out, and the resource works without it. The text says what is missing: a warning.
+    Missing(&'static str),
+    /// The resource would be wrong without it. The text says what is missing: an error.
+    Refused(&'static str),
+}
+
+/// "Update requires" of the CloudFormation Template Reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Update {
+    /// No interruption, or some.
+    InPlace,
+    /// Replacement.
+    Replacement,
+}
+
+/// Whether a property must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It may be left out.
+    Optional,
+    /// CloudFormation refuses the resource without it.
+    Required,
+}
+
+/// A property that is carried out.
+pub(super) const fn carried(name: &'static str, shape: Shape) -> Property {
+    property(name, shape, Fate::CarriedOut)
+}
+
+/// A property of which there is nothing to carry out.
+pub(super) const fn idle(name: &'static str, why: &'static str) -> Property {
+    property(name, Shape::Any, Fate::NothingToDo(why))
+}
+
+/// A property without which the resource works, though not as asked.
+pub(super) const fn missing(name: &'static str, what: &'static str) -> Property {
+    property(name, Shape::Any, Fate::Missing(what))
+}
+
+/// A property without which the resource would be wrong.
+pub(super) const fn refused(name: &'static str, what: &'static str) -> Property {
+    property(name, Shape::Any, Fate::Refused(what))
+}
+
+const fn property(name: &'static str, shape: Shape, fate: Fate) -> Property {
+    Property {
+        name,
+        shape,
+        fate,
+        update: Update::InPlace,
+        presence: Presence::Optional,
+    }
+}
+
+impl Property {
+    /// The same, but a change of it makes a new resource.
+    pub(super) const fn replaces(mut self) -> Self {
+        self.update = Update::Replacement;
+        self
+    }
+
+    /// The same, but it must be there.
+    pub(super) const fn required(mut self) -> Self {
+        self.presence = Presence::Required;
+        self
+    }
+}
+
+/// Descriptions, tags and other texts for people.
+pub(super) const FOR_PEOPLE: &str = "it only describes the resource to people and to billing";
+/// What belongs to the machines of the cloud.
+pub(super) const OF_THE_CLOUD: &str =
+    "it configures the cloud's own machines, which are not there to be configured";
