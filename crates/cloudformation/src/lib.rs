@@ -4,3 +4,4 @@
 //! Does not live here: making resources (`deployment` and the services), how other manifests become templates (`manifest`).
 
 pub mod node;
+pub mod parse;

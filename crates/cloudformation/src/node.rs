@@ -3,8 +3,13 @@
 //! Lives here: the tree, looking things up in it, and turning it into plain JSON.
 //! Does not live here: reading text (`parse`), what a template means (`template`), intrinsics (`intrinsics`).
 
+use std::collections::HashMap;
+
 use model::problem::Place;
 use serde_json::{Map, Number, Value};
+
+/// From how many keys on a mapping is searched by a table instead of one by one.
+const INDEXED_FROM: usize = 16;
 
 /// A value, and where it stands. What a front end writes of its own accord has the place of what caused it.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,9 +44,17 @@ pub enum Kind {
 }
 
 /// A mapping in the order in which it was written; keys are unique.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Mapping {
     entries: Vec<Entry>,
+    /// Where each key stands in `entries`; empty while there are few. Hostile files have many keys.
+    index: HashMap<String, usize>,
+}
+
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
 }
 
 /// One key and its value.
@@ -207,21 +220,20 @@ impl Mapping {
 
     /// The value of this key, to be changed.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.entries
-            .iter_mut()
-            .find(|entry| entry.key == key)
-            .map(|entry| &mut entry.value)
+        let position = self.position(key)?;
+        self.entries.get_mut(position).map(|entry| &mut entry.value)
     }
 
     /// The key with its place and value.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key == key)
+        self.entries.get(self.position(key)?)
     }
 
     /// Gives the key this value; a key that is there keeps its position.
     pub fn set(&mut self, key: &str, key_place: &Place, value: Node) {
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) {
+        let known = self.position(key);
+        if let Some(entry) = known.and_then(|position| self.entries.get_mut(position)) {
             entry.key_place = key_place.clone();
             entry.value = value;
             return;
@@ -231,12 +243,36 @@ impl Mapping {
             key_place: key_place.clone(),
             value,
         });
+        if self.entries.len() == INDEXED_FROM {
+            self.index_all();
+        } else if INDEXED_FROM < self.entries.len() {
+            self.index.insert(key.to_owned(), self.entries.len() - 1);
+        }
     }
 
     /// Takes the key out.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
-        let index = self.entries.iter().position(|entry| entry.key == key)?;
-        Some(self.entries.remove(index).value)
+        let position = self.position(key)?;
+        let removed = self.entries.remove(position).value;
+        self.index_all();
+        Some(removed)
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        if self.entries.len() < INDEXED_FROM {
+            return self.entries.iter().position(|entry| entry.key == key);
+        }
+        self.index.get(key).copied()
+    }
+
+    fn index_all(&mut self) {
+        self.index.clear();
+        if self.entries.len() < INDEXED_FROM {
+            return;
+        }
+        for (position, entry) in self.entries.iter().enumerate() {
+            self.index.insert(entry.key.clone(), position);
+        }
     }
 
     /// All entries, in order.
@@ -263,5 +299,14 @@ impl<'a> IntoIterator for &'a Mapping {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl IntoIterator for Mapping {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
     }
 }
