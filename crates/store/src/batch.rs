@@ -212,11 +212,11 @@ impl Batch {
         &self.writes
     }
 
-    /// Refuses a batch that breaks a limit: every implementation calls it first.
+    /// The bytes of all keys and values; refuses a batch that breaks a limit. Every implementation calls it first.
     ///
     /// # Errors
     /// [`CommitError::TooLarge`].
-    pub fn measure(&self) -> Result<(), CommitError> {
+    pub fn measure(&self) -> Result<usize, CommitError> {
         let steps = self.checks.len() + self.writes.len();
         within(
             "the number of checks and writes",
@@ -234,7 +234,8 @@ impl Batch {
             "the length of all keys and values",
             total,
             limits::BATCH_BYTES_MAX,
-        )
+        )?;
+        Ok(total)
     }
 }
 

@@ -1,0 +1,147 @@
+//! Connections and their settings.
+//!
+//! Lives here: the version that we insist on, pragmas, the two tables.
+//! Does not live here: what runs on a connection (`writer`, `readers`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{OpenError, Options};
+
+/// SQLite 3.51.3: older ones can lose committed pages when a commit and a checkpoint meet (the WAL-reset fault).
+const VERSION_MIN: i32 = 3_051_003;
+/// Marks the file as ours: "Clds" in ASCII. `PRAGMA application_id`.
+const APPLICATION_ID: i32 = 0x436c_6473;
+/// The version of the two tables. `PRAGMA user_version`.
+const FORMAT: i32 = 1;
+/// Larger pages than SQLite's 4 KiB make scans of items a third cheaper and cost commits nothing that was measured.
+const PAGE_BYTES: u32 = 8 * 1024;
+/// SQLite's own limit of pages in a file.
+const PAGES_MAX: u32 = u32::MAX - 1;
+/// Pages in the log before the writer carries them over into the database.
+const CHECKPOINT_PAGES: u32 = 4_000;
+/// What is left of the log file after that, in bytes.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+/// Page cache of one connection, in KiB.
+const CACHE_KIB: u32 = 32 * 1024;
+/// How much of the file is read through the memory map, in bytes.
+const MAP_BYTES: i64 = 1024 * 1024 * 1024;
+/// Only a foreign tool on the same file can make us wait, as a backup does.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Prepared statements kept by a connection: more than we have.
+const STATEMENTS_MAX: usize = 16;
+
+pub(super) fn require_safe_version() -> Result<(), OpenError> {
+    if VERSION_MIN <= rusqlite::version_number() {
+        return Ok(());
+    }
+    Err(OpenError::UnsafeVersion {
+        found: rusqlite::version().to_owned(),
+    })
+}
+
+/// The writing connection, and the last versionstamp that was given out.
+pub(super) fn open_writer(file: &Path, options: Options) -> Result<(Connection, u64), OpenError> {
+    let fail = |source| OpenError::Database {
+        file: file.to_owned(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(fail)?;
+    connection
+        .pragma_update(None, "page_size", PAGE_BYTES)
+        .map_err(fail)?;
+    settle(&connection).map_err(fail)?;
+    require_our_format(&connection, file)?;
+    prepare_writer(&connection, options).map_err(fail)?;
+    let stamp_last: i64 = connection
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'versionstamp'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(fail)?;
+    Ok((connection, stamp_last.unsigned_abs()))
+}
+
+pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
+    let fail = |source| OpenError::Database {
+        file: file.to_owned(),
+        source,
+    };
+    // A read-only connection could not bring the log's index into being; `query_only` keeps this one from writing.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(fail)?;
+    settle(&connection)
+        .and_then(|()| connection.pragma_update(None, "query_only", true))
+        .map_err(fail)?;
+    Ok(connection)
+}
+
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT_MAX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
+    connection.pragma_update(None, "mmap_size", MAP_BYTES)
+}
+
+fn require_our_format(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let fail = |source| OpenError::Database {
+        file: file.to_owned(),
+        source,
+    };
+    let refuse = |problem: String| {
+        Err(OpenError::Format {
+            file: file.to_owned(),
+            problem,
+        })
+    };
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let application = number("application_id").map_err(fail)?;
+    let format = number("user_version").map_err(fail)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(fail)?;
+    match (application, format) {
+        (APPLICATION_ID, FORMAT) => Ok(()),
+        (0, 0) if tables == 0 => Ok(()),
+        (APPLICATION_ID, newer) if FORMAT < newer => refuse(format!(
+            "has format {newer}, and this version reads formats up to {FORMAT}: use a newer version"
+        )),
+        _ => refuse("is a database of another program".to_owned()),
+    }
+}
+
+fn prepare_writer(connection: &Connection, options: Options) -> rusqlite::Result<()> {
+    // The answer of `journal_mode` is the mode that holds now; SQLite refuses WAL where the file system has no locks.
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "journal_mode is `{mode}`, and only `wal` will do"
+        )));
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    let pages_max = u32::try_from(options.file_bytes_max / u64::from(PAGE_BYTES));
+    connection.pragma_update_and_check(
+        None,
+        "max_page_count",
+        pages_max.unwrap_or(PAGES_MAX).min(PAGES_MAX),
+        |_| Ok(()),
+    )?;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         CREATE TABLE IF NOT EXISTS kv (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+         CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+         INSERT OR IGNORE INTO meta (name, value) VALUES ('versionstamp', 0);
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {FORMAT};
+         COMMIT;"
+    ))
+}

@@ -1,0 +1,62 @@
+//! Keeping a second process out of the folder.
+//!
+//! Lives here: the lock file. The system frees it when its holder ends, however that happens.
+//! Does not live here: SQLite's own locks, which would let two processes take turns; caches of ours would not know.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use super::OpenError;
+
+const LOCK_FILE_NAME: &str = "store.lock";
+
+/// The folder is ours while this is alive.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    pub(super) fn take(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(LOCK_FILE_NAME);
+        let fail = |source| OpenError::Files {
+            path: path.clone(),
+            source,
+        };
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse {
+                    folder: folder.to_owned(),
+                    holder: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(fail(source)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| write!(file, "{}", std::process::id()))
+            .map_err(fail)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // Only for the message: whoever cannot be read is not named.
+    match file.take(20).read_to_string(&mut text) {
+        Ok(_) => match text.trim().parse::<u32>() {
+            Ok(process) => format!(" (process {process})"),
+            Err(_) => String::new(),
+        },
+        Err(_) => String::new(),
+    }
+}
