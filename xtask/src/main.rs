@@ -3,6 +3,9 @@
 //! Lives here: the command line; one module a task.
 //! Does not live here: anything that the product needs at run time.
 
+mod bench;
+mod crash;
+mod server;
 mod tidy;
 
 use std::process::ExitCode;
@@ -21,11 +24,17 @@ struct Arguments {
 enum Task {
     /// Holds the rules of the house that no lint can: imports, headers, file lengths, decision records.
     Tidy,
+    /// Measures us and the peers side by side.
+    Bench(bench::BenchArguments),
+    /// Kills the server again and again under load, and reads back what it acknowledged.
+    Crash(crash::CrashArguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Tidy => tidy::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Crash(arguments) => crash::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

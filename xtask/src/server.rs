@@ -1,0 +1,161 @@
+//! Starting a server in a process group of its own, waiting for it, and ending all of it.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+const READY_WITHIN: Duration = Duration::from_secs(180);
+
+/// A server under test. Dropping it ends its whole process group.
+pub(crate) struct Server {
+    child: Child,
+    /// From its start to its first answer on `ready`.
+    pub(crate) ready: Duration,
+}
+
+/// How to start one.
+pub(crate) struct Start<'a> {
+    /// The command, its folder and environment set.
+    pub(crate) command: Command,
+    /// Where its output goes.
+    pub(crate) log: &'a Path,
+    /// The port that it will listen on, and a path that answers once it is ready.
+    pub(crate) port: u16,
+    /// The path, as `/health`.
+    pub(crate) ready_path: &'a str,
+}
+
+impl Server {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub(crate) fn start(start: Start<'_>) -> Result<Self> {
+        let Start {
+            mut command,
+            log,
+            port,
+            ready_path,
+        } = start;
+        let output = File::create(log)?;
+        let began = Instant::now();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {command:?}"))?;
+        let mut server = Self {
+            child,
+            ready: Duration::ZERO,
+        };
+        while began.elapsed() < READY_WITHIN {
+            if let Some(status) = server.child.try_wait()? {
+                bail!(
+                    "{command:?} ended with {status}: {}",
+                    std::fs::read_to_string(log).unwrap_or_default()
+                );
+            }
+            if request(port, "GET", ready_path, &[], "")
+                .is_ok_and(|reply| !reply.starts_with("HTTP/1.1 503"))
+            {
+                server.ready = began.elapsed();
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!(
+            "{command:?} was not ready after {READY_WITHIN:?}: {}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        )
+    }
+
+    /// Proportional memory of all processes of the group, in MiB.
+    pub(crate) fn memory_mib(&self) -> f64 {
+        let group = self.child.id().to_string();
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return 0.0;
+        };
+        let folders = processes.filter_map(Result::ok).map(|entry| entry.path());
+        let of_group = folders.filter(|folder| {
+            let stat = std::fs::read_to_string(folder.join("stat")).unwrap_or_default();
+            stat.rsplit(") ")
+                .next()
+                .and_then(|rest| rest.split(' ').nth(2))
+                == Some(group.as_str())
+        });
+        let kib: f64 = of_group.map(|folder| proportional_kib(&folder)).sum();
+        kib / 1024.0
+    }
+}
+
+fn proportional_kib(process: &Path) -> f64 {
+    let text = std::fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap_or_default()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = Command::new("kill")
+            .args(["-KILL", "--", &format!("-{}", self.child.id())])
+            .status();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// One request on a connection of its own; the whole reply as text.
+pub(crate) fn request(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes())?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    ensure!(
+        reply.starts_with("HTTP/1."),
+        "no HTTP reply from port {port}: {reply}"
+    );
+    Ok(reply)
+}
+
+/// The same, and it must have succeeded; how long it took.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub(crate) fn successful(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Duration> {
+    let began = Instant::now();
+    let reply = request(port, method, path, headers, body)?;
+    let status = reply.split(' ').nth(1).unwrap_or_default();
+    ensure!(
+        status.starts_with('2'),
+        "{method} {path} on port {port}: {reply}"
+    );
+    Ok(began.elapsed())
+}
