@@ -1,4 +1,12 @@
 //! Admission, concurrency and deadlines of invocations.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: which instance runs which event, when another is started, and when an event is refused.
+//! Does not live here: processes (`runtimes`), retries (`event-delivery`: *the invoker never retries*), logs.
+
+mod driver;
+mod limits;
+mod pool;
+mod tenure;
+
+pub use driver::Invoker;
+pub use limits::InvokerLimits;

@@ -1,0 +1,416 @@
+//! Does what the pool decides: starts instances, hands events to them, answers callers.
+//!
+//! Lives here: [`Invoker`], its one lock, its timer, swapping revisions and stopping.
+//! Does not live here: any decision (`pool`), the life of one instance (`tenure`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::invoke::{Invocation, Invoke, NotRun, Reply};
+use interfaces::runtime::Runtime;
+use model::application::Application;
+use model::function::Function;
+use model::ids::FunctionName;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limits::InvokerLimits;
+use crate::pool::{Action, Arrival, InstanceKey, Pool, Refusal, Ticket, Version};
+use crate::tenure::{self, FailedStart};
+
+/// How often a stopping invoker looks whether its events are done.
+const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Runs functions on instances that it starts, reuses and ends.
+///
+/// Every task that it starts is its own and is awaited in [`stop`](Self::stop). An `Invoker` that is dropped without
+/// `stop` kills its instances.
+pub struct Invoker {
+    shared: Arc<Shared>,
+    stopped: CancellationToken,
+}
+
+/// What the invoker, its timer and the tasks of its instances share.
+pub(crate) struct Shared {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: InvokerLimits,
+    /// Cancelled when events that still run have to end.
+    pub(crate) killed: CancellationToken,
+    tasks: TaskTracker,
+    timer: Notify,
+    core: Mutex<Core>,
+}
+
+/// All that changes, behind one lock that is never held while anything waits.
+struct Core {
+    pool: Pool,
+    functions: Arc<BTreeMap<FunctionName, Arc<Function>>>,
+    mailboxes: HashMap<InstanceKey, mpsc::Sender<Job>>,
+    waiting: HashMap<Ticket, Job>,
+    starts: HashMap<InstanceKey, CancellationToken>,
+    /// Until when the timer sleeps.
+    timer_due: Option<Instant>,
+    /// Kept to be reused: the pool writes its actions here.
+    actions: Vec<Action>,
+}
+
+/// One event on its way through the invoker.
+pub(crate) struct Job {
+    pub(crate) invocation: Invocation,
+    pub(crate) arrived_at: Instant,
+    /// Whether it stood in line: the first event of an instance that did has waited for its start.
+    pub(crate) stood_in_line: bool,
+    pub(crate) reply: oneshot::Sender<Result<Reply, NotRun>>,
+}
+
+impl Invoker {
+    /// An invoker without any function; [`swap`](Self::swap) brings them.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with timers: the invoker's timer runs there.
+    #[must_use]
+    pub fn new(runtime: Arc<dyn Runtime>, clock: Arc<dyn Clock>, limits: InvokerLimits) -> Self {
+        let shared = Arc::new(Shared {
+            runtime,
+            clock,
+            killed: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            timer: Notify::new(),
+            core: Mutex::new(Core {
+                pool: Pool::new(limits.clone()),
+                functions: Arc::default(),
+                mailboxes: HashMap::new(),
+                waiting: HashMap::new(),
+                starts: HashMap::new(),
+                timer_due: None,
+                actions: Vec::new(),
+            }),
+            limits,
+        });
+        let stopped = CancellationToken::new();
+        let timer = keep_time(Arc::clone(&shared), stopped.clone());
+        shared.tasks.spawn(timer);
+        Self { shared, stopped }
+    }
+
+    /// Runs this revision from now on. Instances of functions whose fingerprint has not changed stay; others end,
+    /// busy ones after their event. Events in line run on the new version, or are answered with
+    /// [`NotRun::UnknownFunction`] when there is none. Needs a tokio runtime around it.
+    pub fn swap(&self, application: &Arc<Application>) {
+        let versions: BTreeMap<FunctionName, Version> = application
+            .functions
+            .iter()
+            .map(|(name, function)| (name.clone(), version_of(function)))
+            .collect();
+        let functions = Arc::new(application.functions.clone());
+        let before = {
+            let mut core = self.shared.lock();
+            let before = std::mem::replace(&mut core.functions, Arc::clone(&functions));
+            self.shared.decide(&mut core, |pool, now, actions| {
+                pool.swap(&versions, now, actions);
+            });
+            before
+        };
+        for (name, old) in before.iter() {
+            let stays = functions
+                .get(name)
+                .is_some_and(|new| new.fingerprint == old.fingerprint);
+            if !stays {
+                self.shared.runtime.retire(old);
+            }
+        }
+    }
+
+    /// Stops: refuses new events, lets admitted ones finish for at most `drain_max`, then ends all instances, and
+    /// returns when they have ended. Calling it again waits for the same end.
+    pub async fn stop(&self) {
+        self.shared.lock().pool.stop();
+        let drain_until = self.shared.clock.instant() + self.shared.limits.drain_max;
+        while !self.shared.lock().pool.is_idle() && self.shared.clock.instant() < drain_until {
+            tokio::time::sleep(DRAIN_LOOK_INTERVAL).await;
+        }
+        self.end_all();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    fn end_all(&self) {
+        self.stopped.cancel();
+        self.shared.killed.cancel();
+        let mut core = self.shared.lock();
+        core.pool.stop();
+        self.shared
+            .decide(&mut core, |pool, _, actions| pool.end_all(actions));
+    }
+}
+
+impl Drop for Invoker {
+    fn drop(&mut self) {
+        self.end_all();
+    }
+}
+
+impl Invoke for Invoker {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Reply, NotRun>> {
+        Box::pin(async move {
+            let function = invocation.function.clone();
+            let receiver = self.shared.submit(invocation)?;
+            // The sender is dropped unused only when the task of an instance fails in a way of its own.
+            receiver.await.unwrap_or_else(|_| {
+                Err(NotRun::StartFailed {
+                    function,
+                    reason: "the task of its instance ended unexpectedly".to_owned(),
+                })
+            })
+        })
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A poisoned lock is taken all the same: the pool's methods leave it whole between any two actions.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(
+        self: &Arc<Self>,
+        invocation: Invocation,
+    ) -> Result<oneshot::Receiver<Result<Reply, NotRun>>, NotRun> {
+        let unknown = invocation
+            .qualifier
+            .as_deref()
+            .is_some_and(|qualifier| qualifier != "$LATEST");
+        if unknown {
+            let function = invocation.function;
+            return Err(NotRun::UnknownFunction { function });
+        }
+        let (bytes, bytes_max) = (invocation.payload.len(), self.limits.payload_bytes_max);
+        if bytes_max < bytes {
+            return Err(NotRun::RequestTooLarge { bytes, bytes_max });
+        }
+        let (reply, receiver) = oneshot::channel();
+        let job = Job {
+            invocation,
+            arrived_at: self.clock.instant(),
+            stood_in_line: false,
+            reply,
+        };
+        let mut core = self.lock();
+        let function = job.invocation.function.clone();
+        let wait_until = job.invocation.wait_until;
+        let mut actions = std::mem::take(&mut core.actions);
+        let arrival = core
+            .pool
+            .arrive(&function, wait_until, job.arrived_at, &mut actions);
+        self.place(&mut core, arrival, job);
+        self.carry_out(&mut core, actions);
+        Ok(receiver)
+    }
+
+    /// A start has ended: with an instance, whose mailbox comes back, or with the reason of its failure.
+    /// None: the instance is not wanted any more.
+    pub(crate) fn start_ended(
+        self: &Arc<Self>,
+        key: InstanceKey,
+        result: Result<(), FailedStart>,
+    ) -> Option<mpsc::Receiver<Job>> {
+        let mut core = self.lock();
+        core.starts.remove(&key);
+        match result {
+            Ok(()) => {
+                let (sender, receiver) = mpsc::channel(1);
+                core.mailboxes.insert(key, sender);
+                let is_wanted = self.decide(&mut core, |pool, now, actions| {
+                    pool.started(key, now, actions)
+                });
+                if !is_wanted {
+                    core.mailboxes.remove(&key);
+                }
+                is_wanted.then_some(receiver)
+            }
+            Err(failed) => {
+                let mut actions = std::mem::take(&mut core.actions);
+                core.pool
+                    .start_failed(key, self.clock.instant(), &mut actions);
+                actions.retain(|action| {
+                    let Action::FailStart(ticket) = action else {
+                        return true;
+                    };
+                    if let Some(job) = core.waiting.remove(ticket) {
+                        job.answer(&failed, self.clock.instant());
+                    }
+                    false
+                });
+                self.carry_out(&mut core, actions);
+                None
+            }
+        }
+    }
+
+    /// The instance has finished its event and can take another.
+    pub(crate) fn released(self: &Arc<Self>, key: InstanceKey) {
+        self.decide(&mut self.lock(), |pool, now, actions| {
+            pool.released(key, now, actions);
+        });
+    }
+
+    /// The instance is dead, and the event that it had, if any, is finished or lies unseen in its mailbox.
+    pub(crate) fn ended(self: &Arc<Self>, key: InstanceKey, unseen: Option<Job>) {
+        let mut core = self.lock();
+        core.mailboxes.remove(&key);
+        let Some(job) = unseen else {
+            self.decide(&mut core, |pool, now, actions| {
+                pool.ended(key, now, actions)
+            });
+            return;
+        };
+        let wait_until = job.invocation.wait_until;
+        let mut actions = std::mem::take(&mut core.actions);
+        let arrival =
+            core.pool
+                .returned_unseen(key, wait_until, self.clock.instant(), &mut actions);
+        self.place(&mut core, arrival, job);
+        self.carry_out(&mut core, actions);
+    }
+
+    fn place(&self, core: &mut Core, arrival: Arrival, job: Job) {
+        match arrival {
+            Arrival::Runs(instance) => core.hand_over(instance, job),
+            Arrival::Waits(ticket) => {
+                core.waiting.insert(ticket, job);
+            }
+            Arrival::Refused(refusal) => job.refuse(refusal),
+        }
+    }
+
+    fn decide<T>(
+        self: &Arc<Self>,
+        core: &mut Core,
+        decision: impl FnOnce(&mut Pool, Instant, &mut Vec<Action>) -> T,
+    ) -> T {
+        let mut actions = std::mem::take(&mut core.actions);
+        let decided = decision(&mut core.pool, self.clock.instant(), &mut actions);
+        self.carry_out(core, actions);
+        decided
+    }
+
+    /// Carries out what the pool decided, under the lock under which it was decided.
+    fn carry_out(self: &Arc<Self>, core: &mut Core, mut actions: Vec<Action>) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Start(key, function) => self.start(core, key, &function),
+                Action::CancelStart(key) => {
+                    if let Some(start) = core.starts.remove(&key) {
+                        start.cancel();
+                    }
+                }
+                Action::Run(ticket, instance) => {
+                    if let Some(mut job) = core.waiting.remove(&ticket) {
+                        job.stood_in_line = true;
+                        core.hand_over(instance, job);
+                    }
+                }
+                Action::Refuse(ticket, refusal) => {
+                    if let Some(job) = core.waiting.remove(&ticket) {
+                        job.refuse(refusal);
+                    }
+                }
+                // Answered where the failure is known: in `start_ended`.
+                Action::FailStart(_) => {}
+                // The instance's task ends it when its mailbox is closed.
+                Action::End(instance) => {
+                    core.mailboxes.remove(&instance);
+                }
+            }
+        }
+        core.actions = actions;
+        if let Some(due) = core.pool.due()
+            && core.timer_due.is_none_or(|planned| due < planned)
+        {
+            core.timer_due = Some(due);
+            self.timer.notify_one();
+        }
+    }
+
+    fn start(self: &Arc<Self>, core: &mut Core, key: InstanceKey, function: &FunctionName) {
+        let Some(function) = core.functions.get(function) else {
+            return;
+        };
+        let cancelled = CancellationToken::new();
+        let tenure = tenure::run(
+            Arc::clone(self),
+            key,
+            Arc::clone(function),
+            cancelled.clone(),
+        );
+        core.starts.insert(key, cancelled);
+        self.tasks.spawn(tenure);
+    }
+}
+
+impl Core {
+    fn hand_over(&self, instance: InstanceKey, job: Job) {
+        // The pool gives an instance one event at a time, so its mailbox has room; it is gone only when the task
+        // of the instance failed, and then dropping the job answers the caller.
+        if let Some(mailbox) = self.mailboxes.get(&instance) {
+            drop(mailbox.try_send(job));
+        }
+    }
+}
+
+impl Job {
+    fn refuse(self, refusal: Refusal) {
+        let function = self.invocation.function;
+        let not_run = match refusal {
+            Refusal::UnknownFunction => NotRun::UnknownFunction { function },
+            Refusal::Throttled(limit) => NotRun::Throttled { function, limit },
+            Refusal::WaitedTooLong => NotRun::WaitedTooLong { function },
+            Refusal::ShuttingDown => NotRun::ShuttingDown,
+        };
+        // Whoever asked may have gone.
+        drop(self.reply.send(Err(not_run)));
+    }
+
+    fn answer(self, failed: &FailedStart, now: Instant) {
+        let waited = now.saturating_duration_since(self.arrived_at);
+        let answer = failed.answer(self.invocation.function, waited);
+        drop(self.reply.send(answer));
+    }
+}
+
+fn version_of(function: &Function) -> Version {
+    Version {
+        fingerprint: function.fingerprint.clone(),
+        reserved_concurrency: function.reserved_concurrency,
+    }
+}
+
+/// Lets the pool look at the time whenever something is due.
+async fn keep_time(shared: Arc<Shared>, stopped: CancellationToken) {
+    loop {
+        let due = shared.lock().timer_due;
+        let sleep = async {
+            match due {
+                Some(due) => {
+                    let left = due.saturating_duration_since(shared.clock.instant());
+                    tokio::time::sleep(left).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {
+                let mut core = shared.lock();
+                core.timer_due = None;
+                shared.decide(&mut core, |pool, now, actions| pool.tick(now, actions));
+            }
+            () = shared.timer.notified() => {}
+            () = stopped.cancelled() => return,
+        }
+    }
+}

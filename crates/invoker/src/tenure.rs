@@ -1,0 +1,273 @@
+//! The life of one instance, from its start to its end, as one task.
+//!
+//! Lives here: starting it, giving it events one at a time, noticing its death, and what callers are answered.
+//! Does not live here: which event it gets and when it has to go (`pool`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun, Outcome, Reply, Timings};
+use interfaces::runtime::{Completion, Event, Instance, StartError, Verdict};
+use model::function::Function;
+use model::ids::{FunctionName, RequestId};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::{Job, Shared};
+use crate::pool::InstanceKey;
+
+/// A start that failed, and what its event is answered with.
+pub(crate) struct FailedStart {
+    error: StartError,
+    took: Duration,
+    executed_version: String,
+}
+
+impl FailedStart {
+    /// The answer to the event whose start it was.
+    ///
+    /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle": an
+    /// error of the init phase is the reply to the invocation.
+    pub(crate) fn answer(&self, function: FunctionName, waited: Duration) -> Result<Reply, NotRun> {
+        match &self.error {
+            StartError::Init { payload, log_tail } => Ok(Reply {
+                outcome: failed(FunctionErrorKind::InitFailed, payload.clone()),
+                timings: Timings {
+                    queue: waited.saturating_sub(self.took),
+                    init: Some(self.took),
+                    handler: Duration::ZERO,
+                },
+                log_tail: log_tail.clone(),
+                executed_version: self.executed_version.clone(),
+            }),
+            StartError::Machine { reason } => Err(NotRun::StartFailed {
+                function,
+                reason: reason.clone(),
+            }),
+        }
+    }
+}
+
+/// Starts an instance and serves its mailbox until that is closed, the instance dies, or all are killed.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    key: InstanceKey,
+    function: Arc<Function>,
+    cancelled: CancellationToken,
+) {
+    let mut guard = Guard {
+        shared: Arc::clone(&shared),
+        key,
+        phase: Phase::Starting,
+        executed_version: function.version.clone(),
+    };
+    let begun_at = shared.clock.instant();
+    let result = tokio::select! {
+        result = shared.runtime.start(Arc::clone(&function)) => result,
+        () = cancelled.cancelled() => {
+            guard.phase = Phase::Reported;
+            return;
+        }
+    };
+    guard.phase = Phase::Reported;
+    let started = match result {
+        Ok(started) => started,
+        Err(error) => {
+            let took = shared.clock.instant().saturating_duration_since(begun_at);
+            let executed_version = function.version.clone();
+            let failed = FailedStart {
+                error,
+                took,
+                executed_version,
+            };
+            drop(shared.start_ended(key, Err(failed)));
+            return;
+        }
+    };
+    let Some(mailbox) = shared.start_ended(key, Ok(())) else {
+        end(&shared, started.instance).await;
+        return;
+    };
+    guard.phase = Phase::Living;
+    let mut tenure = Tenure {
+        instance: started.instance,
+        first_init: Some(started.init),
+        function,
+        mailbox,
+    };
+    match tenure.serve(&shared, key).await {
+        End::Lost { unseen } => {
+            guard.phase = Phase::Reported;
+            shared.ended(key, unseen);
+        }
+        End::Reported => guard.phase = Phase::Reported,
+        End::Dismissed => {
+            guard.phase = Phase::Reported;
+            end(&shared, tenure.instance).await;
+        }
+    }
+}
+
+/// An instance, and what comes for it.
+struct Tenure {
+    instance: Box<dyn Instance>,
+    /// How long its start took, until its first event has been told.
+    first_init: Option<Duration>,
+    function: Arc<Function>,
+    mailbox: mpsc::Receiver<Job>,
+}
+
+/// Why an instance serves no longer.
+enum End {
+    /// Its process has ended while it was free. The event was given to it too late to be seen.
+    Lost { unseen: Option<Job> },
+    /// Its last event has ended it, and the pool knows.
+    Reported,
+    /// It is not wanted any more; the pool has forgotten it.
+    Dismissed,
+}
+
+impl Tenure {
+    async fn serve(&mut self, shared: &Arc<Shared>, key: InstanceKey) -> End {
+        loop {
+            let job = tokio::select! {
+                biased;
+                () = self.instance.lost() => {
+                    let unseen = self.mailbox.try_recv().ok();
+                    return End::Lost { unseen };
+                }
+                job = self.mailbox.recv() => job,
+            };
+            let Some(job) = job else {
+                return End::Dismissed;
+            };
+            if self.run_one(shared, key, job).await.is_dead() {
+                return End::Reported;
+            }
+        }
+    }
+
+    async fn run_one(&mut self, shared: &Arc<Shared>, key: InstanceKey, job: Job) -> Health {
+        let given_at = shared.clock.instant();
+        let first_init = self.first_init.take();
+        let init = first_init.filter(|_| job.stood_in_line);
+        let invocation = job.invocation;
+        let event = Event {
+            request_id: invocation.request_id.clone(),
+            payload: invocation.payload,
+            deadline: given_at + self.function.timeout,
+            trace_id: invocation.trace_id,
+            client_context: invocation.client_context,
+            init: first_init,
+        };
+        let completion = tokio::select! {
+            completion = self.instance.invoke(event) => completion,
+            () = shared.killed.cancelled() => killed(&invocation.request_id),
+        };
+        let waited = given_at.saturating_duration_since(job.arrived_at);
+        let (outcome, health) = judge(completion.verdict);
+        let reply = Reply {
+            outcome,
+            timings: Timings {
+                queue: waited.saturating_sub(init.unwrap_or_default()),
+                init,
+                handler: completion.handler,
+            },
+            log_tail: completion.log_tail,
+            executed_version: self.function.version.clone(),
+        };
+        // Before the answer: who asks again as soon as it is answered finds the instance free.
+        match health {
+            Health::Alive => shared.released(key),
+            Health::Dead => shared.ended(key, None),
+        }
+        // Whoever asked may have gone; the function has run all the same.
+        drop(job.reply.send(Ok(reply)));
+        health
+    }
+}
+
+/// Whether an instance can take another event.
+#[derive(Clone, Copy)]
+enum Health {
+    Alive,
+    Dead,
+}
+
+impl Health {
+    fn is_dead(self) -> bool {
+        matches!(self, Self::Dead)
+    }
+}
+
+fn judge(verdict: Verdict) -> (Outcome, Health) {
+    match verdict {
+        Verdict::Returned(payload) => (Outcome::Returned(payload), Health::Alive),
+        Verdict::Raised(payload) => (failed(FunctionErrorKind::Raised, payload), Health::Alive),
+        Verdict::ResponseTooLarge(payload) => (
+            failed(FunctionErrorKind::ResponseTooLarge, payload),
+            Health::Alive,
+        ),
+        Verdict::TimedOut(payload) => (failed(FunctionErrorKind::TimedOut, payload), Health::Dead),
+        Verdict::Exited(payload) => (failed(FunctionErrorKind::Exited, payload), Health::Dead),
+    }
+}
+
+fn failed(kind: FunctionErrorKind, payload: Bytes) -> Outcome {
+    Outcome::Failed(FunctionError { kind, payload })
+}
+
+/// What an event comes to whose instance had to be killed because the server stops.
+///
+/// Contract: AWS Lambda's reply when the kernel kills a runtime: `Runtime.ExitError`, "signal: killed".
+fn killed(request_id: &RequestId) -> Completion {
+    let message =
+        format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
+    let payload = json!({"errorType": "Runtime.ExitError", "errorMessage": message});
+    Completion {
+        verdict: Verdict::Exited(Bytes::from(payload.to_string())),
+        handler: Duration::ZERO,
+        log_tail: Bytes::new(),
+    }
+}
+
+/// Ends an instance in an orderly way; one that takes too long is dropped, which kills it.
+async fn end(shared: &Shared, instance: Box<dyn Instance>) {
+    drop(tokio::time::timeout(shared.limits.instance_stop_max, instance.stop()).await);
+}
+
+/// Tells the pool of an instance's end also when its task ends by a panic or with the tokio runtime.
+struct Guard {
+    shared: Arc<Shared>,
+    key: InstanceKey,
+    phase: Phase,
+    executed_version: String,
+}
+
+/// What the pool still has to be told.
+enum Phase {
+    Starting,
+    Living,
+    Reported,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        match self.phase {
+            Phase::Starting => {
+                let failed = FailedStart {
+                    error: StartError::Machine {
+                        reason: "the task that started it ended unexpectedly".to_owned(),
+                    },
+                    took: Duration::ZERO,
+                    executed_version: std::mem::take(&mut self.executed_version),
+                };
+                drop(self.shared.start_ended(self.key, Err(failed)));
+            }
+            Phase::Living => self.shared.ended(self.key, None),
+            Phase::Reported => {}
+        }
+    }
+}
