@@ -8,20 +8,63 @@ use std::sync::Arc;
 use model::problem::Place;
 use saphyr_parser::{Marker, Span};
 
+/// Quoted texts are measured on lines up to this many characters: to look into a line again and again would take
+/// long where a whole file is one line.
+const MEASURED_LINE_CHARS_MAX: u32 = 1_000;
+
 /// The lines of one file.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Lines<'a> {
     file: Arc<str>,
-    lengths: Vec<u32>,
+    lines: Vec<Line<'a>>,
 }
 
-impl Lines {
-    pub(super) fn new(file: &str, text: &str) -> Self {
-        let length = |line: &str| u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
+#[derive(Debug)]
+struct Line<'a> {
+    text: &'a str,
+    chars: u32,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(file: &str, text: &'a str) -> Self {
+        let line = |text: &'a str| Line {
+            text,
+            chars: number(text.chars().count()),
+        };
         Self {
             file: file.into(),
-            lengths: text.lines().map(length).collect(),
+            lines: text.lines().map(line).collect(),
         }
+    }
+
+    /// Where a quoted text begins. The scanner's span reaches over what follows the closing quote.
+    pub(super) fn place_of_quoted(&self, span: Span, quote: char) -> Place {
+        let mut place = self.place(span);
+        let Some(line) = self.line(place.line) else {
+            return place;
+        };
+        if span.start.line() != span.end.line() || MEASURED_LINE_CHARS_MAX < line.chars {
+            return place;
+        }
+        let mut characters = line.text.chars().skip(span.start.col());
+        let mut width = 1;
+        if !characters.by_ref().any(|character| {
+            width += 1;
+            character == quote
+        }) {
+            return place;
+        }
+        let mut is_escaped = false;
+        for character in characters {
+            if character == quote && !is_escaped {
+                place.width = width.min(place.width);
+                return place;
+            }
+            // A doubled single quote ends the text one character early, which only narrows the mark.
+            is_escaped = quote == '"' && character == '\\' && !is_escaped;
+            width += 1;
+        }
+        place
     }
 
     /// Where a span begins, as wide as it is on its first line.
@@ -44,7 +87,7 @@ impl Lines {
 
     /// A mark past the last line (an unexpected end of the file) stands at the last character that there is.
     fn clamped(&self, line: u32, column: u32, width: u32) -> Place {
-        let last = number(self.lengths.len()).max(1);
+        let last = number(self.lines.len()).max(1);
         let (line, column) = if last < line {
             (last, self.length(last).max(1))
         } else {
@@ -61,11 +104,12 @@ impl Lines {
     }
 
     fn length(&self, line: u32) -> u32 {
-        usize::try_from(line)
-            .ok()
-            .and_then(|line| self.lengths.get(line.checked_sub(1)?))
-            .copied()
-            .unwrap_or(0)
+        self.line(line).map_or(0, |line| line.chars)
+    }
+
+    fn line(&self, line: u32) -> Option<&Line<'a>> {
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        self.lines.get(index)
     }
 }
 

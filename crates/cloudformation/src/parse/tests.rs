@@ -237,7 +237,24 @@ fn malformed_yaml_is_explained() {
     for text in cases {
         all.push_str(&problems(&cloudformation(text)));
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r#"
+    2:2+1 parse::tab: a tab in the indentation [YAML counts spaces alone, since tabs have no agreed width] (indent with spaces)
+    1:5+1 parse::yaml: a `: ` where no key can end [the line continues the value before it, or holds two keys] (mend the indentation, or quote the value if the `: ` belongs to it)
+    1:4+1 parse::yaml: a plain text cannot begin with this character [unexpected character: `@'] (quote the text)
+    1:4+1 parse::yaml: an alias of an anchor that does not exist [] (anchors (`&name`) must stand before their aliases (`*name`); quote the value if it is a text that begins with `*`)
+    1:5+1 parse::yaml: not well-formed YAML: while parsing a flow sequence, expected ',' or ']' [] (mend the text here, or what is left open before it)
+    2:1+3 parse::several-documents: a second document in one file [only the first document of a file is read] (remove the `---` and what follows it)
+    3:1+1 parse::duplicate-key: the key `a` stands here twice [it has a value at t.yml:1:1 already; some tools take the first, some the last, some refuse] (remove or rename one of them)
+    1:4+7 parse::unknown-tag: no function has the short form `!Reff` [CloudFormation knows the short forms of its intrinsic functions alone, and neither binary, omap, pairs, set nor timestamp] (quote the value if it is a text that begins with `!`)
+    1:4+6 parse::unknown-tag: no function has the short form `!ref` [CloudFormation knows the short forms of its intrinsic functions alone, and neither binary, omap, pairs, set nor timestamp] (did you mean `!Ref`?)
+    1:4+13 parse::unknown-tag: no function has the short form `!!binary` [CloudFormation knows the short forms of its intrinsic functions alone, and neither binary, omap, pairs, set nor timestamp] (quote the value if it is a text that begins with `!`)
+    1:3+1 parse::key-not-text: a key must be a text [a list stands where a key is expected] (quote the key if it is a text that begins with `{` or `[`)
+    1:5+1 parse::merge: `<<` takes a mapping, or a list of mappings [] (put an alias of a mapping here, as `<<: *defaults`)
+    1:8+2 parse::alias-of-itself: an alias inside of its own anchor [the value would contain itself without end] ()
+    1:4+7 parse::wrong-tag: `b` is not what its tag says [] (remove the tag)
+    1:5+1 parse::yaml: not well-formed YAML: found unprintable character [] (mend the text here, or what is left open before it)
+    2:1+1 parse::yaml: not well-formed YAML: while parsing a block collection, did not find expected '-' indicator [] (mend the text here, or what is left open before it)
+    "#);
 }
 
 #[test]
@@ -263,7 +280,23 @@ fn malformed_json_is_explained() {
     for text in cases {
         all.push_str(&problems(&json("t.json", text)));
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r#"
+    1:9+1 parse::json: not well-formed JSON: a key is expected here [] (keys stand in double quotes, and no comma follows the last value)
+    1:2+1 parse::json: not well-formed JSON: a key is expected here [] (keys stand in double quotes, and no comma follows the last value)
+    1:6+1 parse::json: not well-formed JSON: a colon is expected here [] (put a `:` between key and value)
+    1:7+1 parse::json: not well-formed JSON: `tru` is no value of JSON [] (put texts in double quotes)
+    1:7+1 parse::json: not well-formed JSON: `012` is no number of JSON [] (quote it if it is a text)
+    1:4+1 parse::json: not well-formed JSON: a comma or the closing bracket is expected here [] (put a `,` between two values, or close the bracket)
+    1:9+1 parse::json: not well-formed JSON: a line end or control character in a text [] (close the quote, or write the character as an escape (`\n`))
+    1:9+1 parse::json: not well-formed JSON: an escape that JSON does not have [] (write a backslash as `\\`)
+    1:14+1 parse::json: not well-formed JSON: half of a surrogate pair [] (write both halves, or the character itself)
+    1:4+1 parse::json: not well-formed JSON: more text after the end of the value [] (remove what follows the last bracket)
+    1:1+1 parse::json: not well-formed JSON: a comment [] (JSON has no comments: remove it, or keep the file as YAML)
+    1:10+3 parse::duplicate-key: the key `a` stands here twice [it has a value at t.json:1:2 already; some tools take the first, some the last, some refuse] (remove or rename one of them)
+    1:1+1 parse::json: not well-formed JSON: the file ends where a value is expected [] (put a value here)
+    1:2+1 parse::json: not well-formed JSON: the file ends where a value is expected [] (put a value here)
+    1:8+1 parse::json: not well-formed JSON: the file ends inside a text [] (close the quote)
+    "#);
 }
 
 #[test]

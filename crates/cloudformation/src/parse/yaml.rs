@@ -30,7 +30,7 @@ pub(super) fn read(file: &str, text: &str, dialect: Dialect) -> Parsed {
     }
 }
 
-fn drive(builder: &mut Builder, text: &str) -> Option<()> {
+fn drive(builder: &mut Builder<'_>, text: &str) -> Option<()> {
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0_usize;
     while let Some(next) = parser.next_event() {
@@ -158,8 +158,8 @@ struct Anchored {
 }
 
 #[derive(Debug)]
-struct Builder {
-    lines: Lines,
+struct Builder<'a> {
+    lines: Lines<'a>,
     dialect: Dialect,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -168,8 +168,8 @@ struct Builder {
     problems: Problems,
 }
 
-impl Builder {
-    fn new(lines: Lines, dialect: Dialect) -> Self {
+impl<'a> Builder<'a> {
+    fn new(lines: Lines<'a>, dialect: Dialect) -> Self {
         Self {
             lines,
             dialect,
@@ -189,7 +189,13 @@ impl Builder {
         tag: Option<&Tag>,
         span: Span,
     ) -> Option<()> {
-        let place = self.lines.place(span);
+        let place = match style {
+            ScalarStyle::SingleQuoted => self.lines.place_of_quoted(span, '\''),
+            ScalarStyle::DoubleQuoted => self.lines.place_of_quoted(span, '"'),
+            ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => {
+                self.lines.place(span)
+            }
+        };
         self.count(Size::of_scalar(text), &place)?;
         if self.wants_key() {
             let node = Node::string(text, &place);
@@ -489,6 +495,12 @@ fn explained(info: &str, line: &str) -> Problem {
         return Problem::error("parse::tab", "a tab in the indentation")
             .because("YAML counts spaces alone, since tabs have no agreed width")
             .help("indent with spaces");
+    }
+    if info.contains("recursion limit") {
+        return Problem::error(
+            "parse::too-deep",
+            format!("more than {DEPTH_MAX} levels of nesting"),
+        );
     }
     if info.contains("mapping values are not allowed") {
         return Problem::error(code, "a `: ` where no key can end")
