@@ -94,11 +94,30 @@ pub(crate) struct Pool {
     starved: VecDeque<FunctionName>,
     /// Concurrency that is set aside for functions that reserve it.
     reserved_total: usize,
-    /// Admitted events of functions that reserve nothing.
-    admitted_unreserved: usize,
+    admitted: Admitted,
     keys_drawn: u64,
     due: Option<Instant>,
     is_stopping: bool,
+}
+
+/// How many events run or wait.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Admitted {
+    total: usize,
+    /// Those of functions that reserve nothing.
+    unreserved: usize,
+}
+
+impl Admitted {
+    fn add(&mut self, reserved: Option<usize>) {
+        self.total += 1;
+        self.unreserved += usize::from(reserved.is_none());
+    }
+
+    fn remove(&mut self, reserved: Option<usize>) {
+        self.total -= 1;
+        self.unreserved -= usize::from(reserved.is_none());
+    }
 }
 
 #[derive(Debug)]
@@ -127,7 +146,7 @@ impl Pool {
             starts: HashMap::new(),
             starved: VecDeque::new(),
             reserved_total: 0,
-            admitted_unreserved: 0,
+            admitted: Admitted::default(),
             keys_drawn: 0,
             due: None,
             is_stopping: false,
@@ -160,9 +179,7 @@ impl Pool {
         };
         if let Some(instance) = line.free.pop_back() {
             line.busy += 1;
-            if line.reserved.is_none() {
-                self.admitted_unreserved += 1;
-            }
+            self.admitted.add(line.reserved);
             if let Some(record) = self.instances.get_mut(&instance) {
                 record.free_since = None;
             }
@@ -171,9 +188,7 @@ impl Pool {
         if self.limits.line_length_max <= line.waiting.len() {
             return Arrival::Refused(Refusal::Throttled(ThrottleLimit::QueueLength));
         }
-        if line.reserved.is_none() {
-            self.admitted_unreserved += 1;
-        }
+        self.admitted.add(line.reserved);
         let ticket = self.join(function, wait_until, now, LineEnd::Back);
         self.start_what_is_missing(function, now, actions);
         Arrival::Waits(ticket)
@@ -286,9 +301,7 @@ impl Pool {
         };
         line.busy -= 1;
         if line.is_removed {
-            if line.reserved.is_none() {
-                self.admitted_unreserved -= 1;
-            }
+            self.admitted.remove(line.reserved);
             self.forget_if_gone(&function);
             return Arrival::Refused(Refusal::UnknownFunction);
         }
@@ -367,7 +380,7 @@ impl Pool {
         actions.extend(self.instances.drain().map(|(key, _)| Action::End(key)));
         self.lines.clear();
         self.starved.clear();
-        self.admitted_unreserved = 0;
+        self.admitted = Admitted::default();
         self.due = None;
     }
 }
@@ -395,22 +408,17 @@ impl Pool {
             .filter(|line| !line.is_removed)
             .ok_or(Refusal::UnknownFunction)?;
         let throttled = |limit| Err(Refusal::Throttled(limit));
-        match line.reserved {
-            Some(reserved) if reserved <= line.admitted() => {
-                throttled(ThrottleLimit::ReservedConcurrency)
-            }
-            Some(_) => Ok(()),
-            None => {
-                let unreserved = self
-                    .limits
-                    .concurrency_max
-                    .saturating_sub(self.reserved_total);
-                if unreserved <= self.admitted_unreserved {
-                    return throttled(ThrottleLimit::AccountConcurrency);
-                }
-                Ok(())
-            }
+        if line.reserved.is_some_and(|most| most <= line.admitted()) {
+            return throttled(ThrottleLimit::ReservedConcurrency);
         }
+        let concurrency_max = self.limits.concurrency_max;
+        let unreserved_max = concurrency_max.saturating_sub(self.reserved_total);
+        let is_full = concurrency_max <= self.admitted.total
+            || (line.reserved.is_none() && unreserved_max <= self.admitted.unreserved);
+        if is_full {
+            return throttled(ThrottleLimit::AccountConcurrency);
+        }
+        Ok(())
     }
 
     /// Counts the instance's event as finished.
@@ -418,9 +426,7 @@ impl Pool {
         let function = self.instances.get(&key)?.function.clone();
         let line = self.lines.get_mut(&function)?;
         line.busy -= 1;
-        if line.reserved.is_none() {
-            self.admitted_unreserved -= 1;
-        }
+        self.admitted.remove(line.reserved);
         Some(function)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::ids::FunctionName;
 
-use super::{Action, InstanceKey, Pool, Refusal, StartRecord, Ticket, Version};
+use super::{Action, Admitted, InstanceKey, Pool, Refusal, StartRecord, Ticket, Version};
 use crate::limits::InvokerLimits;
 
 /// What one function has and wants.
@@ -131,9 +131,7 @@ impl Pool {
         let Some(waiting) = position.and_then(|position| line.waiting.remove(position)) else {
             return;
         };
-        if line.reserved.is_none() {
-            self.admitted_unreserved -= 1;
-        }
+        self.admitted.remove(line.reserved);
         self.pass_on_start(function, waiting.start);
     }
 
@@ -305,9 +303,12 @@ impl Pool {
         let deployed = || self.lines.values().filter(|line| !line.is_removed);
         let reserved_total = deployed().filter_map(|line| line.reserved).sum();
         let unreserved = self.lines.values().filter(|line| line.reserved.is_none());
-        let admitted_unreserved = unreserved.map(Line::admitted).sum();
+        let admitted = Admitted {
+            total: self.lines.values().map(Line::admitted).sum(),
+            unreserved: unreserved.map(Line::admitted).sum(),
+        };
         self.reserved_total = reserved_total;
-        self.admitted_unreserved = admitted_unreserved;
+        self.admitted = admitted;
     }
 
     /// Forgets a removed function once nothing of it is left.

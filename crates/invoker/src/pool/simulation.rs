@@ -42,7 +42,6 @@ struct World {
     tickets_of: HashMap<Ticket, FunctionName>,
     arrived: usize,
     answered: usize,
-    lowered_reservation: bool,
 }
 
 #[test]
@@ -90,7 +89,6 @@ impl World {
             tickets_of: HashMap::new(),
             arrived: 0,
             answered: 0,
-            lowered_reservation: false,
         };
         world.swap();
         world
@@ -207,10 +205,6 @@ impl World {
             };
             versions.insert(function, version);
         }
-        let reservations = |of: &BTreeMap<FunctionName, Version>| -> usize {
-            of.values().filter_map(|it| it.reserved_concurrency).sum()
-        };
-        self.lowered_reservation |= reservations(&versions) < reservations(&self.versions);
         let mut actions = Vec::new();
         self.pool.swap(&versions, self.now, &mut actions);
         self.versions = versions;
@@ -248,17 +242,14 @@ impl World {
         let seed = self.seed;
         let instances = self.busy.len() + self.free.len();
         assert!(self.starting.len() <= self.limits.starts_max, "seed {seed}");
-        // What runs on a reservation that a swap has taken away is not thrown out by it.
-        if !self.lowered_reservation {
-            assert!(
-                instances + self.starting.len() <= self.limits.concurrency_max,
-                "seed {seed}"
-            );
-            assert!(
-                self.busy.len() + self.waiting.len() <= self.limits.concurrency_max,
-                "seed {seed}"
-            );
-        }
+        assert!(
+            instances + self.starting.len() <= self.limits.concurrency_max,
+            "seed {seed}"
+        );
+        assert!(
+            self.busy.len() + self.waiting.len() <= self.limits.concurrency_max,
+            "seed {seed}"
+        );
         assert_eq!(
             self.arrived,
             self.answered + self.busy.len() + self.waiting.len(),
@@ -309,8 +300,13 @@ impl World {
             .values()
             .filter(|line| line.reserved.is_none());
         assert_eq!(
-            self.pool.admitted_unreserved,
+            self.pool.admitted.unreserved,
             unreserved.map(Line::admitted).sum::<usize>(),
+            "seed {seed}"
+        );
+        assert_eq!(
+            self.pool.admitted.total,
+            self.busy.len() + self.waiting.len(),
             "seed {seed}"
         );
         assert!(
