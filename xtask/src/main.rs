@@ -7,6 +7,7 @@ mod bench;
 mod crash;
 mod server;
 mod tidy;
+mod yardstick;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Task {
     Bench(bench::BenchArguments),
     /// Kills the server again and again under load, and reads back what it acknowledged.
     Crash(crash::CrashArguments),
+    /// Counts how many public applications read without a problem.
+    Yardstick(yardstick::YardstickArguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
+        Task::Yardstick(arguments) => yardstick::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
