@@ -3,4 +3,5 @@
 //! Lives here: see the modules.
 //! Does not live here: anything that another crate of the import table owns.
 
+pub mod application;
 pub mod records;

@@ -1,0 +1,226 @@
+//! Functions of an application, from deployed resources and built code.
+//!
+//! Lives here: `AWS::Lambda::Function` and the layers that it names.
+//! Does not live here: building code (`build`), running it (`invoker`, `runtimes`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::arn::Arn;
+use model::artefact::Built;
+use model::function::{Function, RuntimeName, Toolchain};
+use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
+use model::limits;
+use model::problem::Problem;
+use sha2::{Digest, Sha256};
+
+use super::view::{Resource, View, list_of, texts_of};
+
+/// AWS Lambda, "Lambda quotas": function layers.
+const LAYERS_MAX: usize = 5;
+
+/// What functions have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) revision: &'a RevisionId,
+    pub(super) account: &'a AccountId,
+    pub(super) region: &'a Region,
+    pub(super) built: &'a BTreeMap<LogicalId, Built>,
+}
+
+/// All functions that can run. What keeps one from running is added to the problems.
+pub(super) fn functions(
+    view: &View<'_>,
+    surroundings: Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<FunctionName, Arc<Function>> {
+    view.of_type("AWS::Lambda::Function")
+        .filter_map(|resource| function(view, resource, surroundings, problems))
+        .map(|function| (function.name.clone(), Arc::new(function)))
+        .collect()
+}
+
+fn function(
+    view: &View<'_>,
+    resource: &Resource<'_>,
+    surroundings: Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Function> {
+    let runtime_text = resource.text("Runtime").unwrap_or_default();
+    let Ok(runtime) = RuntimeName::parse(&runtime_text) else {
+        problems.push(
+            does_not_run(resource)
+                .at(&resource.place_of(&["Runtime"]))
+                .because(format!("runtime `{runtime_text}` is not run here"))
+                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
+        );
+        return None;
+    };
+    let role_text = resource.text("Role").unwrap_or_default();
+    let Ok(role) = Arn::parse(&role_text) else {
+        problems.push(
+            does_not_run(resource)
+                .at(&resource.place_of(&["Role"]))
+                .because(format!("its role `{role_text}` is not an ARN")),
+        );
+        return None;
+    };
+    let code = surroundings.built.get(resource.logical_id);
+    let Some((code, toolchain)) = code.and_then(|code| Some((code, code.toolchain.as_ref()?)))
+    else {
+        problems.push(
+            does_not_run(resource)
+                .at(resource.place)
+                .because("there is no built code for it"),
+        );
+        return None;
+    };
+    let layers = layers(view, resource, surroundings.built, problems);
+    let environment = resource.properties.get("Environment");
+    let name = FunctionName::new(resource.physical_id);
+    let mut function = Function {
+        logical_id: resource.logical_id.clone(),
+        arn: Arn::of_function(surroundings.region, surroundings.account, &name),
+        name,
+        version: "$LATEST".to_owned(),
+        account: surroundings.account.clone(),
+        region: surroundings.region.clone(),
+        runtime,
+        handler: resource.text("Handler").unwrap_or_default(),
+        code_root: code.code_root.clone(),
+        layers: layers.iter().map(|layer| layer.code_root.clone()).collect(),
+        toolchain: toolchain.clone(),
+        environment: texts_of(environment.and_then(|environment| environment.get("Variables"))),
+        memory_mb: megabytes(
+            resource.whole("MemorySize"),
+            limits::LAMBDA_MEMORY_MB_DEFAULT,
+        ),
+        timeout: resource
+            .whole("Timeout")
+            .map_or(limits::LAMBDA_TIMEOUT_DEFAULT, Duration::from_secs)
+            .min(limits::LAMBDA_TIMEOUT_MAX),
+        ephemeral_storage_mb: megabytes(
+            storage_of(resource),
+            limits::LAMBDA_EPHEMERAL_STORAGE_MB_DEFAULT,
+        ),
+        role,
+        reserved_concurrency: resource
+            .whole("ReservedConcurrentExecutions")
+            .and_then(|count| usize::try_from(count).ok()),
+        fingerprint: String::new(),
+        revision: surroundings.revision.clone(),
+        place: Some(resource.place.clone()),
+    };
+    let layer_digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    function.fingerprint = fingerprint(&function, &code.digest, &layer_digests);
+    Some(function)
+}
+
+fn does_not_run(resource: &Resource<'_>) -> Problem {
+    let name = resource.logical_id;
+    Problem::error(
+        "deployment::function-not-run",
+        format!("function `{name}` does not run"),
+    )
+}
+
+fn megabytes(given: Option<u64>, default: u32) -> u32 {
+    given
+        .and_then(|size| u32::try_from(size).ok())
+        .unwrap_or(default)
+}
+
+fn storage_of(resource: &Resource<'_>) -> Option<u64> {
+    let size = resource.properties.get("EphemeralStorage")?.get("Size")?;
+    super::view::text_of(size)?.parse().ok()
+}
+
+fn layers<'b>(
+    view: &View<'_>,
+    resource: &Resource<'_>,
+    built: &'b BTreeMap<LogicalId, Built>,
+    problems: &mut Vec<Problem>,
+) -> Vec<&'b Built> {
+    let names = list_of(resource.properties.get("Layers"));
+    if LAYERS_MAX < names.len() {
+        problems.push(
+            Problem::error(
+                "deployment::too-many-layers",
+                format!(
+                    "function `{}` has {} layers",
+                    resource.logical_id,
+                    names.len()
+                ),
+            )
+            .at(&resource.place_of(&["Layers"]))
+            .because(format!(
+                "a function has at most {LAYERS_MAX}; the first ones are used"
+            )),
+        );
+    }
+    let mut found = Vec::new();
+    for (index, name) in names.iter().take(LAYERS_MAX).enumerate() {
+        let layer = view
+            .of_type("AWS::Lambda::LayerVersion")
+            .find(|layer| layer.physical_id == name)
+            .and_then(|layer| built.get(layer.logical_id));
+        match layer {
+            Some(layer) => found.push(layer),
+            None => problems.push(
+                Problem::error(
+                    "deployment::layer-not-found",
+                    format!("layer `{name}` is not there"),
+                )
+                .at(&resource.place_of(&["Layers", &index.to_string()]))
+                .because("only layers of this project can be used: others are not fetched from the cloud")
+                .help("declare the layer in this project, or put its modules into the function's own dependencies"),
+            ),
+        }
+    }
+    found
+}
+
+/// Everything that an instance could notice, and nothing else: who has the same fingerprint may keep its instances.
+fn fingerprint(function: &Function, code_digest: &str, layer_digests: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        // Lengths keep two neighbouring texts from being read as one.
+        hash.update(part.len().to_le_bytes());
+        hash.update(part.as_bytes());
+    };
+    add(function.name.as_str());
+    add(&function.arn.to_string());
+    add(&function.version);
+    add(&function.runtime.to_string());
+    add(&function.handler);
+    add(&function.code_root.to_string_lossy());
+    add(code_digest);
+    for (layer, digest) in function.layers.iter().zip(layer_digests) {
+        add(&layer.to_string_lossy());
+        add(digest);
+    }
+    let Toolchain {
+        interpreter,
+        version,
+        dependency_paths,
+        sdk_paths,
+    } = &function.toolchain;
+    add(&interpreter.to_string_lossy());
+    add(version);
+    for paths in [dependency_paths, sdk_paths] {
+        add(&paths.len().to_string());
+        for path in paths {
+            add(&path.to_string_lossy());
+        }
+    }
+    for (name, value) in &function.environment {
+        add(name);
+        add(value);
+    }
+    add(&function.memory_mb.to_string());
+    add(&function.timeout.as_millis().to_string());
+    add(&function.ephemeral_storage_mb.to_string());
+    add(&function.role.to_string());
+    hex::encode(hash.finalize())
+}

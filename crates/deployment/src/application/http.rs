@@ -1,0 +1,356 @@
+//! HTTP APIs of an application, from deployed resources.
+//!
+//! Lives here: routes, integrations, stages, quick creation, and definitions given as `Body`.
+//! Does not live here: matching requests (`gateway`), REST APIs (`rest`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::http_api::{CorsConfiguration, HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::ids::{ApiId, FunctionName, StageName};
+use model::limits::HTTP_API_INTEGRATION_TIMEOUT;
+use model::problem::{Place, Problem};
+use serde_json::Value;
+
+use super::integration::{Integration, Mapping, Refusal, function_of_uri};
+use super::openapi;
+use super::refusals::{not_served, refused_function};
+use super::view::{Resource, View, list_of, text_of, texts_of};
+
+const DEFAULT_STAGE: &str = "$default";
+
+struct Stage {
+    name: StageName,
+    variables: BTreeMap<String, String>,
+}
+
+/// The HTTP APIs, one for each stage.
+pub(super) fn apis(
+    view: &View<'_>,
+    functions: &BTreeSet<FunctionName>,
+    problems: &mut Vec<Problem>,
+) -> Vec<HttpApi> {
+    report_strays(view, problems);
+    let mut apis = Vec::new();
+    for resource in view.of_type("AWS::ApiGatewayV2::Api") {
+        if resource.text("ProtocolType").as_deref() == Some("WEBSOCKET") {
+            continue;
+        }
+        let stages = stages(view, resource);
+        if stages.is_empty() {
+            problems.push(
+                Problem::warning(
+                    "deployment::api-without-stage",
+                    format!("API `{}` has no stage", resource.logical_id),
+                )
+                .at(resource.place)
+                .because("an API that is not deployed to a stage has no address"),
+            );
+        }
+        for stage in stages {
+            apis.push(api(view, resource, stage, functions, problems));
+        }
+    }
+    apis
+}
+
+fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
+    let known: BTreeSet<&str> = view
+        .of_type("AWS::ApiGatewayV2::Api")
+        .map(|api| api.physical_id)
+        .collect();
+    for route in view.of_type("AWS::ApiGatewayV2::Route") {
+        let api = route.text("ApiId").unwrap_or_default();
+        if !known.contains(api.as_str()) {
+            problems.push(not_served(
+                &format!("route `{}`", route.logical_id),
+                &Refusal::new(format!("its API `{api}` is not one of this project")),
+                &route.place_of(&["ApiId"]),
+            ));
+        }
+    }
+}
+
+fn stages(view: &View<'_>, api: &Resource<'_>) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = view
+        .of_api("AWS::ApiGatewayV2::Stage", "ApiId", api.physical_id)
+        .filter_map(|stage| {
+            Some(Stage {
+                name: StageName::new(stage.text("StageName")?),
+                variables: texts_of(stage.properties.get("StageVariables")),
+            })
+        })
+        .collect();
+    // "Quick create produces an API with … a default stage which is configured to automatically deploy changes."
+    if stages.is_empty() && api.properties.contains_key("Target") {
+        stages.push(Stage {
+            name: StageName::new(DEFAULT_STAGE),
+            variables: BTreeMap::new(),
+        });
+    }
+    stages
+}
+
+fn api(
+    view: &View<'_>,
+    resource: &Resource<'_>,
+    stage: Stage,
+    functions: &BTreeSet<FunctionName>,
+    problems: &mut Vec<Problem>,
+) -> HttpApi {
+    let scope = Scope {
+        functions,
+        stage_variables: &stage.variables,
+    };
+    let definition = resource.properties.get("Body");
+    let mut routes = Vec::new();
+    if let Some(definition) = definition {
+        routes.extend(defined_routes(resource, definition, &scope, problems));
+    }
+    routes.extend(quick_route(resource, functions, problems));
+    routes.extend(declared_routes(view, resource, &scope, problems));
+    let title = definition.and_then(|definition| definition.pointer("/info/title"));
+    HttpApi {
+        logical_id: resource.logical_id.clone(),
+        id: ApiId::new(resource.physical_id),
+        name: resource
+            .text("Name")
+            .or_else(|| title.and_then(Value::as_str).map(str::to_owned))
+            .unwrap_or_else(|| resource.logical_id.to_string()),
+        stage: stage.name,
+        stage_variables: stage.variables,
+        routes,
+        cors: cors(resource, definition),
+    }
+}
+
+/// What integrations are resolved with.
+struct Scope<'a> {
+    functions: &'a BTreeSet<FunctionName>,
+    stage_variables: &'a BTreeMap<String, String>,
+}
+
+/// What answers a route.
+struct Answer {
+    function: FunctionName,
+    payload_format: PayloadFormat,
+    timeout: Duration,
+}
+
+impl Scope<'_> {
+    fn resolve(&self, integration: &Integration) -> Result<Answer, Refusal> {
+        if integration.mapping == Mapping::Present {
+            return Err(Refusal::new(
+                "its integration maps parameters, which is not built yet",
+            ));
+        }
+        let function = integration.function(self.functions, self.stage_variables)?;
+        let payload_format = match integration.payload_format.as_deref() {
+            Some("1.0") => PayloadFormat::V1,
+            Some("2.0") => PayloadFormat::V2,
+            Some(other) => {
+                return Err(
+                    Refusal::new(format!("there is no payload format `{other}`"))
+                        .help("use `1.0` or `2.0`"),
+                );
+            }
+            None => {
+                return Err(Refusal::new(
+                    "PayloadFormatVersion is a required parameter for integration",
+                )
+                .help(
+                    "add `PayloadFormatVersion: '2.0'` (or `payloadFormatVersion` in a definition)",
+                ));
+            }
+        };
+        Ok(Answer {
+            function,
+            payload_format,
+            timeout: integration.timeout.unwrap_or(HTTP_API_INTEGRATION_TIMEOUT),
+        })
+    }
+}
+
+/// A route that cannot be served stays in its place and fails: were it left out, a less specific one (`$default`)
+/// would take its requests, past whatever guards it.
+fn route(
+    key: RouteKey,
+    resolved: Result<Answer, Refusal>,
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) -> HttpRoute {
+    let answer = resolved.unwrap_or_else(|refusal| {
+        problems.push(not_served(
+            &format!("route `{}`", shown(&key)),
+            &refusal,
+            place,
+        ));
+        Answer {
+            function: refused_function(&refusal),
+            payload_format: PayloadFormat::V2,
+            timeout: Duration::ZERO,
+        }
+    });
+    HttpRoute {
+        key,
+        function: answer.function,
+        payload_format: answer.payload_format,
+        timeout: answer.timeout,
+        place: Some(place.clone()),
+    }
+}
+
+fn shown(key: &RouteKey) -> String {
+    match key {
+        RouteKey::Default => DEFAULT_STAGE.to_owned(),
+        RouteKey::Path { http_method, path } => format!("{http_method} {path}"),
+    }
+}
+
+/// `$default`, or a method and a path.
+fn route_key(text: &str) -> Option<RouteKey> {
+    if text == "$default" {
+        return Some(RouteKey::Default);
+    }
+    let (http_method, path) = text.split_once(' ')?;
+    let path = path.trim();
+    path.starts_with('/').then(|| RouteKey::Path {
+        http_method: http_method.to_ascii_uppercase(),
+        path: path.to_owned(),
+    })
+}
+
+fn declared_routes(
+    view: &View<'_>,
+    api: &Resource<'_>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<HttpRoute> {
+    let mut routes = Vec::new();
+    for declared in view.of_api("AWS::ApiGatewayV2::Route", "ApiId", api.physical_id) {
+        let text = declared.text("RouteKey").unwrap_or_default();
+        let Some(key) = route_key(&text) else {
+            problems.push(not_served(
+                &format!("route `{text}`"),
+                &Refusal::new("a route key is `$default`, or a method and a path, as `GET /pets`"),
+                &declared.place_of(&["RouteKey"]),
+            ));
+            continue;
+        };
+        let target = declared.text("Target").unwrap_or_default();
+        let integration = target.strip_prefix("integrations/").and_then(|id| {
+            view.of_api("AWS::ApiGatewayV2::Integration", "ApiId", api.physical_id)
+                .find(|integration| integration.physical_id == id)
+        });
+        let resolved = match (guard_of(declared), integration) {
+            (Some(guard), _) => Err(guarded(&guard)),
+            (None, Some(integration)) => {
+                scope.resolve(&Integration::of_route(integration.properties))
+            }
+            (None, None) => Err(Refusal::new(format!(
+                "its target `{target}` is not an integration of its API"
+            ))),
+        };
+        routes.push(route(key, resolved, declared.place, problems));
+    }
+    routes
+}
+
+fn guarded(guard: &str) -> Refusal {
+    Refusal::new(format!(
+        "{guard} guards it, which cannot be enforced yet; requests to it fail"
+    ))
+}
+
+fn guard_of(declared: &Resource<'_>) -> Option<String> {
+    let authorization = declared
+        .text("AuthorizationType")
+        .unwrap_or_else(|| "NONE".to_owned());
+    if authorization != "NONE" {
+        return Some(format!("authorization of type `{authorization}`"));
+    }
+    declared
+        .properties
+        .contains_key("AuthorizerId")
+        .then(|| "an authorizer".to_owned())
+}
+
+/// `Target` (and `RouteKey`) of an API: one route to one function.
+fn quick_route(
+    api: &Resource<'_>,
+    functions: &BTreeSet<FunctionName>,
+    problems: &mut Vec<Problem>,
+) -> Option<HttpRoute> {
+    let target = api.text("Target")?;
+    let text = api
+        .text("RouteKey")
+        .unwrap_or_else(|| "$default".to_owned());
+    let key = route_key(&text).unwrap_or(RouteKey::Default);
+    let resolved = match function_of_uri(&target) {
+        Some(function) if functions.contains(&function) => Ok(Answer {
+            function,
+            payload_format: PayloadFormat::V2,
+            timeout: HTTP_API_INTEGRATION_TIMEOUT,
+        }),
+        Some(function) => Err(Refusal::new(format!("no function is called `{function}`"))),
+        None => Err(Refusal::new(format!(
+            "its target `{target}` is not a function: HTTP proxies are not built yet"
+        ))),
+    };
+    Some(route(key, resolved, &api.place_of(&["Target"]), problems))
+}
+
+fn defined_routes(
+    api: &Resource<'_>,
+    definition: &Value,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<HttpRoute> {
+    openapi::operations(definition)
+        .into_iter()
+        .map(|operation| {
+            let resolved = match (&operation.guard, &operation.integration) {
+                (Some(guard), _) => Err(guarded(guard)),
+                (None, Some(integration)) => scope.resolve(integration),
+                (None, None) => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
+            };
+            let [paths, path, key] = &operation.key_path;
+            let place = api.place_of(&["Body", paths, path, key]);
+            let route_key = if operation.path == "$default" {
+                RouteKey::Default
+            } else {
+                RouteKey::Path {
+                    http_method: operation.http_method,
+                    path: operation.path,
+                }
+            };
+            route(route_key, resolved, &place, problems)
+        })
+        .collect()
+}
+
+/// `CorsConfiguration` of the API wins over `x-amazon-apigateway-cors` of its definition.
+fn cors(api: &Resource<'_>, definition: Option<&Value>) -> Option<CorsConfiguration> {
+    let (value, lower) = match api.properties.get("CorsConfiguration") {
+        Some(value) => (value, false),
+        None => (definition?.get("x-amazon-apigateway-cors")?, true),
+    };
+    let member = |name: &str| {
+        let (first, rest) = name.split_at_checked(1)?;
+        if lower {
+            value.get(format!("{}{rest}", first.to_ascii_lowercase()))
+        } else {
+            value.get(name)
+        }
+    };
+    Some(CorsConfiguration {
+        allow_origins: list_of(member("AllowOrigins")),
+        allow_methods: list_of(member("AllowMethods")),
+        allow_headers: list_of(member("AllowHeaders")),
+        expose_headers: list_of(member("ExposeHeaders")),
+        max_age_s: member("MaxAge")
+            .and_then(text_of)
+            .and_then(|text| text.parse().ok()),
+        allow_credentials: member("AllowCredentials").and_then(text_of).as_deref() == Some("true"),
+    })
+}

@@ -1,0 +1,245 @@
+//! What answers a method or a route, from either of the two ways to write it down.
+//!
+//! Lives here: reading an integration from a resource's properties or from an OpenAPI extension, and finding the
+//! function that it names.
+//! Does not live here: `MOCK` replies (`mock`), routes (`rest`, `http`).
+//!
+//! Contract: Amazon API Gateway Developer Guide, "x-amazon-apigateway-integration object"; AWS CloudFormation Template
+//! Reference, "AWS::ApiGateway::Method Integration" and "AWS::ApiGatewayV2::Integration".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::arn::Arn;
+use model::ids::FunctionName;
+use serde_json::Value;
+
+use super::view::{text_of, texts_of};
+
+/// An integration, whichever way it was written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Integration {
+    /// `AWS_PROXY`, `MOCK`, …, in capitals.
+    pub(super) kind: String,
+    /// What it calls.
+    pub(super) uri: String,
+    /// How long the gateway waits for it.
+    pub(super) timeout: Option<Duration>,
+    /// `PayloadFormatVersion`.
+    pub(super) payload_format: Option<String>,
+    /// A direct call of a service: `IntegrationSubtype`.
+    pub(super) subtype: Option<String>,
+    /// `ResponseTransferMode`.
+    pub(super) transfer_mode: Option<String>,
+    /// Whether requests or replies are rewritten on the way (HTTP APIs: parameter mapping).
+    pub(super) mapping: Mapping,
+    /// Texts by media type.
+    pub(super) request_templates: BTreeMap<String, String>,
+    /// What is made of the answer.
+    pub(super) responses: Vec<IntegrationResponse>,
+}
+
+/// Whether an HTTP API rewrites requests or replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mapping {
+    /// It does not.
+    #[default]
+    Absent,
+    /// It does.
+    Present,
+}
+
+/// One of an integration's responses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct IntegrationResponse {
+    pub(super) status: String,
+    /// Which answers it is for; none, or `default`: all others.
+    pub(super) selection: Option<String>,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) templates: BTreeMap<String, String>,
+}
+
+/// Why something is not served, in one line, and what could be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    pub(super) help: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+fn has_members(value: Option<&Value>) -> Mapping {
+    match value.and_then(Value::as_object) {
+        Some(members) if !members.is_empty() => Mapping::Present,
+        Some(_) | None => Mapping::Absent,
+    }
+}
+
+fn milliseconds(value: Option<&Value>) -> Option<Duration> {
+    value
+        .and_then(text_of)?
+        .parse()
+        .ok()
+        .map(Duration::from_millis)
+}
+
+impl Integration {
+    /// From the `Integration` of an `AWS::ApiGateway::Method`.
+    pub(super) fn of_method(value: &Value) -> Self {
+        let text = |name: &str| value.get(name).and_then(text_of);
+        let responses = value.get("IntegrationResponses").and_then(Value::as_array);
+        Self {
+            kind: text("Type").unwrap_or_default().to_ascii_uppercase(),
+            uri: text("Uri").unwrap_or_default(),
+            timeout: milliseconds(value.get("TimeoutInMillis")),
+            payload_format: None,
+            subtype: None,
+            transfer_mode: text("ResponseTransferMode"),
+            mapping: Mapping::Absent,
+            request_templates: texts_of(value.get("RequestTemplates")),
+            responses: responses
+                .into_iter()
+                .flatten()
+                .map(|response| IntegrationResponse {
+                    status: response
+                        .get("StatusCode")
+                        .and_then(text_of)
+                        .unwrap_or_default(),
+                    selection: response.get("SelectionPattern").and_then(text_of),
+                    parameters: texts_of(response.get("ResponseParameters")),
+                    templates: texts_of(response.get("ResponseTemplates")),
+                })
+                .collect(),
+        }
+    }
+
+    /// From the properties of an `AWS::ApiGatewayV2::Integration`.
+    pub(super) fn of_route(properties: &serde_json::Map<String, Value>) -> Self {
+        let text = |name: &str| properties.get(name).and_then(text_of);
+        let mapped = [
+            has_members(properties.get("RequestParameters")),
+            has_members(properties.get("ResponseParameters")),
+        ];
+        Self {
+            kind: text("IntegrationType")
+                .unwrap_or_default()
+                .to_ascii_uppercase(),
+            uri: text("IntegrationUri").unwrap_or_default(),
+            timeout: milliseconds(properties.get("TimeoutInMillis")),
+            payload_format: text("PayloadFormatVersion"),
+            subtype: text("IntegrationSubtype"),
+            mapping: present_in(&mapped),
+            ..Self::default()
+        }
+    }
+
+    /// From `x-amazon-apigateway-integration`.
+    pub(super) fn of_operation(value: &Value) -> Self {
+        let text = |name: &str| value.get(name).and_then(text_of);
+        let responses = value.get("responses").and_then(Value::as_object);
+        let mapped = [
+            has_members(value.get("requestParameters")),
+            has_members(value.get("responseParameters")),
+        ];
+        Self {
+            kind: text("type").unwrap_or_default().to_ascii_uppercase(),
+            uri: text("uri").unwrap_or_default(),
+            timeout: milliseconds(value.get("timeoutInMillis")),
+            payload_format: text("payloadFormatVersion"),
+            subtype: text("integrationSubtype"),
+            transfer_mode: text("responseTransferMode"),
+            mapping: present_in(&mapped),
+            request_templates: texts_of(value.get("requestTemplates")),
+            responses: responses
+                .into_iter()
+                .flatten()
+                .map(|(pattern, response)| IntegrationResponse {
+                    status: response
+                        .get("statusCode")
+                        .and_then(text_of)
+                        .unwrap_or_default(),
+                    selection: Some(pattern.clone()),
+                    parameters: texts_of(response.get("responseParameters")),
+                    templates: texts_of(response.get("responseTemplates")),
+                })
+                .collect(),
+        }
+    }
+
+    /// The function that an `AWS_PROXY` integration names.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it is another kind of integration, or its function is not one of these.
+    pub(super) fn function(
+        &self,
+        functions: &BTreeSet<FunctionName>,
+        stage_variables: &BTreeMap<String, String>,
+    ) -> Result<FunctionName, Refusal> {
+        let kind = self.kind.as_str();
+        if kind != "AWS_PROXY" {
+            let shown = if kind.is_empty() { "(none)" } else { kind };
+            return Err(
+                Refusal::new(format!("integrations of type `{shown}` are not built yet"))
+                    .help("use a Lambda proxy integration, `AWS_PROXY`"),
+            );
+        }
+        if let Some(subtype) = &self.subtype {
+            return Err(Refusal::new(format!(
+                "its integration calls the service `{subtype}` directly, which is not built yet"
+            )));
+        }
+        if self.transfer_mode.as_deref() == Some("STREAM") {
+            return Err(Refusal::new("replies are not streamed yet")
+                .help("leave `ResponseTransferMode` out: replies are then sent whole"));
+        }
+        let uri = with_stage_variables(&self.uri, stage_variables);
+        let name = function_of_uri(&uri)
+            .ok_or_else(|| Refusal::new(format!("`{uri}` does not name a function")))?;
+        if functions.contains(&name) {
+            return Ok(name);
+        }
+        Err(Refusal::new(format!("no function is called `{name}`"))
+            .help("only functions of this project can be reached"))
+    }
+}
+
+fn present_in(mappings: &[Mapping]) -> Mapping {
+    if mappings.contains(&Mapping::Present) {
+        Mapping::Present
+    } else {
+        Mapping::Absent
+    }
+}
+
+/// `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION/invocations`, or the function's ARN itself.
+pub(super) fn function_of_uri(uri: &str) -> Option<FunctionName> {
+    let arn = Arn::parse(uri).ok()?;
+    if arn.service == "lambda" {
+        return arn.function_name();
+    }
+    let (_, rest) = arn.resource.split_once("/functions/")?;
+    let function = rest.strip_suffix("/invocations")?;
+    (arn.service == "apigateway" && arn.account == "lambda")
+        .then(|| Arn::parse(function).ok()?.function_name())
+        .flatten()
+}
+
+fn with_stage_variables(uri: &str, stage_variables: &BTreeMap<String, String>) -> String {
+    stage_variables
+        .iter()
+        .fold(uri.to_owned(), |uri, (name, value)| {
+            uri.replace(&format!("${{stageVariables.{name}}}"), value)
+        })
+}

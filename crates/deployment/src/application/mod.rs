@@ -1,0 +1,80 @@
+//! From deployed resources to an application: the functions that run and the APIs that lead to them.
+//!
+//! Lives here: reading the resources of one revision as one immutable `model::application::Application`.
+//! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
+
+mod functions;
+mod http;
+mod integration;
+mod mock;
+mod openapi;
+mod refusals;
+mod rest;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::BTreeSet;
+
+use model::application::Application;
+use model::ids::FunctionName;
+use model::problem::Problem;
+
+use functions::Surroundings;
+use view::View;
+
+/// The Serverless Framework's own bucket, which nothing ever reads from here.
+const DEPLOYMENT_BUCKET: &str = "ServerlessDeploymentBucket";
+
+fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Application, Vec<Problem>) {
+    let mut problems = Vec::new();
+    report_what_is_only_recorded(view, &mut problems);
+    let functions = functions::functions(view, surroundings, &mut problems);
+    // Routes may lead to any function that is declared: one whose build failed is missed when it is invoked, and its
+    // own problem has been reported.
+    let declared: BTreeSet<FunctionName> = view
+        .of_type("AWS::Lambda::Function")
+        .map(|function| FunctionName::new(function.physical_id))
+        .collect();
+    let application = Application {
+        revision: surroundings.revision.clone(),
+        rest_apis: rest::apis(view, &declared, &mut problems),
+        http_apis: http::apis(view, &declared, &mut problems),
+        functions,
+    };
+    (application, problems)
+}
+
+/// What every resource of a kind has in common is said once.
+fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
+    let policies = view.resources.iter().find(|resource| {
+        matches!(
+            resource.resource_type,
+            "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy"
+        ) || (resource.resource_type == "AWS::IAM::Role"
+            && resource.properties.contains_key("Policies"))
+    });
+    if let Some(role) = policies {
+        problems.push(
+            Problem::warning(
+                "deployment::policies-not-enforced",
+                "permissions are recorded, but not enforced yet",
+            )
+            .at(role.place)
+            .because("a call that the cloud would refuse with AccessDenied is carried out here"),
+        );
+    }
+    for bucket in view.of_type("AWS::S3::Bucket") {
+        let reported = !bucket.properties.contains_key("BucketEncryption");
+        if !reported && bucket.logical_id.as_str() != DEPLOYMENT_BUCKET {
+            problems.push(
+                Problem::warning(
+                    "deployment::bucket-not-served",
+                    format!("bucket `{}` is only a name", bucket.logical_id),
+                )
+                .at(bucket.place)
+                .because("Amazon S3 is not served yet: every call to the bucket is refused"),
+            );
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! REST APIs of an application, from deployed resources.
+//!
+//! Lives here: the tree of resources, methods, stages, and definitions given as `Body`.
+//! Does not live here: matching requests (`gateway`), integrations (`integration`, `mock`).
+//!
+//! Differs: when an API has stages of its own, the stage that its deployment makes besides is not served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::ids::{ApiId, FunctionName, StageName};
+use model::limits::REST_INTEGRATION_TIMEOUT;
+use model::problem::{Place, Problem};
+use model::rest_api::{RestApi, RestIntegration, RestMethod};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::integration::{Integration, Refusal};
+use super::refusals::{not_served, refused_function};
+use super::view::{Resource, View, list_of, texts_of};
+use super::{mock, openapi};
+
+/// Amazon API Gateway, "Quotas for REST APIs": resources per API.
+const RESOURCES_MAX: usize = 300;
+
+struct Stage {
+    name: StageName,
+    variables: BTreeMap<String, String>,
+}
+
+/// The REST APIs, one for each stage.
+pub(super) fn apis(
+    view: &View<'_>,
+    functions: &BTreeSet<FunctionName>,
+    problems: &mut Vec<Problem>,
+) -> Vec<RestApi> {
+    report_strays(view, problems);
+    let mut apis = Vec::new();
+    for resource in view.of_type("AWS::ApiGateway::RestApi") {
+        let definition = resource.properties.get("Body");
+        let guard = if resource.properties.contains_key("Policy") {
+            Some("a resource policy")
+        } else {
+            definition.and_then(openapi::guard_of_api)
+        };
+        if let Some(guard) = guard {
+            problems.push(not_served(
+                &format!("API `{}`", resource.logical_id),
+                &Refusal::new(format!("{guard} guards it, which cannot be enforced yet")),
+                resource.place,
+            ));
+            continue;
+        }
+        let stages = stages(view, resource.physical_id);
+        if stages.is_empty() {
+            problems.push(
+                Problem::warning(
+                    "deployment::api-without-stage",
+                    format!("API `{}` has no stage", resource.logical_id),
+                )
+                .at(resource.place)
+                .because("an API that is not deployed to a stage has no address"),
+            );
+        }
+        for stage in stages {
+            apis.push(api(view, resource, stage, functions, problems));
+        }
+    }
+    apis
+}
+
+/// Methods that belong to an API which is not of this project.
+fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
+    let known: BTreeSet<&str> = view
+        .of_type("AWS::ApiGateway::RestApi")
+        .map(|api| api.physical_id)
+        .collect();
+    for method in view.of_type("AWS::ApiGateway::Method") {
+        let api = method.text("RestApiId").unwrap_or_default();
+        if !known.contains(api.as_str()) {
+            problems.push(not_served(
+                &format!("method `{}`", method.logical_id),
+                &Refusal::new(format!("its API `{api}` is not one of this project")),
+                &method.place_of(&["RestApiId"]),
+            ));
+        }
+    }
+}
+
+fn stages(view: &View<'_>, api: &str) -> Vec<Stage> {
+    let own: Vec<Stage> = view
+        .of_api("AWS::ApiGateway::Stage", "RestApiId", api)
+        .filter_map(|stage| {
+            Some(Stage {
+                name: StageName::new(stage.text("StageName")?),
+                variables: texts_of(stage.properties.get("Variables")),
+            })
+        })
+        .collect();
+    if !own.is_empty() {
+        return own;
+    }
+    let mut made: Vec<Stage> = Vec::new();
+    for deployment in view.of_api("AWS::ApiGateway::Deployment", "RestApiId", api) {
+        let Some(name) = deployment.text("StageName").map(StageName::new) else {
+            continue;
+        };
+        let description = deployment.properties.get("StageDescription");
+        let variables = texts_of(description.and_then(|description| description.get("Variables")));
+        made.retain(|stage| stage.name != name);
+        made.push(Stage { name, variables });
+    }
+    made
+}
+
+fn api(
+    view: &View<'_>,
+    resource: &Resource<'_>,
+    stage: Stage,
+    functions: &BTreeSet<FunctionName>,
+    problems: &mut Vec<Problem>,
+) -> RestApi {
+    let scope = Scope {
+        functions,
+        stage_variables: &stage.variables,
+    };
+    let definition = resource.properties.get("Body");
+    let mut binary_media_types = list_of(resource.properties.get("BinaryMediaTypes"));
+    let mut methods = Vec::new();
+    if let Some(definition) = definition {
+        for media_type in list_of(definition.get("x-amazon-apigateway-binary-media-types")) {
+            if !binary_media_types.contains(&media_type) {
+                binary_media_types.push(media_type);
+            }
+        }
+        methods.extend(defined_methods(resource, definition, &scope, problems));
+    }
+    methods.extend(declared_methods(view, resource, &scope, problems));
+    let title = definition.and_then(|definition| definition.pointer("/info/title"));
+    let name = resource
+        .text("Name")
+        .or_else(|| title.and_then(Value::as_str).map(str::to_owned))
+        .unwrap_or_else(|| resource.logical_id.to_string());
+    RestApi {
+        logical_id: resource.logical_id.clone(),
+        id: ApiId::new(resource.physical_id),
+        name,
+        stage: stage.name,
+        stage_variables: stage.variables,
+        binary_media_types,
+        methods,
+    }
+}
+
+/// What integrations are resolved with.
+struct Scope<'a> {
+    functions: &'a BTreeSet<FunctionName>,
+    stage_variables: &'a BTreeMap<String, String>,
+}
+
+impl Scope<'_> {
+    fn resolve(&self, integration: &Integration) -> Result<RestIntegration, Refusal> {
+        if integration.kind == "MOCK" {
+            return mock::reply(integration).map(RestIntegration::Mock);
+        }
+        let function = integration.function(self.functions, self.stage_variables)?;
+        let timeout = integration.timeout.unwrap_or(REST_INTEGRATION_TIMEOUT);
+        Ok(RestIntegration::LambdaProxy { function, timeout })
+    }
+}
+
+/// A method that cannot be served stays in its place and fails: were it left out, a less specific one (`/{proxy+}`)
+/// would take its requests, past whatever guards it.
+fn refused(refusal: &Refusal) -> RestIntegration {
+    RestIntegration::LambdaProxy {
+        function: refused_function(refusal),
+        timeout: Duration::ZERO,
+    }
+}
+
+fn settle(
+    method: &str,
+    resolved: Result<RestIntegration, Refusal>,
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) -> RestIntegration {
+    resolved.unwrap_or_else(|refusal| {
+        problems.push(not_served(&format!("method `{method}`"), &refusal, place));
+        refused(&refusal)
+    })
+}
+
+fn declared_methods(
+    view: &View<'_>,
+    api: &Resource<'_>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<RestMethod> {
+    let paths = paths(view, api);
+    let mut methods = Vec::new();
+    for method in view.of_api("AWS::ApiGateway::Method", "RestApiId", api.physical_id) {
+        let resource_id = method.text("ResourceId").unwrap_or_default();
+        let http_method = method
+            .text("HttpMethod")
+            .unwrap_or_default()
+            .to_ascii_uppercase();
+        let Some(path) = paths.get(&resource_id) else {
+            problems.push(not_served(
+                &format!("method `{}`", method.logical_id),
+                &Refusal::new(format!(
+                    "its resource `{resource_id}` is not one of its API"
+                )),
+                &method.place_of(&["ResourceId"]),
+            ));
+            continue;
+        };
+        let resolved = match (guard_of(method), method.properties.get("Integration")) {
+            (Some(guard), _) => Err(guarded(&guard)),
+            (None, Some(integration)) => scope.resolve(&Integration::of_method(integration)),
+            (None, None) => Err(Refusal::new("it has no integration")),
+        };
+        let name = format!("{http_method} {path}");
+        let integration = settle(&name, resolved, method.place, problems);
+        methods.push(RestMethod {
+            path: path.clone(),
+            resource_id,
+            http_method,
+            integration,
+            place: Some(method.place.clone()),
+        });
+    }
+    methods
+}
+
+fn guarded(guard: &str) -> Refusal {
+    Refusal::new(format!(
+        "{guard} guards it, which cannot be enforced yet; requests to it fail"
+    ))
+}
+
+fn guard_of(method: &Resource<'_>) -> Option<String> {
+    let authorization = method
+        .text("AuthorizationType")
+        .unwrap_or_else(|| "NONE".to_owned());
+    if authorization != "NONE" {
+        return Some(format!("authorization of type `{authorization}`"));
+    }
+    if method.is_true("ApiKeyRequired") {
+        return Some("an API key".to_owned());
+    }
+    if method.properties.contains_key("AuthorizerId") {
+        return Some("an authorizer".to_owned());
+    }
+    method
+        .properties
+        .contains_key("RequestValidatorId")
+        .then(|| "a request validator".to_owned())
+}
+
+/// The path of each resource of an API, by its id.
+fn paths(view: &View<'_>, api: &Resource<'_>) -> BTreeMap<String, String> {
+    let root = api.attributes.get("RootResourceId").and_then(Value::as_str);
+    let mut paths = BTreeMap::new();
+    if let Some(root) = root {
+        paths.insert(root.to_owned(), "/".to_owned());
+    }
+    let resources: Vec<(&str, String, String)> = view
+        .of_api("AWS::ApiGateway::Resource", "RestApiId", api.physical_id)
+        .take(RESOURCES_MAX)
+        .map(|resource| {
+            let parent = resource.text("ParentId").unwrap_or_default();
+            let part = resource.text("PathPart").unwrap_or_default();
+            (resource.physical_id, parent, part)
+        })
+        .collect();
+    // Each round finds at least one more, so that parents that go in a circle end it.
+    loop {
+        let found = paths.len();
+        for (id, parent, part) in &resources {
+            if let Some(above) = paths.get(parent.as_str()) {
+                let path = format!("{}/{part}", above.trim_end_matches('/'));
+                paths.insert((*id).to_owned(), path);
+            }
+        }
+        if paths.len() == found {
+            return paths;
+        }
+    }
+}
+
+fn defined_methods(
+    api: &Resource<'_>,
+    definition: &Value,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<RestMethod> {
+    for (name, becomes) in openapi::unbuilt_parts(definition) {
+        problems.push(
+            Problem::warning(
+                "deployment::definition-part-not-carried-out",
+                format!("`{name}` is not carried out"),
+            )
+            .at(&api.place_of(&["Body", name]))
+            .because(becomes),
+        );
+    }
+    openapi::operations(definition)
+        .into_iter()
+        .map(|operation| {
+            let resolved = match (&operation.guard, &operation.integration) {
+                (Some(guard), _) => Err(guarded(guard)),
+                (None, Some(integration)) => scope.resolve(integration),
+                (None, None) => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
+            };
+            let [paths, path, key] = &operation.key_path;
+            let place = api.place_of(&["Body", paths, path, key]);
+            let name = format!("{} {}", operation.http_method, operation.path);
+            RestMethod {
+                integration: settle(&name, resolved, &place, problems),
+                resource_id: resource_id_of(api.physical_id, &operation.path),
+                path: operation.path,
+                http_method: operation.http_method,
+                place: Some(place),
+            }
+        })
+        .collect()
+}
+
+/// Resources of a definition have no resource in the template: their ids come from API and path.
+fn resource_id_of(api: &str, path: &str) -> String {
+    let digest = Sha256::digest(format!("{api}\0{path}"));
+    hex::encode(digest).chars().take(6).collect()
+}
