@@ -1,4 +1,6 @@
 //! Tables: one engine, and the DynamoDB skin.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: the engine, the DynamoDB API, the resources of its templates.
+//! Does not live here: protocol frames and signatures (`gateway::service_door`), the store below (`store`).
+
+pub mod engine;

@@ -1,0 +1,14 @@
+//! The engine: tables and items in the store, without any cloud's words.
+//!
+//! Lives here: numbers, values, their bytes, the order of items, tables and their life, who writes when.
+//! Does not live here: requests, answers and error texts (`dynamodb`).
+
+pub mod catalogue;
+pub mod codec;
+pub mod items;
+pub mod keys;
+pub mod number;
+pub mod table;
+pub mod table_id;
+pub mod value;
+pub mod writers;
