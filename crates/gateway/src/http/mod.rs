@@ -5,7 +5,16 @@
 //! Does not live here: routes, events and replies (`routes`, `events`, `replies`), AWS protocols (`service_door`).
 
 mod body;
+mod dissect;
+mod framing;
+mod head;
 mod headers;
+mod http1;
+mod http2;
+mod limits;
+mod reply;
+mod server;
+mod wire;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -15,7 +24,10 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use interfaces::BoxFuture;
 
 pub use body::{Body, BodyError};
+pub use dissect::{DissectedRequest, Dissection, DissectionEnd, dissect};
 pub use headers::Headers;
+pub use limits::ServerLimits;
+pub use server::{Drained, Server};
 
 /// Answers requests. One handler serves all connections of a listener.
 pub trait Handler: Send + Sync {

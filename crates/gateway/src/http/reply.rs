@@ -1,0 +1,161 @@
+//! Responses, as HTTP/1 bytes.
+//!
+//! Lives here: the head of a response, which headers are the server's own, the date.
+//! Does not live here: HTTP/2 (`http2`), what a response says.
+//!
+//! Contract: RFC 9112, sections 4, 6 and 9.6; RFC 9110, sections 6.6.1, 8.6 and 9.3.2.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+use model::time::Timestamp;
+
+use super::head::{Persistence, is_token};
+use super::{Response, ResponseBody};
+
+/// Headers that say how a message is framed: the server's own, whatever a handler gives.
+const FRAMING_HEADERS: [&str; 6] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What a response depends on besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// The request's method.
+    pub(super) method: &'a Method,
+    /// Whether the connection goes on.
+    pub(super) persistence: Persistence,
+    /// Whether the client must be told that it does (HTTP/1.0).
+    pub(super) announces_keep_alive: bool,
+    /// The date, as [`DateText`] gives it.
+    pub(super) date: &'a str,
+}
+
+/// Whether the server alone sends headers of this name.
+pub(super) fn is_framing_header(name: &str) -> bool {
+    FRAMING_HEADERS
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
+/// The response itself, or the 500 in its place when a header's name could split it in two.
+pub(super) fn checked(response: Response) -> Response {
+    match response
+        .headers
+        .iter()
+        .find(|(name, _)| !is_token(name.as_bytes()))
+    {
+        None => response,
+        Some((name, _)) => {
+            tracing::warn!(
+                name,
+                "a response was replaced: the name of a header is no token"
+            );
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error")
+        }
+    }
+}
+
+/// A response of the server itself.
+pub(super) fn plain(status: StatusCode, text: &str) -> Response {
+    Response::new(status, Bytes::from(format!("{text}\n"))).with_header(
+        "Content-Type",
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    )
+}
+
+/// Writes the head of a [`checked`] response, and gives the body that follows it.
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    response: Response,
+    circumstances: Circumstances<'_>,
+) -> Bytes {
+    let Response {
+        status,
+        headers,
+        body: ResponseBody::Whole(body),
+    } = response;
+    let is_head = *circumstances.method == Method::HEAD;
+    let has_body = allows_body(status);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let mut has_date = false;
+    let mut has_length = !has_body;
+    for (name, value) in &headers {
+        has_date |= name.eq_ignore_ascii_case("date");
+        let is_length_of_absent_body =
+            is_head && !has_length && body.is_empty() && is_plain_length(name, value);
+        has_length |= is_length_of_absent_body;
+        if is_length_of_absent_body || !is_framing_header(name) {
+            push_header(out, name, value.as_bytes());
+        }
+    }
+    if !has_date {
+        push_header(out, "Date", circumstances.date.as_bytes());
+    }
+    if !has_length {
+        push_header(out, "Content-Length", body.len().to_string().as_bytes());
+    }
+    match circumstances.persistence {
+        Persistence::Close => push_header(out, "Connection", b"close"),
+        Persistence::KeepAlive if circumstances.announces_keep_alive => {
+            push_header(out, "Connection", b"keep-alive");
+        }
+        Persistence::KeepAlive => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    if is_head || !has_body {
+        Bytes::new()
+    } else {
+        body
+    }
+}
+
+fn push_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_plain_length(name: &str, value: &HeaderValue) -> bool {
+    name.eq_ignore_ascii_case("content-length")
+        && !value.is_empty()
+        && value.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+/// Whether a response of this status has a body, and a length.
+pub(super) fn allows_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+}
+
+/// The text of the `date` header, made anew once a second.
+#[derive(Debug, Default)]
+pub(super) struct DateText {
+    epoch_s: Option<i64>,
+    text: String,
+}
+
+impl DateText {
+    pub(super) fn at(&mut self, now: Timestamp) -> &str {
+        let epoch_s = now.epoch_s();
+        if self.epoch_s != Some(epoch_s) {
+            self.epoch_s = Some(epoch_s);
+            // The clock of a machine stays far inside the calendar that can be shown.
+            self.text = jiff::Timestamp::from_second(epoch_s)
+                .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+                .strftime("%a, %d %b %Y %H:%M:%S GMT")
+                .to_string();
+        }
+        &self.text
+    }
+}

@@ -1,0 +1,197 @@
+//! One connection's socket, with what was read from it and not taken yet.
+//!
+//! Lives here: reading, writing and closing, each with a time limit.
+//! Does not live here: what the bytes mean (`head`, `framing`), the order of things (`http1`).
+
+use std::future::{Future, poll_fn};
+use std::io::IoSlice;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, Sleep};
+
+use super::ServerLimits;
+
+/// Room that is made for one read, in bytes: most requests come whole in one.
+pub(super) const READ_BYTES: usize = 8 * 1024;
+
+/// Anything that a connection can run over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection. Whoever holds it may read and write; a request's body borrows it while it is being read.
+pub(super) struct Wire {
+    stream: Box<dyn Stream>,
+    timer: Timer,
+    /// Read and not taken yet.
+    pub(super) input: BytesMut,
+}
+
+/// Nothing more was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadError {
+    /// The other side has closed, or the connection broke.
+    Ended,
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// The other side takes no more, or too slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WriteError;
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Wire")
+            .field("input_bytes", &self.input.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    pub(super) fn new(stream: Box<dyn Stream>, limits: &ServerLimits) -> Self {
+        Self {
+            stream,
+            timer: Timer::new(Instant::now() + limits.idle_time_max),
+            input: BytesMut::new(),
+        }
+    }
+
+    /// Reads at least one byte more. Nothing is lost when the future is dropped.
+    pub(super) async fn fill(
+        &mut self,
+        room_bytes: usize,
+        deadline: Instant,
+    ) -> Result<(), ReadError> {
+        let Self {
+            stream,
+            timer,
+            input,
+        } = self;
+        input.reserve(room_bytes);
+        timer.set(deadline);
+        let mut read = pin!(stream.read_buf(input));
+        poll_fn(|context| {
+            if let Poll::Ready(read) = read.as_mut().poll(context) {
+                return Poll::Ready(match read {
+                    Ok(0) | Err(_) => Err(ReadError::Ended),
+                    Ok(_) => Ok(()),
+                });
+            }
+            timer.poll(context).map(|()| Err(ReadError::TimedOut))
+        })
+        .await
+    }
+
+    /// Writes both, one behind the other, without copying them together.
+    pub(super) async fn write(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+        stall_max: Duration,
+    ) -> Result<(), WriteError> {
+        let mut written = 0;
+        while written < head.len() + body.len() {
+            let slices = [
+                IoSlice::new(head.get(written..).unwrap_or_default()),
+                IoSlice::new(
+                    body.get(written.saturating_sub(head.len())..)
+                        .unwrap_or_default(),
+                ),
+            ];
+            // An empty slice in front would make some streams write nothing.
+            let slices = match slices.split_first() {
+                Some((first, rest)) if first.is_empty() => rest,
+                Some(_) | None => &slices,
+            };
+            written += self.write_some(slices, stall_max).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_some(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        stall_max: Duration,
+    ) -> Result<usize, WriteError> {
+        let Self { stream, timer, .. } = self;
+        let mut is_timed = false;
+        poll_fn(|context| {
+            match Pin::new(&mut *stream).poll_write_vectored(context, slices) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(WriteError)),
+                Poll::Ready(Ok(written)) => return Poll::Ready(Ok(written)),
+                Poll::Pending => {}
+            }
+            if !is_timed {
+                is_timed = true;
+                timer.set(Instant::now() + stall_max);
+            }
+            timer.poll(context).map(|()| Err(WriteError))
+        })
+        .await
+    }
+
+    /// Closes a connection whose other side has sent nothing that is still unread.
+    pub(super) async fn close(mut self: Box<Self>) {
+        // It may be closed already, which is as good.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Closes a connection whose other side may still be sending: what it sends is read and thrown away for a
+    /// while, since closing with unread input resets the connection, and a reset can take the response with it.
+    pub(super) async fn linger(mut self: Box<Self>, limits: &ServerLimits) {
+        let _ = self.stream.shutdown().await;
+        let deadline = Instant::now() + limits.linger_time_max;
+        let mut thrown_bytes = 0;
+        while thrown_bytes < limits.linger_bytes_max {
+            self.input.clear();
+            if self.fill(READ_BYTES, deadline).await.is_err() {
+                return;
+            }
+            thrown_bytes += self.input.len();
+        }
+    }
+
+    /// Takes the connection apart: the stream, and what was read from it.
+    pub(super) fn into_parts(self) -> (Box<dyn Stream>, BytesMut) {
+        (self.stream, self.input)
+    }
+}
+
+/// A deadline that moves with each request while its timer seldom does: a timer that fires too early is set anew,
+/// so that a busy connection costs the timer wheel nothing.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    deadline: Instant,
+}
+
+impl Timer {
+    fn new(deadline: Instant) -> Self {
+        Self {
+            sleep: Box::pin(tokio::time::sleep_until(deadline)),
+            deadline,
+        }
+    }
+
+    fn set(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        if deadline < self.sleep.deadline() {
+            self.sleep.as_mut().reset(deadline);
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(context));
+            if self.deadline <= self.sleep.deadline() {
+                return Poll::Ready(());
+            }
+            let deadline = self.deadline;
+            self.sleep.as_mut().reset(deadline);
+        }
+    }
+}
