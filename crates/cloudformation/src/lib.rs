@@ -3,5 +3,10 @@
 //! Lives here: reading text with positions, intrinsics, the order of resources, and what changed between two states.
 //! Does not live here: making resources (`deployment` and the services), how other manifests become templates (`manifest`).
 
+pub mod diff;
+pub mod intrinsics;
 pub mod node;
+pub mod order;
+pub mod parameters;
 pub mod parse;
+pub mod template;
