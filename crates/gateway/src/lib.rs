@@ -3,4 +3,9 @@
 //! Lives here: see the modules.
 //! Does not live here: anything that another crate of the import table owns.
 
+pub mod application;
+mod cors;
+pub mod events;
 pub mod http;
+mod replies;
+pub mod routes;

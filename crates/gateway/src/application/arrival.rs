@@ -1,0 +1,143 @@
+//! A request as it arrived: its head, its ids, its trace.
+//!
+//! Lives here: what is fixed before the first step.
+//! Does not live here: the steps (`application`).
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use http::{Method, Version};
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use model::ids::{AccountId, RequestId};
+use model::limits;
+use model::time::Timestamp;
+
+use super::refusal::Refusal;
+use crate::cors;
+use crate::events::{Exchange, TRACE_RANDOM_BYTES, Trace, header_text};
+use crate::http::{Body, Headers, Request};
+use crate::routes::{Asked, Hit, check_encoding};
+
+/// An extended id is 11 random bytes, so that it ends in one `=`, as the cloud's do.
+const EXTENDED_ID_BYTES: usize = 11;
+
+/// A request without its body.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) target: String,
+    pub(super) version: Version,
+    pub(super) headers: Headers,
+    pub(super) peer: SocketAddr,
+    pub(super) received_at: Instant,
+}
+
+/// What the gateway gave it.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    /// The function's request id, and the REST API's: one id finds all there is.
+    pub(super) request_id: RequestId,
+    /// The HTTP API's request id, and the REST API's second one.
+    pub(super) extended_request_id: String,
+    pub(super) trace: Trace,
+    pub(super) at: Timestamp,
+}
+
+impl Head {
+    pub(super) fn split(request: Request) -> (Self, Body) {
+        let Request {
+            method,
+            target,
+            version,
+            headers,
+            body,
+            peer,
+            received_at,
+        } = request;
+        let head = Self {
+            method,
+            target,
+            version,
+            headers,
+            peer,
+            received_at,
+        };
+        (head, body)
+    }
+
+    pub(super) fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&self.target, |(path, _)| path)
+    }
+
+    pub(super) fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            host: self.headers.text("host"),
+            method: self.method.as_str(),
+            path: self.path(),
+            preflight_for: cors::preflight_for(&self.method, &self.headers),
+        }
+    }
+
+    /// Refuses what no route would be given.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        let values = self.headers.iter().map(|(_, value)| value.len());
+        let request_line = self.method.as_str().len() + self.target.len() + " HTTP/1.1 ".len();
+        let bytes = request_line + values.sum::<usize>();
+        if limits::REST_HEADER_BYTES_MAX.max(limits::HTTP_API_HEADER_BYTES_MAX) < bytes {
+            return Err(Refusal::head_too_large(bytes));
+        }
+        check_encoding(self.path()).map_err(|error| Refusal::bad_encoding(self.path(), error))
+    }
+}
+
+impl Arrival {
+    pub(super) fn new(head: &Head, clock: &dyn Clock, random: &dyn Random) -> Self {
+        let mut drawn = [0_u8; EXTENDED_ID_BYTES + TRACE_RANDOM_BYTES];
+        random.fill(&mut drawn);
+        let (id, trace) = drawn.split_at(EXTENDED_ID_BYTES);
+        let trace = trace.try_into().unwrap_or([0; TRACE_RANDOM_BYTES]);
+        let at = clock.now();
+        let sent_trace = head.headers.get("x-amzn-trace-id").map(header_text);
+        Self {
+            request_id: random.request_id(),
+            extended_request_id: URL_SAFE.encode(id),
+            trace: Trace::read_or_make(sent_trace.as_deref(), at, &trace),
+            at,
+        }
+    }
+
+    pub(super) fn exchange<'a>(
+        &'a self,
+        head: &'a Head,
+        hit: &'a Hit<'_>,
+        account: &'a AccountId,
+        body: &'a [u8],
+    ) -> Exchange<'a> {
+        Exchange {
+            account,
+            api: hit.api,
+            route: hit.route,
+            path: &hit.path,
+            full_path: &hit.full_path,
+            query: head.query(),
+            method: head.method.as_str(),
+            version: head.version,
+            headers: &head.headers,
+            body,
+            source_ip: head.peer.ip().to_canonical(),
+            request_id: self.request_id.as_str(),
+            extended_request_id: &self.extended_request_id,
+            trace: &self.trace,
+            at: self.at,
+        }
+    }
+}

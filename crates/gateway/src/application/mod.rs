@@ -1,0 +1,290 @@
+//! The handler of the applications' port: one request, from its route to its reply.
+//!
+//! Lives here: the order of the steps, swapping one revision for the next.
+//! Does not live here: what each step does (`routes`, `cors`, `events`, `replies`), listeners (`http`).
+
+mod access;
+mod arrival;
+mod refusal;
+pub mod sample;
+mod timing;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
+use interfaces::random::Random;
+use model::application::Application;
+use model::ids::{AccountId, FunctionName, RevisionId};
+use model::limits;
+use model::problem::Problem;
+
+pub use access::{AccessEntry, AccessLog};
+
+use crate::cors;
+use crate::events;
+use crate::http::{Body, Handler, Request, Response};
+use crate::replies::{self, Accepts, faults, headers};
+use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
+use arrival::{Arrival, Head};
+use refusal::Refusal;
+
+/// Answers the requests of an application by invoking its functions.
+pub struct ApplicationHandler {
+    invoke: Arc<dyn Invoke>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    access_log: Arc<dyn AccessLog>,
+    account: AccountId,
+    table: RwLock<Arc<Table>>,
+}
+
+/// What is learnt on a request's way, for its entry in the access log.
+#[derive(Debug, Default)]
+struct Trail {
+    function: Option<FunctionName>,
+    timings: Option<Timings>,
+    message: Option<String>,
+}
+
+/// A route to a function, as its answer describes it.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    hit: &'a Hit<'a>,
+    function: &'a FunctionName,
+    timeout: std::time::Duration,
+    payload: Payload,
+}
+
+impl ApplicationHandler {
+    /// A handler without any route; [`swap`](Self::swap) gives it some.
+    #[must_use]
+    pub fn new(
+        invoke: Arc<dyn Invoke>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        access_log: Arc<dyn AccessLog>,
+        account: AccountId,
+    ) -> Self {
+        let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
+        Self {
+            invoke,
+            clock,
+            random,
+            access_log,
+            account,
+            table: RwLock::new(Arc::new(table)),
+        }
+    }
+
+    /// Compiles the routes of a revision and serves them from the next request on. Requests under way end with the
+    /// routes that they began with.
+    ///
+    /// The problems are routes that cannot be served, or that clash; all others are served.
+    pub fn swap(&self, application: &Application) -> Vec<Problem> {
+        let (table, problems) = Table::compile(application);
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        problems
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
+        let (head, body) = Head::split(request);
+        let arrival = Arrival::new(&head, &*self.clock, &*self.random);
+        let asked = head.asked();
+        let located = table.locate(&asked);
+        let mut trail = Trail::default();
+        let answered = self
+            .steps(&head, body, &arrival, &located, &mut trail)
+            .await;
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(refusal) => {
+                trail.message = Some(refusal.reason);
+                faults::response(refusal.fault, style(located.api()))
+            }
+        };
+        complete(&mut response, located.api(), &head, &arrival);
+        let total = self
+            .clock
+            .instant()
+            .saturating_duration_since(head.received_at);
+        let timing = timing::header(total, trail.timings.as_ref());
+        response.headers.push(("Server-Timing".to_owned(), timing));
+        self.access_log.record(AccessEntry {
+            status: response.status.as_u16(),
+            api: located.api().map(|api| api.id.clone()),
+            route: located.route().map(|route| route.key.clone()),
+            function: trail.function,
+            request_id: arrival.request_id,
+            total,
+            timings: trail.timings,
+            message: trail.message,
+            revision: table.revision.clone(),
+            path: head.path().to_owned(),
+            method: head.method.as_str().to_owned(),
+        });
+        response
+    }
+
+    /// Match, CORS, event, invoke, reply.
+    async fn steps(
+        &self,
+        head: &Head,
+        body: Body,
+        arrival: &Arrival,
+        located: &Located<'_>,
+        trail: &mut Trail,
+    ) -> Result<Response, Refusal> {
+        head.check()?;
+        let hit = match located {
+            Located::Route(hit) => hit,
+            Located::Preflight(api) => {
+                let answer = |cors| cors::preflight(cors, &head.headers);
+                return api
+                    .cors()
+                    .map(answer)
+                    .ok_or_else(|| Refusal::no_route(head, None));
+            }
+            Located::Missing(missing) => return Err(Refusal::no_route(head, Some(missing))),
+        };
+        match &hit.route.answer {
+            Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
+            Answer::Function {
+                function,
+                timeout,
+                payload,
+            } => {
+                let call = Call {
+                    hit,
+                    function,
+                    timeout: *timeout,
+                    payload: *payload,
+                };
+                trail.function = Some(function.clone());
+                let event = self.event(call, head, body, arrival).await?;
+                let reply = self.call(call, event, arrival).await?;
+                trail.timings = Some(reply.timings);
+                read_reply(call, head, arrival, reply)
+            }
+        }
+    }
+
+    async fn event(
+        &self,
+        call: Call<'_>,
+        head: &Head,
+        body: Body,
+        arrival: &Arrival,
+    ) -> Result<Bytes, Refusal> {
+        let body = body
+            .collect(limits::GATEWAY_PAYLOAD_BYTES_MAX)
+            .await
+            .map_err(Refusal::body)?;
+        let exchange = arrival.exchange(head, call.hit, &self.account, &body);
+        let event = events::encode(&exchange, call.payload);
+        if limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX < event.len() {
+            return Err(Refusal::event_too_large(event.len()));
+        }
+        Ok(event)
+    }
+
+    async fn call(
+        &self,
+        call: Call<'_>,
+        event: Bytes,
+        arrival: &Arrival,
+    ) -> Result<Reply, Refusal> {
+        let invocation = Invocation {
+            function: call.function.clone(),
+            qualifier: None,
+            request_id: arrival.request_id.clone(),
+            payload: event,
+            wait_until: Some(self.clock.instant() + call.timeout),
+            trace_id: arrival.trace.full.clone(),
+            client_context: None,
+        };
+        let late = || Refusal::integration_timeout(call.function, call.timeout);
+        match tokio::time::timeout(call.timeout, self.invoke.invoke(invocation)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(NotRun::WaitedTooLong { .. })) | Err(_) => Err(late()),
+            Ok(Err(not_run)) => Err(Refusal::not_run(&not_run)),
+        }
+    }
+}
+
+impl Handler for ApplicationHandler {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(self.answer(request))
+    }
+}
+
+fn read_reply(
+    call: Call<'_>,
+    head: &Head,
+    arrival: &Arrival,
+    reply: Reply,
+) -> Result<Response, Refusal> {
+    let returned = match reply.outcome {
+        Outcome::Returned(returned) => returned,
+        Outcome::Failed(error) => return Err(Refusal::function_failed(call.function, &error)),
+    };
+    let mut response = replies::read(call.payload, &returned, accepts(call.hit.api, head))
+        .map_err(|bad| Refusal::bad_reply(call.function, &bad))?;
+    match call.payload {
+        Payload::Rest => {
+            let trace = headers::value_of(&arrival.trace.full);
+            response.headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
+        }
+        Payload::HttpV1 | Payload::HttpV2 => {}
+    }
+    Ok(response)
+}
+
+fn accepts(api: &Api, head: &Head) -> Accepts {
+    match &api.kind {
+        Kind::Rest {
+            binary_media_types, ..
+        } if events::is_binary_for_rest(head.headers.text("accept"), binary_media_types) => {
+            Accepts::Binary
+        }
+        Kind::Rest { .. } | Kind::Http { .. } => Accepts::Text,
+    }
+}
+
+/// Adds what every response of an API carries.
+fn complete(response: &mut Response, api: Option<&Api>, head: &Head, arrival: &Arrival) {
+    let Some(api) = api else { return };
+    let extended = || headers::value_of(&arrival.extended_request_id);
+    let mut add = |name: &str, value: HeaderValue| response.headers.push((name.to_owned(), value));
+    match &api.kind {
+        Kind::Rest { .. } => {
+            add(
+                "x-amzn-RequestId",
+                headers::value_of(arrival.request_id.as_str()),
+            );
+            add("x-amz-apigw-id", extended());
+        }
+        Kind::Http { cors } => {
+            add("apigw-requestid", extended());
+            let is_preflight = cors::preflight_for(&head.method, &head.headers).is_some();
+            if let Some(cors) = cors.as_ref().filter(|_| !is_preflight) {
+                cors::apply(cors, &head.headers, response);
+            }
+        }
+    }
+}
+
+/// A request that means no API at all gets an HTTP API's words: they claim least.
+fn style(api: Option<&Api>) -> faults::Style {
+    match api.map(|api| &api.kind) {
+        Some(Kind::Rest { .. }) => faults::Style::Rest,
+        Some(Kind::Http { .. }) | None => faults::Style::Http,
+    }
+}

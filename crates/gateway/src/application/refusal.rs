@@ -1,0 +1,199 @@
+//! Why a request was not answered by its function: the client's words and the developer's.
+//!
+//! Lives here: one constructor a cause, each saying how to mend it.
+//! Does not live here: the client's words themselves (`replies::faults`).
+
+use std::time::Duration;
+
+use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun};
+use model::ids::FunctionName;
+use model::limits;
+use serde::Deserialize;
+
+use super::arrival::Head;
+use crate::http::BodyError;
+use crate::replies::faults::Fault;
+use crate::replies::headers::BadMockHeader;
+use crate::replies::{BadReply, shorten};
+use crate::routes::{EncodingError, Missing};
+
+/// A fault and its reason.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) fault: Fault,
+    /// For the developer alone: the client never sees it.
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    fn new(fault: Fault, reason: impl Into<String>) -> Self {
+        Self {
+            fault,
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn no_route(head: &Head, missing: Option<&Missing<'_>>) -> Self {
+        let asked = format!("{} {}", head.method, head.path());
+        let reason = match missing {
+            Some(Missing { api: None, .. }) | None => format!(
+                "nothing answers `{asked}`: no function of the application has an HTTP route; \
+                 give one an `http` or `httpApi` event"
+            ),
+            Some(Missing {
+                near: Some(route), ..
+            }) => format!(
+                "nothing answers `{asked}`: the path is known for `{}` (route `{}`); \
+                 add a route for this method if it should be",
+                route.method(),
+                route.key
+            ),
+            Some(Missing { near: None, .. }) => format!(
+                "nothing answers `{asked}`: no route has this path; `cloudless routes` lists those there are"
+            ),
+        };
+        Self::new(Fault::NoRoute, reason)
+    }
+
+    pub(super) fn bad_encoding(text: &str, error: EncodingError) -> Self {
+        Self::new(
+            Fault::BadRequest,
+            format!("`{}` cannot be decoded: {error}", shorten(text)),
+        )
+    }
+
+    pub(super) fn head_too_large(bytes: usize) -> Self {
+        let bytes_max = limits::REST_HEADER_BYTES_MAX;
+        Self::new(
+            Fault::HeadTooLarge,
+            format!(
+                "request line and header values have {bytes} bytes; API Gateway takes {bytes_max}: \
+                 send less in cookies, headers or the query"
+            ),
+        )
+    }
+
+    pub(super) fn body(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { bytes_max } => Self::new(
+                Fault::BodyTooLarge,
+                format!(
+                    "the request's body is over API Gateway's limit of {bytes_max} bytes: \
+                     let clients upload to a bucket by a presigned URL instead"
+                ),
+            ),
+            BodyError::TooSlow => {
+                Self::new(Fault::BodyTooSlow, "the request's body arrived too slowly")
+            }
+            BodyError::CutOff => Self::new(
+                Fault::BadRequest,
+                "the client went before the request's body had arrived",
+            ),
+            BodyError::Malformed => Self::new(
+                Fault::BadRequest,
+                "the framing of the request's body is broken",
+            ),
+        }
+    }
+
+    pub(super) fn event_too_large(bytes: usize) -> Self {
+        let bytes_max = limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
+        Self::new(
+            Fault::EventTooLarge,
+            format!(
+                "the event has {bytes} bytes; Lambda takes {bytes_max}, binary bodies counted as base64: \
+                 let clients upload to a bucket by a presigned URL instead"
+            ),
+        )
+    }
+
+    pub(super) fn integration_timeout(function: &FunctionName, timeout: Duration) -> Self {
+        Self::new(
+            Fault::IntegrationTimeout,
+            format!(
+                "function `{function}` had not replied after the integration's {} s; it may still be running: \
+                 answer at once and do the work elsewhere, or make it faster",
+                timeout.as_secs_f64()
+            ),
+        )
+    }
+
+    pub(super) fn not_run(not_run: &NotRun) -> Self {
+        match not_run {
+            NotRun::UnknownFunction { .. } => Self::new(
+                Fault::NoFunction,
+                format!(
+                    "{not_run}: the route's integration names it; deploy it, or change the route"
+                ),
+            ),
+            NotRun::Throttled { .. } => Self::new(
+                Fault::Throttled,
+                format!("{not_run}: send fewer requests at a time, or raise the limit"),
+            ),
+            NotRun::WaitedTooLong { .. } => {
+                Self::new(Fault::IntegrationTimeout, not_run.to_string())
+            }
+            NotRun::RequestTooLarge { .. } => Self::new(Fault::EventTooLarge, not_run.to_string()),
+            NotRun::StartFailed { .. } => Self::new(Fault::FunctionFailed, not_run.to_string()),
+            NotRun::ShuttingDown => Self::new(Fault::Stopping, not_run.to_string()),
+        }
+    }
+
+    pub(super) fn function_failed(function: &FunctionName, error: &FunctionError) -> Self {
+        let what = summary(&error.payload);
+        let reason = match error.kind {
+            FunctionErrorKind::Raised => format!("function `{function}` threw {what}"),
+            FunctionErrorKind::TimedOut => format!(
+                "function `{function}` ran into its own timeout: {what}; raise its `timeout`, or make it faster"
+            ),
+            FunctionErrorKind::Exited => {
+                format!("function `{function}` ended its process before it replied: {what}")
+            }
+            FunctionErrorKind::ResponseTooLarge => format!(
+                "the reply of function `{function}` is over Lambda's limit of {} bytes: {what}; \
+                 put large results into a bucket and reply with a URL",
+                limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX
+            ),
+            FunctionErrorKind::InitFailed => format!("function `{function}` did not load: {what}"),
+        };
+        Self::new(Fault::FunctionFailed, reason)
+    }
+
+    pub(super) fn bad_reply(function: &FunctionName, bad: &BadReply) -> Self {
+        let fault = match bad {
+            BadReply::Base64 => Fault::BadBase64,
+            BadReply::Shape { .. }
+            | BadReply::Status { .. }
+            | BadReply::Body { .. }
+            | BadReply::Key { .. }
+            | BadReply::HeaderShape { .. }
+            | BadReply::HeaderName { .. }
+            | BadReply::HeaderValue { .. } => Fault::BadReply,
+        };
+        Self::new(fault, format!("function `{function}`: {bad}"))
+    }
+
+    pub(super) fn bad_mock(bad: BadMockHeader) -> Self {
+        Self::new(Fault::NoFunction, bad.to_string())
+    }
+}
+
+/// The cloud's error object in one line: type and message.
+fn summary(payload: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct ErrorObject {
+        #[serde(rename = "errorType")]
+        kind: Option<String>,
+        #[serde(rename = "errorMessage")]
+        message: Option<String>,
+    }
+    let error: Option<ErrorObject> = serde_json::from_slice(payload).ok();
+    let (kind, message) = error.map_or((None, None), |error| (error.kind, error.message));
+    let line = |text: String| shorten(text.lines().next().unwrap_or_default());
+    match (kind.map(line), message.map(line)) {
+        (Some(kind), Some(message)) if !kind.is_empty() => format!("{kind}: {message}"),
+        (_, Some(message)) => message,
+        (Some(kind), None) => kind,
+        (None, None) => "an error that says nothing of itself".to_owned(),
+    }
+}

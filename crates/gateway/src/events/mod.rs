@@ -1,0 +1,148 @@
+//! The events that functions are sent: each platform's shape, encoded once into bytes.
+//!
+//! Lives here: payload 1.0 and 2.0, what they show of a request, samples for people.
+//! Does not live here: which route was hit (`routes`), how the reply is read (`replies`).
+
+mod clf;
+mod headers;
+mod json;
+mod media_types;
+mod query;
+pub mod samples;
+mod trace;
+mod v1;
+mod v2;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::Version;
+use model::ids::AccountId;
+use model::time::Timestamp;
+
+use crate::http::Headers;
+use crate::routes::{Api, Payload, Route};
+
+pub(crate) use headers::text as header_text;
+pub(crate) use media_types::is_binary_for_rest;
+pub(crate) use trace::{TRACE_RANDOM_BYTES, Trace};
+
+/// A stage's variables, encoded once for all events; `null` when there are none.
+#[derive(Debug, Clone)]
+pub(crate) struct StageVariables {
+    json: Option<Vec<u8>>,
+}
+
+/// Everything that an event shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) account: &'a AccountId,
+    pub(crate) api: &'a Api,
+    pub(crate) route: &'a Route,
+    /// The path without the stage.
+    pub(crate) path: &'a str,
+    /// The path with the stage.
+    pub(crate) full_path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) method: &'a str,
+    pub(crate) version: Version,
+    pub(crate) headers: &'a Headers,
+    pub(crate) body: &'a [u8],
+    pub(crate) source_ip: IpAddr,
+    /// A REST API's request id: a UUID.
+    pub(crate) request_id: &'a str,
+    /// The other id, as `JKJaXmPLvHcESHA=`: an HTTP API's request id.
+    pub(crate) extended_request_id: &'a str,
+    pub(crate) trace: &'a Trace,
+    pub(crate) at: Timestamp,
+}
+
+/// The event of a request.
+pub(crate) fn encode(exchange: &Exchange<'_>, payload: Payload) -> Bytes {
+    let event = match payload {
+        Payload::Rest => v1::rest(exchange),
+        Payload::HttpV1 => v1::http(exchange),
+        Payload::HttpV2 => v2::encode(exchange),
+    };
+    Bytes::from(event)
+}
+
+impl StageVariables {
+    /// Encodes them.
+    pub(crate) fn new(variables: &BTreeMap<String, String>) -> Self {
+        let write = || {
+            let mut json = json::Writer::with_capacity(64);
+            json.open_object();
+            for (name, value) in variables {
+                json.entry(name, value);
+            }
+            json.close_object();
+            json.finish()
+        };
+        Self {
+            json: (!variables.is_empty()).then(write),
+        }
+    }
+}
+
+impl<'a> Exchange<'a> {
+    fn added(&self) -> headers::Added<'a> {
+        headers::Added {
+            source_ip: self.source_ip,
+            trace_header: &self.trace.event_header,
+            body_bytes: self.body.len(),
+        }
+    }
+
+    /// The host that was called; the cloud shows the endpoint's own name there.
+    fn domain_name(&self) -> Cow<'a, str> {
+        match self.headers.get("host") {
+            Some(host) => header_text(host),
+            None => Cow::Borrowed(self.api.id.as_str()),
+        }
+    }
+
+    fn user_agent(&self) -> Option<Cow<'a, str>> {
+        self.headers.get("user-agent").map(header_text)
+    }
+
+    fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
+    /// Enough room for most events: the body in base64, the head twice, and the context.
+    fn bytes_estimated(&self) -> usize {
+        1_536 + self.body.len() / 3 * 4 + self.headers.len() * 128
+    }
+}
+
+/// The first label of a host name, without its port: `domainPrefix`.
+fn domain_prefix(domain_name: &str) -> &str {
+    domain_name.split(['.', ':']).next().unwrap_or_default()
+}
+
+fn write_path_parameters<'a>(
+    json: &mut json::Writer,
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+) {
+    json.open_object();
+    for (name, value) in parameters {
+        json.entry(name, value);
+    }
+    json.close_object();
+}
+
+/// A body as text. REST APIs without a binary media type treat every body so, and what is not UTF-8 is lost there
+/// too; people find out here.
+fn body_text(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body)
+}

@@ -1,0 +1,88 @@
+//! The routes of an application, as people are shown them.
+//!
+//! Lives here: one row a route, in the order of the manifest.
+//! Does not live here: drawing the table (`cloudless::commands`), matching (`tree`).
+
+use model::application::Application;
+use model::http_api::RouteKey;
+use model::ids::FunctionName;
+use model::problem::Place;
+use model::rest_api::RestIntegration;
+
+/// The sort of an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiKind {
+    /// A REST API.
+    Rest,
+    /// An HTTP API.
+    Http,
+}
+
+/// One route, for `cloudless routes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRow {
+    /// `GET`, …, or `ANY`.
+    pub method: String,
+    /// The path with its stage, as `/dev/pets/{id}`; or `$default`.
+    pub path: String,
+    /// The function that answers; none: the gateway itself (a CORS preflight).
+    pub function: Option<FunctionName>,
+    /// The sort of its API.
+    pub kind: ApiKind,
+    /// Where the manifest declares it.
+    pub place: Option<Place>,
+}
+
+impl ApiKind {
+    /// As people know it: `REST` or `HTTP`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "REST",
+            Self::Http => "HTTP",
+        }
+    }
+}
+
+/// The routes of an application, REST APIs first, each in its own order.
+#[must_use]
+pub fn routes_table(application: &Application) -> Vec<RouteRow> {
+    let mut rows = Vec::new();
+    for api in &application.rest_apis {
+        rows.extend(api.methods.iter().map(|method| RouteRow {
+            method: method.http_method.clone(),
+            path: with_stage(api.stage.as_str(), &method.path),
+            function: match &method.integration {
+                RestIntegration::LambdaProxy { function, .. } => Some(function.clone()),
+                RestIntegration::Mock(_) => None,
+            },
+            kind: ApiKind::Rest,
+            place: method.place.clone(),
+        }));
+    }
+    for api in &application.http_apis {
+        rows.extend(api.routes.iter().map(|route| {
+            let (method, path) = match &route.key {
+                RouteKey::Default => ("ANY".to_owned(), "$default".to_owned()),
+                RouteKey::Path { http_method, path } => {
+                    (http_method.clone(), with_stage(api.stage.as_str(), path))
+                }
+            };
+            RouteRow {
+                method,
+                path,
+                function: Some(route.function.clone()),
+                kind: ApiKind::Http,
+                place: route.place.clone(),
+            }
+        }));
+    }
+    rows
+}
+
+fn with_stage(stage: &str, path: &str) -> String {
+    match stage {
+        "$default" => path.to_owned(),
+        _ => format!("/{stage}{path}"),
+    }
+}

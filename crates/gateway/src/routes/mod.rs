@@ -1,0 +1,18 @@
+//! Which route of which API answers a request.
+//!
+//! Lives here: path templates, the compiled table of one revision, the listing for people.
+//! Does not live here: what is done with a match (`application`), event shapes (`events`).
+
+mod listing;
+mod table;
+mod target;
+mod template;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use listing::{ApiKind, RouteRow, routes_table};
+
+pub(crate) use table::{Answer, Api, Asked, Hit, Kind, Located, Missing, Payload, Route, Table};
+pub(crate) use target::{EncodingError, check_encoding, decode};
