@@ -1,4 +1,10 @@
 //! The AWS protocols, SigV4 and error shapes; pure.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: what is on the wire between an AWS client and any service: signatures, the JSON protocol's
+//! envelope, the shapes in which errors are told.
+//! Does not live here: operations and their parameters (each service), sockets and who holds which keys (`gateway`).
+
+pub mod errors;
+pub mod json;
+pub mod protocol;
+pub mod sigv4;
