@@ -83,12 +83,20 @@ fn whatever_is_changed_no_longer_verifies() {
             "a presigned object's body is not signed"
         );
         vector.body.pop();
-        vector.target = vector.target.replacen('/', "/x", 1);
+        let target = vector.target.clone();
+        let separator = if target.contains('?') { '&' } else { '?' };
+        vector.target = format!("{target}{separator}more=1");
         assert_eq!(
             check(&vector, SECRET).unwrap_err(),
             AuthenticationError::Mismatch
         );
-        vector.target = vector.target.replacen("/x", "/", 1);
+        vector.target = target;
+        let method = std::mem::replace(&mut vector.method, Method::PATCH);
+        assert_eq!(
+            check(&vector, SECRET).unwrap_err(),
+            AuthenticationError::Mismatch
+        );
+        vector.method = method;
         vector
             .headers
             .insert("host", HeaderValue::from_static("elsewhere"));

@@ -46,6 +46,7 @@ def vector(service, signer_class, **options):
     if signer_class in (auth.SigV4QueryAuth, auth.S3SigV4QueryAuth):
         for name in set(asked.headers):
             del asked.headers[name]
+        asked.data = b""
     signer_class(credentials, service, draw.choice(["us-east-1", "eu-central-1"]), **options).add_auth(asked)
     parts = urlsplit(asked.url)
     headers = [["host", parts.netloc]] + [[name, value] for name, value in asked.headers.items()]
@@ -53,7 +54,7 @@ def vector(service, signer_class, **options):
         "method": asked.method,
         "target": parts.path + ("?" + parts.query if parts.query else ""),
         "headers": headers,
-        "body": asked.body.decode(),
+        "body": (asked.body or b"").decode(),
         "token": credentials.token,
     }
 
