@@ -310,3 +310,19 @@ impl IntoIterator for Mapping {
         self.entries.into_iter()
     }
 }
+
+impl Node {
+    /// Where the value at the end of this way stands, or the nearest one around it: a way may lead into what an
+    /// intrinsic function only makes when it is evaluated.
+    #[must_use]
+    pub fn place_at(&self, path: &[String]) -> &Place {
+        let mut node = self;
+        for step in path {
+            match node.at_path([step.as_str()]) {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        &node.place
+    }
+}

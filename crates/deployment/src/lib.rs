@@ -1,7 +1,21 @@
-//! What is deployed: plan, apply, revision, undo.
+//! What is deployed: brings stacks to what their templates say, and makes applications of them.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: plans, the driver that carries them out, records of what was made, revisions, checks without making.
+//! Does not live here: templates and intrinsics (`cloudformation`), resources that keep state (their services).
 
 pub mod application;
+mod apply;
+mod check;
+mod deployed;
+mod naming;
+mod outputs;
+mod plan;
 pub mod records;
+mod revision;
+mod scope;
+mod state;
+mod steps;
+
+pub use apply::Deployer;
+pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};
+pub use state::StateError;

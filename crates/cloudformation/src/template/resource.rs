@@ -20,6 +20,8 @@ pub struct Resource {
     pub resource_type: String,
     /// Where the type stands.
     pub type_place: Place,
+    /// The whole resource, for the places in it.
+    pub node: Node,
     /// Its properties, not evaluated: always a mapping or an intrinsic function.
     pub properties: Node,
     /// `DependsOn`.
@@ -103,6 +105,7 @@ pub(super) fn read(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Resourc
         type_place: parts
             .get("Type")
             .map_or_else(|| entry.key_place.clone(), |node| node.place.clone()),
+        node: entry.value.clone(),
         properties: Node::new(Kind::Mapping(Mapping::default()), &entry.value.place),
         depends_on: Vec::new(),
         condition: None,

@@ -1,0 +1,374 @@
+//! The driver: brings a stack to what its template says, one recorded step after another.
+//!
+//! Lives here: the order of a deployment, and what a fault of one resource means for the others.
+//! Does not live here: decisions (`plan`), the steps on one resource (`steps`), records (`state`).
+//!
+//! Every step is recorded before it is taken and after it. What a crash interrupted is finished at the next
+//! deployment, before anything else: a provider that is asked again with the same request finds what it made.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cloudformation::intrinsics::{Context, Environment, Evaluated};
+use cloudformation::order::Order;
+use cloudformation::template::{Policy, Resource};
+use interfaces::random::Random;
+use interfaces::resource_provider::{
+    Properties, PropertyProblem, ResourceProvider, ResourceRequest,
+};
+use model::ids::LogicalId;
+use model::problem::{Problem, Severity, any_error};
+use serde_json::Value;
+use store::Store;
+use tokio::sync::Mutex;
+
+use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};
+use crate::plan::{self, Step};
+use crate::revision;
+use crate::scope::{Exports, Standing, World};
+use crate::state::{ExportRecord, ResourceRecord, StackState, StateError};
+
+/// Deploys stacks.
+pub struct Deployer {
+    store: Arc<dyn Store>,
+    providers: Vec<Arc<dyn ResourceProvider>>,
+    by_type: HashMap<&'static str, usize>,
+    random: Arc<dyn Random>,
+    /// One deployment at a time.
+    turn: Mutex<()>,
+}
+
+impl Deployer {
+    /// A deployer over these providers. Of two that know the same type, the first is asked.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        providers: Vec<Arc<dyn ResourceProvider>>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let mut by_type = HashMap::new();
+        for (index, provider) in providers.iter().enumerate() {
+            for name in provider.resource_types() {
+                by_type.entry(*name).or_insert(index);
+            }
+        }
+        Self {
+            store,
+            providers,
+            by_type,
+            random,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Brings the stack to what its template says. What depends on a resource that failed is skipped; all else runs.
+    ///
+    /// If the future is dropped, the deployment stops where it is, and the next one finishes what it began.
+    ///
+    /// # Errors
+    /// [`StateError`] when the store fails; the stack is then as after a crash.
+    pub async fn deploy(&self, request: DeployRequest<'_>) -> Result<Deployed, StateError> {
+        let _turn = self.turn.lock().await;
+        let environment = environment(&request);
+        let state = StackState::new(
+            self.store.as_ref(),
+            request.account,
+            request.region,
+            request.stack,
+        );
+        let exports = state.exports().await?;
+        let nothing = BTreeMap::new();
+        let world = World {
+            environment: &environment,
+            standing: &nothing,
+            exports: Exports::Known(&exports),
+        };
+        let (context, mut problems) =
+            Context::new(request.template, &environment, request.parameters, &world);
+        let order = Order::of(request.template);
+        problems.extend(order.problems.iter().cloned());
+        let mut run = Run {
+            deployer: self,
+            request,
+            records: state.resources().await?,
+            state,
+            context,
+            environment: &environment,
+            exports: &exports,
+            standing: BTreeMap::new(),
+            resources: Vec::new(),
+            changes: Changes::default(),
+            is_template_sound: !any_error(&problems),
+            problems,
+        };
+        run.finish_what_was_begun().await?;
+        for (position, id) in order.resources.iter().enumerate() {
+            run.resource(id, position).await?;
+        }
+        run.skip_circles();
+        run.remove_unwanted().await?;
+        run.remove_leftovers().await?;
+        let outputs = run.outputs().await?;
+        Ok(Deployed {
+            revision: revision::of(request.stack, &run.resources, &outputs),
+            resources: run.resources,
+            outputs,
+            changes: run.changes,
+            problems: run.problems,
+        })
+    }
+
+    pub(crate) fn provider(&self, resource_type: &str) -> Option<&dyn ResourceProvider> {
+        let index = self.by_type.get(resource_type)?;
+        self.providers.get(*index).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        self.random.as_ref()
+    }
+}
+
+pub(crate) fn environment(request: &DeployRequest<'_>) -> Environment {
+    let (account, region, stack) = (request.account, request.region, request.stack);
+    Environment {
+        account: account.clone(),
+        region: region.clone(),
+        stack: stack.clone(),
+        // In the cloud a UUID ends it; one stack of a name is all there is here.
+        stack_id: format!(
+            "arn:aws:cloudformation:{region}:{account}:stack/{stack}/00000000-0000-0000-0000-000000000000"
+        ),
+    }
+}
+
+/// One deployment under way.
+pub(crate) struct Run<'a> {
+    pub(crate) deployer: &'a Deployer,
+    pub(crate) request: DeployRequest<'a>,
+    pub(crate) state: StackState<'a>,
+    pub(crate) context: Context<'a>,
+    pub(crate) environment: &'a Environment,
+    pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
+    pub(crate) records: BTreeMap<LogicalId, ResourceRecord>,
+    pub(crate) standing: BTreeMap<LogicalId, Standing>,
+    pub(crate) resources: Vec<DeployedResource>,
+    pub(crate) changes: Changes,
+    pub(crate) problems: Vec<Problem>,
+    /// Whether the template as a whole could be understood: if not, nothing is deleted.
+    is_template_sound: bool,
+}
+
+impl Run<'_> {
+    async fn resource(&mut self, id: &LogicalId, position: usize) -> Result<(), StateError> {
+        let Some(resource) = self.request.template.resources.get(id) else {
+            return Ok(());
+        };
+        if let Some(condition) = &resource.condition {
+            match self.context.holds(&condition.name) {
+                Some(true) => {}
+                Some(false) => return Ok(()),
+                None => {
+                    let problem = condition_failed(resource, &condition.name);
+                    self.skip(id, problem);
+                    return Ok(());
+                }
+            }
+        }
+        let deployer = self.deployer;
+        let Some(provider) = deployer.provider(&resource.resource_type) else {
+            return self.unknown_type(resource, position).await;
+        };
+        let Some(properties) = self.properties(resource) else {
+            return Ok(());
+        };
+        let checked = provider.check(&resource.resource_type, &properties);
+        let found: Vec<Problem> = checked
+            .iter()
+            .map(|one| at_property(one, resource))
+            .collect();
+        let is_unusable = any_error(&found);
+        self.problems.extend(found);
+        if is_unusable {
+            self.fail(id);
+            return Ok(());
+        }
+        let old = self.records.get(id);
+        let step = plan::decide(
+            old,
+            &resource.resource_type,
+            &properties,
+            |before, after| provider.plan_update(&resource.resource_type, before, after),
+        );
+        let record = ResourceRecord {
+            resource_type: resource.resource_type.clone(),
+            generated_name: self.name_for(id, step),
+            properties,
+            position,
+            is_retained: resource.deletion_policy != Policy::Delete,
+            phase: crate::state::Phase::Failed,
+        };
+        match step {
+            Step::Keep | Step::Note => self.keep(resource, record).await,
+            Step::Create => self.create(resource, record, provider).await,
+            Step::Update => self.update(resource, record, provider).await,
+            Step::Replace => self.replace(resource, record, provider).await,
+        }
+    }
+
+    /// The properties of a resource; none when they could not be evaluated, which is then said.
+    fn properties(&mut self, resource: &Resource) -> Option<Properties> {
+        let id = &resource.logical_id;
+        let gone = resource.depends_on.iter().find(|needed| {
+            let needed = LogicalId::new(needed.name.as_str());
+            self.standing.get(&needed) == Some(&Standing::Gone)
+        });
+        if let Some(gone) = gone {
+            let problem = skipped(resource, &gone.name).at(&gone.place);
+            self.skip(id, problem);
+            return None;
+        }
+        let Evaluated {
+            value,
+            failed,
+            problems,
+        } = self.evaluate(&resource.properties);
+        match value {
+            Some(Value::Object(properties)) if !failed => Some(properties),
+            Some(_) | None if problems.is_empty() => {
+                let problem = skipped(resource, "what it refers to");
+                self.skip(id, problem);
+                None
+            }
+            Some(_) | None => {
+                self.problems.extend(problems);
+                self.fail(id);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn evaluate(&self, node: &cloudformation::node::Node) -> Evaluated {
+        let world = World {
+            environment: self.environment,
+            standing: &self.standing,
+            exports: Exports::Known(self.exports),
+        };
+        self.context.evaluate(node, &world)
+    }
+
+    pub(crate) fn request_for(&self, id: &LogicalId, record: &ResourceRecord) -> ResourceRequest {
+        ResourceRequest {
+            account: self.request.account.clone(),
+            region: self.request.region.clone(),
+            stack: self.request.stack.clone(),
+            logical_id: id.clone(),
+            resource_type: record.resource_type.clone(),
+            properties: record.properties.clone(),
+            generated_name: record.generated_name.clone(),
+        }
+    }
+
+    /// What exists is served, and whatever refers to it finds it.
+    pub(crate) fn stands(&mut self, resource: &Resource, record: &ResourceRecord) {
+        let Some(made) = record.made() else { return };
+        self.resources.push(DeployedResource {
+            logical_id: resource.logical_id.clone(),
+            resource_type: record.resource_type.clone(),
+            physical_id: made.physical_id.clone(),
+            properties: record.properties.clone(),
+            attributes: made.attributes.clone(),
+            place: resource.place.clone(),
+            node: resource.node.clone(),
+        });
+        self.standing
+            .insert(resource.logical_id.clone(), Standing::Made(made));
+    }
+
+    pub(crate) fn fail(&mut self, id: &LogicalId) {
+        self.changes.failed.push(id.clone());
+        self.standing.insert(id.clone(), Standing::Gone);
+    }
+
+    fn skip(&mut self, id: &LogicalId, problem: Problem) {
+        self.problems.push(problem);
+        self.changes.skipped.push(id.clone());
+        self.standing.insert(id.clone(), Standing::Gone);
+    }
+
+    /// Resources in a circle, or behind one, have no place in the order; the circle itself is reported already.
+    fn skip_circles(&mut self) {
+        for (id, resource) in &self.request.template.resources {
+            let is_absent = resource
+                .condition
+                .as_ref()
+                .is_some_and(|condition| self.context.holds(&condition.name) == Some(false));
+            if !is_absent && !self.standing.contains_key(id) {
+                self.changes.skipped.push(id.clone());
+                self.standing.insert(id.clone(), Standing::Gone);
+            }
+        }
+    }
+
+    async fn remove_unwanted(&mut self) -> Result<(), StateError> {
+        match self.request.removals {
+            Removals::Postpone => return Ok(()),
+            Removals::ByPolicy if !self.is_template_sound => return Ok(()),
+            Removals::ByPolicy => {}
+        }
+        let wanted: BTreeSet<LogicalId> = self.standing.keys().cloned().collect();
+        for (id, removal) in plan::removals(&self.records, &wanted) {
+            self.remove(&id, removal).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A provider's problem, at the property's place.
+pub(crate) fn at_property(found: &PropertyProblem, resource: &Resource) -> Problem {
+    let place = if found.path.is_empty() {
+        &resource.place
+    } else {
+        resource.properties.place_at(&found.path)
+    };
+    let title = format!("{}: {}", resource.resource_type, found.title);
+    let mut problem = match found.severity {
+        Severity::Error => Problem::error("deployment::property", title),
+        Severity::Warning => Problem::warning("deployment::property", title),
+    };
+    problem.cause.clone_from(&found.cause);
+    problem.help.clone_from(&found.help);
+    problem.at(place)
+}
+
+pub(crate) fn unknown_type(resource: &Resource) -> Problem {
+    Problem::error(
+        "deployment::unknown-type",
+        format!("`{}` is not made here", resource.resource_type),
+    )
+    .at(&resource.type_place)
+    .because(format!(
+        "`{}` is skipped; references to it get a plausible name, behind which there is nothing",
+        resource.logical_id
+    ))
+}
+
+pub(crate) fn condition_failed(resource: &Resource, condition: &str) -> Problem {
+    Problem::error(
+        "deployment::skipped",
+        format!("`{}` is skipped", resource.logical_id),
+    )
+    .at(&resource.place)
+    .because(format!(
+        "it is not known whether its condition `{condition}` holds"
+    ))
+}
+
+fn skipped(resource: &Resource, needed: &str) -> Problem {
+    Problem::error(
+        "deployment::skipped",
+        format!("`{}` is skipped", resource.logical_id),
+    )
+    .at(&resource.place)
+    .because(format!("it depends on {needed}, which is not there"))
+    .help("mend the other problem")
+}

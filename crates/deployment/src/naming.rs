@@ -1,0 +1,27 @@
+//! Names for resources that have none.
+//!
+//! Lives here: `stack-logicalId-RANDOM`, and what stands in for it in a check.
+//! Does not live here: keeping a name once it is drawn (`state`).
+//!
+//! Contract: AWS CloudFormation User Guide, "Name type": "a unique physical ID".
+
+use interfaces::random::Random;
+use model::ids::{LogicalId, StackName};
+
+/// How many random characters a name ends with.
+const RANDOM_CHARS: usize = 12;
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A new name.
+pub(crate) fn generated(stack: &StackName, logical_id: &LogicalId, random: &dyn Random) -> String {
+    let mut bytes = [0_u8; RANDOM_CHARS];
+    random.fill(&mut bytes);
+    let letter = |byte: &u8| char::from(*ALPHABET.get(usize::from(byte & 31)).unwrap_or(&b'A'));
+    let suffix: String = bytes.iter().map(letter).collect();
+    format!("{stack}-{logical_id}-{suffix}")
+}
+
+/// The name that a check takes for granted.
+pub(crate) fn foreseen(stack: &StackName, logical_id: &LogicalId) -> String {
+    format!("{stack}-{logical_id}-FORESEEN2345")
+}

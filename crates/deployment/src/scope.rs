@@ -1,0 +1,120 @@
+//! What a template's functions find around them during a deployment or a check.
+//!
+//! Lives here: answers from resources that stand, from exports, and plausible ones for unknown types.
+//! Does not live here: evaluating (`cloudformation::intrinsics`).
+
+use std::collections::BTreeMap;
+
+use cloudformation::intrinsics::{Environment, Lookup, Scope};
+use cloudformation::template::Resource;
+use interfaces::resource_provider::Made;
+use model::arn::Arn;
+use model::ids::LogicalId;
+use serde_json::Value;
+
+use crate::state::ExportRecord;
+
+/// How a resource of the template stands so far.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Standing {
+    /// It exists, or a check foresees it.
+    Made(Made),
+    /// Its type is not known here; this name stands in for it.
+    Unknown {
+        /// The name.
+        generated_name: String,
+    },
+    /// It failed or was skipped, and a problem says so.
+    Gone,
+}
+
+/// How exports of other stacks are answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Exports<'a> {
+    /// These, and no others.
+    Known(&'a BTreeMap<String, ExportRecord>),
+    /// A check does not know what other stacks export: every name stands for itself.
+    Foreseen,
+}
+
+/// Everything around a template.
+pub(crate) struct World<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) standing: &'a BTreeMap<LogicalId, Standing>,
+    pub(crate) exports: Exports<'a>,
+}
+
+impl Scope for World<'_> {
+    fn reference(&self, resource: &Resource) -> Lookup {
+        match self.standing.get(&resource.logical_id) {
+            Some(Standing::Made(made)) => Lookup::Found(made.physical_id.clone().into()),
+            Some(Standing::Unknown { generated_name }) => {
+                Lookup::Found(generated_name.clone().into())
+            }
+            Some(Standing::Gone) | None => Lookup::Silent,
+        }
+    }
+
+    fn attribute(&self, resource: &Resource, attribute: &str) -> Lookup {
+        match self.standing.get(&resource.logical_id) {
+            Some(Standing::Made(made)) => match made.attributes.get(attribute) {
+                Some(value) => Lookup::Found(value.clone()),
+                None => Lookup::Missing(attributes_of(made)),
+            },
+            Some(Standing::Unknown { generated_name }) => {
+                let kind = &resource.resource_type;
+                Lookup::Found(self.plausible(kind, generated_name, attribute))
+            }
+            Some(Standing::Gone) | None => Lookup::Silent,
+        }
+    }
+
+    fn import(&self, export: &str) -> Lookup {
+        match self.exports {
+            Exports::Known(exports) => match exports.get(export) {
+                Some(record) => Lookup::Found(record.value.clone()),
+                None => Lookup::Missing(format!(
+                    "CloudFormation: no export named {export} found; no stack that exports it was deployed here"
+                )),
+            },
+            Exports::Foreseen => Lookup::Found(export.into()),
+        }
+    }
+
+    fn dynamic(&self, service: &str, key: &str) -> Lookup {
+        let _ = key;
+        Lookup::Missing(match service {
+            "secretsmanager" => "AWS Secrets Manager is not served here yet".to_owned(),
+            _parameters => "AWS Systems Manager parameters are not served here yet".to_owned(),
+        })
+    }
+}
+
+impl World<'_> {
+    /// What an attribute of a type that nobody knows could look like.
+    fn plausible(&self, resource_type: &str, name: &str, attribute: &str) -> Value {
+        if attribute.ends_with("Arn") {
+            let service = resource_type.split("::").nth(1).unwrap_or("custom");
+            let environment = self.environment;
+            let arn = Arn::new(
+                &service.to_lowercase(),
+                &environment.region,
+                &environment.account,
+                name,
+            );
+            return Value::String(arn.to_string());
+        }
+        if attribute.ends_with("Url") || attribute.ends_with("Uri") {
+            return Value::String(format!("https://{}.invalid/", name.to_lowercase()));
+        }
+        Value::String(name.to_owned())
+    }
+}
+
+fn attributes_of(made: &Made) -> String {
+    let names: Vec<&str> = made.attributes.keys().map(String::as_str).collect();
+    if names.is_empty() {
+        return "it has no attributes here".to_owned();
+    }
+    format!("its attributes here are {}", names.join(", "))
+}
