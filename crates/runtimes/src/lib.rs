@@ -1,4 +1,6 @@
 //! Instances: processes that run user code, and the protocol spoken with them.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: `process` (Python and Node.js in processes of their own).
+//! Does not live here: which instance runs which event (`invoker`), installing dependencies (`build`).
+
+pub mod process;

@@ -1,0 +1,135 @@
+//! The programs that run inside instances, carried in our binary and unpacked at the start.
+//!
+//! Lives here: the embedded files, where they are unpacked.
+//! Does not live here: the environment in which they run (`environment`), the frames that they speak (`link`).
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::function::Language;
+
+use super::ProcessRuntimeError;
+
+type Embedded = (&'static str, &'static str);
+
+const PYTHON: &[Embedded] = &[
+    ("__main__.py", include_str!("python/__main__.py")),
+    (
+        "_cloudless_context.py",
+        include_str!("python/_cloudless_context.py"),
+    ),
+    (
+        "_cloudless_endpoint.py",
+        include_str!("python/_cloudless_endpoint.py"),
+    ),
+    (
+        "_cloudless_frames.py",
+        include_str!("python/_cloudless_frames.py"),
+    ),
+    (
+        "_cloudless_json.py",
+        include_str!("python/_cloudless_json.py"),
+    ),
+    (
+        "_cloudless_logging.py",
+        include_str!("python/_cloudless_logging.py"),
+    ),
+];
+
+const NODE: &[Embedded] = &[
+    ("main.cjs", include_str!("node/main.cjs")),
+    ("channel.cjs", include_str!("node/channel.cjs")),
+    ("errors.cjs", include_str!("node/errors.cjs")),
+    ("invocation.cjs", include_str!("node/invocation.cjs")),
+    ("loader.cjs", include_str!("node/loader.cjs")),
+    ("logging.cjs", include_str!("node/logging.cjs")),
+    ("modules.cjs", include_str!("node/modules.cjs")),
+    ("resolve-hook.mjs", include_str!("node/resolve-hook.mjs")),
+    ("streaming.cjs", include_str!("node/streaming.cjs")),
+];
+
+/// Where the bootstraps are.
+pub(super) struct Bootstraps {
+    python: PathBuf,
+    node: PathBuf,
+}
+
+impl Bootstraps {
+    /// Writes the bootstraps below `cache_dir`, in folders named after their content, so that two versions of the
+    /// product never share one.
+    pub(super) fn unpack(cache_dir: &Path) -> Result<Self, ProcessRuntimeError> {
+        let cache_dir =
+            std::path::absolute(cache_dir).map_err(|source| ProcessRuntimeError::Unpack {
+                path: cache_dir.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            python: unpack_one(&cache_dir, "python", PYTHON)?,
+            node: unpack_one(&cache_dir, "node", NODE)?,
+        })
+    }
+
+    /// The folder of a language's bootstrap.
+    pub(super) fn folder(&self, language: Language) -> &Path {
+        match language {
+            Language::Python => &self.python,
+            Language::Node => &self.node,
+        }
+    }
+}
+
+/// Files that are there already are compared, not trusted: a folder half written by a process that was killed, or
+/// edited by somebody, is put right.
+fn unpack_one(
+    cache_dir: &Path,
+    language: &str,
+    files: &[Embedded],
+) -> Result<PathBuf, ProcessRuntimeError> {
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    let folder = cache_dir
+        .join("bootstrap")
+        .join(format!("{language}-{:016x}", hasher.finish()));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ProcessRuntimeError::Unpack { path, source }
+    };
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        if fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+            continue;
+        }
+        write_whole(&folder, &path, name, text).map_err(failed(&path))?;
+    }
+    Ok(folder)
+}
+
+/// A file appears with all its content or not at all: another process of ours may be starting an instance from it.
+fn write_whole(folder: &Path, path: &Path, name: &str, text: &str) -> io::Result<()> {
+    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    fs::write(&draft, text)?;
+    fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_bootstrap_is_put_right_at_the_next_start() {
+        let cache = tempfile::tempdir().unwrap();
+        let first = Bootstraps::unpack(cache.path()).unwrap();
+        let main = first.folder(Language::Node).join("main.cjs");
+        fs::write(&main, "damaged").unwrap();
+        let second = Bootstraps::unpack(cache.path()).unwrap();
+        assert_eq!(second.folder(Language::Node), first.folder(Language::Node));
+        assert_eq!(
+            fs::read_to_string(main).unwrap(),
+            include_str!("node/main.cjs")
+        );
+    }
+}

@@ -1,0 +1,67 @@
+// Frames over the instance's end of its channel.
+//
+// Lives here: reading one frame, writing one frame.
+// Does not live here: what they mean (`main`).
+// A frame is the length of its body (u32, big-endian), its type (u8), and the body.
+//
+// Reading blocks on purpose: while an instance waits for its next event its event loop stands still, as that of a
+// frozen one would, and no watcher, no wake-up and no extra turn of the loop stands between an event and its handler.
+'use strict';
+const fs = require('node:fs');
+
+const CHANNEL = 3;
+const HEADER_BYTES = 5;
+// A reply up to this size is copied behind its header, for the sake of a single system call.
+const JOINED_BYTES_MAX = 256 * 1024;
+const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20 };
+
+const { readSync, writeSync } = fs;
+const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+// The next frame as {type, body}; undefined once the other end is closed. The body is valid until the next call.
+// Only one frame is ever under way, so nothing follows it.
+function receive() {
+  let into = buffer;
+  let have = 0;
+  let end = HEADER_BYTES;
+  while (have < end) {
+    const count = readSync(CHANNEL, into, have, into.length - have, null);
+    if (count === 0) return undefined;
+    have += count;
+    if (end === HEADER_BYTES && have >= HEADER_BYTES) {
+      end += into.readUInt32BE(0);
+      if (end > into.length) {
+        const larger = Buffer.allocUnsafeSlow(end);
+        into.copy(larger, 0, 0, have);
+        into = larger;
+      }
+    }
+  }
+  return { type: into[4], body: into.subarray(HEADER_BYTES, end) };
+}
+
+function send(type, body) {
+  const isText = typeof body === 'string';
+  const length = isText ? Buffer.byteLength(body) : body.length;
+  if (length > JOINED_BYTES_MAX) {
+    const header = Buffer.allocUnsafe(HEADER_BYTES);
+    header.writeUInt32BE(length, 0);
+    header[4] = type;
+    writeAll(header);
+    writeAll(isText ? Buffer.from(body) : body);
+    return;
+  }
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  frame.writeUInt32BE(length, 0);
+  frame[4] = type;
+  if (isText) frame.write(body, HEADER_BYTES);
+  else body.copy(frame, HEADER_BYTES);
+  writeAll(frame);
+}
+
+function writeAll(bytes) {
+  let written = 0;
+  while (written < bytes.length) written += writeSync(CHANNEL, bytes, written, bytes.length - written);
+}
+
+module.exports = { receive, send, types };

@@ -1,0 +1,56 @@
+// Where packages come from, and the old SDK's endpoint.
+//
+// Lives here: ES modules that are found in the folders of NODE_PATH, hooks on the loading of `aws-sdk` 2.
+// Does not live here: CommonJS, for which Node reads NODE_PATH itself; SDK 3, which reads AWS_ENDPOINT_URL itself.
+'use strict';
+const Module = require('node:module');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+
+// ES modules are searched beside the code only, as Node does it. The cloud's runtime adds NODE_PATH, and so do we:
+// in the process where Node can (22.15), and otherwise in its hooks thread, which costs tens of milliseconds and is
+// therefore only started for a function that is an ES module itself.
+function findModulesFor(isEsModule) {
+  const folders = (process.env.NODE_PATH ?? '').split(path.delimiter).filter(Boolean);
+  if (folders.length === 0) return;
+  const parents = folders.map((folder) => pathToFileURL(path.join(path.dirname(folder), 'anchor.mjs')).href);
+  if (Module.registerHooks) {
+    Module.registerHooks({
+      resolve(specifier, context, nextResolve) {
+        try {
+          return nextResolve(specifier, context);
+        } catch (error) {
+          if (error.code !== 'ERR_MODULE_NOT_FOUND' || !isBare(specifier)) throw error;
+          for (const parentURL of parents) {
+            try {
+              return nextResolve(specifier, { ...context, parentURL });
+            } catch { /* the next folder may have it; if none has, the first error is the one to show */ }
+          }
+          throw error;
+        }
+      },
+    });
+  } else if (isEsModule && Module.register) {
+    Module.register('./resolve-hook.mjs', { parentURL: pathToFileURL(__filename).href, data: { parents } });
+  }
+}
+
+function isBare(specifier) {
+  return !/^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(specifier);
+}
+
+// SDK 2 knows no AWS_ENDPOINT_URL. All its entry points load `lib/node_loader.js`, which makes the configuration that
+// all clients start from; so that is where the endpoint is put in. A function that sets another one wins.
+function teachOldSdk() {
+  if (!process.env.AWS_ENDPOINT_URL) return;
+  const load = Module._extensions['.js'];
+  Module._extensions['.js'] = function (module, filename) {
+    load.apply(this, arguments);
+    if (filename.endsWith('/aws-sdk/lib/node_loader.js')) {
+      const AWS = module.require('./core');
+      AWS.config.update({ endpoint: process.env.AWS_ENDPOINT_URL, s3ForcePathStyle: true, hostPrefixEnabled: false });
+    }
+  };
+}
+
+module.exports = { findModulesFor, teachOldSdk };

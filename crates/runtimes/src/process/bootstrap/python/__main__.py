@@ -1,0 +1,160 @@
+"""The program inside a Python instance: loads the function, then runs its handler for one event after another.
+
+Lives here: finding the handler, the loop of events, the shape of errors.
+Does not live here: frames (`_cloudless_frames`), results as JSON (`_cloudless_json`), the log (`_cloudless_logging`).
+Contract: AWS Lambda Developer Guide, "Define Lambda function handler in Python".
+"""
+import importlib
+import json
+import os
+import site
+import struct
+import sys
+import traceback
+
+import _cloudless_endpoint
+import _cloudless_frames as frames
+import _cloudless_json
+import _cloudless_logging as log
+from _cloudless_context import LambdaContext
+
+CHANNEL = 3
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_U32 = struct.Struct(">I")
+
+
+class Fault(Exception):
+    """An error that the runtime itself finds, with the cloud's name for it."""
+
+    def __init__(self, kind, message, trace=()):
+        super().__init__(message)
+        self.kind, self.message, self.trace = kind, message, list(trace)
+
+
+def main():
+    channel = frames.Channel(CHANNEL)
+    received = channel.receive()
+    if received is None:
+        return
+    order = json.loads(bytes(received[1]))
+    log.install()
+    encoder = _cloudless_json.Encoder(ensure_ascii=(order["runtimeMajor"], order["runtimeMinor"]) < (3, 12))
+    try:
+        set_search_paths(order)
+        _cloudless_endpoint.install()
+        handler = find_handler(order["handler"])
+    except Exception:  # SystemExit ends the process, as in the cloud
+        failure = describe(sys.exc_info(), "")
+        log.error(failure)
+        log.flush()
+        channel.send(frames.INIT_FAILED, encode_failure(encoder, failure))
+        sys.exit(1)
+    log.flush()
+    channel.send(frames.READY)
+    serve(channel, handler, encoder)
+
+
+def set_search_paths(order):
+    # `-S` keeps this machine's site folders out, and with them three names that programs expect.
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    inherited = [path for path in sys.path if os.path.abspath(path) != _HERE]
+    first = [order["codeRoot"], *order["modulePaths"]]
+    last = [path for path in order["sdkPaths"] if path not in inherited]
+    sys.path[:] = [*first, *inherited, *last]
+    sys.argv[:] = ["bootstrap.py"]
+
+
+def find_handler(name):
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {error}")
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("Runtime.BuiltInModuleConflict",
+                    f"Cannot use built-in module {module_name} as a handler module")
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}")
+    except SyntaxError as error:
+        trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", trace)
+    try:
+        return getattr(module, function_name)
+    except AttributeError:
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'")
+
+
+def serve(channel, handler, encoder):
+    process = os.getpid()
+    while True:
+        received = channel.receive()
+        if received is None:
+            sys.exit(0)
+        body = received[1]
+        (head_length,) = _U32.unpack_from(body)
+        head = json.loads(bytes(body[4:4 + head_length]))
+        log.request_id = head["requestId"]
+        os.environ["_X_AMZN_TRACE_ID"] = head["traceId"]
+        try:
+            context = make_context(head)
+            event = parse(body[4 + head_length:])
+            kind, reply = frames.RETURNED, marshal(encoder, handler(event, context))
+        except Exception:
+            failure = describe(sys.exc_info(), head["requestId"])
+            log.error(failure)
+            kind, reply = frames.RAISED, encode_failure(encoder, failure)
+        if os.getpid() != process:
+            # The handler forked and its child came back as well: the reply is the parent's to give.
+            os._exit(0)
+        log.flush()
+        channel.send(kind, reply)
+
+
+def make_context(head):
+    client_context = head.get("clientContext")
+    if client_context is not None:
+        try:
+            client_context = json.loads(client_context)
+        except ValueError as error:
+            raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse Client Context JSON: {error}")
+    return LambdaContext(head["requestId"], head["invokedFunctionArn"], head["deadlineMs"], client_context)
+
+
+def parse(body):
+    try:
+        return json.loads(str(body, "utf-8"))
+    except Exception as error:
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}")
+
+
+def marshal(encoder, result):
+    if isinstance(result, bytes):
+        return result
+    try:
+        return encoder.encode(result).encode("utf-8")
+    except Exception as error:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}")
+
+
+def describe(raised, request_id):
+    """An exception as the cloud's error object."""
+    kind, error, trace = raised
+    if kind is Fault:
+        message, name, stack = error.message, error.kind, error.trace
+    else:
+        found = traceback.extract_tb(trace)
+        while found and found[0].filename.startswith(_HERE):
+            found.pop(0)
+        message, name, stack = str(error), kind.__name__, traceback.format_list(found)
+    return {"errorMessage": message, "errorType": name, "requestId": request_id, "stackTrace": stack}
+
+
+def encode_failure(encoder, failure):
+    # Texts may hold halves of surrogate pairs, which are no UTF-8; the errors' own path may not fail.
+    return encoder.encode(failure).encode("utf-8", "backslashreplace")
+
+
+main()

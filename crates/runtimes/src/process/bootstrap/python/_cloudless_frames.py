@@ -1,0 +1,60 @@
+"""Frames over the instance's end of its channel.
+
+Lives here: reading one event, writing one reply.
+Does not live here: what they mean (`__main__`).
+A frame is the length of its body (u32, big-endian), its type (u8), and the body.
+"""
+import os
+import socket
+import struct
+
+ORDER, EVENT = 1, 2
+READY, INIT_FAILED, RETURNED, RAISED = 16, 17, 18, 19
+
+_HEADER = struct.Struct(">IB")
+_BUFFER_BYTES = 64 * 1024
+# A reply up to this size is copied behind its header, for the sake of a single system call.
+_JOINED_BYTES_MAX = 256 * 1024
+
+
+class Channel:
+    """Blocking on purpose: while an instance waits for its next event, it stands still, as a frozen one would."""
+
+    def __init__(self, descriptor):
+        os.set_inheritable(descriptor, False)
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(True)
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+
+    def receive(self):
+        """The next frame as (type, body); None once the other end is closed.
+
+        The body is valid until the next call. Only one frame is ever under way, so nothing follows it.
+        """
+        view, have = self._view, 0
+        while have < _HEADER.size:
+            count = self._socket.recv_into(view[have:])
+            if not count:
+                return None
+            have += count
+        length, kind = _HEADER.unpack_from(view)
+        end = _HEADER.size + length
+        if end > len(view):
+            larger = memoryview(bytearray(end))
+            larger[:have] = view[:have]
+            view = larger
+        while have < end:
+            count = self._socket.recv_into(view[have:end])
+            if not count:
+                return None
+            have += count
+        return kind, view[_HEADER.size:end]
+
+    def send(self, kind, body=b""):
+        header = _HEADER.pack(len(body), kind)
+        if len(body) <= _JOINED_BYTES_MAX:
+            self._socket.sendall(header + body)
+        else:
+            self._socket.sendall(header)
+            self._socket.sendall(body)

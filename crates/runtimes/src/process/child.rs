@@ -1,0 +1,161 @@
+//! One process that we started: how it ended, ending it, its memory.
+//!
+//! Lives here: everything that goes through its pidfd.
+//! Does not live here: making it (`launch`), talking to it (`link`).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::launch::Undertaker;
+
+/// `/proc/PID/status` is shorter than this.
+const STATUS_BYTES_MAX: usize = 4 * 1024;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It ended with this status.
+    Status(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// Nobody can say: it was reaped elsewhere.
+    Unknown,
+}
+
+/// A process that is not reaped yet. Dropping it kills it, and whatever it left behind in its process group.
+pub(super) struct Process {
+    pid: Pid,
+    /// Taken only by `drop`.
+    pidfd: Option<AsyncFd<OwnedFd>>,
+    exit: Option<Exit>,
+    status_file: Option<File>,
+    undertaker: Undertaker,
+}
+
+impl Process {
+    /// Takes charge of a process that was just started.
+    pub(super) fn new(pid: Pid, pidfd: OwnedFd, undertaker: Undertaker) -> io::Result<Self> {
+        Ok(Self {
+            pid,
+            pidfd: Some(AsyncFd::with_interest(pidfd, Interest::READABLE)?),
+            exit: None,
+            status_file: File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok(),
+            undertaker,
+        })
+    }
+
+    /// Waits until the process has ended. Cancel-safe; answers at once when it ended before.
+    pub(super) async fn exited(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
+        let Some(pidfd) = &self.pidfd else {
+            return Exit::Unknown;
+        };
+        loop {
+            let Ok(mut ready) = pidfd.readable().await else {
+                return Exit::Unknown;
+            };
+            // Its children go first: as long as it is not reaped, nobody else can be given its number.
+            kill_group(self.pid);
+            if let Some(exit) = reap(pidfd.get_ref()) {
+                self.exit = Some(exit);
+                return exit;
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Whether it was seen to end.
+    pub(super) fn is_over(&self) -> bool {
+        self.exit.is_some()
+    }
+
+    /// Asks it to end.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it and its process group, without asking.
+    pub(super) fn kill(&self) {
+        if self.exit.is_none() {
+            kill_group(self.pid);
+            self.signal(Signal::KILL);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let (None, Some(pidfd)) = (self.exit, &self.pidfd) {
+            // It fails only when the process has just ended, which is what was wanted.
+            let _ = rustix::process::pidfd_send_signal(pidfd.get_ref(), signal);
+        }
+    }
+
+    /// The most memory that it ever held, in MB, as the kernel counts it; none once it has ended.
+    pub(super) fn memory_peak_mb(&self) -> Option<u32> {
+        let mut text = [0_u8; STATUS_BYTES_MAX];
+        let length = self.status_file.as_ref()?.read_at(&mut text, 0).ok()?;
+        memory_peak_kb(text.get(..length)?).map(|peak_kb| peak_kb.div_ceil(1024))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        let (None, Some(pidfd)) = (self.exit, self.pidfd.take()) else {
+            return;
+        };
+        let pidfd = pidfd.into_inner();
+        if reap(&pidfd).is_none() {
+            self.undertaker.bury(pidfd);
+        }
+    }
+}
+
+/// Collects a process that has ended; none while it is still there.
+pub(super) fn reap(pidfd: &OwnedFd) -> Option<Exit> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    match rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+        Ok(Some(status)) => Some(exit_of(&status)),
+        Ok(None) | Err(rustix::io::Errno::INTR) => None,
+        Err(_) => Some(Exit::Unknown),
+    }
+}
+
+fn exit_of(status: &WaitIdStatus) -> Exit {
+    status
+        .exit_status()
+        .map(Exit::Status)
+        .or_else(|| status.terminating_signal().map(Exit::Signal))
+        .unwrap_or(Exit::Unknown)
+}
+
+/// Every instance leads a process group of its own, so its number is the group's.
+fn kill_group(pid: Pid) {
+    // It fails when nobody is left in the group.
+    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+}
+
+fn memory_peak_kb(status: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read_from_the_status_file() {
+        let status = b"Name:\tnode\nVmPeak:\t  999 kB\nVmHWM:\t   52344 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(memory_peak_kb(status), Some(52_344));
+        assert_eq!(memory_peak_kb(b"Name:\tnode\nState:\tZ (zombie)\n"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What a new process does between `fork` and `exec`.
+//!
+//! Lives here: the only unsafe code of this crate.
+//! Does not live here: which program runs with what (`environment`), who waits for it (`child`).
+
+use std::fs;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::io::{Errno, FdFlags, dup2, fcntl_setfd};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+/// The descriptor at which an instance finds its end of the socket pair. It is low because Node marks only the first
+/// descriptors as not to be inherited by the function's own children.
+pub(super) const CHANNEL_FD: RawFd = 3;
+
+/// Makes the command's process a session of its own that dies with the calling thread and holds the channel at
+/// [`CHANNEL_FD`]. Every other descriptor of ours is closed by `exec`.
+#[expect(
+    unsafe_code,
+    reason = "`pre_exec` is the only way to set up a session and a death signal"
+)]
+pub(super) fn prepare(command: &mut Command, channel: OwnedFd) {
+    let parent = rustix::process::getpid();
+    // SAFETY: between `fork` and `exec` only async-signal-safe work is allowed. `enter` makes plain system calls
+    // through rustix, which uses no libc state, takes no lock and allocates nothing; its error is a bare number.
+    unsafe {
+        command.pre_exec(move || enter(&channel, parent).map_err(io::Error::from));
+    }
+}
+
+fn enter(channel: &OwnedFd, parent: Pid) -> Result<(), Errno> {
+    rustix::process::setsid()?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have died before the line above: then nobody will ever kill this process.
+    if rustix::process::getppid() != Some(parent) {
+        return Err(Errno::SRCH);
+    }
+    // A function that crashes leaves no dump of its memory, and its secrets, in a folder of the developer.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    rustix::process::setrlimit(Resource::Core, none)?;
+    place_channel(channel)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "`dup2` wants to own the descriptor that it replaces"
+)]
+fn place_channel(channel: &OwnedFd) -> Result<(), Errno> {
+    if channel.as_raw_fd() == CHANNEL_FD {
+        // `dup2` onto itself would leave close-on-exec set.
+        return fcntl_setfd(channel, FdFlags::empty());
+    }
+    // SAFETY: whatever this number stood for belongs to the parent's descriptor table, of which this process has a
+    // copy of its own; nothing here uses it again. Should it be the pipe on which the standard library reports a
+    // failing `exec`, then that failure shows as a process that ends before it has spoken. It is never dropped.
+    let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) });
+    dup2(channel, &mut target)
+}
+
+/// Marks every descriptor that we ourselves inherited as not to be handed on: those that Rust opens are so already.
+#[expect(
+    unsafe_code,
+    reason = "descriptors that nobody here opened have no owner to borrow from"
+)]
+pub(super) fn keep_inherited_descriptors_private() -> io::Result<()> {
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let Some(number) = name.to_str().and_then(|text| text.parse::<RawFd>().ok()) else {
+            continue;
+        };
+        if number <= 2 {
+            continue;
+        }
+        // SAFETY: the borrow lasts for one `fcntl`, which fails harmlessly with EBADF if the number has been closed.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        match fcntl_setfd(descriptor, FdFlags::CLOEXEC) {
+            Ok(()) | Err(Errno::BADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

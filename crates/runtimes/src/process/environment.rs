@@ -1,0 +1,225 @@
+//! What an instance's process is started with: its command line, its variables, where it finds modules.
+//!
+//! Lives here: pure decisions, from a function to a [`Launch`].
+//! Does not live here: starting it (`launch`).
+//!
+//! Contract: AWS Lambda Developer Guide, "Working with Lambda environment variables"; the paths of layers:
+//! "Packaging your layer content".
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use model::function::{Function, Language};
+use model::ids::InstanceId;
+use model::principal::Credentials;
+use model::time::Timestamp;
+use serde::Serialize;
+
+use super::launch::Launch;
+use super::report;
+
+/// What the environment names besides the function.
+pub(super) struct Names<'a> {
+    /// The instance; its log stream is named after it.
+    pub(super) instance: &'a InstanceId,
+    /// When it is started.
+    pub(super) now: Timestamp,
+    /// Where the cloud's services answer.
+    pub(super) services_endpoint: &'a str,
+    /// The keys of the function's role.
+    pub(super) credentials: &'a Credentials,
+    /// The folder of the bootstrap.
+    pub(super) bootstrap: &'a Path,
+}
+
+/// The first frame: what the bootstrap is to load.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Order<'a> {
+    handler: &'a str,
+    code_root: &'a Path,
+    /// Searched after the code and before what the runtime brings along.
+    module_paths: Vec<PathBuf>,
+    sdk_paths: &'a [PathBuf],
+    runtime_major: u32,
+    runtime_minor: u32,
+}
+
+/// Decides how a function's process is started.
+pub(super) fn launch(function: &Function, names: &Names<'_>) -> Launch {
+    let order = Order {
+        handler: &function.handler,
+        code_root: &function.code_root,
+        module_paths: module_paths(function),
+        sdk_paths: &function.toolchain.sdk_paths,
+        runtime_major: function.runtime.major,
+        runtime_minor: function.runtime.minor,
+    };
+    Launch {
+        program: function.toolchain.interpreter.clone(),
+        arguments: arguments(function, names.bootstrap),
+        variables: variables(function, names),
+        directory: function.code_root.clone(),
+        // Only a path that is not UTF-8 could fail here; the bootstrap refuses an empty order.
+        order: serde_json::to_vec(&order).unwrap_or_default(),
+    }
+}
+
+/// `$LATEST` in a log stream's name stands in brackets, after the day.
+pub(super) fn log_stream_name(version: &str, instance: &InstanceId, now: Timestamp) -> String {
+    format!("{}/[{version}]{instance}", report::day(now))
+}
+
+fn arguments(function: &Function, bootstrap: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    match function.runtime.language {
+        // No site folders: the cloud has no modules of this machine. No bytecode is written into people's projects.
+        Language::Python => {
+            arguments.extend(["-s", "-S", "-B"].map(OsString::from));
+            arguments.push(bootstrap.into());
+        }
+        Language::Node => {
+            arguments.extend(["--expose-gc", "--max-http-header-size=81920"].map(OsString::from));
+            arguments.extend(heap_options(function).into_iter().map(OsString::from));
+            arguments.push(bootstrap.join("main.cjs").into());
+        }
+    }
+    arguments
+}
+
+/// The managed runtime gives a tenth of the memory to young objects and the rest to old ones, unless the function
+/// sets either in `NODE_OPTIONS`.
+fn heap_options(function: &Function) -> Vec<String> {
+    let options = function
+        .environment
+        .get("NODE_OPTIONS")
+        .map(|text| text.replace('-', "_"))
+        .unwrap_or_default();
+    if options.contains("max_semi_space_size") || options.contains("max_old_space_size") {
+        return Vec::new();
+    }
+    let young_mb = function.memory_mb / 10;
+    let old_mb = function.memory_mb - young_mb;
+    vec![
+        format!("--max-semi-space-size={}", young_mb / 2),
+        format!("--max-old-space-size={old_mb}"),
+    ]
+}
+
+/// The function's own variables over the defaults, and the reserved ones over both: the cloud refuses a function that
+/// sets one of those, so a conflict here cannot be meant.
+fn variables(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
+    let own = function
+        .environment
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let mut variables: std::collections::BTreeMap<OsString, OsString> =
+        defaults(function, names).into_iter().collect();
+    variables.extend(own);
+    for name in ABSENT {
+        variables.remove(&OsString::from(name));
+    }
+    variables.extend(reserved(function, names));
+    variables.into_iter().collect()
+}
+
+/// Reserved too, and not set here: there is no Runtime API for managed runtimes, and the trace id comes with each event.
+const ABSENT: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_X_AMZN_TRACE_ID"];
+
+fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<(OsString, OsString)> = [
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", ":UTC"),
+        ("AWS_ENDPOINT_URL", names.services_endpoint),
+        // The cloud names its tracing daemon here; without one, a missing segment must not fail the function.
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+    ]
+    .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+    .into();
+    let layers = |folder: &'static str| function.layers.iter().map(move |layer| layer.join(folder));
+    let interpreter_folder = function.toolchain.interpreter.parent().map(Path::to_owned);
+    let system = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+    let path = interpreter_folder
+        .into_iter()
+        .chain(system)
+        .chain(layers("bin"));
+    variables.push(("PATH".into(), joined(path)));
+    let own_libraries = [function.code_root.clone(), function.code_root.join("lib")];
+    let libraries = own_libraries.into_iter().chain(layers("lib"));
+    variables.push(("LD_LIBRARY_PATH".into(), joined(libraries)));
+    variables.push(match function.runtime.language {
+        Language::Python => (
+            "PYTHONPATH".into(),
+            joined(function.toolchain.sdk_paths.iter().cloned()),
+        ),
+        Language::Node => (
+            "NODE_PATH".into(),
+            joined(
+                module_paths(function)
+                    .into_iter()
+                    .chain(function.toolchain.sdk_paths.iter().cloned()),
+            ),
+        ),
+    });
+    variables
+}
+
+fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
+    let log_group = format!("/aws/lambda/{}", function.name);
+    let log_stream = log_stream_name(&function.version, names.instance, names.now);
+    let execution_environment = format!("AWS_Lambda_{}", function.runtime);
+    let memory_mb = function.memory_mb.to_string();
+    let credentials = names.credentials;
+    let mut variables: Vec<(OsString, OsString)> = [
+        ("_HANDLER", function.handler.as_str()),
+        ("AWS_REGION", function.region.as_str()),
+        ("AWS_DEFAULT_REGION", function.region.as_str()),
+        ("AWS_EXECUTION_ENV", &execution_environment),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.as_str()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_mb),
+        ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &log_group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", &log_stream),
+        ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+    ]
+    .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+    .into();
+    if let Some(token) = &credentials.session_token {
+        variables.push(("AWS_SESSION_TOKEN".into(), token.into()));
+    }
+    variables.push(("LAMBDA_TASK_ROOT".into(), function.code_root.clone().into()));
+    variables.push(("LAMBDA_RUNTIME_DIR".into(), names.bootstrap.into()));
+    variables
+}
+
+/// What the project asked for stands before the layers, since in the cloud it is part of the code. A later layer is
+/// laid over an earlier one, so it is searched first.
+fn module_paths(function: &Function) -> Vec<PathBuf> {
+    let runtime = &function.runtime;
+    let inside_layer = match runtime.language {
+        Language::Python => vec![
+            format!(
+                "python/lib/python{}.{}/site-packages",
+                runtime.major, runtime.minor
+            ),
+            "python".to_owned(),
+        ],
+        Language::Node => vec![
+            format!("nodejs/node{}/node_modules", runtime.major),
+            "nodejs/node_modules".to_owned(),
+        ],
+    };
+    let mut paths = function.toolchain.dependency_paths.clone();
+    for folder in &inside_layer {
+        paths.extend(function.layers.iter().rev().map(|layer| layer.join(folder)));
+    }
+    paths
+}
+
+/// Paths in the form of `PATH`. One that holds a colon cannot be said in it and is left out.
+fn joined(paths: impl Iterator<Item = PathBuf>) -> OsString {
+    let sayable = paths.filter(|path| !path.as_os_str().as_encoded_bytes().contains(&b':'));
+    std::env::join_paths(sayable).unwrap_or_default()
+}

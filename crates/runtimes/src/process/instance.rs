@@ -1,0 +1,451 @@
+//! One instance: its init, its events one after another, its end.
+//!
+//! Lives here: what every kind of process instance does once there is a process with a channel and two pipes.
+//! Does not live here: making the process (`launch`), the layout of frames (`link`), texts (`failure`, `report`).
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use interfaces::BoxFuture;
+use interfaces::principals::Principals;
+use interfaces::runtime::{Completion, Event, Instance, Verdict};
+use model::function::Function;
+use model::ids::InstanceId;
+use model::principal::Credentials;
+
+use super::child::{Exit, Process};
+use super::launch::{Launched, Undertaker};
+use super::link::{EventHead, Link, LinkError, Message};
+use super::logs::Logs;
+use super::report::{InitStatus, Phase, Status, Usage};
+use super::{Parts, failure, report};
+
+/// How long a process that closed its channel, or was killed, may take to end.
+const END_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a process that was asked to stop may take: the cloud gives a runtime without extensions 300 ms.
+const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
+/// How long is waited for the last words of a process that has ended: they are in the socket already.
+const LAST_WORDS_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// A pair of keys that is revoked when its instance goes.
+pub(super) struct IssuedKeys {
+    principals: Arc<dyn Principals>,
+    credentials: Credentials,
+}
+
+impl IssuedKeys {
+    pub(super) fn issue(principals: &Arc<dyn Principals>, function: &Function) -> Self {
+        Self {
+            principals: principals.clone(),
+            credentials: principals.issue(function),
+        }
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
+impl Drop for IssuedKeys {
+    fn drop(&mut self) {
+        self.principals.revoke(&self.credentials.access_key_id);
+    }
+}
+
+/// How an init ended.
+pub(super) enum InitEnd {
+    Ready,
+    /// The bootstrap said so, in the cloud's error object.
+    Failed {
+        payload: Bytes,
+    },
+    Exited(Exit),
+    TimedOut,
+}
+
+/// An instance that is a process.
+pub(super) struct ProcessInstance {
+    id: InstanceId,
+    function: Arc<Function>,
+    order: Vec<u8>,
+    link: Link,
+    process: Process,
+    logs: Logs,
+    parts: Parts,
+    state: State,
+    /// As last seen: a process that has ended has none.
+    memory_peak_mb: u32,
+    _keys: IssuedKeys,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    /// Also when the future of an event was dropped: its reply would be taken for the next one's.
+    Busy,
+    Dead,
+}
+
+/// What ended an exchange.
+enum End {
+    Said(Message),
+    Exited(Exit),
+    TimedOut,
+    Broken(LinkError),
+}
+
+impl ProcessInstance {
+    /// Takes over a process, however it came to be.
+    pub(super) fn attach(
+        launched: Launched,
+        id: InstanceId,
+        function: Arc<Function>,
+        keys: IssuedKeys,
+        parts: Parts,
+        undertaker: Undertaker,
+    ) -> io::Result<Self> {
+        // First of all, so that whatever fails below kills it.
+        let process = Process::new(launched.pid, launched.pidfd, undertaker)?;
+        let logs = Logs::new(
+            launched.stdout,
+            launched.stderr,
+            &parts,
+            function.clone(),
+            id.clone(),
+        )?;
+        Ok(Self {
+            link: Link::new(launched.channel)?,
+            order: launched.order,
+            id,
+            function,
+            process,
+            logs,
+            parts,
+            state: State::Busy,
+            memory_peak_mb: 0,
+            _keys: keys,
+        })
+    }
+
+    /// Writes the line that begins an instance's log.
+    pub(super) fn log_init_start(&mut self) {
+        self.logs.platform(report::init_start(&self.function));
+    }
+
+    /// Writes the line that ends a failed init, and gives the tail of its log.
+    pub(super) fn log_init_report(
+        &mut self,
+        init: Duration,
+        phase: Phase,
+        status: InitStatus<'_>,
+    ) -> Bytes {
+        self.logs.drain();
+        self.logs.platform(report::init_report(init, phase, status));
+        self.logs.finish()
+    }
+
+    /// Has the process load the function.
+    pub(super) async fn init(&mut self, deadline: Instant) -> InitEnd {
+        let Self {
+            link,
+            process,
+            logs,
+            order,
+            ..
+        } = self;
+        let exchange = async {
+            link.send_order(order).await?;
+            link.receive().await
+        };
+        let end = race(exchange, process, logs, deadline).await;
+        self.logs.drain();
+        match end {
+            End::Said(Message::Ready) => {
+                self.state = State::Free;
+                InitEnd::Ready
+            }
+            End::Said(Message::InitFailed(payload) | Message::Fatal(payload)) => {
+                self.put_down().await;
+                InitEnd::Failed { payload }
+            }
+            End::Said(
+                message @ (Message::Returned(_) | Message::Raised(_) | Message::TooLarge),
+            ) => InitEnd::Exited(self.end_liar(&message).await),
+            End::Exited(exit) => InitEnd::Exited(exit),
+            End::Broken(error) => InitEnd::Exited(self.end_broken(&error).await),
+            End::TimedOut => {
+                self.put_down().await;
+                InitEnd::TimedOut
+            }
+        }
+    }
+
+    async fn run(&mut self, event: Event) -> Completion {
+        let began_at = self.parts.clock.instant();
+        // What was written since the last event belongs to none.
+        self.logs.drain();
+        self.logs.begin(Some(event.request_id.clone()));
+        self.logs
+            .platform(report::start(&event.request_id, &self.function.version));
+        let usable = self.state == State::Free && !self.process.is_over();
+        let end = if usable {
+            self.state = State::Busy;
+            self.exchange(&event).await
+        } else {
+            self.process.kill();
+            End::Exited(self.put_down().await)
+        };
+        let handler = self
+            .parts
+            .clock
+            .instant()
+            .saturating_duration_since(began_at);
+        self.logs.drain();
+        self.conclude(&event, end, handler).await
+    }
+
+    async fn exchange(&mut self, event: &Event) -> End {
+        let clock = &self.parts.clock;
+        let left = event.deadline.saturating_duration_since(clock.instant());
+        let arn = self.function.arn.to_string();
+        let client_context = event.client_context.as_deref().map(String::from_utf8_lossy);
+        let head = EventHead {
+            request_id: event.request_id.as_str(),
+            deadline_ms: clock.now().plus(left).epoch_ms(),
+            invoked_function_arn: &arn,
+            trace_id: &event.trace_id,
+            client_context: client_context.as_deref(),
+        };
+        let link = &mut self.link;
+        let exchange = async {
+            link.send_event(&head, event).await?;
+            link.receive().await
+        };
+        race(exchange, &mut self.process, &mut self.logs, event.deadline).await
+    }
+
+    /// Turns the end of an exchange into a verdict, writing the lines that belong to it.
+    async fn conclude(&mut self, event: &Event, end: End, handler: Duration) -> Completion {
+        self.note_memory();
+        let verdict = match end {
+            End::Said(message) => self.judge(event, message).await,
+            End::Exited(exit) => self.exited(event, exit),
+            End::Broken(error) => {
+                let exit = self.end_broken(&error).await;
+                self.exited(event, exit)
+            }
+            End::TimedOut => {
+                self.put_down().await;
+                self.logs.drain();
+                let text = failure::timeout_text(self.function.timeout);
+                let at = report::instant(self.parts.clock.now());
+                self.logs
+                    .platform(format!("{at} {} {text}", event.request_id));
+                Verdict::TimedOut(failure::timed_out(
+                    Some(&event.request_id),
+                    self.function.timeout,
+                ))
+            }
+        };
+        let error_type;
+        let status = match &verdict {
+            Verdict::Returned(_) | Verdict::Raised(_) | Verdict::ResponseTooLarge(_) => {
+                Status::Replied
+            }
+            Verdict::TimedOut(_) => Status::Timeout,
+            Verdict::Exited(payload) => {
+                error_type = failure::error_type(payload);
+                Status::Error(&error_type)
+            }
+        };
+        let usage = Usage {
+            duration: handler,
+            init: event.init,
+            memory_peak_mb: self.memory_peak_mb,
+        };
+        let id = &event.request_id;
+        self.logs.platform(report::end(id));
+        self.logs
+            .platform(report::report(id, usage, self.function.memory_mb, status));
+        Completion {
+            verdict,
+            handler,
+            log_tail: self.logs.finish(),
+        }
+    }
+
+    async fn judge(&mut self, event: &Event, message: Message) -> Verdict {
+        match message {
+            Message::Returned(json) => {
+                self.state = State::Free;
+                Verdict::Returned(json)
+            }
+            Message::Raised(payload) => {
+                self.state = State::Free;
+                Verdict::Raised(payload)
+            }
+            Message::TooLarge => {
+                self.state = State::Free;
+                Verdict::ResponseTooLarge(failure::reply_too_large())
+            }
+            Message::Fatal(payload) => {
+                self.put_down().await;
+                self.logs.drain();
+                Verdict::Exited(payload)
+            }
+            Message::Ready | Message::InitFailed(_) => {
+                let exit = self.end_liar(&message).await;
+                self.exited(event, exit)
+            }
+        }
+    }
+
+    fn exited(&mut self, event: &Event, exit: Exit) -> Verdict {
+        self.state = State::Dead;
+        self.logs.drain();
+        let text = failure::exit_text(exit);
+        self.logs
+            .platform(format!("RequestId: {} Error: {text}", event.request_id));
+        self.logs.platform(failure::EXIT_ERROR.to_owned());
+        Verdict::Exited(failure::exited(Some(&event.request_id), exit))
+    }
+
+    /// A process whose channel is of no use any more. One that closed it by ending is given the time to do so, since
+    /// how it ended is what people want to know.
+    async fn end_broken(&mut self, error: &LinkError) -> Exit {
+        self.state = State::Dead;
+        if matches!(error, LinkError::Closed) {
+            let ended = tokio::time::timeout(END_WAIT_MAX, self.process.exited()).await;
+            if let Ok(exit) = ended {
+                return exit;
+            }
+        }
+        self.logs
+            .platform(format!("[cloudless] {error}, so it was killed"));
+        self.put_down().await
+    }
+
+    async fn end_liar(&mut self, message: &Message) -> Exit {
+        let kind = match message {
+            Message::Ready => "ready",
+            Message::InitFailed(_) => "init failed",
+            Message::Returned(_) | Message::TooLarge => "returned",
+            Message::Raised(_) => "raised",
+            Message::Fatal(_) => "fatal",
+        };
+        self.logs.platform(format!(
+            "[cloudless] the instance said \"{kind}\" out of turn, so it was killed"
+        ));
+        self.put_down().await
+    }
+
+    /// Kills the process, unless it has ended, and waits until it is gone.
+    async fn put_down(&mut self) -> Exit {
+        self.state = State::Dead;
+        self.process.kill();
+        tokio::time::timeout(END_WAIT_MAX, self.process.exited())
+            .await
+            .unwrap_or(Exit::Unknown)
+    }
+
+    fn note_memory(&mut self) {
+        if let Some(peak_mb) = self.process.memory_peak_mb() {
+            self.memory_peak_mb = peak_mb;
+        }
+    }
+
+    async fn wait_until_lost(&mut self) {
+        if self.state == State::Dead {
+            return;
+        }
+        let reason = loop {
+            tokio::select! {
+                biased;
+                exit = self.process.exited() => break failure::exit_text(exit),
+                said = self.link.receive() => match said {
+                    Ok(_) => break "the instance spoke out of turn".to_owned(),
+                    Err(error) => break error.to_string(),
+                },
+                () = self.logs.pump() => {}
+            }
+        };
+        self.state = State::Dead;
+        self.process.kill();
+        self.logs.drain();
+        self.logs
+            .platform(format!("[cloudless] an idle instance is gone: {reason}"));
+    }
+
+    async fn stop_gently(mut self) {
+        self.process.terminate();
+        self.link.close().await;
+        let stopping = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = self.process.exited() => break,
+                    () = self.logs.pump() => {}
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_WAIT_MAX, stopping).await.is_err() {
+            self.put_down().await;
+        }
+        self.logs.drain();
+    }
+}
+
+impl Instance for ProcessInstance {
+    fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion> {
+        Box::pin(self.run(event))
+    }
+
+    fn lost(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.wait_until_lost())
+    }
+
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(self.stop_gently())
+    }
+}
+
+/// Waits for the end of an exchange, reading the log meanwhile.
+async fn race(
+    exchange: impl Future<Output = Result<Message, LinkError>>,
+    process: &mut Process,
+    logs: &mut Logs,
+    deadline: Instant,
+) -> End {
+    let mut exchange = std::pin::pin!(exchange);
+    let mut deadline = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
+    loop {
+        tokio::select! {
+            biased;
+            said = &mut exchange => return ended(said),
+            () = &mut deadline => return End::TimedOut,
+            exit = process.exited() => {
+                // What it said before it ended counts.
+                let last_words = tokio::time::timeout(LAST_WORDS_WAIT_MAX, &mut exchange).await;
+                return match last_words {
+                    Ok(Ok(message)) => End::Said(message),
+                    Ok(Err(_)) | Err(_) => End::Exited(exit),
+                };
+            }
+            () = logs.pump() => {}
+        }
+    }
+}
+
+fn ended(said: Result<Message, LinkError>) -> End {
+    match said {
+        Ok(message) => End::Said(message),
+        Err(error) => End::Broken(error),
+    }
+}

@@ -1,0 +1,229 @@
+//! How a process comes to be: started by one thread that lives as long as any of them.
+//!
+//! Lives here: the spawner thread, the ends of socket and pipes, the processes that ended unwatched.
+//! Does not live here: how an instance is spoken to (`instance`): it takes [`Launched`] from whoever made it, so that
+//! a process forked from a warm one fits in.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::sync::oneshot;
+
+use super::{child, child_setup};
+
+/// Starts that may wait for the spawner. The next one is refused.
+const LAUNCHES_WAITING_MAX: usize = 1_024;
+/// How often the spawner looks whether a killed process can be collected.
+const BURIAL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What to start.
+#[derive(Debug)]
+pub(super) struct Launch {
+    /// The interpreter.
+    pub(super) program: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<OsString>,
+    /// Its whole environment.
+    pub(super) variables: Vec<(OsString, OsString)>,
+    /// Its working folder.
+    pub(super) directory: PathBuf,
+    /// What it is told first, over its channel.
+    pub(super) order: Vec<u8>,
+}
+
+/// A process, and our ends of what connects us with it.
+pub(super) struct Launched {
+    /// Its number.
+    pub(super) pid: Pid,
+    /// Tells when it has ended.
+    pub(super) pidfd: OwnedFd,
+    /// Frames go through this.
+    pub(super) channel: UnixStream,
+    /// Its standard output.
+    pub(super) stdout: OwnedFd,
+    /// Its standard error.
+    pub(super) stderr: OwnedFd,
+    /// What it must be told first.
+    pub(super) order: Vec<u8>,
+}
+
+/// No process could be started.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error("no interpreter is at `{}`", program.display())]
+    NoInterpreter { program: PathBuf, source: io::Error },
+    #[error("the function's code folder `{}` cannot be entered", directory.display())]
+    NoDirectory {
+        directory: PathBuf,
+        source: io::Error,
+    },
+    #[error("could not start `{}`", program.display())]
+    Spawn { program: PathBuf, source: io::Error },
+    #[error("could not make the pipes of a new process")]
+    Pipes(#[source] io::Error),
+    #[error("too many processes are waiting to be started")]
+    Busy,
+    #[error("the thread that starts processes has ended")]
+    Gone,
+}
+
+enum Task {
+    Launch {
+        launch: Box<Launch>,
+        reply: oneshot::Sender<Result<Launched, LaunchError>>,
+    },
+    Bury(OwnedFd),
+}
+
+/// The thread from which every process is started.
+///
+/// A process's death signal follows the *thread* that forked it, not our process. So all are forked by one thread,
+/// which ends when nobody holds a handle to it; every living process does.
+#[derive(Clone)]
+pub(super) struct Spawner {
+    tasks: SyncSender<Task>,
+}
+
+impl Spawner {
+    /// Starts the thread.
+    pub(super) fn start() -> io::Result<Self> {
+        child_setup::keep_inherited_descriptors_private()?;
+        let (tasks, inbox) = sync_channel(LAUNCHES_WAITING_MAX);
+        // Its owner is the last handle: with it the channel closes, and the loop ends.
+        thread::Builder::new()
+            .name("spawner".to_owned())
+            .spawn(move || run(&inbox))?;
+        Ok(Self { tasks })
+    }
+
+    /// Starts a process. When the future is dropped, a process that was started meanwhile is killed.
+    pub(super) async fn launch(&self, launch: Launch) -> Result<Launched, LaunchError> {
+        let (reply, answer) = oneshot::channel();
+        let launch = Box::new(launch);
+        self.tasks
+            .try_send(Task::Launch { launch, reply })
+            .map_err(|error| match error {
+                TrySendError::Full(_) => LaunchError::Busy,
+                TrySendError::Disconnected(_) => LaunchError::Gone,
+            })?;
+        answer.await.unwrap_or(Err(LaunchError::Gone))
+    }
+
+    /// Whoever collects processes that nobody waits for any more.
+    pub(super) fn undertaker(&self) -> Undertaker {
+        Undertaker(self.clone())
+    }
+}
+
+/// Collects killed processes, so that none stays behind as a zombie.
+#[derive(Clone)]
+pub(super) struct Undertaker(Spawner);
+
+impl Undertaker {
+    /// Takes over a process that was killed and has not ended yet.
+    pub(super) fn bury(&self, pidfd: OwnedFd) {
+        // A full queue drops the pidfd: the zombie then stays until we end, which is the least of that moment's evils.
+        let _ = self.0.tasks.try_send(Task::Bury(pidfd));
+    }
+}
+
+fn run(inbox: &Receiver<Task>) {
+    let mut graves: Vec<OwnedFd> = Vec::new();
+    loop {
+        let task = if graves.is_empty() {
+            inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            inbox.recv_timeout(BURIAL_INTERVAL)
+        };
+        match task {
+            Ok(Task::Launch { launch, reply }) => {
+                if let Err(Ok(unwanted)) = reply.send(start(*launch)) {
+                    kill_unwanted(&unwanted);
+                    graves.push(unwanted.pidfd);
+                }
+            }
+            Ok(Task::Bury(pidfd)) => graves.push(pidfd),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        graves.retain(|pidfd| child::reap(pidfd).is_none());
+    }
+}
+
+fn kill_unwanted(launched: &Launched) {
+    let kill = rustix::process::Signal::KILL;
+    let _ = rustix::process::kill_process_group(launched.pid, kill);
+    let _ = rustix::process::pidfd_send_signal(&launched.pidfd, kill);
+}
+
+fn start(launch: Launch) -> Result<Launched, LaunchError> {
+    check(&launch)?;
+    let (ours, theirs) = UnixStream::pair().map_err(LaunchError::Pipes)?;
+    ours.set_nonblocking(true).map_err(LaunchError::Pipes)?;
+    let (stdout, stdout_write) = pipe()?;
+    let (stderr, stderr_write) = pipe()?;
+    let mut command = Command::new(&launch.program);
+    command
+        .args(&launch.arguments)
+        .env_clear()
+        .envs(launch.variables)
+        .current_dir(&launch.directory)
+        .stdin(Stdio::null())
+        .stdout(stdout_write)
+        .stderr(stderr_write);
+    child_setup::prepare(&mut command, OwnedFd::from(theirs));
+    let failed = |source| LaunchError::Spawn {
+        program: launch.program.clone(),
+        source,
+    };
+    let mut process = command.spawn().map_err(failed)?;
+    // Nobody but us can reap it, so its number cannot have been given away.
+    let pid = Pid::from_child(&process);
+    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(error) => {
+            // Without a pidfd it cannot be watched, so it must not live.
+            let _ = process.kill();
+            let _ = process.wait();
+            return Err(failed(error.into()));
+        }
+    };
+    Ok(Launched {
+        pid,
+        pidfd,
+        channel: ours,
+        stdout,
+        stderr,
+        order: launch.order,
+    })
+}
+
+/// Names what is missing, before `exec` would fail with a bare "No such file or directory" that may mean either.
+fn check(launch: &Launch) -> Result<(), LaunchError> {
+    std::fs::metadata(&launch.program).map_err(|source| LaunchError::NoInterpreter {
+        program: launch.program.clone(),
+        source,
+    })?;
+    std::fs::read_dir(&launch.directory).map_err(|source| LaunchError::NoDirectory {
+        directory: launch.directory.clone(),
+        source,
+    })?;
+    Ok(())
+}
+
+/// A pipe whose reading end, ours, does not block.
+fn pipe() -> Result<(OwnedFd, OwnedFd), LaunchError> {
+    let failed = |error: rustix::io::Errno| LaunchError::Pipes(error.into());
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    rustix::io::ioctl_fionbio(read.as_fd(), true).map_err(failed)?;
+    Ok((read, write))
+}

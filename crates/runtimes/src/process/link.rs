@@ -1,0 +1,207 @@
+//! The frames between us and an instance.
+//!
+//! Lives here: their layout, their limits, reading and writing them.
+//! Does not live here: what they lead to (`instance`); the other end (`bootstrap`).
+//!
+//! A frame is the length of its body (u32, big-endian), its type (u8), and the body. To the instance go an order
+//! (JSON: what to load), then events: the length of the head (u32), the head (JSON: the context's fields), and the
+//! event's own bytes, untouched. From the instance come "ready" or "init failed", then one reply an event, whose body
+//! is the result's or the error's JSON, untouched too. User code owns the other end, so nothing in a frame is believed
+//! but its being the function's own word.
+
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use interfaces::runtime::Event;
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+
+use super::failure::REPLY_BYTES_MAX;
+
+const HEADER_BYTES: usize = 5;
+const READ_BYTES: usize = 16 * 1024;
+
+const TYPE_ORDER: u8 = 1;
+const TYPE_EVENT: u8 = 2;
+const TYPE_READY: u8 = 16;
+const TYPE_INIT_FAILED: u8 = 17;
+const TYPE_RETURNED: u8 = 18;
+const TYPE_RAISED: u8 = 19;
+const TYPE_FATAL: u8 = 20;
+
+/// What an instance says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    /// Its init is done.
+    Ready,
+    /// Its init failed with this error object.
+    InitFailed(Bytes),
+    /// The handler returned this JSON.
+    Returned(Bytes),
+    /// The handler failed with this error object.
+    Raised(Bytes),
+    /// An error that nobody caught, after which the process ends.
+    Fatal(Bytes),
+    /// The reply was over the limit; it was read and thrown away.
+    TooLarge,
+}
+
+/// The other end does not keep to the protocol, or is gone.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error("the instance closed its channel")]
+    Closed,
+    #[error("the instance sent a frame of the unknown type {kind}")]
+    UnknownFrame { kind: u8 },
+    #[error("the channel to the instance failed")]
+    Io(#[source] io::Error),
+}
+
+/// The part of an event that is ours: fields of the handler's `context`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventHead<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) deadline_ms: i64,
+    pub(super) invoked_function_arn: &'a str,
+    pub(super) trace_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client_context: Option<&'a str>,
+}
+
+/// Our end of an instance's channel.
+pub(super) struct Link {
+    stream: UnixStream,
+    inbound: BytesMut,
+    /// Bytes of a reply over the limit that are still to be thrown away.
+    excess_bytes: usize,
+}
+
+impl Link {
+    pub(super) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Ok(Self {
+            stream: UnixStream::from_std(stream)?,
+            inbound: BytesMut::with_capacity(READ_BYTES),
+            excess_bytes: 0,
+        })
+    }
+
+    /// Sends the order.
+    pub(super) async fn send_order(&mut self, order: &[u8]) -> Result<(), LinkError> {
+        let header = header(TYPE_ORDER, order.len())?;
+        self.send(&header, order).await
+    }
+
+    /// Sends an event. Not cancel-safe: a frame may be left half sent.
+    pub(super) async fn send_event(
+        &mut self,
+        head: &EventHead<'_>,
+        event: &Event,
+    ) -> Result<(), LinkError> {
+        let head = serde_json::to_vec(head).map_err(|error| LinkError::Io(error.into()))?;
+        let body_bytes = 4 + head.len() + event.payload.len();
+        let mut front = Vec::with_capacity(HEADER_BYTES + 4 + head.len());
+        front.put_slice(&header(TYPE_EVENT, body_bytes)?);
+        front.put_u32(length(head.len())?);
+        front.put_slice(&head);
+        self.send(&front, &event.payload).await
+    }
+
+    /// One write as a rule: the payload is not copied behind its head.
+    async fn send(&mut self, front: &[u8], payload: &[u8]) -> Result<(), LinkError> {
+        let mut whole = front.chain(payload);
+        while whole.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 2];
+            let filled = whole.chunks_vectored(&mut slices);
+            let sent = self
+                .stream
+                .write_vectored(slices.get(..filled).unwrap_or_default())
+                .await
+                .map_err(LinkError::Io)?;
+            if sent == 0 {
+                return Err(LinkError::Closed);
+            }
+            whole.advance(sent);
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<Message, LinkError> {
+        loop {
+            if let Some(message) = self.take()? {
+                return Ok(message);
+            }
+            self.stream.readable().await.map_err(LinkError::Io)?;
+            self.inbound.reserve(READ_BYTES);
+            match self.stream.try_read_buf(&mut self.inbound) {
+                Ok(0) => return Err(LinkError::Closed),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(LinkError::Closed);
+                }
+                Err(error) => return Err(LinkError::Io(error)),
+            }
+        }
+    }
+
+    /// The next message out of what has been read; none: more must be read.
+    fn take(&mut self) -> Result<Option<Message>, LinkError> {
+        if 0 < self.excess_bytes {
+            let discarded = self.excess_bytes.min(self.inbound.len());
+            self.inbound.advance(discarded);
+            self.excess_bytes -= discarded;
+            return Ok((self.excess_bytes == 0).then_some(Message::TooLarge));
+        }
+        let mut head = self.inbound.as_ref();
+        if head.remaining() < HEADER_BYTES {
+            return Ok(None);
+        }
+        let body_bytes = head.get_u32() as usize;
+        let kind = head.get_u8();
+        if !(TYPE_READY..=TYPE_FATAL).contains(&kind) {
+            return Err(LinkError::UnknownFrame { kind });
+        }
+        if REPLY_BYTES_MAX < body_bytes {
+            self.inbound.advance(HEADER_BYTES);
+            self.excess_bytes = body_bytes;
+            return self.take();
+        }
+        if head.remaining() < body_bytes {
+            self.inbound.reserve(body_bytes - head.remaining());
+            return Ok(None);
+        }
+        self.inbound.advance(HEADER_BYTES);
+        let body = self.inbound.split_to(body_bytes).freeze();
+        message(kind, body).map(Some)
+    }
+
+    /// Tells the instance that no event will follow.
+    pub(super) async fn close(&mut self) {
+        // It fails only when the other end is gone, which is what was wanted.
+        let _ = self.stream.shutdown().await;
+    }
+}
+
+fn message(kind: u8, body: Bytes) -> Result<Message, LinkError> {
+    match kind {
+        TYPE_READY => Ok(Message::Ready),
+        TYPE_INIT_FAILED => Ok(Message::InitFailed(body)),
+        TYPE_RETURNED => Ok(Message::Returned(body)),
+        TYPE_RAISED => Ok(Message::Raised(body)),
+        TYPE_FATAL => Ok(Message::Fatal(body)),
+        kind => Err(LinkError::UnknownFrame { kind }),
+    }
+}
+
+fn header(kind: u8, body_bytes: usize) -> Result<[u8; HEADER_BYTES], LinkError> {
+    let [a, b, c, d] = length(body_bytes)?.to_be_bytes();
+    Ok([a, b, c, d, kind])
+}
+
+/// An event of 4 GiB would not fit; the invoker refuses far smaller ones.
+fn length(bytes: usize) -> Result<u32, LinkError> {
+    u32::try_from(bytes).map_err(|error| LinkError::Io(io::Error::other(error)))
+}

@@ -1,0 +1,252 @@
+//! What an instance writes on its standard output and standard error.
+//!
+//! Lives here: reading the pipes, cutting lines, the limits, the tail of an invocation's log.
+//! Does not live here: what becomes of a line (`LogSink`), the texts of the platform's lines (`report`).
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use interfaces::clock::Clock;
+use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
+use model::function::Function;
+use model::ids::{InstanceId, RequestId};
+use model::limits::LAMBDA_LOG_TAIL_BYTES_MAX;
+use tokio::net::unix::pipe::Receiver;
+
+/// A longer line is cut into several. As CloudWatch Logs, "quotas": event size, 256 KB.
+pub(super) const LINE_BYTES_MAX: usize = 256 * 1024;
+/// What one init or one invocation, and the pause after it, may write. The rest is read, so that the function does not
+/// hang, and thrown away; its log says so.
+pub(super) const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads an instance's output.
+pub(super) struct Logs {
+    stdout: Stream,
+    stderr: Stream,
+    journal: Journal,
+}
+
+/// Where lines go, and what they carry.
+struct Journal {
+    sink: Arc<dyn LogSink>,
+    clock: Arc<dyn Clock>,
+    function: Arc<Function>,
+    instance: InstanceId,
+    request_id: Option<RequestId>,
+    written_bytes: usize,
+    tail: Vec<u8>,
+}
+
+struct Stream {
+    origin: LogOrigin,
+    /// None once the other end is closed.
+    pipe: Option<Receiver>,
+    /// The beginning of a line whose end has not come.
+    begun: BytesMut,
+}
+
+impl Logs {
+    pub(super) fn new(
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+        parts: &super::Parts,
+        function: Arc<Function>,
+        instance: InstanceId,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            stdout: Stream::new(LogOrigin::Stdout, stdout)?,
+            stderr: Stream::new(LogOrigin::Stderr, stderr)?,
+            journal: Journal {
+                sink: parts.logs.clone(),
+                clock: parts.clock.clone(),
+                function,
+                instance,
+                request_id: None,
+                written_bytes: 0,
+                tail: Vec::new(),
+            },
+        })
+    }
+
+    /// From here on lines belong to this request, and the limit and the tail begin anew.
+    pub(super) fn begin(&mut self, request_id: Option<RequestId>) {
+        self.journal.request_id = request_id;
+        self.journal.written_bytes = 0;
+        self.journal.tail.clear();
+    }
+
+    /// From here on lines belong to no request; gives the tail.
+    pub(super) fn finish(&mut self) -> Bytes {
+        self.journal.request_id = None;
+        let tail = std::mem::take(&mut self.journal.tail);
+        let skipped = tail.len().saturating_sub(LAMBDA_LOG_TAIL_BYTES_MAX);
+        Bytes::from(tail).slice(skipped..)
+    }
+
+    /// Writes a line of the platform's.
+    pub(super) fn platform(&mut self, text: String) {
+        self.journal.write(LogOrigin::Platform, text.into());
+    }
+
+    /// Waits for output and takes what is there. Cancel-safe; pending when both streams are closed.
+    pub(super) async fn pump(&mut self) {
+        tokio::select! {
+            () = self.stdout.ready() => self.stdout.read(READ_BYTES, &mut self.journal),
+            () = self.stderr.ready() => self.stderr.read(READ_BYTES, &mut self.journal),
+        }
+    }
+
+    /// Takes all that was written until now, without waiting: so what a handler wrote stands before its `END`. What
+    /// other processes go on writing meanwhile is not waited for.
+    pub(super) fn drain(&mut self) {
+        for stream in [&mut self.stdout, &mut self.stderr] {
+            stream.drain(&mut self.journal);
+        }
+    }
+}
+
+impl Stream {
+    fn new(origin: LogOrigin, pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            origin,
+            pipe: Some(Receiver::from_owned_fd(pipe)?),
+            begun: BytesMut::new(),
+        })
+    }
+
+    async fn ready(&self) {
+        match &self.pipe {
+            // Should waiting fail, reading will say so, and closes the stream.
+            Some(pipe) => drop(pipe.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads once, at most this much.
+    fn read(&mut self, bytes_max: usize, journal: &mut Journal) {
+        let Some(pipe) = &self.pipe else { return };
+        let already = self.begun.len();
+        self.begun.resize(already + bytes_max, 0);
+        let result = match self.begun.get_mut(already..) {
+            Some(space) => pipe.try_read(space),
+            None => Ok(0),
+        };
+        let read = result.as_ref().copied().unwrap_or(0);
+        self.begun.truncate(already + read);
+        match result {
+            Ok(0) => self.pipe = None,
+            Ok(_) => self.cut(already, journal),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.pipe = None,
+        }
+    }
+
+    fn drain(&mut self, journal: &mut Journal) {
+        let mut left = match &self.pipe {
+            Some(pipe) => pending_bytes(pipe),
+            None => 0,
+        };
+        while 0 < left && self.pipe.is_some() {
+            let step = left.min(READ_BYTES);
+            self.read(step, journal);
+            left -= step;
+        }
+        // A line without an end is a line all the same: what follows belongs to another request.
+        if !self.begun.is_empty() {
+            let line = self.begun.split().freeze();
+            journal.write(self.origin, line);
+        }
+    }
+
+    /// Hands over the whole lines; `searched` bytes are known to hold no line end.
+    fn cut(&mut self, searched: usize, journal: &mut Journal) {
+        let mut from = searched;
+        while let Some(end) = position(&self.begun, from) {
+            let mut line = self.begun.split_to(end + 1);
+            line.truncate(end);
+            journal.write(self.origin, line.freeze());
+            from = 0;
+        }
+        while LINE_BYTES_MAX < self.begun.len() {
+            let line = self.begun.split_to(LINE_BYTES_MAX).freeze();
+            journal.write(self.origin, line);
+        }
+    }
+}
+
+fn position(bytes: &[u8], from: usize) -> Option<usize> {
+    let found = bytes.get(from..)?.iter().position(|&byte| byte == b'\n')?;
+    Some(from + found)
+}
+
+fn pending_bytes(pipe: &Receiver) -> usize {
+    let pending = rustix::io::ioctl_fionread(pipe.as_fd()).unwrap_or(0);
+    usize::try_from(pending).unwrap_or(usize::MAX)
+}
+
+impl Journal {
+    fn write(&mut self, origin: LogOrigin, text: Bytes) {
+        let text = match origin {
+            LogOrigin::Platform => text,
+            LogOrigin::Stdout | LogOrigin::Stderr => match self.admit(text) {
+                Some(text) => text,
+                None => return,
+            },
+        };
+        self.keep(&text);
+        self.sink.write(LogLine {
+            function: self.function.clone(),
+            instance: self.instance.clone(),
+            request_id: self.request_id.clone(),
+            at: self.clock.now(),
+            origin,
+            text,
+        });
+    }
+
+    /// Applies the limit, and undoes the bootstraps' way of sending a message of several lines as one: line ends
+    /// inside it travel as carriage returns, as the managed runtimes write them.
+    fn admit(&mut self, text: Bytes) -> Option<Bytes> {
+        let before = self.written_bytes;
+        self.written_bytes = before.saturating_add(text.len() + 1);
+        if LOG_BYTES_MAX < self.written_bytes {
+            if before <= LOG_BYTES_MAX {
+                let limit_mb = LOG_BYTES_MAX / (1024 * 1024);
+                let note = format!(
+                    "[cloudless] more than {limit_mb} MB of log: the rest of it is not kept"
+                );
+                self.write(LogOrigin::Platform, note.into());
+            }
+            return None;
+        }
+        if !text.contains(&b'\r') {
+            return Some(text);
+        }
+        let mut plain = text.to_vec();
+        while plain.last() == Some(&b'\r') {
+            plain.pop();
+        }
+        for byte in &mut plain {
+            if *byte == b'\r' {
+                *byte = b'\n';
+            }
+        }
+        Some(plain.into())
+    }
+
+    fn keep(&mut self, text: &[u8]) {
+        let skipped = text.len().saturating_sub(LAMBDA_LOG_TAIL_BYTES_MAX);
+        self.tail
+            .extend_from_slice(text.get(skipped..).unwrap_or_default());
+        self.tail.push(b'\n');
+        // Shortened now and then, not at every line.
+        if 4 * LAMBDA_LOG_TAIL_BYTES_MAX < self.tail.len() {
+            let excess = self.tail.len() - LAMBDA_LOG_TAIL_BYTES_MAX;
+            self.tail.drain(..excess);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What the tests of instances share: a function from its source, a runtime, the log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use interfaces::clock::Clock;
+use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
+use interfaces::principals::{Holder, Principals};
+use interfaces::random::Random;
+use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Verdict};
+use model::arn::Arn;
+use model::function::{Function, RuntimeName, Toolchain};
+use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
+use model::principal::Credentials;
+use model::time::Timestamp;
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "a clock asks the system")]
+    fn now(&self) -> Timestamp {
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp::from_micros(i64::try_from(epoch.unwrap().as_micros()).unwrap())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a clock asks the system")]
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Counts upwards: ids differ, and nothing here needs a secret.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Random for Counter {
+    fn fill(&self, buffer: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (byte, value) in buffer.iter_mut().rev().zip(count.iter().rev()) {
+            *byte = *value;
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Keys {
+    pub revoked: Mutex<Vec<String>>,
+}
+
+impl Principals for Keys {
+    fn holder(&self, _access_key_id: &str) -> Option<Holder> {
+        None
+    }
+
+    fn issue(&self, function: &Function) -> Credentials {
+        Credentials {
+            access_key_id: format!("ASIA{}", function.name),
+            secret_access_key: "secret".to_owned(),
+            session_token: Some("token".to_owned()),
+        }
+    }
+
+    fn revoke(&self, access_key_id: &str) {
+        self.revoked.lock().unwrap().push(access_key_id.to_owned());
+    }
+}
+
+#[derive(Default)]
+pub struct Log(pub Mutex<Vec<LogLine>>);
+
+impl LogSink for Log {
+    fn write(&self, line: LogLine) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+impl Log {
+    /// The lines of one origin, as text.
+    pub fn lines(&self, wanted: LogOrigin) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines
+            .iter()
+            .filter(|line| line.origin == wanted)
+            .map(|line| String::from_utf8_lossy(&line.text).into_owned())
+            .collect()
+    }
+
+    pub fn stdout(&self) -> Vec<String> {
+        self.lines(LogOrigin::Stdout)
+    }
+
+    pub fn platform(&self) -> Vec<String> {
+        self.lines(LogOrigin::Platform)
+    }
+}
+
+/// A runtime and one function in a folder of its own.
+pub struct Bench {
+    pub log: Arc<Log>,
+    pub keys: Arc<Keys>,
+    pub folder: tempfile::TempDir,
+    pub function: Function,
+    runtime: ProcessRuntime,
+    requests: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lang {
+    Python,
+    Node,
+}
+
+impl Lang {
+    /// A function of one file with the handler `handler`.
+    pub fn bench(self, source: &str) -> Bench {
+        match self {
+            Self::Python => Bench::new(self, "app.handler", &[("app.py", source)]),
+            Self::Node => Bench::new(self, "app.handler", &[("app.js", source)]),
+        }
+    }
+}
+
+impl Bench {
+    pub fn new(language: Lang, handler: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let code_root = folder.path().join("task");
+        for (name, text) in files {
+            write(&code_root.join(name), text);
+        }
+        std::fs::create_dir_all(&code_root).unwrap();
+        let (interpreter, version) = interpreter(language);
+        let runtime = match language {
+            Lang::Python => format!("python{}", version.rsplit_once('.').unwrap().0),
+            Lang::Node => format!("nodejs{}.x", version.split('.').next().unwrap()),
+        };
+        let function = function(code_root, handler, &runtime, (interpreter, version));
+        let log = Arc::new(Log::default());
+        let keys = Arc::new(Keys::default());
+        let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
+            services_endpoint: "http://127.0.0.1:4566".to_owned(),
+            principals: keys.clone(),
+            logs: log.clone(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(Counter::default()),
+            cache_dir: folder.path().join("cache"),
+        })
+        .unwrap();
+        Self {
+            log,
+            keys,
+            folder,
+            function,
+            runtime,
+            requests: 0,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn start(&self) -> Result<Box<dyn Instance>, StartError> {
+        let function = Arc::new(self.function.clone());
+        Ok(self.runtime.start(function).await?.instance)
+    }
+
+    /// The error object and log tail of a start that must fail by the function's own fault.
+    pub async fn init_failure(&self) -> (serde_json::Value, String) {
+        match self.start().await {
+            Err(StartError::Init { payload, log_tail }) => (json(&payload), text(&log_tail)),
+            Err(StartError::Machine { reason }) => panic!("the machine failed: {reason}"),
+            Ok(_) => panic!("the init succeeded"),
+        }
+    }
+
+    pub async fn invoke(&mut self, instance: &mut Box<dyn Instance>, payload: &str) -> Completion {
+        self.requests += 1;
+        let event = self.event(payload);
+        instance.invoke(event).await
+    }
+
+    pub fn event(&self, payload: &str) -> Event {
+        Event {
+            request_id: RequestId::new(format!("request-{}", self.requests)),
+            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            deadline: SystemClock.instant() + self.function.timeout,
+            trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793".to_owned(),
+            client_context: None,
+            init: None,
+        }
+    }
+
+    /// Starts, invokes once, and gives what came of it.
+    pub async fn once(&mut self, payload: &str) -> Completion {
+        let mut instance = self.start().await.unwrap();
+        self.invoke(&mut instance, payload).await
+    }
+
+    /// The JSON that a handler returns for an event.
+    pub async fn returned(&mut self, payload: &str) -> serde_json::Value {
+        match self.once(payload).await.verdict {
+            Verdict::Returned(payload) => json(&payload),
+            other => panic!("{other:?}\n{:?}", self.log.stdout()),
+        }
+    }
+}
+
+pub fn function(
+    code_root: PathBuf,
+    handler: &str,
+    runtime: &str,
+    (interpreter, version): (PathBuf, String),
+) -> Function {
+    let account = AccountId::development();
+    let region = Region::new("eu-west-1");
+    let name = FunctionName::new("shop-dev-hello");
+    Function {
+        logical_id: LogicalId::new("HelloLambdaFunction"),
+        arn: Arn::of_function(&region, &account, &name),
+        role: Arn::parse("arn:aws:iam::000000000000:role/hello").unwrap(),
+        name,
+        version: "$LATEST".to_owned(),
+        account,
+        region,
+        runtime: RuntimeName::parse(runtime).unwrap(),
+        handler: handler.to_owned(),
+        code_root,
+        layers: Vec::new(),
+        toolchain: Toolchain {
+            interpreter,
+            version,
+            dependency_paths: Vec::new(),
+            sdk_paths: Vec::new(),
+        },
+        environment: BTreeMap::new(),
+        memory_mb: 256,
+        timeout: Duration::from_secs(20),
+        ephemeral_storage_mb: 512,
+        reserved_concurrency: None,
+        fingerprint: "f".to_owned(),
+        revision: RevisionId::new("1"),
+        place: None,
+    }
+}
+
+pub fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+pub fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", text(bytes)))
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The real binary behind `python3` or `node` on the path, which may be a script, and its version. Both are
+/// prerequisites of the project.
+pub fn interpreter(language: Lang) -> (PathBuf, String) {
+    static PYTHON: OnceLock<(PathBuf, String)> = OnceLock::new();
+    static NODE: OnceLock<(PathBuf, String)> = OnceLock::new();
+    let (cell, command, argument, program) = match language {
+        Lang::Python => (
+            &PYTHON,
+            "python3",
+            "-c",
+            "import sys, platform; print(sys.executable); print(platform.python_version())",
+        ),
+        Lang::Node => (
+            &NODE,
+            "node",
+            "-e",
+            "console.log(process.execPath); console.log(process.versions.node)",
+        ),
+    };
+    let found = cell.get_or_init(|| {
+        let output = Command::new(command).args([argument, program]).output();
+        let output = text(
+            &output
+                .unwrap_or_else(|error| panic!("{command}: {error}"))
+                .stdout,
+        );
+        let mut lines = output.lines();
+        (
+            PathBuf::from(lines.next().unwrap()),
+            lines.next().unwrap().to_owned(),
+        )
+    });
+    found.clone()
+}
