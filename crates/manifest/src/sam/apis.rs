@@ -1,0 +1,263 @@
+//! The APIs of a template, while functions add to them.
+//!
+//! Lives here: finding the API that an event belongs to, the two implicit ones, conditions of routes.
+//! Does not live here: what is written for an API (`rest_api`, `http_api`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudformation::node::{Kind, Mapping, Node};
+use model::problem::Place;
+
+use super::context::{Context, Declared};
+use super::definition::{self, Preflights};
+use super::nodes::{list, mapping, members, only_if, text};
+
+/// The two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ApiKind {
+    /// `AWS::Serverless::Api`.
+    Rest,
+    /// `AWS::Serverless::HttpApi`.
+    Http,
+}
+
+impl ApiKind {
+    /// The type in the manifest.
+    pub(super) fn resource_type(self) -> &'static str {
+        match self {
+            Self::Rest => "AWS::Serverless::Api",
+            Self::Http => "AWS::Serverless::HttpApi",
+        }
+    }
+
+    /// The API that is there when an event names none.
+    pub(super) fn implicit(self) -> &'static str {
+        match self {
+            Self::Rest => "ServerlessRestApi",
+            Self::Http => "ServerlessHttpApi",
+        }
+    }
+
+    fn skeleton(self, place: &Place) -> Node {
+        match self {
+            Self::Rest => definition::skeleton("swagger", "2.0", place),
+            Self::Http => definition::skeleton("openapi", "3.0.1", place),
+        }
+    }
+}
+
+/// Who writes an API's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authorship {
+    /// Its events.
+    Events,
+    /// The project.
+    Project,
+}
+
+/// One API.
+pub(super) struct Api<'n> {
+    pub(super) kind: ApiKind,
+    pub(super) declared: Declared<'n>,
+    pub(super) authorship: Authorship,
+    /// None: it stands in a bucket, or could not be read.
+    pub(super) definition: Option<Node>,
+    /// `DefinitionUri` in a bucket.
+    pub(super) remote: Option<Node>,
+    /// The conditions of the functions behind each path, by its events.
+    pub(super) conditions: BTreeMap<String, Vec<Option<String>>>,
+}
+
+impl Api<'_> {
+    /// What permissions for this API end with.
+    pub(super) fn stage_suffix(&self) -> String {
+        match self.declared.get("StageName").and_then(Node::as_str) {
+            Some(name) => name.to_owned(),
+            None => "Stage".to_owned(),
+        }
+    }
+}
+
+/// All APIs, by logical id.
+pub(super) type Apis<'n> = BTreeMap<String, Api<'n>>;
+
+/// An API that the template declares.
+pub(super) fn declared<'n>(
+    kind: ApiKind,
+    declared: Declared<'n>,
+    context: &mut Context<'_>,
+) -> Api<'n> {
+    let place = declared.place;
+    let body = declared.get("DefinitionBody").cloned();
+    let uri = declared.get("DefinitionUri").cloned();
+    let mut api = Api {
+        kind,
+        declared,
+        authorship: Authorship::Project,
+        definition: None,
+        remote: None,
+        conditions: BTreeMap::new(),
+    };
+    match (body, uri) {
+        (Some(body), _) => api.definition = included(body, context),
+        (None, Some(uri)) => match (context.resolved_text(&uri), uri.as_mapping()) {
+            (Some(path), _) if !path.starts_with("s3://") => {
+                api.definition = context.file(&path, &uri.place);
+            }
+            (Some(address), _) => api.remote = bucket_of(&address, &uri.place),
+            (None, Some(members)) => {
+                let mut location = Mapping::default();
+                for name in ["Bucket", "Key", "Version"] {
+                    if let Some(value) = members.get(name) {
+                        location.set(name, place, value.clone());
+                    }
+                }
+                api.remote = Some(Node::new(Kind::Mapping(location), place));
+            }
+            (None, None) => context.invalid(
+                "manifest::invalid-definition-uri",
+                "`DefinitionUri` is a path, or a mapping of `Bucket` and `Key`",
+                &uri.place,
+            ),
+        },
+        (None, None) => {
+            api.authorship = Authorship::Events;
+            api.definition = Some(kind.skeleton(place));
+        }
+    }
+    api
+}
+
+fn bucket_of(address: &str, place: &Place) -> Option<Node> {
+    let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+    Some(mapping([("Bucket", text(bucket, place)), ("Key", text(key, place))], place))
+}
+
+/// `Fn::Transform: AWS::Include` of a file in the project is read, as `sam package` would send it.
+fn included(body: Node, context: &mut Context<'_>) -> Option<Node> {
+    let include = body
+        .get("Fn::Transform")
+        .filter(|transform| transform.get("Name").and_then(Node::as_str) == Some("AWS::Include"));
+    let Some(location) = include.and_then(|include| include.at_path(["Parameters", "Location"])) else {
+        return Some(body);
+    };
+    match context.resolved_text(location) {
+        Some(path) if !path.starts_with("s3://") => context.file(&path, &location.place),
+        Some(_) | None => Some(body),
+    }
+}
+
+/// The API that is there when an event names none.
+pub(super) fn implicit<'n>(kind: ApiKind, properties: Mapping, place: &'n Place) -> Api<'n> {
+    Api {
+        kind,
+        declared: Declared {
+            logical_id: kind.implicit(),
+            properties,
+            resource: Mapping::default(),
+            place,
+        },
+        authorship: Authorship::Events,
+        definition: Some(kind.skeleton(place)),
+        remote: None,
+        conditions: BTreeMap::new(),
+    }
+}
+
+/// Gives paths, and the implicit API itself, the conditions that all functions behind them have.
+pub(super) fn apply_conditions(api: &mut Api<'_>, context: &mut Context<'_>) {
+    if api.authorship == Authorship::Project {
+        return;
+    }
+    let place = api.declared.place;
+    let id = api.declared.logical_id;
+    let mut all: Vec<Option<String>> = Vec::new();
+    for (path, conditions) in &api.conditions {
+        all.extend(conditions.iter().cloned());
+        let letters: String = path.chars().filter(char::is_ascii_alphanumeric).collect();
+        let name = format!("{id}{letters}PathCondition");
+        let Some(condition) = common(conditions, &name, place, context) else {
+            continue;
+        };
+        let item = api
+            .definition
+            .as_mut()
+            .and_then(definition::top)
+            .and_then(|top| top.get_mut("paths"))
+            .and_then(|paths| match &mut paths.kind {
+                Kind::Mapping(paths) => paths.get_mut(path),
+                Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Sequence(_) => None,
+            });
+        if let Some(item) = item {
+            *item = only_if(&condition, item.clone(), place);
+        }
+    }
+    if id == api.kind.implicit()
+        && let Some(condition) = common(&all, &format!("{id}Condition"), place, context)
+    {
+        api.declared.resource.set("Condition", place, text(condition, place));
+    }
+}
+
+/// The condition that holds when any of these does; none when one is without.
+fn common(
+    conditions: &[Option<String>],
+    name: &str,
+    place: &Place,
+    context: &mut Context<'_>,
+) -> Option<String> {
+    let known: Option<BTreeSet<&str>> = conditions.iter().map(Option::as_deref).collect();
+    let known = known?;
+    let first = known.first()?;
+    if known.len() == 1 {
+        return Some((*first).to_owned());
+    }
+    let any = known
+        .iter()
+        .map(|condition| mapping([("Condition", text(*condition, place))], place))
+        .collect();
+    let node = mapping([("Fn::Or", list(any, place))], place);
+    context.conditions.set(name, place, node);
+    Some(name.to_owned())
+}
+
+/// What guards an API is not built yet. Its methods say by whom they are guarded, so that nothing serves them.
+pub(super) fn apply_auth(api: &mut Api<'_>, context: &mut Context<'_>) {
+    let Some(auth) = api.declared.get("Auth").cloned() else {
+        return;
+    };
+    let place = auth.place.clone();
+    let members = members(Some(&auth));
+    if members.is_empty() {
+        return;
+    }
+    let what = format!("`Auth` of API `{}`", api.declared.logical_id);
+    context.not_implemented(
+        "manifest::auth-not-implemented",
+        &what,
+        "the methods that it guards are not served",
+        &place,
+    );
+    let flag = |name: &str| members.get(name).and_then(Node::as_bool);
+    let Some(definition) = &mut api.definition else {
+        return;
+    };
+    let preflights = |name: &str| match flag(name) {
+        Some(false) => Preflights::Open,
+        Some(true) | None => Preflights::Guarded,
+    };
+    let default = members.get("DefaultAuthorizer").and_then(|node| context.resolved_text(node));
+    if let Some(name) = default {
+        let preflights = preflights("AddDefaultAuthorizerToCorsPreflight");
+        definition::guard_all(definition, &name, preflights, &place);
+    }
+    if members.get("ApiKeyRequired").is_some() && flag("ApiKeyRequired") != Some(false) {
+        let preflights = preflights("AddApiKeyRequiredToCorsPreflight");
+        definition::guard_all(definition, "api_key", preflights, &place);
+    }
+    if let Some(policy) = members.get("ResourcePolicy")
+        && let Some(top) = definition::top(definition)
+    {
+        top.set("x-amazon-apigateway-policy", &place, policy.clone());
+    }
+}

@@ -1,0 +1,407 @@
+//! Events of a function: `Api` and `HttpApi`. The others are reported; the function is deployed without them.
+//!
+//! Lives here: what an event adds to its API's definition, and the permission that it needs.
+//! Does not live here: the APIs themselves (`apis`, `rest_api`, `http_api`).
+//!
+//! Contract: AWS SAM Developer Guide, "EventSource", "Api" and "HttpApi".
+
+use cloudformation::node::{Mapping, Node};
+use model::problem::Place;
+
+use super::apis::{Api, ApiKind, Apis, Authorship};
+use super::context::{Context, Declared};
+use super::definition::{self, Added, Route};
+use super::function::Target;
+use super::hash;
+use super::nodes::{inner, json, list, mapping, reference, referred, single, substitution, text};
+use serde_json::json;
+
+const INVALID: &str = "manifest::invalid-event";
+const DEFAULT_PATH: &str = "$default";
+
+const OTHERS: [&str; 20] = [
+    "AlexaSkill", "CloudWatchEvent", "CloudWatchLogs", "Cognito", "DocumentDB", "DynamoDB",
+    "EventBridgeRule", "IoTRule", "Kinesis", "MQ", "MSK", "S3", "SNS", "SQS", "Schedule", "ScheduleV2",
+    "SelfManagedKafka", "SelfManagedActiveMQ", "SelfManagedRabbitMQ", "StreamProcessor",
+];
+
+const API_PROPERTIES: [&str; 9] = [
+    "Auth", "Method", "Path", "RequestModel", "RequestParameters", "ResponseTransferMode",
+    "RestApiId", "Stage", "TimeoutInMillis",
+];
+const HTTP_API_PROPERTIES: [&str; 8] = [
+    "ApiId", "Auth", "Method", "Path", "PayloadFormatVersion", "RouteSettings", "Stage",
+    "TimeoutInMillis",
+];
+
+/// One `Api` or `HttpApi` event.
+struct Event<'e> {
+    name: &'e str,
+    kind: ApiKind,
+    properties: Mapping,
+    place: &'e Place,
+    path: String,
+    method: String,
+}
+
+/// Makes the implicit API of a kind, with the properties that `Globals` gives it.
+pub(super) type MakeImplicit<'m, 'n> = dyn Fn(ApiKind) -> Api<'n> + 'm;
+
+/// Adds all events of a function.
+pub(super) fn transform<'n>(
+    declared: &Declared<'_>,
+    target: &Target,
+    apis: &mut Apis<'n>,
+    make_implicit: &MakeImplicit<'_, 'n>,
+    context: &mut Context<'_>,
+) {
+    let Some(events) = declared.get("Events") else {
+        return;
+    };
+    let Some(events) = events.as_mapping() else {
+        context.invalid(INVALID, "`Events` is not a mapping", &events.place);
+        return;
+    };
+    let mut read: Vec<Event<'_>> = Vec::new();
+    for entry in events {
+        if let Some(event) = event(declared, &entry.key, &entry.value, &entry.key_place, context) {
+            read.push(event);
+        }
+    }
+    // `$default` sorts before every path: its permission covers the others of its function.
+    read.sort_by(|left, right| left.path.cmp(&right.path));
+    for event in read {
+        add(declared, target, &event, apis, make_implicit, context);
+    }
+}
+
+fn event<'e>(
+    declared: &Declared<'_>,
+    name: &'e str,
+    node: &'e Node,
+    place: &'e Place,
+    context: &mut Context<'_>,
+) -> Option<Event<'e>> {
+    let kind = match node.get("Type").and_then(Node::as_str) {
+        Some("Api") => ApiKind::Rest,
+        Some("HttpApi") => ApiKind::Http,
+        Some(other) if OTHERS.contains(&other) => {
+            let what = format!("event `{name}` of type `{other}`");
+            let because = format!("function `{}` is deployed without it", declared.logical_id);
+            context.not_implemented("manifest::event-not-implemented", &what, &because, place);
+            return None;
+        }
+        Some(other) => {
+            context.invalid(INVALID, format!("there are no events of type `{other}`"), place);
+            return None;
+        }
+        None => {
+            context.invalid(INVALID, format!("event `{name}` has no `Type`"), place);
+            return None;
+        }
+    };
+    let properties = super::nodes::members(node.get("Properties"));
+    let known: &[&str] = match kind {
+        ApiKind::Rest => &API_PROPERTIES,
+        ApiKind::Http => &HTTP_API_PROPERTIES,
+    };
+    for entry in &properties {
+        if !known.contains(&entry.key.as_str()) {
+            let title = format!("an event of this type has no property `{}`", entry.key);
+            context.invalid(INVALID, title, &entry.key_place);
+        }
+    }
+    let text_of = |name: &str| properties.get(name).and_then(|node| context.resolved_text(node));
+    let (path, method) = match (kind, text_of("Path"), text_of("Method")) {
+        (_, Some(path), Some(method)) => (path, method),
+        (ApiKind::Http, None, None) => (DEFAULT_PATH.to_owned(), definition::ANY_METHOD.to_owned()),
+        (ApiKind::Http, Some(path), None) => (path, "any".to_owned()),
+        (ApiKind::Rest, _, _) | (ApiKind::Http, None, Some(_)) => {
+            let title = format!("event `{name}` needs `Path` and `Method`");
+            context.invalid(INVALID, title, place);
+            return None;
+        }
+    };
+    if path != DEFAULT_PATH && !path.starts_with('/') {
+        let title = format!("`{path}` does not begin with a slash");
+        context.invalid(INVALID, title, place);
+        return None;
+    }
+    Some(Event {
+        name,
+        kind,
+        properties,
+        place,
+        path,
+        method,
+    })
+}
+
+/// The API that an event names.
+fn api_id(event: &Event<'_>) -> Option<String> {
+    let property = match event.kind {
+        ApiKind::Rest => "RestApiId",
+        ApiKind::Http => "ApiId",
+    };
+    match event.properties.get(property) {
+        None => Some(event.kind.implicit().to_owned()),
+        Some(node) => node.as_str().or_else(|| referred(node)).map(str::to_owned),
+    }
+}
+
+fn add<'n>(
+    declared: &Declared<'_>,
+    target: &Target,
+    event: &Event<'_>,
+    apis: &mut Apis<'n>,
+    make_implicit: &MakeImplicit<'_, 'n>,
+    context: &mut Context<'_>,
+) {
+    let id = api_id(event).unwrap_or_default();
+    if id == event.kind.implicit() && !apis.contains_key(&id) {
+        apis.insert(id.clone(), make_implicit(event.kind));
+    }
+    let Some(api) = apis.get_mut(&id).filter(|api| api.kind == event.kind) else {
+        context.problems.push(
+            model::problem::Problem::error(
+                INVALID,
+                format!("event `{}` does not refer to an API of this template", event.name),
+            )
+            .at(event.place)
+            .because(format!("it is a resource of type `{}`", event.kind.resource_type())),
+        );
+        return;
+    };
+    report_unbuilt(event, context);
+    let covered = default_covers(api, target, event);
+    add_to_definition(declared, target, event, api, context);
+    if !covered {
+        write_permission(declared, target, event, api, context);
+    }
+}
+
+fn report_unbuilt(event: &Event<'_>, context: &mut Context<'_>) {
+    for (name, because) in [
+        ("RequestModel", "requests are not validated"),
+        ("RequestParameters", "requests are not validated, and replies are not cached"),
+        ("ResponseTransferMode", "replies are sent whole"),
+    ] {
+        if let Some(entry) = event.properties.entry(name) {
+            let what = format!("`{name}` of event `{}`", event.name);
+            let place = entry.key_place.clone();
+            context.not_implemented("manifest::property-not-implemented", &what, because, &place);
+        }
+    }
+}
+
+/// Whether the function answers `$default` of this HTTP API, whose permission is for all paths.
+fn default_covers(api: &Api<'_>, target: &Target, event: &Event<'_>) -> bool {
+    if event.kind == ApiKind::Rest || event.path == DEFAULT_PATH {
+        return false;
+    }
+    let way = ["paths", DEFAULT_PATH, definition::ANY_METHOD, definition::INTEGRATION, "uri", "Fn::Sub"];
+    api.definition
+        .as_ref()
+        .and_then(|definition| definition.at_path(way))
+        .and_then(Node::as_str)
+        .is_some_and(|uri| uri.contains(&format!("${{{}}}", target.uri_part)))
+}
+
+fn add_to_definition(
+    declared: &Declared<'_>,
+    target: &Target,
+    event: &Event<'_>,
+    api: &mut Api<'_>,
+    context: &mut Context<'_>,
+) {
+    // A REST API whose definition the project wrote is left as it is; an HTTP API's is added to.
+    if api.kind == ApiKind::Rest && api.authorship == Authorship::Project {
+        return;
+    }
+    let place = event.place;
+    let method = definition::method_key(&event.method);
+    let mut extras = Vec::new();
+    if api.kind == ApiKind::Http {
+        if event.path == DEFAULT_PATH {
+            extras.push(("isDefaultRoute", json(&json!(true), place)));
+        }
+        let parameters = path_parameters(&event.path, place);
+        if !parameters.is_empty() {
+            extras.push(("parameters", list(parameters, place)));
+        }
+    }
+    if let Some(guard) = guard_of(event, context) {
+        extras.push(("security", definition::requirement(&guard, place)));
+    }
+    let Some(definition) = &mut api.definition else {
+        return;
+    };
+    let route = Route {
+        path: &event.path,
+        method: &method,
+        integration: integration(target, event, context),
+        extras,
+        condition: declared.condition(),
+    };
+    let added = definition::add_route(definition, route, place);
+    if added == Added::Kept && api.authorship == Authorship::Events {
+        let title = format!("method `{}` of path `{}` is defined twice", event.method, event.path);
+        context.invalid(INVALID, title, place);
+    }
+    let condition = declared.condition().map(str::to_owned);
+    api.conditions.entry(event.path.clone()).or_default().push(condition);
+    if let Some(settings) = event.properties.get("RouteSettings") {
+        let key = if event.path == DEFAULT_PATH {
+            DEFAULT_PATH.to_owned()
+        } else {
+            format!("{} {}", event.method.to_ascii_uppercase(), event.path)
+        };
+        if let Some(all) = inner(&mut api.declared.properties, "RouteSettings", place) {
+            all.set(&key, place, settings.clone());
+        }
+    }
+}
+
+/// What guards the method by its event's own words.
+fn guard_of(event: &Event<'_>, context: &mut Context<'_>) -> Option<String> {
+    let auth = event.properties.get("Auth")?;
+    let authorizer = auth.get("Authorizer").and_then(|node| context.resolved_text(node));
+    let guard = match authorizer {
+        Some(name) => name,
+        None if auth.get("ApiKeyRequired").is_some_and(|node| node.as_bool() != Some(false)) => {
+            "api_key".to_owned()
+        }
+        None if auth.get("ResourcePolicy").is_some() => "resource_policy".to_owned(),
+        None => return None,
+    };
+    if guard != "NONE" {
+        let what = format!("`Auth` of event `{}`", event.name);
+        let place = auth.place.clone();
+        context.not_implemented(
+            "manifest::auth-not-implemented",
+            &what,
+            "its method is not served",
+            &place,
+        );
+    }
+    Some(guard)
+}
+
+fn integration(target: &Target, event: &Event<'_>, context: &Context<'_>) -> Node {
+    let place = event.place;
+    let partition = match event.kind {
+        ApiKind::Rest => "aws",
+        ApiKind::Http => "${AWS::Partition}",
+    };
+    let uri = format!(
+        "arn:{partition}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}}}/invocations",
+        target.uri_part
+    );
+    let mut entries = vec![
+        ("type", text("aws_proxy", place)),
+        ("httpMethod", text("POST", place)),
+        ("uri", substitution(&uri, place)),
+    ];
+    if event.kind == ApiKind::Http {
+        let given = event.properties.get("PayloadFormatVersion");
+        let version = given.map_or_else(|| text("2.0", place), |node| as_text(context.resolved(node), node));
+        entries.push(("payloadFormatVersion", version));
+    }
+    if let Some(timeout) = event.properties.get("TimeoutInMillis") {
+        entries.push(("timeoutInMillis", timeout.clone()));
+    }
+    mapping(entries, place)
+}
+
+/// `2.0` is a number to YAML, and a text to API Gateway.
+fn as_text(resolved: &Node, given: &Node) -> Node {
+    match resolved.scalar_text() {
+        Some(version) if single(given).is_none() => text(version, &given.place),
+        Some(_) | None => given.clone(),
+    }
+}
+
+fn path_parameters(path: &str, place: &Place) -> Vec<Node> {
+    path.split('{')
+        .skip(1)
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| {
+            let name = name.trim_end_matches('+');
+            json(&json!({"name": name, "in": "path", "required": true}), place)
+        })
+        .collect()
+}
+
+fn write_permission(
+    declared: &Declared<'_>,
+    target: &Target,
+    event: &Event<'_>,
+    api: &Api<'_>,
+    context: &mut Context<'_>,
+) {
+    let place = event.place;
+    let any = event.method.eq_ignore_ascii_case("any") || event.method == definition::ANY_METHOD;
+    let method = if any { "*".to_owned() } else { event.method.to_ascii_uppercase() };
+    let path = permitted_path(&event.path);
+    let partition = match event.kind {
+        ApiKind::Rest => "aws",
+        ApiKind::Http => "${AWS::Partition}",
+    };
+    let source = format!(
+        "arn:{partition}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{__ApiId__}}/${{__Stage__}}/{method}{path}"
+    );
+    let variables = mapping(
+        [
+            ("__ApiId__", reference(api.declared.logical_id, place)),
+            ("__Stage__", text("*", place)),
+        ],
+        place,
+    );
+    let source = list(vec![text(source, place), variables], place);
+    let mut properties = Mapping::default();
+    properties.set("Action", place, text("lambda:InvokeFunction", place));
+    properties.set("FunctionName", place, reference(&target.invoked, place));
+    properties.set("Principal", place, text("apigateway.amazonaws.com", place));
+    properties.set("SourceArn", place, mapping([("Fn::Sub", source)], place));
+    let prefix = format!("{}{}Permission", target.function, event.name);
+    let id = match event.kind {
+        ApiKind::Http => prefix,
+        ApiKind::Rest => {
+            let suffix = api.stage_suffix();
+            if suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                format!("{prefix}{suffix}")
+            } else {
+                hash::logical_id(&prefix, &suffix)
+            }
+        }
+    };
+    context.write_companion(declared, &id, "AWS::Lambda::Permission", properties);
+}
+
+/// The path as a permission has it: stars for parameters, no slash at the end, nothing for `$default`.
+fn permitted_path(path: &str) -> String {
+    if path == DEFAULT_PATH {
+        return String::new();
+    }
+    let path = match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => shorter,
+        Some(_) | None => path,
+    };
+    let mut permitted = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{') {
+        permitted.push_str(before);
+        match after.split_once('}') {
+            Some((_, after)) => {
+                permitted.push('*');
+                rest = after;
+            }
+            None => {
+                permitted.push('{');
+                rest = after;
+            }
+        }
+    }
+    permitted.push_str(rest);
+    permitted
+}
