@@ -36,6 +36,10 @@ use arrival::{Arrival, Head};
 use refusal::Refusal;
 
 /// Answers the requests of an application by invoking its functions.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "`Handler` alone is the trait that it implements"
+)]
 pub struct ApplicationHandler {
     invoke: Arc<dyn Invoke>,
     clock: Arc<dyn Clock>,

@@ -150,7 +150,7 @@ impl Random for Still {
     }
 }
 
-fn application() -> Application {
+pub(crate) fn application() -> Application {
     let function = FunctionName::new("sample");
     let timeout = Duration::from_secs(29);
     let rest_method = |path: &str, resource_id: &str| RestMethod {

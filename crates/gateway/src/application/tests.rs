@@ -1,1 +1,500 @@
+//! The handler from request to response, with a function that is a table.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, Version};
+use interfaces::invoke::{FunctionError, FunctionErrorKind, ThrottleLimit};
+use model::http_api::CorsConfiguration;
+use model::ids::RequestId;
+use model::rest_api::{MockReply, RestIntegration};
+use model::time::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::http::{Headers, ResponseBody};
+
+/// What the function does with the next event.
+#[derive(Clone)]
+enum Act {
+    Return(&'static str),
+    Fail(FunctionErrorKind, &'static str),
+    NotRun(NotRun),
+    Hang,
+    Echo,
+}
+
+struct FakeInvoke {
+    act: Mutex<Act>,
+    seen: Mutex<Vec<Invocation>>,
+}
+
+struct FakeTime(Instant);
+
+#[derive(Default)]
+struct FakeLog(Mutex<Vec<AccessEntry>>);
+
+impl Invoke for FakeInvoke {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Reply, NotRun>> {
+        let act = self.act.lock().unwrap().clone();
+        let event = invocation.payload.clone();
+        self.seen.lock().unwrap().push(invocation);
+        Box::pin(async move {
+            let outcome = match act {
+                Act::Return(json) => Outcome::Returned(Bytes::from_static(json.as_bytes())),
+                Act::Fail(kind, payload) => Outcome::Failed(FunctionError {
+                    kind,
+                    payload: Bytes::from_static(payload.as_bytes()),
+                }),
+                Act::NotRun(reason) => return Err(reason),
+                Act::Hang => std::future::pending().await,
+                Act::Echo => {
+                    let event = String::from_utf8(event.to_vec()).unwrap();
+                    let reply = serde_json::json!({ "statusCode": 200, "body": event });
+                    Outcome::Returned(Bytes::from(reply.to_string()))
+                }
+            };
+            Ok(Reply {
+                outcome,
+                timings: Timings {
+                    queue: Duration::from_micros(10),
+                    init: None,
+                    handler: Duration::from_micros(20),
+                },
+                log_tail: Bytes::new(),
+                executed_version: "$LATEST".to_owned(),
+            })
+        })
+    }
+}
+
+impl Clock for FakeTime {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_583_349_317_135_000)
+    }
+    fn instant(&self) -> Instant {
+        self.0 + Duration::from_micros(100)
+    }
+}
+
+impl Random for FakeTime {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+}
+
+impl AccessLog for FakeLog {
+    fn record(&self, entry: AccessEntry) {
+        self.0.lock().unwrap().push(entry);
+    }
+}
+
+struct Bench {
+    handler: ApplicationHandler,
+    invoke: Arc<FakeInvoke>,
+    log: Arc<FakeLog>,
+    now: Instant,
+}
+
+/// REST under `/dev`, HTTP API payload 2.0 under `/http`, both with `/pets/{id}`.
+const REST: &str = "/dev/pets/7";
+const HTTP: &str = "/http/pets/7";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fake clock needs one instant to start from"
+)]
+fn bench(act: Act) -> Bench {
+    let now = Instant::now();
+    let invoke = Arc::new(FakeInvoke {
+        act: Mutex::new(act),
+        seen: Mutex::default(),
+    });
+    let log = Arc::new(FakeLog::default());
+    let handler = ApplicationHandler::new(
+        invoke.clone(),
+        Arc::new(FakeTime(now)),
+        Arc::new(FakeTime(now)),
+        log.clone(),
+        AccountId::development(),
+    );
+    handler.swap(&application());
+    Bench {
+        handler,
+        invoke,
+        log,
+        now,
+    }
+}
+
+fn application() -> Application {
+    let mut application = sample::application();
+    let rest = &mut application.rest_apis[0];
+    rest.methods.truncate(1);
+    let mut preflight = rest.methods[0].clone();
+    preflight.http_method = "OPTIONS".to_owned();
+    preflight.integration = RestIntegration::Mock(MockReply {
+        status: 200,
+        headers: vec![("Access-Control-Allow-Origin".to_owned(), "*".to_owned())],
+        body: String::new(),
+        allowed_origins: Vec::new(),
+    });
+    rest.methods.push(preflight);
+    application.http_apis[0].cors = Some(CorsConfiguration {
+        allow_origins: vec!["https://a.example".to_owned()],
+        allow_methods: vec!["POST".to_owned()],
+        ..CorsConfiguration::default()
+    });
+    application
+}
+
+impl Bench {
+    async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        let headers: Headers = headers
+            .iter()
+            .map(|(name, value)| (*name, HeaderValue::from_str(value).unwrap()))
+            .collect();
+        let request = Request {
+            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            target: target.to_owned(),
+            version: Version::HTTP_11,
+            headers,
+            body: Body::whole(body.to_vec()),
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1_234)),
+            received_at: self.now,
+        };
+        self.handler.handle(request).await
+    }
+
+    fn entry(&self) -> AccessEntry {
+        self.log.0.lock().unwrap().pop().unwrap()
+    }
+}
+
+fn text(response: &Response) -> String {
+    let ResponseBody::Whole(body) = &response.body;
+    String::from_utf8_lossy(body).into_owned()
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    let found = response
+        .headers
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.and_then(|(_, value)| value.to_str().ok())
+}
+
+#[tokio::test]
+async fn a_rest_request_ends_in_the_functions_reply_with_the_gateways_headers() {
+    let bench = bench(Act::Return(r#"{"statusCode":201,"body":"made"}"#));
+    let response = bench
+        .send("POST", REST, &[("Host", "localhost")], b"{}")
+        .await;
+    assert_eq!(
+        (response.status.as_u16(), text(&response).as_str()),
+        (201, "made")
+    );
+    assert_eq!(
+        header(&response, "x-amzn-RequestId"),
+        Some("07070707-0707-4707-8707-070707070707")
+    );
+    assert_eq!(
+        header(&response, "x-amz-apigw-id"),
+        Some("BwcHBwcHBwcHBwc=")
+    );
+    assert_eq!(
+        header(&response, "X-Amzn-Trace-Id"),
+        Some("Root=1-5e5ffe45-070707070707070707070707;Parent=0707070707070707;Sampled=0")
+    );
+    assert_eq!(
+        header(&response, "Server-Timing"),
+        Some("gateway;dur=0.070, queue;dur=0.010, handler;dur=0.020")
+    );
+    let invocation = bench.invoke.seen.lock().unwrap().pop().unwrap();
+    assert_eq!(
+        invocation.request_id,
+        RequestId::new("07070707-0707-4707-8707-070707070707")
+    );
+    assert_eq!(
+        invocation.wait_until,
+        Some(bench.now + Duration::from_micros(100) + Duration::from_secs(29))
+    );
+    let entry = bench.entry();
+    assert_eq!(entry.route.as_deref(), Some("ANY /pets/{id}"));
+    assert_eq!(entry.message, None);
+    assert_eq!(entry.function, Some(FunctionName::new("sample")));
+}
+
+#[tokio::test]
+async fn an_http_request_has_its_own_id_and_infers() {
+    let bench = bench(Act::Return(r#"{"a":1}"#));
+    let response = bench.send("POST", HTTP, &[], b"").await;
+    assert_eq!(
+        (response.status.as_u16(), text(&response).as_str()),
+        (200, r#"{"a":1}"#)
+    );
+    assert_eq!(
+        header(&response, "apigw-requestid"),
+        Some("BwcHBwcHBwcHBwc=")
+    );
+    assert_eq!(header(&response, "x-amzn-RequestId"), None);
+}
+
+#[tokio::test]
+async fn faults_answer_in_the_clouds_words_and_tell_the_developer_why() {
+    let function = FunctionName::new("sample");
+    let raised = r#"{"errorType":"TypeError","errorMessage":"x is undefined\nat y"}"#;
+    for (act, rest, http, reason) in [
+        (
+            Act::Fail(FunctionErrorKind::Raised, raised),
+            502,
+            500,
+            "threw TypeError: x is undefined",
+        ),
+        (
+            Act::Fail(FunctionErrorKind::TimedOut, "{}"),
+            502,
+            500,
+            "its own timeout",
+        ),
+        (
+            Act::Fail(FunctionErrorKind::Exited, "not json"),
+            502,
+            500,
+            "ended its process",
+        ),
+        (
+            Act::Fail(FunctionErrorKind::ResponseTooLarge, "{}"),
+            502,
+            500,
+            "6291456 bytes",
+        ),
+        (
+            Act::Fail(FunctionErrorKind::InitFailed, raised),
+            502,
+            500,
+            "did not load: TypeError",
+        ),
+        (
+            Act::Return(r#"{"statusCode":200,"body":{}}"#),
+            502,
+            500,
+            "`body`",
+        ),
+        (
+            Act::NotRun(NotRun::Throttled {
+                function: function.clone(),
+                limit: ThrottleLimit::QueueLength,
+            }),
+            500,
+            503,
+            "throttled",
+        ),
+        (
+            Act::NotRun(NotRun::UnknownFunction {
+                function: function.clone(),
+            }),
+            500,
+            500,
+            "no function is called",
+        ),
+        (
+            Act::NotRun(NotRun::WaitedTooLong {
+                function: function.clone(),
+            }),
+            504,
+            503,
+            "29 s",
+        ),
+        (
+            Act::NotRun(NotRun::RequestTooLarge {
+                bytes: 7,
+                bytes_max: 6,
+            }),
+            413,
+            413,
+            "7 bytes",
+        ),
+        (
+            Act::NotRun(NotRun::StartFailed {
+                function: function.clone(),
+                reason: "no node".to_owned(),
+            }),
+            502,
+            500,
+            "no node",
+        ),
+        (Act::NotRun(NotRun::ShuttingDown), 503, 503, "stopping"),
+    ] {
+        let bench = bench(act);
+        for (target, status) in [(REST, rest), (HTTP, http)] {
+            let response = bench.send("POST", target, &[], b"").await;
+            assert_eq!(response.status.as_u16(), status, "{target} {reason}");
+            assert!(
+                !text(&response).contains("sample"),
+                "the client learns nothing: {reason}"
+            );
+            let message = bench.entry().message.unwrap_or_default();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_integrations_timeout_is_not_the_functions() {
+    let bench = bench(Act::Hang);
+    let mut hasty = application();
+    if let RestIntegration::LambdaProxy { timeout, .. } =
+        &mut hasty.rest_apis[0].methods[0].integration
+    {
+        *timeout = Duration::from_millis(5);
+    }
+    hasty.http_apis[0].routes[0].timeout = Duration::from_millis(5);
+    bench.handler.swap(&hasty);
+    let response = bench.send("POST", REST, &[], b"").await;
+    assert_eq!(
+        (response.status.as_u16(), text(&response).as_str()),
+        (504, r#"{"message": "Endpoint request timed out"}"#)
+    );
+    assert_eq!(bench.send("POST", HTTP, &[], b"").await.status, 503);
+    assert!(bench.entry().message.unwrap().contains("0.005 s"));
+}
+
+#[tokio::test]
+async fn a_missing_route_is_403_or_404_by_kind() {
+    let bench = bench(Act::Echo);
+    let response = bench.send("GET", "/dev/nothing", &[], b"").await;
+    assert_eq!(
+        (response.status.as_u16(), text(&response).as_str()),
+        (403, r#"{"message":"Missing Authentication Token"}"#)
+    );
+    assert_eq!(
+        header(&response, "x-amzn-ErrorType"),
+        Some("MissingAuthenticationTokenException")
+    );
+    assert!(bench.entry().message.unwrap().contains("cloudless routes"));
+    let response = bench.send("GET", HTTP, &[], b"").await;
+    assert_eq!(
+        (response.status.as_u16(), text(&response).as_str()),
+        (404, r#"{"message":"Not Found"}"#)
+    );
+    assert!(bench.entry().message.unwrap().contains("known for `POST`"));
+    bench
+        .handler
+        .swap(&Application::empty(RevisionId::new("empty")));
+    assert_eq!(bench.send("GET", "/", &[], b"").await.status, 404);
+    assert!(bench.entry().message.unwrap().contains("`httpApi` event"));
+}
+
+#[tokio::test]
+async fn limits_hold_one_above_and_not_one_below() {
+    let bench = bench(Act::Return("{}"));
+    let body_at = vec![b'a'; limits::GATEWAY_PAYLOAD_BYTES_MAX];
+    let response = bench.send("POST", REST, &[], &body_at).await;
+    // The gateway takes it; the event it becomes is over the function's limit.
+    assert_eq!(text(&response), r#"{"message":"Request Too Long"}"#);
+    let body_over = vec![b'a'; limits::GATEWAY_PAYLOAD_BYTES_MAX + 1];
+    for (target, body) in [
+        (REST, "HTTP content length exceeded 10485760 bytes."),
+        (HTTP, r#"{"message":"Request Entity Too Large"}"#),
+    ] {
+        let response = bench.send("POST", target, &[], &body_over).await;
+        assert_eq!(
+            (response.status.as_u16(), text(&response).as_str()),
+            (413, body)
+        );
+    }
+    let request_line = "POST /dev/pets/7 HTTP/1.1".len();
+    let value = "a".repeat(limits::REST_HEADER_BYTES_MAX - request_line);
+    assert_eq!(
+        bench.send("POST", REST, &[("x", &value)], b"").await.status,
+        200
+    );
+    let value = format!("{value}a");
+    assert_eq!(
+        bench.send("POST", REST, &[("x", &value)], b"").await.status,
+        431
+    );
+}
+
+#[tokio::test]
+async fn paths_that_cannot_be_decoded_are_400_and_reach_no_function() {
+    let bench = bench(Act::Echo);
+    for target in [
+        "/dev/pets/%",
+        "/dev/pets/%zz",
+        "/http/pets/%00",
+        "/dev/pets/a%00.txt",
+    ] {
+        let response = bench.send("POST", target, &[], b"").await;
+        assert_eq!(response.status, 400, "{target}");
+        assert_eq!(text(&response), r#"{"message":"Bad Request"}"#);
+    }
+    assert!(bench.invoke.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn preflights_are_answered_by_the_gateway_of_each_kind() {
+    let bench = bench(Act::Echo);
+    let headers = [
+        ("Origin", "https://a.example"),
+        ("Access-Control-Request-Method", "POST"),
+    ];
+    let rest = bench.send("OPTIONS", REST, &headers, b"").await;
+    assert_eq!(rest.status, 200);
+    assert_eq!(header(&rest, "access-control-allow-origin"), Some("*"));
+    assert_eq!(header(&rest, "x-amzn-trace-id"), None);
+    let http = bench.send("OPTIONS", HTTP, &headers, b"").await;
+    assert_eq!(http.status, 204);
+    assert_eq!(header(&http, "access-control-allow-methods"), Some("POST"));
+    assert!(bench.invoke.seen.lock().unwrap().is_empty());
+    let actual = bench.send("POST", HTTP, &headers[..1], b"").await;
+    assert_eq!(
+        header(&actual, "access-control-allow-origin"),
+        Some("https://a.example")
+    );
+}
+
+#[tokio::test]
+async fn a_swap_changes_the_next_request() {
+    let bench = bench(Act::Return("{}"));
+    assert_eq!(bench.send("POST", REST, &[], b"").await.status, 200);
+    let mut changed = application();
+    changed.rest_apis[0].methods[0].path = "/other".to_owned();
+    changed.revision = RevisionId::new("second");
+    bench.handler.swap(&changed);
+    assert_eq!(bench.send("POST", REST, &[], b"").await.status, 403);
+    assert_eq!(bench.send("POST", "/dev/other", &[], b"").await.status, 200);
+    assert_eq!(bench.entry().revision, RevisionId::new("second"));
+}
+
+proptest! {
+    #[test]
+    fn no_raw_request_panics_and_every_event_is_json(raw in any::<Vec<u8>>()) {
+        if let Some(event) = sample::event_of_raw(&raw) {
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&event).is_ok());
+        }
+    }
+
+    #[test]
+    fn every_plausible_request_becomes_json(
+        stage in "(/dev|/http|/http/v1|)", path in "(/[a-z%0-9.{}+]{0,6}){0,4}/?",
+        query in "[a-z%0-9&=;+]{0,20}", name in "[A-Za-z-]{1,10}",
+        value in proptest::collection::vec(0x20_u8..=0xff, 0..20), body in any::<Vec<u8>>(),
+    ) {
+        let mut raw = format!("POST {stage}{path}?{query}\n{name}: ").into_bytes();
+        raw.extend_from_slice(&value);
+        raw.extend_from_slice(b"\n\n");
+        raw.extend_from_slice(&body);
+        if let Some(event) = sample::event_of_raw(&raw) {
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&event).is_ok());
+        }
+    }
+}

@@ -58,10 +58,6 @@ impl Writer {
         self.raw(b"null");
     }
 
-    pub(crate) fn boolean(&mut self, value: bool) {
-        self.raw(if value { b"true" } else { b"false" });
-    }
-
     pub(crate) fn integer(&mut self, value: i64) {
         self.raw(value.to_string().as_bytes());
     }
@@ -173,7 +169,7 @@ mod tests {
         json.key("b");
         json.open_array();
         json.integer(-1);
-        json.boolean(true);
+        json.raw(b"true");
         json.open_object();
         json.close_object();
         json.null();

@@ -62,6 +62,14 @@ pub(crate) struct Exchange<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// How an event shows a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyForm {
+    Absent,
+    Text,
+    Base64,
+}
+
 /// The event of a request.
 pub(crate) fn encode(exchange: &Exchange<'_>, payload: Payload) -> Bytes {
     let event = match payload {
@@ -141,8 +149,22 @@ fn write_path_parameters<'a>(
     json.close_object();
 }
 
-/// A body as text. REST APIs without a binary media type treat every body so, and what is not UTF-8 is lost there
-/// too; people find out here.
-fn body_text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body)
+impl BodyForm {
+    /// Text that is not UTF-8 loses what is not: so does the cloud where a body's type is not declared binary, and
+    /// people find out here.
+    fn write(self, json: &mut json::Writer, body: &[u8]) {
+        match self {
+            Self::Absent => {}
+            Self::Text => json.string(&String::from_utf8_lossy(body)),
+            Self::Base64 => json.base64(body),
+        }
+    }
+
+    fn write_is_base64(self, json: &mut json::Writer) {
+        json.key("isBase64Encoded");
+        json.raw(match self {
+            Self::Base64 => b"true",
+            Self::Absent | Self::Text => b"false",
+        });
+    }
 }

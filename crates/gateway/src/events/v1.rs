@@ -10,7 +10,7 @@
 use super::headers::EventHeaders;
 use super::json::Writer;
 use super::query::Query;
-use super::{Exchange, body_text, clf, domain_prefix, media_types, write_path_parameters};
+use super::{BodyForm, Exchange, clf, domain_prefix, media_types, write_path_parameters};
 use crate::routes::Kind;
 
 /// What REST APIs know about a caller; all null without an authoriser.
@@ -42,7 +42,7 @@ pub(super) fn rest(exchange: &Exchange<'_>) -> Vec<u8> {
     json.entry("requestId", exchange.request_id);
     write_context(&mut json, exchange);
     json.close_object();
-    write_body(&mut json, exchange.body, is_binary(exchange));
+    write_body(&mut json, exchange);
     json.close_object();
     json.finish()
 }
@@ -65,7 +65,7 @@ pub(super) fn http(exchange: &Exchange<'_>) -> Vec<u8> {
     json.entry("requestId", exchange.extended_request_id);
     write_context(&mut json, exchange);
     json.close_object();
-    write_body(&mut json, exchange.body, is_binary(exchange));
+    write_body(&mut json, exchange);
     json.close_object();
     json.finish()
 }
@@ -136,25 +136,27 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.entry("apiId", exchange.api.id.as_str());
 }
 
-fn is_binary(exchange: &Exchange<'_>) -> bool {
+fn body_form(exchange: &Exchange<'_>) -> BodyForm {
     let content_type = exchange.headers.text("content-type");
-    match &exchange.api.kind {
+    let is_binary = match &exchange.api.kind {
         Kind::Rest {
             binary_media_types, ..
         } => media_types::is_binary_for_rest(content_type, binary_media_types),
         Kind::Http { .. } => media_types::is_binary_for_http(content_type),
+    };
+    match exchange.body {
+        [] => BodyForm::Absent,
+        [..] if is_binary => BodyForm::Base64,
+        [..] => BodyForm::Text,
     }
 }
 
-fn write_body(json: &mut Writer, body: &[u8], is_binary: bool) {
+fn write_body(json: &mut Writer, exchange: &Exchange<'_>) {
+    let form = body_form(exchange);
     json.key("body");
-    if body.is_empty() {
-        json.null();
-    } else if is_binary {
-        json.base64(body);
-    } else {
-        json.string(&body_text(body));
+    match form {
+        BodyForm::Absent => json.null(),
+        BodyForm::Text | BodyForm::Base64 => form.write(json, exchange.body),
     }
-    json.key("isBase64Encoded");
-    json.boolean(is_binary && !body.is_empty());
+    form.write_is_base64(json);
 }

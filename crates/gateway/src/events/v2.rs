@@ -10,7 +10,7 @@
 use super::headers::EventHeaders;
 use super::json::Writer;
 use super::query::Query;
-use super::{Exchange, body_text, clf, domain_prefix, media_types, write_path_parameters};
+use super::{BodyForm, Exchange, clf, domain_prefix, media_types, write_path_parameters};
 
 /// The event.
 pub(super) fn encode(exchange: &Exchange<'_>) -> Vec<u8> {
@@ -80,16 +80,18 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
 }
 
 fn write_body(json: &mut Writer, exchange: &Exchange<'_>) {
-    let body = exchange.body;
-    let is_binary = media_types::is_binary_for_http(exchange.headers.text("content-type"));
-    if !body.is_empty() {
-        json.key("body");
-        if is_binary {
-            json.base64(body);
-        } else {
-            json.string(&body_text(body));
+    let content_type = exchange.headers.text("content-type");
+    let form = match exchange.body {
+        [] => BodyForm::Absent,
+        [..] if media_types::is_binary_for_http(content_type) => BodyForm::Base64,
+        [..] => BodyForm::Text,
+    };
+    match form {
+        BodyForm::Absent => {}
+        BodyForm::Text | BodyForm::Base64 => {
+            json.key("body");
+            form.write(json, exchange.body);
         }
     }
-    json.key("isBase64Encoded");
-    json.boolean(is_binary && !body.is_empty());
+    form.write_is_base64(json);
 }

@@ -12,7 +12,12 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use listing::{ApiKind, RouteRow, routes_table};
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "`table` alone would be the compiled one"
+)]
+pub use listing::routes_table;
+pub use listing::{ApiKind, RouteRow};
 
 pub(crate) use table::{Answer, Api, Asked, Hit, Kind, Located, Missing, Payload, Route, Table};
 pub(crate) use target::{EncodingError, check_encoding, decode};

@@ -134,6 +134,16 @@ struct Candidate<'a> {
     api: &'a Api,
     /// As sent, without the stage.
     path: &'a str,
+    reach: Reach,
+}
+
+/// How a request means an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Its path begins with the API's stage, as in the cloud.
+    Stage,
+    /// It leaves the stage out.
+    Whole,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,12 +180,14 @@ impl Table {
     ///
     /// The host name chooses the API when it is one of the cloud's. Otherwise whoever's stage the path begins with
     /// is asked first, then everyone with the whole path, in the order of the template, REST APIs first; a
-    /// `$default` route takes only what no other route of any of them does.
+    /// `$default` route takes only what no other route of those asked with it does.
     pub(crate) fn locate<'a>(&'a self, asked: &Asked<'a>) -> Located<'a> {
         let candidates = self.candidates(asked);
-        for pass in [Pass::Specific, Pass::Fallback] {
-            for candidate in &candidates {
-                if let Some(located) = candidate.locate(asked, pass) {
+        for reach in [Reach::Stage, Reach::Whole] {
+            for pass in [Pass::Specific, Pass::Fallback] {
+                let reached = candidates.iter().filter(|one| one.reach == reach);
+                let mut located = reached.filter_map(|one| one.locate(asked, pass));
+                if let Some(located) = located.next() {
                     return located;
                 }
             }
@@ -204,11 +216,16 @@ impl Table {
         };
         let prefixed = asked_apis.iter().filter_map(|api| {
             let path = target::behind_stage(asked.path, api.stage.as_str())?;
-            Some(Candidate { api, path })
+            Some(Candidate {
+                api,
+                path,
+                reach: Reach::Stage,
+            })
         });
         let whole = asked_apis.iter().map(|api| Candidate {
             api,
             path: asked.path,
+            reach: Reach::Whole,
         });
         prefixed.chain(whole).collect()
     }
