@@ -28,7 +28,12 @@ pub struct Target {
 /// Reads `X-Amz-Target: prefix.operation`; none: the header is missing or has no such form.
 #[must_use]
 pub fn target(headers: &HeaderMap) -> Option<Target> {
-    let text = headers.get(TARGET_HEADER)?.to_str().ok()?;
+    parse_target(headers.get(TARGET_HEADER)?.to_str().ok()?)
+}
+
+/// Reads the value of `X-Amz-Target`; none: it has no such form. Never panics.
+#[must_use]
+pub fn parse_target(text: &str) -> Option<Target> {
     let (prefix, operation) = text.rsplit_once('.')?;
     let is_name = |text: &str| {
         !text.is_empty()

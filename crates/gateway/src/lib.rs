@@ -9,3 +9,4 @@ pub mod events;
 pub mod http;
 mod replies;
 pub mod routes;
+pub mod service_door;

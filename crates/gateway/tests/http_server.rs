@@ -547,3 +547,96 @@ async fn a_drain_ends_at_its_limit() {
     server.shutdown.cancel();
     assert_eq!(server.ended.await.unwrap(), Drained { connections_cut: 1 });
 }
+
+/// Speaks HTTP/2 with prior knowledge.
+async fn http2_client(
+    server: &Running,
+) -> (
+    hyper::client::conn::http2::SendRequest<http_body_util::Full<bytes::Bytes>>,
+    JoinHandle<()>,
+) {
+    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, stream)
+        .await
+        .unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the test owns its client")]
+    let running = tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    (sender, running)
+}
+
+async fn http2_ask(
+    sender: &mut hyper::client::conn::http2::SendRequest<http_body_util::Full<bytes::Bytes>>,
+    method: &str,
+    path: &str,
+    body: Vec<u8>,
+) -> (u16, http::HeaderMap, Vec<u8>) {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("http://host.test{path}"))
+        .header("x-one", "1")
+        .body(http_body_util::Full::new(bytes::Bytes::from(body)))
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap();
+    (
+        parts.status.as_u16(),
+        parts.headers,
+        body.to_bytes().to_vec(),
+    )
+}
+
+#[tokio::test]
+async fn http_2_is_served_with_prior_knowledge() {
+    let server = start(limits()).await;
+    let (mut sender, running) = http2_client(&server).await;
+    let (status, headers, body) = http2_ask(&mut sender, "POST", "/a?b", b"hi".to_vec()).await;
+    assert_eq!(
+        (status, body.as_slice()),
+        (200, &b"POST /a?b host,x-one,content-length hi"[..])
+    );
+    assert_eq!(headers["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
+    let (status, headers, body) = http2_ask(&mut sender, "HEAD", "/a", Vec::new()).await;
+    assert_eq!((status, body.len()), (200, 0));
+    assert_ne!(headers["content-length"], "0");
+    let large = vec![b'x'; BODY_BYTES_MAX + 1];
+    assert_eq!(http2_ask(&mut sender, "POST", "/", large).await.0, 413);
+    let whole = vec![b'x'; BODY_BYTES_MAX];
+    assert_eq!(http2_ask(&mut sender, "POST", "/", whole).await.0, 200);
+    assert_eq!(
+        http2_ask(&mut sender, "GET", "/panic", Vec::new()).await.0,
+        500
+    );
+    assert_eq!(
+        http2_ask(&mut sender, "GET", "/split", Vec::new()).await.0,
+        500
+    );
+    let (status, headers, _) = http2_ask(&mut sender, "GET", "/own-framing", Vec::new()).await;
+    assert_eq!(
+        (status, &headers["content-length"]),
+        (200, &HeaderValue::from(4))
+    );
+    // A shutdown lets the request under way be answered.
+    let slow = http2_ask(&mut sender, "GET", "/slow", Vec::new());
+    let shutdown = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.shutdown.cancel();
+    };
+    let ((status, ..), ()) = tokio::join!(slow, shutdown);
+    assert_eq!(status, 200);
+    drop(sender);
+    running.await.unwrap();
+    assert_eq!(server.ended.await.unwrap(), Drained { connections_cut: 0 });
+}
+
+#[tokio::test]
+async fn an_idle_http_2_connection_is_ended() {
+    let server = start(limits()).await;
+    let (mut sender, running) = http2_client(&server).await;
+    assert_eq!(http2_ask(&mut sender, "GET", "/", Vec::new()).await.0, 200);
+    let ended = tokio::time::timeout(Duration::from_secs(3), running).await;
+    ended.expect("the server ends it").unwrap();
+}

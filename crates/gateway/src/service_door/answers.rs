@@ -1,0 +1,126 @@
+//! Answers and refusals of the service door, as HTTP responses.
+//!
+//! Lives here: request ids, checksums, and the words of the door's own refusals.
+//! Does not live here: the words for bad signatures (`aws_wire::errors`), the services' own answers.
+
+use aws_wire::errors::AuthenticationError;
+use aws_wire::protocol::{ErrorAnswer, Protocol};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use interfaces::service::ServiceAnswer;
+use model::ids::RequestId;
+
+use crate::http::{BodyError, Response};
+
+/// Why a call did not reach its service.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("its caller is not proven")]
+    Authentication(#[source] AuthenticationError),
+    #[error(
+        "Cloudless does not serve `{service}`; behind this endpoint are: {}",
+        served.join(", ")
+    )]
+    UnknownService {
+        service: String,
+        served: Vec<&'static str>,
+    },
+    #[error(
+        "a web page sent this request with access keys that Cloudless did not issue; such keys act as the account's \
+         root, so they are only taken from programs, not from browsers"
+    )]
+    WebPage,
+    #[error("its body did not arrive")]
+    Body(#[source] BodyError),
+}
+
+/// A service's answer, with what the door adds.
+pub(super) fn answered(
+    answer: ServiceAnswer,
+    protocol: Protocol,
+    service: Option<&str>,
+    request_id: &RequestId,
+) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Amazon DynamoDB, "Low-level API": clients that look at this checksum detect answers that were damaged.
+    let checksum = (service == Some("dynamodb")).then(|| crc32fast::hash(&answer.body));
+    let response = respond(status, answer.headers, answer.body, protocol, request_id);
+    match checksum {
+        Some(checksum) => response.with_header("x-amz-crc32", HeaderValue::from(checksum)),
+        None => response,
+    }
+}
+
+/// A refusal in the shape of the protocol.
+pub(super) fn refused(
+    refusal: &Refusal,
+    protocol: Protocol,
+    service: Option<&str>,
+    request_id: &RequestId,
+) -> Response {
+    let id = request_id.as_str();
+    let own = |status: StatusCode, code: &str, text: &str| protocol.error(status, code, text, id);
+    let ErrorAnswer {
+        status,
+        headers,
+        body,
+    } = match refusal {
+        Refusal::Authentication(error) => error.answer(protocol, service, id),
+        Refusal::UnknownService { .. } => own(
+            StatusCode::NOT_IMPLEMENTED,
+            "NotImplemented",
+            &refusal.to_string(),
+        ),
+        Refusal::WebPage => own(
+            StatusCode::FORBIDDEN,
+            "AccessDeniedException",
+            &refusal.to_string(),
+        ),
+        Refusal::Body(BodyError::TooLarge { bytes_max }) => own(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            &format!("Request must be smaller than {bytes_max} bytes."),
+        ),
+        Refusal::Body(BodyError::TooSlow) => own(
+            StatusCode::REQUEST_TIMEOUT,
+            "RequestTimeout",
+            "The request's body did not arrive in time.",
+        ),
+        Refusal::Body(BodyError::CutOff | BodyError::Malformed) => own(
+            StatusCode::BAD_REQUEST,
+            "IncompleteBody",
+            "The request's body ended too early.",
+        ),
+    };
+    respond(status, headers, Bytes::from(body), protocol, request_id)
+}
+
+fn respond(
+    status: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+    protocol: Protocol,
+    request_id: &RequestId,
+) -> Response {
+    let id_header = match protocol {
+        Protocol::Json10 | Protocol::Json11 | Protocol::RestJson | Protocol::Query => {
+            "x-amzn-RequestId"
+        }
+        Protocol::RestXml => "x-amz-request-id",
+    };
+    let mut response = Response::new(status, body);
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .chain([(id_header, request_id.as_str())]);
+    for (name, value) in headers {
+        match HeaderValue::from_str(value) {
+            Ok(value) => response.headers.push((name.to_owned(), value)),
+            Err(_) => {
+                tracing::error!(name, "a service answered with a header that cannot be sent");
+                return Response::new(StatusCode::INTERNAL_SERVER_ERROR, Bytes::new());
+            }
+        }
+    }
+    response
+}

@@ -1,0 +1,242 @@
+//! The service door: where functions, SDKs and command lines reach the cloud's services.
+//!
+//! Lives here: who calls, what for, and handing the call to its service; `/_cloudless/health`.
+//! Does not live here: the protocols and signatures themselves (`aws_wire`), operations (each service).
+
+mod answers;
+mod callers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_wire::errors::AuthenticationError;
+use aws_wire::protocol::Protocol;
+use aws_wire::sigv4::{Presented, SignedRequest};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::principals::Principals;
+use interfaces::random::Random;
+use interfaces::service::{CloudService, ServiceCall};
+use model::ids::{AccountId, Region, RequestId};
+use model::principal::Principal;
+
+use crate::http::{BodyError, Handler, Request, Response};
+
+use answers::Refusal;
+use callers::Callers;
+
+/// The body of one call, in bytes: the largest that a service takes (Amazon DynamoDB, "Low-level API", 16 MB).
+pub const CALL_BODY_BYTES_MAX: usize = model::limits::DYNAMODB_REQUEST_BYTES_MAX;
+
+/// The pages of our own begin so.
+const OWN_PAGES: &str = "/_cloudless/";
+/// The length of a region's name.
+const REGION_BYTES_MAX: usize = 32;
+
+/// What becomes of access keys that nobody was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// They act as the root of this account: in development, on the host's own listener. Their signature proves
+    /// nothing, since their secret is not known here.
+    ActAsRoot {
+        /// The account.
+        account: AccountId,
+    },
+    /// They are refused.
+    Refused,
+}
+
+/// Whether a door shows the server's own pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPages {
+    /// Under `/_cloudless/`: on the host's listener.
+    Shown,
+    /// Not at all: inside sandboxes.
+    Hidden,
+}
+
+/// What a door is made of.
+pub struct Parts {
+    /// The services behind it.
+    pub services: Vec<Arc<dyn CloudService>>,
+    /// Who holds which keys.
+    pub principals: Arc<dyn Principals>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub random: Arc<dyn Random>,
+    /// What becomes of other keys.
+    pub unknown_keys: UnknownKeys,
+    /// Whether it shows our own pages.
+    pub own_pages: OwnPages,
+}
+
+/// Answers calls to cloud services.
+pub struct ServiceDoor {
+    services: BTreeMap<&'static str, Arc<dyn CloudService>>,
+    callers: Callers,
+    random: Arc<dyn Random>,
+    own_pages: OwnPages,
+    is_ready: AtomicBool,
+}
+
+impl ServiceDoor {
+    /// A door that is not ready yet: calls are answered all the same, since deploying needs them.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            services: parts
+                .services
+                .into_iter()
+                .map(|service| (service.signing_name(), service))
+                .collect(),
+            callers: Callers::new(parts.principals, parts.clock, parts.unknown_keys),
+            random: parts.random,
+            own_pages: parts.own_pages,
+            is_ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Says that everything is deployed: `/_cloudless/health` answers 200 from now on.
+    pub fn set_ready(&self) {
+        self.is_ready.store(true, Ordering::Release);
+    }
+
+    fn own_page(&self, method: &Method, path: &str) -> Response {
+        let (status, text) = match path.strip_prefix(OWN_PAGES) {
+            Some("health") if *method != Method::GET && *method != Method::HEAD => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                r#"{"message":"only GET is served here"}"#,
+            ),
+            Some("health") if self.is_ready.load(Ordering::Acquire) => {
+                (StatusCode::OK, r#"{"status":"ready"}"#)
+            }
+            Some("health") => (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"starting"}"#),
+            Some(_) | None => (
+                StatusCode::NOT_FOUND,
+                r#"{"message":"there is no such page"}"#,
+            ),
+        };
+        Response::new(status, text)
+            .with_header("Content-Type", HeaderValue::from_static("application/json"))
+            .with_header("Cache-Control", HeaderValue::from_static("no-store"))
+    }
+
+    async fn call(&self, request: Request, request_id: RequestId) -> Response {
+        let headers = request.headers.to_map();
+        let presented = Presented::find(&request.target, &headers);
+        let service = match &presented {
+            Ok(presented) => Some(presented.scope.service.clone()),
+            Err(_) => service_of_target(&headers).map(str::to_owned),
+        };
+        let protocol = Protocol::guess(service.as_deref(), &headers, request.query());
+        let answer = match presented {
+            Ok(presented) => {
+                self.execute(request, headers, presented, request_id.clone())
+                    .await
+            }
+            Err(error) => Err(Refusal::Authentication(error)),
+        };
+        match answer {
+            Ok(answer) => answers::answered(answer, protocol, service.as_deref(), &request_id),
+            Err(refusal) => {
+                tracing::debug!(%refusal, service, "a call was refused");
+                answers::refused(&refusal, protocol, service.as_deref(), &request_id)
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        request: Request,
+        headers: HeaderMap,
+        presented: Presented,
+        request_id: RequestId,
+    ) -> Result<interfaces::service::ServiceAnswer, Refusal> {
+        let region = read_region(&presented.scope.region)?;
+        // The body is read last: whoever is refused anyway does not make us hold it.
+        let caller = self.callers.identify(&presented, &headers)?;
+        let service = self
+            .services
+            .get(presented.scope.service.as_str())
+            .ok_or_else(|| Refusal::UnknownService {
+                service: presented.scope.service.clone(),
+                served: self.services.keys().copied().collect(),
+            })?;
+        let body = request
+            .body
+            .collect(CALL_BODY_BYTES_MAX)
+            .await
+            .map_err(Refusal::Body)?;
+        let signed = SignedRequest {
+            method: &request.method,
+            path_and_query: &request.target,
+            headers: &headers,
+            body: &body,
+        };
+        let caller = self.callers.verify(caller, &presented, signed)?;
+        let call = ServiceCall {
+            request_id,
+            account: account_of(&caller).clone(),
+            caller,
+            region,
+            method: request.method,
+            path_and_query: request.target,
+            headers,
+            body,
+        };
+        Ok(service.execute(call).await)
+    }
+}
+
+impl Handler for ServiceDoor {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        if self.own_pages == OwnPages::Shown && request.path().starts_with(OWN_PAGES) {
+            let response = self.own_page(&request.method, request.path());
+            return Box::pin(std::future::ready(response));
+        }
+        let request_id = self.random.request_id();
+        Box::pin(self.call(request, request_id))
+    }
+}
+
+/// The service that a request without a readable signature is meant for: some word their refusals by it.
+fn service_of_target(headers: &HeaderMap) -> Option<&'static str> {
+    let target = aws_wire::json::target(headers)?;
+    target.prefix.starts_with("DynamoDB").then_some("dynamodb")
+}
+
+fn account_of(principal: &Principal) -> &AccountId {
+    match principal {
+        Principal::Root { account } | Principal::FunctionRole { account, .. } => account,
+    }
+}
+
+/// Regions become parts of ARNs and of keys in the store, so only what looks like one passes.
+fn read_region(region: &str) -> Result<Region, AuthenticationError> {
+    let is_region = (1..=REGION_BYTES_MAX).contains(&region.len())
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if is_region {
+        Ok(Region::new(region))
+    } else {
+        Err(AuthenticationError::Invalid {
+            message: format!("Credential should be scoped to a valid region, not '{region}'."),
+        })
+    }
+}
+
+impl From<AuthenticationError> for Refusal {
+    fn from(error: AuthenticationError) -> Self {
+        Self::Authentication(error)
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}

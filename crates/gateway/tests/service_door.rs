@@ -1,0 +1,428 @@
+//! The service door: who is let in, as whom, and what the others are told.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_wire::sigv4::{Signer, sign};
+use bytes::Bytes;
+use gateway::http::{Body, Handler, Headers, Request, Response, ResponseBody};
+use gateway::service_door::{OwnPages, Parts, ServiceDoor, UnknownKeys};
+use http::{HeaderMap, HeaderValue, Method, Version};
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::principals::{Holder, Principals};
+use interfaces::random::Random;
+use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use model::arn::Arn;
+use model::function::Function;
+use model::ids::{AccountId, FunctionName};
+use model::principal::{Credentials, Principal};
+use model::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_micros(1_772_323_170_000_000);
+const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
+
+struct Fixed(Instant);
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn instant(&self) -> Instant {
+        self.0
+    }
+}
+
+impl Random for Fixed {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(7);
+    }
+}
+
+struct Keys(HashMap<String, Holder>);
+
+impl Principals for Keys {
+    fn holder(&self, access_key_id: &str) -> Option<Holder> {
+        self.0.get(access_key_id).cloned()
+    }
+
+    fn issue(&self, _: &Function) -> Credentials {
+        unreachable!("the door issues no keys")
+    }
+
+    fn revoke(&self, _: &str) {}
+}
+
+/// Remembers what reached it.
+struct Service {
+    name: &'static str,
+    calls: Mutex<Vec<ServiceCall>>,
+}
+
+impl CloudService for Service {
+    fn signing_name(&self) -> &'static str {
+        self.name
+    }
+
+    fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
+        self.calls.lock().unwrap().push(call);
+        Box::pin(async {
+            ServiceAnswer {
+                status: 200,
+                headers: vec![("content-type", "application/x-amz-json-1.0".to_owned())],
+                body: Bytes::from_static(b"{}"),
+            }
+        })
+    }
+}
+
+struct Fixture {
+    door: ServiceDoor,
+    service: Arc<Service>,
+}
+
+fn issued() -> Credentials {
+    Credentials {
+        access_key_id: "ASIAISSUED".to_owned(),
+        secret_access_key: "issued secret".to_owned(),
+        session_token: Some("issued token".to_owned()),
+    }
+}
+
+fn role() -> Principal {
+    Principal::FunctionRole {
+        account: AccountId::development(),
+        role: Arn::parse("arn:aws:iam::000000000000:role/r").unwrap(),
+        function: FunctionName::new("f"),
+    }
+}
+
+fn fixture(unknown_keys: UnknownKeys) -> Fixture {
+    let service = Arc::new(Service {
+        name: "dynamodb",
+        calls: Mutex::default(),
+    });
+    let fixed = Arc::new(Fixed(Instant::now()));
+    let holder = Holder {
+        principal: role(),
+        credentials: issued(),
+    };
+    let own_pages = match unknown_keys {
+        UnknownKeys::ActAsRoot { .. } => OwnPages::Shown,
+        UnknownKeys::Refused => OwnPages::Hidden,
+    };
+    let door = ServiceDoor::new(Parts {
+        services: vec![service.clone()],
+        principals: Arc::new(Keys(HashMap::from([("ASIAISSUED".to_owned(), holder)]))),
+        clock: fixed.clone(),
+        random: fixed,
+        unknown_keys,
+        own_pages,
+    });
+    Fixture { door, service }
+}
+
+fn in_development() -> Fixture {
+    fixture(UnknownKeys::ActAsRoot {
+        account: AccountId::new("111122223333"),
+    })
+}
+
+/// What one test changes about an otherwise good call.
+struct Call {
+    credentials: Credentials,
+    service: &'static str,
+    region: &'static str,
+    signed_at: Timestamp,
+    added: Vec<(&'static str, &'static str)>,
+    removed: Vec<&'static str>,
+    body: Vec<u8>,
+    body_sent: Option<Vec<u8>>,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            credentials: issued(),
+            service: "dynamodb",
+            region: "eu-west-1",
+            signed_at: NOW,
+            added: Vec::new(),
+            removed: Vec::new(),
+            body: b"{\"TableName\":\"t\"}".to_vec(),
+            body_sent: None,
+        }
+    }
+}
+
+impl Call {
+    fn request(self) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("localhost:4566"));
+        headers.insert("x-amz-target", HeaderValue::from_static(PUT_ITEM));
+        headers.insert(
+            "content-type",
+            HeaderValue::from_static("application/x-amz-json-1.0"),
+        );
+        let signer = Signer {
+            credentials: &self.credentials,
+            region: self.region,
+            service: self.service,
+            now: self.signed_at,
+        };
+        sign(signer, &Method::POST, "/", &mut headers, &self.body).unwrap();
+        for (name, value) in self.added {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        for name in self.removed {
+            headers.remove(name);
+        }
+        request(
+            Method::POST,
+            "/",
+            &headers,
+            self.body_sent.unwrap_or(self.body),
+        )
+    }
+}
+
+fn request(method: Method, target: &str, headers: &HeaderMap, body: Vec<u8>) -> Request {
+    let mut sent = Headers::new();
+    for (name, value) in headers {
+        sent.push(name.as_str(), value.clone());
+    }
+    Request {
+        method,
+        target: target.to_owned(),
+        version: Version::HTTP_11,
+        headers: sent,
+        body: Body::whole(body),
+        peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        received_at: Instant::now(),
+    }
+}
+
+fn shown(response: &Response) -> String {
+    let ResponseBody::Whole(body) = &response.body;
+    format!(
+        "{} {}",
+        response.status.as_u16(),
+        String::from_utf8_lossy(body)
+    )
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    let found = response.headers.iter().find(|(sent, _)| sent == name);
+    found.unwrap().1.to_str().unwrap()
+}
+
+async fn check(fixture: &Fixture, call: Call, expected: &str) {
+    let answer = shown(&fixture.door.handle(call.request()).await);
+    assert!(answer.starts_with(expected), "{answer}");
+}
+
+const COMMON: &str = "400 {\"__type\":\"com.amazon.coral.service#";
+
+#[tokio::test]
+async fn a_function_s_call_reaches_its_service_as_its_role() {
+    let fixture = fixture(UnknownKeys::Refused);
+    let response = fixture.door.handle(Call::default().request()).await;
+    assert_eq!(shown(&response), "200 {}");
+    assert_eq!(
+        header(&response, "x-amzn-RequestId"),
+        "07070707-0707-4707-8707-070707070707"
+    );
+    assert_eq!(header(&response, "x-amz-crc32"), "2745614147");
+    check(&fixture, Call::default(), "200").await;
+    let calls = fixture.service.calls.lock().unwrap();
+    let call = &calls[0];
+    assert_eq!(call.caller, role());
+    assert_eq!(call.account, AccountId::development());
+    assert_eq!(call.region.as_str(), "eu-west-1");
+    assert_eq!(&call.body[..], b"{\"TableName\":\"t\"}");
+}
+
+#[tokio::test]
+async fn issued_keys_must_prove_themselves_also_in_development() {
+    let fixture = in_development();
+    let with = |change: fn(&mut Credentials)| {
+        let mut credentials = issued();
+        change(&mut credentials);
+        Call {
+            credentials,
+            ..Call::default()
+        }
+    };
+    let wrong_secret = with(|keys| keys.secret_access_key = "guess".to_owned());
+    let mismatch = format!(
+        "{COMMON}InvalidSignatureException\",\"message\":\"The request signature we calculated"
+    );
+    check(&fixture, wrong_secret, &mismatch).await;
+    let other_body = Call {
+        body_sent: Some(b"{}".to_vec()),
+        ..Call::default()
+    };
+    check(&fixture, other_body, &mismatch).await;
+    let other_target = Call {
+        added: vec![("x-amz-target", "DynamoDB_20120810.DeleteTable")],
+        ..Call::default()
+    };
+    check(&fixture, other_target, &mismatch).await;
+    let unrecognized = format!(
+        "{COMMON}UnrecognizedClientException\",\"message\":\"The security token included in the request is invalid.\""
+    );
+    check(
+        &fixture,
+        with(|keys| keys.session_token = None),
+        &unrecognized,
+    )
+    .await;
+    check(
+        &fixture,
+        with(|keys| keys.session_token = Some("guess".to_owned())),
+        &unrecognized,
+    )
+    .await;
+    let old = Call {
+        signed_at: Timestamp::from_micros(NOW.epoch_us() - 901_000_000),
+        ..Call::default()
+    };
+    check(
+        &fixture,
+        old,
+        &format!("{COMMON}InvalidSignatureException\",\"message\":\"Signature expired: "),
+    )
+    .await;
+    let early = Call {
+        signed_at: NOW.plus(Duration::from_secs(901)),
+        ..Call::default()
+    };
+    check(
+        &fixture,
+        early,
+        &format!("{COMMON}InvalidSignatureException\",\"message\":\"Signature not yet current: "),
+    )
+    .await;
+    assert!(fixture.service.calls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn unknown_keys_are_root_in_development_and_nobody_elsewhere() {
+    let unknown = || Call {
+        credentials: Credentials {
+            access_key_id: "test".to_owned(),
+            secret_access_key: "test".to_owned(),
+            session_token: None,
+        },
+        ..Call::default()
+    };
+    let fixture = in_development();
+    check(&fixture, unknown(), "200").await;
+    let account = AccountId::new("111122223333");
+    assert_eq!(
+        fixture.service.calls.lock().unwrap()[0].caller,
+        Principal::Root { account }
+    );
+    let from_page = |header| Call {
+        added: vec![header],
+        ..unknown()
+    };
+    for header in [
+        ("origin", "http://evil.test"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        check(
+            &fixture,
+            from_page(header),
+            "403 {\"__type\":\"com.amazon.coral.service#AccessDenied",
+        )
+        .await;
+    }
+    check(&fixture, from_page(("sec-fetch-mode", "cors")), "200").await;
+    let refusing = self::fixture(UnknownKeys::Refused);
+    check(
+        &refusing,
+        unknown(),
+        &format!("{COMMON}UnrecognizedClientException"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_signed_or_not_served_is_refused_in_words() {
+    let fixture = in_development();
+    let unsigned = Call {
+        removed: vec!["authorization"],
+        ..Call::default()
+    };
+    check(
+        &fixture,
+        unsigned,
+        &format!("{COMMON}MissingAuthenticationTokenException\",\"message\":\"Request is missing Authentication Token\"}}"),
+    )
+    .await;
+    let plain = request(Method::GET, "/", &HeaderMap::new(), Vec::new());
+    let response = fixture.door.handle(plain).await;
+    assert_eq!(
+        shown(&response),
+        "403 {\"message\":\"Missing Authentication Token\"}"
+    );
+    assert_eq!(
+        header(&response, "x-amzn-errortype"),
+        "MissingAuthenticationTokenException"
+    );
+    let sqs = Call {
+        service: "sqs",
+        ..Call::default()
+    };
+    check(
+        &fixture,
+        sqs,
+        "501 {\"__type\":\"com.amazon.coral.service#NotImplemented\",\"message\":\"Cloudless does not serve `sqs`; \
+         behind this endpoint are: dynamodb\"}",
+    )
+    .await;
+    let region = Call {
+        region: "Bad_Region",
+        ..Call::default()
+    };
+    check(
+        &fixture,
+        region,
+        &format!("{COMMON}InvalidSignatureException\",\"message\":\"Credential should be scoped"),
+    )
+    .await;
+    let large = Call {
+        body: vec![b'x'; 16 * 1024 * 1024 + 1],
+        ..Call::default()
+    };
+    check(&fixture, large, "413").await;
+}
+
+#[tokio::test]
+async fn health_tells_when_everything_is_ready_and_only_on_the_host() {
+    let health = |method| request(method, "/_cloudless/health", &HeaderMap::new(), Vec::new());
+    let fixture = in_development();
+    let ask = |request| async { shown(&fixture.door.handle(request).await) };
+    assert_eq!(
+        ask(health(Method::GET)).await,
+        "503 {\"status\":\"starting\"}"
+    );
+    fixture.door.set_ready();
+    assert_eq!(ask(health(Method::GET)).await, "200 {\"status\":\"ready\"}");
+    assert!(ask(health(Method::POST)).await.starts_with("405"));
+    let other = request(
+        Method::GET,
+        "/_cloudless/other",
+        &HeaderMap::new(),
+        Vec::new(),
+    );
+    assert!(ask(other).await.starts_with("404"));
+    let sandbox = self::fixture(UnknownKeys::Refused);
+    sandbox.door.set_ready();
+    assert!(shown(&sandbox.door.handle(health(Method::GET)).await).starts_with("403"));
+}
