@@ -14,17 +14,51 @@ mod rest;
 mod tests;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::application::Application;
-use model::ids::FunctionName;
+use model::artefact::Built;
+use model::ids::{AccountId, FunctionName, LogicalId, Region};
 use model::problem::Problem;
 
+use crate::deployed::Deployed;
 use functions::Surroundings;
-use view::View;
+use view::{Resource, View};
 
 /// The Serverless Framework's own bucket, which nothing ever reads from here.
 const DEPLOYMENT_BUCKET: &str = "ServerlessDeploymentBucket";
+
+/// The application that these resources are, and what of it does not run or is not served.
+///
+/// `built` holds the code of functions and layers by their logical ids; a function whose code is missing there is left
+/// out and named in the problems. Routes to it stay: whoever calls them is told that there is no such function.
+#[must_use]
+pub fn assemble(
+    deployed: &Deployed,
+    built: &BTreeMap<LogicalId, Built>,
+    account: &AccountId,
+    region: &Region,
+) -> (Application, Vec<Problem>) {
+    let resources = deployed.resources.iter().map(|resource| Resource {
+        logical_id: &resource.logical_id,
+        resource_type: &resource.resource_type,
+        physical_id: &resource.physical_id,
+        properties: &resource.properties,
+        attributes: &resource.attributes,
+        place: &resource.place,
+        node: &resource.node,
+    });
+    let view = View {
+        resources: resources.collect(),
+    };
+    let surroundings = Surroundings {
+        revision: &deployed.revision,
+        account,
+        region,
+        built,
+    };
+    assemble_view(&view, surroundings)
+}
 
 fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Application, Vec<Problem>) {
     let mut problems = Vec::new();

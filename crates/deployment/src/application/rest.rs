@@ -125,7 +125,11 @@ fn api(
         stage_variables: &stage.variables,
     };
     let definition = resource.properties.get("Body");
-    let mut binary_media_types = list_of(resource.properties.get("BinaryMediaTypes"));
+    // In this property, and there alone, slashes may be written `~1`.
+    let mut binary_media_types: Vec<String> = list_of(resource.properties.get("BinaryMediaTypes"))
+        .iter()
+        .map(|media_type| media_type.replace("~1", "/"))
+        .collect();
     let mut methods = Vec::new();
     if let Some(definition) = definition {
         for media_type in list_of(definition.get("x-amazon-apigateway-binary-media-types")) {

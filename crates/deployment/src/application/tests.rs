@@ -23,9 +23,12 @@ const URI_OF_HELLO: &str = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/
 /// `(logical id, type, physical id, properties, attributes)`.
 type Row = (&'static str, &'static str, &'static str, Value, Value);
 
+/// What the borrowed views look at.
+type Owned = (LogicalId, Map<String, Value>, Map<String, Value>, Node);
+
 fn assemble(rows: &[Row]) -> (Application, Vec<Problem>) {
     let place = Place::start_of("template.yaml");
-    let owned: Vec<(LogicalId, Map<String, Value>, Map<String, Value>, Node)> = rows
+    let owned: Vec<Owned> = rows
         .iter()
         .map(|(logical_id, resource_type, _, properties, attributes)| {
             (
