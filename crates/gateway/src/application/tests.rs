@@ -247,104 +247,76 @@ async fn an_http_request_has_its_own_id_and_infers() {
     assert_eq!(header(&response, "x-amzn-RequestId"), None);
 }
 
+/// Sends one request to each kind of API and compares statuses and the developer's reason.
+async fn check_fault(act: Act, [rest, http]: [u16; 2], reason: &str) {
+    let bench = bench(act);
+    for (target, status) in [(REST, rest), (HTTP, http)] {
+        let response = bench.send("POST", target, &[], b"").await;
+        assert_eq!(response.status.as_u16(), status, "{target} {reason}");
+        assert!(
+            !text(&response).contains("sample"),
+            "the client learns nothing: {reason}"
+        );
+        let message = bench.entry().message.unwrap_or_default();
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
 #[tokio::test]
-async fn faults_answer_in_the_clouds_words_and_tell_the_developer_why() {
-    let function = FunctionName::new("sample");
+async fn a_function_that_failed_is_502_or_500_and_the_developer_learns_why() {
     let raised = r#"{"errorType":"TypeError","errorMessage":"x is undefined\nat y"}"#;
-    for (act, rest, http, reason) in [
+    for (kind, payload, reason) in [
         (
-            Act::Fail(FunctionErrorKind::Raised, raised),
-            502,
-            500,
+            FunctionErrorKind::Raised,
+            raised,
             "threw TypeError: x is undefined",
         ),
+        (FunctionErrorKind::TimedOut, "{}", "its own timeout"),
+        (FunctionErrorKind::Exited, "not json", "ended its process"),
+        (FunctionErrorKind::ResponseTooLarge, "{}", "6291456 bytes"),
         (
-            Act::Fail(FunctionErrorKind::TimedOut, "{}"),
-            502,
-            500,
-            "its own timeout",
-        ),
-        (
-            Act::Fail(FunctionErrorKind::Exited, "not json"),
-            502,
-            500,
-            "ended its process",
-        ),
-        (
-            Act::Fail(FunctionErrorKind::ResponseTooLarge, "{}"),
-            502,
-            500,
-            "6291456 bytes",
-        ),
-        (
-            Act::Fail(FunctionErrorKind::InitFailed, raised),
-            502,
-            500,
+            FunctionErrorKind::InitFailed,
+            raised,
             "did not load: TypeError",
         ),
-        (
-            Act::Return(r#"{"statusCode":200,"body":{}}"#),
-            502,
-            500,
-            "`body`",
-        ),
-        (
-            Act::NotRun(NotRun::Throttled {
-                function: function.clone(),
-                limit: ThrottleLimit::QueueLength,
-            }),
-            500,
-            503,
-            "throttled",
-        ),
-        (
-            Act::NotRun(NotRun::UnknownFunction {
-                function: function.clone(),
-            }),
-            500,
-            500,
-            "no function is called",
-        ),
-        (
-            Act::NotRun(NotRun::WaitedTooLong {
-                function: function.clone(),
-            }),
-            504,
-            503,
-            "29 s",
-        ),
-        (
-            Act::NotRun(NotRun::RequestTooLarge {
-                bytes: 7,
-                bytes_max: 6,
-            }),
-            413,
-            413,
-            "7 bytes",
-        ),
-        (
-            Act::NotRun(NotRun::StartFailed {
-                function: function.clone(),
-                reason: "no node".to_owned(),
-            }),
-            502,
-            500,
-            "no node",
-        ),
-        (Act::NotRun(NotRun::ShuttingDown), 503, 503, "stopping"),
     ] {
-        let bench = bench(act);
-        for (target, status) in [(REST, rest), (HTTP, http)] {
-            let response = bench.send("POST", target, &[], b"").await;
-            assert_eq!(response.status.as_u16(), status, "{target} {reason}");
-            assert!(
-                !text(&response).contains("sample"),
-                "the client learns nothing: {reason}"
-            );
-            let message = bench.entry().message.unwrap_or_default();
-            assert!(message.contains(reason), "{message}");
-        }
+        check_fault(Act::Fail(kind, payload), [502, 500], reason).await;
     }
+    check_fault(
+        Act::Return(r#"{"statusCode":200,"body":{}}"#),
+        [502, 500],
+        "`body`",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_function_that_did_not_run_is_told_apart_by_cause() {
+    let function = || FunctionName::new("sample");
+    let throttled = NotRun::Throttled {
+        function: function(),
+        limit: ThrottleLimit::QueueLength,
+    };
+    check_fault(Act::NotRun(throttled), [500, 503], "throttled").await;
+    let unknown = NotRun::UnknownFunction {
+        function: function(),
+    };
+    check_fault(Act::NotRun(unknown), [500, 500], "no function is called").await;
+    let waited = NotRun::WaitedTooLong {
+        function: function(),
+    };
+    check_fault(Act::NotRun(waited), [504, 503], "29 s").await;
+    let too_large = NotRun::RequestTooLarge {
+        bytes: 7,
+        bytes_max: 6,
+    };
+    check_fault(Act::NotRun(too_large), [413, 413], "7 bytes").await;
+    let no_machine = NotRun::StartFailed {
+        function: function(),
+        reason: "no node".to_owned(),
+    };
+    check_fault(Act::NotRun(no_machine), [502, 500], "no node").await;
+    check_fault(Act::NotRun(NotRun::ShuttingDown), [503, 503], "stopping").await;
 }
 
 #[tokio::test]

@@ -7,6 +7,106 @@ use super::faults::{Fault, Style};
 use super::*;
 use crate::http::ResponseBody;
 
+/// Fault, whose words, status, body.
+const FAULT_WORDS: [(Fault, Style, u16, &str); 16] = [
+    (
+        Fault::NoRoute,
+        Style::Rest,
+        403,
+        r#"{"message":"Missing Authentication Token"}"#,
+    ),
+    (
+        Fault::NoRoute,
+        Style::Http,
+        404,
+        r#"{"message":"Not Found"}"#,
+    ),
+    (
+        Fault::FunctionFailed,
+        Style::Rest,
+        502,
+        r#"{"message": "Internal server error"}"#,
+    ),
+    (
+        Fault::FunctionFailed,
+        Style::Http,
+        500,
+        r#"{"message":"Internal Server Error"}"#,
+    ),
+    (
+        Fault::BadReply,
+        Style::Rest,
+        502,
+        r#"{"message": "Internal server error"}"#,
+    ),
+    (
+        Fault::BadReply,
+        Style::Http,
+        500,
+        r#"{"message":"Internal Server Error"}"#,
+    ),
+    (
+        Fault::BadBase64,
+        Style::Rest,
+        500,
+        r#"{"message": "Internal server error"}"#,
+    ),
+    (
+        Fault::IntegrationTimeout,
+        Style::Rest,
+        504,
+        r#"{"message": "Endpoint request timed out"}"#,
+    ),
+    (
+        Fault::IntegrationTimeout,
+        Style::Http,
+        503,
+        r#"{"message":"Service Unavailable"}"#,
+    ),
+    (
+        Fault::BodyTooLarge,
+        Style::Rest,
+        413,
+        "HTTP content length exceeded 10485760 bytes.",
+    ),
+    (
+        Fault::BodyTooLarge,
+        Style::Http,
+        413,
+        r#"{"message":"Request Entity Too Large"}"#,
+    ),
+    (
+        Fault::EventTooLarge,
+        Style::Rest,
+        413,
+        r#"{"message":"Request Too Long"}"#,
+    ),
+    (
+        Fault::Throttled,
+        Style::Rest,
+        500,
+        r#"{"message": "Internal server error"}"#,
+    ),
+    (
+        Fault::Throttled,
+        Style::Http,
+        503,
+        r#"{"message":"Service Unavailable"}"#,
+    ),
+    (
+        Fault::BadRequest,
+        Style::Rest,
+        400,
+        r#"{"message":"Bad Request"}"#,
+    ),
+    (
+        Fault::HeadTooLarge,
+        Style::Http,
+        431,
+        r#"{"message":"Request Header Fields Too Large"}"#,
+    ),
+];
+
 /// `status header: value … | body`, or the error's text.
 fn shown(payload: Payload, returned: &str, accepts: Accepts) -> String {
     match read(
@@ -274,104 +374,7 @@ fn an_http_apis_reply_with_a_status_is_taken_at_its_word() {
 
 #[test]
 fn faults_have_the_clouds_words() {
-    for (fault, style, status, body) in [
-        (
-            Fault::NoRoute,
-            Style::Rest,
-            403,
-            r#"{"message":"Missing Authentication Token"}"#,
-        ),
-        (
-            Fault::NoRoute,
-            Style::Http,
-            404,
-            r#"{"message":"Not Found"}"#,
-        ),
-        (
-            Fault::FunctionFailed,
-            Style::Rest,
-            502,
-            r#"{"message": "Internal server error"}"#,
-        ),
-        (
-            Fault::FunctionFailed,
-            Style::Http,
-            500,
-            r#"{"message":"Internal Server Error"}"#,
-        ),
-        (
-            Fault::BadReply,
-            Style::Rest,
-            502,
-            r#"{"message": "Internal server error"}"#,
-        ),
-        (
-            Fault::BadReply,
-            Style::Http,
-            500,
-            r#"{"message":"Internal Server Error"}"#,
-        ),
-        (
-            Fault::BadBase64,
-            Style::Rest,
-            500,
-            r#"{"message": "Internal server error"}"#,
-        ),
-        (
-            Fault::IntegrationTimeout,
-            Style::Rest,
-            504,
-            r#"{"message": "Endpoint request timed out"}"#,
-        ),
-        (
-            Fault::IntegrationTimeout,
-            Style::Http,
-            503,
-            r#"{"message":"Service Unavailable"}"#,
-        ),
-        (
-            Fault::BodyTooLarge,
-            Style::Rest,
-            413,
-            "HTTP content length exceeded 10485760 bytes.",
-        ),
-        (
-            Fault::BodyTooLarge,
-            Style::Http,
-            413,
-            r#"{"message":"Request Entity Too Large"}"#,
-        ),
-        (
-            Fault::EventTooLarge,
-            Style::Rest,
-            413,
-            r#"{"message":"Request Too Long"}"#,
-        ),
-        (
-            Fault::Throttled,
-            Style::Rest,
-            500,
-            r#"{"message": "Internal server error"}"#,
-        ),
-        (
-            Fault::Throttled,
-            Style::Http,
-            503,
-            r#"{"message":"Service Unavailable"}"#,
-        ),
-        (
-            Fault::BadRequest,
-            Style::Rest,
-            400,
-            r#"{"message":"Bad Request"}"#,
-        ),
-        (
-            Fault::HeadTooLarge,
-            Style::Http,
-            431,
-            r#"{"message":"Request Header Fields Too Large"}"#,
-        ),
-    ] {
+    for (fault, style, status, body) in FAULT_WORDS {
         let response = faults::response(fault, style);
         assert_eq!(
             response.status,

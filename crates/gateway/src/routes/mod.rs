@@ -3,7 +3,9 @@
 //! Lives here: path templates, the compiled table of one revision, the listing for people.
 //! Does not live here: what is done with a match (`application`), event shapes (`events`).
 
+mod api;
 mod listing;
+mod problems;
 mod table;
 mod target;
 mod template;
@@ -19,5 +21,6 @@ mod tests;
 pub use listing::routes_table;
 pub use listing::{ApiKind, RouteRow};
 
-pub(crate) use table::{Answer, Api, Asked, Hit, Kind, Located, Missing, Payload, Route, Table};
+pub(crate) use api::{Answer, Api, Kind, Payload, Route};
+pub(crate) use table::{Asked, Hit, Located, Missing, Table};
 pub(crate) use target::{EncodingError, check_encoding, decode};

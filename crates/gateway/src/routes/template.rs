@@ -83,6 +83,18 @@ impl Template {
         &self.segments
     }
 
+    /// Whether it matches the same paths as another, whatever the variables are called.
+    pub(crate) fn matches_the_same(&self, other: &Self) -> bool {
+        let same = |pair: (&Segment, &Segment)| match pair {
+            (Segment::Static(one), Segment::Static(two)) => one == two,
+            (Segment::Variable(_), Segment::Variable(_)) => true,
+            (Segment::Greedy(_), Segment::Greedy(_)) => true,
+            (Segment::Static(_) | Segment::Variable(_) | Segment::Greedy(_), _) => false,
+        };
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(same)
+    }
+
     /// The variables with their values in a path (without its leading slash) that the template matches.
     pub(crate) fn values<'a>(
         &'a self,

@@ -1,0 +1,285 @@
+//! One API, compiled: its routes, and how its kind reads a path.
+//!
+//! Lives here: what the model says, in the form in which requests are matched.
+//! Does not live here: the choice among APIs (`table`), matching (`tree`).
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use model::http_api::{CorsConfiguration, HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::ids::{ApiId, FunctionName, RevisionId, StageName};
+use model::problem::{Place, Problem};
+use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
+
+use super::problems;
+use super::target;
+use super::template::Template;
+use super::tree::{Precedence, Tree};
+use crate::events::StageVariables;
+
+/// The stage that has no prefix in the path.
+pub(super) const DEFAULT_STAGE: &str = "$default";
+
+/// One API with its one stage.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) kind: Kind,
+    pub(crate) id: ApiId,
+    pub(crate) stage: StageName,
+    pub(crate) stage_variables: StageVariables,
+    pub(super) routes: Vec<Route>,
+    tree: Tree,
+    /// The route `$default` of an HTTP API.
+    pub(super) fallback: Option<usize>,
+}
+
+/// What sort of API it is, with what only that sort has.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Rest {
+        binary_media_types: Vec<String>,
+        deployment_id: String,
+    },
+    Http {
+        cors: Option<CorsConfiguration>,
+    },
+}
+
+/// One route.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// `GET /pets/{id}` or `$default`.
+    pub(crate) key: String,
+    /// `/pets/{id}`, or `$default`.
+    pub(crate) resource: String,
+    /// A REST API's resource id.
+    pub(crate) resource_id: String,
+    pub(crate) answer: Answer,
+    pub(crate) place: Option<Place>,
+    pub(super) template: Option<Template>,
+    pub(super) method: String,
+}
+
+/// What answers a route.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Function {
+        function: FunctionName,
+        timeout: Duration,
+        payload: Payload,
+    },
+    Mock(MockReply),
+}
+
+/// The shapes of event and reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    Rest,
+    HttpV1,
+    HttpV2,
+}
+
+impl Api {
+    /// Compiles a REST API.
+    pub(super) fn rest(api: &RestApi, revision: &RevisionId, found: &mut Vec<Problem>) -> Self {
+        bare_rest_api(api, revision).with(rest_routes(api), found)
+    }
+
+    /// Compiles an HTTP API.
+    pub(super) fn http(api: &HttpApi, found: &mut Vec<Problem>) -> Self {
+        bare_http_api(api).with(http_routes(api), found)
+    }
+
+    /// Its CORS configuration; REST APIs have none.
+    pub(crate) fn cors(&self) -> Option<&CorsConfiguration> {
+        match &self.kind {
+            Kind::Rest { .. } => None,
+            Kind::Http { cors } => cors.as_ref(),
+        }
+    }
+
+    pub(super) fn find(&self, method: &str, path: &str) -> Option<usize> {
+        let segments = target::segments(self.matched(path));
+        self.tree.find(self.precedence(), method, &segments)
+    }
+
+    pub(super) fn near(&self, path: &str) -> Option<&Route> {
+        let path = self.shown_path(path);
+        let segments = target::segments(self.matched(&path));
+        self.routes.get(self.tree.find_any_method(&segments)?)
+    }
+
+    fn precedence(&self) -> Precedence {
+        match self.kind {
+            Kind::Rest { .. } => Precedence::SegmentBySegment,
+            Kind::Http { .. } => Precedence::FullMatchFirst,
+        }
+    }
+
+    pub(super) fn shown_path<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        match self.kind {
+            Kind::Rest { .. } => target::rest_path(path),
+            Kind::Http { .. } => target::http_path(path),
+        }
+    }
+
+    fn matched<'p>(&self, shown_path: &'p str) -> &'p str {
+        match self.kind {
+            Kind::Rest { .. } => target::rest_match(shown_path),
+            Kind::Http { .. } => target::http_match(shown_path),
+        }
+    }
+
+    /// A REST API shows the slashes behind its stage as they were sent, here alone.
+    pub(super) fn full_path(&self, sent: &str, shown: &str) -> String {
+        match self.kind {
+            Kind::Rest { .. } => format!("/{}{sent}", self.stage),
+            Kind::Http { .. } if self.stage.as_str() == DEFAULT_STAGE => shown.to_owned(),
+            Kind::Http { .. } => format!("/{}{shown}", self.stage),
+        }
+    }
+
+    fn with(mut self, routes: Vec<Route>, found: &mut Vec<Problem>) -> Self {
+        for route in routes {
+            self.add(route, found);
+        }
+        self
+    }
+
+    fn add(&mut self, route: Route, found: &mut Vec<Problem>) {
+        let number = self.routes.len();
+        let taken = match &route.template {
+            Some(template) => self.tree.insert(template, &route.method, number),
+            None if route.resource == DEFAULT_STAGE => match self.fallback {
+                Some(existing) => Err(existing),
+                None => {
+                    self.fallback = Some(number);
+                    Ok(())
+                }
+            },
+            None => {
+                found.push(problems::bad_path(&route));
+                return;
+            }
+        };
+        match taken {
+            Ok(()) => self.routes.push(route),
+            Err(existing) => found.push(problems::duplicate(&route, self.routes.get(existing))),
+        }
+    }
+}
+
+impl Route {
+    /// The variables of its path, with their values in the path of a request to this API.
+    pub(crate) fn path_parameters<'a>(
+        &'a self,
+        api: &Api,
+        shown_path: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + 'a {
+        let matched = api.matched(shown_path);
+        self.template
+            .iter()
+            .flat_map(move |template| template.values(matched))
+    }
+
+    /// `GET`, …, or `ANY`.
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+}
+
+fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
+    Api {
+        kind: Kind::Rest {
+            binary_media_types: api.binary_media_types.clone(),
+            deployment_id: deployment_id(revision),
+        },
+        id: api.id.clone(),
+        stage: api.stage.clone(),
+        stage_variables: StageVariables::new(&api.stage_variables),
+        routes: Vec::new(),
+        tree: Tree::new(),
+        fallback: None,
+    }
+}
+
+fn bare_http_api(api: &HttpApi) -> Api {
+    Api {
+        kind: Kind::Http {
+            cors: api.cors.clone(),
+        },
+        id: api.id.clone(),
+        stage: api.stage.clone(),
+        stage_variables: StageVariables::new(&api.stage_variables),
+        routes: Vec::new(),
+        tree: Tree::new(),
+        fallback: None,
+    }
+}
+
+fn rest_routes(api: &RestApi) -> Vec<Route> {
+    let route = |method: &RestMethod| Route {
+        key: format!("{} {}", method.http_method, method.path),
+        resource: method.path.clone(),
+        resource_id: method.resource_id.clone(),
+        answer: match &method.integration {
+            RestIntegration::LambdaProxy { function, timeout } => Answer::Function {
+                function: function.clone(),
+                timeout: *timeout,
+                payload: Payload::Rest,
+            },
+            RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
+        },
+        place: method.place.clone(),
+        template: Template::parse(&method.path).ok(),
+        method: method.http_method.clone(),
+    };
+    api.methods.iter().map(route).collect()
+}
+
+fn http_routes(api: &HttpApi) -> Vec<Route> {
+    let route = |route: &HttpRoute| {
+        let (key, resource, template, method) = match &route.key {
+            RouteKey::Default => (
+                DEFAULT_STAGE.to_owned(),
+                DEFAULT_STAGE.to_owned(),
+                None,
+                "ANY".to_owned(),
+            ),
+            RouteKey::Path { http_method, path } => (
+                format!("{http_method} {path}"),
+                path.clone(),
+                Template::parse(path).ok(),
+                http_method.clone(),
+            ),
+        };
+        Route {
+            key,
+            resource,
+            resource_id: String::new(),
+            answer: Answer::Function {
+                function: route.function.clone(),
+                timeout: route.timeout,
+                payload: match route.payload_format {
+                    PayloadFormat::V1 => Payload::HttpV1,
+                    PayloadFormat::V2 => Payload::HttpV2,
+                },
+            },
+            place: route.place.clone(),
+            template,
+            method,
+        }
+    };
+    api.routes.iter().map(route).collect()
+}
+
+/// Six letters and digits, as the cloud draws them for every deployment; here they come from the revision, so that
+/// all nodes show the same.
+fn deployment_id(revision: &RevisionId) -> String {
+    let drawn = revision
+        .as_str()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase());
+    drawn.chain(std::iter::repeat('0')).take(6).collect()
+}

@@ -1,0 +1,81 @@
+//! What is wrong with routes: paths that no API can hold, and routes that hide one another.
+//!
+//! Lives here: the problems' words.
+//! Does not live here: finding them (`api`, `table`), drawing them (`cloudless::commands`).
+
+use model::problem::Problem;
+
+use super::api::{Api, DEFAULT_STAGE, Route};
+use super::template::Template;
+
+/// A path that cannot be read.
+pub(super) fn bad_path(route: &Route) -> Problem {
+    let reason = Template::parse(&route.resource)
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    let problem = Problem::error("gateway::bad-path", reason)
+        .because("API Gateway refuses to create such a route")
+        .help("a variable is a whole segment, as `/pets/{id}`; a greedy one, as `{proxy+}`, is the last");
+    at(problem, route)
+}
+
+/// A route that its API has already.
+pub(super) fn duplicate(route: &Route, first: Option<&Route>) -> Problem {
+    let cause = match first.and_then(|first| first.place.as_ref()) {
+        Some(place) => format!("it is declared at {place} already"),
+        None => "it is declared already".to_owned(),
+    };
+    let problem = Problem::error(
+        "gateway::duplicate-route",
+        format!("the route `{}` exists twice in one API", route.key),
+    )
+    .because(cause)
+    .help("the first one answers; remove the other, or give it another path or method");
+    at(problem, route)
+}
+
+/// Says which routes another API hides when the request names neither by its host name.
+pub(super) fn report_shadowed(before: &[Api], api: &Api, found: &mut Vec<Problem>) {
+    for route in &api.routes {
+        let hidden_by = before.iter().find(|other| {
+            let same_path = |known: &Route| match (&known.template, &route.template) {
+                (Some(one), Some(two)) => one.matches_the_same(two),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            let same_method = |known: &Route| known.method == route.method || known.method == "ANY";
+            let mut routes = other.routes.iter();
+            routes.any(|known| same_method(known) && same_path(known))
+        });
+        let Some(other) = hidden_by else { continue };
+        let way_out = if other.stage == api.stage || api.stage.as_str() == DEFAULT_STAGE {
+            format!(
+                "send the header `Host: {}.execute-api.localhost` to reach it",
+                api.id
+            )
+        } else {
+            format!(
+                "begin the path with `/{}` to reach it, or send the header `Host: {}.execute-api.localhost`",
+                api.stage, api.id
+            )
+        };
+        let problem = Problem::warning(
+            "gateway::route-clash",
+            format!("the route `{}` exists in two APIs", route.key),
+        )
+        .because(format!(
+            "here all APIs share one port; the API `{}` answers, the API `{}` does not",
+            other.id, api.id
+        ))
+        .help(way_out);
+        found.push(at(problem, route));
+    }
+}
+
+fn at(problem: Problem, route: &Route) -> Problem {
+    match &route.place {
+        Some(place) => problem.at(place),
+        None => problem,
+    }
+}
