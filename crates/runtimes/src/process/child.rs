@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::launch::Undertaker;
+use super::system;
 
 /// `/proc/PID/status` is shorter than this.
 const STATUS_BYTES_MAX: usize = 4 * 1024;
@@ -43,7 +43,7 @@ impl Process {
     pub(super) fn new(pid: Pid, pidfd: OwnedFd, undertaker: Undertaker) -> io::Result<Self> {
         Ok(Self {
             pid,
-            pidfd: Some(AsyncFd::with_interest(pidfd, Interest::READABLE)?),
+            pidfd: Some(system::watch(pidfd)?),
             exit: None,
             status_file: File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok(),
             undertaker,

@@ -18,7 +18,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::oneshot;
 
-use super::{child, child_setup};
+use super::{child, system};
 
 /// Starts that may wait for the spawner. The next one is refused.
 const LAUNCHES_WAITING_MAX: usize = 1_024;
@@ -96,7 +96,7 @@ pub(super) struct Spawner {
 impl Spawner {
     /// Starts the thread.
     pub(super) fn start() -> io::Result<Self> {
-        child_setup::keep_inherited_descriptors_private()?;
+        system::keep_inherited_descriptors_private()?;
         let (tasks, inbox) = sync_channel(LAUNCHES_WAITING_MAX);
         // Its owner is the last handle: with it the channel closes, and the loop ends.
         thread::Builder::new()
@@ -180,7 +180,7 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
         .stdin(Stdio::null())
         .stdout(stdout_write)
         .stderr(stderr_write);
-    child_setup::prepare(&mut command, OwnedFd::from(theirs));
+    system::prepare(&mut command, OwnedFd::from(theirs));
     let failed = |source| LaunchError::Spawn {
         program: launch.program.clone(),
         source,

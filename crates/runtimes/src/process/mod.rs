@@ -6,7 +6,6 @@
 
 mod bootstrap;
 mod child;
-mod child_setup;
 mod environment;
 mod failure;
 mod instance;
@@ -14,6 +13,7 @@ mod launch;
 mod link;
 mod logs;
 mod report;
+mod system;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +35,10 @@ use instance::{InitEnd, ProcessInstance};
 use launch::Spawner;
 
 /// What the runtime is made of.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "other kinds of runtimes will stand beside it"
+)]
 pub struct ProcessRuntimeConfig {
     /// Where the cloud's services answer, as `http://127.0.0.1:4566`: instances see it as `AWS_ENDPOINT_URL`.
     pub services_endpoint: String,
@@ -51,6 +55,10 @@ pub struct ProcessRuntimeConfig {
 }
 
 /// The runtime could not be made.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "other kinds of runtimes will stand beside it"
+)]
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessRuntimeError {
     /// A bootstrap could not be written.
@@ -72,6 +80,10 @@ pub enum ProcessRuntimeError {
 /// environment".
 /// Differs: between two events an instance's event loop stands still, but its other threads are not frozen; and a
 /// function's code sees the folders of this machine where the cloud shows `/var/task` and `/opt`.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "other kinds of runtimes will stand beside it"
+)]
 pub struct ProcessRuntime {
     services_endpoint: String,
     parts: Parts,

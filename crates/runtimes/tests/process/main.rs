@@ -4,10 +4,16 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     missing_docs,
     unreachable_pub,
     reason = "these are tests"
 )]
 
+mod environment;
+mod failures;
 mod handlers;
 mod harness;
+mod hostile;
+mod lifecycle;
+mod logs;

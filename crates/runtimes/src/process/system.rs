@@ -1,6 +1,6 @@
-//! What a new process does between `fork` and `exec`.
+//! The few system calls for which Rust has no safe form.
 //!
-//! Lives here: the only unsafe code of this crate.
+//! Lives here: all unsafe code of this crate: what a new process does between `fork` and `exec`, watching a pidfd.
 //! Does not live here: which program runs with what (`environment`), who waits for it (`child`).
 
 use std::fs;
@@ -12,6 +12,8 @@ use std::process::Command;
 
 use rustix::io::{Errno, FdFlags, dup2, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The descriptor at which an instance finds its end of the socket pair. It is low because Node marks only the first
 /// descriptors as not to be inherited by the function's own children.
@@ -86,4 +88,15 @@ pub(super) fn keep_inherited_descriptors_private() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has the event loop watch a pidfd, which becomes readable when its process ends.
+#[expect(
+    unsafe_code,
+    reason = "the event loop must be promised that its descriptor stays open"
+)]
+pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` names the same descriptor and keeps it open until it is dropped, and the `AsyncFd` owns it.
+    let watched = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+    watched.map_err(io::Error::from)
 }
