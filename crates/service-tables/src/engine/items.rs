@@ -25,11 +25,11 @@ pub struct Items {
 
 /// What is to become of an item.
 #[derive(Debug)]
-pub enum Change {
+pub enum Change<'a> {
     /// It is as it was.
     Keep,
     /// It becomes this.
-    Put(Attributes),
+    Put(&'a Attributes),
     /// It goes.
     Delete,
 }
@@ -113,12 +113,12 @@ impl Items {
     ///
     /// # Errors
     /// [`ChangeError`]; after [`AccessError::Commit`] see [`CommitError`] for what is known.
-    pub async fn change<T, R: std::error::Error + 'static>(
+    pub async fn change<'c, T, R: std::error::Error + 'static>(
         &self,
         table: &Table,
         key: &ItemKey,
         depends: Depends,
-        decide: impl Fn(Option<&Attributes>) -> Result<(Change, T), R>,
+        decide: impl Fn(Option<&Attributes>) -> Result<(Change<'c>, T), R>,
     ) -> Result<(T, Option<Attributes>), ChangeError<R>> {
         let turn = match depends {
             Depends::OnNothing => self.writers.share(key.partition()).await,
@@ -157,7 +157,7 @@ fn batch(
     key: &ItemKey,
     depends: Depends,
     found: Option<Bytes>,
-    change: &Change,
+    change: &Change<'_>,
 ) -> Option<Batch> {
     let item_key = Bytes::copy_from_slice(key.as_bytes());
     let mut batch = Batch::new().check_present(table.items.clone());

@@ -1,0 +1,17 @@
+//! The language of expressions.
+//!
+//! Lives here: from a text to tokens, a tree, a checked condition; what a condition comes to for an item.
+//! Does not live here: which operation takes which expression (`operations`).
+//!
+//! The way of a condition: `lexer` → `parser` → `check` (placeholders resolved, operands typed, DynamoDB's words for
+//! what is wrong) → `condition`, which judges items, or `key_condition`, which becomes a range of keys.
+
+pub mod check;
+pub mod condition;
+pub mod key_condition;
+pub mod lexer;
+pub mod parser;
+pub mod placeholders;
+pub mod projection;
+pub mod reserved;
+pub mod syntax;

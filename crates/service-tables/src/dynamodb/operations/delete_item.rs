@@ -1,0 +1,38 @@
+//! `DeleteItem`.
+//!
+//! Lives here: its members, its checks in the service's order, the write.
+//! Does not live here: what writes have in common (`writes`).
+
+use super::Context;
+use super::writes::WriteFields;
+use crate::dynamodb::fault::Fault;
+use crate::dynamodb::fields::Fields;
+use crate::dynamodb::item_keys;
+use crate::engine::items::Change;
+use crate::engine::value::Attributes;
+
+pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
+    let write = WriteFields::take(&mut fields)?;
+    let key = fields.attributes("Key")?;
+    if key.is_none() {
+        fields.violation(None, "key", "not be null");
+    }
+    fields.finish()?;
+    write.judge_expressions()?;
+    let key = key.unwrap_or_else(|| Ok(Attributes::new()))?;
+    write.judge_return_values()?;
+    let table_name = write.table_name.clone();
+    let write = write.read_expressions()?;
+
+    let table = context.table(&table_name).await?;
+    write.expressions.judge_key_paths(&table)?;
+    let key = item_keys::of_key(&table, &key)?;
+    let ((), before) = context
+        .items
+        .change(&table, &key, write.depends(), |existing| {
+            write.decide(existing)?;
+            Ok((Change::Delete, ()))
+        })
+        .await?;
+    Ok(write.answer(&table_name, before.as_ref(), 0))
+}

@@ -1,0 +1,57 @@
+//! `GetItem`.
+//!
+//! Lives here: its members, its checks in the service's order, the answer.
+//! Does not live here: projections (`expressions`).
+
+use super::Context;
+use super::expression_fields::{ExpressionFields, Takes};
+use crate::dynamodb::capacity::{self, Consistency, Units, Wanted};
+use crate::dynamodb::fault::Fault;
+use crate::dynamodb::fields::Fields;
+use crate::dynamodb::{item_keys, json_write};
+use crate::engine::codec;
+use crate::engine::items::AccessError;
+use crate::engine::value::Attributes;
+
+pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
+    let wanted = Wanted::take(&mut fields)?;
+    let table_name = fields.table_name()?;
+    let key = fields.attributes("Key")?;
+    if key.is_none() {
+        fields.violation(None, "key", "not be null");
+    }
+    let consistency = Consistency::take(&mut fields)?;
+    let expressions = ExpressionFields::take(&mut fields, Takes::Projection)?;
+    fields.finish()?;
+    expressions.judge(Takes::Projection)?;
+    let key = key.unwrap_or_else(|| Ok(Attributes::new()))?;
+    let expressions = expressions.read()?;
+
+    let table = context.table(&table_name).await?;
+    let key = item_keys::of_key(&table, &key)?;
+    expressions.judge_key_paths(&table)?;
+    let found = context.items.get(&key).await?;
+
+    let mut out = Vec::with_capacity(found.as_ref().map_or(64, |bytes| bytes.len() * 2 + 64));
+    out.push(b'{');
+    if let Some(bytes) = &found {
+        out.extend_from_slice(b"\"Item\":");
+        match &expressions.projection {
+            None => json_write::encoded_item(&mut out, bytes).map_err(AccessError::from)?,
+            Some(projection) => {
+                let item = codec::decode(bytes).map_err(AccessError::from)?;
+                json_write::attributes(&mut out, &projection.apply(&item));
+            }
+        }
+    }
+    if wanted != Wanted::Nothing {
+        if found.is_some() {
+            out.push(b',');
+        }
+        let size = found.as_deref().map_or(Ok(0), codec::size_of);
+        let units = Units::of_read(size.map_err(AccessError::from)?, consistency);
+        capacity::write(&mut out, wanted, &table_name, units);
+    }
+    out.push(b'}');
+    Ok(out)
+}

@@ -1,0 +1,76 @@
+//! The operations.
+//!
+//! Lives here: the table of those that are carried out, what they all are given.
+//! Does not live here: what they share in judging (`fields`, `item_keys`, `expressions`).
+
+mod create_table;
+mod delete_item;
+mod expression_fields;
+mod get_item;
+mod pages;
+mod put_item;
+mod query;
+mod scan;
+mod tables;
+mod writes;
+
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use model::ids::{AccountId, Region};
+
+use super::fault::Fault;
+use super::fields::Fields;
+use crate::engine::catalogue::Catalogue;
+use crate::engine::items::Items;
+
+pub(crate) use create_table::TableWish;
+pub(crate) use tables::PROTECTED;
+
+/// What an operation works with.
+pub(super) struct Context<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) items: &'a Items,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) random: &'a dyn Random,
+    pub(super) account: &'a AccountId,
+    pub(super) region: &'a Region,
+}
+
+impl Context<'_> {
+    /// The table of an operation on items.
+    async fn table(
+        &self,
+        name: &str,
+    ) -> Result<std::sync::Arc<crate::engine::table::Table>, Fault> {
+        let found = self.catalogue.find(self.account, self.region, name).await?;
+        found.ok_or_else(Fault::no_table)
+    }
+}
+
+/// Runs an operation; none when it is not carried out here.
+pub(super) async fn run(
+    context: &Context<'_>,
+    operation: &str,
+    body: &[u8],
+) -> Option<Result<Vec<u8>, Fault>> {
+    macro_rules! run {
+        ($name:literal, $function:path) => {
+            match Fields::read($name, body) {
+                Ok(fields) => $function(context, fields).await,
+                Err(fault) => Err(fault),
+            }
+        };
+    }
+    Some(match operation {
+        "GetItem" => run!("GetItem", get_item::run),
+        "PutItem" => run!("PutItem", put_item::run),
+        "DeleteItem" => run!("DeleteItem", delete_item::run),
+        "Query" => run!("Query", query::run),
+        "Scan" => run!("Scan", scan::run),
+        "CreateTable" => run!("CreateTable", create_table::run),
+        "DescribeTable" => run!("DescribeTable", tables::describe),
+        "ListTables" => run!("ListTables", tables::list),
+        "DeleteTable" => run!("DeleteTable", tables::delete),
+        _ => return None,
+    })
+}

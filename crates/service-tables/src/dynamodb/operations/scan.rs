@@ -1,0 +1,97 @@
+//! `Scan`.
+//!
+//! Lives here: segments, and the range that a scan walks.
+//! Does not live here: reading pages (`pages`).
+
+use store::{Direction, Range};
+
+use super::Context;
+use super::expression_fields::Takes;
+use super::pages::{PageFields, invalid_start};
+use crate::dynamodb::fault::Fault;
+use crate::dynamodb::fields::Fields;
+use crate::dynamodb::item_keys;
+use crate::engine::table::{ItemKey, Table};
+
+/// Amazon DynamoDB API Reference, `Scan`: `TotalSegments`.
+const SEGMENTS_MAX: i64 = 1_000_000;
+
+/// One of several parts of a table.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    index: i64,
+    total: i64,
+}
+
+pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
+    let mut page = PageFields::take(&mut fields, Takes::Scan)?;
+    let total = fields.integer_within("TotalSegments", "totalSegments", 1, SEGMENTS_MAX)?;
+    let index = fields.integer_within("Segment", "segment", 0, SEGMENTS_MAX - 1)?;
+    fields.finish()?;
+    let start_key = page.judge()?;
+    let segment = segment(index, total)?;
+    let table_name = page.table_name.clone();
+    let request = page.read()?;
+
+    let table = context.table(&table_name).await?;
+    let mut range = range_of(&table, segment);
+    if let Some(key) = start_key {
+        let key = item_keys::of_key(&table, &key).map_err(|fault| invalid_start(&fault.message))?;
+        judge_start(&range, &key, segment)?;
+        range = range.after(key.as_bytes());
+    }
+    request.expressions.judge_key_paths(&table)?;
+    request
+        .answer(context, &table, range, Direction::Forward)
+        .await
+}
+
+fn segment(index: Option<i64>, total: Option<i64>) -> Result<Segment, Fault> {
+    match (index, total) {
+        (None, None) => Ok(Segment { index: 0, total: 1 }),
+        (Some(_), None) => Err(Fault::validation(
+            "The TotalSegments parameter is required but was not present in the request when Segment parameter is present",
+        )),
+        (None, Some(_)) => Err(Fault::validation(
+            "The Segment parameter is required but was not present in the request when parameter TotalSegments is present",
+        )),
+        (Some(index), Some(total)) if total <= index => Err(Fault::validation(format!(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: {index} is not less than TotalSegments: {total}"
+        ))),
+        (Some(index), Some(total)) => Ok(Segment { index, total }),
+    }
+}
+
+/// A segment is a range of partition hashes: segments share nothing, and together they are the table.
+fn range_of(table: &Table, segment: Segment) -> Range {
+    let whole = Range::of_prefix(table.items.clone());
+    let bound = |index: i64| {
+        // Rounded down; within 32 bits, since `index` is less than `total` wherever the bound is used.
+        let hash = (i128::from(index) << 32) / i128::from(segment.total);
+        let hash = u32::try_from(hash).unwrap_or(u32::MAX);
+        [&table.items[..], &hash.to_be_bytes()].concat()
+    };
+    let mut range = whole;
+    if 0 < segment.index {
+        range.start = bound(segment.index);
+    }
+    if segment.index + 1 < segment.total {
+        range.end = Some(bound(segment.index + 1));
+    }
+    range
+}
+
+fn judge_start(range: &Range, key: &ItemKey, segment: Segment) -> Result<(), Fault> {
+    let before = key.as_bytes() < range.start.as_slice();
+    let behind = range
+        .end
+        .as_deref()
+        .is_some_and(|end| end <= key.as_bytes());
+    if before || behind {
+        return Err(invalid_start(&format!(
+            "Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: {} Segment: {}",
+            segment.total, segment.index
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! What the operations that write one item have in common.
+//!
+//! Lives here: their shared members, and the pure decision on the item that is there.
+//! Does not live here: carrying it out (`engine::items`).
+
+use super::expression_fields::{ExpressionFields, Expressions, Takes};
+use crate::dynamodb::capacity::{self, Units, Wanted};
+use crate::dynamodb::expressions::condition::Condition;
+use crate::dynamodb::fault::{Fault, Kind};
+use crate::dynamodb::fields::Fields;
+use crate::dynamodb::json_write;
+use crate::engine::items::{ChangeError, Depends};
+use crate::engine::value::{self, Attributes};
+
+/// The members that all of them take.
+#[derive(Debug)]
+pub(super) struct WriteFields {
+    pub(super) table_name: String,
+    pub(super) capacity: Wanted,
+    pub(super) return_values: Returned,
+    expressions: ExpressionFields,
+    returns_unfit: bool,
+}
+
+/// Which item is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Returned {
+    Nothing,
+    AllOld,
+}
+
+impl WriteFields {
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, Fault> {
+        let capacity = Wanted::take(fields)?;
+        let table_name = fields.table_name()?;
+        let allowed = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
+        let returned = fields.one_of("ReturnValues", "returnValues", &allowed)?;
+        // Sizes of item collections are told for tables with local secondary indexes alone, and there are none here.
+        let allowed = ["SIZE", "NONE"];
+        fields.one_of(
+            "ReturnItemCollectionMetrics",
+            "returnItemCollectionMetrics",
+            &allowed,
+        )?;
+        let allowed = ["ALL_OLD", "NONE"];
+        let on_failure = fields.one_of(
+            "ReturnValuesOnConditionCheckFailure",
+            "returnValuesOnConditionCheckFailure",
+            &allowed,
+        )?;
+        if on_failure == Some("ALL_OLD") {
+            return Err(Fault::not_implemented(
+                fields.operation(),
+                "ReturnValuesOnConditionCheckFailure",
+            ));
+        }
+        Ok(Self {
+            table_name,
+            capacity,
+            return_values: match returned {
+                Some("ALL_OLD") => Returned::AllOld,
+                _ => Returned::Nothing,
+            },
+            returns_unfit: !matches!(returned, None | Some("ALL_OLD" | "NONE")),
+            expressions: ExpressionFields::take(fields, Takes::Condition)?,
+        })
+    }
+
+    pub(super) fn judge_expressions(&self) -> Result<(), Fault> {
+        self.expressions.judge(Takes::Condition)
+    }
+
+    pub(super) fn judge_return_values(&self) -> Result<(), Fault> {
+        if self.returns_unfit {
+            return Err(Fault::validation(
+                "ReturnValues can only be ALL_OLD or NONE",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_expressions(self) -> Result<Write, Fault> {
+        Ok(Write {
+            capacity: self.capacity,
+            return_values: self.return_values,
+            expressions: self.expressions.read()?,
+        })
+    }
+}
+
+/// A write that is fit to be carried out.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) capacity: Wanted,
+    pub(super) return_values: Returned,
+    pub(super) expressions: Expressions,
+}
+
+impl Write {
+    /// What must be known of the item that is there.
+    pub(super) fn depends(&self) -> Depends {
+        let blind = self.capacity == Wanted::Nothing
+            && self.return_values == Returned::Nothing
+            && self.expressions.condition.is_none();
+        if blind {
+            Depends::OnNothing
+        } else {
+            Depends::OnTheItem
+        }
+    }
+
+    /// Refuses the write if its condition does not hold for the item that is there.
+    pub(super) fn decide(&self, existing: Option<&Attributes>) -> Result<(), Fault> {
+        let nothing = Attributes::new();
+        let item = existing.unwrap_or(&nothing);
+        let holds = |condition: &Condition| condition.holds(item);
+        if self.expressions.condition.as_ref().is_none_or(holds) {
+            return Ok(());
+        }
+        Err(Fault {
+            kind: Kind::ConditionalCheckFailed,
+            message: "The conditional request failed".to_owned(),
+        })
+    }
+
+    /// The answer, given the item that was there and what is there now.
+    pub(super) fn answer(
+        &self,
+        table_name: &str,
+        before: Option<&Attributes>,
+        bytes_after: usize,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        out.push(b'{');
+        if let (Returned::AllOld, Some(before)) = (self.return_values, before) {
+            out.extend_from_slice(b"\"Attributes\":");
+            json_write::attributes(&mut out, before);
+        }
+        if self.capacity != Wanted::Nothing {
+            if 1 < out.len() {
+                out.push(b',');
+            }
+            let bytes = before.map_or(0, value::size).max(bytes_after);
+            capacity::write(&mut out, self.capacity, table_name, Units::of_write(bytes));
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+impl From<ChangeError<Fault>> for Fault {
+    fn from(error: ChangeError<Self>) -> Self {
+        match error {
+            ChangeError::Refused(fault) => fault,
+            ChangeError::NoTable => Self::no_table(),
+            ChangeError::Items(error) => error.into(),
+            error @ ChangeError::Contended => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The service as the door sees it.
+//!
+//! Lives here: which operation a request names, and the frame of every answer.
+//! Does not live here: the operations (`operations`), signatures and request ids (`gateway::service_door`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use interfaces::resource_provider::ResourceProvider;
+use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use model::ids::{AccountId, Region};
+use store::Store;
+
+use super::fault::{Fault, Kind};
+use super::operations::{self, Context};
+use crate::engine::catalogue::{self, Catalogue};
+use crate::engine::items::Items;
+use crate::resources::Tables;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+
+/// The operations of DynamoDB that are not carried out here. Each is refused by name.
+const NOT_IMPLEMENTED: &[&str] = &[
+    "BatchExecuteStatement",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "CreateBackup",
+    "CreateGlobalTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DescribeBackup",
+    "DescribeContinuousBackups",
+    "DescribeContributorInsights",
+    "DescribeEndpoints",
+    "DescribeExport",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeLimits",
+    "DescribeTableReplicaAutoScaling",
+    "DescribeTimeToLive",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "ExportTableToPointInTime",
+    "GetResourcePolicy",
+    "ImportTable",
+    "ListBackups",
+    "ListContributorInsights",
+    "ListExports",
+    "ListGlobalTables",
+    "ListImports",
+    "ListTagsOfResource",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "TagResource",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "UntagResource",
+    "UpdateContinuousBackups",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateItem",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTable",
+    "UpdateTableReplicaAutoScaling",
+    "UpdateTimeToLive",
+];
+
+/// DynamoDB. Clones share everything.
+#[derive(Clone)]
+pub struct Service {
+    catalogue: Arc<Catalogue>,
+    items: Items,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Service {
+    /// DynamoDB over this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            catalogue: Arc::new(Catalogue::new(Arc::clone(&store))),
+            items: Items::new(store),
+            clock,
+            random,
+        }
+    }
+
+    /// Makes, changes and deletes the tables of templates.
+    #[must_use]
+    pub fn provider(&self) -> Arc<dyn ResourceProvider> {
+        Arc::new(Tables::new(
+            Arc::clone(&self.catalogue),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.random),
+        ))
+    }
+
+    /// Removes what tables that were deleted before a crash have left on the disk. Nobody can see it, so this may run
+    /// beside everything else.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn purge(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<(), catalogue::Error> {
+        self.catalogue.purge(account, region).await
+    }
+
+    async fn answer(&self, call: ServiceCall) -> ServiceAnswer {
+        match self.carry_out(&call).await {
+            Ok(body) => framed(200, body),
+            Err(fault) => framed(fault.kind.status(), fault.to_json()),
+        }
+    }
+
+    async fn carry_out(&self, call: &ServiceCall) -> Result<Vec<u8>, Fault> {
+        let target = call
+            .headers
+            .get("x-amz-target")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|target| target.strip_prefix(TARGET_PREFIX))
+            .unwrap_or_default();
+        let context = Context {
+            catalogue: &self.catalogue,
+            items: &self.items,
+            clock: &*self.clock,
+            random: &*self.random,
+            account: &call.account,
+            region: &call.region,
+        };
+        match operations::run(&context, target, &call.body).await {
+            Some(answered) => answered,
+            None => Err(unknown(target)),
+        }
+    }
+}
+
+impl CloudService for Service {
+    fn signing_name(&self) -> &'static str {
+        "dynamodb"
+    }
+
+    fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
+        Box::pin(self.answer(call))
+    }
+}
+
+fn unknown(target: &str) -> Fault {
+    let message = if NOT_IMPLEMENTED.binary_search(&target).is_ok() {
+        format!("The operation {target} is not implemented by Cloudless yet")
+    } else {
+        String::new()
+    };
+    Fault {
+        kind: Kind::UnknownOperation,
+        message,
+    }
+}
+
+fn framed(status: u16, body: Vec<u8>) -> ServiceAnswer {
+    // SDKs check it: the header is how DynamoDB tells a damaged answer from a whole one.
+    let checksum = crc32fast::hash(&body);
+    ServiceAnswer {
+        status,
+        headers: vec![
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("x-amz-crc32", checksum.to_string()),
+        ],
+        body: Bytes::from(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_what_is_not_implemented_is_sorted() {
+        assert!(NOT_IMPLEMENTED.is_sorted());
+    }
+}

@@ -1,0 +1,422 @@
+//! `AWS::DynamoDB::Table`: tables that templates ask for.
+//!
+//! Lives here: which properties are carried out, what a change takes, making, changing and deleting the table.
+//! Does not live here: what a table may look like (`dynamodb::operations`), the order of resources (`deployment`).
+//!
+//! Contract: AWS CloudFormation Template Reference, `AWS::DynamoDB::Table`.
+//!
+//! | property | here |
+//! | --- | --- |
+//! | `TableName`, `AttributeDefinitions`, `KeySchema`, `DeletionProtectionEnabled`, `Tags` | carried out |
+//! | `BillingMode`, `ProvisionedThroughput`, `TableClass` | kept and shown; no throughput is enforced, nothing is billed |
+//! | `SSESpecification`, `ContributorInsightsSpecification`, `WarmThroughput` | accepted: nothing of them can be observed through the API that is carried out |
+//! | `PointInTimeRecoverySpecification`, `OnDemandThroughput` | a warning: no backup is kept, no ceiling is enforced |
+//! | `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use interfaces::BoxFuture;
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use interfaces::resource_provider::{
+    Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
+};
+use model::problem::Severity;
+use serde_json::{Map, Value};
+
+use crate::dynamodb::fault::Fault;
+use crate::dynamodb::templates::{PROTECTED, read_table};
+use crate::engine::catalogue::{Catalogue, Error};
+use crate::engine::table::{Descriptor, Table};
+use crate::engine::table_id::TableId;
+
+const TABLE: &str = "AWS::DynamoDB::Table";
+
+/// What becomes a table.
+const CARRIED_OUT: [&str; 8] = [
+    "TableName",
+    "AttributeDefinitions",
+    "KeySchema",
+    "BillingMode",
+    "ProvisionedThroughput",
+    "DeletionProtectionEnabled",
+    "TableClass",
+    "Tags",
+];
+
+/// What nobody can tell from its absence here.
+const WITHOUT_EFFECT: [&str; 3] = [
+    "SSESpecification",
+    "ContributorInsightsSpecification",
+    "WarmThroughput",
+];
+
+/// What is missing, and what that means.
+const MISSING: [(&str, Severity, &str); 9] = [
+    (
+        "PointInTimeRecoverySpecification",
+        Severity::Warning,
+        "no backups are kept, so there is no earlier point in time to restore",
+    ),
+    (
+        "OnDemandThroughput",
+        Severity::Warning,
+        "no request is throttled, also above this ceiling",
+    ),
+    (
+        "GlobalSecondaryIndexes",
+        Severity::Error,
+        "the table is made without its global secondary indexes, and queries that name one are refused",
+    ),
+    (
+        "LocalSecondaryIndexes",
+        Severity::Error,
+        "the table is made without its local secondary indexes, and queries that name one are refused",
+    ),
+    (
+        "StreamSpecification",
+        Severity::Error,
+        "the table is made without a stream: nothing is invoked when items change",
+    ),
+    (
+        "TimeToLiveSpecification",
+        Severity::Error,
+        "items do not expire",
+    ),
+    (
+        "KinesisStreamSpecification",
+        Severity::Error,
+        "changes of items are not sent to the stream",
+    ),
+    (
+        "ImportSourceSpecification",
+        Severity::Error,
+        "the table is made empty",
+    ),
+    (
+        "ResourcePolicy",
+        Severity::Error,
+        "the policy allows and denies nothing",
+    ),
+];
+
+/// Tags by which a table is known to belong to a resource of a template, as CloudFormation sets them.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+const LOGICAL_ID_TAG: &str = "aws:cloudformation:logical-id";
+
+/// The provider of tables.
+pub(crate) struct Tables {
+    catalogue: Arc<Catalogue>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Tables {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            catalogue,
+            clock,
+            random,
+        }
+    }
+
+    fn descriptor(&self, request: &ResourceRequest) -> Result<Descriptor, ProviderError> {
+        let body = wish(&request.properties, Some(&request.generated_name));
+        let mut descriptor = read_table(&body, TableId::draw(&*self.random), self.clock.now())
+            .map_err(|fault| failed(&fault))?;
+        descriptor.tags.extend(ownership(request));
+        Ok(descriptor)
+    }
+
+    async fn create_table(&self, request: &ResourceRequest) -> Result<Made, ProviderError> {
+        let descriptor = self.descriptor(request)?;
+        let name = descriptor.name.clone();
+        let created = self
+            .catalogue
+            .create(&request.account, &request.region, descriptor)
+            .await;
+        match created {
+            Ok(table) => Ok(made(&table)),
+            Err(Error::Exists) => self.found_again(request, &name).await,
+            Err(error) => Err(refused(&name, error)),
+        }
+    }
+
+    /// A table of this name is there: ours from before a crash, or somebody else's.
+    async fn found_again(
+        &self,
+        request: &ResourceRequest,
+        name: &str,
+    ) -> Result<Made, ProviderError> {
+        let found = self
+            .catalogue
+            .find(&request.account, &request.region, name)
+            .await
+            .map_err(|error| refused(name, error))?;
+        let ours = |table: &Arc<Table>| {
+            let tags = &table.descriptor.tags;
+            ownership(request)
+                .iter()
+                .all(|(key, value)| tags.get(key) == Some(value))
+        };
+        match found.filter(ours) {
+            Some(table) => Ok(made(&table)),
+            None => Err(refused(name, Error::Exists)),
+        }
+    }
+
+    async fn update_table(
+        &self,
+        name: &str,
+        request: &ResourceRequest,
+    ) -> Result<Made, ProviderError> {
+        let wished = self.descriptor(request)?;
+        let altered = self
+            .catalogue
+            .alter(&request.account, &request.region, name, |descriptor| {
+                descriptor.billing = wished.billing;
+                descriptor.deletion_protection = wished.deletion_protection;
+                descriptor.class = wished.class;
+                descriptor.tags = wished.tags;
+            })
+            .await;
+        match altered {
+            Ok(table) => Ok(made(&table)),
+            Err(error) => Err(refused(name, error)),
+        }
+    }
+
+    async fn delete_table(
+        &self,
+        name: &str,
+        request: &ResourceRequest,
+    ) -> Result<(), ProviderError> {
+        let (account, region) = (&request.account, &request.region);
+        match self.catalogue.delete(account, region, name).await {
+            Ok(_) | Err(Error::Missing) => {}
+            Err(error) => return Err(refused(name, error)),
+        }
+        let purged = self.catalogue.purge(account, region).await;
+        purged.map_err(|error| refused(name, error))
+    }
+}
+
+impl ResourceProvider for Tables {
+    fn resource_types(&self) -> &[&'static str] {
+        &[TABLE]
+    }
+
+    fn check(&self, _resource_type: &str, properties: &Properties) -> Vec<PropertyProblem> {
+        let mut problems: Vec<_> = properties
+            .keys()
+            .filter_map(|name| property_problem(name))
+            .collect();
+        // A name stands in for the one that will be generated; time and identity do not matter to the judgement.
+        let body = wish(properties, Some("generated"));
+        if let Err(fault) = read_table(
+            &body,
+            TableId::from_bytes([0; 16]),
+            model::time::Timestamp::from_micros(0),
+        ) {
+            problems.push(PropertyProblem {
+                path: Vec::new(),
+                severity: Severity::Error,
+                title: "DynamoDB would refuse this table".to_owned(),
+                cause: Some(fault.message),
+                help: None,
+            });
+        }
+        problems
+    }
+
+    fn foresee(&self, request: &ResourceRequest) -> Made {
+        let name = request
+            .properties
+            .get("TableName")
+            .and_then(Value::as_str)
+            .unwrap_or(&request.generated_name);
+        let arn = model::arn::Arn::new(
+            "dynamodb",
+            &request.region,
+            &request.account,
+            format!("table/{name}"),
+        );
+        Made {
+            physical_id: name.to_owned(),
+            attributes: attributes(&arn.to_string()),
+        }
+    }
+
+    fn plan_update(&self, _resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
+        let changed: Vec<_> = CARRIED_OUT
+            .into_iter()
+            .filter(|name| old.get(*name) != new.get(*name))
+            .collect();
+        let replaces = changed.contains(&"TableName") || changed.contains(&"KeySchema");
+        if replaces || key_types(old) != key_types(new) {
+            UpdatePlan::Replace
+        } else if changed.is_empty() {
+            UpdatePlan::Nothing
+        } else {
+            UpdatePlan::InPlace
+        }
+    }
+
+    fn create<'a>(
+        &'a self,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(self.create_table(request))
+    }
+
+    fn update<'a>(
+        &'a self,
+        physical_id: &'a str,
+        _old: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(self.update_table(physical_id, request))
+    }
+
+    fn delete<'a>(
+        &'a self,
+        physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.delete_table(physical_id, request))
+    }
+}
+
+fn property_problem(name: &str) -> Option<PropertyProblem> {
+    if CARRIED_OUT.contains(&name) || WITHOUT_EFFECT.contains(&name) {
+        return None;
+    }
+    let known = MISSING.iter().find(|(missing, _, _)| *missing == name);
+    let (severity, title, cause) = match known {
+        Some((_, severity, cause)) => (
+            *severity,
+            format!("`{name}` of a table is not implemented yet"),
+            *cause,
+        ),
+        None => (
+            Severity::Error,
+            format!("a table has no property `{name}`"),
+            "CloudFormation refuses properties that it does not know",
+        ),
+    };
+    Some(PropertyProblem {
+        path: vec![name.to_owned()],
+        severity,
+        title,
+        cause: Some(cause.to_owned()),
+        help: None,
+    })
+}
+
+/// The body of the `CreateTable` that these properties come to.
+fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec<u8> {
+    let mut body: Map<String, Value> = properties
+        .iter()
+        .filter(|(name, _)| CARRIED_OUT.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let (None, Some(name)) = (body.get("TableName"), generated_name) {
+        body.insert("TableName".to_owned(), name.into());
+    }
+    keep_key_definitions(&mut body);
+    // Parameters of templates are texts; CloudFormation takes them for numbers where numbers are wanted.
+    if let Some(Value::Object(units)) = body.get_mut("ProvisionedThroughput") {
+        for unit in units.values_mut() {
+            if let Some(number) = unit
+                .as_str()
+                .and_then(|text| text.trim().parse::<u64>().ok())
+            {
+                *unit = number.into();
+            }
+        }
+    }
+    Value::Object(body).to_string().into_bytes()
+}
+
+/// Leaves out definitions that only an index needs: a table without its indexes must not have them.
+fn keep_key_definitions(body: &mut Map<String, Value>) {
+    fn name(entry: &Value) -> Option<&str> {
+        entry.get("AttributeName")?.as_str()
+    }
+    let keys: Vec<String> = match body.get("KeySchema") {
+        Some(Value::Array(entries)) => entries.iter().filter_map(name).map(str::to_owned).collect(),
+        _ => return,
+    };
+    if let Some(Value::Array(definitions)) = body.get_mut("AttributeDefinitions") {
+        definitions
+            .retain(|entry| name(entry).is_none_or(|name| keys.iter().any(|key| key == name)));
+    }
+}
+
+/// The types of the key attributes: to edit one takes another table.
+fn key_types(properties: &Properties) -> BTreeMap<String, Value> {
+    let body: Map<String, Value> =
+        serde_json::from_slice(&wish(properties, None)).unwrap_or_default();
+    let definitions = body.get("AttributeDefinitions").and_then(Value::as_array);
+    definitions
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.get("AttributeName")?.as_str()?;
+            Some((name.to_owned(), entry.get("AttributeType")?.clone()))
+        })
+        .collect()
+}
+
+fn ownership(request: &ResourceRequest) -> [(String, String); 2] {
+    [
+        (STACK_TAG.to_owned(), request.stack.to_string()),
+        (LOGICAL_ID_TAG.to_owned(), request.logical_id.to_string()),
+    ]
+}
+
+fn made(table: &Table) -> Made {
+    Made {
+        physical_id: table.name().to_owned(),
+        attributes: attributes(&table.arn),
+    }
+}
+
+/// `StreamArn` is not among them: there are no streams yet.
+fn attributes(arn: &str) -> Properties {
+    Properties::from_iter([("Arn".to_owned(), Value::from(arn))])
+}
+
+fn failed(fault: &Fault) -> ProviderError {
+    ProviderError {
+        message: fault.message.clone(),
+    }
+}
+
+fn refused(name: &str, error: Error) -> ProviderError {
+    ProviderError {
+        message: match error {
+            Error::Exists => format!("Table already exists: {name}"),
+            Error::Missing => format!("Requested resource not found: Table: {name} not found"),
+            Error::Protected => PROTECTED.to_owned(),
+            error @ (Error::Read(_)
+            | Error::Commit(_)
+            | Error::Descriptor(_)
+            | Error::Format(_)
+            | Error::Key(_)) => {
+                // Whoever deploys sees the message alone; the chain is for the log.
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    table = name,
+                    "a table could not be deployed"
+                );
+                error.to_string()
+            }
+        },
+    }
+}
