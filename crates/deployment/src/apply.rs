@@ -17,7 +17,7 @@ use interfaces::resource_provider::{
     Properties, PropertyProblem, ResourceProvider, ResourceRequest,
 };
 use model::ids::LogicalId;
-use model::problem::{Problem, Severity, any_error};
+use model::problem::{Place, Problem, Severity, any_error};
 use serde_json::Value;
 use store::Store;
 use tokio::sync::Mutex;
@@ -95,6 +95,7 @@ impl Deployer {
             context,
             environment: &environment,
             exports: &exports,
+            dependencies: &order.dependencies,
             standing: BTreeMap::new(),
             resources: Vec::new(),
             changes: Changes::default(),
@@ -149,6 +150,7 @@ pub(crate) struct Run<'a> {
     pub(crate) context: Context<'a>,
     pub(crate) environment: &'a Environment,
     pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
+    dependencies: &'a BTreeMap<LogicalId, BTreeMap<LogicalId, Place>>,
     pub(crate) records: BTreeMap<LogicalId, ResourceRecord>,
     pub(crate) standing: BTreeMap<LogicalId, Standing>,
     pub(crate) resources: Vec<DeployedResource>,
@@ -223,7 +225,8 @@ impl Run<'_> {
             self.standing.get(&needed) == Some(&Standing::Gone)
         });
         if let Some(gone) = gone {
-            let problem = skipped(resource, &gone.name).at(&gone.place);
+            let needed = format!("`{}`", gone.name);
+            let problem = skipped(resource, &needed).at(&gone.place);
             self.skip(id, problem);
             return None;
         }
@@ -235,7 +238,8 @@ impl Run<'_> {
         match value {
             Some(Value::Object(properties)) if !failed => Some(properties),
             Some(_) | None if problems.is_empty() => {
-                let problem = skipped(resource, "what it refers to");
+                // The failure was not its own: something that it refers to is gone.
+                let problem = self.skipped_by_reference(resource);
                 self.skip(id, problem);
                 None
             }
@@ -244,6 +248,18 @@ impl Run<'_> {
                 self.fail(id);
                 None
             }
+        }
+    }
+
+    fn skipped_by_reference(&self, resource: &Resource) -> Problem {
+        let needed = self.dependencies.get(&resource.logical_id);
+        let gone = needed
+            .into_iter()
+            .flatten()
+            .find(|(needed, _)| self.standing.get(*needed) == Some(&Standing::Gone));
+        match gone {
+            Some((needed, place)) => skipped(resource, &format!("`{needed}`")).at(place),
+            None => skipped(resource, "a condition or parameter"),
         }
     }
 

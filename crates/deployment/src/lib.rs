@@ -15,6 +15,8 @@ mod revision;
 mod scope;
 mod state;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub use apply::Deployer;
 pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};

@@ -36,7 +36,7 @@ pub(crate) fn decide(
         return Step::Create;
     };
     match &old.phase {
-        Phase::Failed | Phase::Creating { .. } => Step::Create,
+        Phase::Failed | Phase::Creating { .. } | Phase::Deleting { .. } => Step::Create,
         Phase::Made { .. } | Phase::Updating { .. } if old.resource_type != resource_type => {
             Step::Replace
         }

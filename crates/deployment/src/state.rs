@@ -114,6 +114,13 @@ pub(crate) enum Phase {
         /// The properties that it is to have.
         next: Properties,
     },
+    /// A provider was asked to delete it.
+    Deleting {
+        /// What `Ref` gave.
+        physical_id: String,
+        /// What `GetAtt` gave.
+        attributes: Properties,
+    },
 }
 
 /// A resource that another takes the place of.
@@ -157,6 +164,10 @@ impl ResourceRecord {
                 physical_id,
                 attributes,
                 ..
+            }
+            | Phase::Deleting {
+                physical_id,
+                attributes,
             } => Some(Made {
                 physical_id: physical_id.clone(),
                 attributes: attributes.clone(),

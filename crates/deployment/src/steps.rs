@@ -4,7 +4,7 @@
 //! Does not live here: which step is taken (`plan`), in which order (`apply`).
 
 use cloudformation::template::{Policy, Resource};
-use interfaces::resource_provider::{ProviderError, ResourceProvider};
+use interfaces::resource_provider::{Made, ProviderError, ResourceProvider};
 use model::ids::LogicalId;
 use model::problem::Problem;
 use store::Batch;
@@ -76,7 +76,18 @@ impl Run<'_> {
         provider: &dyn ResourceProvider,
     ) -> Result<(), StateError> {
         let id = &resource.logical_id;
-        record.phase = Phase::Creating { replaces: None };
+        // What a replacement was to take the place of must still go when it is made at last.
+        let replaces = match self.records.get(id).map(|old| &old.phase) {
+            Some(Phase::Creating { replaces }) => replaces.clone(),
+            Some(
+                Phase::Failed
+                | Phase::Made { .. }
+                | Phase::Updating { .. }
+                | Phase::Deleting { .. },
+            )
+            | None => None,
+        };
+        record.phase = Phase::Creating { replaces };
         self.record(id, record.clone()).await?;
         match self.make(id, &record, provider).await? {
             Ok(made) => {
@@ -197,21 +208,19 @@ impl Run<'_> {
             match &record.phase {
                 Phase::Made { .. } | Phase::Failed => {}
                 Phase::Creating { replaces } => {
-                    let list = match replaces {
-                        Some(_) => &mut self.changes.replaced,
-                        None => &mut self.changes.created,
-                    };
-                    list.push(id.clone());
-                    if self.make(&id, &record, provider).await?.is_err() {
-                        self.changes.created.retain(|one| *one != id);
-                        self.changes.replaced.retain(|one| *one != id);
+                    if self.make(&id, &record, provider).await?.is_ok() {
+                        match replaces {
+                            Some(_) => self.changes.replaced.push(id),
+                            None => self.changes.created.push(id),
+                        }
                     }
                 }
                 Phase::Updating { .. } => {
                     if self.change(&id, &record, provider).await?.is_ok() {
-                        self.changes.updated.push(id.clone());
+                        self.changes.updated.push(id);
                     }
                 }
+                Phase::Deleting { .. } => self.remove(&id, Removal::Delete).await?,
             }
         }
         Ok(())
@@ -227,7 +236,10 @@ impl Run<'_> {
         let request = self.request_for(id, record);
         let replaced = match &record.phase {
             Phase::Creating { replaces } => replaces.clone(),
-            Phase::Failed | Phase::Made { .. } | Phase::Updating { .. } => None,
+            Phase::Failed
+            | Phase::Made { .. }
+            | Phase::Updating { .. }
+            | Phase::Deleting { .. } => None,
         };
         let made = match provider.create(&request).await {
             Ok(made) => made,
@@ -329,13 +341,27 @@ impl Run<'_> {
         let Some(record) = self.records.get(id).cloned() else {
             return Ok(());
         };
-        let made = record.made();
-        match (removal, &made) {
+        match (removal, record.made()) {
             (Removal::Forget, Some(_)) => self.changes.kept.push(id.clone()),
-            (Removal::Forget, None) | (Removal::Delete, None) => {}
-            (Removal::Delete, Some(made)) => {
-                if !self.delete(id, &made.physical_id, &record).await {
-                    return Ok(());
+            (Removal::Forget | Removal::Delete, None) => {}
+            (
+                Removal::Delete,
+                Some(Made {
+                    physical_id,
+                    attributes,
+                }),
+            ) => {
+                // Recorded, or a template that takes its removal back would find a record of what is gone.
+                let under_way = ResourceRecord {
+                    phase: Phase::Deleting {
+                        physical_id: physical_id.clone(),
+                        attributes,
+                    },
+                    ..record.clone()
+                };
+                self.record(id, under_way).await?;
+                if !self.delete(id, &physical_id, &record).await {
+                    return self.record(id, record).await;
                 }
                 self.changes.deleted.push(id.clone());
             }

@@ -1,0 +1,546 @@
+//! Cases of deploying against a provider that remembers, and a store that breaks when it is told to.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use cloudformation::parse::{self, Dialect};
+use cloudformation::template::Template;
+use interfaces::BoxFuture;
+use interfaces::random::Random;
+use interfaces::resource_provider::{
+    Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
+};
+use model::ids::{AccountId, Region, StackName};
+use model::problem::{Problem, Severity};
+use serde_json::{Value, json};
+use store::{
+    Batch, Bytes, CommitError, Direction, Page, PageLimit, Range, ReadError, Row, Store,
+    Versionstamp,
+};
+
+use super::*;
+
+/// When the store breaks: before or after the commit with this number (from 1) is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    Never,
+    Before(usize),
+    After(usize),
+}
+
+struct Rows {
+    rows: Mutex<BTreeMap<Vec<u8>, Bytes>>,
+    crash: Mutex<Crash>,
+    commits: AtomicUsize,
+}
+
+impl Rows {
+    fn new() -> Self {
+        Self {
+            rows: Mutex::new(BTreeMap::new()),
+            crash: Mutex::new(Crash::Never),
+            commits: AtomicUsize::new(0),
+        }
+    }
+
+    fn arm(&self, crash: Crash) {
+        *self.crash.lock().unwrap() = crash;
+        self.commits.store(0, Ordering::SeqCst);
+    }
+
+    fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+}
+
+impl Store for Rows {
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, ReadError>> {
+        Box::pin(async move { Ok(self.rows.lock().unwrap().get(key).cloned()) })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        range: &'a Range,
+        _direction: Direction,
+        limit: PageLimit,
+    ) -> BoxFuture<'a, Result<Page, ReadError>> {
+        let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows.lock().unwrap();
+        let mut found: Vec<Row> = rows
+            .range((Bound::Included(range.start.clone()), end))
+            .map(|(key, value)| Row {
+                key: key.clone().into(),
+                value: value.clone(),
+            })
+            .collect();
+        let more = limit.rows_max < found.len();
+        found.truncate(limit.rows_max);
+        Box::pin(async move { Ok(Page { rows: found, more }) })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Versionstamp, CommitError>> {
+        Box::pin(async move {
+            let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+            let crash = *self.crash.lock().unwrap();
+            let is_broken = match crash {
+                Crash::Never => false,
+                Crash::Before(at) => at <= number,
+                Crash::After(at) => at < number,
+            };
+            if is_broken {
+                return Err(CommitError::Closed);
+            }
+            for write in batch.writes() {
+                let (key, value) = write.stamped(Versionstamp::new(1));
+                let mut rows = self.rows.lock().unwrap();
+                match value {
+                    Some(value) => rows.insert(key.to_vec(), value),
+                    None => rows.remove(&key[..]),
+                };
+            }
+            if crash == Crash::After(number) {
+                return Err(CommitError::Closed);
+            }
+            Ok(Versionstamp::new(1))
+        })
+    }
+}
+
+/// Things with a name. `Fixed` cannot be changed, `Refused` is not carried out, `Broken` fails.
+#[derive(Default)]
+struct Things {
+    world: Mutex<BTreeMap<String, Properties>>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Things {
+    fn note(&self, what: &str, request: &ResourceRequest) {
+        let line = format!("{what} {}", request.logical_id);
+        self.calls.lock().unwrap().push(line);
+    }
+
+    fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    fn world(&self) -> Value {
+        json!(*self.world.lock().unwrap())
+    }
+}
+
+fn made(physical_id: &str) -> Made {
+    let attributes = json!({"Arn": format!("arn:thing:{physical_id}"), "Nested.Part": 7});
+    Made {
+        physical_id: physical_id.to_owned(),
+        attributes: attributes.as_object().unwrap().clone(),
+    }
+}
+
+fn name_of(request: &ResourceRequest) -> String {
+    let name = request.properties.get("Name").and_then(Value::as_str);
+    name.unwrap_or(&request.generated_name).to_owned()
+}
+
+impl ResourceProvider for Things {
+    fn resource_types(&self) -> &[&'static str] {
+        &["Test::Thing"]
+    }
+
+    fn check(&self, _resource_type: &str, properties: &Properties) -> Vec<PropertyProblem> {
+        let refused = properties.get("List").and_then(|list| list.get(1));
+        refused
+            .map(|_| PropertyProblem {
+                path: vec!["List".to_owned(), "1".to_owned()],
+                severity: Severity::Error,
+                title: "one is enough".to_owned(),
+                cause: None,
+                help: None,
+            })
+            .into_iter()
+            .collect()
+    }
+
+    fn foresee(&self, request: &ResourceRequest) -> Made {
+        made(&name_of(request))
+    }
+
+    fn plan_update(&self, _type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
+        if old.get("Fixed") != new.get("Fixed") || old.get("Name") != new.get("Name") {
+            UpdatePlan::Replace
+        } else {
+            UpdatePlan::InPlace
+        }
+    }
+
+    fn create<'a>(
+        &'a self,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(async move {
+            self.note("create", request);
+            if request.properties.contains_key("Broken") {
+                let message = "it broke".to_owned();
+                return Err(ProviderError { message });
+            }
+            let name = name_of(request);
+            let mut world = self.world.lock().unwrap();
+            world
+                .entry(name.clone())
+                .or_insert_with(|| request.properties.clone());
+            Ok(made(&name))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        physical_id: &'a str,
+        _old: &'a Properties,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<Made, ProviderError>> {
+        Box::pin(async move {
+            self.note("update", request);
+            if request.properties.contains_key("Broken") {
+                let message = "it broke".to_owned();
+                return Err(ProviderError { message });
+            }
+            let mut world = self.world.lock().unwrap();
+            world.insert(physical_id.to_owned(), request.properties.clone());
+            Ok(made(physical_id))
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            self.note("delete", request);
+            self.world.lock().unwrap().remove(physical_id);
+            Ok(())
+        })
+    }
+}
+
+/// Counts instead of drawing: every name is another one.
+struct Counting(AtomicUsize);
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::SeqCst);
+        buffer.fill(u8::try_from(count % 26).unwrap());
+    }
+}
+
+struct Bench {
+    store: Arc<Rows>,
+    things: Arc<Things>,
+    deployer: Deployer,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let store = Arc::new(Rows::new());
+        let things = Arc::new(Things::default());
+        let deployer = Deployer::new(
+            store.clone(),
+            vec![things.clone()],
+            Arc::new(Counting(AtomicUsize::new(0))),
+        );
+        Self {
+            store,
+            things,
+            deployer,
+        }
+    }
+
+    fn run<T>(&self, text: &str, work: impl FnOnce(&Deployer, DeployRequest<'_>) -> T) -> T {
+        let parsed = parse::yaml("t.yml", text, Dialect::CloudFormation);
+        assert_eq!(parsed.problems, []);
+        let (template, problems) = Template::read(&parsed.node.unwrap());
+        assert_eq!(problems, []);
+        let account = AccountId::development();
+        let region = Region::new("eu-west-1");
+        let stack = StackName::new("s");
+        let parameters = BTreeMap::new();
+        work(
+            &self.deployer,
+            DeployRequest {
+                account: &account,
+                region: &region,
+                stack: &stack,
+                template: &template,
+                parameters: &parameters,
+                removals: Removals::ByPolicy,
+            },
+        )
+    }
+
+    fn try_deploy(&self, text: &str) -> Result<Deployed, StateError> {
+        self.run(text, |deployer, request| {
+            let future: BoxFuture<'_, Result<Deployed, StateError>> =
+                Box::pin(deployer.deploy(request));
+            runtime().block_on(future)
+        })
+    }
+
+    fn deploy(&self, text: &str) -> Deployed {
+        self.try_deploy(text).unwrap()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}
+
+/// Names that were drawn anew after a crash are as good as the first.
+fn without_random(text: &str) -> String {
+    let mut text = text.to_owned();
+    for letter in 'A'..='Z' {
+        text = text.replace(&letter.to_string().repeat(12), "RANDOM");
+    }
+    text
+}
+
+fn shown(problems: &[Problem]) -> Vec<String> {
+    problems
+        .iter()
+        .map(|one| {
+            let place = one.place.as_ref().map_or("-".to_owned(), |place| {
+                format!("{}:{}", place.line, place.column)
+            });
+            let cause = one.cause.as_deref().unwrap_or_default();
+            format!("{place} {}: {} [{cause}]", one.code, one.title)
+        })
+        .collect()
+}
+
+const FIRST: &str = "
+Resources:
+  Kept: {Type: Test::Thing, Properties: {Name: kept, V: 1}}
+  Changed: {Type: Test::Thing, Properties: {Name: changed, V: 1, Of: !GetAtt Kept.Arn}}
+  Anew: {Type: Test::Thing, Properties: {Fixed: 1}}
+  Gone: {Type: Test::Thing, Properties: {Name: gone, Of: !Ref Changed}}
+  Stays: {Type: Test::Thing, DeletionPolicy: Retain, Properties: {Name: stays}}
+Outputs:
+  Out: {Value: !Ref Anew, Export: {Name: out}}
+";
+
+const SECOND: &str = "
+Resources:
+  Kept: {Type: Test::Thing, Properties: {Name: kept, V: 1}}
+  Changed: {Type: Test::Thing, Properties: {Name: changed, V: 2, Of: !GetAtt Kept.Arn}}
+  Anew: {Type: Test::Thing, Properties: {Fixed: 2}}
+  New: {Type: Test::Thing, Properties: {Name: new, Of: !Sub '${Anew}/${Changed.Nested.Part}'}}
+Outputs:
+  Out: {Value: !Ref New, Export: {Name: out2}}
+";
+
+#[test]
+fn a_second_deployment_changes_only_what_changed() {
+    let bench = Bench::new();
+    let first = bench.deploy(FIRST);
+    assert_eq!(shown(&first.problems), [""; 0]);
+    assert_eq!(first.changes.created.len(), 5);
+    let out = first.outputs["Out"].as_str().unwrap();
+    assert_eq!(without_random(out), "s-Anew-RANDOM");
+    bench.things.take_calls();
+
+    bench.store.arm(Crash::Never);
+    let again = bench.deploy(FIRST);
+    assert!(again.changes.is_empty());
+    assert_eq!(again.revision, first.revision);
+    assert_eq!(again.resources, first.resources);
+    assert_eq!(bench.things.take_calls(), [""; 0]);
+    assert_eq!(bench.store.commits(), 0, "an idle start writes nothing");
+
+    let second = bench.deploy(SECOND);
+    assert_eq!(shown(&second.problems), [""; 0]);
+    assert_ne!(second.revision, first.revision);
+    assert_eq!(
+        bench.things.take_calls(),
+        [
+            "update Changed",
+            "create Anew",
+            "create New",
+            "delete Gone",
+            "delete Anew"
+        ]
+    );
+    insta::assert_snapshot!(format!("{:?}", second.changes), @r#"
+    Changes { created: [LogicalId("New")], updated: [LogicalId("Changed")], replaced: [LogicalId("Anew")], deleted: [LogicalId("Gone")], kept: [LogicalId("Stays")], failed: [], skipped: [] }
+    "#);
+}
+
+#[test]
+fn a_crash_at_any_point_is_mended_by_the_next_deployment() {
+    let undisturbed = Bench::new();
+    undisturbed.deploy(FIRST);
+    undisturbed.store.arm(Crash::Never);
+    let wanted = undisturbed.deploy(SECOND);
+    let commits = undisturbed.store.commits();
+    assert!(8 < commits, "the case has steps enough: {commits}");
+    for at in 1..=commits {
+        for crash in [Crash::Before(at), Crash::After(at)] {
+            let bench = Bench::new();
+            bench.deploy(FIRST);
+            bench.store.arm(crash);
+            assert!(bench.try_deploy(SECOND).is_err(), "{crash:?}");
+            bench.store.arm(Crash::Never);
+            let mended = bench.deploy(SECOND);
+            assert_eq!(shown(&mended.problems), [""; 0], "{crash:?}");
+            let world = without_random(&bench.things.world().to_string());
+            assert_eq!(
+                world,
+                without_random(&undisturbed.things.world().to_string()),
+                "{crash:?}"
+            );
+            let resources = without_random(&format!("{:?}", mended.resources));
+            assert_eq!(
+                resources,
+                without_random(&format!("{:?}", wanted.resources)),
+                "{crash:?}"
+            );
+            bench.things.take_calls();
+            assert!(bench.deploy(SECOND).changes.is_empty(), "{crash:?}");
+        }
+    }
+}
+
+#[test]
+fn a_crash_before_a_change_of_mind_leaves_nothing_behind() {
+    for at in 1..=20 {
+        for crash in [Crash::Before(at), Crash::After(at)] {
+            let bench = Bench::new();
+            bench.deploy(FIRST);
+            let before = bench.things.world();
+            bench.store.arm(crash);
+            let _ = bench.try_deploy(SECOND);
+            bench.store.arm(Crash::Never);
+            let back = bench.deploy(FIRST);
+            assert_eq!(shown(&back.problems), [""; 0], "{crash:?}");
+            let names = |world: &Value| -> Vec<String> {
+                let keys = world.as_object().unwrap().keys();
+                // Names of what was replaced are drawn anew.
+                keys.map(|key| key.chars().take(7).collect()).collect()
+            };
+            assert_eq!(names(&bench.things.world()), names(&before), "{crash:?}");
+        }
+    }
+}
+
+#[test]
+fn what_depends_on_a_failed_resource_is_skipped_and_all_else_runs() {
+    let bench = Bench::new();
+    let deployed = bench.deploy(
+        "
+Resources:
+  Bad: {Type: Test::Thing, Properties: {Broken: true}}
+  Behind: {Type: Test::Thing, Properties: {Of: !Ref Bad}}
+  After: {Type: Test::Thing, DependsOn: Bad}
+  Two:
+    Type: Test::Thing
+    Properties:
+      List:
+        - a
+        - b
+  Wrong: {Type: Test::Thing, Properties: {Of: !GetAtt Good.Nope}}
+  Strange: {Type: AWS::Moon::Rocket, Properties: {A: 1}}
+  Good: {Type: Test::Thing, Properties: {Name: good, Arn: !GetAtt Strange.RocketArn}}
+  RoundA: {Type: Test::Thing, Properties: {Of: !Ref RoundB}}
+  RoundB: {Type: Test::Thing, Properties: {Of: !GetAtt RoundA.Arn}}
+",
+    );
+    insta::assert_snapshot!(shown(&deployed.problems).join("\n"), @r#"
+    15:48 order::circular: circular dependency between resources: [RoundA, RoundB] [`RoundA` refers on at t.yml:15:48; `RoundB` refers on at t.yml:16:48]
+    3:3 deployment::failed: `Bad` (Test::Thing) could not be created [it broke]
+    4:48 deployment::skipped: `Behind` is skipped [it depends on `Bad`, which is not there]
+    5:41 deployment::skipped: `After` is skipped [it depends on `Bad`, which is not there]
+    11:11 deployment::property: Test::Thing: one is enough []
+    13:19 deployment::unknown-type: `AWS::Moon::Rocket` is not made here [`Strange` is skipped; references to it get a plausible name, behind which there is nothing]
+    12:47 intrinsics::invalid: `Good` (Test::Thing) has no attribute `Nope` [its attributes here are Arn, Nested.Part]
+    "#);
+    assert_eq!(deployed.resources.len(), 1);
+    let arn = deployed.resources[0].properties["Arn"].as_str().unwrap();
+    assert!(
+        arn.starts_with("arn:aws:moon:eu-west-1:000000000000:s-Strange-"),
+        "{arn}"
+    );
+    assert_eq!(deployed.changes.skipped.len(), 4);
+}
+
+#[test]
+fn a_failed_change_leaves_the_old_resource_in_service() {
+    let bench = Bench::new();
+    let of = |rest: &str| {
+        format!(
+            "Resources:\n  A: {{Type: Test::Thing, Properties: {{Name: a, {rest}}}}}\n  B: {{Type: Test::Thing, Properties: {{Of: !Ref A}}}}\n"
+        )
+    };
+    bench.deploy(&of("V: 1"));
+    for broken in ["V: 2, Broken: yes", "Fixed: 3", "Fixed: 3, Broken: yes"] {
+        let deployed = bench.deploy(&of(broken));
+        assert_eq!(deployed.problems.len(), 1, "{broken}");
+        assert_eq!(deployed.resources[0].properties["V"], json!(1), "{broken}");
+        assert_eq!(deployed.resources.len(), 2);
+    }
+    assert_eq!(bench.deploy(&of("V: 4")).problems, []);
+    assert_eq!(bench.things.world()["a"]["V"], json!(4));
+}
+
+#[test]
+fn a_failed_creation_keeps_its_name_for_the_next_try() {
+    let bench = Bench::new();
+    bench.deploy("Resources:\n  A: {Type: Test::Thing, Properties: {Broken: 1}}");
+    let second = bench.deploy("Resources:\n  A: {Type: Test::Thing}");
+    assert_eq!(second.resources[0].physical_id, "s-A-AAAAAAAAAAAA");
+}
+
+#[test]
+fn nothing_is_deleted_while_the_template_has_errors() {
+    let bench = Bench::new();
+    bench.deploy(FIRST);
+    let deployed = bench.deploy(
+        "Conditions: {C: !Equals [a]}\nResources:\n  Kept: {Type: Test::Thing, Properties: {Name: kept, V: 1}}",
+    );
+    assert!(deployed.changes.deleted.is_empty());
+    assert_eq!(bench.things.world().as_object().unwrap().len(), 5);
+}
+
+#[test]
+fn exports_are_imported_and_belong_to_one_stack() {
+    let bench = Bench::new();
+    bench.deploy(FIRST);
+    let importing = "Resources:\n  A: {Type: Test::Thing, Properties: {Of: !ImportValue out, No: !ImportValue nope}}";
+    let found = bench.deploy(importing);
+    assert_eq!(
+        shown(&found.problems),
+        [
+            "2:65 intrinsics::invalid: no export is called `nope` [CloudFormation: no export named nope found; no stack that exports it was deployed here]"
+        ]
+    );
+}
+
+#[test]
+fn a_check_finds_the_same_and_makes_nothing() {
+    let bench = Bench::new();
+    let text = "
+Resources:
+  Two: {Type: Test::Thing, Properties: {List: [a, b]}}
+  Strange: {Type: AWS::Moon::Rocket}
+  Good: {Type: Test::Thing, Properties: {Of: !GetAtt Strange.Arn, In: !ImportValue x}}
+  Bad: {Type: Test::Thing, Properties: {Of: !GetAtt Good.Nope}}
+";
+    let problems = bench.run(text, |deployer, request| deployer.check(&request));
+    insta::assert_snapshot!(shown(&problems).join("\n"), @r#"
+    3:51 deployment::property: Test::Thing: one is enough []
+    4:19 deployment::unknown-type: `AWS::Moon::Rocket` is not made here [`Strange` is skipped; references to it get a plausible name, behind which there is nothing]
+    6:45 intrinsics::invalid: `Good` (Test::Thing) has no attribute `Nope` [its attributes here are Arn, Nested.Part]
+    "#);
+    assert_eq!(bench.things.take_calls(), [""; 0]);
+    assert_eq!(bench.things.world(), json!({}));
+}
