@@ -12,6 +12,9 @@ use super::context::{Context, Declared};
 use super::definition::{self, Preflights};
 use super::nodes::{list, mapping, members, only_if, text};
 
+/// AWS CloudFormation, "Condition functions": `Fn::Or` takes at most ten conditions.
+const OPERANDS_MAX: usize = 10;
+
 /// The two kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApiKind {
@@ -130,7 +133,10 @@ pub(super) fn declared<'n>(
 
 fn bucket_of(address: &str, place: &Place) -> Option<Node> {
     let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
-    Some(mapping([("Bucket", text(bucket, place)), ("Key", text(key, place))], place))
+    Some(mapping(
+        [("Bucket", text(bucket, place)), ("Key", text(key, place))],
+        place,
+    ))
 }
 
 /// `Fn::Transform: AWS::Include` of a file in the project is read, as `sam package` would send it.
@@ -138,12 +144,36 @@ fn included(body: Node, context: &mut Context<'_>) -> Option<Node> {
     let include = body
         .get("Fn::Transform")
         .filter(|transform| transform.get("Name").and_then(Node::as_str) == Some("AWS::Include"));
-    let Some(location) = include.and_then(|include| include.at_path(["Parameters", "Location"])) else {
+    let Some(location) = include.and_then(|include| include.at_path(["Parameters", "Location"]))
+    else {
         return Some(body);
     };
     match context.resolved_text(location) {
         Some(path) if !path.starts_with("s3://") => context.file(&path, &location.place),
         Some(_) | None => Some(body),
+    }
+}
+
+/// The implicit API stays when a function behind it does.
+pub(super) fn keep_with(api: &mut Api<'_>, function: &Declared<'_>) {
+    if api.declared.logical_id != api.kind.implicit() {
+        return;
+    }
+    for (name, strengths) in [
+        ("DeletionPolicy", ["Delete", "Retain", "Retain"]),
+        ("UpdateReplacePolicy", ["Delete", "Snapshot", "Retain"]),
+    ] {
+        let strength = |resource: &Mapping| {
+            let policy = resource.get(name).and_then(Node::as_str)?;
+            strengths.iter().position(|strength| *strength == policy)
+        };
+        let given = strength(&function.resource);
+        if strength(&api.declared.resource) < given
+            && let Some(policy) = function.resource.get(name)
+        {
+            let place = api.declared.place;
+            api.declared.resource.set(name, place, policy.clone());
+        }
     }
 }
 
@@ -186,7 +216,11 @@ pub(super) fn apply_conditions(api: &mut Api<'_>, context: &mut Context<'_>) {
             .and_then(|top| top.get_mut("paths"))
             .and_then(|paths| match &mut paths.kind {
                 Kind::Mapping(paths) => paths.get_mut(path),
-                Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Sequence(_) => None,
+                Kind::Null
+                | Kind::Bool(_)
+                | Kind::Number { .. }
+                | Kind::String(_)
+                | Kind::Sequence(_) => None,
             });
         if let Some(item) = item {
             *item = only_if(&condition, item.clone(), place);
@@ -195,7 +229,9 @@ pub(super) fn apply_conditions(api: &mut Api<'_>, context: &mut Context<'_>) {
     if id == api.kind.implicit()
         && let Some(condition) = common(&all, &format!("{id}Condition"), place, context)
     {
-        api.declared.resource.set("Condition", place, text(condition, place));
+        api.declared
+            .resource
+            .set("Condition", place, text(condition, place));
     }
 }
 
@@ -212,13 +248,36 @@ fn common(
     if known.len() == 1 {
         return Some((*first).to_owned());
     }
-    let any = known
+    let known: Vec<&str> = known.into_iter().collect();
+    let groups: Vec<&[&str]> = known.chunks(OPERANDS_MAX).collect();
+    if let [group] = groups.as_slice() {
+        write_any(name, group, place, context);
+        return Some(name.to_owned());
+    }
+    let mut names = Vec::new();
+    for (index, group) in groups.into_iter().enumerate() {
+        let part = format!("{name}{}", index + 1);
+        match group {
+            [single] => names.push((*single).to_owned()),
+            several => {
+                write_any(&part, several, place, context);
+                names.push(part);
+            }
+        }
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    write_any(name, &names, place, context);
+    Some(name.to_owned())
+}
+
+/// A condition that holds when any of these does.
+fn write_any(name: &str, conditions: &[&str], place: &Place, context: &mut Context<'_>) {
+    let any = conditions
         .iter()
         .map(|condition| mapping([("Condition", text(*condition, place))], place))
         .collect();
     let node = mapping([("Fn::Or", list(any, place))], place);
     context.conditions.set(name, place, node);
-    Some(name.to_owned())
 }
 
 /// What guards an API is not built yet. Its methods say by whom they are guarded, so that nothing serves them.
@@ -246,7 +305,9 @@ pub(super) fn apply_auth(api: &mut Api<'_>, context: &mut Context<'_>) {
         Some(false) => Preflights::Open,
         Some(true) | None => Preflights::Guarded,
     };
-    let default = members.get("DefaultAuthorizer").and_then(|node| context.resolved_text(node));
+    let default = members
+        .get("DefaultAuthorizer")
+        .and_then(|node| context.resolved_text(node));
     if let Some(name) = default {
         let preflights = preflights("AddDefaultAuthorizerToCorsPreflight");
         definition::guard_all(definition, &name, preflights, &place);

@@ -27,11 +27,21 @@ pub(super) enum Location {
 }
 
 /// `CodeUri` or `ContentUri`: a path, an `s3://` address, or a mapping of bucket and key.
-pub(super) fn location(uri: &Node, logical_id: &str, context: &mut Context<'_>) -> Option<Location> {
+pub(super) fn location(
+    uri: &Node,
+    logical_id: &str,
+    context: &mut Context<'_>,
+) -> Option<Location> {
     let place = &uri.place;
     match &uri.kind {
-        Kind::Mapping(members) if members.get("Bucket").is_some() && members.get("Key").is_some() => {
-            let names = [("Bucket", "S3Bucket"), ("Key", "S3Key"), ("Version", "S3ObjectVersion")];
+        Kind::Mapping(members)
+            if members.get("Bucket").is_some() && members.get("Key").is_some() =>
+        {
+            let names = [
+                ("Bucket", "S3Bucket"),
+                ("Key", "S3Key"),
+                ("Version", "S3ObjectVersion"),
+            ];
             let entries = names
                 .iter()
                 .filter_map(|(given, written)| Some((*written, members.get(given)?.clone())));
@@ -72,9 +82,10 @@ fn remote(
 ) -> Option<Location> {
     let rest = uri.strip_prefix("s3://").unwrap_or_default();
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let Some((bucket, key)) = address.split_once('/').filter(|(bucket, key)| {
-        !bucket.is_empty() && !key.is_empty()
-    }) else {
+    let Some((bucket, key)) = address
+        .split_once('/')
+        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+    else {
         context.invalid(
             "manifest::invalid-code-location",
             format!("`{uri}` of `{logical_id}` is not of the form `s3://bucket/key`"),
@@ -82,7 +93,10 @@ fn remote(
         );
         return None;
     };
-    let mut entries = vec![("S3Bucket", text(bucket, place)), ("S3Key", text(key, place))];
+    let mut entries = vec![
+        ("S3Bucket", text(bucket, place)),
+        ("S3Key", text(key, place)),
+    ];
     if let Some(version) = query.strip_prefix("versionId=") {
         entries.push(("S3ObjectVersion", text(version, place)));
     }
@@ -92,7 +106,10 @@ fn remote(
 /// What the template says of code in the project.
 pub(super) fn local_code(path: &str, place: &Place) -> Node {
     mapping(
-        [("S3Bucket", text(LOCAL_BUCKET, place)), ("S3Key", text(path, place))],
+        [
+            ("S3Bucket", text(LOCAL_BUCKET, place)),
+            ("S3Key", text(path, place)),
+        ],
         place,
     )
 }
@@ -125,7 +142,9 @@ pub(super) fn add_function(
     let name = context.resolved_text(runtime).unwrap_or_default();
     match RuntimeName::parse(&name) {
         Ok(parsed) => {
-            let handler = handler.and_then(|node| context.resolved_text(node)).unwrap_or_default();
+            let handler = handler
+                .and_then(|node| context.resolved_text(node))
+                .unwrap_or_default();
             context.artefacts.push(Artefact {
                 logical_id: LogicalId::new(logical_id),
                 kind: ArtefactKind::Function {
@@ -139,7 +158,9 @@ pub(super) fn add_function(
         Err(error) => context.problems.push(
             Problem::error("manifest::runtime-not-implemented", error.to_string())
                 .at(&runtime.place)
-                .because(format!("function `{logical_id}` is deployed, and cannot be invoked"))
+                .because(format!(
+                    "function `{logical_id}` is deployed, and cannot be invoked"
+                ))
                 .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are run here"),
         ),
     }

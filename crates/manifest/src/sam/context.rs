@@ -77,6 +77,11 @@ impl<'a> Context<'a> {
                 parameters.insert(entry.key.clone(), value);
             }
         }
+        let place = Place::start_of(&request.manifest);
+        let region = request.region.as_deref().unwrap_or(super::REGION_DEFAULT);
+        for (name, value) in [("AWS::Region", region), ("AWS::Partition", "aws")] {
+            parameters.insert(name.to_owned(), Node::string(value, &place));
+        }
         Self {
             request,
             answers,

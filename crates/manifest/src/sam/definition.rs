@@ -20,7 +20,10 @@ const METHODS: [&str; 8] = [
 /// The definition of an API that events alone describe.
 pub(super) fn skeleton(version_key: &str, version: &str, place: &Place) -> Node {
     let info = mapping(
-        [("version", text("1.0", place)), ("title", reference("AWS::StackName", place))],
+        [
+            ("version", text("1.0", place)),
+            ("title", reference("AWS::StackName", place)),
+        ],
         place,
     );
     mapping(
@@ -36,14 +39,20 @@ pub(super) fn skeleton(version_key: &str, version: &str, place: &Place) -> Node 
 /// A method's key in a definition.
 pub(super) fn method_key(method: &str) -> String {
     let lower = method.to_ascii_lowercase();
-    if lower == "any" { ANY_METHOD.to_owned() } else { lower }
+    if lower == "any" {
+        ANY_METHOD.to_owned()
+    } else {
+        lower
+    }
 }
 
 /// The mapping at the top of a definition.
 pub(super) fn top(definition: &mut Node) -> Option<&mut Mapping> {
     match &mut definition.kind {
         Kind::Mapping(mapping) => Some(mapping),
-        Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Sequence(_) => None,
+        Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Sequence(_) => {
+            None
+        }
     }
 }
 
@@ -131,7 +140,8 @@ fn below_conditions(node: &mut Node, change: &mut dyn FnMut(&mut Mapping)) {
         return;
     };
     if conditional {
-        if let Some(Kind::Sequence(branches)) = members.get_mut("Fn::If").map(|node| &mut node.kind) {
+        if let Some(Kind::Sequence(branches)) = members.get_mut("Fn::If").map(|node| &mut node.kind)
+        {
             for branch in branches.iter_mut().skip(1) {
                 if !is_intrinsic(branch) || single(branch).is_some_and(|(key, _)| key == "Fn::If") {
                     below_conditions(branch, change);
@@ -207,11 +217,18 @@ pub(super) fn add_preflights(definition: &mut Node, cors: &Cors, place: &Place) 
 }
 
 fn preflight(item: &Mapping, cors: &Cors, place: &Place) -> Node {
-    let methods = cors.methods.clone().unwrap_or_else(|| text(allowed_methods(item), place));
+    let methods = cors
+        .methods
+        .clone()
+        .unwrap_or_else(|| text(allowed_methods(item), place));
     let credentials = cors.allow_credentials.then(|| text("'true'", place));
     let headers = [
         ("Access-Control-Allow-Origin", cors.origin.clone(), "string"),
-        ("Access-Control-Allow-Headers", cors.headers.clone(), "string"),
+        (
+            "Access-Control-Allow-Headers",
+            cors.headers.clone(),
+            "string",
+        ),
         ("Access-Control-Allow-Methods", Some(methods), "string"),
         ("Access-Control-Max-Age", cors.max_age.clone(), "integer"),
         ("Access-Control-Allow-Credentials", credentials, "string"),
@@ -227,8 +244,14 @@ fn preflight(item: &Mapping, cors: &Cors, place: &Place) -> Node {
     let reply = mapping(
         [
             ("statusCode", text("200", place)),
-            ("responseParameters", Node::new(Kind::Mapping(parameters), place)),
-            ("responseTemplates", json(&json!({"application/json": "{}\n"}), place)),
+            (
+                "responseParameters",
+                Node::new(Kind::Mapping(parameters), place),
+            ),
+            (
+                "responseTemplates",
+                json(&json!({"application/json": "{}\n"}), place),
+            ),
         ],
         place,
     );
@@ -243,7 +266,10 @@ fn preflight(item: &Mapping, cors: &Cors, place: &Place) -> Node {
     );
     let described = mapping(
         [
-            ("description", text("Default response for CORS method", place)),
+            (
+                "description",
+                text("Default response for CORS method", place),
+            ),
             ("headers", Node::new(Kind::Mapping(types), place)),
         ],
         place,
@@ -260,12 +286,45 @@ fn preflight(item: &Mapping, cors: &Cors, place: &Place) -> Node {
     )
 }
 
+/// Swagger 2.0 says in an operation what OpenAPI 3 says in its responses.
+pub(super) fn modernise_preflights(definition: &mut Node, place: &Place) {
+    if definition.get("openapi").is_none() {
+        return;
+    }
+    each_method(definition, &mut |_, key, method| {
+        if key != "options" {
+            return;
+        }
+        method.remove("consumes");
+        method.remove("produces");
+        let Some(Kind::Mapping(replies)) = method.get_mut("responses").map(|node| &mut node.kind)
+        else {
+            return;
+        };
+        let Some(Kind::Mapping(reply)) = replies.get_mut("200").map(|node| &mut node.kind) else {
+            return;
+        };
+        let Some(Kind::Mapping(headers)) = reply.get_mut("headers").map(|node| &mut node.kind)
+        else {
+            return;
+        };
+        let described = headers.clone();
+        for header in &described {
+            let schema = mapping([("schema", header.value.clone())], place);
+            headers.set(&header.key, place, schema);
+        }
+    });
+}
+
 /// The methods of a path, `OPTIONS` among them; all that there are when it has `ANY`.
 fn allowed_methods(item: &Mapping) -> String {
     if item.get(ANY_METHOD).is_some() {
         return "'DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT'".to_owned();
     }
-    let mut methods: Vec<String> = item.iter().map(|entry| entry.key.to_ascii_uppercase()).collect();
+    let mut methods: Vec<String> = item
+        .iter()
+        .map(|entry| entry.key.to_ascii_uppercase())
+        .collect();
     methods.push("OPTIONS".to_owned());
     methods.sort();
     format!("'{}'", methods.join(","))

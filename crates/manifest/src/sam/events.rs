@@ -8,7 +8,7 @@
 use cloudformation::node::{Mapping, Node};
 use model::problem::Place;
 
-use super::apis::{Api, ApiKind, Apis, Authorship};
+use super::apis::{self, Api, ApiKind, Apis, Authorship};
 use super::context::{Context, Declared};
 use super::definition::{self, Added, Route};
 use super::function::Target;
@@ -20,17 +20,47 @@ const INVALID: &str = "manifest::invalid-event";
 const DEFAULT_PATH: &str = "$default";
 
 const OTHERS: [&str; 20] = [
-    "AlexaSkill", "CloudWatchEvent", "CloudWatchLogs", "Cognito", "DocumentDB", "DynamoDB",
-    "EventBridgeRule", "IoTRule", "Kinesis", "MQ", "MSK", "S3", "SNS", "SQS", "Schedule", "ScheduleV2",
-    "SelfManagedKafka", "SelfManagedActiveMQ", "SelfManagedRabbitMQ", "StreamProcessor",
+    "AlexaSkill",
+    "CloudWatchEvent",
+    "CloudWatchLogs",
+    "Cognito",
+    "DocumentDB",
+    "DynamoDB",
+    "EventBridgeRule",
+    "IoTRule",
+    "Kinesis",
+    "MQ",
+    "MSK",
+    "S3",
+    "SNS",
+    "SQS",
+    "Schedule",
+    "ScheduleV2",
+    "SelfManagedKafka",
+    "SelfManagedActiveMQ",
+    "SelfManagedRabbitMQ",
+    "StreamProcessor",
 ];
 
 const API_PROPERTIES: [&str; 9] = [
-    "Auth", "Method", "Path", "RequestModel", "RequestParameters", "ResponseTransferMode",
-    "RestApiId", "Stage", "TimeoutInMillis",
+    "Auth",
+    "Method",
+    "Path",
+    "RequestModel",
+    "RequestParameters",
+    "ResponseTransferMode",
+    "RestApiId",
+    "Stage",
+    "TimeoutInMillis",
 ];
 const HTTP_API_PROPERTIES: [&str; 8] = [
-    "ApiId", "Auth", "Method", "Path", "PayloadFormatVersion", "RouteSettings", "Stage",
+    "ApiId",
+    "Auth",
+    "Method",
+    "Path",
+    "PayloadFormatVersion",
+    "RouteSettings",
+    "Stage",
     "TimeoutInMillis",
 ];
 
@@ -64,7 +94,13 @@ pub(super) fn transform<'n>(
     };
     let mut read: Vec<Event<'_>> = Vec::new();
     for entry in events {
-        if let Some(event) = event(declared, &entry.key, &entry.value, &entry.key_place, context) {
+        if let Some(event) = event(
+            declared,
+            &entry.key,
+            &entry.value,
+            &entry.key_place,
+            context,
+        ) {
             read.push(event);
         }
     }
@@ -92,7 +128,11 @@ fn event<'e>(
             return None;
         }
         Some(other) => {
-            context.invalid(INVALID, format!("there are no events of type `{other}`"), place);
+            context.invalid(
+                INVALID,
+                format!("there are no events of type `{other}`"),
+                place,
+            );
             return None;
         }
         None => {
@@ -111,7 +151,11 @@ fn event<'e>(
             context.invalid(INVALID, title, &entry.key_place);
         }
     }
-    let text_of = |name: &str| properties.get(name).and_then(|node| context.resolved_text(node));
+    let text_of = |name: &str| {
+        properties
+            .get(name)
+            .and_then(|node| context.resolved_text(node))
+    };
     let (path, method) = match (kind, text_of("Path"), text_of("Method")) {
         (_, Some(path), Some(method)) => (path, method),
         (ApiKind::Http, None, None) => (DEFAULT_PATH.to_owned(), definition::ANY_METHOD.to_owned()),
@@ -137,42 +181,53 @@ fn event<'e>(
     })
 }
 
-/// The API that an event names.
+/// The logical id of the API that an event names.
 fn api_id(event: &Event<'_>) -> Option<String> {
+    let node = api_node(event);
+    node.as_str().or_else(|| referred(&node)).map(str::to_owned)
+}
+
+/// The API as an event names it.
+fn api_node(event: &Event<'_>) -> Node {
     let property = match event.kind {
         ApiKind::Rest => "RestApiId",
         ApiKind::Http => "ApiId",
     };
-    match event.properties.get(property) {
-        None => Some(event.kind.implicit().to_owned()),
-        Some(node) => node.as_str().or_else(|| referred(node)).map(str::to_owned),
-    }
+    let given = event.properties.get(property).cloned();
+    given.unwrap_or_else(|| reference(event.kind.implicit(), event.place))
 }
 
 fn add<'n>(
     declared: &Declared<'_>,
     target: &Target,
     event: &Event<'_>,
-    apis: &mut Apis<'n>,
+    all: &mut Apis<'n>,
     make_implicit: &MakeImplicit<'_, 'n>,
     context: &mut Context<'_>,
 ) {
     let id = api_id(event).unwrap_or_default();
-    if id == event.kind.implicit() && !apis.contains_key(&id) {
-        apis.insert(id.clone(), make_implicit(event.kind));
+    if id == event.kind.implicit() && !all.contains_key(&id) {
+        all.insert(id.clone(), make_implicit(event.kind));
     }
-    let Some(api) = apis.get_mut(&id).filter(|api| api.kind == event.kind) else {
+    let Some(api) = all.get_mut(&id).filter(|api| api.kind == event.kind) else {
         context.problems.push(
             model::problem::Problem::error(
                 INVALID,
-                format!("event `{}` does not refer to an API of this template", event.name),
+                format!(
+                    "event `{}` does not refer to an API of this template",
+                    event.name
+                ),
             )
             .at(event.place)
-            .because(format!("it is a resource of type `{}`", event.kind.resource_type())),
+            .because(format!(
+                "it is a resource of type `{}`",
+                event.kind.resource_type()
+            )),
         );
         return;
     };
     report_unbuilt(event, context);
+    apis::keep_with(api, declared);
     let covered = default_covers(api, target, event);
     add_to_definition(declared, target, event, api, context);
     if !covered {
@@ -183,7 +238,10 @@ fn add<'n>(
 fn report_unbuilt(event: &Event<'_>, context: &mut Context<'_>) {
     for (name, because) in [
         ("RequestModel", "requests are not validated"),
-        ("RequestParameters", "requests are not validated, and replies are not cached"),
+        (
+            "RequestParameters",
+            "requests are not validated, and replies are not cached",
+        ),
         ("ResponseTransferMode", "replies are sent whole"),
     ] {
         if let Some(entry) = event.properties.entry(name) {
@@ -199,7 +257,14 @@ fn default_covers(api: &Api<'_>, target: &Target, event: &Event<'_>) -> bool {
     if event.kind == ApiKind::Rest || event.path == DEFAULT_PATH {
         return false;
     }
-    let way = ["paths", DEFAULT_PATH, definition::ANY_METHOD, definition::INTEGRATION, "uri", "Fn::Sub"];
+    let way = [
+        "paths",
+        DEFAULT_PATH,
+        definition::ANY_METHOD,
+        definition::INTEGRATION,
+        "uri",
+        "Fn::Sub",
+    ];
     api.definition
         .as_ref()
         .and_then(|definition| definition.at_path(way))
@@ -232,6 +297,8 @@ fn add_to_definition(
     }
     if let Some(guard) = guard_of(event, context) {
         extras.push(("security", definition::requirement(&guard, place)));
+    } else if opts_out_of_keys(event) {
+        extras.push(("security", list(Vec::new(), place)));
     }
     let Some(definition) = &mut api.definition else {
         return;
@@ -245,11 +312,17 @@ fn add_to_definition(
     };
     let added = definition::add_route(definition, route, place);
     if added == Added::Kept && api.authorship == Authorship::Events {
-        let title = format!("method `{}` of path `{}` is defined twice", event.method, event.path);
+        let title = format!(
+            "method `{}` of path `{}` is defined twice",
+            event.method, event.path
+        );
         context.invalid(INVALID, title, place);
     }
     let condition = declared.condition().map(str::to_owned);
-    api.conditions.entry(event.path.clone()).or_default().push(condition);
+    api.conditions
+        .entry(event.path.clone())
+        .or_default()
+        .push(condition);
     if let Some(settings) = event.properties.get("RouteSettings") {
         let key = if event.path == DEFAULT_PATH {
             DEFAULT_PATH.to_owned()
@@ -265,10 +338,15 @@ fn add_to_definition(
 /// What guards the method by its event's own words.
 fn guard_of(event: &Event<'_>, context: &mut Context<'_>) -> Option<String> {
     let auth = event.properties.get("Auth")?;
-    let authorizer = auth.get("Authorizer").and_then(|node| context.resolved_text(node));
+    let authorizer = auth
+        .get("Authorizer")
+        .and_then(|node| context.resolved_text(node));
     let guard = match authorizer {
         Some(name) => name,
-        None if auth.get("ApiKeyRequired").is_some_and(|node| node.as_bool() != Some(false)) => {
+        None if auth
+            .get("ApiKeyRequired")
+            .is_some_and(|node| node.as_bool() != Some(false)) =>
+        {
             "api_key".to_owned()
         }
         None if auth.get("ResourcePolicy").is_some() => "resource_policy".to_owned(),
@@ -285,6 +363,15 @@ fn guard_of(event: &Event<'_>, context: &mut Context<'_>) -> Option<String> {
         );
     }
     Some(guard)
+}
+
+/// `ApiKeyRequired: false` of a method in an API that asks for keys.
+fn opts_out_of_keys(event: &Event<'_>) -> bool {
+    event
+        .properties
+        .get("Auth")
+        .and_then(|auth| auth.get("ApiKeyRequired"))
+        .is_some_and(|required| required.as_bool() == Some(false))
 }
 
 fn integration(target: &Target, event: &Event<'_>, context: &Context<'_>) -> Node {
@@ -304,7 +391,10 @@ fn integration(target: &Target, event: &Event<'_>, context: &Context<'_>) -> Nod
     ];
     if event.kind == ApiKind::Http {
         let given = event.properties.get("PayloadFormatVersion");
-        let version = given.map_or_else(|| text("2.0", place), |node| as_text(context.resolved(node), node));
+        let version = given.map_or_else(
+            || text("2.0", place),
+            |node| as_text(context.resolved(node), node),
+        );
         entries.push(("payloadFormatVersion", version));
     }
     if let Some(timeout) = event.properties.get("TimeoutInMillis") {
@@ -327,7 +417,10 @@ fn path_parameters(path: &str, place: &Place) -> Vec<Node> {
         .filter_map(|part| part.split_once('}'))
         .map(|(name, _)| {
             let name = name.trim_end_matches('+');
-            json(&json!({"name": name, "in": "path", "required": true}), place)
+            json(
+                &json!({"name": name, "in": "path", "required": true}),
+                place,
+            )
         })
         .collect()
 }
@@ -341,7 +434,11 @@ fn write_permission(
 ) {
     let place = event.place;
     let any = event.method.eq_ignore_ascii_case("any") || event.method == definition::ANY_METHOD;
-    let method = if any { "*".to_owned() } else { event.method.to_ascii_uppercase() };
+    let method = if any {
+        "*".to_owned()
+    } else {
+        event.method.to_ascii_uppercase()
+    };
     let path = permitted_path(&event.path);
     let partition = match event.kind {
         ApiKind::Rest => "aws",
@@ -352,7 +449,7 @@ fn write_permission(
     );
     let variables = mapping(
         [
-            ("__ApiId__", reference(api.declared.logical_id, place)),
+            ("__ApiId__", api_node(event)),
             ("__Stage__", text("*", place)),
         ],
         place,

@@ -75,26 +75,44 @@ pub(super) fn transform(declared: &Declared<'_>, context: &mut Context<'_>) -> T
         .filter(|node| context.resolved_text(node).as_deref() != Some("Disabled"))
         .cloned();
     if let Some(mode) = &tracing {
-        written.set("TracingConfig", &mode.place, mapping([("Mode", mode.clone())], &mode.place));
+        written.set(
+            "TracingConfig",
+            &mode.place,
+            mapping([("Mode", mode.clone())], &mode.place),
+        );
     }
-    if let Some(target) = declared.get("DeadLetterQueue").and_then(|queue| queue.get("TargetArn")) {
-        written.set("DeadLetterConfig", place, mapping([("TargetArn", target.clone())], place));
+    if let Some(target) = declared
+        .get("DeadLetterQueue")
+        .and_then(|queue| queue.get("TargetArn"))
+    {
+        written.set(
+            "DeadLetterConfig",
+            place,
+            mapping([("TargetArn", target.clone())], place),
+        );
     }
-    if declared.get("Role").is_none() {
-        let role = format!("{}Role", declared.logical_id);
-        written.set("Role", place, attribute(&role, "Arn", place));
-        write_role(declared, &role, tracing.is_some(), context);
-    }
+    apply_role(declared, &mut written, tracing.is_some(), context);
     let target = published(declared, code.as_ref(), &mut written, context);
-    context.write(declared, declared.logical_id, "AWS::Lambda::Function", written);
+    context.write(
+        declared,
+        declared.logical_id,
+        "AWS::Lambda::Function",
+        written,
+    );
     target
 }
 
 fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
     let unbuilt = [
         ("FunctionUrlConfig", "the function has no URL of its own"),
-        ("EventInvokeConfig", "asynchronous invocations are not built yet"),
-        ("DeploymentPreference", "the new code takes all traffic at once"),
+        (
+            "EventInvokeConfig",
+            "asynchronous invocations are not built yet",
+        ),
+        (
+            "DeploymentPreference",
+            "the new code takes all traffic at once",
+        ),
         ("CapacityProviderConfig", "functions run on this machine"),
     ];
     for (name, because) in unbuilt {
@@ -173,7 +191,10 @@ fn code_of(declared: &Declared<'_>, context: &mut Context<'_>) -> Option<Node> {
 /// The given tags, and the one that says where the resource comes from.
 fn tags(declared: &Declared<'_>) -> Node {
     let mut tags = tag_list(declared.get("Tags"), declared);
-    tags.push(json(&json!({"Key": "lambda:createdBy", "Value": "SAM"}), declared.place));
+    tags.push(json(
+        &json!({"Key": "lambda:createdBy", "Value": "SAM"}),
+        declared.place,
+    ));
     list(tags, declared.place)
 }
 
@@ -184,11 +205,73 @@ pub(super) fn tag_list(tags: Option<&Node>, declared: &Declared<'_>) -> Vec<Node
         .iter()
         .map(|entry| {
             mapping(
-                [("Key", text(entry.key.clone(), place)), ("Value", entry.value.clone())],
+                [
+                    ("Key", text(entry.key.clone(), place)),
+                    ("Value", entry.value.clone()),
+                ],
                 place,
             )
         })
         .collect()
+}
+
+/// A function without a role gets one; so does one whose `Role` is `AWS::NoValue` under a condition, under that condition.
+fn apply_role(
+    declared: &Declared<'_>,
+    written: &mut Mapping,
+    traced: bool,
+    context: &mut Context<'_>,
+) {
+    let place = declared.place;
+    let role = format!("{}Role", declared.logical_id);
+    let arn = attribute(&role, "Arn", place);
+    let branches = declared
+        .get("Role")
+        .and_then(|node| context.resolved(node).get("Fn::If"))
+        .and_then(Node::as_sequence)
+        .map(<[Node]>::to_vec);
+    let (condition, yes, no) = match (declared.get("Role"), branches.as_deref()) {
+        (None, _) => {
+            written.set("Role", place, arn);
+            write_role(declared, &role, traced, context);
+            return;
+        }
+        (Some(_), Some([condition, yes, no])) => (condition, yes, no),
+        (Some(_), Some(_) | None) => return,
+    };
+    let is_nothing = |node: &Node| super::nodes::referred(node) == Some("AWS::NoValue");
+    let Some(name) = condition.as_str().map(str::to_owned) else {
+        return;
+    };
+    let (chosen, condition) = match (is_nothing(yes), is_nothing(no)) {
+        (false, false) => return,
+        (true, true) => (arn, None),
+        (true, false) => (list_if(&[condition, &arn, no], place), Some(name)),
+        (false, true) => {
+            let inverse = format!("NOT{name}");
+            let operand = mapping([("Condition", text(name, place))], place);
+            let not = mapping([("Fn::Not", list(vec![operand], place))], place);
+            context.conditions.set(&inverse, place, not);
+            (list_if(&[condition, yes, &arn], place), Some(inverse))
+        }
+    };
+    written.set("Role", place, chosen);
+    let mut resource = declared.resource.clone();
+    if let Some(condition) = condition {
+        resource.set("Condition", place, text(condition, place));
+    }
+    let conditional = Declared {
+        logical_id: declared.logical_id,
+        properties: declared.properties.clone(),
+        resource,
+        place,
+    };
+    write_role(&conditional, &role, traced, context);
+}
+
+fn list_if(branches: &[&Node], place: &model::problem::Place) -> Node {
+    let branches = branches.iter().copied().cloned().collect();
+    mapping([("Fn::If", list(branches, place))], place)
 }
 
 fn write_role(declared: &Declared<'_>, role: &str, traced: bool, context: &mut Context<'_>) {
@@ -215,25 +298,31 @@ fn write_role(declared: &Declared<'_>, role: &str, traced: bool, context: &mut C
     if let Some(given) = declared.get("Policies") {
         policies::read(given, role, &mut policies, context);
     }
-    let trust = declared.get("AssumeRolePolicyDocument").cloned().unwrap_or_else(|| {
-        json(
-            &json!({
-                "Version": "2012-10-17",
-                "Statement": [{
-                    "Action": ["sts:AssumeRole"], "Effect": "Allow",
-                    "Principal": {"Service": ["lambda.amazonaws.com"]},
-                }],
-            }),
-            place,
-        )
-    });
+    let trust = declared
+        .get("AssumeRolePolicyDocument")
+        .cloned()
+        .unwrap_or_else(|| {
+            json(
+                &json!({
+                    "Version": "2012-10-17",
+                    "Statement": [{
+                        "Action": ["sts:AssumeRole"], "Effect": "Allow",
+                        "Principal": {"Service": ["lambda.amazonaws.com"]},
+                    }],
+                }),
+                place,
+            )
+        });
     let mut written = Mapping::default();
     written.set("AssumeRolePolicyDocument", place, trust);
     written.set("ManagedPolicyArns", place, list(policies.managed, place));
     if !policies.inline.is_empty() {
         written.set("Policies", place, list(policies.inline, place));
     }
-    for (given, name) in [("RolePath", "Path"), ("PermissionsBoundary", "PermissionsBoundary")] {
+    for (given, name) in [
+        ("RolePath", "Path"),
+        ("PermissionsBoundary", "PermissionsBoundary"),
+    ] {
         if let Some(value) = declared.get(given) {
             written.set(name, &value.place, value.clone());
         }
@@ -287,7 +376,9 @@ fn published(
     let is_name = |name: &String| {
         !name.is_empty()
             && !name.bytes().all(|byte| byte.is_ascii_digit())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let Some(name) = context.resolved_text(alias_node).filter(is_name) else {
         context.invalid(
@@ -301,7 +392,10 @@ fn published(
         .get("AutoPublishCodeSha256")
         .and_then(|node| context.resolved_text(node));
     if let Some(digest) = &digest {
-        let described = match declared.get("Description").and_then(|node| context.resolved_text(node)) {
+        let described = match declared
+            .get("Description")
+            .and_then(|node| context.resolved_text(node))
+        {
             Some(description) => format!("{description} {digest}"),
             None => digest.clone(),
         };
@@ -313,9 +407,17 @@ fn published(
     let mut properties = Mapping::default();
     properties.set("Name", &alias_node.place, text(name, &alias_node.place));
     properties.set("FunctionName", place, reference(id, place));
-    properties.set("FunctionVersion", place, attribute(&version, "Version", place));
+    properties.set(
+        "FunctionVersion",
+        place,
+        attribute(&version, "Version", place),
+    );
     if let Some(config) = declared.get("ProvisionedConcurrencyConfig") {
-        properties.set("ProvisionedConcurrencyConfig", &config.place, config.clone());
+        properties.set(
+            "ProvisionedConcurrencyConfig",
+            &config.place,
+            config.clone(),
+        );
     }
     context.write_companion(declared, &alias, "AWS::Lambda::Alias", properties);
     context.renamed.insert(format!("{id}.Version"), version);
@@ -362,7 +464,10 @@ fn version_id(
         let digits: String = digest.chars().take(hash::DIGITS).collect();
         return format!("{prefix}{digits}");
     }
-    let all = declared.get("AutoPublishAliasAllProperties").and_then(Node::as_bool) == Some(true);
+    let all = declared
+        .get("AutoPublishAliasAllProperties")
+        .and_then(Node::as_bool)
+        == Some(true);
     let mut published = Map::new();
     if all {
         for entry in written {
@@ -379,7 +484,10 @@ fn version_id(
             published.insert("MemorySize".to_owned(), memory.to_json());
         }
         let snapshots = declared.get("SnapStart").filter(|config| {
-            config.get("ApplyOn").and_then(Node::as_str).is_some_and(|on| on != "None")
+            config
+                .get("ApplyOn")
+                .and_then(Node::as_str)
+                .is_some_and(|on| on != "None")
         });
         if let Some(config) = snapshots {
             published.insert("SnapStart".to_owned(), config.to_json());

@@ -14,33 +14,87 @@ const SECTIONS: &[(&str, &[&str])] = &[
     (
         "Function",
         &[
-            "Handler", "Runtime", "CodeUri", "DeadLetterQueue", "Description", "MemorySize", "Timeout",
-            "VpcConfig", "Environment", "Tags", "PropagateTags", "Tracing", "KmsKeyArn",
-            "AutoPublishAlias", "AutoPublishAliasAllProperties", "Layers", "DeploymentPreference",
-            "RolePath", "PermissionsBoundary", "ReservedConcurrentExecutions",
-            "ProvisionedConcurrencyConfig", "AssumeRolePolicyDocument", "EventInvokeConfig",
-            "FileSystemConfigs", "CodeSigningConfigArn", "Architectures", "SnapStart",
-            "EphemeralStorage", "FunctionUrlConfig", "RuntimeManagementConfig", "LoggingConfig",
-            "RecursiveLoop", "SourceKMSKeyArn", "TenancyConfig", "DurableConfig",
-            "CapacityProviderConfig", "FunctionScalingConfig", "PublishToLatestPublished",
+            "Handler",
+            "Runtime",
+            "CodeUri",
+            "DeadLetterQueue",
+            "Description",
+            "MemorySize",
+            "Timeout",
+            "VpcConfig",
+            "Environment",
+            "Tags",
+            "PropagateTags",
+            "Tracing",
+            "KmsKeyArn",
+            "AutoPublishAlias",
+            "AutoPublishAliasAllProperties",
+            "Layers",
+            "DeploymentPreference",
+            "RolePath",
+            "PermissionsBoundary",
+            "ReservedConcurrentExecutions",
+            "ProvisionedConcurrencyConfig",
+            "AssumeRolePolicyDocument",
+            "EventInvokeConfig",
+            "FileSystemConfigs",
+            "CodeSigningConfigArn",
+            "Architectures",
+            "SnapStart",
+            "EphemeralStorage",
+            "FunctionUrlConfig",
+            "RuntimeManagementConfig",
+            "LoggingConfig",
+            "RecursiveLoop",
+            "SourceKMSKeyArn",
+            "TenancyConfig",
+            "DurableConfig",
+            "CapacityProviderConfig",
+            "FunctionScalingConfig",
+            "PublishToLatestPublished",
             "VersionDeletionPolicy",
         ],
     ),
     (
         "Api",
         &[
-            "Auth", "Name", "DefinitionUri", "CacheClusterEnabled", "CacheClusterSize",
-            "MergeDefinitions", "Variables", "EndpointConfiguration", "MethodSettings",
-            "BinaryMediaTypes", "MinimumCompressionSize", "Cors", "GatewayResponses",
-            "AccessLogSetting", "CanarySetting", "TracingEnabled", "OpenApiVersion", "Domain",
-            "AlwaysDeploy", "PropagateTags", "SecurityPolicy", "EndpointAccessMode",
+            "Auth",
+            "Name",
+            "DefinitionUri",
+            "CacheClusterEnabled",
+            "CacheClusterSize",
+            "MergeDefinitions",
+            "Variables",
+            "EndpointConfiguration",
+            "MethodSettings",
+            "BinaryMediaTypes",
+            "MinimumCompressionSize",
+            "Cors",
+            "GatewayResponses",
+            "AccessLogSetting",
+            "CanarySetting",
+            "TracingEnabled",
+            "OpenApiVersion",
+            "Domain",
+            "AlwaysDeploy",
+            "PropagateTags",
+            "SecurityPolicy",
+            "EndpointAccessMode",
         ],
     ),
     (
         "HttpApi",
         &[
-            "Auth", "AccessLogSettings", "StageVariables", "Tags", "CorsConfiguration",
-            "DefaultRouteSettings", "Domain", "RouteSettings", "FailOnWarnings", "PropagateTags",
+            "Auth",
+            "AccessLogSettings",
+            "StageVariables",
+            "Tags",
+            "CorsConfiguration",
+            "DefaultRouteSettings",
+            "Domain",
+            "RouteSettings",
+            "FailOnWarnings",
+            "PropagateTags",
         ],
     ),
     ("SimpleTable", &["SSESpecification"]),
@@ -49,17 +103,31 @@ const SECTIONS: &[(&str, &[&str])] = &[
     (
         "CapacityProvider",
         &[
-            "VpcConfig", "OperatorRole", "Tags", "InstanceRequirements", "ScalingConfig", "KmsKeyArn",
+            "VpcConfig",
+            "OperatorRole",
+            "Tags",
+            "InstanceRequirements",
+            "ScalingConfig",
+            "KmsKeyArn",
             "PropagateTags",
         ],
     ),
     (
         "WebSocketApi",
         &[
-            "AccessLogSettings", "ApiKeySelectionExpression", "DefaultRouteSettings",
-            "DisableExecuteApiEndpoint", "DisableSchemaValidation", "Domain", "FailOnWarnings",
-            "IpAddressType", "PropagateTags", "RouteSelectionExpression", "RouteSettings",
-            "StageVariables", "Tags",
+            "AccessLogSettings",
+            "ApiKeySelectionExpression",
+            "DefaultRouteSettings",
+            "DisableExecuteApiEndpoint",
+            "DisableSchemaValidation",
+            "Domain",
+            "FailOnWarnings",
+            "IpAddressType",
+            "PropagateTags",
+            "RouteSelectionExpression",
+            "RouteSettings",
+            "StageVariables",
+            "Tags",
         ],
     ),
 ];
@@ -91,7 +159,10 @@ pub(super) fn read(template: &Mapping, context: &mut Context<'_>) -> Mapping {
         };
         for property in properties {
             if !known.contains(&property.key.as_str()) {
-                let title = format!("`{}` cannot be set for all resources of type `{}`", property.key, section.key);
+                let title = format!(
+                    "`{}` cannot be set for all resources of type `{}`",
+                    property.key, section.key
+                );
                 context.invalid(INVALID, title, &property.key_place);
             }
         }
@@ -137,7 +208,9 @@ fn merge_mappings(global: &Mapping, own: &Mapping) -> Mapping {
 
 fn merge_nodes(global: &Node, own: &Node) -> Node {
     match (&global.kind, &own.kind) {
-        (Kind::Mapping(theirs), Kind::Mapping(ours)) if !is_intrinsic(global) && !is_intrinsic(own) => {
+        (Kind::Mapping(theirs), Kind::Mapping(ours))
+            if !is_intrinsic(global) && !is_intrinsic(own) =>
+        {
             Node::new(Kind::Mapping(merge_mappings(theirs, ours)), &own.place)
         }
         (Kind::Sequence(theirs), Kind::Sequence(ours)) => {

@@ -74,8 +74,16 @@ fn write_text(text: &str, out: &mut String) {
 
 /// The SHA-1 of these bytes, as 40 hexadecimal digits.
 pub(super) fn sha1_hex(bytes: &[u8]) -> String {
-    let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-    let bits = u64::try_from(bytes.len()).unwrap_or(u64::MAX).wrapping_mul(8);
+    let mut state: [u32; 5] = [
+        0x6745_2301,
+        0xefcd_ab89,
+        0x98ba_dcfe,
+        0x1032_5476,
+        0xc3d2_e1f0,
+    ];
+    let bits = u64::try_from(bytes.len())
+        .unwrap_or(u64::MAX)
+        .wrapping_mul(8);
     let mut padded = bytes.to_vec();
     padded.push(0x80);
     while padded.len() % 64 != 56 {
@@ -91,7 +99,11 @@ pub(super) fn sha1_hex(bytes: &[u8]) -> String {
 fn compress(state: &mut [u32; 5], block: &[u8]) {
     let mut words: Vec<u32> = block
         .chunks_exact(4)
-        .map(|bytes| bytes.iter().fold(0, |word, byte| (word << 8) | u32::from(*byte)))
+        .map(|bytes| {
+            bytes
+                .iter()
+                .fold(0, |word, byte| (word << 8) | u32::from(*byte))
+        })
         .collect();
     for index in 16..80 {
         let back = |steps: usize| words.get(index - steps).copied().unwrap_or_default();
@@ -115,7 +127,8 @@ fn compress(state: &mut [u32; 5], block: &[u8]) {
             .wrapping_add(fifth)
             .wrapping_add(constant)
             .wrapping_add(*word);
-        (fifth, fourth, third, second, first) = (fourth, third, second.rotate_left(30), first, next);
+        (fifth, fourth, third, second, first) =
+            (fourth, third, second.rotate_left(30), first, next);
     }
     for (sum, part) in state.iter_mut().zip([first, second, third, fourth, fifth]) {
         *sum = sum.wrapping_add(part);
@@ -143,6 +156,9 @@ mod tests {
     #[test]
     fn json_is_sorted_and_escaped() {
         let value = serde_json::json!({"b": [1, "é😀"], "a": null});
-        assert_eq!(canonical_json(&value), r#"{"a":null,"b":[1,"\u00e9\ud83d\ude00"]}"#);
+        assert_eq!(
+            canonical_json(&value),
+            r#"{"a":null,"b":[1,"\u00e9\ud83d\ude00"]}"#
+        );
     }
 }

@@ -33,7 +33,12 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     if let Some(entry) = api.declared.properties.entry("Domain") {
         let place = entry.key_place.clone();
         let because = "the API is served at its own address alone";
-        context.not_implemented("manifest::property-not-implemented", "`Domain`", because, &place);
+        context.not_implemented(
+            "manifest::property-not-implemented",
+            "`Domain`",
+            because,
+            &place,
+        );
     }
     apply_conditions(&mut api, context);
     apply_cors(&mut api, context);
@@ -56,15 +61,17 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
         (None, None) => {}
     }
     let id = declared.logical_id;
+    let tagged = written.get("Body").is_some();
     context.write(&declared, id, "AWS::ApiGatewayV2::Api", written);
-    write_stage(&declared, context);
+    write_stage(&declared, tagged, context);
 }
 
 /// `true` lets every origin in; a mapping is taken over, and wins over what the definition says.
 fn apply_cors(api: &mut Api<'_>, context: &mut Context<'_>) {
-    let Some(node) = api.declared.get("CorsConfiguration").cloned() else {
+    let Some(node) = api.declared.get("CorsConfiguration") else {
         return;
     };
+    let node = context.resolved(node).clone();
     let place = node.place.clone();
     let mut cors = Mapping::default();
     match &node.kind {
@@ -85,8 +92,15 @@ fn apply_cors(api: &mut Api<'_>, context: &mut Context<'_>) {
                 }
             }
         }
+        Kind::String(flag) if flag == "true" => {
+            cors.set("allowOrigins", &place, json(&json!(["*"]), &place));
+        }
         Kind::Number { .. } | Kind::String(_) | Kind::Sequence(_) => {
-            context.invalid(INVALID, "`CorsConfiguration` is a mapping or `true`", &place);
+            context.invalid(
+                INVALID,
+                "`CorsConfiguration` is a mapping or `true`",
+                &place,
+            );
             return;
         }
     }
@@ -115,7 +129,10 @@ fn apply_description(api: &mut Api<'_>) {
     let property = |name: &str| api.declared.get(name).cloned();
     let (name, description) = (property("Name"), property("Description"));
     let closed = property("DisableExecuteApiEndpoint");
-    let strict = api.declared.get("FailOnWarnings").is_some_and(|node| node.as_bool() != Some(false));
+    let strict = api
+        .declared
+        .get("FailOnWarnings")
+        .is_some_and(|node| node.as_bool() != Some(false));
     let mut tags = members(api.declared.get("Tags"));
     tags.set(CREATED_BY, place, text("SAM", place));
     let Some(top) = api.definition.as_mut().and_then(definition::top) else {
@@ -128,12 +145,17 @@ fn apply_description(api: &mut Api<'_>) {
     }
     if let Some(closed) = closed {
         let endpoint = mapping([("disableExecuteApiEndpoint", closed)], place);
-        let server = mapping([("x-amazon-apigateway-endpoint-configuration", endpoint)], place);
+        let server = mapping(
+            [("x-amazon-apigateway-endpoint-configuration", endpoint)],
+            place,
+        );
         top.set("servers", place, list(vec![server], place));
     }
     let mut listed = match top.get("tags").map(|node| &node.kind) {
         Some(Kind::Sequence(given)) => given.clone(),
-        Some(Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Mapping(_))
+        Some(
+            Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Mapping(_),
+        )
         | None => Vec::new(),
     };
     for tag in &tags {
@@ -147,7 +169,8 @@ fn apply_description(api: &mut Api<'_>) {
         ));
     }
     top.set("tags", place, list(listed, place));
-    if strict && let Some(paths) = inner(top, "paths", place)
+    if strict
+        && let Some(paths) = inner(top, "paths", place)
         && let Some(item) = paths.remove(DEFAULT_STAGE)
     {
         // An import that fails on warnings refuses a path without a slash.
@@ -155,24 +178,29 @@ fn apply_description(api: &mut Api<'_>) {
     }
 }
 
-fn write_stage(declared: &Declared<'_>, context: &mut Context<'_>) {
+fn write_stage(declared: &Declared<'_>, tagged: bool, context: &mut Context<'_>) {
     let place = declared.place;
     let id = declared.logical_id;
     let name = declared.get("StageName").cloned();
     let name = name.unwrap_or_else(|| text(DEFAULT_STAGE, place));
     let stage = match name.as_str() {
         Some(DEFAULT_STAGE) => format!("{id}ApiGatewayDefaultStage"),
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => format!("{id}{text}Stage"),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{id}{text}Stage")
+        }
         Some(text) => hash::logical_id(&format!("{id}Stage"), text),
         None => format!("{id}Stage"),
     };
-    let mut tags = members(declared.get("Tags"));
-    tags.set(CREATED_BY, place, text("SAM", place));
     let mut properties = Mapping::default();
     properties.set("ApiId", place, reference(id, place));
     properties.set("AutoDeploy", place, json(&json!(true), place));
     properties.set("StageName", place, name);
-    properties.set("Tags", place, Node::new(Kind::Mapping(tags), place));
+    if tagged {
+        // The tag stands in the definition, too; without one the transform adds it nowhere.
+        let mut tags = members(declared.get("Tags"));
+        tags.set(CREATED_BY, place, text("SAM", place));
+        properties.set("Tags", place, Node::new(Kind::Mapping(tags), place));
+    }
     for (given, written) in [
         ("AccessLogSettings", "AccessLogSettings"),
         ("DefaultRouteSettings", "DefaultRouteSettings"),

@@ -57,7 +57,11 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
     };
     let Kind::Mapping(template) = &root.kind else {
         reading.problems.push(
-            Problem::error("manifest::invalid-template", "the template is not a mapping").at(&root.place),
+            Problem::error(
+                "manifest::invalid-template",
+                "the template is not a mapping",
+            )
+            .at(&root.place),
         );
         return Step::Done(Box::new(reading));
     };
@@ -71,7 +75,9 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
         return Step::Needs(context.needs);
     }
     reading.problems.append(&mut context.problems);
-    reading.problems.sort_by(|left, right| left.place.cmp(&right.place));
+    reading
+        .problems
+        .sort_by(|left, right| left.place.cmp(&right.place));
     reading.artefacts = context.artefacts;
     reading.template = Some(Node::new(Kind::Mapping(transformed), &root.place));
     Step::Done(Box::new(reading))
@@ -81,13 +87,23 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
 fn stack_name(folder: &str) -> StackName {
     let letters: String = folder
         .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
         .take(STACK_NAME_LENGTH_MAX)
         .collect();
     let name = letters
         .trim_start_matches(|letter: char| !letter.is_ascii_alphabetic())
         .trim_end_matches('-');
-    StackName::new(if name.is_empty() { STACK_NAME_DEFAULT } else { name })
+    StackName::new(if name.is_empty() {
+        STACK_NAME_DEFAULT
+    } else {
+        name
+    })
 }
 
 /// Whether the template asks for the SAM transform; others that it asks for are reported.
@@ -116,15 +132,20 @@ fn uses_sam(template: &Mapping, context: &mut Context<'_>) -> bool {
 fn plain(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Mapping {
     let mut written = template.clone();
     written.remove("Transform");
-    let Some(Kind::Mapping(resources)) = written.get_mut("Resources").map(|node| &mut node.kind) else {
+    let Some(Kind::Mapping(resources)) = written.get_mut("Resources").map(|node| &mut node.kind)
+    else {
         return written;
     };
     let names: Vec<String> = resources.iter().map(|entry| entry.key.clone()).collect();
     for name in names {
-        let Some(Kind::Mapping(resource)) = resources.get_mut(&name).map(|node| &mut node.kind) else {
+        let Some(Kind::Mapping(resource)) = resources.get_mut(&name).map(|node| &mut node.kind)
+        else {
             continue;
         };
-        let kind = resource.get("Type").and_then(Node::as_str).unwrap_or_default();
+        let kind = resource
+            .get("Type")
+            .and_then(Node::as_str)
+            .unwrap_or_default();
         if kind.starts_with("AWS::Serverless::") {
             context.problems.push(
                 Problem::error(
@@ -132,7 +153,9 @@ fn plain(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Mappin
                     format!("`{kind}` needs the SAM transform"),
                 )
                 .at(place)
-                .help(format!("add `Transform: {TRANSFORM}` at the top of the template")),
+                .help(format!(
+                    "add `Transform: {TRANSFORM}` at the top of the template"
+                )),
             );
         }
         others::plain(resource, &name, context);
@@ -175,16 +198,30 @@ fn transform(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Ma
 }
 
 fn type_of(entry: &Entry) -> &str {
-    entry.value.get("Type").and_then(Node::as_str).unwrap_or_default()
+    entry
+        .value
+        .get("Type")
+        .and_then(Node::as_str)
+        .unwrap_or_default()
 }
 
 /// A resource with the properties that `Globals` adds.
 fn declared<'n>(entry: &'n Entry, globals: &Mapping) -> Declared<'n> {
     let section = type_of(entry).rsplit("::").next().unwrap_or_default();
     let own = nodes::members(entry.value.get("Properties"));
+    let mut properties = globals::merged(globals, section, &own, entry.value.get("IgnoreGlobals"));
+    // A property without a value is one that is not there.
+    let empty: Vec<String> = properties
+        .iter()
+        .filter(|entry| matches!(entry.value.kind, Kind::Null))
+        .map(|entry| entry.key.clone())
+        .collect();
+    for name in empty {
+        properties.remove(&name);
+    }
     Declared {
         logical_id: &entry.key,
-        properties: globals::merged(globals, section, &own, entry.value.get("IgnoreGlobals")),
+        properties,
         resource: nodes::members(Some(&entry.value)),
         place: &entry.key_place,
     }
@@ -206,7 +243,9 @@ fn transform_resource<'n>(
             events::transform(&function, &target, apis, &make_implicit, context);
         }
         "AWS::Serverless::SimpleTable" => others::simple_table(&declared(entry, globals), context),
-        "AWS::Serverless::LayerVersion" => others::layer_version(&declared(entry, globals), context),
+        "AWS::Serverless::LayerVersion" => {
+            others::layer_version(&declared(entry, globals), context)
+        }
         _ => {
             let unbuilt = others::UNBUILT_TYPES.iter().find(|(name, _)| *name == kind);
             if let Some((_, because)) = unbuilt {
@@ -224,7 +263,9 @@ fn transform_resource<'n>(
                 if let Kind::Mapping(members) = &mut resource.kind {
                     others::plain(members, &entry.key, context);
                 }
-                context.resources.set(&entry.key, &entry.key_place, resource);
+                context
+                    .resources
+                    .set(&entry.key, &entry.key_place, resource);
             }
         }
     }
@@ -244,7 +285,11 @@ fn finished(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Map
     written.remove("Transform");
     written.remove("Globals");
     let resources = std::mem::take(&mut context.resources);
-    written.set("Resources", place, Node::new(Kind::Mapping(resources), place));
+    written.set(
+        "Resources",
+        place,
+        Node::new(Kind::Mapping(resources), place),
+    );
     if !context.conditions.is_empty()
         && let Some(conditions) = nodes::inner(&mut written, "Conditions", place)
     {

@@ -66,7 +66,8 @@ pub(super) fn single(node: &Node) -> Option<(&str, &Node)> {
 
 /// Whether this is an intrinsic function.
 pub(super) fn is_intrinsic(node: &Node) -> bool {
-    single(node).is_some_and(|(key, _)| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
+    single(node)
+        .is_some_and(|(key, _)| key == "Ref" || key == "Condition" || key.starts_with("Fn::"))
 }
 
 /// The logical id in `{"Ref": …}`.
@@ -83,9 +84,20 @@ pub(super) fn members(node: Option<&Node>) -> Mapping {
 }
 
 /// Changes the value at a key, which becomes an empty mapping when it was not there or none.
-pub(super) fn inner<'m>(mapping: &'m mut Mapping, key: &str, place: &Place) -> Option<&'m mut Mapping> {
-    if !mapping.get(key).is_some_and(|node| node.as_mapping().is_some()) {
-        mapping.set(key, place, Node::new(Kind::Mapping(Mapping::default()), place));
+pub(super) fn inner<'m>(
+    mapping: &'m mut Mapping,
+    key: &str,
+    place: &Place,
+) -> Option<&'m mut Mapping> {
+    if !mapping
+        .get(key)
+        .is_some_and(|node| node.as_mapping().is_some())
+    {
+        mapping.set(
+            key,
+            place,
+            Node::new(Kind::Mapping(Mapping::default()), place),
+        );
     }
     match mapping.get_mut(key).map(|node| &mut node.kind) {
         Some(Kind::Mapping(inner)) => Some(inner),

@@ -21,7 +21,11 @@ pub(super) fn simple_table(declared: &Declared<'_>, context: &mut Context<'_>) {
     let (name, kind) = match declared.get("PrimaryKey") {
         None => (text("id", place), "S"),
         Some(key) => {
-            let kind = match key.get("Type").and_then(|node| context.resolved_text(node)).as_deref() {
+            let kind = match key
+                .get("Type")
+                .and_then(|node| context.resolved_text(node))
+                .as_deref()
+            {
                 Some("String") => "S",
                 Some("Number") => "N",
                 Some("Binary") => "B",
@@ -35,17 +39,27 @@ pub(super) fn simple_table(declared: &Declared<'_>, context: &mut Context<'_>) {
                 }
             };
             let Some(name) = key.get("Name").cloned() else {
-                context.invalid("manifest::invalid-table", "`PrimaryKey` has no `Name`", &key.place);
+                context.invalid(
+                    "manifest::invalid-table",
+                    "`PrimaryKey` has no `Name`",
+                    &key.place,
+                );
                 return;
             };
             (name, kind)
         }
     };
     let definition = mapping(
-        [("AttributeName", name.clone()), ("AttributeType", text(kind, place))],
+        [
+            ("AttributeName", name.clone()),
+            ("AttributeType", text(kind, place)),
+        ],
         place,
     );
-    let key = mapping([("AttributeName", name), ("KeyType", text("HASH", place))], place);
+    let key = mapping(
+        [("AttributeName", name), ("KeyType", text("HASH", place))],
+        place,
+    );
     let mut written = Mapping::default();
     written.set("AttributeDefinitions", place, list(vec![definition], place));
     written.set("KeySchema", place, list(vec![key], place));
@@ -66,7 +80,12 @@ pub(super) fn simple_table(declared: &Declared<'_>, context: &mut Context<'_>) {
     if !tags.is_empty() {
         written.set("Tags", place, list(tags, place));
     }
-    context.write(declared, declared.logical_id, "AWS::DynamoDB::Table", written);
+    context.write(
+        declared,
+        declared.logical_id,
+        "AWS::DynamoDB::Table",
+        written,
+    );
 }
 
 /// Writes the layer. It has a new name whenever it changes, so that the old version can stay.
@@ -151,7 +170,11 @@ fn hashed_layer(declared: &Declared<'_>, context: &Context<'_>) -> String {
             entry.key.as_str(),
             "Description" | "LayerName" | "LicenseInfo" | "RetentionPolicy"
         );
-        let value = if resolves { context.resolved(&entry.value) } else { &entry.value };
+        let value = if resolves {
+            context.resolved(&entry.value)
+        } else {
+            &entry.value
+        };
         properties.insert(entry.key.clone(), value.to_json());
     }
     let mut layer = Map::new();
@@ -169,17 +192,24 @@ fn hashed_layer(declared: &Declared<'_>, context: &Context<'_>) -> String {
 
 /// The `Code` of a plain function, or `Content` of a plain layer, when it is a path: as packaged code stands there.
 pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Context<'_>) {
-    let kind = resource.get("Type").and_then(Node::as_str).unwrap_or_default();
+    let kind = resource
+        .get("Type")
+        .and_then(Node::as_str)
+        .unwrap_or_default();
     let property = match kind {
         "AWS::Lambda::Function" => "Code",
         "AWS::Lambda::LayerVersion" => "Content",
         _ => return,
     };
     let is_function = property == "Code";
-    let Some(Kind::Mapping(properties)) = resource.get_mut("Properties").map(|node| &mut node.kind) else {
+    let Some(Kind::Mapping(properties)) = resource.get_mut("Properties").map(|node| &mut node.kind)
+    else {
         return;
     };
-    let (runtime, handler) = (properties.get("Runtime").cloned(), properties.get("Handler").cloned());
+    let (runtime, handler) = (
+        properties.get("Runtime").cloned(),
+        properties.get("Handler").cloned(),
+    );
     let Some(code) = properties.get_mut(property) else {
         return;
     };
@@ -190,7 +220,10 @@ pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Cont
             *code = code::local_code(&path, &place);
             code::source_of(&path)
         }
-        Kind::Mapping(members) => match members.get("ZipFile").map(|node| context.resolved_text(node)) {
+        Kind::Mapping(members) => match members
+            .get("ZipFile")
+            .map(|node| context.resolved_text(node))
+        {
             Some(Some(text)) => model::artefact::CodeSource::Inline(text),
             Some(None) | None if members.get("ImageUri").is_some() => return,
             Some(None) | None => {
@@ -206,7 +239,14 @@ pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Cont
         Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::Sequence(_) => return,
     };
     if is_function {
-        code::add_function(logical_id, runtime.as_ref(), handler.as_ref(), source, &place, context);
+        code::add_function(
+            logical_id,
+            runtime.as_ref(),
+            handler.as_ref(),
+            source,
+            &place,
+            context,
+        );
     } else {
         code::add_layer(logical_id, source, &place, context);
     }
@@ -214,12 +254,27 @@ pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Cont
 
 /// Types that SAM has and that are not transformed yet.
 pub(super) const UNBUILT_TYPES: [(&str, &str); 6] = [
-    ("AWS::Serverless::Application", "nested applications are not deployed"),
-    ("AWS::Serverless::CapacityProvider", "functions run on this machine"),
-    ("AWS::Serverless::Connector", "no permissions are made of it"),
+    (
+        "AWS::Serverless::Application",
+        "nested applications are not deployed",
+    ),
+    (
+        "AWS::Serverless::CapacityProvider",
+        "functions run on this machine",
+    ),
+    (
+        "AWS::Serverless::Connector",
+        "no permissions are made of it",
+    ),
     ("AWS::Serverless::GraphQLApi", "GraphQL APIs are not served"),
-    ("AWS::Serverless::StateMachine", "state machines are not run"),
-    ("AWS::Serverless::WebSocketApi", "WebSocket APIs are not served"),
+    (
+        "AWS::Serverless::StateMachine",
+        "state machines are not run",
+    ),
+    (
+        "AWS::Serverless::WebSocketApi",
+        "WebSocket APIs are not served",
+    ),
 ];
 
 /// The empty mapping, for places where a node is needed.

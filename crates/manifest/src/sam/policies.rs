@@ -38,7 +38,10 @@ pub(super) struct RolePolicies {
 impl RolePolicies {
     /// Adds a managed policy, once.
     pub(super) fn manage(&mut self, policy: Node) {
-        let known = self.managed.iter().any(|other| other.to_json() == policy.to_json());
+        let known = self
+            .managed
+            .iter()
+            .any(|other| other.to_json() == policy.to_json());
         if !known {
             self.managed.push(policy);
         }
@@ -48,7 +51,10 @@ impl RolePolicies {
     pub(super) fn inline(&mut self, name: &str, document: Node) {
         let place = document.place.clone();
         self.inline.push(mapping(
-            [("PolicyName", text(name, &place)), ("PolicyDocument", document)],
+            [
+                ("PolicyName", text(name, &place)),
+                ("PolicyDocument", document),
+            ],
             &place,
         ));
     }
@@ -56,12 +62,21 @@ impl RolePolicies {
 
 /// The ARN of one of AWS's own policies.
 pub(super) fn managed_arn(name: &str) -> String {
-    let folder = if SERVICE_ROLES.contains(&name) { "service-role/" } else { "" };
+    let folder = if SERVICE_ROLES.contains(&name) {
+        "service-role/"
+    } else {
+        ""
+    };
     format!("arn:aws:iam::aws:policy/{folder}{name}")
 }
 
 /// Reads the property: one entry, or a list of them.
-pub(super) fn read(node: &Node, role: &str, policies: &mut RolePolicies, context: &mut Context<'_>) {
+pub(super) fn read(
+    node: &Node,
+    role: &str,
+    policies: &mut RolePolicies,
+    context: &mut Context<'_>,
+) {
     let entries: Vec<&Node> = match &node.kind {
         Kind::Sequence(items) => items.iter().collect(),
         Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Mapping(_) => {
@@ -118,7 +133,7 @@ fn read_condition(
     };
     let (mut yes_policies, mut no_policies) = (read_branch(yes), read_branch(no));
     let nothing = || super::nodes::reference("AWS::NoValue", &entry.place);
-    let mut joined = |yes: Option<Node>, no: Option<Node>| {
+    let joined = |yes: Option<Node>, no: Option<Node>| {
         let branches = vec![
             condition.clone(),
             yes.unwrap_or_else(nothing),
@@ -149,7 +164,11 @@ fn template_document(entry: &Node, context: &mut Context<'_>) -> Option<Node> {
     // The text is our own, and a test reads all of it.
     let templates: Map<String, Value> = serde_json::from_str(TEMPLATES).unwrap_or_default();
     let Some(template) = templates.get(name) else {
-        context.invalid(INVALID, format!("there is no policy template `{name}`"), &entry.place);
+        context.invalid(
+            INVALID,
+            format!("there is no policy template `{name}`"),
+            &entry.place,
+        );
         return None;
     };
     let parameters: Vec<&str> = template

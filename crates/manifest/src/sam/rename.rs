@@ -59,7 +59,16 @@ fn rename_all(node: &mut Node, renamed: &BTreeMap<String, String>) {
 /// `[Function.Alias, Name]`, `[Layer, LayerVersionArn]`, or the two with a dot between them.
 fn rename_attribute(node: &mut Node, renamed: &BTreeMap<String, String>) {
     if let Kind::Sequence(items) = &mut node.kind {
-        if let Some(first) = items.first_mut() {
+        // `[Function, Alias.Name]` says the same as `[Function.Alias, Name]`.
+        if let [first, second] = items.as_mut_slice()
+            && let (Kind::String(target), Kind::String(attribute)) =
+                (&mut first.kind, &mut second.kind)
+            && let Some((companion, rest)) = attribute.split_once('.')
+            && let Some(name) = renamed.get(&format!("{target}.{companion}"))
+        {
+            target.clone_from(name);
+            *attribute = rest.to_owned();
+        } else if let Some(first) = items.first_mut() {
             rename_text(first, renamed);
         }
     } else if let Kind::String(text) = &mut node.kind

@@ -6,7 +6,7 @@
 //! Contract: AWS SAM Developer Guide, "AWS::Serverless::Api" and "Generated CloudFormation resources when
 //! AWS::Serverless::Api is specified".
 
-use cloudformation::node::{Mapping, Node};
+use cloudformation::node::{Kind, Mapping, Node};
 use serde_json::json;
 
 use super::apis::{Api, Authorship, apply_auth, apply_conditions};
@@ -47,6 +47,8 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     apply_version(&mut api, context);
     apply_cors(&mut api, context);
     apply_auth(&mut api, context);
+    modernise(&mut api, context);
+    resolve_media_types(&mut api.declared, context);
     apply_extensions(&mut api);
     let Api {
         declared,
@@ -84,9 +86,15 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
 fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
     for (name, because) in [
         ("Domain", "the API is served at its own address alone"),
-        ("GatewayResponses", "the gateway's own errors keep their standard form"),
+        (
+            "GatewayResponses",
+            "the gateway's own errors keep their standard form",
+        ),
         ("Models", "requests are not validated"),
-        ("MergeDefinitions", "events are not merged into the API's own definition"),
+        (
+            "MergeDefinitions",
+            "events are not merged into the API's own definition",
+        ),
     ] {
         if let Some(entry) = declared.properties.entry(name) {
             let what = format!("`{name}`");
@@ -109,6 +117,21 @@ fn apply_version(api: &mut Api<'_>, context: &Context<'_>) {
     {
         top.remove("swagger");
         top.set("openapi", place, text(version, place));
+    }
+}
+
+/// The preflights that were added say it as Swagger 2.0 does.
+fn modernise(api: &mut Api<'_>, context: &Context<'_>) {
+    let version = api
+        .declared
+        .get("OpenApiVersion")
+        .and_then(|node| context.resolved_text(node));
+    let place = api.declared.place;
+    if let Some(definition) = &mut api.definition
+        && version.is_some_and(|version| version.starts_with('3'))
+        && api.declared.get("Cors").is_some()
+    {
+        definition::modernise_preflights(definition, place);
     }
 }
 
@@ -162,16 +185,39 @@ fn apply_cors(api: &mut Api<'_>, context: &mut Context<'_>) {
     }
 }
 
+fn resolve_media_types(declared: &mut Declared<'_>, context: &Context<'_>) {
+    if let Some(Kind::Sequence(types)) = declared
+        .properties
+        .get_mut("BinaryMediaTypes")
+        .map(|node| &mut node.kind)
+    {
+        for media_type in types {
+            *media_type = context.resolved(media_type).clone();
+        }
+    }
+}
+
+/// In `BinaryMediaTypes`, slashes may be written `~1`; in a definition they may not.
+fn with_slashes(node: &Node) -> Node {
+    let kind = match &node.kind {
+        Kind::String(media_type) => Kind::String(media_type.replace("~1", "/")),
+        Kind::Sequence(items) => Kind::Sequence(items.iter().map(with_slashes).collect()),
+        Kind::Mapping(members) => {
+            let mut written = Mapping::default();
+            for entry in members {
+                written.set(&entry.key, &entry.key_place, with_slashes(&entry.value));
+            }
+            Kind::Mapping(written)
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Number { .. } => node.kind.clone(),
+    };
+    Node::new(kind, &node.place)
+}
+
 /// Properties that stand in the definition, too.
 fn apply_extensions(api: &mut Api<'_>) {
     let place = api.declared.place;
-    let media_types = api.declared.get("BinaryMediaTypes").and_then(Node::as_sequence).map(|types| {
-        let plain = types.iter().map(|node| match node.as_str() {
-            Some(media_type) => text(media_type.replace("~1", "/"), &node.place),
-            None => node.clone(),
-        });
-        list(plain.collect(), place)
-    });
+    let media_types = api.declared.get("BinaryMediaTypes").map(with_slashes);
     let closed = api.declared.get("DisableExecuteApiEndpoint").cloned();
     let Some(top) = api.definition.as_mut().and_then(definition::top) else {
         return;
@@ -182,7 +228,10 @@ fn apply_extensions(api: &mut Api<'_>) {
     if let Some(closed) = closed {
         let endpoint = mapping([("disableExecuteApiEndpoint", closed)], place);
         let extension = if top.get("openapi").is_some() {
-            let server = mapping([("x-amazon-apigateway-endpoint-configuration", endpoint)], place);
+            let server = mapping(
+                [("x-amazon-apigateway-endpoint-configuration", endpoint)],
+                place,
+            );
             ("servers", list(vec![server], place))
         } else {
             ("x-amazon-apigateway-endpoint-configuration", endpoint)
@@ -210,12 +259,16 @@ fn apply_endpoint(declared: &Declared<'_>, written: &mut Mapping) {
             mapping([("endpointConfigurationTypes", kind.clone())], place),
         );
     }
-    for (given, name) in [("VPCEndpointIds", "VpcEndpointIds"), ("IpAddressType", "IpAddressType")] {
+    for (given, name) in [
+        ("VPCEndpointIds", "VpcEndpointIds"),
+        ("VpcEndpointIds", "VpcEndpointIds"),
+        ("IpAddressType", "IpAddressType"),
+    ] {
         if let Some(value) = described.and_then(|members| members.get(given)) {
             configuration.set(name, place, value.clone());
         }
     }
-    let node = Node::new(cloudformation::node::Kind::Mapping(configuration), place);
+    let node = Node::new(Kind::Mapping(configuration), place);
     written.set("EndpointConfiguration", place, node);
 }
 
@@ -238,8 +291,15 @@ fn write_deployment(
     if declared.get("OpenApiVersion").is_none() {
         properties.set("StageName", place, text("Stage", place));
     }
-    context.write_companion(declared, &deployment, "AWS::ApiGateway::Deployment", properties);
-    context.renamed.insert(format!("{id}.Deployment"), deployment.clone());
+    context.write_companion(
+        declared,
+        &deployment,
+        "AWS::ApiGateway::Deployment",
+        properties,
+    );
+    context
+        .renamed
+        .insert(format!("{id}.Deployment"), deployment.clone());
     deployment
 }
 
@@ -252,7 +312,9 @@ fn write_stage(
     let place = declared.place;
     let id = declared.logical_id;
     let stage = match stage_name.as_str() {
-        Some(name) if name.bytes().all(|byte| byte.is_ascii_alphanumeric()) => format!("{id}{name}Stage"),
+        Some(name) if name.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{id}{name}Stage")
+        }
         Some(name) => hash::logical_id(&format!("{id}Stage"), name),
         None => format!("{id}Stage"),
     };
