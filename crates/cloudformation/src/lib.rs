@@ -4,6 +4,7 @@
 //! Does not live here: making resources (`deployment` and the services), how other manifests become templates (`manifest`).
 
 pub mod diff;
+pub mod fuzz;
 pub mod intrinsics;
 pub mod node;
 pub mod order;

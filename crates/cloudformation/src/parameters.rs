@@ -44,12 +44,18 @@ pub(crate) fn values(
     let mut values = BTreeMap::new();
     for (name, parameter) in &template.parameters {
         let chosen = given.get(name).or(parameter.default.as_ref()).cloned();
-        let text = chosen.unwrap_or_else(|| {
-            let text = stand_in(name, parameter, environment);
-            problems.push(missing(name, parameter, &text));
-            text
-        });
-        let faults = faults(name, parameter, &text);
+        let (text, faults) = match chosen {
+            Some(text) => {
+                let faults = faults(name, parameter, &text);
+                (text, faults)
+            }
+            // A stand-in need not match a pattern: that somebody must choose a value is said already.
+            None => {
+                let text = stand_in(name, parameter, environment);
+                let warning = missing(name, parameter, &text);
+                (text, vec![warning])
+            }
+        };
         if !any_error(&faults) {
             let value = typed(name, parameter, &text, scope, &mut problems);
             values.insert(name.clone(), value);
