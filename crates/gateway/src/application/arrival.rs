@@ -82,6 +82,7 @@ impl Head {
         Asked {
             host: self.headers.text("host"),
             method: self.method.as_str(),
+            method_override: self.headers.text("x-http-method-override"),
             path: self.path(),
             preflight_for: cors::preflight_for(&self.method, &self.headers),
         }
@@ -129,7 +130,7 @@ impl Arrival {
             path: &hit.path,
             full_path: &hit.full_path,
             query: head.query(),
-            method: head.method.as_str(),
+            method: hit.method,
             version: head.version,
             headers: &head.headers,
             body,

@@ -18,7 +18,7 @@ use super::json::Writer;
 use crate::http::Headers;
 
 /// Never shown by a REST API.
-const REST_DROPPED: [&str; 12] = [
+const REST_DROPPED: [&str; 13] = [
     "connection",
     "content-length",
     "content-md5",
@@ -31,6 +31,7 @@ const REST_DROPPED: [&str; 12] = [
     "transfer-encoding",
     "upgrade",
     "www-authenticate",
+    "x-http-method-override",
 ];
 
 /// Never shown by an HTTP API: they speak of one connection only.

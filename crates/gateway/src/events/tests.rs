@@ -74,6 +74,7 @@ fn event(sent: &Sent<'_>) -> Value {
         host: None,
         method: sent.method,
         path,
+        method_override: None,
         preflight_for: None,
     };
     let Located::Route(hit) = table.locate(&asked) else {

@@ -12,9 +12,10 @@ use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
 
 use super::problems;
+use super::table::Asked;
 use super::target;
 use super::template::Template;
-use super::tree::{Precedence, Tree};
+use super::tree::{ANY_METHODS, Precedence, Tree};
 use crate::events::StageVariables;
 
 /// The stage that has no prefix in the path.
@@ -107,6 +108,20 @@ impl Api {
         let path = self.shown_path(path);
         let segments = target::segments(self.matched(&path));
         self.routes.get(self.tree.find_any_method(&segments)?)
+    }
+
+    /// The method that a request means here.
+    ///
+    /// Contract: Amazon API Gateway Developer Guide, "Important notes for REST APIs": the header
+    /// `X-HTTP-Method-Override` overrides the method, and is not handed on.
+    pub(super) fn method<'a>(&self, asked: &Asked<'a>) -> &'a str {
+        match self.kind {
+            Kind::Rest { .. } => asked
+                .method_override
+                .filter(|method| ANY_METHODS.contains(method))
+                .unwrap_or(asked.method),
+            Kind::Http { .. } => asked.method,
+        }
     }
 
     fn precedence(&self) -> Precedence {

@@ -22,6 +22,8 @@ pub(crate) struct Table {
 pub(crate) struct Asked<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) method: &'a str,
+    /// `X-HTTP-Method-Override`, which REST APIs alone obey.
+    pub(crate) method_override: Option<&'a str>,
     /// As sent, its encodings checked.
     pub(crate) path: &'a str,
     /// The method that a CORS preflight asks for.
@@ -44,6 +46,8 @@ pub(crate) enum Located<'a> {
 pub(crate) struct Hit<'a> {
     pub(crate) api: &'a Api,
     pub(crate) route: &'a Route,
+    /// The method that was matched.
+    pub(crate) method: &'a str,
     /// The path without the stage.
     pub(crate) path: String,
     /// The path with the stage.
@@ -179,10 +183,10 @@ impl<'a> Located<'a> {
 impl<'a> Candidate<'a> {
     fn locate(&self, asked: &Asked<'a>, pass: Pass) -> Option<Located<'a>> {
         let preflight_for = asked.preflight_for.filter(|_| self.api.cors().is_some());
-        let method = preflight_for.unwrap_or(asked.method);
+        let method = self.api.method(asked);
         let path = self.api.shown_path(self.path);
         let found = match pass {
-            Pass::Specific => self.api.find(method, &path),
+            Pass::Specific => self.api.find(preflight_for.unwrap_or(method), &path),
             Pass::Fallback => self.api.fallback,
         };
         let route = self.api.routes.get(found?)?;
@@ -192,6 +196,7 @@ impl<'a> Candidate<'a> {
         Some(Located::Route(Hit {
             api: self.api,
             route,
+            method,
             full_path: self.api.full_path(self.path, &path),
             path: path.into_owned(),
         }))

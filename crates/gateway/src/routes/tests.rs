@@ -83,6 +83,7 @@ fn located(application: &Application, host: &str, request: &str) -> String {
         host: Some(host),
         method,
         path,
+        method_override: None,
         preflight_for: None,
     };
     match table.locate(&asked) {
@@ -424,6 +425,7 @@ fn a_preflight_goes_to_the_http_api_that_has_the_route() {
             host: None,
             method: "OPTIONS",
             path,
+            method_override: None,
             preflight_for,
         };
         let found = table.locate(&asked);
@@ -514,4 +516,29 @@ fn the_listing_shows_stages_and_functions() {
             "HTTP GET /live/x f"
         ]
     );
+}
+
+#[test]
+fn a_rest_api_obeys_a_method_override_and_an_http_api_does_not() {
+    let rest_api = application(vec![rest("a", "dev", "PUT /x, POST /x")], Vec::new());
+    let http_api = application(Vec::new(), vec![http("a", "$default", "PUT /x, POST /x")]);
+    for (application, method_override, expected) in [
+        (&rest_api, Some("PUT"), "PUT"),
+        (&rest_api, Some("BREW"), "POST"),
+        (&rest_api, None, "POST"),
+        (&http_api, Some("PUT"), "POST"),
+    ] {
+        let (table, _) = Table::compile(application);
+        let asked = Asked {
+            host: None,
+            method: "POST",
+            method_override,
+            path: "/x",
+            preflight_for: None,
+        };
+        let Located::Route(hit) = table.locate(&asked) else {
+            panic!("no route for {method_override:?}");
+        };
+        assert_eq!((hit.method, hit.route.method()), (expected, expected));
+    }
 }
