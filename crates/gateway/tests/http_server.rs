@@ -1,5 +1,12 @@
 //! The listener over real sockets: what it refuses, when it closes, and how it ends.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "tests own their server, their client and their time; tables of cases are long"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +51,9 @@ impl Handler for Echo {
             let names = names.collect::<Vec<_>>().join(",");
             match request.path() {
                 "/panic" => panic!("asked to"),
+                "/early" => {
+                    return Response::new(StatusCode::EARLY_HINTS, "x");
+                }
                 "/unread" => return Response::new(StatusCode::OK, "unread"),
                 "/slow" => tokio::time::sleep(Duration::from_millis(400)).await,
                 "/split" => {
@@ -86,7 +96,6 @@ async fn start(limits: ServerLimits) -> Running {
     let shutdown = CancellationToken::new();
     let echo = Arc::new(Echo::default());
     let server = Server::new(limits, Arc::new(StoppedClock(Instant::now())));
-    #[expect(clippy::disallowed_methods, reason = "the test owns its server")]
     let ended = tokio::spawn(server.serve(listener, echo.clone(), shutdown.clone()));
     Running {
         address,
@@ -450,10 +459,11 @@ async fn a_panic_and_a_hostile_header_end_one_request_alone() {
     let answer = server
         .ask(
             "GET /panic HTTP/1.1\r\nHost: a\r\n\r\nGET /split HTTP/1.1\r\nHost: a\r\n\r\n\
+             GET /early HTTP/1.1\r\nHost: a\r\n\r\n\
              GET /own-framing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         )
         .await;
-    assert_eq!(statuses(&answer), ["500", "500", "200"], "{answer}");
+    assert_eq!(statuses(&answer), ["500", "500", "500", "200"], "{answer}");
     assert!(
         !answer.contains("C: d") && !answer.contains("999"),
         "{answer}"
@@ -560,7 +570,6 @@ async fn http2_client(
     let (sender, connection) = hyper::client::conn::http2::handshake(executor, stream)
         .await
         .unwrap();
-    #[expect(clippy::disallowed_methods, reason = "the test owns its client")]
     let running = tokio::spawn(async move {
         let _ = connection.await;
     });

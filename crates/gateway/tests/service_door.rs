@@ -1,5 +1,9 @@
 //! The service door: who is let in, as whom, and what the others are told.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests own their time"
+)]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

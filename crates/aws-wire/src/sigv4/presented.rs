@@ -4,6 +4,7 @@
 //! Does not live here: whether the proof holds (`verification`).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{HeaderMap, header};
@@ -304,6 +305,13 @@ fn read_signed_headers(list: &str) -> Result<Vec<String>, AuthenticationError> {
     if SIGNED_HEADERS_MAX < names.len() {
         return Err(incomplete(
             "'SignedHeaders' names too many headers.".to_owned(),
+        ));
+    }
+    // Each repeat would make the text that is hashed longer.
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    if distinct.len() < names.len() {
+        return Err(incomplete(
+            "'SignedHeaders' names a header twice.".to_owned(),
         ));
     }
     if !names.iter().any(|name| name == "host") {

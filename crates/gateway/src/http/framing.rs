@@ -158,8 +158,8 @@ impl Decoder {
 
 /// What may follow a chunk's size: nothing, or `;` and text without control characters, which means nothing to us.
 fn is_extension(text: &[u8]) -> bool {
-    match text.trim_ascii_start() {
-        [] => text.is_empty(),
+    match text {
+        [] => true,
         [b';', rest @ ..] => rest
             .iter()
             .all(|byte| byte.is_ascii_graphic() || *byte == b' ' || *byte == b'\t'),

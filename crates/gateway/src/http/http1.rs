@@ -391,5 +391,7 @@ fn come_home(returned: Returned) -> (Box<Wire>, BodyEnd) {
             }
         },
     };
+    // What is left is moved, so that an idle connection does not keep the memory of a large body.
+    wire.input = BytesMut::from(&*wire.input);
     (wire, end)
 }

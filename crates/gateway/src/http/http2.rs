@@ -5,7 +5,6 @@
 //!
 //! Contract: RFC 9113, sections 3.3, 8.2 and 8.3.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -53,14 +53,20 @@ pub(super) async fn serve(
     let activity = Arc::new(Activity::default());
     let answering = hyper::service::service_fn({
         let activity = activity.clone();
+        let tasks = tasks.clone();
         move |request: http::Request<Incoming>| {
+            // hyper drops what answers a stream that its client resets. As on HTTP/1, handlers run to their end all
+            // the same, so they run apart; and since a client may reset and open as it likes, their number counts,
+            // not that of its streams.
+            let running = activity.clone().begin(limits.streams_max);
             let service = service.clone();
-            let running = activity.clone().begin();
-            async move {
-                let response = answer(request, peer, &service).await;
-                drop(running);
-                Ok::<_, Infallible>(response)
-            }
+            let (sender, answered) = oneshot::channel();
+            tasks.execute(async move {
+                let response = answer(request, peer, &service, running).await;
+                // Nobody waits any more when the client has reset the stream.
+                let _ = sender.send(response);
+            });
+            answered
         }
     });
     let stream = TokioIo::new(Rewound::of(wire));
@@ -113,11 +119,16 @@ async fn answer(
     request: http::Request<Incoming>,
     peer: SocketAddr,
     service: &Service,
+    running: Option<Running>,
 ) -> http::Response<Full<Bytes>> {
     let method = request.method().clone();
-    let response = match read(request, peer, service) {
-        Ok(request) => guarded(&*service.handler, request).await,
-        Err(status) => reply::plain(status, "this request is not served"),
+    let response = match (running, read(request, peer, service)) {
+        (None, _) => reply::plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests are under way on this connection",
+        ),
+        (Some(_running), Ok(request)) => guarded(&*service.handler, request).await,
+        (Some(_running), Err(status)) => reply::plain(status, "this request is not served"),
     };
     let date = reply::DateText::default()
         .at(service.clock.now())
@@ -227,10 +238,13 @@ struct Activity {
 struct Running(Arc<Activity>);
 
 impl Activity {
-    fn begin(self: Arc<Self>) -> Running {
-        self.running.fetch_add(1, Ordering::AcqRel);
+    /// Counts one more; none: there are as many as may be.
+    fn begin(self: Arc<Self>, running_max: u32) -> Option<Running> {
+        let before = self.running.fetch_add(1, Ordering::AcqRel);
+        let running = Running(self.clone());
         self.changed.notify_one();
-        Running(self)
+        let may_run = u32::try_from(before).is_ok_and(|before| before < running_max);
+        may_run.then_some(running)
     }
 
     /// Resolves when no request has run for so long.

@@ -76,7 +76,8 @@ impl Request {
 ///
 /// The server owns framing: `content-length`, `transfer-encoding`, `connection`, `keep-alive` and `upgrade` given
 /// here are not sent, `content-length` in an answer to `HEAD` without a body excepted. It adds `date` unless given.
-/// A name that is no token makes the whole response a 500: it could split the response in two.
+/// A name that is no token makes the whole response a 500, since it could split the response in two; so does a status
+/// below 200, after which clients wait for another response.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status.

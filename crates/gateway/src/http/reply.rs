@@ -42,8 +42,13 @@ pub(super) fn is_framing_header(name: &str) -> bool {
         .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
-/// The response itself, or the 500 in its place when a header's name could split it in two.
+/// The response itself, or the 500 in its place when it would break the framing: by the name of a header that
+/// splits it in two, or by a status after which clients wait for another response.
 pub(super) fn checked(response: Response) -> Response {
+    if response.status.is_informational() {
+        tracing::warn!(status = %response.status, "a response was replaced: its status is not final");
+        return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+    }
     match response
         .headers
         .iter()
@@ -131,11 +136,9 @@ fn is_plain_length(name: &str, value: &HeaderValue) -> bool {
         && value.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
-/// Whether a response of this status has a body, and a length.
+/// Whether a final response of this status has a body, and a length.
 pub(super) fn allows_body(status: StatusCode) -> bool {
-    !status.is_informational()
-        && status != StatusCode::NO_CONTENT
-        && status != StatusCode::NOT_MODIFIED
+    status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
 }
 
 /// The text of the `date` header, made anew once a second.
