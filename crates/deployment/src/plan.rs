@@ -3,6 +3,7 @@
 //! Lives here: the decision on each resource, and on those that left the template.
 //! Does not live here: doing it (`apply`).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use interfaces::resource_provider::{Properties, UpdatePlan};
@@ -72,7 +73,7 @@ pub(crate) fn removals(
         .iter()
         .filter(|(id, _)| !wanted.contains(*id))
         .collect();
-    unwanted.sort_by(|left, right| right.1.position.cmp(&left.1.position));
+    unwanted.sort_by_key(|(_, record)| Reverse(record.position));
     let removal = |record: &ResourceRecord| {
         if record.is_retained || record.made().is_none() {
             Removal::Forget

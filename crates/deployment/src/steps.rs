@@ -3,6 +3,8 @@
 //! Lives here: making, changing, replacing and deleting one resource so that a crash at any point can be mended.
 //! Does not live here: which step is taken (`plan`), in which order (`apply`).
 
+use std::cmp::Reverse;
+
 use cloudformation::template::{Policy, Resource};
 use interfaces::resource_provider::{Made, ProviderError, ResourceProvider};
 use model::ids::LogicalId;
@@ -375,7 +377,7 @@ impl Run<'_> {
     /// Deletes what was replaced. What cannot be deleted is tried again at the next deployment.
     pub(crate) async fn remove_leftovers(&mut self) -> Result<(), StateError> {
         let mut leftovers = self.state.leftovers().await?;
-        leftovers.sort_by(|left, right| right.record.position.cmp(&left.record.position));
+        leftovers.sort_by_key(|leftover| Reverse(leftover.record.position));
         for leftover in leftovers {
             let id = &leftover.logical_id;
             if self

@@ -1,7 +1,7 @@
 //! Evaluates a template's nodes: intrinsic functions, pseudo parameters, conditions, dynamic references.
 //!
 //! Lives here: what a reference may ask its surroundings (`Scope`), the walk over a tree, what leaves it.
-//! Does not live here: the functions (`functions`, `sub`, `logic`, `cidr`), values of parameters (`crate::parameters`),
+//! Does not live here: the functions (`functions`, `references`, `sub`, `logic`, `cidr`), values of parameters (`crate::parameters`),
 //! which order resources are made in (`crate::order`).
 //!
 //! Contract: AWS CloudFormation Template Reference, "Intrinsic function reference", "Pseudo parameters reference";
@@ -22,6 +22,7 @@ mod cidr;
 mod dynamic;
 mod functions;
 mod logic;
+mod references;
 pub(crate) mod sub;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,10 @@ use model::problem::Problem;
 
 use crate::node::Node;
 
+mod faults;
 mod json;
 mod lines;
+mod mapping;
 mod scalars;
 mod tags;
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! YAML: events become nodes.
 //!
-//! Lives here: collections under construction, anchors, merge keys, duplicate keys, the sizes that are bounded.
-//! Does not live here: scanning (`saphyr_parser`), what a plain scalar is (`scalars`), tags (`tags`).
+//! Lives here: collections under construction, anchors and aliases, the sizes that are bounded.
+//! Does not live here: scanning (`saphyr_parser`), keys and merges (`mapping`), what a plain scalar is (`scalars`), tags (`tags`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use model::problem::{Place, Problem};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::faults::explained;
 use super::lines::Lines;
-use super::{DEPTH_MAX, Dialect, NODES_MAX, Parsed, Problems, TREE_BYTES_MAX, json, scalars, tags};
-use crate::node::{Entry, Kind, Mapping, Node};
+use super::mapping::{Key, MappingUnderConstruction, add_entry, key_not_text, merge};
+use super::{DEPTH_MAX, Dialect, NODES_MAX, Parsed, Problems, TREE_BYTES_MAX, scalars, tags};
+use crate::node::{Kind, Node};
 
 /// Reads one document.
 pub(super) fn read(file: &str, text: &str, dialect: Dialect) -> Parsed {
@@ -108,26 +110,6 @@ struct Frame {
 enum Contents {
     Sequence(Vec<Node>),
     Mapping(MappingUnderConstruction),
-}
-
-#[derive(Debug, Default)]
-struct MappingUnderConstruction {
-    mapping: Mapping,
-    /// The key whose value comes next.
-    key: Option<Key>,
-    /// Whether a key came in by `<<`, so that the mapping's own may take its place.
-    merged: HashSet<String>,
-}
-
-#[derive(Debug)]
-enum Key {
-    Named {
-        text: String,
-        place: Place,
-    },
-    Merge,
-    /// What cannot be a key; its problem was reported, and its value goes nowhere.
-    Unusable,
 }
 
 /// What a tag makes of its value.
@@ -482,117 +464,6 @@ impl<'a> Builder<'a> {
             .unwrap_or_default();
         self.problems.push(explained(error.info(), line).at(&place));
     }
-}
-
-/// The scanner's finding in words that help.
-fn explained(info: &str, line: &str) -> Problem {
-    let indentation = line
-        .split(|character: char| !character.is_whitespace())
-        .next()
-        .unwrap_or_default();
-    let code = "parse::yaml";
-    if info.contains("tabs disallowed") || indentation.contains('\t') {
-        return Problem::error("parse::tab", "a tab in the indentation")
-            .because("YAML counts spaces alone, since tabs have no agreed width")
-            .help("indent with spaces");
-    }
-    if info.contains("recursion limit") {
-        return Problem::error(
-            "parse::too-deep",
-            format!("more than {DEPTH_MAX} levels of nesting"),
-        );
-    }
-    if info.contains("mapping values are not allowed") {
-        return Problem::error(code, "a `: ` where no key can end")
-            .because("the line continues the value before it, or holds two keys")
-            .help("mend the indentation, or quote the value if the `: ` belongs to it");
-    }
-    if info.contains("unexpected character") {
-        return Problem::error(
-            code,
-            "a plain text cannot begin with this character".to_owned(),
-        )
-        .because(info.to_owned())
-        .help("quote the text");
-    }
-    if info.contains("unknown anchor") {
-        return Problem::error(code, "an alias of an anchor that does not exist")
-            .help("anchors (`&name`) must stand before their aliases (`*name`); quote the value if it is a text that begins with `*`");
-    }
-    Problem::error(code, format!("not well-formed YAML: {info}"))
-        .help("mend the text here, or what is left open before it")
-}
-
-fn add_entry(
-    under_construction: &mut MappingUnderConstruction,
-    text: String,
-    place: Place,
-    value: Node,
-    problems: &mut Problems,
-) {
-    let MappingUnderConstruction {
-        mapping, merged, ..
-    } = under_construction;
-    if let Some(first) = mapping.entry(&text) {
-        if !merged.remove(&text) {
-            problems.push(json::duplicate(&text, &place, &first.key_place));
-            return;
-        }
-    }
-    mapping.set(&text, &place, value);
-}
-
-/// `<<`: adds the keys that the mapping does not have. Of several mappings, the first that has a key wins.
-fn merge(under_construction: &mut MappingUnderConstruction, value: Node, problems: &mut Problems) {
-    let place = value.place.clone();
-    let sources = match value.kind {
-        Kind::Mapping(mapping) => vec![mapping],
-        Kind::Sequence(items) => {
-            let mut mappings = Vec::new();
-            for item in items {
-                if let Kind::Mapping(mapping) = item.kind {
-                    mappings.push(mapping);
-                } else {
-                    problems.push(not_mergeable(&item.place));
-                }
-            }
-            mappings
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) => {
-            problems.push(not_mergeable(&place));
-            return;
-        }
-    };
-    for Entry {
-        key,
-        key_place,
-        value,
-    } in sources.into_iter().flatten()
-    {
-        if under_construction.mapping.get(&key).is_none() {
-            under_construction.mapping.set(&key, &key_place, value);
-            under_construction.merged.insert(key);
-        }
-    }
-}
-
-fn key_not_text(node: &Node, place: &Place) -> Problem {
-    Problem::error("parse::key-not-text", "a key must be a text")
-        .at(place)
-        .because(format!(
-            "{} stands where a key is expected",
-            node.kind_name()
-        ))
-        .help("quote the key if it is a text that begins with `{` or `[`")
-}
-
-fn not_mergeable(place: &Place) -> Problem {
-    Problem::error(
-        "parse::merge",
-        "`<<` takes a mapping, or a list of mappings",
-    )
-    .at(place)
-    .help("put an alias of a mapping here, as `<<: *defaults`")
 }
 
 fn wrapped(meaning: &Meaning, node: Node, place: &Place) -> Node {
