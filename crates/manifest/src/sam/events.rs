@@ -1,7 +1,7 @@
 //! Events of a function: `Api` and `HttpApi`. The others are reported; the function is deployed without them.
 //!
-//! Lives here: what an event adds to its API's definition, and the permission that it needs.
-//! Does not live here: the APIs themselves (`apis`, `rest_api`, `http_api`).
+//! Lives here: what an event adds to its API's definition.
+//! Does not live here: permissions (`permissions`), the APIs themselves (`apis`, `rest_api`, `http_api`).
 //!
 //! Contract: AWS SAM Developer Guide, "EventSource", "Api" and "HttpApi".
 
@@ -12,12 +12,12 @@ use super::apis::{self, Api, ApiKind, Apis, Authorship};
 use super::context::{Context, Declared};
 use super::definition::{self, Added, Route};
 use super::function::Target;
-use super::hash;
 use super::nodes::{inner, json, list, mapping, reference, referred, single, substitution, text};
+use super::permissions;
 use serde_json::json;
 
 const INVALID: &str = "manifest::invalid-event";
-const DEFAULT_PATH: &str = "$default";
+pub(super) const DEFAULT_PATH: &str = "$default";
 
 const OTHERS: [&str; 20] = [
     "AlexaSkill",
@@ -65,13 +65,13 @@ const HTTP_API_PROPERTIES: [&str; 8] = [
 ];
 
 /// One `Api` or `HttpApi` event.
-struct Event<'e> {
-    name: &'e str,
-    kind: ApiKind,
-    properties: Mapping,
-    place: &'e Place,
-    path: String,
-    method: String,
+pub(super) struct Event<'e> {
+    pub(super) name: &'e str,
+    pub(super) kind: ApiKind,
+    pub(super) properties: Mapping,
+    pub(super) place: &'e Place,
+    pub(super) path: String,
+    pub(super) method: String,
 }
 
 /// Makes the implicit API of a kind, with the properties that `Globals` gives it.
@@ -188,7 +188,7 @@ fn api_id(event: &Event<'_>) -> Option<String> {
 }
 
 /// The API as an event names it.
-fn api_node(event: &Event<'_>) -> Node {
+pub(super) fn api_node(event: &Event<'_>) -> Node {
     let property = match event.kind {
         ApiKind::Rest => "RestApiId",
         ApiKind::Http => "ApiId",
@@ -231,7 +231,7 @@ fn add<'n>(
     let covered = default_covers(api, target, event);
     add_to_definition(declared, target, event, api, context);
     if !covered {
-        write_permission(declared, target, event, api, context);
+        permissions::write(declared, target, event, api, context);
     }
 }
 
@@ -423,82 +423,4 @@ fn path_parameters(path: &str, place: &Place) -> Vec<Node> {
             )
         })
         .collect()
-}
-
-fn write_permission(
-    declared: &Declared<'_>,
-    target: &Target,
-    event: &Event<'_>,
-    api: &Api<'_>,
-    context: &mut Context<'_>,
-) {
-    let place = event.place;
-    let any = event.method.eq_ignore_ascii_case("any") || event.method == definition::ANY_METHOD;
-    let method = if any {
-        "*".to_owned()
-    } else {
-        event.method.to_ascii_uppercase()
-    };
-    let path = permitted_path(&event.path);
-    let partition = match event.kind {
-        ApiKind::Rest => "aws",
-        ApiKind::Http => "${AWS::Partition}",
-    };
-    let source = format!(
-        "arn:{partition}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{__ApiId__}}/${{__Stage__}}/{method}{path}"
-    );
-    let variables = mapping(
-        [
-            ("__ApiId__", api_node(event)),
-            ("__Stage__", text("*", place)),
-        ],
-        place,
-    );
-    let source = list(vec![text(source, place), variables], place);
-    let mut properties = Mapping::default();
-    properties.set("Action", place, text("lambda:InvokeFunction", place));
-    properties.set("FunctionName", place, reference(&target.invoked, place));
-    properties.set("Principal", place, text("apigateway.amazonaws.com", place));
-    properties.set("SourceArn", place, mapping([("Fn::Sub", source)], place));
-    let prefix = format!("{}{}Permission", target.function, event.name);
-    let id = match event.kind {
-        ApiKind::Http => prefix,
-        ApiKind::Rest => {
-            let suffix = api.stage_suffix();
-            if suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                format!("{prefix}{suffix}")
-            } else {
-                hash::logical_id(&prefix, &suffix)
-            }
-        }
-    };
-    context.write_companion(declared, &id, "AWS::Lambda::Permission", properties);
-}
-
-/// The path as a permission has it: stars for parameters, no slash at the end, nothing for `$default`.
-fn permitted_path(path: &str) -> String {
-    if path == DEFAULT_PATH {
-        return String::new();
-    }
-    let path = match path.strip_suffix('/') {
-        Some(shorter) if !shorter.is_empty() => shorter,
-        Some(_) | None => path,
-    };
-    let mut permitted = String::new();
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('{') {
-        permitted.push_str(before);
-        match after.split_once('}') {
-            Some((_, after)) => {
-                permitted.push('*');
-                rest = after;
-            }
-            None => {
-                permitted.push('{');
-                rest = after;
-            }
-        }
-    }
-    permitted.push_str(rest);
-    permitted
 }

@@ -61,9 +61,14 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
         (None, None) => {}
     }
     let id = declared.logical_id;
-    let tagged = written.get("Body").is_some();
+    // The tag stands in the definition, too; without one the transform adds it nowhere.
+    let tags = written.get("Body").is_some().then(|| {
+        let mut tags = members(declared.get("Tags"));
+        tags.set(CREATED_BY, place, text("SAM", place));
+        tags
+    });
     context.write(&declared, id, "AWS::ApiGatewayV2::Api", written);
-    write_stage(&declared, tagged, context);
+    write_stage(&declared, tags, context);
 }
 
 /// `true` lets every origin in; a mapping is taken over, and wins over what the definition says.
@@ -178,7 +183,7 @@ fn apply_description(api: &mut Api<'_>) {
     }
 }
 
-fn write_stage(declared: &Declared<'_>, tagged: bool, context: &mut Context<'_>) {
+fn write_stage(declared: &Declared<'_>, tags: Option<Mapping>, context: &mut Context<'_>) {
     let place = declared.place;
     let id = declared.logical_id;
     let name = declared.get("StageName").cloned();
@@ -195,10 +200,7 @@ fn write_stage(declared: &Declared<'_>, tagged: bool, context: &mut Context<'_>)
     properties.set("ApiId", place, reference(id, place));
     properties.set("AutoDeploy", place, json(&json!(true), place));
     properties.set("StageName", place, name);
-    if tagged {
-        // The tag stands in the definition, too; without one the transform adds it nowhere.
-        let mut tags = members(declared.get("Tags"));
-        tags.set(CREATED_BY, place, text("SAM", place));
+    if let Some(tags) = tags {
         properties.set("Tags", place, Node::new(Kind::Mapping(tags), place));
     }
     for (given, written) in [

@@ -16,10 +16,12 @@ mod hash;
 mod http_api;
 mod nodes;
 mod others;
+mod permissions;
 mod policies;
 mod properties;
 mod rename;
 mod rest_api;
+mod role;
 #[cfg(test)]
 mod tests;
 

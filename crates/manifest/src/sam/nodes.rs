@@ -89,15 +89,9 @@ pub(super) fn inner<'m>(
     key: &str,
     place: &Place,
 ) -> Option<&'m mut Mapping> {
-    if !mapping
-        .get(key)
-        .is_some_and(|node| node.as_mapping().is_some())
-    {
-        mapping.set(
-            key,
-            place,
-            Node::new(Kind::Mapping(Mapping::default()), place),
-        );
+    if mapping.get(key).and_then(Node::as_mapping).is_none() {
+        let empty = Node::new(Kind::Mapping(Mapping::default()), place);
+        mapping.set(key, place, empty);
     }
     match mapping.get_mut(key).map(|node| &mut node.kind) {
         Some(Kind::Mapping(inner)) => Some(inner),
