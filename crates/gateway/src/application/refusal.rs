@@ -34,23 +34,31 @@ impl Refusal {
     }
 
     pub(super) fn no_route(head: &Head, missing: Option<&Missing<'_>>) -> Self {
-        let asked = format!("{} {}", head.method, head.path());
+        let asked = format!("nothing answers `{} {}`", head.method, head.path());
+        let is_preflight = head.asked().preflight_for.is_some();
         let reason = match missing {
             Some(Missing { api: None, .. }) | None => format!(
-                "nothing answers `{asked}`: no function of the application has an HTTP route; \
+                "{asked}: no function of the application has an HTTP route; \
                  give one an `http` or `httpApi` event"
             ),
             Some(Missing {
                 near: Some(route), ..
+            }) if is_preflight => format!(
+                "{asked}: it is a browser's CORS preflight; \
+                 turn on `cors` for the route `{}`, or for its API",
+                route.key
+            ),
+            Some(Missing {
+                near: Some(route), ..
             }) => format!(
-                "nothing answers `{asked}`: the path is known for `{}` (route `{}`); \
+                "{asked}: the path is known for `{}` (route `{}`); \
                  add a route for this method if it should be",
                 route.method(),
                 route.key
             ),
-            Some(Missing { near: None, .. }) => format!(
-                "nothing answers `{asked}`: no route has this path; `cloudless routes` lists those there are"
-            ),
+            Some(Missing { near: None, .. }) => {
+                format!("{asked}: no route has this path; `cloudless routes` lists those there are")
+            }
         };
         Self::new(Fault::NoRoute, reason)
     }
@@ -121,7 +129,7 @@ impl Refusal {
     pub(super) fn not_run(not_run: &NotRun) -> Self {
         match not_run {
             NotRun::UnknownFunction { .. } => Self::new(
-                Fault::NoFunction,
+                Fault::Misconfigured,
                 format!(
                     "{not_run}: the route's integration names it; deploy it, or change the route"
                 ),
@@ -174,7 +182,7 @@ impl Refusal {
     }
 
     pub(super) fn bad_mock(bad: BadMockHeader) -> Self {
-        Self::new(Fault::NoFunction, bad.to_string())
+        Self::new(Fault::Misconfigured, bad.to_string())
     }
 }
 

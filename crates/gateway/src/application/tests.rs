@@ -358,6 +358,16 @@ async fn a_missing_route_is_403_or_404_by_kind() {
         (404, r#"{"message":"Not Found"}"#)
     );
     assert!(bench.entry().message.unwrap().contains("known for `POST`"));
+    let mut without_cors = application();
+    without_cors.rest_apis[0].methods.truncate(1);
+    without_cors.rest_apis[0].methods[0].http_method = "GET".to_owned();
+    bench.handler.swap(&without_cors);
+    let preflight = [("Origin", "x"), ("Access-Control-Request-Method", "GET")];
+    assert_eq!(
+        bench.send("OPTIONS", REST, &preflight, b"").await.status,
+        403
+    );
+    assert!(bench.entry().message.unwrap().contains("turn on `cors`"));
     bench
         .handler
         .swap(&Application::empty(RevisionId::new("empty")));

@@ -44,8 +44,8 @@ pub(crate) enum Fault {
     EventTooLarge,
     /// The function's concurrency is used up.
     Throttled,
-    /// The integration's function does not exist.
-    NoFunction,
+    /// The integration names no function, or a response that cannot be sent.
+    Misconfigured,
     /// The server is stopping.
     Stopping,
 }
@@ -122,7 +122,7 @@ fn rest(fault: Fault) -> Words {
             r#"{"message":"Request Too Long"}"#,
         ),
         Fault::FunctionFailed | Fault::BadReply => internal(StatusCode::BAD_GATEWAY),
-        Fault::BadBase64 | Fault::Throttled | Fault::NoFunction => {
+        Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
             internal(StatusCode::INTERNAL_SERVER_ERROR)
         }
         Fault::IntegrationTimeout => words(
@@ -154,7 +154,7 @@ fn http(fault: Fault) -> (StatusCode, &'static str) {
             StatusCode::PAYLOAD_TOO_LARGE,
             r#"{"message":"Request Entity Too Large"}"#,
         ),
-        Fault::FunctionFailed | Fault::BadReply | Fault::BadBase64 | Fault::NoFunction => {
+        Fault::FunctionFailed | Fault::BadReply | Fault::BadBase64 | Fault::Misconfigured => {
             (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_HTTP)
         }
         Fault::IntegrationTimeout | Fault::Throttled | Fault::Stopping => {
