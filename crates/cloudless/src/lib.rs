@@ -1,4 +1,63 @@
 //! Serverless APIs without the cloud: the command line, and the wiring of all parts.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: commands, reading projects, the development loop, telemetry, and `wiring`, where siblings meet.
+//! Does not live here: anything that a second binary would need.
+
+pub mod cli;
+pub mod commands;
+pub mod development;
+pub mod functions;
+pub mod keys;
+pub mod pipeline;
+pub mod printer;
+pub mod project;
+pub mod system;
+pub mod telemetry;
+pub mod wiring;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Arguments, Command};
+use printer::Printer;
+
+/// Runs one command. Exit codes: 0 it did what was asked, 1 it could not, 2 the call was wrong.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _closed_pipe = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let filter =
+        EnvFilter::try_from_env("CLOUDLESS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let printer = Printer::for_terminal(Path::new("."));
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.print_error(&format!("error: this machine has no thread left: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Dev(arguments) => commands::dev::run(arguments, &printer).await,
+            Command::Check(arguments) => commands::check::run(&arguments, &printer).await,
+            Command::Invoke(arguments) => commands::invoke::run(arguments, &printer).await,
+            Command::Event(arguments) => commands::event::run(&arguments, &printer),
+            Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
+        }
+    })
+}

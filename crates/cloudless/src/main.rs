@@ -1,2 +1,10 @@
-//! The binary: hands over to the library.
-fn main() {}
+//! The binary: picks the allocator and hands over to the library.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cloudless::run(std::env::args_os())
+}

@@ -3,6 +3,11 @@
 //! Lives here: the seam between the door, which knows protocols and who calls, and the services.
 //! Does not live here: reading a protocol or a signature (`aws-wire`, `gateway::service_door`).
 
+#![expect(
+    clippy::module_name_repetitions,
+    reason = "each stands alone in its implementors, next to their own `Call` and `Answer`"
+)]
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use model::ids::{AccountId, Region, RequestId};
@@ -41,7 +46,7 @@ pub struct ServiceCall {
     pub body: Bytes,
 }
 
-/// The answer to a call. The door adds request id, date and checksum headers.
+/// The answer to a call. The door adds request id and date.
 #[derive(Debug, Clone)]
 pub struct ServiceAnswer {
     /// The status.

@@ -24,6 +24,10 @@ pub struct Artefact {
 }
 
 /// What is built.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "used far from here, where `Kind` would say nothing"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArtefactKind {
     /// A function's code.

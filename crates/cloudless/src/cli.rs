@@ -1,0 +1,195 @@
+//! The command line, as written.
+//!
+//! Lives here: arguments, their help and their examples.
+//! Does not live here: what the commands do (`commands`, one file each).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Serverless APIs without the cloud.
+///
+/// Runs the project that you have (Serverless Framework, SAM, CloudFormation), unmodified.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cloudless",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  cloudless dev                       serve the project in this folder
+  cloudless check                     say what would not run, and why
+  cloudless invoke hello --event -    run one function with an event from standard input"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a project on this machine, and reload it as its files change.
+    Dev(DevArguments),
+    /// Say what of a project would not run, with file, line, cause and remedy.
+    Check(CheckArguments),
+    /// Run one function once, and print its reply and its log.
+    Invoke(InvokeArguments),
+    /// Print an event as a service would send it.
+    Event(EventArguments),
+    /// List the routes of a project.
+    Routes(RoutesArguments),
+}
+
+/// Which project, and how to read it.
+#[derive(Debug, Clone, Args)]
+pub struct ProjectArguments {
+    /// The project's folder, or its manifest.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The stage to read the manifest for (Serverless Framework; `dev` when nothing says otherwise).
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// The region to read the manifest for.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// A parameter of the manifest or template; may be repeated.
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub params: Vec<(String, String)>,
+    /// A file of `KEY=VALUE` lines; the manifest sees them as environment variables.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+/// `cloudless dev`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cloudless dev
+  cloudless dev examples/petstore --port 8080
+  cloudless dev --stage prod --param domain=example.com --env-file .env")]
+pub struct DevArguments {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// The port of the application's APIs.
+    #[arg(long, default_value_t = 3000, value_name = "PORT")]
+    pub port: u16,
+    /// The port of the cloud services, as SDKs use them.
+    #[arg(long, default_value_t = 4566, value_name = "PORT")]
+    pub services_port: u16,
+    /// Where the state is kept [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// `cloudless check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all would run, 1 something would not, 2 the call was wrong.
+
+Examples:
+  cloudless check
+  cloudless check examples/petstore --json")]
+pub struct CheckArguments {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Print the problems as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudless invoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The function runs in the `cloudless dev` of the project, if one is running, else by itself.
+Exit codes: 0 it returned, 1 it failed or could not run.
+
+Examples:
+  cloudless invoke hello
+  cloudless invoke hello --event event.json
+  cloudless event apigateway | cloudless invoke hello --event -")]
+pub struct InvokeArguments {
+    /// The function: its name in the manifest, or its deployed name.
+    pub function: String,
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// A file that holds the event as JSON; `-` is standard input [default: {}].
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+    /// Where the state is kept [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// `cloudless event`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cloudless event apigateway > event.json
+  cloudless event sqs | cloudless invoke worker --event -")]
+pub struct EventArguments {
+    /// The service.
+    pub kind: EventKind,
+}
+
+/// The services whose events can be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventKind {
+    /// A REST API's proxy event (payload 1.0).
+    Apigateway,
+    /// An HTTP API's proxy event (payload 2.0).
+    HttpApi,
+    /// A batch of one SQS message.
+    Sqs,
+    /// An S3 notification.
+    S3,
+    /// A batch of DynamoDB stream records.
+    Dynamodb,
+    /// A scheduled event of EventBridge.
+    Schedule,
+}
+
+/// `cloudless routes`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cloudless routes
+  cloudless routes examples/petstore --json")]
+pub struct RoutesArguments {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Print the routes as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_parameter_needs_a_name() {
+        assert_eq!(key_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(key_value("=b").is_err());
+        assert!(key_value("a").is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! `cloudless check`: says what of a project would not run.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use model::problem::{Problem, Severity, any_error};
+
+use super::{cache_folder, environment, fail};
+use crate::cli::CheckArguments;
+use crate::pipeline::Checker;
+use crate::printer::{Printer, Style};
+use crate::project::{self, ReadOptions};
+use crate::system::SystemClock;
+
+/// Prints every problem; exit code 1 when something would not run.
+pub async fn run(arguments: &CheckArguments, printer: &Printer) -> ExitCode {
+    let problems = match problems(arguments).await {
+        Ok((problems, root)) => {
+            if !arguments.json {
+                show(&printer.with_root(&root), &problems);
+            }
+            problems
+        }
+        Err(problem) if arguments.json => vec![*problem],
+        Err(problem) => return fail(printer, &problem),
+    };
+    if arguments.json {
+        let report = serde_json::json!({ "problems": problems });
+        printer.print(&format!("{report:#}"));
+    }
+    if any_error(&problems) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+async fn problems(
+    arguments: &CheckArguments,
+) -> Result<(Vec<Problem>, std::path::PathBuf), Box<Problem>> {
+    let environment = environment();
+    let cache = cache_folder(&environment);
+    let located = project::locate(&arguments.project.dir)?;
+    let options = ReadOptions::new(&arguments.project, environment.clone())?;
+    let checker = Checker::new(Arc::new(SystemClock), &cache, &environment);
+    let checked = checker.check(&located, &options).await?;
+    Ok((checked.problems, located.root))
+}
+
+fn show(printer: &Printer, problems: &[Problem]) {
+    for problem in problems {
+        printer.print(&format!("{}\n", printer.draw(problem)));
+    }
+    let count = |severity: Severity| {
+        problems
+            .iter()
+            .filter(|problem| problem.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let summary = match (errors, warnings) {
+        (0, 0) => printer.paint(Style::Green, "all of it would run"),
+        (0, _) => format!(
+            "{}, with {}",
+            printer.paint(Style::Green, "all of it would run"),
+            counted(warnings, "warning")
+        ),
+        _ => format!(
+            "{}, {}",
+            printer.paint(Style::Red, &counted(errors, "error")),
+            counted(warnings, "warning")
+        ),
+    };
+    printer.print(&summary);
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}

@@ -1,0 +1,93 @@
+//! `cloudless invoke`: runs one function once.
+//!
+//! Lives here: in the running `cloudless dev` of the project through Lambda's own API, or else in this process.
+//! Does not live here: running it (`invoker`), the API (`service-functions`).
+
+mod by_itself;
+mod remote;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
+use model::problem::Problem;
+
+use super::dev::state_folder;
+use super::fail;
+use crate::cli::InvokeArguments;
+use crate::development::marker;
+use crate::printer::Printer;
+use crate::project;
+
+/// What a function's run came to, however it was run.
+struct Ran {
+    payload: Bytes,
+    failed: bool,
+    log: Bytes,
+}
+
+/// Prints the reply on standard output and the log on standard error; exit code 1 when the function failed.
+pub async fn run(arguments: InvokeArguments, printer: &Printer) -> ExitCode {
+    match invoke(arguments).await {
+        Ok(ran) => {
+            printer.print_error(String::from_utf8_lossy(&ran.log).trim_end());
+            printer.print(&String::from_utf8_lossy(&ran.payload));
+            if ran.failed {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+        Err(problem) => fail(printer, &problem),
+    }
+}
+
+async fn invoke(arguments: InvokeArguments) -> Result<Ran, Box<Problem>> {
+    let located = project::locate(&arguments.project.dir)?;
+    let state = state_folder(arguments.state.clone(), &located);
+    let event = read_event(arguments.event.as_deref())?;
+    if let Some(marker) = marker::read(&state)
+        && remote::is_up(marker.services_port).await
+    {
+        return remote::invoke(&marker, &arguments.function, event).await;
+    }
+    by_itself::invoke(arguments, located, state, event).await
+}
+
+fn read_event(file: Option<&Path>) -> Result<Bytes, Box<Problem>> {
+    let Some(file) = file else {
+        return Ok(Bytes::from_static(b"{}"));
+    };
+    let name = file.display();
+    let unreadable = |cause: String| {
+        Problem::error("invoke::event", format!("cannot read the event `{name}`")).because(cause)
+    };
+    let mut text = Vec::new();
+    let limit = LAMBDA_SYNC_PAYLOAD_BYTES_MAX as u64 + 1;
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(limit).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(limit).read_to_end(&mut text))
+    };
+    read.map_err(|error| unreadable(error.to_string()))?;
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
+        return Err(Box::new(unreadable(format!("it is not JSON: {error}"))));
+    }
+    Ok(Bytes::from(text))
+}
+
+fn unknown_function<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Box<Problem> {
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    let problem = Problem::error(
+        "invoke::unknown-function",
+        format!("no function is called `{wanted}`"),
+    );
+    let there_are = if known.is_empty() {
+        "the project has no function that runs".to_owned()
+    } else {
+        format!("there are {}", known.join(", "))
+    };
+    Box::new(problem.because(there_are))
+}

@@ -1,0 +1,92 @@
+//! Running a function in this process: the whole server, without the APIs' port.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use interfaces::invoke::{Invocation, Invoke as _, Outcome, Reply};
+use interfaces::random::Random as _;
+use model::ids::FunctionName;
+use model::problem::Problem;
+
+use super::{Ran, unknown_function};
+use crate::cli::InvokeArguments;
+use crate::commands::{cache_folder, environment};
+use crate::functions;
+use crate::project::{Located, ReadOptions};
+use crate::system::SystemRandom;
+use crate::telemetry::Telemetry;
+use crate::wiring::{self, Config, Server};
+
+pub(super) async fn invoke(
+    arguments: InvokeArguments,
+    located: Located,
+    state: PathBuf,
+    event: Bytes,
+) -> Result<Ran, Box<Problem>> {
+    let environment = environment();
+    let options = ReadOptions::new(&arguments.project, environment.clone())?;
+    let listeners = wiring::bind(None, 0).await?;
+    let config = Config {
+        state,
+        cache: cache_folder(&environment),
+        environment,
+    };
+    let server = Server::build(&listeners, &config, Telemetry::silent())?;
+    let work = async {
+        let loaded = server.pipeline.load(&located, &options).await?;
+        let Some(application) = loaded.application else {
+            return Err(unreadable(&located.root, &loaded.problems));
+        };
+        let names: BTreeMap<String, String> = application
+            .functions
+            .values()
+            .map(|function| (function.logical_id.to_string(), function.name.to_string()))
+            .collect();
+        let Some(name) = functions::find(&names, &arguments.function) else {
+            return Err(unknown_function(&arguments.function, names.values()));
+        };
+        server.swap(&application);
+        let reply = server.invoker.invoke(invocation(name, event)).await;
+        let reply = reply.map_err(|error| {
+            Problem::error("invoke::not-run", "the function did not run").because(error.to_string())
+        })?;
+        Ok(ran(reply))
+    };
+    server.serve(listeners, work).await
+}
+
+fn invocation(name: &str, payload: Bytes) -> Invocation {
+    let request_id = SystemRandom.request_id();
+    Invocation {
+        function: FunctionName::new(name),
+        qualifier: None,
+        request_id,
+        payload,
+        wait_until: None,
+        trace_id: String::new(),
+        client_context: None,
+    }
+}
+
+fn ran(reply: Reply) -> Ran {
+    let (payload, failed) = match reply.outcome {
+        Outcome::Returned(payload) => (payload, false),
+        Outcome::Failed(error) => (error.payload, true),
+    };
+    Ran {
+        payload,
+        failed,
+        log: reply.log_tail,
+    }
+}
+
+fn unreadable(root: &Path, problems: &[Problem]) -> Box<Problem> {
+    let first = problems.first().cloned();
+    Box::new(first.unwrap_or_else(|| {
+        Problem::error(
+            "project::nothing-to-serve",
+            format!("`{}` holds nothing to run", root.display()),
+        )
+    }))
+}

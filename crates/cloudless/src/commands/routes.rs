@@ -1,0 +1,61 @@
+//! `cloudless routes`: lists the routes of a project, without serving it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gateway::routes::{RouteRow, routes_table};
+use model::application::Application;
+use model::ids::RevisionId;
+use model::problem::Problem;
+use serde_json::{Value, json};
+
+use super::{cache_folder, environment, fail};
+use crate::cli::RoutesArguments;
+use crate::development::route_lines;
+use crate::pipeline::Checker;
+use crate::printer::Printer;
+use crate::project::{self, ReadOptions};
+use crate::system::SystemClock;
+
+/// Prints the routes as a table, or as JSON.
+pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
+    let application = match application(arguments).await {
+        Ok(application) => application,
+        Err(problem) => return fail(printer, &problem),
+    };
+    let rows = routes_table(&application);
+    if arguments.json {
+        let rows: Vec<Value> = rows.iter().map(as_json).collect();
+        printer.print(&format!("{:#}", Value::Array(rows)));
+    } else if rows.is_empty() {
+        printer.print("no routes");
+    } else {
+        printer.print(&route_lines(printer, &rows).join("\n"));
+    }
+    ExitCode::SUCCESS
+}
+
+async fn application(arguments: &RoutesArguments) -> Result<Application, Box<Problem>> {
+    let environment = environment();
+    let located = project::locate(&arguments.project.dir)?;
+    let options = ReadOptions::new(&arguments.project, environment.clone())?;
+    let checker = Checker::new(
+        Arc::new(SystemClock),
+        &cache_folder(&environment),
+        &environment,
+    );
+    let checked = checker.check(&located, &options).await?;
+    Ok(checked
+        .application
+        .unwrap_or_else(|| Application::empty(RevisionId::new("none"))))
+}
+
+fn as_json(row: &RouteRow) -> Value {
+    json!({
+        "method": row.method,
+        "path": row.path,
+        "function": row.function.as_ref().map(ToString::to_string),
+        "api": row.kind.as_str(),
+        "place": row.place.as_ref().map(ToString::to_string),
+    })
+}

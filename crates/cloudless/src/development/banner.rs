@@ -1,0 +1,87 @@
+//! What `cloudless dev` says once it is ready.
+
+use std::time::Duration;
+
+use gateway::routes::{RouteRow, routes_table};
+use model::application::Application;
+
+use crate::pipeline::Loaded;
+use crate::printer::{Printer, Style, harmless};
+use crate::wiring::Server;
+
+/// Name, routes, addresses, and how long it took.
+pub(super) fn banner(
+    printer: &Printer,
+    server: &Server,
+    loaded: &Loaded,
+    application: &Application,
+    took: Duration,
+) -> String {
+    let stage = loaded
+        .stage
+        .as_ref()
+        .map_or_else(String::new, |stage| format!("stage {stage}, "));
+    let title = printer.paint(
+        Style::Bold,
+        &format!("Cloudless {}", env!("CARGO_PKG_VERSION")),
+    );
+    let mut lines = vec![
+        format!(
+            "{title}  {} ({stage}{})",
+            harmless(loaded.stack.as_str()),
+            loaded.region
+        ),
+        String::new(),
+    ];
+    let rows = routes_table(application);
+    if rows.is_empty() {
+        lines.push("  no routes".to_owned());
+    }
+    lines.extend(
+        route_lines(printer, &rows)
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
+    let (port, services_port) = server.ports();
+    lines.push(String::new());
+    lines.push(format!(
+        "  APIs      {}",
+        printer.paint(Style::Cyan, &format!("http://localhost:{port}"))
+    ));
+    lines.push(format!(
+        "  Services  {}",
+        printer.paint(Style::Cyan, &format!("http://localhost:{services_port}"))
+    ));
+    lines.push(format!(
+        "  {}\n",
+        printer.paint(
+            Style::Green,
+            &format!("ready in {:.2} s", took.as_secs_f64())
+        )
+    ));
+    lines.join("\n")
+}
+
+/// The routes as a table: method, path, function.
+pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
+    let width = rows
+        .iter()
+        .map(|row| row.path.chars().count())
+        .max()
+        .unwrap_or_default();
+    let answered_by = |row: &RouteRow| {
+        row.function
+            .as_ref()
+            .map_or_else(|| "(CORS preflight)".to_owned(), ToString::to_string)
+    };
+    rows.iter()
+        .map(|row| {
+            let method = printer.paint(Style::Bold, &format!("{:<7}", row.method));
+            format!(
+                "{method} {:<width$}  {}",
+                harmless(&row.path),
+                printer.paint(Style::Dim, &harmless(&answered_by(row)))
+            )
+        })
+        .collect()
+}

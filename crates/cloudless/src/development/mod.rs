@@ -1,0 +1,148 @@
+//! The development loop: load the project, serve it, load it again when its files change.
+//!
+//! Lives here: what happens on a change, and what the developer is told.
+//! Does not live here: noticing changes (`watch`), reading and deploying (`pipeline`), joining parts (`wiring`).
+
+mod banner;
+pub mod marker;
+mod watch;
+
+pub(crate) use banner::route_lines;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use interfaces::clock::Clock;
+use model::application::Application;
+use model::problem::Problem;
+use tokio_util::sync::CancellationToken;
+
+use crate::pipeline::Loaded;
+use crate::printer::{Printer, Style};
+use crate::project::{Located, ReadOptions};
+use crate::telemetry::console::Console;
+use crate::wiring::Server;
+
+use watch::Watcher;
+
+/// What the loop needs besides the server.
+pub struct Loop {
+    /// The project.
+    pub located: Located,
+    /// How to read it.
+    pub options: ReadOptions,
+    /// Where it talks to the developer.
+    pub console: Arc<Console>,
+    /// How it draws.
+    pub printer: Printer,
+    /// For saying how long things took.
+    pub clock: Arc<dyn Clock>,
+    /// When the command began.
+    pub began: Instant,
+}
+
+/// What is served now, to tell whether a change changed anything.
+struct Current {
+    application: Option<Arc<Application>>,
+    problems: Vec<Problem>,
+}
+
+impl Loop {
+    /// Loads the project once, and then after every change, until `shutdown`.
+    ///
+    /// # Errors
+    /// A problem when the project cannot be loaded the first time.
+    pub async fn run(
+        &self,
+        server: &Server,
+        shutdown: CancellationToken,
+    ) -> Result<(), Box<Problem>> {
+        let mut current = Current {
+            application: None,
+            problems: Vec::new(),
+        };
+        let loaded = server.pipeline.load(&self.located, &self.options).await?;
+        let (mut watcher, unwatched) = Watcher::start(&self.located.root, server.state());
+        if let Some(problem) = unwatched {
+            self.show(std::slice::from_ref(&problem));
+        }
+        watcher.follow(&loaded.files);
+        let Some(application) = loaded.application.clone() else {
+            self.show(&loaded.problems);
+            return Err(Box::new(nothing_to_serve(&self.located)));
+        };
+        self.show(&loaded.problems);
+        let clashes = server.swap(&application);
+        self.show(&clashes);
+        self.console.notice(banner::banner(
+            &self.printer,
+            server,
+            &loaded,
+            &application,
+            self.clock.instant() - self.began,
+        ));
+        current.problems.clone_from(&loaded.problems);
+        current.application = Some(application);
+        server.set_ready();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = watcher.changed() => {}
+            }
+            let began = self.clock.instant();
+            match server.pipeline.load(&self.located, &self.options).await {
+                Ok(loaded) => {
+                    watcher.follow(&loaded.files);
+                    self.take(server, &mut current, loaded, began);
+                }
+                Err(problem) => self.show(std::slice::from_ref(&problem)),
+            }
+        }
+    }
+
+    /// Serves what was loaded, if it differs from what is served.
+    fn take(&self, server: &Server, current: &mut Current, loaded: Loaded, began: Instant) {
+        if loaded.problems != current.problems {
+            self.show(&loaded.problems);
+            current.problems.clone_from(&loaded.problems);
+        }
+        let Some(application) = loaded.application else {
+            self.note(
+                Style::Yellow,
+                "the project cannot be loaded as it is now; what was served before goes on",
+            );
+            return;
+        };
+        if current.application.as_ref() == Some(&application) {
+            return;
+        }
+        let clashes = server.swap(&application);
+        self.show(&clashes);
+        let took = self
+            .clock
+            .instant()
+            .saturating_duration_since(began)
+            .as_millis();
+        self.note(Style::Green, &format!("reloaded in {took} ms"));
+        current.application = Some(application);
+    }
+
+    fn show(&self, problems: &[Problem]) {
+        for problem in problems {
+            self.console
+                .notice(format!("{}\n", self.printer.draw(problem)));
+        }
+    }
+
+    fn note(&self, style: Style, text: &str) {
+        self.console.notice(self.printer.paint(style, text));
+    }
+}
+
+fn nothing_to_serve(located: &Located) -> Problem {
+    Problem::error(
+        "project::nothing-to-serve",
+        format!("`{}` could not be read", located.manifest),
+    )
+    .help("mend the problems above, and start again")
+}

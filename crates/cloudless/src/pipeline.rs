@@ -1,0 +1,220 @@
+//! From a project's folder to an application: read, deploy, build, assemble.
+//!
+//! Lives here: the order of these steps, for a running server and for a check that makes nothing.
+//! Does not live here: any of the steps.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use build::{Builder, BuilderConfig};
+use cloudformation::template::Template;
+use deployment::{DeployRequest, Deployed, Deployer, Removals, StateError};
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use interfaces::resource_provider::ResourceProvider;
+use manifest::reading::Reading;
+use model::application::Application;
+use model::artefact::BuiltArtefacts;
+use model::ids::{AccountId, Region, StackName, StageName};
+use model::problem::{Problem, any_error};
+use store_embedded::Memory;
+
+use crate::project::{self, Located, Project, ReadOptions};
+use crate::system::SystemRandom;
+use crate::telemetry::install::InstallProgress;
+
+/// Loads projects into a server's state.
+pub struct Pipeline {
+    deployer: Deployer,
+    builder: Builder,
+    clock: Arc<dyn Clock>,
+}
+
+/// A project that was loaded.
+pub struct Loaded {
+    /// What it came to; none when its manifest could not be read at all.
+    pub application: Option<Arc<Application>>,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+    /// The files that it was read from.
+    pub files: Vec<PathBuf>,
+    /// The stack's name.
+    pub stack: StackName,
+    /// The stage, for front ends that know one.
+    pub stage: Option<StageName>,
+    /// The region.
+    pub region: Region,
+}
+
+impl Pipeline {
+    /// A pipeline over these parts.
+    #[must_use]
+    pub fn new(deployer: Deployer, builder: Builder, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            deployer,
+            builder,
+            clock,
+        }
+    }
+
+    /// Reads the project, deploys what changed, builds what is missing.
+    ///
+    /// # Errors
+    /// A problem when the manifest cannot be opened, or the state cannot be read. What is wrong inside the manifest
+    /// is in [`Loaded::problems`].
+    pub async fn load(
+        &self,
+        located: &Located,
+        options: &ReadOptions,
+    ) -> Result<Loaded, Box<Problem>> {
+        let Project { reading, files } = project::read(located, options, self.clock.as_ref())?;
+        let account = AccountId::development();
+        let mut loaded = Loaded {
+            application: None,
+            problems: reading.problems.clone(),
+            files,
+            stack: reading.stack.clone(),
+            stage: reading.stage.clone(),
+            region: reading.region.clone(),
+        };
+        let Some(template) = template(&reading, &mut loaded.problems) else {
+            return Ok(loaded);
+        };
+        let request = request(&account, &reading, &template);
+        let (deployed, built) = tokio::join!(
+            self.deployer.deploy(request),
+            self.builder.build(&located.root, &reading.artefacts)
+        );
+        let deployed = deployed.map_err(state_failed)?;
+        let application = assemble(&deployed, &built, &reading, &account, &mut loaded.problems);
+        loaded.application = Some(Arc::new(application));
+        Ok(loaded)
+    }
+}
+
+/// Says what would come of a project: deploys it into a state in memory, and installs nothing.
+pub struct Checker {
+    deployer: Deployer,
+    builder: Builder,
+    clock: Arc<dyn Clock>,
+}
+
+/// A project that was checked.
+pub struct Checked {
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+    /// What it would come to, as far as can be foreseen.
+    pub application: Option<Application>,
+}
+
+impl Checker {
+    /// A checker over a state of its own, in memory.
+    #[must_use]
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        cache: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Self {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let store = Arc::new(Memory::new());
+        let tables =
+            service_tables::Service::new(store.clone(), Arc::clone(&clock), Arc::clone(&random));
+        let providers: Vec<Arc<dyn ResourceProvider>> = vec![
+            tables.provider(),
+            Arc::new(deployment::records::RecordProvider::new()),
+        ];
+        Self {
+            deployer: Deployer::new(store, providers, random),
+            builder: Builder::new(
+                BuilderConfig::new(cache, environment),
+                Arc::new(InstallProgress::new()),
+            ),
+            clock,
+        }
+    }
+
+    /// Checks a project.
+    ///
+    /// # Errors
+    /// A problem when the manifest cannot be opened.
+    pub async fn check(
+        &self,
+        located: &Located,
+        options: &ReadOptions,
+    ) -> Result<Checked, Box<Problem>> {
+        let Project { reading, .. } = project::read(located, options, self.clock.as_ref())?;
+        let account = AccountId::development();
+        let mut problems = reading.problems.clone();
+        let Some(template) = template(&reading, &mut problems) else {
+            return Ok(Checked {
+                problems,
+                application: None,
+            });
+        };
+        let deployed = self
+            .deployer
+            .deploy(request(&account, &reading, &template))
+            .await
+            .map_err(state_failed)?;
+        let built = self.builder.check(&located.root, &reading.artefacts).await;
+        let application = assemble(&deployed, &built, &reading, &account, &mut problems);
+        Ok(Checked {
+            problems,
+            application: Some(application),
+        })
+    }
+}
+
+fn template(reading: &Reading, problems: &mut Vec<Problem>) -> Option<Template> {
+    let (template, found) = Template::read(reading.template.as_ref()?);
+    problems.extend(found);
+    Some(template)
+}
+
+fn request<'a>(
+    account: &'a AccountId,
+    reading: &'a Reading,
+    template: &'a Template,
+) -> DeployRequest<'a> {
+    // What a manifest with errors no longer names may only be misspelt, and a table's data does not come back.
+    let removals = if any_error(&reading.problems) {
+        Removals::Postpone
+    } else {
+        Removals::ByPolicy
+    };
+    DeployRequest {
+        account,
+        region: &reading.region,
+        stack: &reading.stack,
+        template,
+        parameters: &reading.parameters,
+        removals,
+    }
+}
+
+fn assemble(
+    deployed: &Deployed,
+    built: &BuiltArtefacts,
+    reading: &Reading,
+    account: &AccountId,
+    problems: &mut Vec<Problem>,
+) -> Application {
+    problems.extend(deployed.problems.iter().cloned());
+    problems.extend(built.problems.iter().cloned());
+    let (application, found) =
+        deployment::application::assemble(deployed, &built.built, account, &reading.region);
+    problems.extend(found);
+    application
+}
+
+fn state_failed(error: StateError) -> Box<Problem> {
+    let mut chain = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        chain = format!("{chain}: {error}");
+        cause = error.source();
+    }
+    let title = "the deployment's state cannot be read or written";
+    Box::new(Problem::error("deployment::state", title).because(chain))
+}

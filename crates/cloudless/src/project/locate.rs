@@ -1,0 +1,184 @@
+//! Which manifest a folder has.
+
+use std::path::{Path, PathBuf};
+
+use model::problem::Problem;
+
+/// A project's folder and its manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The folder, absolute.
+    pub root: PathBuf,
+    /// The manifest's file name in it.
+    pub manifest: String,
+    /// Who reads it.
+    pub front_end: FrontEnd,
+}
+
+/// The tools whose manifests are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrontEnd {
+    /// `serverless.yml`.
+    ServerlessFramework,
+    /// A SAM or CloudFormation template.
+    CloudFormation,
+}
+
+const SERVERLESS: &[&str] = &[
+    "serverless.yml",
+    "serverless.yaml",
+    "serverless.json",
+    "serverless.js",
+    "serverless.ts",
+];
+const TEMPLATES: &[&str] = &["template.yaml", "template.yml", "template.json"];
+
+/// Manifests of tools that are not read yet, and what they are called.
+const NOT_YET: &[(&str, &str)] = &[
+    ("wrangler.toml", "Cloudflare Workers"),
+    ("wrangler.jsonc", "Cloudflare Workers"),
+    ("wrangler.json", "Cloudflare Workers"),
+    ("host.json", "Azure Functions"),
+    ("cdk.json", "the AWS CDK"),
+];
+
+/// Finds the manifest of a folder, or takes the one that is named.
+///
+/// # Errors
+/// A problem when there is none, or more than one.
+pub fn locate(dir: &Path) -> Result<Located, Problem> {
+    let dir = dir.canonicalize().map_err(|error| {
+        Problem::error(
+            "project::no-folder",
+            format!("cannot open `{}`", dir.display()),
+        )
+        .because(error.to_string())
+        .help("give the folder that holds serverless.yml or template.yaml")
+    })?;
+    if dir.is_file() {
+        return named(&dir);
+    }
+    let found: Vec<(&str, FrontEnd)> = SERVERLESS
+        .iter()
+        .map(|name| (*name, FrontEnd::ServerlessFramework))
+        .chain(
+            TEMPLATES
+                .iter()
+                .map(|name| (*name, FrontEnd::CloudFormation)),
+        )
+        .filter(|(name, _)| dir.join(name).is_file())
+        .collect();
+    match found.as_slice() {
+        [(manifest, front_end)] => Ok(Located {
+            manifest: (*manifest).to_owned(),
+            front_end: *front_end,
+            root: dir,
+        }),
+        [] => Err(none(&dir)),
+        [(first, _), ..] => {
+            let names: Vec<String> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let command = format!("cloudless dev {}", dir.join(first).display());
+            Err(Problem::error(
+                "project::several-manifests",
+                format!("this folder has several manifests: {}", names.join(", ")),
+            )
+            .because("each describes an application of its own")
+            .help(format!("name the one that you mean: {command}")))
+        }
+    }
+}
+
+fn named(path: &Path) -> Result<Located, Problem> {
+    let manifest = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let root = path.parent().unwrap_or(path).to_path_buf();
+    if let Some((_, tool)) = NOT_YET.iter().find(|(name, _)| *name == manifest) {
+        return Err(not_yet(&manifest, tool));
+    }
+    let is_serverless =
+        SERVERLESS.contains(&manifest.as_str()) || manifest.starts_with("serverless");
+    let front_end = if is_serverless {
+        FrontEnd::ServerlessFramework
+    } else {
+        FrontEnd::CloudFormation
+    };
+    Ok(Located {
+        root,
+        manifest,
+        front_end,
+    })
+}
+
+fn none(dir: &Path) -> Problem {
+    if let Some((name, tool)) = NOT_YET.iter().find(|(name, _)| dir.join(name).is_file()) {
+        return not_yet(name, tool);
+    }
+    Problem::error("project::no-manifest", format!("no manifest in `{}`", dir.display()))
+        .because("a project is a folder with serverless.yml (Serverless Framework) or template.yaml (SAM, CloudFormation)")
+        .help("go to the project's folder, or name it: cloudless dev path/to/project")
+}
+
+fn not_yet(manifest: &str, tool: &str) -> Problem {
+    Problem::error(
+        "project::front-end-not-implemented",
+        format!("`{manifest}`: projects of {tool} are not implemented yet"),
+    )
+    .because("Serverless Framework, SAM and CloudFormation projects are")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[&str]) -> Result<(String, FrontEnd), &'static str> {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        locate(folder.path())
+            .map(|located| (located.manifest, located.front_end))
+            .map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn the_only_manifest_is_taken() {
+        assert_eq!(
+            check(&["serverless.yml", "a.js"]),
+            Ok(("serverless.yml".to_owned(), FrontEnd::ServerlessFramework))
+        );
+        assert_eq!(
+            check(&["template.yaml"]),
+            Ok(("template.yaml".to_owned(), FrontEnd::CloudFormation))
+        );
+    }
+
+    #[test]
+    fn no_manifest_or_several_are_told_apart() {
+        assert_eq!(check(&["a.js"]), Err("project::no-manifest"));
+        assert_eq!(
+            check(&["serverless.yml", "template.yaml"]),
+            Err("project::several-manifests")
+        );
+        assert_eq!(
+            check(&["wrangler.toml"]),
+            Err("project::front-end-not-implemented")
+        );
+    }
+
+    #[test]
+    fn a_manifest_can_be_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["serverless.yml", "serverless.admin.yml", "pipeline.yaml"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let front_end = |name: &str| locate(&folder.path().join(name)).unwrap().front_end;
+        assert_eq!(
+            front_end("serverless.admin.yml"),
+            FrontEnd::ServerlessFramework
+        );
+        assert_eq!(front_end("pipeline.yaml"), FrontEnd::CloudFormation);
+    }
+}

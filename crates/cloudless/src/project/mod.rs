@@ -1,0 +1,134 @@
+//! A project on disk: which manifest it has, and reading it.
+//!
+//! Lives here: finding the manifest, and answering what its reader asks for.
+//! Does not live here: what a manifest means (`manifest`).
+
+mod answer;
+mod environment_file;
+mod locate;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use interfaces::clock::Clock;
+use manifest::reading::{Answers, Need, ReadRequest, Reading, Step};
+use model::ids::AccountId;
+use model::problem::Problem;
+
+use crate::cli::ProjectArguments;
+
+pub use locate::{FrontEnd, Located, locate};
+
+/// Rounds of questions and answers; each may ask for many files. A manifest that needs more includes itself.
+const ROUNDS_MAX: usize = 64;
+
+/// A project that was read.
+pub struct Project {
+    /// What the manifest says.
+    pub reading: Reading,
+    /// The files that the reading depends on, the manifest first.
+    pub files: Vec<PathBuf>,
+}
+
+/// How to read projects: the arguments with their files read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    stage: Option<String>,
+    region: Option<String>,
+    params: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+}
+
+impl ReadOptions {
+    /// Takes the arguments, and the environment that the manifest may see.
+    ///
+    /// # Errors
+    /// A problem when the `--env-file` cannot be read.
+    pub fn new(
+        arguments: &ProjectArguments,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, Problem> {
+        let mut environment = environment;
+        if let Some(path) = &arguments.env_file {
+            environment.extend(environment_file::read(path)?);
+        }
+        Ok(Self {
+            stage: arguments.stage.clone(),
+            region: arguments.region.clone(),
+            params: arguments.params.iter().cloned().collect(),
+            environment,
+        })
+    }
+}
+
+/// Reads a project's manifest and all that it refers to. Problems in it are part of the reading.
+///
+/// # Errors
+/// A problem when the manifest itself cannot be read.
+pub fn read(
+    located: &Located,
+    options: &ReadOptions,
+    clock: &dyn Clock,
+) -> Result<Project, Problem> {
+    let path = located.root.join(&located.manifest);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Problem::error(
+            "project::unreadable",
+            format!("cannot read `{}`", located.manifest),
+        )
+        .because(error.to_string())
+    })?;
+    let request = ReadRequest {
+        manifest: located.manifest.clone(),
+        text,
+        folder_name: folder_name(&located.root),
+        stage: options.stage.clone(),
+        region: options.region.clone(),
+        params: options.params.clone(),
+        account: AccountId::development(),
+        now_ms: clock.now().epoch_ms(),
+    };
+    let mut answers = Answers::default();
+    for _round in 0..ROUNDS_MAX {
+        let step = match located.front_end {
+            FrontEnd::ServerlessFramework => {
+                manifest::serverless_framework::read(&request, &answers)
+            }
+            FrontEnd::CloudFormation => manifest::sam::read(&request, &answers),
+        };
+        match step {
+            Step::Done(reading) => {
+                let asked = answers.needs().filter_map(|need| match need {
+                    Need::File(file) | Need::Module(file) => Some(located.root.join(file)),
+                    Need::Environment(_) => None,
+                });
+                let files = std::iter::once(path).chain(asked).collect();
+                return Ok(Project {
+                    reading: *reading,
+                    files,
+                });
+            }
+            Step::Needs(needs) => {
+                for need in needs {
+                    let answer = answer::answer(&need, &located.root, &options.environment)?;
+                    answers.insert(need, answer);
+                }
+            }
+        }
+    }
+    Err(Problem::error(
+        "project::endless-reading",
+        format!("`{}` keeps asking for more files", located.manifest),
+    )
+    .because(format!(
+        "after {ROUNDS_MAX} rounds there was still something to read"
+    ))
+    .help("look for a file that includes itself through `${file(…)}`"))
+}
+
+fn folder_name(root: &Path) -> String {
+    root.file_name().map_or_else(
+        || "project".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}

@@ -1,0 +1,77 @@
+//! What is observed: requests and functions' logs.
+//!
+//! Lives here: where access entries and log lines end up.
+//! Does not live here: making them (`gateway`, `runtimes`).
+
+pub mod console;
+pub mod install;
+mod transcript;
+
+use std::sync::Arc;
+
+use gateway::application::{AccessEntry, AccessLog};
+use interfaces::log_sink::{LogLine, LogSink};
+
+use console::{Console, RequestLine};
+
+/// Where a server's entries and lines go.
+#[derive(Clone)]
+pub struct Telemetry {
+    /// Requests.
+    pub access_log: Arc<dyn AccessLog>,
+    /// Functions' logs.
+    pub logs: Arc<dyn LogSink>,
+}
+
+impl Telemetry {
+    /// All of it on the terminal.
+    #[must_use]
+    pub fn on_console(console: &Arc<Console>) -> Self {
+        let sink = Arc::new(OnConsole(Arc::clone(console)));
+        Self {
+            access_log: sink.clone(),
+            logs: sink,
+        }
+    }
+
+    /// None of it: for one invocation, whose reply brings the tail of its own log.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            access_log: Arc::new(Silent),
+            logs: Arc::new(Silent),
+        }
+    }
+}
+
+struct OnConsole(Arc<Console>);
+
+impl AccessLog for OnConsole {
+    fn record(&self, entry: AccessEntry) {
+        self.0.request(RequestLine {
+            invocation: entry.function.is_some().then_some(entry.request_id),
+            method: entry.method,
+            path: entry.path,
+            status: entry.status,
+            total: entry.total,
+            cold_start: entry.timings.and_then(|timings| timings.init),
+            reason: entry.message,
+        });
+    }
+}
+
+impl LogSink for OnConsole {
+    fn write(&self, line: LogLine) {
+        self.0.line(line);
+    }
+}
+
+struct Silent;
+
+impl AccessLog for Silent {
+    fn record(&self, _entry: AccessEntry) {}
+}
+
+impl LogSink for Silent {
+    fn write(&self, _line: LogLine) {}
+}

@@ -1,0 +1,211 @@
+//! Puts log lines under the request that they belong to.
+//!
+//! Lives here: the pure part: entries and lines in, text out, with the time as an argument.
+//! Does not live here: the thread that prints (`console`).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use interfaces::log_sink::{LogLine, LogOrigin};
+use model::ids::RequestId;
+
+use crate::printer::{Printer, Style, harmless};
+
+/// A request that runs for longer shows its lines as they come, under its function's name.
+const HELD_BACK_MAX: Duration = Duration::from_secs(2);
+/// Lines that are held back for one request; the rest are shown as they come.
+const LINES_HELD_MAX: usize = 1_000;
+/// Requests whose lines are held back; those beyond show theirs as they come.
+const REQUESTS_HELD_MAX: usize = 2_000;
+/// Characters that are shown of one line.
+const LINE_CHARACTERS_MAX: usize = 4_000;
+
+/// A request as it is shown.
+#[derive(Debug, Clone)]
+pub struct RequestLine {
+    /// The invocation that its log lines carry; none when no function ran.
+    pub invocation: Option<RequestId>,
+    /// The method.
+    pub method: String,
+    /// The path, as sent.
+    pub path: String,
+    /// The status of the reply.
+    pub status: u16,
+    /// From the request's head to the reply.
+    pub total: Duration,
+    /// How long an instance took to start, when one had to.
+    pub cold_start: Option<Duration>,
+    /// For the developer: why it was refused or failed, and what to do.
+    pub reason: Option<String>,
+}
+
+/// The lines that wait for their request.
+pub(super) struct Transcript {
+    printer: Printer,
+    held: HashMap<RequestId, Held>,
+}
+
+struct Held {
+    lines: Vec<LogLine>,
+    since: Instant,
+    /// The platform's `REPORT` was seen: the invocation is over.
+    is_over: bool,
+}
+
+impl Transcript {
+    pub(super) fn new(printer: Printer) -> Self {
+        Self {
+            printer,
+            held: HashMap::new(),
+        }
+    }
+
+    /// Takes a log line; the text to show now, if any.
+    pub(super) fn line(&mut self, line: LogLine, now: Instant) -> Option<String> {
+        let Some(id) = line.request_id.clone() else {
+            return self.alone(&line);
+        };
+        let is_over = is_report(&line);
+        if let Some(held) = self.held.get_mut(&id) {
+            held.is_over |= is_over;
+            if held.lines.len() < LINES_HELD_MAX {
+                held.lines.push(line);
+                return None;
+            }
+            return self.alone(&line);
+        }
+        if self.held.len() >= REQUESTS_HELD_MAX {
+            return self.alone(&line);
+        }
+        self.held.insert(
+            id,
+            Held {
+                lines: vec![line],
+                since: now,
+                is_over,
+            },
+        );
+        None
+    }
+
+    /// Takes a finished request; the text to show.
+    pub(super) fn request(&mut self, request: &RequestLine) -> String {
+        let mut text = self.head(request);
+        let lines = request
+            .invocation
+            .as_ref()
+            .and_then(|id| self.held.remove(id))
+            .map(|held| held.lines)
+            .unwrap_or_default();
+        for line in lines.iter().filter(|line| is_shown(line)) {
+            text.push('\n');
+            text.push_str(&self.indented(line));
+        }
+        text
+    }
+
+    /// What waited too long for its request, or belongs to none: invocations that came by the Lambda API.
+    pub(super) fn overdue(&mut self, now: Instant) -> Option<String> {
+        let after = |held: &Held| {
+            if held.is_over {
+                HELD_BACK_MAX / 8
+            } else {
+                HELD_BACK_MAX
+            }
+        };
+        let due: Vec<RequestId> = self
+            .held
+            .iter()
+            .filter(|(_, held)| {
+                !held.lines.is_empty() && now.duration_since(held.since) > after(held)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        let mut texts = Vec::new();
+        for id in due {
+            let Some(held) = self.held.get_mut(&id) else {
+                continue;
+            };
+            let lines = std::mem::take(&mut held.lines);
+            if held.is_over {
+                self.held.remove(&id);
+            }
+            texts.extend(lines.iter().filter_map(|line| self.alone(line)));
+        }
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
+    fn head(&self, request: &RequestLine) -> String {
+        let style = match request.status {
+            500.. => Style::Red,
+            400..500 => Style::Yellow,
+            _ => Style::Green,
+        };
+        let method = self
+            .printer
+            .paint(Style::Bold, &format!("{:<7}", request.method));
+        let status = self.printer.paint(style, &request.status.to_string());
+        let mut text = format!(
+            "{method} {} {status} {}",
+            harmless(&request.path),
+            milliseconds(request.total)
+        );
+        if let Some(cold_start) = request.cold_start {
+            text.push_str(&self.printer.paint(
+                Style::Cyan,
+                &format!(" (cold start {})", milliseconds(cold_start)),
+            ));
+        }
+        if let Some(reason) = &request.reason {
+            let reason = harmless(reason).replace('\n', "\n        ");
+            text.push_str(&format!("\n        {}", self.printer.paint(style, &reason)));
+        }
+        text
+    }
+
+    fn indented(&self, line: &LogLine) -> String {
+        let bar = self.printer.paint(Style::Dim, "│");
+        format!(
+            "        {bar} {}",
+            shown_text(line).replace('\n', &format!("\n        {bar} "))
+        )
+    }
+
+    fn alone(&self, line: &LogLine) -> Option<String> {
+        let name = self
+            .printer
+            .paint(Style::Dim, &format!("        {} │", line.function.name));
+        is_shown(line).then(|| format!("{name} {}", shown_text(line)))
+    }
+}
+
+fn shown_text(line: &LogLine) -> String {
+    let text = String::from_utf8_lossy(&line.text);
+    let shown: String = text.chars().take(LINE_CHARACTERS_MAX).collect();
+    harmless(&shown)
+}
+
+/// The platform's routine lines repeat what the request's own line says.
+fn is_shown(line: &LogLine) -> bool {
+    const ROUTINE: &[&[u8]] = &[
+        b"INIT_START",
+        b"START RequestId",
+        b"END RequestId",
+        b"REPORT RequestId",
+    ];
+    line.origin != LogOrigin::Platform || !ROUTINE.iter().any(|start| line.text.starts_with(start))
+}
+
+fn is_report(line: &LogLine) -> bool {
+    line.origin == LogOrigin::Platform && line.text.starts_with(b"REPORT RequestId")
+}
+
+/// `4.1 ms`, `1.25 s`.
+fn milliseconds(duration: Duration) -> String {
+    let milliseconds = duration.as_secs_f64() * 1000.0;
+    if milliseconds < 1000.0 {
+        format!("{milliseconds:.1} ms")
+    } else {
+        format!("{:.2} s", milliseconds / 1000.0)
+    }
+}

@@ -1,0 +1,193 @@
+//! The commands beside `dev`, and what they say when something is wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use support::{Dev, example, project, run, text};
+
+const MANIFEST: &str = "
+service: app
+provider: { name: aws, runtime: nodejs20.x }
+functions:
+  greet:
+    handler: handler.greet
+  fail:
+    handler: handler.fail
+";
+const HANDLER: &str = "
+exports.greet = async (event) => { console.log('greeting'); return { hello: event.name }; };
+exports.fail = async () => { throw new TypeError('no'); };
+";
+
+#[test]
+fn a_folder_without_a_manifest_is_told_what_to_do() {
+    let folder = project(&[]);
+    let output = run(&["dev"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("error[project::no-manifest]"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(text(&output.stderr).contains("help: go to the project's folder"));
+}
+
+#[test]
+fn a_port_in_use_is_told_how_to_choose_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", HANDLER)]);
+    let output = run(
+        &["dev", "--port", &port, "--services-port", "0"],
+        folder.path(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains(&format!("port {port} is in use")) && said.contains("--port"),
+        "{said}"
+    );
+}
+
+#[test]
+fn check_passes_an_example() {
+    let output = run(&["check"], &example("petstore"));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn check_names_every_problem_with_its_place_and_exits_with_one() {
+    let manifest = "service: app\nprovider: { name: aws, runtime: nodejs20.x }\nfuntions:\n  a: { handler: a.b }\nfunctions:\n  b:\n    handler: missing.b\n    memry: 128\n";
+    let folder = project(&[("serverless.yml", manifest)]);
+    let output = run(&["check", "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines: Vec<(String, u64)> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| {
+            (
+                problem["code"].as_str().unwrap().to_owned(),
+                problem["place"]["line"].as_u64().unwrap_or(0),
+            )
+        })
+        .collect();
+    for line in [3, 7, 8] {
+        assert!(
+            lines.iter().any(|(_, found)| *found == line),
+            "line {line} is not named: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn invoke_runs_a_function_by_itself() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", HANDLER),
+        ("event.json", r#"{"name": "Ada"}"#),
+    ]);
+    let output = run(&["invoke", "greet", "--event", "event.json"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap(),
+        json!({ "hello": "Ada" })
+    );
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("greeting") && log.contains("REPORT RequestId:"),
+        "{log}"
+    );
+}
+
+#[test]
+fn invoke_exits_with_one_when_the_function_throws() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", HANDLER)]);
+    let output = run(&["invoke", "fail"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&error["errorType"], &error["errorMessage"]),
+        (&json!("TypeError"), &json!("no"))
+    );
+}
+
+#[test]
+fn invoke_uses_the_server_that_runs() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", HANDLER)]);
+    let dev = Dev::start(folder.path(), &folder.path().join(".cloudless"));
+    let output = run(&["invoke", "greet"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    dev.wait_for_log("greeting");
+    dev.stop();
+}
+
+#[test]
+fn invoke_names_the_functions_that_there_are() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", HANDLER)]);
+    let output = run(&["invoke", "great"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("no function is called `great`") && said.contains("greet"),
+        "{said}"
+    );
+}
+
+#[test]
+fn routes_are_listed_without_a_server() {
+    let output = run(&["routes", "--json"], &example("petstore"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let routes: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let paths: Vec<&str> = routes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| route["path"].as_str().unwrap())
+        .collect();
+    assert!(
+        paths.contains(&"/dev/pets") && paths.contains(&"/dev/pets/{id}"),
+        "{paths:?}"
+    );
+}
+
+#[test]
+fn every_event_is_json() {
+    let folder = project(&[]);
+    for kind in [
+        "apigateway",
+        "http-api",
+        "sqs",
+        "s3",
+        "dynamodb",
+        "schedule",
+    ] {
+        let output = run(&["event", kind], folder.path());
+        assert_eq!(output.status.code(), Some(0), "{kind}");
+        let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(event.is_object(), "{kind}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_version_is_printed() {
+    let folder = project(&[]);
+    assert!(text(&run(&["dev", "--help"], folder.path()).stdout).contains("Examples:"));
+    assert!(text(&run(&["--version"], folder.path()).stdout).starts_with("cloudless 0."));
+    assert_eq!(run(&["nonsense"], folder.path()).status.code(), Some(2));
+}

@@ -1,0 +1,164 @@
+//! The development loop: starting, reloading, stopping.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure real time"
+)]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{Dev, eventually, project, try_request};
+
+const MANIFEST: &str = "
+service: app
+provider: { name: aws, runtime: nodejs20.x, region: eu-west-1 }
+functions:
+  hello:
+    handler: handler.hello
+    timeout: 20
+    events:
+      - httpApi: GET /hello
+";
+
+fn handler(text: &str) -> String {
+    format!("exports.hello = async () => '{text}';\n")
+}
+
+#[test]
+fn saving_a_handler_reloads_it_and_drops_no_request() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", &handler("one")),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    assert_eq!(dev.get("/hello").body, "one");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut answers = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                answers.push(
+                    try_request(dev.port, "GET", "/hello", &[], b"")
+                        .map(|reply| (reply.status, reply.body)),
+                );
+            }
+            answers
+        });
+        std::fs::write(folder.path().join("handler.js"), handler("two")).unwrap();
+        let saved = Instant::now();
+        eventually(|| (dev.get("/hello").body == "two").then_some(()))
+            .expect("the new code answers");
+        println!("reloaded after {:?}", saved.elapsed());
+        stop.store(true, Ordering::Relaxed);
+        for answer in load.join().unwrap() {
+            let (status, body) = answer.expect("no request is dropped");
+            assert!(
+                status == 200 && (body == "one" || body == "two"),
+                "{status} {body}"
+            );
+        }
+    });
+    dev.stop();
+}
+
+#[test]
+fn a_route_added_to_the_manifest_is_served_and_data_stays() {
+    const TABLE: &str = "
+resources:
+  Resources:
+    Notes:
+      Type: AWS::DynamoDB::Table
+      Properties:
+        TableName: notes
+        BillingMode: PAY_PER_REQUEST
+        AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+        KeySchema: [{ AttributeName: id, KeyType: HASH }]
+";
+    let folder = project(&[
+        ("serverless.yml", &format!("{MANIFEST}{TABLE}")),
+        ("handler.js", &handler("one")),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let put = dev.service(
+        "DynamoDB_20120810.PutItem",
+        r#"{"TableName": "notes", "Item": {"id": {"S": "a"}}}"#,
+    );
+    assert_eq!(put.status, 200, "{put:?}");
+    let added = format!("{MANIFEST}      - httpApi: GET /again\n{TABLE}");
+    std::fs::write(folder.path().join("serverless.yml"), added).unwrap();
+    eventually(|| (dev.get("/again").status == 200).then_some(())).expect("the new route answers");
+    let read = dev.service(
+        "DynamoDB_20120810.GetItem",
+        r#"{"TableName": "notes", "Key": {"id": {"S": "a"}}}"#,
+    );
+    assert_eq!(read.json(), json!({ "Item": { "id": { "S": "a" } } }));
+    dev.stop();
+}
+
+#[test]
+fn a_manifest_that_breaks_while_it_runs_is_explained_and_the_last_good_one_goes_on() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", &handler("one")),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    std::fs::write(
+        folder.path().join("serverless.yml"),
+        "service: app\n\tfunctions: {}\n",
+    )
+    .unwrap();
+    dev.wait_for_log("serverless.yml:2:1");
+    assert_eq!(dev.get("/hello").body, "one");
+    dev.stop();
+}
+
+#[test]
+fn sigterm_lets_a_request_under_way_finish() {
+    let slow =
+        "exports.hello = () => new Promise((done) => setTimeout(() => done('late'), 1500));\n";
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", slow)]);
+    let mut dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let port = dev.port;
+    let request = std::thread::spawn(move || try_request(port, "GET", "/hello", &[], b""));
+    std::thread::sleep(Duration::from_millis(700));
+    dev.terminate();
+    assert_eq!(
+        request.join().unwrap().expect("it is answered").body,
+        "late"
+    );
+    assert!(dev.ended().success());
+}
+
+#[test]
+fn a_cold_start_and_a_log_line_are_shown_with_their_request() {
+    let chatty = "exports.hello = async () => { console.log('from the function'); return 'x'; };\n";
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", chatty)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    dev.get("/hello");
+    let log = dev.wait_for_log("from the function");
+    assert!(
+        log.contains("GET     /hello 200") && log.contains("(cold start"),
+        "{log}"
+    );
+    dev.stop();
+}
+
+#[test]
+fn nothing_of_it_is_left_after_kill_minus_nine() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", "exports.hello = async () => process.pid;\n"),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let instance: u32 = dev.get("/hello").body.parse().unwrap();
+    dev.kill();
+    let process = format!("/proc/{instance}");
+    eventually(|| (!std::path::Path::new(&process).exists()).then_some(()))
+        .expect("the instance ends with its server");
+}
