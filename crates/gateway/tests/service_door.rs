@@ -240,7 +240,6 @@ async fn a_function_s_call_reaches_its_service_as_its_role() {
         header(&response, "x-amzn-RequestId"),
         "07070707-0707-4707-8707-070707070707"
     );
-    assert_eq!(header(&response, "x-amz-crc32"), "2745614147");
     check(&fixture, Call::default(), "200").await;
     let calls = fixture.service.calls.lock().unwrap();
     let call = &calls[0];

@@ -38,17 +38,10 @@ pub(super) enum Refusal {
 pub(super) fn answered(
     answer: ServiceAnswer,
     protocol: Protocol,
-    service: Option<&str>,
     request_id: &RequestId,
 ) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    // Amazon DynamoDB, "Low-level API": clients that look at this checksum detect answers that were damaged.
-    let checksum = (service == Some("dynamodb")).then(|| crc32fast::hash(&answer.body));
-    let response = respond(status, answer.headers, answer.body, protocol, request_id);
-    match checksum {
-        Some(checksum) => response.with_header("x-amz-crc32", HeaderValue::from(checksum)),
-        None => response,
-    }
+    respond(status, answer.headers, answer.body, protocol, request_id)
 }
 
 /// A refusal in the shape of the protocol.

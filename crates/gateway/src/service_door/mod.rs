@@ -140,7 +140,7 @@ impl ServiceDoor {
             Err(error) => Err(Refusal::Authentication(error)),
         };
         match answer {
-            Ok(answer) => answers::answered(answer, protocol, service.as_deref(), &request_id),
+            Ok(answer) => answers::answered(answer, protocol, &request_id),
             Err(refusal) => {
                 tracing::debug!(%refusal, service, "a call was refused");
                 answers::refused(&refusal, protocol, service.as_deref(), &request_id)
