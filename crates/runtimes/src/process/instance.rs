@@ -361,22 +361,24 @@ impl ProcessInstance {
         if self.state == State::Dead {
             return;
         }
-        let reason = loop {
+        let ended = loop {
             tokio::select! {
                 biased;
-                exit = self.process.exited() => break failure::exit_text(exit),
-                said = self.link.receive() => match said {
-                    Ok(_) => break "the instance spoke out of turn".to_owned(),
-                    Err(error) => break error.to_string(),
-                },
+                exit = self.process.exited() => break Ok(exit),
+                said = self.link.receive() => break Err(said),
                 () = self.logs.pump() => {}
             }
         };
         self.state = State::Dead;
-        self.process.kill();
+        let exit = match ended {
+            Ok(exit) => exit,
+            Err(Ok(message)) => self.end_liar(&message).await,
+            Err(Err(error)) => self.end_broken(&error).await,
+        };
         self.logs.drain();
+        let text = failure::exit_text(exit);
         self.logs
-            .platform(format!("[cloudless] an idle instance is gone: {reason}"));
+            .platform(format!("[cloudless] an idle instance is gone: {text}"));
     }
 
     async fn stop_gently(mut self) {

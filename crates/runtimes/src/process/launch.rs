@@ -25,6 +25,9 @@ const LAUNCHES_WAITING_MAX: usize = 1_024;
 /// How often the spawner looks whether a killed process can be collected.
 const BURIAL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How often it looks when nobody needs it any more, before it gives up.
+const LAST_BURIALS_MAX: usize = 100;
+
 /// What to start.
 #[derive(Debug)]
 pub(super) struct Launch {
@@ -153,9 +156,17 @@ fn run(inbox: &Receiver<Task>) {
             }
             Ok(Task::Bury(pidfd)) => graves.push(pidfd),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => break,
         }
         graves.retain(|pidfd| child::reap(pidfd).is_none());
+    }
+    // All of them were killed, so this takes no longer than the kernel needs to clear them away.
+    for _ in 0..LAST_BURIALS_MAX {
+        graves.retain(|pidfd| child::reap(pidfd).is_none());
+        if graves.is_empty() {
+            return;
+        }
+        thread::sleep(BURIAL_INTERVAL);
     }
 }
 

@@ -427,7 +427,7 @@ async fn payloads_pass_untouched_up_to_the_limit() {
         };
         assert_eq!(json(&error)["errorType"], "Function.ResponseSizeTooLarge");
         // The instance lives on, and takes a large event too.
-        let event = format!("{:>1$}", 3, 6 * 1024 * 1024);
+        let event = format!("{}3", " ".repeat(6 * 1024 * 1024 - 1));
         let completion = bench.invoke(&mut instance, &event).await;
         assert_eq!(
             completion.verdict,

@@ -1,1 +1,244 @@
+//! User code that does its worst. Whatever it does, its caller gets an answer, and the next instance is well.
 
+use std::time::Duration;
+
+use interfaces::clock::Clock;
+use interfaces::runtime::Verdict;
+
+use crate::harness::{Lang, SystemClock, json, text};
+use crate::lifecycle::is_alive;
+
+/// What a hostile handler must come to.
+enum Fate {
+    /// `Runtime.ExitError` with this text after the request's id.
+    Exit(&'static str),
+    /// It replied all the same.
+    Reply,
+}
+
+#[tokio::test]
+async fn whatever_a_handler_does_its_caller_gets_an_answer() {
+    use Fate::{Exit, Reply};
+    let killed = Exit("Runtime exited with error: signal: killed");
+    let rows: Vec<(Lang, &str, &str, Fate)> = vec![
+        (
+            Lang::Python,
+            "exits with 0",
+            "import os; os._exit(0)",
+            Exit("Runtime exited without providing a reason"),
+        ),
+        (
+            Lang::Python,
+            "exits through SystemExit",
+            "import sys; sys.exit(4)",
+            Exit("Runtime exited with error: exit status 4"),
+        ),
+        (
+            Lang::Python,
+            "crashes",
+            "import ctypes; ctypes.string_at(0)",
+            Exit("Runtime exited with error: signal: segmentation fault"),
+        ),
+        (
+            Lang::Python,
+            "aborts",
+            "import os; os.abort()",
+            Exit("Runtime exited with error: signal: aborted"),
+        ),
+        (
+            Lang::Python,
+            "kills itself",
+            "import os; os.kill(os.getpid(), 9)",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Python,
+            "kills its group",
+            "import os; os.killpg(0, 9)",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Python,
+            "writes garbage into the channel",
+            "import os, time; os.write(3, b'\\xff' * 100); time.sleep(9)",
+            killed,
+        ),
+        (
+            Lang::Python,
+            "announces a frame that never comes",
+            "import os, time; os.write(3, b'\\x00\\x00\\xff\\xff\\x12abc'); os._exit(1)",
+            Exit("Runtime exited with error: exit status 1"),
+        ),
+        (
+            Lang::Python,
+            "announces a frame of 4 GiB",
+            "import os; os.write(3, b'\\xff\\xff\\xff\\xff\\x12abc'); os._exit(1)",
+            Exit("Runtime exited with error: exit status 1"),
+        ),
+        (
+            Lang::Python,
+            "says ready again",
+            "import os, time; os.write(3, b'\\x00\\x00\\x00\\x00\\x10'); time.sleep(9)",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Python,
+            "closes the channel and lives on",
+            "import os, time; os.close(3); time.sleep(9)",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Python,
+            "closes the channel and returns",
+            "import os; os.close(3)",
+            Exit("Runtime exited with error: exit status 1"),
+        ),
+        (
+            Lang::Python,
+            "closes its output",
+            "import os; os.close(1); os.close(2)",
+            Reply,
+        ),
+        (
+            Lang::Python,
+            "replaces its output",
+            "import sys; sys.stdout = None; sys.stderr = 7",
+            Reply,
+        ),
+        (
+            Lang::Python,
+            "forks, and its child returns too",
+            "import os; os.fork()",
+            Reply,
+        ),
+        (
+            Lang::Python,
+            "leaves a child that holds its output",
+            "import subprocess; subprocess.Popen(['sleep', '600'])",
+            Reply,
+        ),
+        (
+            Lang::Python,
+            "leaves a child that writes without end",
+            "import subprocess; subprocess.Popen(['yes'])",
+            Reply,
+        ),
+        (
+            Lang::Python,
+            "leaves a thread",
+            "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()",
+            Reply,
+        ),
+        (
+            Lang::Node,
+            "exits with 0",
+            "process.exit(0)",
+            Exit("Runtime exited without providing a reason"),
+        ),
+        (
+            Lang::Node,
+            "exits with 1",
+            "process.exit(1)",
+            Exit("Runtime exited with error: exit status 1"),
+        ),
+        (
+            Lang::Node,
+            "crashes",
+            "process.kill(process.pid, 'SIGSEGV'); for (;;);",
+            Exit("Runtime exited with error: signal: segmentation fault"),
+        ),
+        (
+            Lang::Node,
+            "kills its group",
+            "process.kill(0, 'SIGKILL'); for (;;);",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Node,
+            "writes garbage into the channel",
+            "fs.writeSync(3, Buffer.alloc(100, 255)); for (;;);",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Node,
+            "closes the channel and lives on",
+            "fs.closeSync(3); for (;;);",
+            Exit("Runtime exited with error: signal: killed"),
+        ),
+        (
+            Lang::Node,
+            "closes its output",
+            "fs.closeSync(1); fs.closeSync(2); console.log('x')",
+            Reply,
+        ),
+        (
+            Lang::Node,
+            "leaves a child that holds its output",
+            "require('child_process').spawn('sleep', ['600'], { stdio: 'inherit', detached: true }).unref()",
+            Reply,
+        ),
+        (
+            Lang::Node,
+            "leaves an interval",
+            "setInterval(() => {}, 1)",
+            Reply,
+        ),
+        (
+            Lang::Node,
+            "breaks JSON for everybody",
+            "JSON.parse = JSON.stringify = undefined",
+            Exit("Runtime exited"),
+        ),
+    ];
+    for (language, what, body, fate) in rows {
+        let source = match language {
+            Lang::Python => format!("def handler(event, context):\n    {body}\n"),
+            Lang::Node => {
+                format!("const fs = require('fs'); exports.handler = async () => {{ {body}; }};\n")
+            }
+        };
+        let mut bench = language.bench(&source);
+        let began_at = SystemClock.instant();
+        let mut instance = bench.start().await.unwrap();
+        let completion = bench.invoke(&mut instance, "{}").await;
+        assert!(began_at.elapsed() < Duration::from_secs(6), "{what}");
+        let tail = text(&completion.log_tail);
+        match (fate, completion.verdict) {
+            (Exit(expected), Verdict::Exited(error)) => {
+                let error = json(&error);
+                let message = error["errorMessage"].as_str().unwrap();
+                assert!(message.contains(expected), "{what}: {message}\n{tail}");
+            }
+            (Reply, Verdict::Returned(_)) => {
+                drop(instance);
+            }
+            (_, verdict) => panic!("{language:?} {what}: {verdict:?}\n{tail}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_killed_instance_takes_its_children_along() {
+    let mut bench = Lang::Python.bench(
+        "import subprocess, time\ndef handler(event, context):\n    child = subprocess.Popen(['sleep', '600'])\n    print(child.pid)\n    time.sleep(600)\n",
+    );
+    bench.function.timeout = Duration::from_secs(1);
+    let mut instance = bench.start().await.unwrap();
+    let completion = bench.invoke(&mut instance, "{}").await;
+    assert!(matches!(completion.verdict, Verdict::TimedOut(_)));
+    let child: i64 = bench.log.stdout()[0].parse().unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!is_alive(child));
+}
+
+#[tokio::test]
+async fn a_reply_given_ahead_of_its_event_ends_the_instance() {
+    let mut bench = Lang::Python.bench(
+        "import os, threading, time\ndef early():\n    time.sleep(0.1)\n    os.write(3, b'\\x00\\x00\\x00\\x01\\x127')\ndef handler(event, context):\n    threading.Thread(target=early).start()\n    return 1\n",
+    );
+    let mut instance = bench.start().await.unwrap();
+    bench.invoke(&mut instance, "{}").await;
+    tokio::time::timeout(Duration::from_secs(2), instance.lost())
+        .await
+        .unwrap();
+}

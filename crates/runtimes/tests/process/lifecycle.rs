@@ -1,1 +1,234 @@
+//! Time limits, ends, and what is left behind.
 
+use std::time::Duration;
+
+use interfaces::clock::Clock;
+use interfaces::runtime::{Runtime, Verdict};
+use serde_json::json;
+
+use crate::harness::{Bench, Lang, SystemClock, json, text};
+
+/// Whether a process of this number exists and is no zombie.
+pub fn is_alive(pid: i64) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
+}
+
+/// Whether nothing at all is left of a process within two seconds.
+pub async fn is_gone(pid: i64) -> bool {
+    for _ in 0..200 {
+        if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+const PID: [(Lang, &str); 2] = [
+    (
+        Lang::Python,
+        "import os\ndef handler(event, context):\n    return os.getpid()\n",
+    ),
+    (Lang::Node, "exports.handler = async () => process.pid;\n"),
+];
+
+async fn pid(bench: &mut Bench, instance: &mut Box<dyn interfaces::runtime::Instance>) -> i64 {
+    let Verdict::Returned(found) = bench.invoke(instance, "{}").await.verdict else {
+        panic!("no pid")
+    };
+    json(&found).as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn a_timeout_kills_and_says_so() {
+    for (language, source) in [
+        (
+            Lang::Python,
+            "import time\ndef handler(event, context):\n    time.sleep(60)\n",
+        ),
+        (
+            Lang::Python,
+            "def handler(event, context):\n    while True: pass\n",
+        ),
+        (
+            Lang::Node,
+            "exports.handler = () => new Promise((r) => setTimeout(r, 60000));\n",
+        ),
+        (Lang::Node, "exports.handler = async () => { for (;;); };\n"),
+    ] {
+        let mut bench = language.bench(source);
+        bench.function.timeout = Duration::from_secs(1);
+        let began_at = SystemClock.instant();
+        let mut instance = bench.start().await.unwrap();
+        let completion = bench.invoke(&mut instance, "{}").await;
+        assert!(began_at.elapsed() < Duration::from_secs(4));
+        let Verdict::TimedOut(error) = completion.verdict else {
+            panic!("{:?}", completion.verdict)
+        };
+        let message = "RequestId: request-1 Error: Task timed out after 1.00 seconds";
+        assert_eq!(
+            json(&error),
+            json!({"errorType": "Sandbox.Timedout", "errorMessage": message})
+        );
+        let tail = text(&completion.log_tail);
+        assert!(
+            tail.contains("Z request-1 Task timed out after 1.00 seconds\nEND RequestId"),
+            "{tail}"
+        );
+        assert!(tail.ends_with("\tStatus: timeout\n"), "{tail}");
+        instance.lost().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_instance_whose_process_ends_is_lost_and_reaped() {
+    for (language, source) in PID {
+        let mut bench = language.bench(source);
+        let mut instance = bench.start().await.unwrap();
+        let pid = pid(&mut bench, &mut instance).await;
+        assert!(
+            tokio::time::timeout(Duration::from_millis(50), instance.lost())
+                .await
+                .is_err()
+        );
+        let kill = std::process::Command::new("kill")
+            .args(["-9", &pid.to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        tokio::time::timeout(Duration::from_secs(2), instance.lost())
+            .await
+            .unwrap();
+        assert!(is_gone(pid).await);
+        // An event that comes all the same is answered.
+        let completion = bench.invoke(&mut instance, "{}").await;
+        assert!(matches!(completion.verdict, Verdict::Exited(_)));
+    }
+}
+
+#[tokio::test]
+async fn stopping_or_dropping_an_instance_leaves_no_process_and_no_keys() {
+    for (language, source) in PID {
+        for stops in [true, false] {
+            let mut bench = language.bench(source);
+            let mut instance = bench.start().await.unwrap();
+            let pid = pid(&mut bench, &mut instance).await;
+            assert!(is_alive(pid));
+            if stops {
+                instance.stop().await;
+            } else {
+                drop(instance);
+            }
+            assert!(is_gone(pid).await, "{language:?} {stops}");
+            assert_eq!(bench.keys.revoked.lock().unwrap().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_ignores_the_request_to_stop_is_killed() {
+    let mut bench = Lang::Python.bench(
+        "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nimport threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\ndef handler(event, context):\n    return os.getpid()\n",
+    );
+    let mut instance = bench.start().await.unwrap();
+    let pid = pid(&mut bench, &mut instance).await;
+    instance.stop().await;
+    assert!(is_gone(pid).await);
+}
+
+#[tokio::test]
+async fn dropping_a_start_or_an_invocation_ends_its_process() {
+    let bench = Lang::Python.bench(
+        "import os, time\nopen('../pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\ndef handler(event, context): pass\n",
+    );
+    let started = tokio::time::timeout(Duration::from_millis(700), bench.start()).await;
+    assert!(started.is_err());
+    let pid = std::fs::read_to_string(bench.path("pid"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(is_gone(pid).await);
+
+    // A dropped invocation leaves the instance unusable: its reply would be taken for the next one's.
+    let mut bench = Lang::Python.bench(
+        "import time\ndef handler(event, context):\n    time.sleep(event)\n    return event\n",
+    );
+    let mut instance = bench.start().await.unwrap();
+    let invocation = bench.invoke(&mut instance, "0.2");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), invocation)
+            .await
+            .is_err()
+    );
+    let completion = bench.invoke(&mut instance, "0").await;
+    assert!(
+        matches!(completion.verdict, Verdict::Exited(_)),
+        "{completion:?}"
+    );
+}
+
+/// Names the file in which the helper below leaves the number of its instance's process.
+const HELPER_VARIABLE: &str = "CLOUDLESS_TEST_HOLDS_AN_INSTANCE";
+
+/// The server of the test below, which runs this very binary: it holds an instance until it is killed.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "one test process tells another what to do"
+)]
+async fn a_server_for_the_next_test() {
+    let Ok(file) = std::env::var(HELPER_VARIABLE) else {
+        return;
+    };
+    let (language, source) = PID[0];
+    let mut bench = language.bench(source);
+    let mut instance = bench.start().await.unwrap();
+    let pid = pid(&mut bench, &mut instance).await;
+    std::fs::write(format!("{file}.draft"), pid.to_string()).unwrap();
+    std::fs::rename(format!("{file}.draft"), file).unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_server_leaves_no_instance_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lifecycle::a_server_for_the_next_test"])
+        .env(HELPER_VARIABLE, &file)
+        .env("TMPDIR", folder.path())
+        .spawn()
+        .unwrap();
+    while !file.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pid: i64 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+    assert!(is_alive(pid));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn an_init_that_takes_too_long_is_tried_once_more_within_the_timeout() {
+    // The first init sleeps past ten seconds; the second one finds the mark and is quick.
+    let mut bench = Lang::Python.bench(
+        "import os, time\nif not os.path.exists('../mark'):\n    open('../mark', 'w').close()\n    time.sleep(60)\ndef handler(event, context):\n    return 'second'\n",
+    );
+    bench.function.timeout = Duration::from_secs(3);
+    assert_eq!(bench.returned("{}").await, "second");
+    let lines = bench.log.platform();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.ends_with("Phase: init\tStatus: timeout")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn retiring_a_function_is_harmless() {
+    let bench = Lang::Python.bench("");
+    bench.runtime().retire(&bench.function);
+}

@@ -3,10 +3,13 @@
 // Lives here: `folder/file.export.nested`, CommonJS and ES modules, the cloud's errors for what is not found.
 // Does not live here: where packages are looked for (`modules`).
 'use strict';
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { RuntimeError } = require('./errors.cjs');
+
+const CHECK_MS_MAX = 2000;
 
 async function load(codeRoot, name) {
   if (name.includes('..')) {
@@ -30,12 +33,24 @@ async function loadModule(codeRoot, folder, file) {
     return await tryLoad(codeRoot, folder, file);
   } catch (error) {
     if (error instanceof SyntaxError) {
-      // The stack begins with file, line and the text around the mistake.
-      throw new RuntimeError('UserCodeSyntaxError', String(error), error.stack);
+      throw new RuntimeError('UserCodeSyntaxError', String(error), `${placeOfMistake(error, codeRoot, folder, file)}${error.stack}`);
     }
     if (error?.code === 'MODULE_NOT_FOUND') throw new RuntimeError('ImportModuleError', String(error));
     throw error;
   }
+}
+
+// A CommonJS error's stack begins with file, line and the text around the mistake. An ES module's has them where only
+// Node's own printer finds them, so Node is asked to print it.
+function placeOfMistake(error, codeRoot, folder, file) {
+  if (/^[^\n]+:\d+\n/.test(error.stack)) return '';
+  const place = path.resolve(codeRoot, folder, file);
+  const source = [`${place}.js`, `${place}.mjs`].find((name) => fs.existsSync(name));
+  if (!source) return '';
+  const options = { encoding: 'utf8', timeout: CHECK_MS_MAX, stdio: ['ignore', 'ignore', 'pipe'] };
+  const { stderr } = spawnSync(process.execPath, ['--check', source], options);
+  const [, shown] = /^([^\n]+:\d+\n[^]*?)\n\n/.exec(stderr ?? '') ?? [];
+  return shown ? `${shown}\n` : '';
 }
 
 async function tryLoad(codeRoot, folder, file) {

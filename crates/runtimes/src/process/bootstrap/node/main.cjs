@@ -84,6 +84,8 @@ async function main() {
   } catch (error) {
     reportFatal('Uncaught Exception', error, EXIT_UNCAUGHT_EXCEPTION);
   }
+  // One turn of the loop, so that a promise that was rejected while loading fails the init, not the first event.
+  await new Promise(setImmediate);
   isServing = true;
   channel.send(channel.types.ready, '');
   serve(handler, run);
