@@ -122,17 +122,7 @@ impl Table {
                 }
             }
         }
-        if asked.preflight_for.is_some()
-            && let Some(candidate) = candidates.iter().find(|one| one.api.cors().is_some())
-        {
-            return Located::Preflight(candidate.api);
-        }
-        Located::Missing(Missing {
-            api: candidates.first().map(|candidate| candidate.api),
-            near: candidates
-                .iter()
-                .find_map(|candidate| candidate.api.near(candidate.path)),
-        })
+        nothing(asked, &candidates)
     }
 
     fn candidates<'a>(&'a self, asked: &Asked<'a>) -> Vec<Candidate<'a>> {
@@ -200,6 +190,31 @@ impl<'a> Candidate<'a> {
             full_path: self.api.full_path(self.path, &path),
             path: path.into_owned(),
         }))
+    }
+}
+
+/// Whose words a request gets that no route takes: those of the API that knows its path, else of the one whose stage
+/// it begins with, else of the first; but a preflight would rather have an answer.
+fn nothing<'a>(asked: &Asked<'a>, candidates: &[Candidate<'a>]) -> Located<'a> {
+    let near = candidates
+        .iter()
+        .find_map(|one| Some((one.api, one.api.near(one.path)?)));
+    let first = candidates.first();
+    let with_cors = || candidates.iter().find(|one| one.api.cors().is_some());
+    let api = match (near, first) {
+        (Some((api, _)), _) => Some(api),
+        (None, Some(one)) if one.reach == Reach::Stage => Some(one.api),
+        (None, _) if asked.preflight_for.is_some() => with_cors().or(first).map(|one| one.api),
+        (None, _) => first.map(|one| one.api),
+    };
+    match api {
+        Some(api) if asked.preflight_for.is_some() && api.cors().is_some() => {
+            Located::Preflight(api)
+        }
+        Some(_) | None => Located::Missing(Missing {
+            api,
+            near: near.map(|(_, route)| route),
+        }),
     }
 }
 
