@@ -1,4 +1,23 @@
-//! Packages functions: dependencies, layers, runtimes; a content-addressed cache.
+//! Packages functions: interpreters, dependencies, the cloud's SDKs, archives; a content-addressed cache.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: everything that has to be on disk before an instance of a function can start.
+//! Does not live here: which functions there are (`manifest`), starting instances (`runtimes`), watching files.
+
+mod archive;
+mod builder;
+mod cache;
+mod code;
+mod config;
+mod dependencies;
+mod digest;
+mod interpreters;
+mod node;
+mod progress;
+mod python;
+mod scan;
+mod sdk;
+mod tool;
+
+pub use builder::Builder;
+pub use config::BuilderConfig;
+pub use progress::{Progress, Silent};

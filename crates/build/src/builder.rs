@@ -1,0 +1,381 @@
+//! Builds all artefacts of a project.
+//!
+//! Lives here: the order of the steps, what functions share, and collecting problems.
+//! Does not live here: any of the steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts};
+use model::function::{Language, RuntimeName, Toolchain};
+use model::problem::{Place, Problem, Severity};
+
+use crate::cache::{Cache, key_of};
+use crate::config::BuilderConfig;
+use crate::dependencies::{self, Dependencies};
+use crate::interpreters::Interpreter;
+use crate::node::Install;
+use crate::progress::Progress;
+use crate::scan::{self, Mentions};
+use crate::sdk::Installer;
+use crate::{code, digest, node, python, sdk};
+
+/// The first Node.js for which the cloud brings version 3 of its SDK.
+const NODE_WITH_SDK_V3: u32 = 18;
+
+/// Builds what functions need before they can start.
+///
+/// Everything that is installed goes into the cache, under a key made of what it is made of; the project's own folder
+/// is never written. Several builders, in several processes too, may share a cache.
+pub struct Builder {
+    config: BuilderConfig,
+    cache: Cache,
+    progress: Arc<dyn Progress>,
+}
+
+/// What has been found out so far, so that functions of one runtime or one folder find it out once.
+struct Round<'a> {
+    builder: &'a Builder,
+    project: &'a Path,
+    install: Install,
+    mentions: Mentions,
+    has_layers: bool,
+    interpreters: BTreeMap<RuntimeName, Option<Interpreter>>,
+    dependencies: BTreeMap<(PathBuf, RuntimeName), Dependencies>,
+    sdk_paths: BTreeMap<RuntimeName, Vec<PathBuf>>,
+    digests: BTreeMap<PathBuf, String>,
+    problems: Vec<Problem>,
+}
+
+impl Builder {
+    /// A builder.
+    #[must_use]
+    pub fn new(config: BuilderConfig, progress: Arc<dyn Progress>) -> Self {
+        let cache = Cache::new(&config.cache);
+        Self {
+            config,
+            cache,
+            progress,
+        }
+    }
+
+    /// Builds the artefacts, installing what is missing. What fails is named in the problems; the rest is built.
+    /// When nothing has changed this takes milliseconds. Dropping the future ends the tools that it runs.
+    pub async fn build(&self, project: &Path, artefacts: &[Artefact]) -> BuiltArtefacts {
+        self.run(project, artefacts, Install::Allowed).await
+    }
+
+    /// Says what [`build`](Self::build) would come to, as far as can be told without installing anything:
+    /// dependencies and SDKs are taken as installed.
+    pub async fn check(&self, project: &Path, artefacts: &[Artefact]) -> BuiltArtefacts {
+        self.run(project, artefacts, Install::Never).await
+    }
+
+    async fn run(
+        &self,
+        project: &Path,
+        artefacts: &[Artefact],
+        install: Install,
+    ) -> BuiltArtefacts {
+        let project = std::path::absolute(project).unwrap_or_else(|_| project.to_owned());
+        let mut round = Round {
+            builder: self,
+            project: &project,
+            install,
+            mentions: Mentions::default(),
+            has_layers: artefacts.iter().any(|it| it.kind == ArtefactKind::Layer),
+            interpreters: BTreeMap::new(),
+            dependencies: BTreeMap::new(),
+            sdk_paths: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        let roots = round.roots(artefacts).await;
+        // Over all artefacts: a layer's module may be what mentions the SDK.
+        let folders: BTreeSet<PathBuf> = roots.iter().flatten().cloned().collect();
+        round.look_through(folders).await;
+        let mut built = BTreeMap::new();
+        for (artefact, root) in artefacts.iter().zip(roots) {
+            if let Some(root) = root
+                && let Some(done) = round.build_one(artefact, root).await
+            {
+                built.insert(artefact.logical_id.clone(), done);
+            }
+        }
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in round.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        BuiltArtefacts { built, problems }
+    }
+
+    fn installer(&self) -> Installer<'_> {
+        Installer {
+            config: &self.config,
+            cache: &self.cache,
+            progress: self.progress.as_ref(),
+        }
+    }
+}
+
+impl Round<'_> {
+    async fn roots(&mut self, artefacts: &[Artefact]) -> Vec<Option<PathBuf>> {
+        let mut roots = Vec::new();
+        for artefact in artefacts {
+            let language = match &artefact.kind {
+                ArtefactKind::Function { runtime, .. } => Some(runtime.language),
+                ArtefactKind::Layer => None,
+            };
+            let root = code::root_of(self.project, artefact, language, &self.builder.cache).await;
+            roots.push(root.map_err(|problem| self.problems.push(problem)).ok());
+        }
+        roots
+    }
+
+    /// Reads the sources and takes the digests, away from the tasks that wait for sockets.
+    async fn look_through(&mut self, folders: BTreeSet<PathBuf>) {
+        let looking = tokio::task::spawn_blocking(move || {
+            let mut all = Mentions::default();
+            let mut digests = BTreeMap::new();
+            for folder in folders {
+                all.add(scan::mentions(&folder));
+                let digest = digest::of_folder(&folder);
+                digests.insert(folder, digest);
+            }
+            (all, digests)
+        });
+        if let Ok((mentions, digests)) = looking.await {
+            self.mentions = mentions;
+            self.digests = digests;
+        }
+    }
+
+    async fn build_one(&mut self, artefact: &Artefact, root: PathBuf) -> Option<Built> {
+        let code_digest = self.digests.get(&root).cloned().unwrap_or_default();
+        let (runtime, handler) = match &artefact.kind {
+            ArtefactKind::Layer => {
+                return Some(Built {
+                    code_root: root,
+                    toolchain: None,
+                    digest: code_digest,
+                });
+            }
+            ArtefactKind::Function { runtime, handler } => (runtime, handler),
+        };
+        let interpreter = self.interpreter(runtime, &artefact.place).await?;
+        let dependencies = self
+            .dependencies(&root, runtime, &interpreter, &artefact.place)
+            .await;
+        if self.lacks_handler(artefact, runtime, handler, &root, &dependencies.paths) {
+            return None;
+        }
+        let sdk_paths = self
+            .sdk_paths(&root, runtime, &interpreter, &artefact.place)
+            .await;
+        let toolchain = Toolchain {
+            interpreter: interpreter.path,
+            version: interpreter.version,
+            dependency_paths: dependencies.paths,
+            sdk_paths,
+        };
+        let digest = digest_of(&code_digest, &toolchain);
+        Some(Built {
+            code_root: root,
+            toolchain: Some(toolchain),
+            digest,
+        })
+    }
+
+    async fn interpreter(&mut self, runtime: &RuntimeName, place: &Place) -> Option<Interpreter> {
+        if let Some(known) = self.interpreters.get(runtime) {
+            return known.clone();
+        }
+        let Builder {
+            config,
+            cache,
+            progress,
+        } = self.builder;
+        let found = match runtime.language {
+            Language::Python => python::find(config, cache, runtime, place).await,
+            Language::Node => {
+                node::find(
+                    config,
+                    cache,
+                    progress.as_ref(),
+                    self.install,
+                    runtime,
+                    place,
+                )
+                .await
+            }
+        };
+        let interpreter = match found {
+            Ok((interpreter, warning)) => {
+                self.problems.extend(warning);
+                Some(interpreter)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        };
+        self.interpreters
+            .insert(runtime.clone(), interpreter.clone());
+        interpreter
+    }
+
+    async fn dependencies(
+        &mut self,
+        root: &Path,
+        runtime: &RuntimeName,
+        interpreter: &Interpreter,
+        place: &Place,
+    ) -> Dependencies {
+        if self.install == Install::Never {
+            return Dependencies::default();
+        }
+        let key = (root.to_owned(), runtime.clone());
+        if let Some(known) = self.dependencies.get(&key) {
+            return known.clone();
+        }
+        let installer = self.builder.installer();
+        let found = dependencies::of_folder(
+            &installer,
+            self.project,
+            root,
+            runtime.language,
+            interpreter,
+            place,
+        )
+        .await;
+        self.problems.extend(found.problems.iter().cloned());
+        self.dependencies.insert(key, found.clone());
+        found
+    }
+
+    /// Notes the problem of a missing handler. With layers in the project it may be in one, so it only warns.
+    fn lacks_handler(
+        &mut self,
+        artefact: &Artefact,
+        runtime: &RuntimeName,
+        handler: &str,
+        root: &Path,
+        dependencies: &[PathBuf],
+    ) -> bool {
+        let Some(mut problem) =
+            code::missing_handler(root, artefact, runtime, handler, dependencies)
+        else {
+            return false;
+        };
+        if self.has_layers {
+            problem.severity = Severity::Warning;
+        }
+        self.problems.push(problem);
+        !self.has_layers
+    }
+
+    async fn sdk_paths(
+        &mut self,
+        root: &Path,
+        runtime: &RuntimeName,
+        interpreter: &Interpreter,
+        place: &Place,
+    ) -> Vec<PathBuf> {
+        if self.install == Install::Never {
+            return Vec::new();
+        }
+        if let Some(known) = self.sdk_paths.get(runtime) {
+            return known.clone();
+        }
+        let mut paths = Vec::new();
+        let installer = self.builder.installer();
+        for wanted in self.sdks_wanted(root, runtime) {
+            let installed = match &wanted {
+                Sdk::Python => installer.for_python(interpreter, place).await,
+                Sdk::NodeV3 => installer.node_v3(place).await,
+                Sdk::NodeV3Additional(packages) => {
+                    installer.node_v3_additional(packages, place).await
+                }
+                Sdk::NodeV2 => installer.node_v2(place).await,
+            };
+            match installed {
+                Ok(path) => paths.push(path),
+                // A function that does not use it on its way still runs; one that does says what is missing.
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        self.sdk_paths.insert(runtime.clone(), paths.clone());
+        paths
+    }
+
+    /// In doubt an SDK is wanted; a project that mentions none never waits for a download. Dependencies of a Python
+    /// project may import boto3 without bringing it, since the cloud has it.
+    fn sdks_wanted(&self, root: &Path, runtime: &RuntimeName) -> Vec<Sdk> {
+        let Mentions {
+            boto3,
+            aws_sdk_v3,
+            aws_sdk_v2,
+            is_cut_off,
+        } = &self.mentions;
+        let mut wanted = Vec::new();
+        match runtime.language {
+            Language::Python => {
+                let has_dependencies = self.dependencies.values().any(|it| !it.paths.is_empty());
+                if *boto3 || *is_cut_off || has_dependencies {
+                    wanted.push(Sdk::Python);
+                }
+            }
+            Language::Node => {
+                let is_absent =
+                    |package: &&String| !dependencies::is_in_node_modules(root, package);
+                let absent: BTreeSet<String> =
+                    aws_sdk_v3.iter().filter(is_absent).cloned().collect();
+                if NODE_WITH_SDK_V3 <= runtime.major && (*is_cut_off || !absent.is_empty()) {
+                    wanted.push(Sdk::NodeV3);
+                    // A scope without a name is a name that is put together at run time.
+                    let is_additional =
+                        |package: &String| !package.ends_with('/') && !sdk::node_v3_has(package);
+                    let additional: BTreeSet<String> =
+                        absent.into_iter().filter(is_additional).collect();
+                    if !additional.is_empty() {
+                        wanted.push(Sdk::NodeV3Additional(additional));
+                    }
+                }
+                if *aws_sdk_v2 && !dependencies::is_in_node_modules(root, "aws-sdk") {
+                    wanted.push(Sdk::NodeV2);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// The bundles that there are.
+enum Sdk {
+    Python,
+    NodeV3,
+    NodeV3Additional(BTreeSet<String>),
+    NodeV2,
+}
+
+fn digest_of(code: &str, toolchain: &Toolchain) -> String {
+    let Toolchain {
+        interpreter,
+        version,
+        dependency_paths,
+        sdk_paths,
+    } = toolchain;
+    let paths = dependency_paths
+        .iter()
+        .chain(sdk_paths)
+        .chain([interpreter]);
+    let paths = paths.map(|path| path.as_os_str().as_encoded_bytes());
+    key_of(
+        [code.as_bytes(), version.as_bytes()]
+            .into_iter()
+            .chain(paths),
+    )
+}

@@ -1,0 +1,343 @@
+//! Installs what a project itself asks for, beside the project and never inside it.
+//!
+//! Lives here: `requirements.txt` and `package.json`, by content, into the cache; what to do with other manifests.
+//! Does not live here: SDKs that the runtimes bring along (`sdk`).
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::function::Language;
+use model::problem::{Place, Problem};
+use serde_json::Value;
+
+use crate::cache::{Draft, Entry, key_of};
+use crate::interpreters::Interpreter;
+use crate::node;
+use crate::sdk::{self, Installer};
+use crate::tool::Tool;
+
+/// Files that a `requirements.txt` may draw in, one by another.
+const REQUIREMENTS_FILES_MAX: usize = 50;
+/// A larger manifest is not one.
+const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Other ways to say what a Python project needs, which are not read.
+const OTHER_PYTHON_MANIFESTS: [&str; 4] = ["poetry.lock", "Pipfile", "uv.lock", "pyproject.toml"];
+
+/// What a code folder needs besides itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dependencies {
+    /// Folders of modules.
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Dependencies {
+    fn failed(problem: Problem) -> Self {
+        Self {
+            paths: Vec::new(),
+            problems: vec![problem],
+        }
+    }
+
+    fn installed(path: PathBuf) -> Self {
+        Self {
+            paths: vec![path],
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// Makes sure that the dependencies of a code folder are there.
+pub(crate) async fn of_folder(
+    installer: &Installer<'_>,
+    project: &Path,
+    root: &Path,
+    language: Language,
+    interpreter: &Interpreter,
+    place: &Place,
+) -> Dependencies {
+    match language {
+        Language::Python => of_python(installer, project, root, interpreter, place).await,
+        Language::Node => of_node(installer, project, root, interpreter, place).await,
+    }
+}
+
+/// Whether Node finds this package from a folder, as it looks for it.
+pub(crate) fn is_in_node_modules(from: &Path, package: &str) -> bool {
+    from.ancestors().any(|folder| {
+        folder
+            .join("node_modules")
+            .join(package)
+            .join("package.json")
+            .is_file()
+    })
+}
+
+async fn of_python(
+    installer: &Installer<'_>,
+    project: &Path,
+    root: &Path,
+    python: &Interpreter,
+    place: &Place,
+) -> Dependencies {
+    let Some(file) = nearest(project, root, "requirements.txt") else {
+        let other = OTHER_PYTHON_MANIFESTS.iter().find_map(|name| {
+            nearest(project, root, name)
+                .filter(|path| names_dependencies(path))
+                .map(|_| name)
+        });
+        return other.map_or_else(Dependencies::default, |name| Dependencies {
+            problems: vec![not_read(name, place)],
+            ..Dependencies::default()
+        });
+    };
+    let mut content = Vec::new();
+    read_requirements(&file, &mut content);
+    let has_any = content
+        .iter()
+        .any(|text| text.lines().any(|line| !is_blank(line)));
+    if !has_any {
+        return Dependencies::default();
+    }
+    let version = python.major_and_minor();
+    let version = format!("{}.{}", version.0, version.1);
+    let parts = content.iter().map(String::as_bytes);
+    let key = key_of(parts.chain([version.as_bytes(), std::env::consts::ARCH.as_bytes()]));
+    let what = display(project, &file);
+    let result = install(installer, "python", &key, &what, place, |draft: &Draft| {
+        let mut arguments: Vec<OsString> = [
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-warn-script-location",
+            "--requirement",
+        ]
+        .map(OsString::from)
+        .into();
+        arguments.push(file.clone().into());
+        arguments.push("--target".into());
+        arguments.push(draft.folder.clone().into());
+        // In its own folder: what it names by a relative path stands beside it.
+        (
+            python.path.clone(),
+            arguments,
+            file.parent().unwrap_or(project).to_owned(),
+        )
+    });
+    result
+        .await
+        .map_or_else(Dependencies::failed, Dependencies::installed)
+}
+
+async fn of_node(
+    installer: &Installer<'_>,
+    project: &Path,
+    root: &Path,
+    node: &Interpreter,
+    place: &Place,
+) -> Dependencies {
+    let Some(file) = nearest(project, root, "package.json") else {
+        return Dependencies::default();
+    };
+    let what = display(project, &file);
+    let Some(folder) = file.parent() else {
+        return Dependencies::default();
+    };
+    let names = match dependencies_of(&file) {
+        Ok(names) => names,
+        Err(reason) => {
+            let title = format!("`{what}` cannot be read");
+            let problem = Problem::error("build::package-json", title)
+                .at(&Place::start_of(&what))
+                .because(reason);
+            return Dependencies::failed(problem);
+        }
+    };
+    if names
+        .iter()
+        .all(|(name, _)| is_in_node_modules(folder, name))
+    {
+        return Dependencies::default();
+    }
+    let is_local = |version: &str| {
+        ["file:", "link:", "workspace:", "portal:"]
+            .iter()
+            .any(|prefix| version.starts_with(prefix))
+    };
+    if let Some((name, _)) = names.iter().find(|(_, version)| is_local(version)) {
+        let title = format!("package `{name}` of `{what}` lies beside the project");
+        let problem = Problem::error("build::local-package", title).at(place);
+        return Dependencies::failed(problem.help(format!(
+            "run `npm install` in `{}`",
+            display(project, folder)
+        )));
+    }
+    let Some(npm) = node::npm(installer.config) else {
+        return Dependencies::failed(sdk::npm_missing(&format!("`{what}`"), place));
+    };
+    let read = |name: &str| fs::read(folder.join(name)).ok();
+    let manifest = read("package.json").unwrap_or_default();
+    let lock = ["package-lock.json", "npm-shrinkwrap.json"]
+        .into_iter()
+        .find_map(|name| Some((name, read(name)?)));
+    let settings = read(".npmrc");
+    let lock_bytes = lock.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+    let (major, _) = node.major_and_minor();
+    let key = key_of([
+        manifest.as_slice(),
+        lock_bytes,
+        settings.as_deref().unwrap_or_default(),
+        major.to_string().as_bytes(),
+        std::env::consts::ARCH.as_bytes(),
+    ]);
+    let command = if lock.is_some() { "ci" } else { "install" };
+    let mut files = vec![("package.json", manifest)];
+    files.extend(lock);
+    files.extend(settings.map(|bytes| (".npmrc", bytes)));
+    let result = install(
+        installer,
+        "node-modules",
+        &key,
+        &what,
+        place,
+        |draft: &Draft| {
+            for (name, bytes) in &files {
+                // A file that cannot be written makes npm fail, and npm says so.
+                drop(fs::write(draft.folder.join(name), bytes));
+            }
+            (
+                npm.clone(),
+                sdk::npm_arguments(command),
+                draft.folder.clone(),
+            )
+        },
+    );
+    match result.await {
+        Ok(folder) => Dependencies::installed(folder.join("node_modules")),
+        Err(problem) => Dependencies::failed(problem),
+    }
+}
+
+async fn install(
+    installer: &Installer<'_>,
+    kind: &str,
+    key: &str,
+    what: &str,
+    place: &Place,
+    order: impl FnOnce(&Draft) -> (PathBuf, Vec<OsString>, PathBuf),
+) -> Result<PathBuf, Problem> {
+    let unwritable = |error: std::io::Error| {
+        Problem::error(
+            "build::cache",
+            format!("the cache for `{what}` cannot be written"),
+        )
+        .at(place)
+        .because(error.to_string())
+    };
+    let draft = match installer.cache.entry(kind, key).await.map_err(unwritable)? {
+        Entry::Ready(folder) => return Ok(folder),
+        Entry::Missing(draft) => draft,
+    };
+    let (program, arguments, directory) = order(&draft);
+    installer.progress.started(what);
+    let tool = Tool {
+        program: &program,
+        arguments,
+        directory: &directory,
+        environment: &installer.config.environment,
+        log: &draft.log,
+    };
+    let result = tool.run(what, installer.progress).await;
+    installer.progress.finished(what);
+    result.map_err(|error| sdk::failed(&format!("what `{what}` asks for"), &error, place))?;
+    draft.finish().map_err(unwritable)
+}
+
+/// The file of this name in the code's folder or, failing that, above it as far as the project's folder.
+fn nearest(project: &Path, root: &Path, name: &str) -> Option<PathBuf> {
+    let is_inside = root.starts_with(project);
+    let folders = root
+        .ancestors()
+        .take_while(|folder| folder.starts_with(project));
+    let beside = (!is_inside).then_some(root);
+    beside
+        .into_iter()
+        .chain(folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// The texts of a requirements file and of all that it draws in.
+fn read_requirements(file: &Path, content: &mut Vec<String>) {
+    let mut files = vec![file.to_owned()];
+    while let Some(file) = files.pop() {
+        if REQUIREMENTS_FILES_MAX <= content.len() {
+            return;
+        }
+        let is_small = fs::metadata(&file).is_ok_and(|it| it.len() <= MANIFEST_BYTES_MAX);
+        let text = if is_small {
+            fs::read_to_string(&file).unwrap_or_default()
+        } else {
+            String::new()
+        };
+        for line in text.lines() {
+            let prefixes = ["-r ", "-c ", "--requirement ", "--constraint "];
+            let other = prefixes
+                .iter()
+                .find_map(|prefix| line.trim().strip_prefix(prefix));
+            if let (Some(other), Some(folder)) = (other, file.parent()) {
+                files.push(folder.join(other.trim()));
+            }
+        }
+        content.push(text);
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// Names and versions of a manifest's dependencies.
+fn dependencies_of(file: &Path) -> Result<Vec<(String, String)>, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let manifest: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let dependencies = manifest.get("dependencies").and_then(Value::as_object);
+    let entries = dependencies.into_iter().flatten();
+    Ok(entries
+        .map(|(name, version)| {
+            (
+                name.clone(),
+                version.as_str().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect())
+}
+
+/// A `pyproject.toml` may only configure tools; then nothing is missing.
+fn names_dependencies(file: &Path) -> bool {
+    if file
+        .file_name()
+        .is_some_and(|name| name != "pyproject.toml")
+    {
+        return true;
+    }
+    fs::read_to_string(file).is_ok_and(|text| text.contains("dependencies"))
+}
+
+fn not_read(name: &str, place: &Place) -> Problem {
+    Problem::warning("build::other-manifest", format!("dependencies in `{name}` are not installed"))
+        .at(place)
+        .because("of the manifests of Python packages, only `requirements.txt` is read")
+        .help("write a `requirements.txt` beside it (`poetry export`, `pipenv requirements`, `uv export`)")
+}
+
+fn display(project: &Path, file: &Path) -> String {
+    file.strip_prefix(project)
+        .unwrap_or(file)
+        .display()
+        .to_string()
+}
