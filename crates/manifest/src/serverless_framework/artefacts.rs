@@ -1,0 +1,115 @@
+//! The code that has to be built before anything runs.
+//!
+//! Lives here: where each function's and layer's code is.
+//! Does not live here: building it (`build`), packing archives: code runs where it lies.
+
+use std::path::PathBuf;
+
+use cloudformation::node::Node;
+use model::artefact::{Artefact, ArtefactKind, CodeSource};
+use model::function::RuntimeName;
+use model::ids::LogicalId;
+use model::problem::{Place, Problem};
+
+use super::script;
+use super::service::{Function, Service};
+use super::template::layers;
+
+/// Lists all artefacts. A function that cannot run here is named in the problems.
+pub(super) fn list(service: &Service<'_>, problems: &mut Vec<Problem>) -> Vec<Artefact> {
+    let mut artefacts = Vec::new();
+    for function in service.functions() {
+        artefacts.extend(of_function(service, function, problems));
+    }
+    for layer in service.layers() {
+        let package = layer.value.at_path(["package", "artifact"]);
+        let source = match (
+            script::truthy(package),
+            script::truthy(layer.value.get("path")),
+        ) {
+            (Some(archive), _) => source(archive, CodeSource::Archive, problems),
+            (None, Some(path)) => source(path, CodeSource::Folder, problems),
+            (None, None) => {
+                problems.push(
+                    Problem::error(
+                        "manifest::layer-without-path",
+                        format!("the layer `{}` has no `path`", layer.key),
+                    )
+                    .at(&layer.key_place)
+                    .help("set `path` to the folder that becomes `/opt`"),
+                );
+                None
+            }
+        };
+        artefacts.extend(source.map(|source| Artefact {
+            logical_id: LogicalId::new(layers::logical_id(service, layer)),
+            kind: ArtefactKind::Layer,
+            source,
+            place: layer.key_place.clone(),
+        }));
+    }
+    artefacts
+}
+
+fn of_function(
+    service: &Service<'_>,
+    function: Function<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Artefact> {
+    let handler = script::truthy(function.node.get("handler")).and_then(script::text_of)?;
+    let runtime = function.runtime(service);
+    let name = script::text_of(&runtime).unwrap_or_default();
+    let runtime = match RuntimeName::parse(&name) {
+        Ok(runtime) => runtime,
+        Err(_) => {
+            problems.push(unknown_runtime(&name, function.key, &runtime.place));
+            return None;
+        }
+    };
+    let own = script::truthy(function.node.at_path(["package", "artifact"]));
+    let is_individual =
+        script::truthy(function.node.at_path(["package", "individually"])).is_some();
+    let general = script::truthy(service.root.at_path(["package", "artifact"]));
+    let archive = own.or(general.filter(|_| !is_individual));
+    let source = match archive {
+        Some(archive) => source(archive, CodeSource::Archive, problems)?,
+        None => CodeSource::Folder(PathBuf::from(".")),
+    };
+    Some(Artefact {
+        logical_id: LogicalId::new(function.logical_id()),
+        kind: ArtefactKind::Function { runtime, handler },
+        source,
+        place: function.place.clone(),
+    })
+}
+
+fn source(
+    node: &Node,
+    kind: fn(PathBuf) -> CodeSource,
+    problems: &mut Vec<Problem>,
+) -> Option<CodeSource> {
+    let path = script::text_of(node).unwrap_or_default();
+    if path.contains("://") || path.starts_with(['/', '~']) {
+        problems.push(
+            Problem::error(
+                "manifest::file-outside-project",
+                format!("`{path}` is not a path relative to the project's folder"),
+            )
+            .at(&node.place)
+            .because("code is taken from the project alone")
+            .help("copy it into the project, and name it by a relative path"),
+        );
+        return None;
+    }
+    Some(kind(PathBuf::from(path)))
+}
+
+fn unknown_runtime(name: &str, function: &str, place: &Place) -> Problem {
+    Problem::error(
+        "manifest::runtime-not-implemented",
+        format!("the runtime `{name}` of the function `{function}` is not run here"),
+    )
+    .at(place)
+    .because("functions in Python 3 and Node.js are run so far; this one is left out")
+    .help("runtimes are written as `python3.12` or `nodejs20.x`")
+}

@@ -1,0 +1,158 @@
+//! Plugins: code that a manifest loads into the tool, and that is not run here.
+//!
+//! Lives here: what is known of each plugin, and whether the project runs without it.
+//! Does not live here: keys that plugins add (`keys`).
+
+use cloudformation::node::Node;
+use model::problem::{Place, Problem};
+
+use super::suggestion;
+
+/// What becomes of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing that it does is missing here.
+    NotNeeded(&'static str),
+    /// The project runs, perhaps otherwise than its author means.
+    Doubtful(&'static str),
+    /// What it does is missing here.
+    NotImplemented(&'static str),
+}
+
+const EMULATOR: Standing =
+    Standing::NotNeeded("it emulates the cloud on a laptop, as Cloudless does itself");
+const UPLOADS: Standing =
+    Standing::NotNeeded("it concerns uploads and deployments to the cloud alone");
+const BUNDLER: Standing = Standing::Doubtful(
+    "functions run from their sources as they are: nothing is bundled or compiled, so TypeScript and aliases of imports do not work",
+);
+const ADDS: Standing =
+    Standing::NotImplemented("it adds resources to the template, which are missing here");
+
+/// The plugins that are known.
+pub(super) const PLUGINS: &[(&str, Standing)] = &[
+    ("serverless-offline", EMULATOR),
+    ("serverless-offline-sqs", EMULATOR),
+    ("serverless-offline-sns", EMULATOR),
+    ("serverless-offline-ses-v2", EMULATOR),
+    ("serverless-offline-lambda", EMULATOR),
+    ("serverless-offline-watcher", EMULATOR),
+    ("serverless-offline-scheduler", EMULATOR),
+    ("serverless-offline-dynamodb-streams", EMULATOR),
+    ("serverless-offline-python", EMULATOR),
+    ("serverless-dynamodb-local", EMULATOR),
+    ("serverless-dynamodb", EMULATOR),
+    ("serverless-s3-local", EMULATOR),
+    ("serverless-localstack", EMULATOR),
+    ("serverless-prune-plugin", UPLOADS),
+    ("serverless-deployment-bucket", UPLOADS),
+    ("serverless-plugin-split-stacks", UPLOADS),
+    ("serverless-better-credentials", UPLOADS),
+    ("serverless-export-env", UPLOADS),
+    ("serverless-plugin-log-retention", UPLOADS),
+    ("serverless-plugin-include-dependencies", UPLOADS),
+    ("serverless-plugin-optimize", BUNDLER),
+    ("serverless-plugin-lambda-dead-letter", ADDS),
+    (
+        "serverless-python-requirements",
+        Standing::NotNeeded(
+            "what `requirements.txt` names is installed when the functions are built",
+        ),
+    ),
+    (
+        "serverless-pseudo-parameters",
+        Standing::Doubtful(
+            "`#{AWS::Region}` and its like are not replaced: write `Fn::Sub` with `${AWS::Region}`",
+        ),
+    ),
+    (
+        "serverless-iam-roles-per-function",
+        Standing::Doubtful(
+            "all functions share the provider's role: `iamRoleStatements` of single functions is not read",
+        ),
+    ),
+    (
+        "serverless-dotenv-plugin",
+        Standing::Doubtful(
+            "functions get what `environment` says: set `useDotenv: true` and name the variables there",
+        ),
+    ),
+    ("serverless-webpack", BUNDLER),
+    ("serverless-esbuild", BUNDLER),
+    ("serverless-bundle", BUNDLER),
+    ("serverless-plugin-typescript", BUNDLER),
+    ("serverless-step-functions", ADDS),
+    ("serverless-lift", ADDS),
+    ("serverless-appsync-plugin", ADDS),
+    ("serverless-apigateway-service-proxy", ADDS),
+    ("serverless-domain-manager", ADDS),
+    ("serverless-plugin-warmup", ADDS),
+    ("serverless-plugin-aws-alerts", ADDS),
+    ("serverless-plugin-canary-deployments", ADDS),
+    (
+        "serverless-api-gateway-caching",
+        Standing::NotImplemented("replies are not cached: each request reaches its function"),
+    ),
+    (
+        "serverless-api-gateway-throttling",
+        Standing::NotImplemented("requests are not throttled"),
+    ),
+    (
+        "serverless-wsgi",
+        Standing::NotImplemented("it writes the handler that calls the WSGI application"),
+    ),
+    (
+        "serverless-rack",
+        Standing::NotImplemented("it writes the handler that calls the Rack application"),
+    ),
+    (
+        "serverless-ruby-layer",
+        Standing::NotImplemented("it packs gems for Ruby, which is not run here"),
+    ),
+];
+
+/// Names what is missing because plugins are not run.
+pub(super) fn check(root: &Node, problems: &mut Vec<Problem>) {
+    let Some(plugins) = root.get("plugins") else {
+        return;
+    };
+    let list = plugins.get("modules").unwrap_or(plugins);
+    for plugin in list.as_sequence().unwrap_or_default() {
+        if let Some(name) = plugin.as_str() {
+            problems.extend(check_one(name, &plugin.place));
+        }
+    }
+}
+
+fn check_one(name: &str, place: &Place) -> Option<Problem> {
+    let known = PLUGINS.iter().find(|(known, _)| *known == name);
+    let problem = match known.map(|(_, standing)| *standing) {
+        Some(Standing::NotNeeded(_)) => return None,
+        Some(Standing::Doubtful(why)) => Problem::warning(
+            "manifest::plugin-not-run",
+            format!("the plugin `{name}` is not run"),
+        )
+        .because(why),
+        Some(Standing::NotImplemented(why)) => Problem::error(
+            "manifest::plugin-not-implemented",
+            format!("what the plugin `{name}` does is not implemented yet"),
+        )
+        .because(why)
+        .help("the rest of the project runs without it"),
+        None => unknown(name),
+    };
+    Some(problem.at(place))
+}
+
+fn unknown(name: &str) -> Problem {
+    let names: Vec<&str> = PLUGINS.iter().map(|(known, _)| *known).collect();
+    let problem = Problem::error(
+        "manifest::plugin-not-implemented",
+        format!("the plugin `{name}` is not known here"),
+    )
+    .because("plugins are code that runs inside of the Serverless Framework; whatever this one does is missing");
+    match suggestion::nearest(name, &names) {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem.help("the rest of the project runs without it"),
+    }
+}

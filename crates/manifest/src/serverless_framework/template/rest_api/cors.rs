@@ -1,0 +1,222 @@
+//! `OPTIONS` methods that answer browsers, for events with `cors`.
+//!
+//! Lives here: merging the settings of a path's events, and the mock that replies.
+//! Does not live here: headers of other replies, which functions set themselves.
+
+use cloudformation::node::{Kind, Node};
+use model::problem::Place;
+use serde_json::json;
+
+use super::events::Event;
+use super::paths::Paths;
+use crate::serverless_framework::build::{self, Object};
+use crate::serverless_framework::service::Service;
+use crate::serverless_framework::template::Draft;
+use crate::serverless_framework::{naming, script};
+
+/// Headers that browsers may send when the manifest names none.
+const HEADERS_DEFAULT: &[&str] = &[
+    "Content-Type",
+    "X-Amz-Date",
+    "Authorization",
+    "X-Api-Key",
+    "X-Amz-Security-Token",
+    "X-Amz-User-Agent",
+    "X-Amzn-Trace-Id",
+];
+
+/// What `ANY` stands for in a list of methods.
+const METHODS_OF_ANY: &str = "DELETE,GET,HEAD,PATCH,POST,PUT";
+
+/// The settings of one path.
+struct Preflight {
+    path: String,
+    place: Place,
+    origin: Option<String>,
+    origins: Vec<String>,
+    headers: Vec<String>,
+    methods: Vec<String>,
+    allows_credentials: bool,
+    max_age: Option<String>,
+    cache_control: Option<String>,
+}
+
+/// Writes the methods and returns their logical ids.
+pub(super) fn write(
+    service: &Service<'_>,
+    events: &[Event<'_>],
+    paths: &Paths,
+    draft: &mut Draft,
+) -> Vec<String> {
+    let mut preflights: Vec<Preflight> = Vec::new();
+    for event in events {
+        let Some(cors) = event.option("cors") else {
+            continue;
+        };
+        let newer = preflight(event, cors);
+        match preflights.iter_mut().find(|older| older.path == newer.path) {
+            Some(older) => combine(older, newer),
+            None => preflights.push(newer),
+        }
+    }
+    let mut ids = Vec::new();
+    for preflight in preflights {
+        let id = naming::rest_method(&preflight.path, "options");
+        draft.add(&id, method(service, &preflight, paths));
+        ids.push(id);
+    }
+    ids
+}
+
+fn preflight(event: &Event<'_>, cors: &Node) -> Preflight {
+    let option = |key: &str| script::truthy(cors.get(key));
+    let text = |key: &str| option(key).and_then(script::text_of);
+    let default = HEADERS_DEFAULT.iter().map(ToString::to_string).collect();
+    let mut methods = option("methods").map_or_else(Vec::new, texts);
+    for method in ["OPTIONS", &event.method] {
+        if methods.iter().all(|known| known != method) {
+            methods.push(method.to_owned());
+        }
+    }
+    let origins = option("origins").map_or_else(Vec::new, texts);
+    let origin = text("origin");
+    Preflight {
+        path: event.path.clone(),
+        place: cors.place.clone(),
+        origin: origin.or_else(|| option("origins").is_none().then(|| "*".to_owned())),
+        origins,
+        headers: option("headers").map_or(default, texts),
+        methods,
+        allows_credentials: option("allowCredentials").is_some(),
+        max_age: text("maxAge"),
+        cache_control: text("cacheControl"),
+    }
+}
+
+/// Several events of one path share one method: lists are united, of single values the last one wins.
+fn combine(older: &mut Preflight, newer: Preflight) {
+    let union = |first: Vec<String>, second: &mut Vec<String>| {
+        let mut united: Vec<String> = Vec::new();
+        for item in first.into_iter().chain(std::mem::take(second)) {
+            if !united.contains(&item) {
+                united.push(item);
+            }
+        }
+        *second = united;
+    };
+    union(newer.headers, &mut older.headers);
+    union(newer.methods, &mut older.methods);
+    union(newer.origins, &mut older.origins);
+    older.origin = newer.origin;
+    older.allows_credentials |= newer.allows_credentials;
+    older.max_age = newer.max_age.or(older.max_age.take());
+    older.cache_control = newer.cache_control.or(older.cache_control.take());
+}
+
+fn method(service: &Service<'_>, preflight: &Preflight, paths: &Paths) -> Object {
+    let place = &preflight.place;
+    let mut origins = preflight.origins.clone();
+    if let Some(origin) = preflight
+        .origin
+        .as_ref()
+        .filter(|origin| origin.contains(','))
+    {
+        origins = origin
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect();
+    }
+    let origin = origins.first().or(preflight.origin.as_ref()).cloned();
+    let methods = preflight.methods.join(",");
+    let methods = if preflight.methods.iter().any(|method| method == "ANY") {
+        methods.replacen("ANY", METHODS_OF_ANY, 1)
+    } else {
+        methods
+    };
+    let mut headers = vec![
+        ("Access-Control-Allow-Origin", origin.unwrap_or_default()),
+        ("Access-Control-Allow-Headers", preflight.headers.join(",")),
+        ("Access-Control-Allow-Methods", methods),
+    ];
+    if preflight.allows_credentials {
+        headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
+    }
+    let age = preflight
+        .max_age
+        .clone()
+        .map(|age| ("Access-Control-Max-Age", age));
+    let cache = preflight
+        .cache_control
+        .clone()
+        .map(|value| ("Cache-Control", value));
+    headers.extend(age.into_iter().chain(cache));
+    let mut declared = Object::new(place);
+    let mut values = Object::new(place);
+    for (name, value) in headers {
+        let parameter = format!("method.response.header.{name}");
+        declared.set(&parameter, true);
+        values.set(&parameter, format!("'{value}'"));
+    }
+    let template = if origins.is_empty() {
+        String::new()
+    } else {
+        origin_template(&origins)
+    };
+    let reply = Object::new(place)
+        .with("StatusCode", "200")
+        .with("ResponseParameters", values)
+        .with(
+            "ResponseTemplates",
+            Object::new(place).with("application/json", template),
+        );
+    let integration = Object::new(place)
+        .with("Type", "MOCK")
+        .with(
+            "RequestTemplates",
+            json!({"application/json": "{statusCode:200}"}),
+        )
+        .with("ContentHandling", "CONVERT_TO_TEXT")
+        .with("IntegrationResponses", vec![reply]);
+    let response = Object::new(place)
+        .with("StatusCode", "200")
+        .with("ResponseParameters", declared)
+        .with("ResponseModels", json!({}));
+    let properties = Object::new(place)
+        .with("AuthorizationType", "NONE")
+        .with("HttpMethod", "OPTIONS")
+        .with("MethodResponses", vec![response])
+        .with("RequestParameters", json!({}))
+        .with("Integration", integration)
+        .with("ResourceId", paths.id(&preflight.path))
+        .with("RestApiId", service.rest_api_id(place));
+    build::resource("AWS::ApiGateway::Method", properties)
+}
+
+/// A template that names the origin of the request, if it is one of these; `*` stands for any letters.
+///
+/// Contract: API Gateway Developer Guide, "Mapping template reference", `$context.responseOverride`.
+fn origin_template(origins: &[String]) -> String {
+    let tests: Vec<String> = origins
+        .iter()
+        .map(|origin| {
+            let pattern = origin.replace('.', "[.]").replacen('*', ".+", 1);
+            format!("$origin.matches(\"{pattern}\")")
+        })
+        .collect();
+    let take = "#set($origin = $input.params(\"Origin\"))";
+    let take_lower = "#if($origin == \"\") #set($origin = $input.params(\"origin\")) #end";
+    let answer = "#set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)";
+    format!(
+        "{take}\n{take_lower}\n#if({}) {answer} #end",
+        tests.join(" || ")
+    )
+}
+
+fn texts(node: &Node) -> Vec<String> {
+    match &node.kind {
+        Kind::Sequence(items) => items.iter().filter_map(script::text_of).collect(),
+        Kind::Null | Kind::Bool(_) | Kind::Number { .. } | Kind::String(_) | Kind::Mapping(_) => {
+            script::text_of(node).into_iter().collect()
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `.env` files, for manifests that say `useDotenv: true`.
+//!
+//! Lives here: the notation of such a file, and `$NAME` in its values.
+//! Does not live here: which file is read, and what wins (`sources`).
+//!
+//! Contract: the packages `dotenv` 16 and `dotenv-expand` 10, which the Serverless Framework 3 uses.
+
+use std::collections::BTreeMap;
+
+/// How often values may refer to values.
+const EXPANSIONS_MAX: usize = 16;
+
+/// The variables of a file. `outer` is the user's environment, which references see first.
+pub(super) fn parse(
+    text: &str,
+    outer: &dyn Fn(&str) -> Option<String>,
+) -> BTreeMap<String, String> {
+    let mut raw = BTreeMap::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    while !rest.is_empty() {
+        let (entry, after) = entry(rest);
+        if let Some((name, value)) = entry {
+            raw.insert(name, value);
+        }
+        rest = after;
+    }
+    raw.iter()
+        .map(|(name, value)| (name.clone(), expand(value, &raw, outer, EXPANSIONS_MAX)))
+        .collect()
+}
+
+/// Reads what the first line begins, and returns it with the text behind it.
+fn entry(text: &str) -> (Option<(String, String)>, &str) {
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    let declaration = line.trim_start();
+    let declaration = declaration
+        .strip_prefix("export ")
+        .map_or(declaration, str::trim_start);
+    let name_length = declaration
+        .find(|letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-')))
+        .unwrap_or(declaration.len());
+    let (name, behind) = declaration.split_at(name_length);
+    let Some(value) = behind.trim_start().strip_prefix('=') else {
+        return (None, after);
+    };
+    if name.is_empty() {
+        return (None, after);
+    }
+    let value = value.trim_start_matches([' ', '\t']);
+    let quote = value.chars().next().filter(|first| "'\"`".contains(*first));
+    if let Some(quote) = quote {
+        // A quoted value may run over several lines.
+        let start = text.len() - after.len() - usize::from(line.len() < text.len()) - value.len();
+        let body = text.get(start + 1..).unwrap_or_default();
+        if let Some(end) = closing_quote(body, quote) {
+            let inner = body.get(..end).unwrap_or_default();
+            let inner = if quote == '"' {
+                inner.replace("\\n", "\n").replace("\\r", "\r")
+            } else {
+                inner.to_owned()
+            };
+            let behind = body.get(end + 1..).unwrap_or_default();
+            let after = behind.split_once('\n').map_or("", |(_, after)| after);
+            return (Some((name.to_owned(), inner)), after);
+        }
+    }
+    let bare = value.split('#').next().unwrap_or_default().trim();
+    (Some((name.to_owned(), bare.to_owned())), after)
+}
+
+fn closing_quote(body: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    for (index, letter) in body.char_indices() {
+        if letter == quote && !is_escaped {
+            return Some(index);
+        }
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    None
+}
+
+/// Replaces `$NAME`, `${NAME}` and `${NAME:-default}`; `\$` is a dollar.
+fn expand(
+    value: &str,
+    raw: &BTreeMap<String, String>,
+    outer: &dyn Fn(&str) -> Option<String>,
+    expansions_left: usize,
+) -> String {
+    let mut result = String::new();
+    let mut rest = value;
+    while let Some(dollar) = rest.find('$') {
+        let (before, at) = rest.split_at(dollar);
+        let behind = at.get(1..).unwrap_or_default();
+        if let Some(before) = before.strip_suffix('\\') {
+            result.push_str(before);
+            result.push('$');
+            rest = behind;
+            continue;
+        }
+        result.push_str(before);
+        let Some((name, default, after)) = reference(behind) else {
+            result.push('$');
+            rest = behind;
+            continue;
+        };
+        let found = outer(name).or_else(|| raw.get(name).cloned());
+        let replacement = found.unwrap_or_else(|| default.to_owned());
+        if expansions_left == 0 {
+            result.push_str(&replacement);
+        } else {
+            result.push_str(&expand(&replacement, raw, outer, expansions_left - 1));
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// The name, the default and what follows, of the text behind a dollar.
+fn reference(text: &str) -> Option<(&str, &str, &str)> {
+    if let Some(braced) = text.strip_prefix('{') {
+        let (inside, after) = braced.split_once('}')?;
+        let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
+        return (!name.is_empty()).then_some((name, default, after));
+    }
+    let length = text
+        .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+        .unwrap_or(text.len());
+    let (name, after) = text.split_at(length);
+    (!name.is_empty()).then_some((name, "", after))
+}

@@ -1,0 +1,206 @@
+//! Our templates against those that the Serverless Framework wrote for the same manifests.
+//!
+//! Lives here: comparing each case under `serverless_framework/cases` with what was recorded for it.
+//! Does not live here: recording (`serverless_framework/record.mjs`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's result"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manifest::reading::{Answers, Need, ReadRequest, Reading, Step};
+use manifest::serverless_framework;
+use model::ids::AccountId;
+use model::problem::any_error;
+use serde_json::{Value, json};
+
+/// A moment whose text is as long as any other's.
+const NOW_MS: i64 = 1_700_000_000_123;
+const FOLDER_OF_NOW: &str = "/1700000000123-2023-11-14T22:13:20.123Z/";
+/// More rounds than any case needs.
+const ROUNDS_MAX: usize = 10;
+
+#[test]
+fn templates_are_those_that_the_tool_writes() {
+    let mut failures = Vec::new();
+    let mut cases: Vec<PathBuf> = fs::read_dir(cases_folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let reading = read(&case);
+        if any_error(&reading.problems) {
+            failures.push(format!("{name}: {:#?}", reading.problems));
+        }
+        let Some(template) = reading.template else {
+            failures.push(format!("{name}: no template"));
+            continue;
+        };
+        let ours = normalised(template.to_json());
+        let expected = fs::read_to_string(case.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        let mut differences = Vec::new();
+        compare(&expected, &ours, &name, &mut differences);
+        failures.extend(differences);
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_part_of_a_template_has_a_place_in_one_of_the_users_files() {
+    for case in ["petstore", "variables", "functions"] {
+        let folder = cases_folder().join(case);
+        let template = read(&folder).template.unwrap();
+        let resources = template.get("Resources").unwrap().as_mapping().unwrap();
+        for resource in resources {
+            let file = folder.join(&*resource.value.place.file);
+            let text = fs::read_to_string(&file).unwrap();
+            let lines = u32::try_from(text.lines().count()).unwrap();
+            assert!(
+                resource.value.place.line <= lines,
+                "{}",
+                resource.value.place
+            );
+        }
+    }
+}
+
+fn cases_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serverless_framework/cases")
+}
+
+fn read(case: &Path) -> Reading {
+    let manifest = serverless_framework::FILE_NAMES
+        .iter()
+        .find(|name| case.join(name).exists())
+        .unwrap();
+    let options = fs::read_to_string(case.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
+    let options: Value = serde_json::from_str(&options).unwrap();
+    let text = |key: &str| options[key].as_str().map(str::to_owned);
+    let params: BTreeMap<String, String> = options["params"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned()))
+        .collect();
+    let request = ReadRequest {
+        manifest: (*manifest).to_owned(),
+        text: fs::read_to_string(case.join(manifest)).unwrap(),
+        folder_name: "case".to_owned(),
+        stage: text("stage"),
+        region: text("region"),
+        params,
+        account: AccountId::development(),
+        now_ms: NOW_MS,
+    };
+    let mut answers = Answers::default();
+    for _ in 0..ROUNDS_MAX {
+        match serverless_framework::read(&request, &answers) {
+            Step::Done(reading) => return *reading,
+            Step::Needs(needs) => {
+                assert!(!needs.is_empty());
+                for need in needs {
+                    assert_eq!(answers.get(&need), None, "{need:?} was answered");
+                    let answer = match &need {
+                        Need::File(path) => fs::read_to_string(case.join(path)).ok(),
+                        Need::Environment(name) => {
+                            options["environment"][name].as_str().map(str::to_owned)
+                        }
+                        Need::Module(path) => panic!("no case has modules: {path}"),
+                    };
+                    answers.insert(need, answer);
+                }
+            }
+        }
+    }
+    panic!("the reader asks without end");
+}
+
+/// Takes out what differs from run to run, as the recorder does.
+fn normalised(mut template: Value) -> Value {
+    let mut renamed = BTreeMap::new();
+    for (id, resource) in template["Resources"].as_object().unwrap() {
+        let short = match resource["Type"].as_str().unwrap_or_default() {
+            "AWS::ApiGateway::Deployment" => id.trim_end_matches(|end: char| end.is_ascii_digit()),
+            "AWS::Lambda::Version" => {
+                let end = id.find("LambdaVersion").unwrap() + "LambdaVersion".len();
+                &id[..end]
+            }
+            "AWS::Lambda::LayerVersion" | "AWS::Lambda::LayerVersionPermission" => {
+                without_digest(id)
+            }
+            _others => id,
+        };
+        renamed.insert(id.clone(), short.to_owned());
+    }
+    for (id, output) in template["Outputs"].as_object_mut().unwrap() {
+        if id.ends_with("LambdaLayerHash") {
+            output["Value"] = json!("HASH");
+        }
+    }
+    rename(template, &renamed)
+}
+
+fn without_digest(id: &str) -> &str {
+    let Some(split) = id.len().checked_sub(40) else {
+        return id;
+    };
+    let is_digest = id[split..]
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if is_digest { &id[..split] } else { id }
+}
+
+fn rename(value: Value, renamed: &BTreeMap<String, String>) -> Value {
+    match value {
+        Value::String(text) => {
+            let text = renamed.get(&text).cloned().unwrap_or(text);
+            Value::String(text.replace(FOLDER_OF_NOW, "/TIMESTAMP/"))
+        }
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| rename(item, renamed))
+            .collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, value)| {
+                let key = renamed.get(&key).cloned().unwrap_or(key);
+                (key, rename(value, renamed))
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+fn compare(expected: &Value, ours: &Value, path: &str, differences: &mut Vec<String>) {
+    match (expected, ours) {
+        (Value::Object(expected), Value::Object(ours)) => {
+            for (key, value) in expected {
+                match ours.get(key) {
+                    Some(our) => compare(value, our, &format!("{path}.{key}"), differences),
+                    None => differences.push(format!("{path}.{key} is missing: {value}")),
+                }
+            }
+            for (key, value) in ours {
+                if !expected.contains_key(key) {
+                    differences.push(format!("{path}.{key} is too much: {value}"));
+                }
+            }
+        }
+        (Value::Array(expected), Value::Array(ours)) if expected.len() == ours.len() => {
+            for (index, (expected, ours)) in expected.iter().zip(ours).enumerate() {
+                compare(expected, ours, &format!("{path}[{index}]"), differences);
+            }
+        }
+        (expected, ours) if expected == ours => {}
+        (expected, ours) => differences.push(format!("{path}: expected {expected}, got {ours}")),
+    }
+}
