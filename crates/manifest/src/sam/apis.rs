@@ -204,8 +204,7 @@ pub(super) fn apply_conditions(api: &mut Api<'_>, context: &mut Context<'_>) {
     let mut all: Vec<Option<String>> = Vec::new();
     for (path, conditions) in &api.conditions {
         all.extend(conditions.iter().cloned());
-        let letters: String = path.chars().filter(char::is_ascii_alphanumeric).collect();
-        let name = format!("{id}{letters}PathCondition");
+        let name = format!("{id}{}PathCondition", path_letters(path));
         let Some(condition) = common(conditions, &name, place, context) else {
             continue;
         };
@@ -233,6 +232,15 @@ pub(super) fn apply_conditions(api: &mut Api<'_>, context: &mut Context<'_>) {
             .resource
             .set("Condition", place, text(condition, place));
     }
+}
+
+/// A path in the letters that a condition's name may have.
+fn path_letters(path: &str) -> String {
+    let spelt = path
+        .replace('/', "SLASH")
+        .replace('{', "OB")
+        .replace('}', "CB");
+    spelt.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// The condition that holds when any of these does; none when one is without.

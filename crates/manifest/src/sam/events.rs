@@ -12,7 +12,9 @@ use super::apis::{self, Api, ApiKind, Apis, Authorship};
 use super::context::{Context, Declared};
 use super::definition::{self, Added, Route};
 use super::function::Target;
-use super::nodes::{inner, json, list, mapping, reference, referred, single, substitution, text};
+use super::nodes::{
+    inner, json, list, mapping, only_if, reference, referred, single, substitution, text,
+};
 use super::permissions;
 use serde_json::json;
 
@@ -104,10 +106,14 @@ pub(super) fn transform<'n>(
             read.push(event);
         }
     }
+    // Paths stand in the definition in the order of the events.
+    for event in &read {
+        prepare(event, apis, make_implicit);
+    }
     // `$default` sorts before every path: its permission covers the others of its function.
     read.sort_by(|left, right| left.path.cmp(&right.path));
     for event in read {
-        add(declared, target, &event, apis, make_implicit, context);
+        add(declared, target, &event, apis, context);
     }
 }
 
@@ -197,18 +203,33 @@ pub(super) fn api_node(event: &Event<'_>) -> Node {
     given.unwrap_or_else(|| reference(event.kind.implicit(), event.place))
 }
 
-fn add<'n>(
-    declared: &Declared<'_>,
-    target: &Target,
-    event: &Event<'_>,
-    all: &mut Apis<'n>,
-    make_implicit: &MakeImplicit<'_, 'n>,
-    context: &mut Context<'_>,
-) {
+/// Makes the implicit API when it is the first event of it, and the path when events write the definition.
+fn prepare<'n>(event: &Event<'_>, all: &mut Apis<'n>, make_implicit: &MakeImplicit<'_, 'n>) {
     let id = api_id(event).unwrap_or_default();
     if id == event.kind.implicit() && !all.contains_key(&id) {
         all.insert(id.clone(), make_implicit(event.kind));
     }
+    let by_events =
+        |api: &&mut Api<'n>| api.kind == event.kind && api.authorship == Authorship::Events;
+    if let Some(paths) = all
+        .get_mut(&id)
+        .filter(by_events)
+        .and_then(|api| api.definition.as_mut())
+        .and_then(definition::top)
+        .and_then(|top| inner(top, "paths", event.place))
+    {
+        inner(paths, &event.path, event.place);
+    }
+}
+
+fn add(
+    declared: &Declared<'_>,
+    target: &Target,
+    event: &Event<'_>,
+    all: &mut Apis<'_>,
+    context: &mut Context<'_>,
+) {
+    let id = api_id(event).unwrap_or_default();
     let Some(api) = all.get_mut(&id).filter(|api| api.kind == event.kind) else {
         context.problems.push(
             model::problem::Problem::error(
@@ -306,7 +327,7 @@ fn add_to_definition(
     let route = Route {
         path: &event.path,
         method: &method,
-        integration: integration(target, event, context),
+        integration: integration(declared, target, event, context),
         extras,
         condition: declared.condition(),
     };
@@ -374,7 +395,12 @@ fn opts_out_of_keys(event: &Event<'_>) -> bool {
         .is_some_and(|required| required.as_bool() == Some(false))
 }
 
-fn integration(target: &Target, event: &Event<'_>, context: &Context<'_>) -> Node {
+fn integration(
+    declared: &Declared<'_>,
+    target: &Target,
+    event: &Event<'_>,
+    context: &Context<'_>,
+) -> Node {
     let place = event.place;
     let partition = match event.kind {
         ApiKind::Rest => "aws",
@@ -384,10 +410,15 @@ fn integration(target: &Target, event: &Event<'_>, context: &Context<'_>) -> Nod
         "arn:{partition}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}}}/invocations",
         target.uri_part
     );
+    let uri = substitution(&uri, place);
+    let uri = match declared.condition() {
+        Some(condition) => only_if(condition, uri, place),
+        None => uri,
+    };
     let mut entries = vec![
         ("type", text("aws_proxy", place)),
         ("httpMethod", text("POST", place)),
-        ("uri", substitution(&uri, place)),
+        ("uri", uri),
     ];
     if event.kind == ApiKind::Http {
         let given = event.properties.get("PayloadFormatVersion");
@@ -416,7 +447,6 @@ fn path_parameters(path: &str, place: &Place) -> Vec<Node> {
         .skip(1)
         .filter_map(|part| part.split_once('}'))
         .map(|(name, _)| {
-            let name = name.trim_end_matches('+');
             json(
                 &json!({"name": name, "in": "path", "required": true}),
                 place,

@@ -171,11 +171,13 @@ fn hashed_layer(declared: &Declared<'_>, context: &Context<'_>) -> String {
             "Description" | "LayerName" | "LicenseInfo" | "RetentionPolicy"
         );
         let value = if resolves {
-            context.resolved(&entry.value)
+            context.resolved(&entry.value).to_json()
+        } else if entry.key == "ContentUri" {
+            packaged(&entry.value, context)
         } else {
-            &entry.value
+            entry.value.to_json()
         };
-        properties.insert(entry.key.clone(), value.to_json());
+        properties.insert(entry.key.clone(), value);
     }
     let mut layer = Map::new();
     layer.insert("Type".to_owned(), json!("AWS::Serverless::LayerVersion"));
@@ -188,6 +190,16 @@ fn hashed_layer(declared: &Declared<'_>, context: &Context<'_>) -> String {
     let mut whole = Map::new();
     whole.insert(declared.logical_id.to_owned(), Value::Object(layer));
     hash::canonical_json(&Value::Object(whole))
+}
+
+/// A path as it stands in a packaged template.
+fn packaged(uri: &Node, context: &Context<'_>) -> Value {
+    match uri.as_str() {
+        Some(path) if !path.starts_with("s3://") => {
+            json!({"Bucket": code::LOCAL_BUCKET, "Key": context.path_of(path)})
+        }
+        Some(_) | None => uri.to_json(),
+    }
 }
 
 /// The `Code` of a plain function, or `Content` of a plain layer, when it is a path: as packaged code stands there.
