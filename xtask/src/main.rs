@@ -5,6 +5,7 @@
 
 mod bench;
 mod crash;
+mod fuzz;
 mod server;
 mod tidy;
 mod yardstick;
@@ -29,6 +30,8 @@ enum Task {
     Bench(bench::BenchArguments),
     /// Kills the server again and again under load, and reads back what it acknowledged.
     Crash(crash::CrashArguments),
+    /// Runs fuzz targets for a while.
+    Fuzz(fuzz::FuzzArguments),
     /// Counts how many public applications read without a problem.
     Yardstick(yardstick::YardstickArguments),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Yardstick(arguments) => yardstick::run(&arguments),
     };
     match outcome {
