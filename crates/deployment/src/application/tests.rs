@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use cloudformation::node::Node;
+use interfaces::resource_provider::ResourceProvider;
 use model::application::Application;
 use model::artefact::Built;
 use model::function::Toolchain;
@@ -12,11 +13,13 @@ use model::http_api::RouteKey;
 use model::ids::{AccountId, LogicalId, Region, RevisionId};
 use model::problem::{Place, Problem};
 use model::rest_api::RestIntegration;
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::functions::Surroundings;
 use super::view::{Resource, View};
 use super::{assemble_view, mock};
+use crate::records::RecordProvider;
 
 const URI_OF_HELLO: &str = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:000000000000:function:hello/invocations";
 
@@ -658,4 +661,83 @@ fn what_is_only_recorded_is_said_once() {
         "Warning: permissions are recorded, but not enforced yet: a call that the cloud would refuse with AccessDenied is carried out here
          Warning: bucket `Pictures` is only a name: Amazon S3 is not served yet: every call to the bucket is refused",
     );
+}
+
+/// JSON with the words that the assembly looks for.
+fn any_json() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "paths",
+        "get",
+        "/x",
+        "x-amazon-apigateway-integration",
+        "x-amazon-apigateway-any-method",
+        "security",
+        "uri",
+        "type",
+        "MOCK",
+        "AWS_PROXY",
+        "Integration",
+        "Uri",
+        "Type",
+        "RestApiId",
+        "api1234567",
+        "ParentId",
+        "root",
+        "PathPart",
+        "ResourceId",
+        "HttpMethod",
+        "StageName",
+        "Layers",
+        "Environment",
+        "Variables",
+        "$ref",
+        "#/paths",
+        "IntegrationResponses",
+        "ResponseParameters",
+        "Body",
+        "RouteKey",
+        "GET /x",
+        "Target",
+        "integrations/",
+        "é{",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        words.clone().prop_map(Value::from),
+        Just(Value::from(URI_OF_HELLO)),
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((words.clone(), inner), 0..6).prop_map(|members| {
+                Value::Object(
+                    members
+                        .into_iter()
+                        .map(|(key, value)| (key.to_owned(), value))
+                        .collect(),
+                )
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_properties_make_the_assembly_or_the_checks_panic(
+        kind in prop::sample::select(RecordProvider::new().resource_types().to_vec()),
+        properties in any_json(),
+        body in any_json(),
+    ) {
+        if let Some(properties) = properties.as_object() {
+            let _ = RecordProvider::new().check(kind, properties);
+        }
+        let stage = ("Web", "AWS::ApiGatewayV2::Stage", "v", json!({"ApiId": "web1234567", "StageName": "v"}), json!({}));
+        let _ = assemble(&[
+            hello(json!({})), rest_api(json!({"Body": body})), http_api(json!({"Body": body})), deployment(), stage,
+            ("Any", kind, "any", properties, json!({})),
+        ]);
+    }
 }
