@@ -16,6 +16,8 @@ use crate::template::{Parameter, ParameterType, Scalar, Template};
 
 /// "CloudFormation quotas": size of one parameter's value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 4_096;
+/// How many values stand in for a list: templates pick subnets and zones one by one.
+const LIST_STAND_INS: usize = 3;
 /// The longest pattern that is compiled, in bytes.
 const PATTERN_BYTES_MAX: usize = 4_096;
 
@@ -83,8 +85,9 @@ fn stand_in(name: &str, parameter: &Parameter, environment: &Environment) -> Str
     if let Some(first) = parameter.allowed_values.first() {
         return first.clone();
     }
-    let scalar = match &parameter.parameter_type {
-        ParameterType::Single(scalar) | ParameterType::List(scalar) => scalar,
+    let (scalar, count) = match &parameter.parameter_type {
+        ParameterType::Single(scalar) => (scalar, 1),
+        ParameterType::List(scalar) => (scalar, LIST_STAND_INS),
         ParameterType::Stored(_) => return format!("/{name}"),
     };
     let text = match scalar {
@@ -100,7 +103,8 @@ fn stand_in(name: &str, parameter: &Parameter, environment: &Environment) -> Str
     if *scalar == Scalar::String && characters.len() < length_min {
         characters.resize(length_min, 'x');
     }
-    characters.into_iter().collect()
+    let one: String = characters.into_iter().collect();
+    vec![one; count].join(",")
 }
 
 /// An id of this kind that looks like one. Nothing of that id exists.

@@ -417,7 +417,7 @@ Resources: {}
     - Error parameters::unknown: the template has no parameter `Stranger` [CloudFormation: parameters [Stranger] do not exist in the template] (mend the name, or do not give it a value)
     t.yml:3:3 Warning parameters::missing: the parameter `Bucket` has no value: `bucketxx` stands in for it [CloudFormation would ask for it] (give it a value by `--param Bucket=…`, or a `Default`)
     t.yml:4:3 Warning parameters::missing: the parameter `Vpc` has no value: `vpc-0123456789abcdef0` stands in for it [CloudFormation would ask for it] (give it a value by `--param Vpc=…`, or a `Default`)
-    t.yml:5:3 Warning parameters::missing: the parameter `Subnets` has no value: `subnet-0123456789abcdef0` stands in for it [CloudFormation would ask for it] (give it a value by `--param Subnets=…`, or a `Default`)
+    t.yml:5:3 Warning parameters::missing: the parameter `Subnets` has no value: `subnet-0123456789abcdef0,subnet-0123456789abcdef0,subnet-0123456789abcdef0` stands in for it [CloudFormation would ask for it] (give it a value by `--param Subnets=…`, or a `Default`)
     t.yml:7:3 Warning parameters::missing: the parameter `Kind` has no value: `x` stands in for it [CloudFormation would ask for it] (give it a value by `--param Kind=…`, or a `Default`)
     t.yml:8:3 Error parameters::invalid: `Secret` is `…`, which does not match `[0-9]+` [its template says: digits alone] (give it another value by `--param Secret=…`)
     t.yml:10:40 Warning parameters::pattern: the pattern `(?=a)a` is not checked [it uses what only Java's regular expressions have, or is malformed] ()
@@ -425,7 +425,7 @@ Resources: {}
     t.yml:13:3 Error parameters::invalid: `High` is 4, which is out of its range [] (give it another value by `--param High=…`)
     t.yml:14:3 Error parameters::invalid: `Text` is `abc`, which is not a number [] (give it another value by `--param Text=…`)
     t.yml:16:3 Error parameters::invalid: `Wrong` is `z`, which is not one of [x, y] [] (give it another value by `--param Wrong=…`)
-    {"Bucket":"bucketxx","Empty":[],"Image":"from-ssm","Java":"a","Kind":"x","Missing":["/no"],"Pattern":"abc","Size":"7","Subnets":["subnet-0123456789abcdef0"],"Vpc":"vpc-0123456789abcdef0"}
+    {"Bucket":"bucketxx","Empty":[],"Image":"from-ssm","Java":"a","Kind":"x","Missing":["/no"],"Pattern":"abc","Size":"7","Subnets":["subnet-0123456789abcdef0","subnet-0123456789abcdef0","subnet-0123456789abcdef0"],"Vpc":"vpc-0123456789abcdef0"}
     "#);
 }
 

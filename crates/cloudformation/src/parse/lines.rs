@@ -3,6 +3,7 @@
 //! Lives here: how long each line is, and places that never run past the end of one.
 //! Does not live here: finding what stands at a place (the readers).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::problem::Place;
@@ -17,6 +18,8 @@ const MEASURED_LINE_CHARS_MAX: u32 = 1_000;
 pub(super) struct Lines<'a> {
     file: Arc<str>,
     lines: Vec<Line<'a>>,
+    /// How far each line was indented before it was scanned (see `indentation`), by its number.
+    indented: BTreeMap<u32, usize>,
 }
 
 #[derive(Debug)]
@@ -26,7 +29,7 @@ struct Line<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(file: &str, text: &'a str) -> Self {
+    pub(super) fn new(file: &str, text: &'a str, indented: BTreeMap<u32, usize>) -> Self {
         let line = |text: &'a str| Line {
             text,
             chars: number(text.chars().count()),
@@ -34,6 +37,7 @@ impl<'a> Lines<'a> {
         Self {
             file: file.into(),
             lines: text.lines().map(line).collect(),
+            indented,
         }
     }
 
@@ -46,7 +50,7 @@ impl<'a> Lines<'a> {
         if span.start.line() != span.end.line() || MEASURED_LINE_CHARS_MAX < line.chars {
             return place;
         }
-        let mut characters = line.text.chars().skip(span.start.col());
+        let mut characters = line.text.chars().skip(self.column(span.start));
         let mut width = 1;
         if !characters.by_ref().any(|character| {
             width += 1;
@@ -70,7 +74,7 @@ impl<'a> Lines<'a> {
     /// Where a span begins, as wide as it is on its first line.
     pub(super) fn place(&self, span: Span) -> Place {
         let line = number(span.start.line()).max(1);
-        let column = number(span.start.col()).saturating_add(1);
+        let column = number(self.column(span.start)).saturating_add(1);
         let width = if span.start.line() == span.end.line() {
             number(span.end.col().saturating_sub(span.start.col()))
         } else {
@@ -82,7 +86,7 @@ impl<'a> Lines<'a> {
     /// One character.
     pub(super) fn place_of_mark(&self, mark: Marker) -> Place {
         let line = number(mark.line()).max(1);
-        self.clamped(line, number(mark.col()).saturating_add(1), 1)
+        self.clamped(line, number(self.column(mark)).saturating_add(1), 1)
     }
 
     /// A mark past the last line (an unexpected end of the file) stands at the last character that there is.
@@ -101,6 +105,12 @@ impl<'a> Lines<'a> {
                 .min(self.length(line).saturating_sub(column - 1))
                 .max(1),
         }
+    }
+
+    /// The column that a mark has in the file, counted from 0.
+    fn column(&self, mark: Marker) -> usize {
+        let shift = self.indented.get(&number(mark.line()));
+        mark.col().saturating_sub(shift.copied().unwrap_or(0))
     }
 
     fn length(&self, line: u32) -> u32 {

@@ -8,6 +8,7 @@ use model::problem::Problem;
 use crate::node::Node;
 
 mod faults;
+mod indentation;
 mod json;
 mod lines;
 mod mapping;

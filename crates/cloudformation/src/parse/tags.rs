@@ -38,6 +38,26 @@ const FUNCTIONS: &[&str] = &[
     "ValueOfAll",
 ];
 
+/// What a tag makes of its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// No tag, or one that says what is so anyway.
+    Itself,
+    /// A short form: the key that it stands for.
+    Function(String),
+    /// `!!str` and its like.
+    Scalar(ScalarTag),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScalarTag {
+    Text,
+    Null,
+    Boolean,
+    Integer,
+    Float,
+}
+
 /// The key that a short form stands for.
 pub(super) fn function_of(suffix: &str) -> Option<String> {
     match suffix {
@@ -57,7 +77,7 @@ pub(super) fn meant(suffix: &str) -> Option<&'static str> {
 }
 
 /// `!Sub x` as `{"Fn::Sub": x}`; `!GetAtt A.B.C` as `{"Fn::GetAtt": ["A", "B.C"]}`.
-pub(super) fn long_form(function: &str, value: Node, place: &Place) -> Node {
+fn long_form(function: &str, value: Node, place: &Place) -> Node {
     let argument = match (function, &value.kind) {
         ("Fn::GetAtt", Kind::String(text)) => match text.split_once('.') {
             Some((resource, attribute)) => Node::new(
@@ -74,4 +94,20 @@ pub(super) fn long_form(function: &str, value: Node, place: &Place) -> Node {
     let mut mapping = Mapping::default();
     mapping.set(function, place, argument);
     Node::new(Kind::Mapping(mapping), place)
+}
+
+/// What the tag makes of the value.
+pub(super) fn wrapped(meaning: &Meaning, node: Node, place: &Place) -> Node {
+    match meaning {
+        Meaning::Function(function) => long_form(function, node, place),
+        Meaning::Itself | Meaning::Scalar(_) => node,
+    }
+}
+
+/// A short form puts at most two levels around its value: a mapping, and `GetAtt`'s list.
+pub(super) fn wrap_height(meaning: &Meaning) -> usize {
+    match meaning {
+        Meaning::Function(_) => 2,
+        Meaning::Itself | Meaning::Scalar(_) => 0,
+    }
 }

@@ -205,6 +205,20 @@ fn names_and_first_characters_decide_on_the_reader() {
 }
 
 #[test]
+fn indentation_means_nothing_between_brackets_and_quotes() {
+    check(
+        "a:\n    b: [{\n    c: d\n  }, e\n]\n    f: \"x\n y\n\"\n    g: {\nh: i}\n",
+        json!({"a": {"b": [{"c": "d"}, "e"], "f": "x y ", "g": {"h": "i"}}}),
+    );
+    check_place("a:\n  b: [{\n c: d}]\n", &["a", "b", "0", "c"], "3:5+1");
+    check_place(
+        "a:\n  b: [{\n c: 'd e' # no\n}]\n",
+        &["a", "b", "0", "c"],
+        "3:5+5",
+    );
+}
+
+#[test]
 fn an_empty_file_is_null() {
     for text in ["", "# only a comment", "---\n", "\u{feff}"] {
         let parsed = cloudformation(text);

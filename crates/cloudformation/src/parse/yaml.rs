@@ -3,7 +3,7 @@
 //! Lives here: collections under construction, anchors and aliases, the sizes that are bounded.
 //! Does not live here: scanning (`saphyr_parser`), keys and merges (`mapping`), what a plain scalar is (`scalars`), tags (`tags`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::problem::{Place, Problem};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
@@ -11,63 +11,65 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::faults::explained;
 use super::lines::Lines;
 use super::mapping::{Key, MappingUnderConstruction, add_entry, key_not_text, merge};
-use super::{DEPTH_MAX, Dialect, NODES_MAX, Parsed, Problems, TREE_BYTES_MAX, scalars, tags};
+use super::tags::{Meaning, ScalarTag, wrap_height, wrapped};
+use super::{
+    DEPTH_MAX, Dialect, NODES_MAX, Parsed, Problems, TREE_BYTES_MAX, indentation, scalars, tags,
+};
 use crate::node::{Kind, Node};
 
 /// Reads one document.
 pub(super) fn read(file: &str, text: &str, dialect: Dialect) -> Parsed {
-    let mut builder = Builder::new(Lines::new(file, text), dialect);
-    // `?` in the middle of the events: the end of all reading, with its problem kept by the builder.
-    let whole = drive(&mut builder, text);
-    let node = match whole {
-        Some(()) => Some(builder.root.unwrap_or_else(|| {
-            let start = Place::start_of(file);
-            Node::new(Kind::Null, &start)
-        })),
-        None => None,
-    };
-    Parsed {
-        node,
-        problems: builder.problems.into_list(),
+    let mut indented = BTreeMap::new();
+    loop {
+        let scanned = indentation::added(text, &indented);
+        let mut builder = Builder::new(Lines::new(file, text, indented.clone()), dialect);
+        match drive(&mut builder, &scanned) {
+            Ok(whole) => return builder.parsed(file, whole),
+            Err(error) => {
+                if !indentation::add_line(&mut indented, &error, text) {
+                    builder.malformed(&error, text);
+                    return builder.parsed(file, None);
+                }
+            }
+        }
     }
 }
 
-fn drive(builder: &mut Builder<'_>, text: &str) -> Option<()> {
+/// Reads all events. None: the reading was given up, with a problem that says why.
+fn drive(builder: &mut Builder<'_>, text: &str) -> Result<Option<()>, ScanError> {
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0_usize;
     while let Some(next) = parser.next_event() {
-        let (event, span) = match next {
-            Ok(next) => next,
-            Err(error) => {
-                builder.malformed(&error, text);
-                return None;
-            }
-        };
-        match event {
+        let (event, span) = next?;
+        let taken = match event {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if 1 < documents {
                     builder.second_document(span);
-                    return Some(());
+                    return Ok(Some(()));
                 }
+                Some(())
             }
             Event::Scalar(value, style, anchor, tag) => {
-                builder.scalar(&value, style, anchor, tag.as_deref(), span)?;
+                builder.scalar(&value, style, anchor, tag.as_deref(), span)
             }
             Event::SequenceStart(anchor, tag) => {
-                builder.open(Contents::Sequence(Vec::new()), anchor, tag.as_deref(), span)?;
+                builder.open(Contents::Sequence(Vec::new()), anchor, tag.as_deref(), span)
             }
             Event::MappingStart(anchor, tag) => {
                 let contents = Contents::Mapping(MappingUnderConstruction::default());
-                builder.open(contents, anchor, tag.as_deref(), span)?;
+                builder.open(contents, anchor, tag.as_deref(), span)
             }
-            Event::SequenceEnd | Event::MappingEnd => builder.close()?,
-            Event::Alias(anchor) => builder.alias(anchor, span)?,
-            Event::StreamEnd => return Some(()),
-            Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
+            Event::SequenceEnd | Event::MappingEnd => builder.close(),
+            Event::Alias(anchor) => builder.alias(anchor, span),
+            Event::StreamEnd => return Ok(Some(())),
+            Event::Nothing | Event::StreamStart | Event::DocumentEnd => Some(()),
+        };
+        if taken.is_none() {
+            return Ok(None);
         }
     }
-    Some(())
+    Ok(Some(()))
 }
 
 /// How large a subtree is.
@@ -112,26 +114,6 @@ enum Contents {
     Mapping(MappingUnderConstruction),
 }
 
-/// What a tag makes of its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Meaning {
-    /// No tag, or one that says what is so anyway.
-    Itself,
-    /// A short form: the key that it stands for.
-    Function(String),
-    /// `!!str` and its like.
-    Scalar(ScalarTag),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ScalarTag {
-    Text,
-    Null,
-    Boolean,
-    Integer,
-    Float,
-}
-
 /// A finished node that aliases may repeat.
 #[derive(Debug)]
 struct Anchored {
@@ -160,6 +142,15 @@ impl<'a> Builder<'a> {
             total: Size::default(),
             root: None,
             problems: Problems::default(),
+        }
+    }
+
+    fn parsed(self, file: &str, whole: Option<()>) -> Parsed {
+        let root = self.root;
+        let empty = || Node::new(Kind::Null, &Place::start_of(file));
+        Parsed {
+            node: whole.map(|()| root.unwrap_or_else(empty)),
+            problems: self.problems.into_list(),
         }
     }
 
@@ -463,21 +454,6 @@ impl<'a> Builder<'a> {
             .and_then(|line| text.lines().nth(line.saturating_sub(1)))
             .unwrap_or_default();
         self.problems.push(explained(error.info(), line).at(&place));
-    }
-}
-
-fn wrapped(meaning: &Meaning, node: Node, place: &Place) -> Node {
-    match meaning {
-        Meaning::Function(function) => tags::long_form(function, node, place),
-        Meaning::Itself | Meaning::Scalar(_) => node,
-    }
-}
-
-/// A short form puts at most two levels around its value: a mapping, and `GetAtt`'s list.
-fn wrap_height(meaning: &Meaning) -> usize {
-    match meaning {
-        Meaning::Function(_) => 2,
-        Meaning::Itself | Meaning::Scalar(_) => 0,
     }
 }
 

@@ -123,8 +123,9 @@ pub(super) fn read(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Resourc
 fn read_part(resource: &mut Resource, part: &Entry, problems: &mut Vec<Problem>) {
     let value = &part.value;
     match part.key.as_str() {
-        // Read by the caller; versions are for custom resources.
-        "Type" => {}
+        // The type is read by the caller. A description is for people; the version, which custom resources alone may
+        // have, is `1.0` and no other.
+        "Type" | "Description" | "Version" => {}
         "Properties" => match &value.kind {
             Kind::Mapping(_) => resource.properties = value.clone(),
             Kind::Null => {}
