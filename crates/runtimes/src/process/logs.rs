@@ -20,6 +20,8 @@ pub(super) const LINE_BYTES_MAX: usize = 256 * 1024;
 /// What one init or one invocation, and the pause after it, may write. The rest is read, so that the function does not
 /// hang, and thrown away; its log says so.
 pub(super) const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How many lines, likewise: the cost of a line is not in its bytes.
+pub(super) const LOG_LINES_MAX: usize = 100_000;
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -38,6 +40,8 @@ struct Journal {
     instance: InstanceId,
     request_id: Option<RequestId>,
     written_bytes: usize,
+    written_lines: usize,
+    is_full: bool,
     tail: Vec<u8>,
 }
 
@@ -67,6 +71,8 @@ impl Logs {
                 instance,
                 request_id: None,
                 written_bytes: 0,
+                written_lines: 0,
+                is_full: false,
                 tail: Vec::new(),
             },
         })
@@ -76,6 +82,8 @@ impl Logs {
     pub(super) fn begin(&mut self, request_id: Option<RequestId>) {
         self.journal.request_id = request_id;
         self.journal.written_bytes = 0;
+        self.journal.written_lines = 0;
+        self.journal.is_full = false;
         self.journal.tail.clear();
     }
 
@@ -98,6 +106,9 @@ impl Logs {
             () = self.stdout.ready() => self.stdout.read(READ_BYTES, &mut self.journal),
             () = self.stderr.ready() => self.stderr.read(READ_BYTES, &mut self.journal),
         }
+        // A flood is always ready. Without this the event loop would not look at the other sockets for many reads,
+        // and a reply would stand in line behind megabytes of log.
+        tokio::task::yield_now().await;
     }
 
     /// Takes all that was written until now, without waiting: so what a handler wrote stands before its `END`. What
@@ -126,25 +137,12 @@ impl Stream {
         }
     }
 
-    /// Reads once, at most this much.
+    /// Reads once, at most this much, after the event loop has said that there is something.
     fn read(&mut self, bytes_max: usize, journal: &mut Journal) {
-        let Some(pipe) = &self.pipe else { return };
-        let already = self.begun.len();
-        self.begun.resize(already + bytes_max, 0);
-        let result = match self.begun.get_mut(already..) {
-            Some(space) => pipe.try_read(space),
-            None => Ok(0),
-        };
-        let read = result.as_ref().copied().unwrap_or(0);
-        self.begun.truncate(already + read);
-        match result {
-            Ok(0) => self.pipe = None,
-            Ok(_) => self.cut(already, journal),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.pipe = None,
-        }
+        self.take(bytes_max, journal, |pipe, space| pipe.try_read(space));
     }
 
+    /// The pipe is asked itself: the event loop may not have heard yet of what stands in it.
     fn drain(&mut self, journal: &mut Journal) {
         let mut left = match &self.pipe {
             Some(pipe) => pending_bytes(pipe),
@@ -152,7 +150,9 @@ impl Stream {
         };
         while 0 < left && self.pipe.is_some() {
             let step = left.min(READ_BYTES);
-            self.read(step, journal);
+            self.take(step, journal, |pipe, space| {
+                rustix::io::read(pipe.as_fd(), space).map_err(io::Error::from)
+            });
             left -= step;
         }
         // A line without an end is a line all the same: what follows belongs to another request.
@@ -162,8 +162,36 @@ impl Stream {
         }
     }
 
+    fn take(
+        &mut self,
+        bytes_max: usize,
+        journal: &mut Journal,
+        read: impl FnOnce(&Receiver, &mut [u8]) -> io::Result<usize>,
+    ) {
+        let Some(pipe) = &self.pipe else { return };
+        let already = self.begun.len();
+        self.begun.resize(already + bytes_max, 0);
+        let result = match self.begun.get_mut(already..) {
+            Some(space) => read(pipe, space),
+            None => Ok(0),
+        };
+        let count = result.as_ref().copied().unwrap_or(0);
+        self.begun.truncate(already + count);
+        match result {
+            Ok(0) => self.pipe = None,
+            Ok(_) => self.cut(already, journal),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.pipe = None,
+        }
+    }
+
     /// Hands over the whole lines; `searched` bytes are known to hold no line end.
     fn cut(&mut self, searched: usize, journal: &mut Journal) {
+        if journal.is_full {
+            self.begun.clear();
+            return;
+        }
         let mut from = searched;
         while let Some(end) = position(&self.begun, from) {
             let mut line = self.begun.split_to(end + 1);
@@ -211,16 +239,18 @@ impl Journal {
     /// Applies the limit, and undoes the bootstraps' way of sending a message of several lines as one: line ends
     /// inside it travel as carriage returns, as the managed runtimes write them.
     fn admit(&mut self, text: Bytes) -> Option<Bytes> {
-        let before = self.written_bytes;
-        self.written_bytes = before.saturating_add(text.len() + 1);
-        if LOG_BYTES_MAX < self.written_bytes {
-            if before <= LOG_BYTES_MAX {
-                let limit_mb = LOG_BYTES_MAX / (1024 * 1024);
-                let note = format!(
-                    "[cloudless] more than {limit_mb} MB of log: the rest of it is not kept"
-                );
-                self.write(LogOrigin::Platform, note.into());
-            }
+        if self.is_full {
+            return None;
+        }
+        self.written_bytes += text.len() + 1;
+        self.written_lines += 1;
+        if LOG_BYTES_MAX < self.written_bytes || LOG_LINES_MAX < self.written_lines {
+            self.is_full = true;
+            let limit_mb = LOG_BYTES_MAX / (1024 * 1024);
+            let note = format!(
+                "[cloudless] more than {limit_mb} MB or {LOG_LINES_MAX} lines of log: the rest of it is not kept"
+            );
+            self.write(LogOrigin::Platform, note.into());
             return None;
         }
         if !text.contains(&b'\r') {

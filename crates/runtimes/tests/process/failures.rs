@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Bench, Lang, json, text};
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 #[tokio::test]
 async fn an_init_fails_with_the_clouds_error() {
     let rows: &[(Lang, &str, &str, &str, &str, &str)] = &[

@@ -87,6 +87,7 @@ async fn python_returns_what_json_makes_of_the_result() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 #[tokio::test]
 async fn node_replies_in_every_way_that_the_managed_runtime_knows() {
     let rows: &[(&str, &str, &str)] = &[
