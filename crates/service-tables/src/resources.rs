@@ -322,7 +322,7 @@ fn property_problem(name: &str) -> Option<PropertyProblem> {
 fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec<u8> {
     let mut body: Map<String, Value> = properties
         .iter()
-        .filter(|(name, _)| CARRIED_OUT.contains(&name.as_str()))
+        .filter(|(name, value)| CARRIED_OUT.contains(&name.as_str()) && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if let (None, Some(name)) = (body.get("TableName"), generated_name) {

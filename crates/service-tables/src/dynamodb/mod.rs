@@ -70,3 +70,111 @@ pub mod fuzz {
         let _ = parser::paths(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::fuzz;
+
+    /// Text that looks like the language more often than not.
+    fn condition() -> impl Strategy<Value = String> {
+        let words = [
+            "a",
+            "b.c",
+            "d[1]",
+            "#n",
+            ":v",
+            "=",
+            "<>",
+            "<",
+            ">=",
+            "(",
+            ")",
+            ",",
+            "AND",
+            "OR",
+            "NOT",
+            "BETWEEN",
+            "IN",
+            "size(",
+            "contains(",
+            "begins_with(",
+            "attribute_exists(",
+            "[",
+            ".",
+            "é",
+            "9",
+        ];
+        prop::collection::vec(prop::sample::select(words.to_vec()), 0..14)
+            .prop_map(|words| words.join(" "))
+    }
+
+    /// JSON that looks like an item more often than not.
+    fn item() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            Just("\"x\"".to_owned()),
+            Just("\"12.5e3\"".to_owned()),
+            Just("\"AAH/\"".to_owned()),
+            Just("true".to_owned()),
+            Just("[\"1\",\"2\"]".to_owned()),
+            Just("null".to_owned()),
+            Just("7".to_owned()),
+        ];
+        let types = || {
+            prop::sample::select(vec![
+                "S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M", "X",
+            ])
+        };
+        let one = (types(), value).prop_map(|(name, value)| format!("{{\"{name}\":{value}}}"));
+        let nested = one.prop_recursive(4, 20, 3, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3)
+                    .prop_map(|members| format!("{{\"L\":[{}]}}", members.join(","))),
+                prop::collection::vec(("[a-c]{0,2}", inner), 0..3).prop_map(|members| {
+                    let members: Vec<_> = members
+                        .iter()
+                        .map(|(name, value)| format!("\"{name}\":{value}"))
+                        .collect();
+                    format!("{{\"M\":{{{}}}}}", members.join(","))
+                }),
+            ]
+        });
+        nested.prop_map(|value| format!("{{\"Item\":{{\"k\":{value}}}}}"))
+    }
+
+    proptest! {
+        #[test]
+        fn no_condition_makes_the_parser_panic(text in condition(), noise in ".{0,40}") {
+            fuzz::condition(&text);
+            fuzz::condition(&noise);
+        }
+
+        #[test]
+        fn items_are_refused_or_read_back(json in item(), noise in prop::collection::vec(any::<u8>(), 0..60)) {
+            fuzz::item_json(json.as_bytes());
+            fuzz::item_json(&noise);
+            fuzz::item_bytes(&noise);
+        }
+
+        #[test]
+        fn numbers_are_refused_or_read_back(text in "[-+]?[0-9]{0,45}[.]?[0-9]{0,45}(e[-+]?[0-9]{1,4})?") {
+            fuzz::number(&text);
+        }
+    }
+
+    #[test]
+    fn deep_and_long_expressions_end_in_an_error() {
+        for text in [
+            "(".repeat(4_000),
+            format!("{}a = b{}", "(".repeat(2_000), ")".repeat(2_000)),
+            format!("{}a = b", "NOT ".repeat(1_000)),
+            "size(".repeat(800),
+            format!("a = b{}", " AND a = b".repeat(400)),
+            format!("a{}", "[0]".repeat(1_300)),
+            format!("a<b {}{}", "or (a<b ".repeat(149), ")".repeat(149)),
+        ] {
+            fuzz::condition(&text);
+        }
+    }
+}

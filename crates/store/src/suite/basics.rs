@@ -71,75 +71,26 @@ pub(super) async fn scans_keep_range_direction_and_limits(store: &dyn Store) {
         end: None,
     };
     let of = |start: &str, end: &str| Range::new(start.into(), end.into());
-    let forward = Direction::Forward;
-    let backward = Direction::Backward;
-    let cases: [(Range, Direction, PageLimit, &[&str], bool); 11] = [
-        (
-            everything.clone(),
-            forward,
-            PageLimit::rows(9),
-            &names,
-            false,
-        ),
-        (
-            everything.clone(),
-            forward,
-            PageLimit::rows(6),
-            &names,
-            false,
-        ),
-        (
-            everything.clone(),
-            forward,
-            PageLimit::rows(2),
-            &["a", "aa"],
-            true,
-        ),
-        (
-            everything.clone(),
-            backward,
-            PageLimit::rows(2),
-            &["c", "ba"],
-            true,
-        ),
-        (everything.clone(), forward, PageLimit::rows(0), &[], true),
-        (
-            of("aa", "b"),
-            forward,
-            PageLimit::rows(9),
-            &["aa", "ab"],
-            false,
-        ),
-        (
-            of("aa", "b"),
-            backward,
-            PageLimit::rows(9),
-            &["ab", "aa"],
-            false,
-        ),
-        (of("b", "b"), forward, PageLimit::rows(9), &[], false),
-        (of("c", "a"), backward, PageLimit::rows(9), &[], false),
-        (
-            Range::of_prefix(b"a".to_vec()),
-            forward,
-            PageLimit::rows(9),
-            &["a", "aa", "ab"],
-            false,
-        ),
-        (
-            of("a", "b").after(b"aa"),
-            forward,
-            PageLimit::rows(9),
-            &["ab"],
-            false,
-        ),
-    ];
-    for (range, direction, limit, expected, more) in cases {
+    let (forward, backward) = (Direction::Forward, Direction::Backward);
+    for (range, direction, rows_max, expected, more) in [
+        (everything.clone(), forward, 9, "a aa ab b ba c", false),
+        (everything.clone(), forward, 6, "a aa ab b ba c", false),
+        (everything.clone(), forward, 2, "a aa", true),
+        (everything.clone(), backward, 2, "c ba", true),
+        (everything.clone(), forward, 0, "", true),
+        (of("aa", "b"), forward, 9, "aa ab", false),
+        (of("aa", "b"), backward, 9, "ab aa", false),
+        (of("b", "b"), forward, 9, "", false),
+        (of("c", "a"), backward, 9, "", false),
+        (Range::of_prefix(b"a".into()), forward, 9, "a aa ab", false),
+        (of("a", "b").after(b"aa"), forward, 9, "ab", false),
+    ] {
+        let limit = PageLimit::rows(rows_max);
         let page = store.scan(&range, direction, limit).await.unwrap();
         let keys: Vec<_> = page.rows.iter().map(|row| row.key.as_ref()).collect();
-        let expected: Vec<_> = expected.iter().map(|key| key.as_bytes()).collect();
-        assert_eq!(keys, expected, "{range:?} {direction:?} {limit:?}");
-        assert_eq!(page.more, more, "{range:?} {direction:?} {limit:?}");
+        let expected: Vec<_> = expected.split_whitespace().map(str::as_bytes).collect();
+        assert_eq!(keys, expected, "{range:?} {direction:?} {rows_max}");
+        assert_eq!(page.more, more, "{range:?} {direction:?} {rows_max}");
     }
     // Rows of 11 and 12 bytes: the second reaches 15.
     let limit = PageLimit {

@@ -133,20 +133,8 @@ fn reserved_word(word: &str) -> String {
 
 fn convert(node: &Node, placeholders: &Placeholders) -> Result<Condition, String> {
     Ok(match node {
-        Node::Or(sides) => {
-            let [left, right] = &**sides;
-            Condition::Or(Box::new([
-                convert(left, placeholders)?,
-                convert(right, placeholders)?,
-            ]))
-        }
-        Node::And(sides) => {
-            let [left, right] = &**sides;
-            Condition::And(Box::new([
-                convert(left, placeholders)?,
-                convert(right, placeholders)?,
-            ]))
-        }
+        Node::Or(sides) => Condition::Or(convert_all(sides, placeholders)?),
+        Node::And(sides) => Condition::And(convert_all(sides, placeholders)?),
         Node::Not(inner) => Condition::Not(Box::new(convert(inner, placeholders)?)),
         Node::Compare { comparator, sides } => {
             let [left, right] = &**sides;
@@ -185,6 +173,13 @@ fn convert(node: &Node, placeholders: &Placeholders) -> Result<Condition, String
         // An operand by itself says nothing that could be true or false.
         Node::Path(_) | Node::Value(_) => return Err(operand_alone(node)),
     })
+}
+
+fn convert_all(nodes: &[Node], placeholders: &Placeholders) -> Result<Vec<Condition>, String> {
+    nodes
+        .iter()
+        .map(|node| convert(node, placeholders))
+        .collect()
 }
 
 fn operand_alone(node: &Node) -> String {

@@ -17,10 +17,10 @@ use crate::engine::value::{Attributes, Value};
 /// A condition on one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// One of them, or both.
-    Or(Box<[Condition; 2]>),
-    /// Both.
-    And(Box<[Condition; 2]>),
+    /// One of them, or more.
+    Or(Vec<Condition>),
+    /// All of them.
+    And(Vec<Condition>),
     /// Not this.
     Not(Box<Condition>),
     /// A comparison.

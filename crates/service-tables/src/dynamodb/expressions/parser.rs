@@ -10,8 +10,11 @@ use super::syntax::{Comparator, Node, Path, Step};
 
 /// Bytes of an expression.
 pub const EXPRESSION_BYTES_MAX: usize = 4_096;
-/// Parentheses, `NOT`s and calls within one another. The service limits operators to 300 in all.
-const DEPTH_MAX: usize = 200;
+/// Operators and functions of an expression.
+pub const OPERATORS_MAX: usize = 300;
+/// Parentheses, `NOT`s and calls within one another: more than [`OPERATORS_MAX`] lets make sense, since redundant
+/// parentheses are refused, and few enough for the stack of any thread.
+const DEPTH_MAX: usize = 160;
 
 /// Reads a condition.
 ///
@@ -46,6 +49,7 @@ struct Parser<'a> {
     tokens: Vec<Token<'a>>,
     next: usize,
     depth: usize,
+    operators: usize,
     redundant_parentheses: bool,
 }
 
@@ -65,30 +69,35 @@ impl<'a> Parser<'a> {
             tokens: lexer::tokens(text),
             next: 0,
             depth: 0,
+            operators: 0,
             redundant_parentheses: false,
         })
     }
 
     fn or(&mut self) -> Result<Node, String> {
         self.deeper(|parser| {
-            let mut left = parser.and()?;
+            let first = parser.and()?;
+            let mut sides = vec![first];
             while parser.take_word("OR") {
-                left = Node::Or(Box::new([left, parser.and()?]));
+                parser.count_operator()?;
+                sides.push(parser.and()?);
             }
-            Ok(left)
+            Ok(joined(sides, Node::Or))
         })
     }
 
     fn and(&mut self) -> Result<Node, String> {
-        let mut left = self.not()?;
+        let mut sides = vec![self.not()?];
         while self.take_word("AND") {
-            left = Node::And(Box::new([left, self.not()?]));
+            self.count_operator()?;
+            sides.push(self.not()?);
         }
-        Ok(left)
+        Ok(joined(sides, Node::And))
     }
 
     fn not(&mut self) -> Result<Node, String> {
         if self.take_word("NOT") {
+            self.count_operator()?;
             let inner = self.deeper(Self::not)?;
             return Ok(Node::Not(Box::new(inner)));
         }
@@ -98,10 +107,12 @@ impl<'a> Parser<'a> {
     fn comparison(&mut self) -> Result<Node, String> {
         let left = self.primary()?;
         if let Some(comparator) = self.take_comparator() {
+            self.count_operator()?;
             let sides = Box::new([left, self.primary()?]);
             return Ok(Node::Compare { comparator, sides });
         }
         if self.take_word("BETWEEN") {
+            self.count_operator()?;
             let low = self.primary()?;
             if !self.take_word("AND") {
                 return Err(self.syntax_error());
@@ -110,6 +121,7 @@ impl<'a> Parser<'a> {
             return Ok(Node::Between { operands });
         }
         if self.take_word("IN") {
+            self.count_operator()?;
             self.expect_mark("(")?;
             let candidates = self.operands()?;
             let operand = Box::new(left);
@@ -131,6 +143,7 @@ impl<'a> Parser<'a> {
             Some(Kind::Name(name))
                 if !is_word(name) && self.peek_at(1) == Some(Kind::Mark("(")) =>
             {
+                self.count_operator()?;
                 self.next += 2;
                 let operands = self.deeper(Self::operands)?;
                 Ok(Node::Call {
@@ -225,6 +238,17 @@ impl<'a> Parser<'a> {
         read
     }
 
+    fn count_operator(&mut self) -> Result<(), String> {
+        self.operators += 1;
+        if OPERATORS_MAX < self.operators {
+            return Err(format!(
+                "The expression contains too many operators; operator count: {}",
+                self.operators
+            ));
+        }
+        Ok(())
+    }
+
     fn peek(&self) -> Option<Kind<'a>> {
         self.peek_at(0)
     }
@@ -290,6 +314,17 @@ impl<'a> Parser<'a> {
             .map_or(self.text.len(), |token| token.end);
         let near = self.text.get(start..end).unwrap_or_default().trim_end();
         format!("Syntax error; token: \"{token}\", near: \"{near}\"")
+    }
+}
+
+/// One node of several, which are one level of the tree however many they are.
+fn joined(mut nodes: Vec<Node>, join: impl FnOnce(Vec<Node>) -> Node) -> Node {
+    match (nodes.pop(), nodes.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            nodes.extend(last);
+            join(nodes)
+        }
     }
 }
 

@@ -36,10 +36,10 @@ pub enum Node {
         /// What it may be.
         candidates: Vec<Node>,
     },
-    /// Both.
-    And(Box<[Node; 2]>),
-    /// One of them, or both.
-    Or(Box<[Node; 2]>),
+    /// All of them.
+    And(Vec<Node>),
+    /// One of them, or more.
+    Or(Vec<Node>),
     /// Not this.
     Not(Box<Node>),
 }

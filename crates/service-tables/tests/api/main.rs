@@ -1,0 +1,167 @@
+//! The DynamoDB API from outside: requests and answers as JSON.
+//!
+//! Lives here: the harness; the cases are in the modules.
+//! Does not live here: signatures and HTTP (`gateway`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "helpers of tests fail as tests do, and a table of cases is as long as its subject"
+)]
+
+mod items;
+mod queries;
+mod refusals;
+mod resources;
+mod tables;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use interfaces::service::{CloudService, ServiceCall};
+use model::ids::{AccountId, Region, RequestId};
+use model::principal::Principal;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+use service_tables::Service;
+use store::Store;
+use store_embedded::Memory;
+
+pub(crate) struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_250_000)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a clock has to ask somebody")]
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Counting {
+    drawn: AtomicU64,
+}
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (byte, drawn) in buffer.iter_mut().rev().zip(drawn.iter().rev()) {
+            *byte = *drawn;
+        }
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) service: Service,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self::over(Arc::new(Memory::new()))
+    }
+
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        Self {
+            service: Service::new(store, Arc::new(FixedClock), Arc::<Counting>::default()),
+        }
+    }
+
+    /// With a table `pets` (partition key `id` S) and one `events` (`who` S, `at` N).
+    pub(crate) async fn with_tables() -> Self {
+        let server = Self::new();
+        server.create_table("pets", &[("id", "S")]).await;
+        server
+            .create_table("events", &[("who", "S"), ("at", "N")])
+            .await;
+        server
+    }
+
+    pub(crate) async fn create_table(&self, name: &str, keys: &[(&str, &str)]) {
+        let definitions: Vec<_> = keys
+            .iter()
+            .map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind}))
+            .collect();
+        let schema: Vec<_> = keys
+            .iter()
+            .zip(["HASH", "RANGE"])
+            .map(|((name, _), kind)| json!({"AttributeName": name, "KeyType": kind}))
+            .collect();
+        let body = json!({
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": definitions,
+            "KeySchema": schema,
+        });
+        let (status, answer) = self.call("CreateTable", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    pub(crate) async fn call(&self, operation: &str, body: &Value) -> (u16, Value) {
+        self.send(operation, body.to_string()).await
+    }
+
+    pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> (u16, Value) {
+        let mut headers = http::HeaderMap::new();
+        let target = format!("DynamoDB_20120810.{operation}");
+        headers.insert("x-amz-target", target.parse().unwrap());
+        let call = ServiceCall {
+            request_id: RequestId::new("r"),
+            caller: Principal::Root {
+                account: AccountId::development(),
+            },
+            account: AccountId::development(),
+            region: Region::new("us-east-1"),
+            method: http::Method::POST,
+            path_and_query: "/".to_owned(),
+            headers,
+            body: body.into(),
+        };
+        let answer = self.service.execute(call).await;
+        let header = |name| {
+            answer
+                .headers
+                .iter()
+                .find(|(other, _)| *other == name)
+                .unwrap()
+        };
+        assert_eq!(header("content-type").1, "application/x-amz-json-1.0");
+        let checksum = crc32fast::hash(&answer.body).to_string();
+        assert_eq!(header("x-amz-crc32").1, checksum);
+        let body = serde_json::from_slice(&answer.body).unwrap();
+        (answer.status, body)
+    }
+
+    /// Expects success, and gives the answer.
+    pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
+        let (status, answer) = self.call(operation, &body).await;
+        assert_eq!(status, 200, "{operation} {body}: {answer}");
+        answer
+    }
+
+    /// Expects this answer.
+    pub(crate) async fn check(&self, operation: &str, body: Value, expected: Value) {
+        let answer = self.ok(operation, body.clone()).await;
+        assert_eq!(answer, expected, "{operation} {body}");
+    }
+
+    /// Expects a refusal of this kind with this text.
+    pub(crate) async fn refuses(&self, operation: &str, body: Value, kind: &str, message: &str) {
+        let (status, answer) = self.call(operation, &body).await;
+        let said = answer.get("message").or_else(|| answer.get("Message"));
+        let said = said.and_then(Value::as_str).unwrap_or_default();
+        let found = answer["__type"].as_str().unwrap_or_default();
+        assert_eq!(
+            (status, found.rsplit('#').next().unwrap(), said),
+            (400, kind, message),
+            "{operation} {body}: {answer}"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Tables of templates.
+//!
+//! Lives here: the life of `AWS::DynamoDB::Table`, what its check says.
+//! Does not live here: deployment.
+
+use interfaces::resource_provider::{Properties, ResourceRequest, UpdatePlan};
+use model::ids::{AccountId, LogicalId, Region, StackName};
+use model::problem::Severity;
+use serde_json::{Value, json};
+
+use crate::Server;
+
+const TABLE: &str = "AWS::DynamoDB::Table";
+
+fn properties(changes: Value) -> Properties {
+    let mut properties = json!({
+        "TableName": "pets",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        properties[name] = value.clone();
+    }
+    serde_json::from_value(properties).unwrap()
+}
+
+fn request(changes: Value) -> ResourceRequest {
+    ResourceRequest {
+        account: AccountId::development(),
+        region: Region::new("us-east-1"),
+        stack: StackName::new("petstore"),
+        logical_id: LogicalId::new("PetsTable"),
+        resource_type: TABLE.to_owned(),
+        properties: properties(changes),
+        generated_name: "petstore-PetsTable-ABC".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_made_found_again_changed_and_deleted() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    let first = request(json!({}));
+    let made = provider.create(&first).await.unwrap();
+    assert_eq!(made.physical_id, "pets");
+    assert_eq!(
+        made.attributes["Arn"],
+        "arn:aws:dynamodb:us-east-1:000000000000:table/pets"
+    );
+    assert_eq!(provider.foresee(&first), made);
+    assert_eq!(
+        provider.create(&first).await,
+        Ok(made.clone()),
+        "again after a crash"
+    );
+
+    let item = json!({"TableName": "pets", "Item": {"id": {"S": "a"}}});
+    server.ok("PutItem", item).await;
+    let second = request(json!({
+        "BillingMode": "PROVISIONED",
+        "ProvisionedThroughput": {"ReadCapacityUnits": "3", "WriteCapacityUnits": 4},
+        "DeletionProtectionEnabled": "true",
+    }));
+    let updated = provider.update("pets", &first.properties, &second).await;
+    assert_eq!(updated, Ok(made));
+    let table = &server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await["Table"];
+    assert_eq!(table["ProvisionedThroughput"]["ReadCapacityUnits"], 3);
+    assert_eq!(table["ItemCount"], 1, "an update keeps the items");
+    assert!(
+        provider.delete("pets", &second).await.is_err(),
+        "it is protected"
+    );
+    provider
+        .update("pets", &second.properties, &first)
+        .await
+        .unwrap();
+    provider.delete("pets", &first).await.unwrap();
+    provider.delete("pets", &first).await.unwrap();
+    let (status, _) = server
+        .call("DescribeTable", &json!({"TableName": "pets"}))
+        .await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_is_not_taken_over() {
+    let server = Server::with_tables().await;
+    let provider = server.service.provider();
+    let error = provider.create(&request(json!({}))).await.unwrap_err();
+    assert_eq!(error.message, "Table already exists: pets");
+}
+
+#[tokio::test]
+async fn a_table_without_a_name_gets_the_generated_one() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    let made = provider
+        .create(&request(json!({"TableName": null})))
+        .await
+        .unwrap();
+    assert_eq!(made.physical_id, "petstore-PetsTable-ABC");
+}
+
+#[test]
+fn every_property_that_is_not_carried_out_is_named() {
+    let provider = Server::new().service.provider();
+    let check = |changes| -> Vec<_> {
+        let problems = provider.check(TABLE, &properties(changes));
+        problems
+            .into_iter()
+            .map(|problem| (problem.path.join("."), problem.severity))
+            .collect()
+    };
+    assert_eq!(check(json!({})), []);
+    assert_eq!(check(json!({"SSESpecification": {"SSEEnabled": true}})), []);
+    for (changes, path, severity) in [
+        (
+            json!({"StreamSpecification": {}}),
+            "StreamSpecification",
+            Severity::Error,
+        ),
+        (
+            json!({"TimeToLiveSpecification": {}}),
+            "TimeToLiveSpecification",
+            Severity::Error,
+        ),
+        (
+            json!({"PointInTimeRecoverySpecification": {}}),
+            "PointInTimeRecoverySpecification",
+            Severity::Warning,
+        ),
+        (json!({"TabelName": "x"}), "TabelName", Severity::Error),
+        (json!({"BillingMode": "FREE"}), "", Severity::Error),
+        (
+            json!({
+                "GlobalSecondaryIndexes": [{}],
+                "AttributeDefinitions": [
+                    {"AttributeName": "id", "AttributeType": "S"},
+                    {"AttributeName": "owner", "AttributeType": "S"},
+                ],
+            }),
+            "GlobalSecondaryIndexes",
+            Severity::Error,
+        ),
+    ] {
+        assert_eq!(check(changes), [(path.to_owned(), severity)]);
+    }
+}
+
+#[test]
+fn a_change_is_made_in_place_or_by_replacement_as_the_reference_says() {
+    let provider = Server::new().service.provider();
+    let definition = |kind: &str| json!([{"AttributeName": "id", "AttributeType": kind}]);
+    for (changes, plan) in [
+        (json!({}), UpdatePlan::Nothing),
+        (json!({"SSESpecification": {}}), UpdatePlan::Nothing),
+        (json!({"BillingMode": "PROVISIONED"}), UpdatePlan::InPlace),
+        (
+            json!({"DeletionProtectionEnabled": true}),
+            UpdatePlan::InPlace,
+        ),
+        (json!({"TableName": "other"}), UpdatePlan::Replace),
+        (json!({"KeySchema": []}), UpdatePlan::Replace),
+        (
+            json!({"AttributeDefinitions": definition("N")}),
+            UpdatePlan::Replace,
+        ),
+    ] {
+        let new = properties(changes.clone());
+        let found = provider.plan_update(TABLE, &properties(json!({})), &new);
+        assert_eq!(found, plan, "{changes}");
+    }
+}

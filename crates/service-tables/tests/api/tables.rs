@@ -1,0 +1,206 @@
+//! Tables and their life.
+//!
+//! Lives here: create, describe, list, delete.
+//! Does not live here: what is refused (`refusals`), templates (`resources`).
+
+use std::sync::Arc;
+
+use serde_json::json;
+use store::Store;
+use store_embedded::Memory;
+
+use crate::Server;
+
+#[tokio::test]
+async fn a_table_is_described_as_the_service_prints_it() {
+    let server = Server::new();
+    let describe = |status: &str| {
+        json!({
+            "AttributeDefinitions": [
+                {"AttributeName": "who", "AttributeType": "S"},
+                {"AttributeName": "at", "AttributeType": "N"},
+            ],
+            "TableName": "events",
+            "KeySchema": [
+                {"AttributeName": "who", "KeyType": "HASH"},
+                {"AttributeName": "at", "KeyType": "RANGE"},
+            ],
+            "TableStatus": status,
+            "CreationDateTime": 1_700_000_000.25,
+            "ProvisionedThroughput": {
+                "NumberOfDecreasesToday": 0,
+                "ReadCapacityUnits": 5,
+                "WriteCapacityUnits": 6,
+            },
+            "TableSizeBytes": 0,
+            "ItemCount": 0,
+            "TableArn": "arn:aws:dynamodb:us-east-1:000000000000:table/events",
+            "TableId": "00000000-0000-4000-8000-000000000000",
+            "TableClassSummary": {"TableClass": "STANDARD"},
+            "DeletionProtectionEnabled": false,
+        })
+    };
+    let create = json!({
+        "TableName": "events",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6},
+        "TableClass": "STANDARD",
+        "AttributeDefinitions": [
+            {"AttributeName": "at", "AttributeType": "N"},
+            {"AttributeName": "who", "AttributeType": "S"},
+        ],
+        "KeySchema": [
+            {"AttributeName": "who", "KeyType": "HASH"},
+            {"AttributeName": "at", "KeyType": "RANGE"},
+        ],
+    });
+    server
+        .check(
+            "CreateTable",
+            create,
+            json!({"TableDescription": describe("CREATING")}),
+        )
+        .await;
+    let name = json!({"TableName": "events"});
+    server
+        .check(
+            "DescribeTable",
+            name.clone(),
+            json!({"Table": describe("ACTIVE")}),
+        )
+        .await;
+    server
+        .check(
+            "DeleteTable",
+            name.clone(),
+            json!({"TableDescription": describe("DELETING")}),
+        )
+        .await;
+    let message = "Requested resource not found: Table: events not found";
+    for operation in ["DescribeTable", "DeleteTable"] {
+        server
+            .refuses(
+                operation,
+                name.clone(),
+                "ResourceNotFoundException",
+                message,
+            )
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn an_on_demand_table_says_so_and_its_items_are_counted() {
+    let server = Server::with_tables().await;
+    for id in ["a", "b"] {
+        let item = json!({"id": {"S": id}, "legs": {"N": "4"}});
+        server
+            .ok("PutItem", json!({"TableName": "pets", "Item": item}))
+            .await;
+    }
+    let table = &server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await["Table"];
+    assert_eq!(
+        table["BillingModeSummary"],
+        json!({"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.25})
+    );
+    assert_eq!(table["ItemCount"], 2);
+    // Each: "id" + one letter + "legs" + a number of one digit (2).
+    assert_eq!(table["TableSizeBytes"], 2 * (2 + 1 + 4 + 2));
+}
+
+#[tokio::test]
+async fn tables_are_listed_in_pages_by_name() {
+    let server = Server::new();
+    for name in ["ccc", "aaa", "bbb"] {
+        server.create_table(name, &[("id", "S")]).await;
+    }
+    for (request, expected) in [
+        (json!({}), json!({"TableNames": ["aaa", "bbb", "ccc"]})),
+        (
+            json!({"Limit": 2}),
+            json!({"TableNames": ["aaa", "bbb"], "LastEvaluatedTableName": "bbb"}),
+        ),
+        (
+            json!({"Limit": 2, "ExclusiveStartTableName": "bbb"}),
+            json!({"TableNames": ["ccc"]}),
+        ),
+        (
+            json!({"ExclusiveStartTableName": "bb0"}),
+            json!({"TableNames": ["bbb", "ccc"]}),
+        ),
+    ] {
+        server.check("ListTables", request, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_table_leaves_nothing_to_a_new_one_of_its_name() {
+    let store = Arc::new(Memory::new());
+    let server = Server::over(store.clone());
+    let item = json!({"TableName": "pets", "Item": {"id": {"S": "a"}}});
+    let key = json!({"TableName": "pets", "Key": {"id": {"S": "a"}}});
+    server.create_table("pets", &[("id", "S")]).await;
+    server.ok("PutItem", item.clone()).await;
+    server.ok("DeleteTable", json!({"TableName": "pets"})).await;
+    let everything = store::Range {
+        start: Vec::new(),
+        end: None,
+    };
+    let left = store
+        .scan(
+            &everything,
+            store::Direction::Forward,
+            store::PageLimit::rows(9),
+        )
+        .await
+        .unwrap();
+    assert_eq!(left.rows, [], "nothing is left on the disk");
+    let message = "Requested resource not found";
+    server
+        .refuses("PutItem", item, "ResourceNotFoundException", message)
+        .await;
+    server.create_table("pets", &[("id", "S")]).await;
+    server.check("GetItem", key, json!({})).await;
+}
+
+#[tokio::test]
+async fn a_protected_table_is_not_deleted() {
+    let server = Server::new();
+    let create = json!({
+        "TableName": "pets",
+        "BillingMode": "PAY_PER_REQUEST",
+        "DeletionProtectionEnabled": true,
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    });
+    server.ok("CreateTable", create).await;
+    let message = "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.";
+    server
+        .refuses(
+            "DeleteTable",
+            json!({"TableName": "pets"}),
+            "ValidationException",
+            message,
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn tables_and_items_outlive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let item = json!({"id": {"S": "a"}, "n": {"N": "0.10"}});
+    for turn in 0..2 {
+        let store: Arc<dyn Store> = Arc::new(store_embedded::Sqlite::open(folder.path()).unwrap());
+        let server = Server::over(store);
+        if turn == 0 {
+            server.create_table("pets", &[("id", "S")]).await;
+            server
+                .ok("PutItem", json!({"TableName": "pets", "Item": item}))
+                .await;
+        }
+        let expected = json!({"Item": {"id": {"S": "a"}, "n": {"N": "0.1"}}});
+        let key = json!({"TableName": "pets", "Key": {"id": {"S": "a"}}});
+        server.check("GetItem", key, expected).await;
+    }
+}
