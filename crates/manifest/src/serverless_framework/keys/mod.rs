@@ -1,3 +1,247 @@
-//! Keys.
-use super::*;
-pub(super) fn check(_root: &mut Node, _problems: &mut Vec<Problem>) {}
+//! Every key of the tool's schema: whether it is carried out, does nothing here, or is refused.
+//!
+//! Lives here: the kinds of rows, and checking a manifest against them.
+//! Does not live here: the rows themselves (`service_rows`, `provider_rows`, `function_rows`, `event_rows`).
+//!
+//! Contract: the JSON schema of the Serverless Framework 3.40, which `configValidationMode` is about.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use cloudformation::node::{Kind, Node};
+use model::problem::{Place, Problem, Severity};
+
+use super::{script, severity_of_schema, suggestion};
+
+mod event_rows;
+mod function_rows;
+mod provider_rows;
+mod service_rows;
+mod shapes;
+#[cfg(test)]
+mod tests;
+
+pub use shapes::Shape;
+
+/// A key that manifests may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The way to it; `*` is any key, `[]` each item of a list.
+    pub path: &'static str,
+    /// What its value looks like.
+    pub shape: Shape,
+    /// What becomes of it.
+    pub status: Status,
+}
+
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is carried out: the template is what the tool would write.
+    Done,
+    /// Without effect here, for this reason.
+    NoEffect(&'static str),
+    /// Not implemented yet: this is what is missing.
+    Refused(&'static str),
+}
+
+/// All keys, for checks and documents.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    [
+        service_rows::ROWS,
+        provider_rows::ROWS,
+        function_rows::ROWS,
+        event_rows::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Makes values what the schema says they are (`'10'` becomes a number where a number is due, as the tool does),
+/// and names what nobody knows, what is refused, and what has the wrong type.
+pub(super) fn check(root: &mut Node, problems: &mut Vec<Problem>) {
+    let mut checker = Checker {
+        severity: severity_of_schema(root),
+        index: &INDEX,
+        problems,
+    };
+    checker.walk(root, String::new());
+}
+
+const fn done(path: &'static str, shape: Shape) -> Key {
+    Key {
+        path,
+        shape,
+        status: Status::Done,
+    }
+}
+
+const fn no_effect(path: &'static str, shape: Shape, reason: &'static str) -> Key {
+    Key {
+        path,
+        shape,
+        status: Status::NoEffect(reason),
+    }
+}
+
+const fn refused(path: &'static str, shape: Shape, missing: &'static str) -> Key {
+    Key {
+        path,
+        shape,
+        status: Status::Refused(missing),
+    }
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
+
+struct Index {
+    rows: BTreeMap<&'static str, &'static Key>,
+    /// What may stand below each path that is known in full.
+    children: BTreeMap<&'static str, Vec<&'static str>>,
+}
+
+impl Index {
+    fn new() -> Self {
+        let mut rows = BTreeMap::new();
+        let mut children: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
+        for key in all() {
+            rows.insert(key.path, key);
+            let (parent, child) = match key.path.strip_suffix("[]") {
+                Some(list) => (list, "[]"),
+                None => key.path.rsplit_once('.').unwrap_or(("", key.path)),
+            };
+            children.entry(parent).or_default().push(child);
+        }
+        Self { rows, children }
+    }
+}
+
+struct Checker<'a> {
+    /// None: the manifest asks not to hear of it.
+    severity: Option<Severity>,
+    index: &'a Index,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn walk(&mut self, node: &mut Node, path: String) {
+        if let Some(key) = self.index.rows.get(path.as_str()).copied() {
+            self.check_value(node, key);
+        }
+        let Some(children) = self.index.children.get(path.as_str()) else {
+            return;
+        };
+        if shapes::is_function(node) {
+            return;
+        }
+        match &mut node.kind {
+            Kind::Mapping(mapping) => {
+                let keys: Vec<(String, Place)> = mapping
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.key_place.clone()))
+                    .collect();
+                for (key, place) in keys {
+                    let known = [key.as_str(), "*"]
+                        .into_iter()
+                        .find(|known| children.contains(known));
+                    match (known, mapping.get_mut(&key)) {
+                        (Some(known), Some(value)) => {
+                            self.refuse(value, &joined(&path, known), &key, &place);
+                            self.walk(value, joined(&path, known));
+                        }
+                        (None, Some(_)) => self.unknown(&key, &place, &path, children),
+                        (_, None) => {}
+                    }
+                }
+            }
+            Kind::Sequence(items) if children.contains(&"[]") => {
+                for item in items {
+                    self.walk(item, format!("{path}[]"));
+                }
+            }
+            Kind::Null
+            | Kind::Bool(_)
+            | Kind::Number { .. }
+            | Kind::String(_)
+            | Kind::Sequence(_) => {}
+        }
+    }
+
+    fn check_value(&mut self, node: &mut Node, key: &Key) {
+        let Err(expected) = shapes::coerce(node, key.shape) else {
+            return;
+        };
+        if let Some(severity) = self.severity {
+            let problem = Problem::warning(
+                "manifest::wrong-type",
+                format!("`{}` is {}", key.path, node.kind_name()),
+            )
+            .at(&node.place)
+            .because("the Serverless Framework warns of it, and hands it on as it is")
+            .help(format!("it should be {expected}"));
+            self.problems.push(Problem {
+                severity,
+                ..problem
+            });
+        }
+    }
+
+    fn refuse(&mut self, value: &Node, path: &str, key: &str, place: &Place) {
+        let Some(Status::Refused(missing)) = self.index.rows.get(path).map(|key| key.status) else {
+            return;
+        };
+        if !script::is_true(value) {
+            return;
+        }
+        let is_event = path
+            .strip_prefix(event_rows::PREFIX)
+            .is_some_and(|event| !event.contains('.'));
+        let problem = if is_event {
+            Problem::error(
+                "manifest::event-not-implemented",
+                format!("events of the type `{key}` are not implemented yet"),
+            )
+            .help("the function itself is deployed, and its other events reach it")
+        } else {
+            Problem::error(
+                "manifest::key-not-implemented",
+                format!("`{}` is not implemented yet", path.replace(".*", "")),
+            )
+            .help("the rest of the project runs without it")
+        };
+        self.problems.push(problem.at(place).because(missing));
+    }
+
+    fn unknown(&mut self, key: &str, place: &Place, path: &str, children: &[&str]) {
+        let Some(severity) = self.severity else {
+            return;
+        };
+        let section = if path.is_empty() {
+            "the manifest".to_owned()
+        } else {
+            format!("`{path}`")
+        };
+        let mut problem = Problem::warning(
+            "manifest::unknown-key",
+            format!("{section} has no key `{key}`"),
+        )
+        .at(place)
+        .because("the Serverless Framework warns of it, and does nothing with it");
+        problem = match suggestion::nearest(key, children) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("remove it, or name the plugin that knows it"),
+        };
+        self.problems.push(Problem {
+            severity,
+            ..problem
+        });
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}

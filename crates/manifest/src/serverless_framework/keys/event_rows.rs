@@ -1,0 +1,224 @@
+//! Keys of events.
+//!
+//! Lives here: one row for each type of event, and for each option of the types that are carried out.
+//! Does not live here: what rows mean (`keys`).
+
+use super::{Key, Shape, done, no_effect, refused};
+
+/// The way to the type of an event.
+pub(super) const PREFIX: &str = "functions.*.events[].";
+
+pub(super) const ROWS: &[Key] = &[
+    refused(
+        "functions.*.events[].schedule",
+        Shape::Any,
+        "nothing calls the function at that time",
+    ),
+    refused(
+        "functions.*.events[].sqs",
+        Shape::Any,
+        "nothing reads the queue",
+    ),
+    refused(
+        "functions.*.events[].sns",
+        Shape::Any,
+        "nothing is subscribed to the topic",
+    ),
+    refused(
+        "functions.*.events[].s3",
+        Shape::Any,
+        "nothing watches the bucket",
+    ),
+    refused(
+        "functions.*.events[].stream",
+        Shape::Any,
+        "nothing reads the stream",
+    ),
+    refused(
+        "functions.*.events[].websocket",
+        Shape::Any,
+        "WebSocket APIs are missing",
+    ),
+    refused(
+        "functions.*.events[].alb",
+        Shape::Any,
+        "load balancers are missing",
+    ),
+    refused(
+        "functions.*.events[].alexaSkill",
+        Shape::Any,
+        "Alexa is missing",
+    ),
+    refused(
+        "functions.*.events[].alexaSmartHome",
+        Shape::Any,
+        "Alexa is missing",
+    ),
+    refused(
+        "functions.*.events[].eventBridge",
+        Shape::Any,
+        "no bus calls the function",
+    ),
+    refused(
+        "functions.*.events[].cloudwatchEvent",
+        Shape::Any,
+        "no bus calls the function",
+    ),
+    refused(
+        "functions.*.events[].cloudwatchLog",
+        Shape::Any,
+        "nothing watches the log group",
+    ),
+    refused(
+        "functions.*.events[].cognitoUserPool",
+        Shape::Any,
+        "no user pool calls the function",
+    ),
+    refused("functions.*.events[].iot", Shape::Any, "IoT is missing"),
+    refused(
+        "functions.*.events[].iotFleetProvisioning",
+        Shape::Any,
+        "IoT is missing",
+    ),
+    refused(
+        "functions.*.events[].kafka",
+        Shape::Any,
+        "nothing reads the topic",
+    ),
+    refused(
+        "functions.*.events[].msk",
+        Shape::Any,
+        "nothing reads the topic",
+    ),
+    refused(
+        "functions.*.events[].activemq",
+        Shape::Any,
+        "nothing reads the queue",
+    ),
+    refused(
+        "functions.*.events[].rabbitmq",
+        Shape::Any,
+        "nothing reads the queue",
+    ),
+    refused(
+        "functions.*.events[].cloudFront",
+        Shape::Any,
+        "CloudFront is missing",
+    ),
+    done("functions.*.events[].http", Shape::Any),
+    done("functions.*.events[].http.path", Shape::Text),
+    done("functions.*.events[].http.method", Shape::Text),
+    done("functions.*.events[].http.operationId", Shape::Text),
+    done("functions.*.events[].http.private", Shape::Flag),
+    done("functions.*.events[].http.integration", Shape::Text),
+    done("functions.*.events[].http.async", Shape::Flag),
+    done("functions.*.events[].http.connectionId", Shape::Text),
+    done("functions.*.events[].http.connectionType", Shape::Text),
+    done("functions.*.events[].http.cors", Shape::Any),
+    done(
+        "functions.*.events[].http.cors.allowCredentials",
+        Shape::Flag,
+    ),
+    done("functions.*.events[].http.cors.cacheControl", Shape::Text),
+    done("functions.*.events[].http.cors.headers", Shape::List),
+    done("functions.*.events[].http.cors.maxAge", Shape::Number),
+    done("functions.*.events[].http.cors.methods", Shape::List),
+    done("functions.*.events[].http.cors.origin", Shape::Text),
+    done("functions.*.events[].http.cors.origins", Shape::List),
+    done("functions.*.events[].http.authorizer", Shape::Any),
+    done("functions.*.events[].http.authorizer.arn", Shape::Text),
+    done(
+        "functions.*.events[].http.authorizer.authorizerId",
+        Shape::Text,
+    ),
+    done("functions.*.events[].http.authorizer.claims", Shape::List),
+    done(
+        "functions.*.events[].http.authorizer.identitySource",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].http.authorizer.identityValidationExpression",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].http.authorizer.managedExternally",
+        Shape::Flag,
+    ),
+    done("functions.*.events[].http.authorizer.name", Shape::Text),
+    done(
+        "functions.*.events[].http.authorizer.resultTtlInSeconds",
+        Shape::Number,
+    ),
+    done("functions.*.events[].http.authorizer.scopes", Shape::List),
+    done("functions.*.events[].http.authorizer.type", Shape::Text),
+    done("functions.*.events[].http.request", Shape::Mapping),
+    done("functions.*.events[].http.request.uri", Shape::Text),
+    done("functions.*.events[].http.request.schemas", Shape::Any),
+    done(
+        "functions.*.events[].http.request.parameters",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].http.request.parameters.querystrings",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].http.request.parameters.headers",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].http.request.parameters.paths",
+        Shape::Mapping,
+    ),
+    no_effect(
+        "functions.*.events[].http.request.template",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.request.passThrough",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.request.contentHandling",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.request.method",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.response",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    refused(
+        "functions.*.events[].http.caching",
+        Shape::Any,
+        "of the plugin serverless-api-gateway-caching: replies are not cached",
+    ),
+    refused(
+        "functions.*.events[].http.throttling",
+        Shape::Any,
+        "of the plugin serverless-api-gateway-throttling: requests are not throttled",
+    ),
+    no_effect(
+        "functions.*.events[].http.documentation",
+        Shape::Any,
+        "of plugins that write documents",
+    ),
+    done("functions.*.events[].httpApi", Shape::Any),
+    done("functions.*.events[].httpApi.path", Shape::Text),
+    done("functions.*.events[].httpApi.method", Shape::Text),
+    done("functions.*.events[].httpApi.authorizer", Shape::Any),
+    done("functions.*.events[].httpApi.authorizer.id", Shape::Text),
+    done("functions.*.events[].httpApi.authorizer.name", Shape::Text),
+    done(
+        "functions.*.events[].httpApi.authorizer.scopes",
+        Shape::List,
+    ),
+    done("functions.*.events[].httpApi.authorizer.type", Shape::Text),
+];
