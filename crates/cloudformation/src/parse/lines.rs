@@ -18,6 +18,7 @@ const MEASURED_LINE_CHARS_MAX: u32 = 1_000;
 pub(super) struct Lines<'a> {
     file: Arc<str>,
     lines: Vec<Line<'a>>,
+    ends_with_line_end: bool,
     /// How far each line was indented before it was scanned (see `indentation`), by its number.
     indented: BTreeMap<u32, usize>,
 }
@@ -37,8 +38,16 @@ impl<'a> Lines<'a> {
         Self {
             file: file.into(),
             lines: text.lines().map(line).collect(),
+            ends_with_line_end: text.ends_with('\n'),
             indented,
         }
+    }
+
+    /// The last line of the file, without its indentation, if this span reaches it and it has no line end.
+    pub(super) fn last_line_without_end(&self, span: Span) -> Option<&'a str> {
+        let reaches_end = self.lines.len() <= span.end.line();
+        let last = self.lines.last()?;
+        (reaches_end && !self.ends_with_line_end).then(|| last.text.trim_start())
     }
 
     /// Where a quoted text begins. The scanner's span reaches over what follows the closing quote.

@@ -219,6 +219,18 @@ fn indentation_means_nothing_between_brackets_and_quotes() {
 }
 
 #[test]
+fn a_block_text_has_the_line_ends_of_its_file() {
+    check("a: |\n  x", json!({"a": "x"}));
+    check("a: |\n  x\n", json!({"a": "x\n"}));
+    check("a: |\n  x\n# no", json!({"a": "x\n"}));
+    check("a: |\n  x\n  ", json!({"a": "x\n"}));
+    check("a: >\n  x\n  y", json!({"a": "x y"}));
+    check("a: |+\n  x\n\n", json!({"a": "x\n\n"}));
+    let js = yaml("t.yml", "a: |\n  x", Dialect::ServerlessFramework);
+    assert_eq!(js.node.unwrap().to_json(), json!({"a": "x\n"}));
+}
+
+#[test]
 fn an_empty_file_is_null() {
     for text in ["", "# only a comment", "---\n", "\u{feff}"] {
         let parsed = cloudformation(text);

@@ -162,6 +162,7 @@ impl<'a> Builder<'a> {
         tag: Option<&Tag>,
         span: Span,
     ) -> Option<()> {
+        let text = self.without_added_line_end(text, style, span);
         let place = match style {
             ScalarStyle::SingleQuoted => self.lines.place_of_quoted(span, '\''),
             ScalarStyle::DoubleQuoted => self.lines.place_of_quoted(span, '"'),
@@ -201,6 +202,21 @@ impl<'a> Builder<'a> {
         size.height += wrap_height(&meaning);
         self.remember(anchor, &node, size)?;
         self.place_value(node, size)
+    }
+
+    /// The scanner ends a block text at the end of the file with a line end that is not there. `js-yaml` does so, too;
+    /// `PyYAML` does not.
+    fn without_added_line_end<'t>(&self, text: &'t str, style: ScalarStyle, span: Span) -> &'t str {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !is_block || self.dialect != Dialect::CloudFormation {
+            return text;
+        }
+        let shorter = text.strip_suffix('\n').unwrap_or(text);
+        match self.lines.last_line_without_end(span) {
+            // A blank line or a comment at the end is not part of the text, which then ends with a line of its own.
+            Some(last) if !last.is_empty() && shorter.ends_with(last) => shorter,
+            Some(_) | None => text,
+        }
     }
 
     fn open(
