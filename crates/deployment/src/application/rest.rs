@@ -19,6 +19,7 @@ use super::integration::{Integration, Refusal};
 use super::refusals::{not_served, refused_function};
 use super::view::{Resource, View, list_of, texts_of};
 use super::{mock, openapi};
+use crate::records::asks_for_nothing;
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
 const RESOURCES_MAX: usize = 300;
@@ -38,7 +39,8 @@ pub(super) fn apis(
     let mut apis = Vec::new();
     for resource in view.of_type("AWS::ApiGateway::RestApi") {
         let definition = resource.properties.get("Body");
-        let guard = if resource.properties.contains_key("Policy") {
+        let policy = resource.properties.get("Policy");
+        let guard = if policy.is_some_and(|policy| !asks_for_nothing(policy)) {
             Some("a resource policy")
         } else {
             definition.and_then(openapi::guard_of_api)
@@ -319,10 +321,15 @@ fn defined_methods(
             let [paths, path, key] = &operation.key_path;
             let place = api.place_of(&["Body", paths, path, key]);
             let name = format!("{} {}", operation.http_method, operation.path);
+            // API Gateway makes one resource of a path with and one without a slash at its end.
+            let path = match operation.path.trim_end_matches('/') {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            };
             RestMethod {
                 integration: settle(&name, resolved, &place, problems),
-                resource_id: resource_id_of(api.physical_id, &operation.path),
-                path: operation.path,
+                resource_id: resource_id_of(api.physical_id, &path),
+                path,
                 http_method: operation.http_method,
                 place: Some(place),
             }

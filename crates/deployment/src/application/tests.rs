@@ -364,11 +364,20 @@ fn what_guards_a_method_keeps_it_shut() {
     check(
         &[
             hello(json!({})),
-            rest_api(json!({"Policy": {}})),
+            rest_api(json!({"Policy": {"Statement": []}})),
             deployment(),
             method("root", "GET", json!({})),
         ],
         "Error: API `Api` is not served: a resource policy guards it, which cannot be enforced yet",
+    );
+    check(
+        &[
+            hello(json!({})),
+            rest_api(json!({"Policy": ""})),
+            deployment(),
+            method("root", "GET", json!({})),
+        ],
+        "api1234567/dev GET / -> hello 29000",
     );
 }
 
@@ -493,7 +502,7 @@ fn a_definition_gives_methods_and_media_types() {
                         "responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'*'"}}}}},
             },
             "/{proxy+}": {"x-amazon-apigateway-any-method": {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": URI_OF_HELLO}}},
-            "/none": {"get": {}},
+            "/none/": {"get": {}},
         },
     });
     let outcome = assemble(&[

@@ -86,9 +86,21 @@ fn check_property(
 ) {
     match property.fate {
         Fate::CarriedOut => check_shape(property.shape, value, path, problems),
+        Fate::NothingToDo(_) | Fate::Missing(_) | Fate::Refused(_) if asks_for_nothing(value) => {}
         Fate::NothingToDo(_) | Fate::Missing(_) | Fate::Refused(_) => {
             report(property.fate, property.name, path, problems);
         }
+    }
+}
+
+/// Whether a value says what its absence says too: the Serverless Framework writes `Policy: ''` into every REST API.
+pub(crate) fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
