@@ -213,7 +213,8 @@ impl<'a> Builder<'a> {
         }
         let shorter = text.strip_suffix('\n').unwrap_or(text);
         match self.lines.last_line_without_end(span) {
-            // A blank line or a comment at the end is not part of the text, which then ends with a line of its own.
+            Some("") if shorter.ends_with('\n') => shorter,
+            // A comment at the end is not part of the text, which then ends with a line of its own.
             Some(last) if !last.is_empty() && shorter.ends_with(last) => shorter,
             Some(_) | None => text,
         }
