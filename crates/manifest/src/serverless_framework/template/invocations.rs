@@ -121,7 +121,7 @@ fn write_invoke_config(service: &Service<'_>, function: Function<'_>, draft: &mu
                         allow_destination(service, target, draft);
                     }
                 }
-                Err(problem) => draft.problems.push(problem),
+                Err(problem) => draft.problems.push(*problem),
             }
         }
     }
@@ -142,7 +142,7 @@ fn write_invoke_config(service: &Service<'_>, function: Function<'_>, draft: &mu
     draft.add(&id, resource);
 }
 
-fn destination(service: &Service<'_>, target: &Node) -> Result<Node, Problem> {
+fn destination(service: &Service<'_>, target: &Node) -> Result<Node, Box<Problem>> {
     if let Some(arn) = target.get("arn") {
         return Ok(arn.clone());
     }
@@ -151,12 +151,14 @@ fn destination(service: &Service<'_>, target: &Node) -> Result<Node, Problem> {
         return Ok(target.clone());
     }
     let function = service.function(text).ok_or_else(|| {
-        Problem::error(
-            "manifest::unknown-function",
-            format!("no function is called `{text}`"),
+        Box::new(
+            Problem::error(
+                "manifest::unknown-function",
+                format!("no function is called `{text}`"),
+            )
+            .at(&target.place)
+            .help("name a function of this manifest, or an ARN"),
         )
-        .at(&target.place)
-        .help("name a function of this manifest, or an ARN")
     })?;
     Ok(function.target(&target.place))
 }

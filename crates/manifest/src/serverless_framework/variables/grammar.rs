@@ -143,6 +143,17 @@ enum End {
     Foreign,
 }
 
+/// What an address stands behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// `name(…)`, with a colon to come if there is an address.
+    Params,
+    /// `name:`
+    Name,
+    /// The same, where a second colon makes the whole foreign.
+    FirstName,
+}
+
 struct Parser<'a> {
     text: &'a str,
     position: usize,
@@ -248,12 +259,9 @@ impl Parser<'_> {
         let start = self.position;
         if self.peek().is_some_and(|byte| byte.is_ascii_lowercase()) {
             self.skip_name();
-            match self.peek() {
-                Some(b':' | b'(') => {
-                    let kind = self.slice(start, self.position).to_owned();
-                    return self.sources(kind, scope, base, found);
-                }
-                Some(_) | None => {}
+            if let Some(b':' | b'(') = self.peek() {
+                let kind = self.slice(start, self.position).to_owned();
+                return self.sources(kind, scope, base, found);
             }
         }
         match (self.peek(), scope) {
@@ -291,8 +299,12 @@ impl Parser<'_> {
                 Some(b'(') => Some(self.params()?),
                 Some(_) | None => None,
             };
-            let may_be_foreign = params.is_none() && scope == Scope::Outside && sources.is_empty();
-            let (address, end) = self.address(params.is_some(), may_be_foreign)?;
+            let behind = match (&params, scope) {
+                (Some(_), _) => Behind::Params,
+                (None, Scope::Outside) if sources.is_empty() => Behind::FirstName,
+                (None, Scope::Outside | Scope::Inside) => Behind::Name,
+            };
+            let (address, end) = self.address(behind)?;
             sources.push(Source::Call {
                 kind,
                 params: params.unwrap_or_default(),
@@ -343,7 +355,7 @@ impl Parser<'_> {
                             params.push(Text::Value(literal(&word).unwrap_or(Value::String(word))));
                         }
                         Text::Value(Value::Null) => {}
-                        other => params.push(other),
+                        text @ (Text::Value(_) | Text::Template(_)) => params.push(text),
                     }
                     if closing == b')' {
                         return Ok(params);
@@ -353,12 +365,8 @@ impl Parser<'_> {
         }
     }
 
-    fn address(
-        &mut self,
-        has_params: bool,
-        may_be_foreign: bool,
-    ) -> Result<(Option<Text>, End), GrammarError> {
-        if has_params {
+    fn address(&mut self, behind: Behind) -> Result<(Option<Text>, End), GrammarError> {
+        if behind == Behind::Params {
             self.skip_spaces();
             match self.next().ok_or(GrammarError::Unterminated)? {
                 b':' => {}
@@ -379,7 +387,7 @@ impl Parser<'_> {
                 self.position += 1;
                 (None, closing)
             }
-            b':' if may_be_foreign => return Ok((None, End::Foreign)),
+            b':' if behind == Behind::FirstName => return Ok((None, End::Foreign)),
             b':' => return Err(wrong),
             b'"' | b'\'' => {
                 let text = Text::Value(self.quoted()?);

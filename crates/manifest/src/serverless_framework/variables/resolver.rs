@@ -93,8 +93,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn run(mut self) -> Resolved {
         let path = |steps: &[&str]| -> Path { steps.iter().map(ToString::to_string).collect() };
         // The stage and `useDotenv` say which `.env` file there is, so they are resolved without one.
-        for steps in [["provider", "stage"].as_slice(), &["useDotenv"]] {
-            self.settle_all_at(&path(&steps[..1]));
+        for steps in [&["provider"][..], &["provider", "stage"], &["useDotenv"]] {
             self.settle_all_at(&path(steps));
         }
         self.read_dotenv();

@@ -300,7 +300,7 @@ impl Resolver<'_> {
     /// Reads `.env.STAGE`, or else `.env`, if the manifest says so. What the user's environment has wins.
     pub(super) fn read_dotenv(&mut self) {
         let wants = self.peek(&["useDotenv".to_owned()]);
-        if !script::truthy(wants).is_some_and(|node| node.as_bool() != Some(false)) {
+        if script::truthy(wants).is_none() {
             return;
         }
         let Ok(stage) = self.stage() else { return };

@@ -115,44 +115,10 @@ fn combine(older: &mut Preflight, newer: Preflight) {
 
 fn method(service: &Service<'_>, preflight: &Preflight, paths: &Paths) -> Object {
     let place = &preflight.place;
-    let mut origins = preflight.origins.clone();
-    if let Some(origin) = preflight
-        .origin
-        .as_ref()
-        .filter(|origin| origin.contains(','))
-    {
-        origins = origin
-            .split(',')
-            .map(|part| part.trim().to_owned())
-            .collect();
-    }
-    let origin = origins.first().or(preflight.origin.as_ref()).cloned();
-    let methods = preflight.methods.join(",");
-    let methods = if preflight.methods.iter().any(|method| method == "ANY") {
-        methods.replacen("ANY", METHODS_OF_ANY, 1)
-    } else {
-        methods
-    };
-    let mut headers = vec![
-        ("Access-Control-Allow-Origin", origin.unwrap_or_default()),
-        ("Access-Control-Allow-Headers", preflight.headers.join(",")),
-        ("Access-Control-Allow-Methods", methods),
-    ];
-    if preflight.allows_credentials {
-        headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
-    }
-    let age = preflight
-        .max_age
-        .clone()
-        .map(|age| ("Access-Control-Max-Age", age));
-    let cache = preflight
-        .cache_control
-        .clone()
-        .map(|value| ("Cache-Control", value));
-    headers.extend(age.into_iter().chain(cache));
+    let origins = origins(preflight);
     let mut declared = Object::new(place);
     let mut values = Object::new(place);
-    for (name, value) in headers {
+    for (name, value) in headers(preflight, &origins) {
         let parameter = format!("method.response.header.{name}");
         declared.set(&parameter, true);
         values.set(&parameter, format!("'{value}'"));
@@ -162,13 +128,11 @@ fn method(service: &Service<'_>, preflight: &Preflight, paths: &Paths) -> Object
     } else {
         origin_template(&origins)
     };
+    let templates = Object::new(place).with("application/json", template);
     let reply = Object::new(place)
         .with("StatusCode", "200")
         .with("ResponseParameters", values)
-        .with(
-            "ResponseTemplates",
-            Object::new(place).with("application/json", template),
-        );
+        .with("ResponseTemplates", templates);
     let integration = Object::new(place)
         .with("Type", "MOCK")
         .with(
@@ -190,6 +154,40 @@ fn method(service: &Service<'_>, preflight: &Preflight, paths: &Paths) -> Object
         .with("ResourceId", paths.id(&preflight.path))
         .with("RestApiId", service.rest_api_id(place));
     build::resource("AWS::ApiGateway::Method", properties)
+}
+
+/// Several origins: as a list, or as one text with commas.
+fn origins(preflight: &Preflight) -> Vec<String> {
+    match &preflight.origin {
+        Some(origin) if origin.contains(',') => origin
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect(),
+        Some(_) | None => preflight.origins.clone(),
+    }
+}
+
+fn headers(preflight: &Preflight, origins: &[String]) -> Vec<(&'static str, String)> {
+    let origin = origins.first().or(preflight.origin.as_ref()).cloned();
+    let methods = preflight.methods.join(",");
+    let methods = if preflight.methods.iter().any(|method| method == "ANY") {
+        methods.replacen("ANY", METHODS_OF_ANY, 1)
+    } else {
+        methods
+    };
+    let mut headers = vec![
+        ("Access-Control-Allow-Origin", origin.unwrap_or_default()),
+        ("Access-Control-Allow-Headers", preflight.headers.join(",")),
+        ("Access-Control-Allow-Methods", methods),
+    ];
+    if preflight.allows_credentials {
+        headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
+    }
+    let age = preflight.max_age.clone();
+    let cache = preflight.cache_control.clone();
+    headers.extend(age.map(|age| ("Access-Control-Max-Age", age)));
+    headers.extend(cache.map(|value| ("Cache-Control", value)));
+    headers
 }
 
 /// A template that names the origin of the request, if it is one of these; `*` stands for any letters.
