@@ -1,4 +1,12 @@
-//! Functions as a service: the Lambda API, and the resource providers of its types.
+//! Functions as a service: Lambda's API.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: the operations of the API, in the provider's shapes and words.
+//! Does not live here: running functions (behind `Invoke`), asynchronous invocation (`event-delivery`), the records of
+//! deployed functions (`deployment`).
+
+mod answers;
+mod function_name;
+mod operations;
+mod service;
+
+pub use service::Service;

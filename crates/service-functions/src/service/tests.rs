@@ -1,0 +1,315 @@
+//! Requests and answers of Lambda's API, over a function that says what it was given.
+
+use std::sync::Mutex;
+
+use http::Method;
+use interfaces::invoke::{FunctionError, FunctionErrorKind, Timings};
+use model::ids::{AccountId, Region, RevisionId};
+use model::principal::Principal;
+
+use super::*;
+
+/// Answers by the function's name; keeps what it was asked.
+#[derive(Default)]
+struct Fake {
+    asked: Mutex<Vec<Invocation>>,
+}
+
+impl Invoke for Fake {
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Reply, NotRun>> {
+        let function = invocation.function.clone();
+        let outcome = match function.as_str() {
+            "echo" => Ok(Outcome::Returned(invocation.payload.clone())),
+            "throws" => Ok(Outcome::Failed(FunctionError {
+                kind: FunctionErrorKind::Raised,
+                payload: Bytes::from_static(br#"{"errorType":"E"}"#),
+            })),
+            "busy" => Err(NotRun::Throttled {
+                function,
+                limit: ThrottleLimit::ReservedConcurrency,
+            }),
+            "sick" => Err(NotRun::StartFailed {
+                function,
+                reason: "no memory".to_owned(),
+            }),
+            _ => Err(NotRun::UnknownFunction { function }),
+        };
+        self.asked.lock().unwrap().push(invocation);
+        Box::pin(async move {
+            outcome.map(|outcome| Reply {
+                outcome,
+                timings: Timings::default(),
+                log_tail: Bytes::from_static(b"START"),
+                executed_version: "$LATEST".to_owned(),
+            })
+        })
+    }
+}
+
+fn call(method: Method, path: &str, headers: &[(&'static str, &str)], body: &str) -> ServiceCall {
+    let headers = headers.iter().map(|(name, value)| {
+        (
+            http::HeaderName::from_static(name),
+            http::HeaderValue::from_str(value).unwrap(),
+        )
+    });
+    ServiceCall {
+        request_id: RequestId::new("01234567-89ab-4def-8123-456789abcdef"),
+        caller: Principal::Root {
+            account: AccountId::development(),
+        },
+        account: AccountId::development(),
+        region: Region::new("us-east-1"),
+        method,
+        path_and_query: path.to_owned(),
+        headers: headers.collect(),
+        body: Bytes::from(body.to_owned()),
+    }
+}
+
+async fn answer(call: ServiceCall) -> (u16, String, String) {
+    let service = Service::new(Arc::new(Fake::default()));
+    let answer = service.execute(call).await;
+    let names = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "content-type");
+    let headers: Vec<String> = names
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    (
+        answer.status,
+        headers.join(", "),
+        String::from_utf8(answer.body.to_vec()).unwrap(),
+    )
+}
+
+async fn check(
+    path: &str,
+    headers: &[(&'static str, &str)],
+    body: &str,
+    expected: (u16, &str, &str),
+) {
+    let path = format!("/2015-03-31/functions/{path}");
+    let (status, head, text) = answer(call(Method::POST, &path, headers, body)).await;
+    assert_eq!((status, head.as_str(), text.as_str()), expected, "{path}");
+}
+
+#[tokio::test]
+async fn a_reply_is_passed_on_as_it_is() {
+    let head = "x-amz-executed-version: $LATEST";
+    check(
+        "echo/invocations",
+        &[],
+        r#"{"a": 1}"#,
+        (200, head, r#"{"a": 1}"#),
+    )
+    .await;
+    check("echo/invocations", &[], "", (200, head, "{}")).await;
+    check(
+        "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Aecho/invocations",
+        &[],
+        "1",
+        (200, head, "1"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_thrown_error_is_a_reply_with_a_header() {
+    let head = "x-amz-executed-version: $LATEST, x-amz-function-error: Unhandled";
+    check(
+        "throws/invocations",
+        &[],
+        "{}",
+        (200, head, r#"{"errorType":"E"}"#),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_log_comes_when_it_is_wanted() {
+    let head = "x-amz-executed-version: $LATEST, x-amz-log-result: U1RBUlQ=";
+    check(
+        "echo/invocations",
+        &[("x-amz-log-type", "Tail")],
+        "1",
+        (200, head, "1"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_function_is_named_by_its_arn() {
+    let body = r#"{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:nope:$LATEST"}"#;
+    check(
+        "nope/invocations",
+        &[],
+        "{}",
+        (404, "x-amzn-errortype: ResourceNotFoundException", body),
+    )
+    .await;
+    let body = r#"{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:nope:live"}"#;
+    check(
+        "nope/invocations?Qualifier=live",
+        &[],
+        "{}",
+        (404, "x-amzn-errortype: ResourceNotFoundException", body),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_throttled_function_says_why() {
+    let body = r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}"#;
+    check(
+        "busy/invocations",
+        &[],
+        "{}",
+        (429, "x-amzn-errortype: TooManyRequestsException", body),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_machines_fault_is_the_services() {
+    let body = r#"{"Type":"Service","Message":"no instance of function `sick` could be started: no memory"}"#;
+    check(
+        "sick/invocations",
+        &[],
+        "{}",
+        (500, "x-amzn-errortype: ServiceException", body),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_refused() {
+    let (status, head, text) = answer(call(
+        Method::POST,
+        "/2015-03-31/functions/echo/invocations",
+        &[],
+        "{not",
+    ))
+    .await;
+    assert_eq!(
+        (status, head.as_str()),
+        (400, "x-amzn-errortype: InvalidRequestContentException")
+    );
+    assert!(
+        text.contains(
+            "Could not parse request body into json: Could not parse payload into json: "
+        ),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn depth_is_no_reason_to_refuse() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    check(
+        "echo/invocations",
+        &[],
+        &deep,
+        (200, "x-amz-executed-version: $LATEST", &deep),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_largest_event_is_taken_and_a_larger_one_refused() {
+    let largest = format!("\"{}\"", "x".repeat(LAMBDA_SYNC_PAYLOAD_BYTES_MAX - 2));
+    check(
+        "echo/invocations",
+        &[],
+        &largest,
+        (200, "x-amz-executed-version: $LATEST", &largest),
+    )
+    .await;
+    let body = r#"{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}"#;
+    check(
+        "echo/invocations",
+        &[],
+        &format!("{largest} "),
+        (
+            413,
+            "x-amzn-errortype: RequestEntityTooLargeException",
+            body,
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn invocation_types_that_are_not_carried_out_are_refused() {
+    let (status, _, text) = answer(call(
+        Method::POST,
+        "/2015-03-31/functions/echo/invocations",
+        &[("x-amz-invocation-type", "Event")],
+        "{}",
+    ))
+    .await;
+    assert_eq!(status, 501);
+    assert!(text.contains("`Event`"), "{text}");
+    let body = r#"{"message":"1 validation error detected: Value 'Later' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]"}"#;
+    check(
+        "echo/invocations",
+        &[("x-amz-invocation-type", "Later")],
+        "{}",
+        (400, "x-amzn-errortype: ValidationException", body),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_dry_run_finds_functions_and_runs_none() {
+    let fake = Arc::new(Fake::default());
+    let service = Service::new(Arc::clone(&fake) as Arc<dyn Invoke>);
+    let dry = || {
+        call(
+            Method::POST,
+            "/2015-03-31/functions/echo/invocations",
+            &[("x-amz-invocation-type", "DryRun")],
+            "{}",
+        )
+    };
+    assert_eq!(service.execute(dry()).await.status, 404);
+    let application = Application::empty(RevisionId::new("r1"));
+    service.swap(&application);
+    service
+        .functions
+        .write()
+        .unwrap()
+        .insert(FunctionName::new("echo"));
+    assert_eq!(service.execute(dry()).await.status, 204);
+    assert!(fake.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn every_other_operation_is_refused_by_its_name() {
+    let (status, _, text) = answer(call(Method::GET, "/2015-03-31/functions/", &[], "")).await;
+    assert_eq!(status, 501);
+    assert!(text.contains("`ListFunctions`"), "{text}");
+    assert_eq!(answer(call(Method::GET, "/nowhere", &[], "")).await.0, 403);
+}
+
+#[tokio::test]
+async fn the_function_is_given_ids_and_context() {
+    let fake = Arc::new(Fake::default());
+    let service = Service::new(Arc::clone(&fake) as Arc<dyn Invoke>);
+    let headers = [("x-amz-client-context", "eyJhIjoxfQ==")];
+    service
+        .execute(call(
+            Method::POST,
+            "/2015-03-31/functions/echo/invocations",
+            &headers,
+            "{}",
+        ))
+        .await;
+    let asked = fake.asked.lock().unwrap();
+    assert_eq!(asked[0].client_context.as_deref(), Some(&br#"{"a":1}"#[..]));
+    assert_eq!(
+        asked[0].trace_id,
+        "Root=1-01234567-89ab4def8123456789abcdef;Sampled=0"
+    );
+}
