@@ -7,7 +7,7 @@
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway V2".
 
 use super::table::{
-    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 
 /// The types of HTTP APIs that are only records here.
@@ -44,7 +44,7 @@ const API: &[Property] = &[
     idle("ApiKeySelectionExpression", WEBSOCKETS_ONLY),
     missing("BasePath", "the base path of a definition is not read"),
     carried("Body", Shape::Any),
-    refused(
+    missing(
         "BodyS3Location",
         "Amazon S3 is not served yet: put the definition into `Body`",
     ),
@@ -71,7 +71,7 @@ const API: &[Property] = &[
             ("HTTP", Fate::CarriedOut),
             (
                 "WEBSOCKET",
-                Fate::Refused("WebSocket APIs are not built yet"),
+                Fate::Missing("WebSocket APIs are not built yet"),
             ),
         ]),
     )

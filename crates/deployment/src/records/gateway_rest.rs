@@ -7,7 +7,7 @@
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway".
 
 use super::table::{
-    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 
 /// The types of REST APIs that are only records here.
@@ -54,11 +54,11 @@ const REST_API: &[Property] = &[
     missing("ApiKeySourceType", "API keys are not built yet"),
     carried("BinaryMediaTypes", Shape::List(&Shape::Text)),
     carried("Body", Shape::Any),
-    refused(
+    missing(
         "BodyS3Location",
         "Amazon S3 is not served yet: put the definition into `Body`",
     ),
-    refused("CloneFrom", "there is no other API to clone"),
+    missing("CloneFrom", "there is no other API to clone"),
     idle("Description", FOR_PEOPLE),
     idle("DisableExecuteApiEndpoint", ONE_ADDRESS),
     idle("EndpointAccessMode", OF_THE_CLOUD),

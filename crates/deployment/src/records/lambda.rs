@@ -10,7 +10,7 @@ use model::limits;
 
 use super::check::{Details, problem_at, text_of};
 use super::table::{
-    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing, refused,
+    FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 
 const VERSIONS: &str = "published versions are records here: the code that is deployed last runs";
@@ -47,7 +47,7 @@ const FUNCTION: &[Property] = &[
             ("arm64", Fate::NothingToDo(PROCESSOR)),
         ])),
     ),
-    refused(
+    missing(
         "CapacityProviderConfig",
         "functions run on this machine, not on capacity providers",
     ),
@@ -61,7 +61,7 @@ const FUNCTION: &[Property] = &[
         "asynchronous invocations are not built yet, so nothing is sent to its target",
     ),
     idle("Description", FOR_PEOPLE),
-    refused("DurableConfig", "durable functions are not built yet"),
+    missing("DurableConfig", "durable functions are not built yet"),
     carried("Environment", Shape::Object(ENVIRONMENT)),
     carried(
         "EphemeralStorage",
@@ -77,7 +77,7 @@ const FUNCTION: &[Property] = &[
         "it belongs to capacity providers, which are not built",
     ),
     carried("Handler", Shape::Text),
-    refused("ImageConfig", CONTAINER_IMAGES),
+    missing("ImageConfig", CONTAINER_IMAGES),
     idle(
         "KmsKeyArn",
         "variables are not kept encrypted on this machine",
@@ -89,7 +89,7 @@ const FUNCTION: &[Property] = &[
         "PackageType",
         Shape::Choice(&[
             ("Zip", Fate::CarriedOut),
-            ("Image", Fate::Refused(CONTAINER_IMAGES)),
+            ("Image", Fate::Missing(CONTAINER_IMAGES)),
         ]),
     )
     .replaces(),
@@ -139,13 +139,13 @@ const FUNCTION: &[Property] = &[
 ];
 
 const PROCESSOR: &str = "functions run on the processor of this machine";
-const CONTAINER_IMAGES: &str = "functions in container images are not built yet";
+const CONTAINER_IMAGES: &str = "functions in container images are not built yet: it is deployed, and cannot be invoked";
 
 const CODE: &[Property] = &[
-    refused("ImageUri", CONTAINER_IMAGES),
+    missing("ImageUri", CONTAINER_IMAGES),
     carried("S3Bucket", Shape::Text),
     carried("S3Key", Shape::Text),
-    refused("S3ObjectStorageMode", "code is always copied"),
+    missing("S3ObjectStorageMode", "code is always copied"),
     carried("S3ObjectVersion", Shape::Text),
     idle(
         "SourceKMSKeyArn",
@@ -222,7 +222,7 @@ const LAYER_VERSION: &[Property] = &[
         Shape::Object(&[
             carried("S3Bucket", Shape::Text).required(),
             carried("S3Key", Shape::Text).required(),
-            refused("S3ObjectStorageMode", "code is always copied"),
+            missing("S3ObjectStorageMode", "code is always copied"),
             carried("S3ObjectVersion", Shape::Text),
         ]),
     )
