@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::ids::{AccountId, Region, StackName};
 use model::problem::{Place, Problem};
@@ -29,6 +30,8 @@ mod tests;
 
 /// How much text one evaluation may make, in bytes: `Fn::Sub` can repeat a long parameter without end.
 pub const EVALUATED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much text all evaluations of one context may make together, in bytes.
+pub const CONTEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many problems one evaluation gives.
 pub const PROBLEMS_MAX: usize = 100;
 /// How deep functions and data may be nested.
@@ -93,6 +96,8 @@ pub struct Context<'a> {
     parameters: BTreeMap<String, Value>,
     /// Of each condition, whether it holds; none: it could not be evaluated.
     conditions: BTreeMap<String, Option<bool>>,
+    /// Bytes of text that evaluations have made so far.
+    bytes: AtomicUsize,
 }
 
 impl<'a> Context<'a> {
@@ -109,6 +114,7 @@ impl<'a> Context<'a> {
             environment,
             parameters,
             conditions: BTreeMap::new(),
+            bytes: AtomicUsize::new(0),
         };
         let (conditions, mut found) = logic::all_conditions(&context, scope);
         context.conditions = conditions;
@@ -170,6 +176,7 @@ struct Evaluator<'a> {
 #[derive(Default)]
 struct Run {
     bytes: usize,
+    is_over_reported: bool,
     depth: usize,
     failed: bool,
     /// How many failures there were, and how many of them before each call that is under way.
@@ -279,18 +286,25 @@ impl<'a> Evaluator<'a> {
 
     /// Takes text out of the budget. Says false, and reports it once, when it is used up.
     fn spend(&self, bytes: usize, place: &Place) -> bool {
+        let before = self.context.bytes.fetch_add(bytes, Ordering::Relaxed);
         let mut run = self.run.borrow_mut();
-        let had = run.bytes;
         run.bytes = run.bytes.saturating_add(bytes);
-        let is_over = EVALUATED_BYTES_MAX < run.bytes;
-        drop(run);
-        if is_over && had <= EVALUATED_BYTES_MAX {
-            let title = format!("evaluating this makes more than {EVALUATED_BYTES_MAX} bytes");
-            self.fail(problem(&title, place));
-        } else if is_over {
-            self.fail_silently();
+        let is_over =
+            EVALUATED_BYTES_MAX < run.bytes || CONTEXT_BYTES_MAX < before.saturating_add(bytes);
+        if !is_over {
+            return true;
         }
-        !is_over
+        let is_reported = std::mem::replace(&mut run.is_over_reported, true);
+        drop(run);
+        if is_reported {
+            self.fail_silently();
+        } else {
+            let problem = problem("evaluating this makes too much text", place);
+            self.fail(problem.because(format!(
+                "one value may come to {EVALUATED_BYTES_MAX} bytes, and all of a template to {CONTEXT_BYTES_MAX}"
+            )));
+        }
+        false
     }
 
     fn fail(&self, problem: Problem) -> Outcome {
