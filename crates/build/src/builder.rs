@@ -172,9 +172,7 @@ impl Round<'_> {
         if self.lacks_handler(artefact, runtime, handler, &root, &dependencies.paths) {
             return None;
         }
-        let sdk_paths = self
-            .sdk_paths(&root, runtime, &interpreter, &artefact.place)
-            .await;
+        let sdk_paths = self.sdk_paths(runtime, &interpreter, &artefact.place).await;
         let toolchain = Toolchain {
             interpreter: interpreter.path,
             version: interpreter.version,
@@ -279,7 +277,6 @@ impl Round<'_> {
 
     async fn sdk_paths(
         &mut self,
-        root: &Path,
         runtime: &RuntimeName,
         interpreter: &Interpreter,
         place: &Place,
@@ -292,7 +289,7 @@ impl Round<'_> {
         }
         let mut paths = Vec::new();
         let installer = self.builder.installer();
-        for wanted in self.sdks_wanted(root, runtime) {
+        for wanted in self.sdks_wanted(runtime) {
             let installed = match &wanted {
                 Sdk::Python => installer.for_python(interpreter, place).await,
                 Sdk::NodeV3 => installer.node_v3(place).await,
@@ -313,7 +310,7 @@ impl Round<'_> {
 
     /// In doubt an SDK is wanted; a project that mentions none never waits for a download. Dependencies of a Python
     /// project may import boto3 without bringing it, since the cloud has it.
-    fn sdks_wanted(&self, root: &Path, runtime: &RuntimeName) -> Vec<Sdk> {
+    fn sdks_wanted(&self, runtime: &RuntimeName) -> Vec<Sdk> {
         let Mentions {
             boto3,
             aws_sdk_v3,
@@ -329,28 +326,45 @@ impl Round<'_> {
                 }
             }
             Language::Node => {
-                let is_absent =
-                    |package: &&String| !dependencies::is_in_node_modules(root, package);
-                let absent: BTreeSet<String> =
-                    aws_sdk_v3.iter().filter(is_absent).cloned().collect();
+                let absent: BTreeSet<String> = aws_sdk_v3
+                    .iter()
+                    .filter(|package| !self.has_own(package))
+                    .cloned()
+                    .collect();
                 if NODE_WITH_SDK_V3 <= runtime.major && (*is_cut_off || !absent.is_empty()) {
                     wanted.push(Sdk::NodeV3);
-                    // A scope without a name is a name that is put together at run time.
-                    let is_additional =
-                        |package: &String| !package.ends_with('/') && !sdk::node_v3_has(package);
-                    let additional: BTreeSet<String> =
-                        absent.into_iter().filter(is_additional).collect();
-                    if !additional.is_empty() {
-                        wanted.push(Sdk::NodeV3Additional(additional));
-                    }
+                    wanted.extend(additional(absent));
                 }
-                if *aws_sdk_v2 && !dependencies::is_in_node_modules(root, "aws-sdk") {
+                if *aws_sdk_v2 && !self.has_own("aws-sdk") {
                     wanted.push(Sdk::NodeV2);
                 }
             }
         }
         wanted
     }
+
+    /// Whether every folder of code has this package of its own, or the project's installed dependencies do.
+    fn has_own(&self, package: &str) -> bool {
+        let is_in_dependencies = |it: &Dependencies| {
+            it.paths
+                .iter()
+                .any(|path| path.join(package).join("package.json").is_file())
+        };
+        self.dependencies.values().any(is_in_dependencies)
+            || self
+                .digests
+                .keys()
+                .all(|folder| dependencies::is_in_node_modules(folder, package))
+    }
+}
+
+/// Packages that the bundle lacks. A scope without a name is a name that is put together at run time.
+fn additional(absent: BTreeSet<String>) -> Option<Sdk> {
+    let packages: BTreeSet<String> = absent
+        .into_iter()
+        .filter(|package| !package.ends_with('/') && !sdk::node_v3_has(package))
+        .collect();
+    (!packages.is_empty()).then_some(Sdk::NodeV3Additional(packages))
 }
 
 /// The bundles that there are.
