@@ -46,7 +46,10 @@ struct Order<'a> {
 }
 
 /// Decides how a function's process is started.
-pub(super) fn launch(function: &Function, names: &Names<'_>) -> Launch {
+///
+/// # Errors
+/// When a folder's name is not UTF-8: then neither language could be told of it.
+pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, serde_json::Error> {
     let order = Order {
         handler: &function.handler,
         code_root: &function.code_root,
@@ -55,14 +58,13 @@ pub(super) fn launch(function: &Function, names: &Names<'_>) -> Launch {
         runtime_major: function.runtime.major,
         runtime_minor: function.runtime.minor,
     };
-    Launch {
+    Ok(Launch {
         program: function.toolchain.interpreter.clone(),
         arguments: arguments(function, names.bootstrap),
         variables: variables(function, names),
         directory: function.code_root.clone(),
-        // Only a path that is not UTF-8 could fail here; the bootstrap refuses an empty order.
-        order: serde_json::to_vec(&order).unwrap_or_default(),
-    }
+        order: serde_json::to_vec(&order)?,
+    })
 }
 
 /// `$LATEST` in a log stream's name stands in brackets, after the day.

@@ -192,7 +192,9 @@ impl ProcessRuntime {
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
         };
-        let launch = environment::launch(function, &names);
+        let launch = environment::launch(function, &names).map_err(|error| {
+            machine(format!("a folder of the function cannot be named: {error}"))
+        })?;
         let launched = self
             .spawner
             .launch(launch)

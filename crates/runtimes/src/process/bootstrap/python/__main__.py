@@ -145,8 +145,9 @@ def describe(raised, request_id):
     if kind is Fault:
         message, name, stack = error.message, error.kind, error.trace
     else:
-        found = traceback.extract_tb(trace)
-        while found and found[0].filename.startswith(_HERE):
+        # Bare tuples: newer versions would mark columns, which the managed runtime does not show.
+        found = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in traceback.extract_tb(trace)]
+        while found and found[0][0].startswith(_HERE):
             found.pop(0)
         message, name, stack = str(error), kind.__name__, traceback.format_list(found)
     return {"errorMessage": message, "errorType": name, "requestId": request_id, "stackTrace": stack}
