@@ -47,6 +47,14 @@ fn function(
     surroundings: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Function> {
+    if resource.text("PackageType").as_deref() == Some("Image") {
+        problems.push(
+            does_not_run(resource)
+                .at(&resource.place_of(&["PackageType"]))
+                .because("functions in container images are not built yet"),
+        );
+        return None;
+    }
     let runtime_text = resource.text("Runtime").unwrap_or_default();
     let Ok(runtime) = RuntimeName::parse(&runtime_text) else {
         problems.push(

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
 use super::refusals::{not_served, refused_function};
-use super::view::{Resource, View, list_of, text_of, texts_of};
+use super::view::{Resource, View, list_of, text_of, texts_of, unread_definition};
 
 const DEFAULT_STAGE: &str = "$default";
 
@@ -33,7 +33,13 @@ pub(super) fn apis(
     report_strays(view, problems);
     let mut apis = Vec::new();
     for resource in view.of_type("AWS::ApiGatewayV2::Api") {
-        if resource.text("ProtocolType").as_deref() == Some("WEBSOCKET") {
+        let unbuilt = match resource.text("ProtocolType").as_deref() {
+            Some("WEBSOCKET") => Some("WebSocket APIs are not built yet"),
+            Some(_) | None => unread_definition(resource),
+        };
+        if let Some(reason) = unbuilt {
+            let what = format!("API `{}`", resource.logical_id);
+            problems.push(not_served(&what, &Refusal::new(reason), resource.place));
             continue;
         }
         let stages = stages(view, resource);

@@ -99,10 +99,9 @@ fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
         );
     }
     for bucket in view.of_type("AWS::S3::Bucket") {
-        let reported = !bucket.properties.contains_key("BucketEncryption");
-        if !reported && bucket.logical_id.as_str() != DEPLOYMENT_BUCKET {
+        if bucket.logical_id.as_str() != DEPLOYMENT_BUCKET {
             problems.push(
-                Problem::warning(
+                Problem::error(
                     "deployment::bucket-not-served",
                     format!("bucket `{}` is only a name", bucket.logical_id),
                 )

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
 use super::refusals::{not_served, refused_function};
-use super::view::{Resource, View, list_of, texts_of};
+use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use super::{mock, openapi};
 use crate::records::asks_for_nothing;
 
@@ -45,12 +45,13 @@ pub(super) fn apis(
         } else {
             definition.and_then(openapi::guard_of_api)
         };
-        if let Some(guard) = guard {
-            problems.push(not_served(
-                &format!("API `{}`", resource.logical_id),
-                &Refusal::new(format!("{guard} guards it, which cannot be enforced yet")),
-                resource.place,
-            ));
+        let refusal = match guard {
+            Some(guard) => Some(format!("{guard} guards it, which cannot be enforced yet")),
+            None => unread_definition(resource).map(str::to_owned),
+        };
+        if let Some(reason) = refusal {
+            let what = format!("API `{}`", resource.logical_id);
+            problems.push(not_served(&what, &Refusal::new(reason), resource.place));
             continue;
         }
         let stages = stages(view, resource.physical_id);

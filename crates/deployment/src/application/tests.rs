@@ -614,6 +614,22 @@ fn an_http_api_can_be_made_quickly() {
 }
 
 #[test]
+fn apis_of_other_kinds_are_reported_and_left_out() {
+    check(
+        &[http_api(json!({"ProtocolType": "WEBSOCKET"}))],
+        "Error: API `Web` is not served: WebSocket APIs are not built yet",
+    );
+    for row in [rest_api, http_api] {
+        let (application, problems) = assemble(&[
+            row(json!({"BodyS3Location": {"Bucket": "b"}})),
+            deployment(),
+        ]);
+        assert!(application.rest_apis.is_empty() && application.http_apis.is_empty());
+        assert_eq!(problems[0].code, "deployment::not-served");
+    }
+}
+
+#[test]
 fn an_http_api_reads_its_definition() {
     let stage = (
         "WebStage",
@@ -668,7 +684,7 @@ fn what_is_only_recorded_is_said_once() {
     check(
         &[role("A"), role("B"), bucket("ServerlessDeploymentBucket"), bucket("Pictures")],
         "Warning: permissions are recorded, but not enforced yet: a call that the cloud would refuse with AccessDenied is carried out here
-         Warning: bucket `Pictures` is only a name: Amazon S3 is not served yet: every call to the bucket is refused",
+         Error: bucket `Pictures` is only a name: Amazon S3 is not served yet: every call to the bucket is refused",
     );
 }
 

@@ -90,6 +90,13 @@ impl Resource<'_> {
     }
 }
 
+/// Why an API cannot be served when its definition is kept elsewhere.
+pub(super) fn unread_definition(api: &Resource<'_>) -> Option<&'static str> {
+    api.properties
+        .contains_key("BodyS3Location")
+        .then_some("its definition is in a bucket, which is not read: Amazon S3 is not served yet")
+}
+
 /// The text of a scalar, as CloudFormation hands it to a service that wants a text.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {

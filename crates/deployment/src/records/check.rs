@@ -86,8 +86,8 @@ fn check_property(
 ) {
     match property.fate {
         Fate::CarriedOut => check_shape(property.shape, value, path, problems),
-        Fate::NothingToDo(_) | Fate::Missing(_) | Fate::Refused(_) if asks_for_nothing(value) => {}
-        Fate::NothingToDo(_) | Fate::Missing(_) | Fate::Refused(_) => {
+        Fate::NothingToDo(_) | Fate::Missing(_) if asks_for_nothing(value) => {}
+        Fate::NothingToDo(_) | Fate::Missing(_) => {
             report(property.fate, property.name, path, problems);
         }
     }
@@ -112,9 +112,6 @@ fn report(fate: Fate, what: &str, path: &[&str], problems: &mut Vec<PropertyProb
                 .warning()
                 .because(why),
         ),
-        Fate::Refused(why) => {
-            problems.push(problem_at(path, format!("`{what}` is not carried out")).because(why));
-        }
     }
 }
 

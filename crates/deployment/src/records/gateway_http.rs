@@ -44,10 +44,7 @@ const API: &[Property] = &[
     idle("ApiKeySelectionExpression", WEBSOCKETS_ONLY),
     missing("BasePath", "the base path of a definition is not read"),
     carried("Body", Shape::Any),
-    missing(
-        "BodyS3Location",
-        "Amazon S3 is not served yet: put the definition into `Body`",
-    ),
+    idle("BodyS3Location", "the API is reported, and not served"),
     carried("CorsConfiguration", Shape::Object(CORS)),
     idle(
         "CredentialsArn",
@@ -71,7 +68,7 @@ const API: &[Property] = &[
             ("HTTP", Fate::CarriedOut),
             (
                 "WEBSOCKET",
-                Fate::Missing("WebSocket APIs are not built yet"),
+                Fate::NothingToDo("the API is reported, and not served"),
             ),
         ]),
     )
@@ -92,22 +89,22 @@ const CORS: &[Property] = &[
     carried("MaxAge", Shape::Whole(-1, 86_400)),
 ];
 
-const GUARD: &str = "it cannot be enforced yet, so what it guards is not served";
+const GUARD: &str = "it cannot be enforced yet: what it guards is reported, and not served";
 
 const ROUTE: &[Property] = &[
     carried("ApiId", Shape::Text).required().replaces(),
     idle("ApiKeyRequired", WEBSOCKETS_ONLY),
-    missing("AuthorizationScopes", GUARD),
+    idle("AuthorizationScopes", GUARD),
     carried(
         "AuthorizationType",
         Shape::Choice(&[
             ("NONE", Fate::CarriedOut),
-            ("AWS_IAM", Fate::Missing(GUARD)),
-            ("CUSTOM", Fate::Missing(GUARD)),
-            ("JWT", Fate::Missing(GUARD)),
+            ("AWS_IAM", Fate::NothingToDo(GUARD)),
+            ("CUSTOM", Fate::NothingToDo(GUARD)),
+            ("JWT", Fate::NothingToDo(GUARD)),
         ]),
     ),
-    missing("AuthorizerId", GUARD),
+    idle("AuthorizerId", GUARD),
     idle("ModelSelectionExpression", WEBSOCKETS_ONLY),
     idle("OperationName", FOR_PEOPLE),
     idle("RequestModels", WEBSOCKETS_ONLY),

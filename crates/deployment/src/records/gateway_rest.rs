@@ -2,7 +2,7 @@
 //!
 //! Lives here: the tables.
 //! Does not live here: making routes of them (`application::rest`), HTTP APIs (`gateway_http`). What guards a method
-//! and cannot be enforced yet is a warning here, and `application` leaves such a method out.
+//! and cannot be enforced yet is reported there, too, where the method is shut.
 //!
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway".
 
@@ -54,10 +54,7 @@ const REST_API: &[Property] = &[
     missing("ApiKeySourceType", "API keys are not built yet"),
     carried("BinaryMediaTypes", Shape::List(&Shape::Text)),
     carried("Body", Shape::Any),
-    missing(
-        "BodyS3Location",
-        "Amazon S3 is not served yet: put the definition into `Body`",
-    ),
+    idle("BodyS3Location", "the API is reported, and not served"),
     missing("CloneFrom", "there is no other API to clone"),
     idle("Description", FOR_PEOPLE),
     idle("DisableExecuteApiEndpoint", ONE_ADDRESS),
@@ -71,13 +68,13 @@ const REST_API: &[Property] = &[
     idle("Mode", "the definition is always the whole API"),
     carried("Name", Shape::Text),
     carried("Parameters", Shape::TextMap),
-    missing("Policy", GUARD),
+    idle("Policy", GUARD),
     idle("SecurityPolicy", OF_THE_CLOUD),
     idle("Tags", FOR_PEOPLE),
 ];
 
 const ONE_ADDRESS: &str = "every API has one address here: this machine's";
-const GUARD: &str = "it cannot be enforced yet, so what it guards is not served";
+const GUARD: &str = "it cannot be enforced yet: what it guards is reported, and not served";
 
 const RESOURCE: &[Property] = &[
     carried("ParentId", Shape::Text).required().replaces(),
@@ -88,26 +85,29 @@ const RESOURCE: &[Property] = &[
 const METHOD: &[Property] = &[
     carried(
         "ApiKeyRequired",
-        Shape::Choice(&[("false", Fate::CarriedOut), ("true", Fate::Missing(GUARD))]),
+        Shape::Choice(&[
+            ("false", Fate::CarriedOut),
+            ("true", Fate::NothingToDo(GUARD)),
+        ]),
     ),
-    missing("AuthorizationScopes", GUARD),
+    idle("AuthorizationScopes", GUARD),
     carried(
         "AuthorizationType",
         Shape::Choice(&[
             ("NONE", Fate::CarriedOut),
-            ("AWS_IAM", Fate::Missing(GUARD)),
-            ("CUSTOM", Fate::Missing(GUARD)),
-            ("COGNITO_USER_POOLS", Fate::Missing(GUARD)),
+            ("AWS_IAM", Fate::NothingToDo(GUARD)),
+            ("CUSTOM", Fate::NothingToDo(GUARD)),
+            ("COGNITO_USER_POOLS", Fate::NothingToDo(GUARD)),
         ]),
     ),
-    missing("AuthorizerId", GUARD),
+    idle("AuthorizerId", GUARD),
     carried("HttpMethod", Shape::Text).required().replaces(),
     carried("Integration", Shape::Object(INTEGRATION)),
     carried("MethodResponses", Shape::List(&Shape::Any)),
     idle("OperationName", FOR_PEOPLE),
     idle("RequestModels", WITHOUT_VALIDATOR),
     idle("RequestParameters", WITHOUT_VALIDATOR),
-    missing("RequestValidatorId", GUARD),
+    idle("RequestValidatorId", GUARD),
     carried("ResourceId", Shape::Text).required().replaces(),
     carried("RestApiId", Shape::Text).required().replaces(),
 ];

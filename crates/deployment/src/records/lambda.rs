@@ -77,7 +77,7 @@ const FUNCTION: &[Property] = &[
         "it belongs to capacity providers, which are not built",
     ),
     carried("Handler", Shape::Text),
-    missing("ImageConfig", CONTAINER_IMAGES),
+    idle("ImageConfig", CONTAINER_IMAGES),
     idle(
         "KmsKeyArn",
         "variables are not kept encrypted on this machine",
@@ -89,7 +89,7 @@ const FUNCTION: &[Property] = &[
         "PackageType",
         Shape::Choice(&[
             ("Zip", Fate::CarriedOut),
-            ("Image", Fate::Missing(CONTAINER_IMAGES)),
+            ("Image", Fate::NothingToDo(CONTAINER_IMAGES)),
         ]),
     )
     .replaces(),
@@ -139,10 +139,10 @@ const FUNCTION: &[Property] = &[
 ];
 
 const PROCESSOR: &str = "functions run on the processor of this machine";
-const CONTAINER_IMAGES: &str = "functions in container images are not built yet: it is deployed, and cannot be invoked";
+const CONTAINER_IMAGES: &str = "the function is reported, and cannot be invoked";
 
 const CODE: &[Property] = &[
-    missing("ImageUri", CONTAINER_IMAGES),
+    idle("ImageUri", CONTAINER_IMAGES),
     carried("S3Bucket", Shape::Text),
     carried("S3Key", Shape::Text),
     missing("S3ObjectStorageMode", "code is always copied"),

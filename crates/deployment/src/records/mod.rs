@@ -64,10 +64,8 @@ impl ResourceProvider for RecordProvider {
         if let Some(table) = table_of(resource_type) {
             check::check_properties(table.properties, properties, &[], &mut problems);
         }
-        match resource_type {
-            "AWS::Lambda::Function" => lambda::check_function(properties, &mut problems),
-            "AWS::S3::Bucket" => others::check_bucket(properties, &mut problems),
-            _ => {}
+        if resource_type == "AWS::Lambda::Function" {
+            lambda::check_function(properties, &mut problems);
         }
         problems
     }
@@ -145,7 +143,7 @@ pub fn coverage() -> Vec<Coverage> {
             property: property.name,
             fate: match property.fate {
                 Fate::CarriedOut => "carried out",
-                Fate::NothingToDo(why) | Fate::Missing(why) | Fate::Refused(why) => why,
+                Fate::NothingToDo(why) | Fate::Missing(why) => why,
             },
         })
     };

@@ -5,9 +5,6 @@
 //!
 //! Contract: AWS CloudFormation Template Reference, "AWS IAM", "Amazon CloudWatch Logs" and "Amazon S3".
 
-use interfaces::resource_provider::{Properties, PropertyProblem};
-
-use super::check::{Details, problem_at};
 use super::table::{FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing};
 
 /// The types of these services that are only records here.
@@ -127,22 +124,3 @@ const BUCKET_POLICY: &[Property] = &[
     carried("Bucket", Shape::Text).required().replaces(),
     carried("PolicyDocument", Shape::Any).required(),
 ];
-
-/// A bucket has a name and attributes here, and nothing else. The one that needs no more is the Serverless Framework's
-/// deployment bucket: it has encryption, and perhaps a public access block, and no name of its own.
-pub(super) fn check_bucket(properties: &Properties, problems: &mut Vec<PropertyProblem>) {
-    let deployment_bucket = properties.contains_key("BucketEncryption")
-        && properties.keys().all(|name| {
-            name == "BucketEncryption" || name == "PublicAccessBlockConfiguration" || name == "Tags"
-        });
-    if !deployment_bucket {
-        problems.push(
-            problem_at(
-                &[],
-                "Amazon S3 is not served yet: the bucket is only a name".to_owned(),
-            )
-            .warning()
-            .because("references to it work, but every call to it is refused"),
-        );
-    }
-}

@@ -55,10 +55,9 @@ pub(super) enum Fate {
     CarriedOut,
     /// There is nothing to carry out: no program could notice. The text says why.
     NothingToDo(&'static str),
-    /// It is not carried out, and the resource works without it. The text says what is missing: a warning.
+    /// It is not carried out, and the resource works without it. The text says what is missing: a warning. What makes a
+    /// function or an API useless is an error of `application`, so that nothing else fails with it.
     Missing(&'static str),
-    /// The resource would be wrong without it. The text says what is missing: an error.
-    Refused(&'static str),
 }
 
 /// "Update requires" of the CloudFormation Template Reference.
@@ -92,11 +91,6 @@ pub(super) const fn idle(name: &'static str, why: &'static str) -> Property {
 /// A property without which the resource works, though not as asked.
 pub(super) const fn missing(name: &'static str, what: &'static str) -> Property {
     property(name, Shape::Any, Fate::Missing(what))
-}
-
-/// A property without which the resource would be wrong.
-pub(super) const fn refused(name: &'static str, what: &'static str) -> Property {
-    property(name, Shape::Any, Fate::Refused(what))
 }
 
 const fn property(name: &'static str, shape: Shape, fate: Fate) -> Property {

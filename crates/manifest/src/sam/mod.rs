@@ -36,8 +36,9 @@ use context::{Context, Declared};
 
 const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 const REGION_DEFAULT: &str = "us-east-1";
-/// AWS CloudFormation, "CreateStack", `StackName`: at most 128 letters, digits and hyphens.
-const STACK_NAME_LENGTH_MAX: usize = 128;
+/// The longest name that a folder gives its stack. A stack's may have 128 letters, digits and hyphens, but templates make
+/// names of functions of it, which have at most 64.
+const STACK_NAME_LENGTH_MAX: usize = 32;
 const STACK_NAME_DEFAULT: &str = "sam-app";
 
 /// Reads a SAM template, or a plain CloudFormation one. CloudFormation parameters keep their names; values that the
@@ -85,7 +86,7 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
     Step::Done(Box::new(reading))
 }
 
-/// The folder's name, as far as a stack may be called so.
+/// The folder's name, as far as a stack may be called so, and short enough for names that are made of it.
 fn stack_name(folder: &str) -> StackName {
     let letters: String = folder
         .chars()
@@ -249,15 +250,8 @@ fn transform_resource<'n>(
             others::layer_version(&declared(entry, globals), context)
         }
         _ => {
-            let unbuilt = others::UNBUILT_TYPES.iter().find(|(name, _)| *name == kind);
-            if let Some((_, because)) = unbuilt {
-                context.not_implemented(
-                    "manifest::type-not-implemented",
-                    &format!("`{kind}`"),
-                    because,
-                    &entry.key_place,
-                );
-            } else if kind.starts_with("AWS::Serverless::") {
+            let unbuilt = others::UNBUILT_TYPES.contains(&kind);
+            if !unbuilt && kind.starts_with("AWS::Serverless::") {
                 let title = format!("there is no type `{kind}`");
                 context.invalid("manifest::invalid-type", title, &entry.key_place);
             } else {

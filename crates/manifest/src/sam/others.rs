@@ -264,29 +264,15 @@ pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Cont
     }
 }
 
-/// Types that SAM has and that are not transformed yet.
-pub(super) const UNBUILT_TYPES: [(&str, &str); 6] = [
-    (
-        "AWS::Serverless::Application",
-        "nested applications are not deployed",
-    ),
-    (
-        "AWS::Serverless::CapacityProvider",
-        "functions run on this machine",
-    ),
-    (
-        "AWS::Serverless::Connector",
-        "no permissions are made of it",
-    ),
-    ("AWS::Serverless::GraphQLApi", "GraphQL APIs are not served"),
-    (
-        "AWS::Serverless::StateMachine",
-        "state machines are not run",
-    ),
-    (
-        "AWS::Serverless::WebSocketApi",
-        "WebSocket APIs are not served",
-    ),
+/// Types that SAM has and that are not transformed yet. They stay in the template as they are: the deployment reports
+/// each, as every type that it does not know, and what refers to them still runs.
+pub(super) const UNBUILT_TYPES: [&str; 6] = [
+    "AWS::Serverless::Application",
+    "AWS::Serverless::CapacityProvider",
+    "AWS::Serverless::Connector",
+    "AWS::Serverless::GraphQLApi",
+    "AWS::Serverless::StateMachine",
+    "AWS::Serverless::WebSocketApi",
 ];
 
 /// The empty mapping, for places where a node is needed.

@@ -192,10 +192,6 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
             "manifest::invalid-type 3 there is no type `AWS::Serverless::Nonsense`",
         ),
         (
-            &sam("  A: {Type: 'AWS::Serverless::Connector'}\n"),
-            "manifest::type-not-implemented 3 `AWS::Serverless::Connector` is not built yet",
-        ),
-        (
             &sam(
                 "  A:\n    Type: AWS::Serverless::SimpleTable\n    Properties:\n      TablName: x\n",
             ),
@@ -236,6 +232,16 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
     for (text, expected) in cases {
         assert_eq!(problems(text), [expected], "{text}");
     }
+}
+
+#[test]
+fn types_that_are_not_transformed_yet_stay_for_the_deployment_to_report() {
+    let reading = done(&sam(
+        "  A: {Type: 'AWS::Serverless::StateMachine', Properties: {Name: a}}\n",
+    ));
+    assert_eq!(reading.problems, []);
+    let kind = resource(&reading, "A").get("Type").unwrap();
+    assert_eq!(kind.as_str(), Some("AWS::Serverless::StateMachine"));
 }
 
 #[test]
