@@ -121,8 +121,8 @@ fn substituted(text: &str, own: &[&str], place: &Place, add: &mut dyn FnMut(&str
     for part in sub::parts(text) {
         match part {
             sub::Part::Literal(_) => {}
-            sub::Part::Name(name) if own.contains(&name) => {}
-            sub::Part::Name(name) => add(name.split('.').next().unwrap_or_default(), place),
+            sub::Part::Name { name, .. } if own.contains(&name) => {}
+            sub::Part::Name { name, .. } => add(name.split('.').next().unwrap_or_default(), place),
         }
     }
 }

@@ -86,3 +86,120 @@ pub(crate) fn removals(
         .map(|(id, record)| (id.clone(), removal(record)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn properties(value: Value) -> Properties {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    fn record(phase: Phase, position: usize) -> ResourceRecord {
+        ResourceRecord {
+            resource_type: "T".to_owned(),
+            generated_name: "name".to_owned(),
+            properties: properties(json!({"a": 1})),
+            position,
+            is_retained: false,
+            phase,
+        }
+    }
+
+    fn made() -> Phase {
+        Phase::Made {
+            physical_id: "p".to_owned(),
+            attributes: Properties::new(),
+        }
+    }
+
+    fn updating() -> Phase {
+        Phase::Updating {
+            physical_id: "p".to_owned(),
+            attributes: Properties::new(),
+            next: Properties::new(),
+        }
+    }
+
+    #[test]
+    fn the_step_follows_from_what_is_there_and_what_is_wanted() {
+        let same = json!({"a": 1});
+        let other = json!({"a": 2});
+        let cases = [
+            (None, "T", &same, UpdatePlan::Nothing, Step::Create),
+            (
+                Some(Phase::Failed),
+                "T",
+                &same,
+                UpdatePlan::Nothing,
+                Step::Create,
+            ),
+            (Some(made()), "T", &same, UpdatePlan::Replace, Step::Keep),
+            (Some(made()), "T", &other, UpdatePlan::Nothing, Step::Note),
+            (Some(made()), "T", &other, UpdatePlan::InPlace, Step::Update),
+            (
+                Some(made()),
+                "T",
+                &other,
+                UpdatePlan::Replace,
+                Step::Replace,
+            ),
+            (Some(made()), "U", &same, UpdatePlan::Nothing, Step::Replace),
+            (
+                Some(updating()),
+                "T",
+                &same,
+                UpdatePlan::Nothing,
+                Step::Update,
+            ),
+            (
+                Some(updating()),
+                "T",
+                &other,
+                UpdatePlan::Replace,
+                Step::Replace,
+            ),
+            (
+                Some(updating()),
+                "U",
+                &same,
+                UpdatePlan::Nothing,
+                Step::Replace,
+            ),
+        ];
+        for (phase, resource_type, wanted, judgement, expected) in cases {
+            let old = phase.map(|phase| record(phase, 0));
+            let wanted = properties(wanted.clone());
+            let step = decide(old.as_ref(), resource_type, &wanted, |_, _| judgement);
+            assert_eq!(step, expected, "{old:?} {resource_type} {judgement:?}");
+        }
+    }
+
+    #[test]
+    fn what_left_the_template_goes_in_the_reverse_order_of_its_making() {
+        let mut records = BTreeMap::new();
+        for (position, name) in ["Third", "First", "Second", "Wanted"].iter().enumerate() {
+            records.insert(LogicalId::new(*name), record(made(), position));
+        }
+        let mut kept = record(made(), 9);
+        kept.is_retained = true;
+        records.insert(LogicalId::new("Kept"), kept);
+        records.insert(LogicalId::new("Never"), record(Phase::Failed, 8));
+        let wanted = BTreeSet::from([LogicalId::new("Wanted")]);
+        let names: Vec<String> = removals(&records, &wanted)
+            .iter()
+            .map(|(id, removal)| format!("{removal:?} {id}"))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "Forget Kept",
+                "Forget Never",
+                "Delete Second",
+                "Delete First",
+                "Delete Third"
+            ]
+        );
+    }
+}

@@ -104,7 +104,7 @@ impl Evaluator<'_> {
             None => self.failed_or(|| {
                 self.fail(
                     problem(
-                        &format!("the list has {count} values, and none at index {index}"),
+                        &format!("no value at index {index}: the list has {count}"),
                         &argument.place,
                     )
                     .because(format!(

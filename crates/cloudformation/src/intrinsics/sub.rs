@@ -20,27 +20,60 @@ pub(crate) enum Part<'t> {
     /// Stays as it is. `${!Name}` is the two parts `${` and `Name}`.
     Literal(&'t str),
     /// `${Name}`, `${Resource.Attribute}`.
-    Name(&'t str),
+    Name {
+        /// What stands between the braces.
+        name: &'t str,
+        /// How many characters stand before its `$`.
+        offset: usize,
+    },
 }
 
 /// Takes a text apart. A `${` that nothing closes stays as it is.
 pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
+    let mut offset = 0;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, behind)) = after.split_once('}') else {
             break;
         };
+        offset += before.chars().count();
         found.push(Part::Literal(before));
         if let Some(literal) = name.strip_prefix('!') {
             found.extend(["${", literal, "}"].map(Part::Literal));
         } else {
-            found.push(Part::Name(name));
+            found.push(Part::Name { name, offset });
         }
+        offset += name.chars().count() + 3;
         rest = behind;
     }
     found.push(Part::Literal(rest));
     found
+}
+
+/// Where `${name}` stands in the text of a node. Known when the text was written on one line without escapes;
+/// otherwise it is the whole text that is marked.
+fn place_of(node: &Node, text: &str, name: &str, offset: usize) -> Place {
+    // What stands around the text on its line: nothing, quotes, `!Sub `, or both.
+    const AROUND: [(usize, usize); 4] = [(0, 0), (2, 1), (5, 5), (7, 6)];
+    let place = &node.place;
+    let chars = text.chars().count();
+    let extra = usize::try_from(place.width)
+        .ok()
+        .and_then(|width| width.checked_sub(chars));
+    let before = AROUND
+        .iter()
+        .find(|(around, _)| Some(*around) == extra && !text.contains('\n'));
+    let exact = before.and_then(|(_, before)| {
+        let column = u32::try_from(before + offset).ok()?;
+        let width = u32::try_from(name.chars().count() + 3).ok()?;
+        Some(Place {
+            column: place.column.checked_add(column)?,
+            width,
+            ..place.clone()
+        })
+    });
+    exact.unwrap_or_else(|| place.clone())
 }
 
 impl Evaluator<'_> {
@@ -52,12 +85,12 @@ impl Evaluator<'_> {
             )
         };
         if let Some(text) = argument.as_str() {
-            return self.substitute(text, &HashMap::new(), place);
+            return self.substitute(argument, text, &HashMap::new(), place);
         }
-        let Some([text, values]) = argument.as_sequence() else {
+        let Some([node, values]) = argument.as_sequence() else {
             return refuse();
         };
-        let (Some(text), Some(mapping)) = (text.as_str(), values.as_mapping()) else {
+        let (Some(text), Some(mapping)) = (node.as_str(), values.as_mapping()) else {
             return refuse();
         };
         let mut variables = HashMap::new();
@@ -65,16 +98,24 @@ impl Evaluator<'_> {
             let value = self.evaluate(&entry.value);
             variables.insert(entry.key.as_str(), value);
         }
-        self.substitute(text, &variables, place)
+        self.substitute(node, text, &variables, place)
     }
 
-    fn substitute(&self, text: &str, variables: &HashMap<&str, Outcome>, place: &Place) -> Outcome {
+    fn substitute(
+        &self,
+        node: &Node,
+        text: &str,
+        variables: &HashMap<&str, Outcome>,
+        place: &Place,
+    ) -> Outcome {
         let mut result = String::new();
         let mut failed = false;
         for part in parts(text) {
             let added = match part {
                 Part::Literal(literal) => Some(literal.to_owned()),
-                Part::Name(name) => self.variable(name, variables, place),
+                Part::Name { name, offset } => {
+                    self.variable(name, variables, &place_of(node, text, name, offset))
+                }
             };
             match added {
                 Some(added) => {

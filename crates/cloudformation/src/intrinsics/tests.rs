@@ -152,6 +152,26 @@ fn substitution_puts_values_into_texts() {
 }
 
 #[test]
+fn a_name_in_a_text_is_marked_where_it_stands() {
+    let cases = [
+        ("!Sub ${Name}${Nope}", "1:13+7"),
+        ("!Sub 'é${Nope}'", "1:8+7"),
+        ("!Sub \"${Name} ${Nope}\"", "1:15+7"),
+        ("Fn::Sub: '${Nope}'", "1:11+7"),
+        ("!Sub\n  - x${Nope}\n  - {a: b}", "2:6+7"),
+        // Escapes and block texts: the text as a whole.
+        ("!Sub \"\\t${Nope}\"", "1:1+16"),
+        ("!Sub |\n  ${Nope}", "1:1+6"),
+    ];
+    for (text, expected) in cases {
+        let problems = evaluate(text).problems;
+        let place = problems[0].place.as_ref().unwrap();
+        let found = format!("{}:{}+{}", place.line, place.column, place.width);
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
 fn lists_are_joined_split_and_picked_from() {
     check(
         "!Join ['-', [a, !Ref Name, 3, true]]",
@@ -317,14 +337,14 @@ fn bad_arguments_are_explained() {
     v.yml:1:1 Error intrinsics::invalid: `ProdOnly` does not exist, since the condition `IsProd` does not hold [CloudFormation: unresolved resource dependencies in the template] (put the reference into `Fn::If: [IsProd, …]`)
     v.yml:1:1 Error intrinsics::invalid: `Fn::Sub` takes a text, or a text and a mapping of values [CloudFormation: one or more Fn::Sub intrinsic functions don't specify expected arguments; specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Sub` takes a text, or a text and a mapping of values [CloudFormation: one or more Fn::Sub intrinsic functions don't specify expected arguments; specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string] ()
-    v.yml:1:1 Error intrinsics::invalid: no parameter or resource is called `Nope` [CloudFormation: unresolved resource dependencies in the template] (add it to `Resources` or `Parameters`, or mend the name)
-    v.yml:1:1 Error intrinsics::invalid: `${a b}` does not hold a name [CloudFormation: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons] (write `${!a b}` if the text itself is meant)
-    v.yml:1:1 Error intrinsics::invalid: `${Names}` does not stand for a text [its value is a list] (join a list with `Fn::Join` first)
-    v.yml:1:1 Error intrinsics::invalid: `${AWS::NoValue}` has no value [] ()
+    v.yml:1:7 Error intrinsics::invalid: no parameter or resource is called `Nope` [CloudFormation: unresolved resource dependencies in the template] (add it to `Resources` or `Parameters`, or mend the name)
+    v.yml:1:15 Error intrinsics::invalid: `${a b}` does not hold a name [CloudFormation: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons] (write `${!a b}` if the text itself is meant)
+    v.yml:1:22 Error intrinsics::invalid: `${Names}` does not stand for a text [its value is a list] (join a list with `Fn::Join` first)
+    v.yml:1:31 Error intrinsics::invalid: `${AWS::NoValue}` has no value [] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Join` takes a delimiter and a list of texts [CloudFormation: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Join` takes a delimiter and a list of texts [CloudFormation: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Select` takes an index and a list [CloudFormation: Fn::Select requires a list argument with two elements: an integer index and a list] ()
-    v.yml:1:1 Error intrinsics::invalid: the list has 1 values, and none at index 1 [CloudFormation: Fn::Select cannot select nonexistent value at index 1] ()
+    v.yml:1:1 Error intrinsics::invalid: no value at index 1: the list has 1 [CloudFormation: Fn::Select cannot select nonexistent value at index 1] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Select` takes an index and a list [CloudFormation: Fn::Select requires a list argument with two elements: an integer index and a list] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Split` takes a delimiter and a text [CloudFormation: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Split` takes a delimiter and a text [CloudFormation: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split] ()
