@@ -73,17 +73,111 @@ fn every_part_of_a_template_has_a_place_in_one_of_the_users_files() {
     }
 }
 
+#[test]
+fn no_value_anywhere_makes_the_reader_panic_or_ask_without_end() {
+    for case in fs::read_dir(cases_folder()).unwrap() {
+        let case = case.unwrap().path();
+        let request = request_of(&case);
+        let lines: Vec<&str> = request.text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let key = line.split_inclusive(": ").next().unwrap_or_default();
+            for value in ["~", "[]", "{}", "text", "${self:}"] {
+                let mut changed: Vec<String> = lines.iter().map(ToString::to_string).collect();
+                changed[index] = format!("{key}{value}");
+                let request = ReadRequest {
+                    text: changed.join("\n"),
+                    ..request.clone()
+                };
+                answered(&case, &request);
+            }
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_named_all_at_once_and_the_rest_is_still_written() {
+    let request = ReadRequest {
+        manifest: "serverless.yml".to_owned(),
+        text: MISTAKES.to_owned(),
+        ..request_of(&cases_folder().join("minimal"))
+    };
+    let reading = answered(&cases_folder().join("minimal"), &request);
+    let said: Vec<String> = reading
+        .problems
+        .iter()
+        .map(|problem| {
+            let place = problem.place.as_ref().unwrap();
+            format!("{}:{} {}", place.line, place.column, problem.code)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "2:5 manifest::plugin-not-implemented",
+            "5:12 manifest::runtime-not-implemented",
+            "6:3 manifest::unknown-key",
+            "12:9 manifest::event-not-implemented",
+            "13:15 manifest::invalid-http-event",
+            "15:14 manifest::variable-without-value",
+            "16:3 manifest::no-handler",
+            "17:3 manifest::no-handler",
+        ],
+        "{:#?}",
+        reading.problems
+    );
+    let template = reading.template.unwrap();
+    assert!(
+        template
+            .at_path(["Resources", "AlphaLambdaFunction"])
+            .is_some()
+    );
+    let artefacts: Vec<&str> = reading
+        .artefacts
+        .iter()
+        .map(|artefact| artefact.logical_id.as_str())
+        .collect();
+    assert_eq!(artefacts, ["BetaLambdaFunction"]);
+}
+
+const MISTAKES: &str = "plugins:
+  - serverless-unheard-of
+provider:
+  name: aws
+  runtime: java21
+  memorySzie: 512
+functions:
+  alpha:
+    handler: handler.handler
+    events:
+      - httpApi: GET /alpha
+      - sqs: arn:aws:sqs:us-east-1:000000000000:queue
+      - http: GRAB /alpha
+  beta: {runtime: python3.12, handler: handler.handler,
+    timeout: '${self:custom.nothing}'}
+  gamma: {}
+  delta: {events: []}
+service: mistakes
+";
+
 fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serverless_framework/cases")
 }
 
 fn read(case: &Path) -> Reading {
+    answered(case, &request_of(case))
+}
+
+fn options_of(case: &Path) -> Value {
+    let text = fs::read_to_string(case.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
+    serde_json::from_str(&text).unwrap()
+}
+
+fn request_of(case: &Path) -> ReadRequest {
     let manifest = serverless_framework::FILE_NAMES
         .iter()
         .find(|name| case.join(name).exists())
         .unwrap();
-    let options = fs::read_to_string(case.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
-    let options: Value = serde_json::from_str(&options).unwrap();
+    let options = options_of(case);
     let text = |key: &str| options[key].as_str().map(str::to_owned);
     let params: BTreeMap<String, String> = options["params"]
         .as_object()
@@ -91,7 +185,7 @@ fn read(case: &Path) -> Reading {
         .flatten()
         .map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned()))
         .collect();
-    let request = ReadRequest {
+    ReadRequest {
         manifest: (*manifest).to_owned(),
         text: fs::read_to_string(case.join(manifest)).unwrap(),
         folder_name: "case".to_owned(),
@@ -100,10 +194,14 @@ fn read(case: &Path) -> Reading {
         params,
         account: AccountId::development(),
         now_ms: NOW_MS,
-    };
+    }
+}
+
+fn answered(case: &Path, request: &ReadRequest) -> Reading {
+    let options = options_of(case);
     let mut answers = Answers::default();
     for _ in 0..ROUNDS_MAX {
-        match serverless_framework::read(&request, &answers) {
+        match serverless_framework::read(request, &answers) {
             Step::Done(reading) => return *reading,
             Step::Needs(needs) => {
                 assert!(!needs.is_empty());

@@ -214,6 +214,11 @@ fn in_order(mut problems: Vec<Problem>, manifest: &str) -> Vec<Problem> {
 fn service_name(root: &Node, problems: &mut Vec<Problem>) -> Option<String> {
     let node = script::truthy(root.get("service"));
     let Some(node) = node else {
+        let written = root.get("service").map(|node| &node.place);
+        if written.is_some() && problems.iter().any(|known| known.place.as_ref() == written) {
+            // Its variable has no value, and that was said.
+            return None;
+        }
         problems.push(
             Problem::error("manifest::no-service", "the manifest has no `service`")
                 .at(&root.place)

@@ -103,6 +103,12 @@ impl<'a> Resolver<'a> {
             self.attempt(&path);
             last = Some(path);
         }
+        // What has no value is left out, so that defaults apply and nobody is misled by the variable's text.
+        for path in self.stopped.keys() {
+            if let Some(place) = self.peek(path).map(|node| node.place.clone()) {
+                tree::replace(&mut self.root, path, Node::new(Kind::Null, &place));
+            }
+        }
         Resolved {
             root: self.root,
             needs: self.needs,

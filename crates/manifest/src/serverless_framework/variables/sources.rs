@@ -82,7 +82,47 @@ impl Resolver<'_> {
             ));
         }
         let found = self.reference(&steps)?;
-        Ok(found.unwrap_or_else(|| null(call)))
+        let found = found.filter(|node| node.kind != Kind::Null);
+        Ok(found
+            .or_else(|| self.default_setting(&steps, call))
+            .unwrap_or_else(|| null(call)))
+    }
+
+    /// `provider.stage` and `provider.region` have defaults.
+    ///
+    /// Differs: version 3 alone stops at a variable that refers to a default; versions before and after it do not,
+    /// and many manifests are written for those.
+    fn default_setting(&mut self, steps: &[String], call: &Call<'_>) -> Option<Node> {
+        let name = match steps {
+            [provider, name] if provider == "provider" && !call.has_fallback => name.as_str(),
+            _others => return None,
+        };
+        let (given, default) = match name {
+            "stage" => (
+                &self.request.stage,
+                crate::serverless_framework::STAGE_DEFAULT,
+            ),
+            "region" => (
+                &self.request.region,
+                crate::serverless_framework::REGION_DEFAULT,
+            ),
+            _others => return None,
+        };
+        let value = given.clone().unwrap_or_else(|| default.to_owned());
+        self.problems.push(
+            Problem::warning(
+                "manifest::variable-of-default",
+                format!("the manifest has no `provider.{name}`: the variable is `{value}`"),
+            )
+            .at(call.place)
+            .because(
+                "version 3 of the Serverless Framework stops here; other versions take the default",
+            )
+            .help(format!(
+                "set `provider.{name}`, or write `${{sls:stage}}` and `${{aws:region}}`"
+            )),
+        );
+        Some(Node::string(value, call.place))
     }
 
     fn option(&self, call: &Call<'_>) -> Node {
