@@ -28,7 +28,9 @@ pub(crate) async fn root_of(
     cache: &Cache,
 ) -> Result<PathBuf, Problem> {
     match &artefact.source {
-        CodeSource::Folder(folder) => folder_of(project, folder, artefact),
+        CodeSource::Folder(folder) => {
+            folder_of(project, folder, artefact).map_err(|problem| *problem)
+        }
         CodeSource::Archive(path) => {
             let archive = project.join(path);
             unpacked(&archive, cache).await.map_err(|error| {
@@ -95,21 +97,19 @@ pub(crate) fn missing_handler(
     })
 }
 
-fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathBuf, Problem> {
+fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathBuf, Box<Problem>> {
     let root = project.join(folder);
     // `.` and `..` go, links stay: what is below a link is named as its author names it.
     let root: PathBuf = root.components().collect();
-    if root.is_dir() {
-        return std::path::absolute(&root).map_err(|error| {
-            not_found(artefact, &format!("folder `{}`", folder.display()))
-                .because(error.to_string())
-        });
-    }
     let problem = not_found(artefact, &format!("folder `{}`", folder.display()));
-    Err(match alike(project, folder) {
+    if root.is_dir() {
+        return std::path::absolute(&root)
+            .map_err(|error| Box::new(problem.because(error.to_string())));
+    }
+    Err(Box::new(match alike(project, folder) {
         Some(other) => problem.help(format!("did you mean `{}`?", other.display())),
         None => problem,
-    })
+    }))
 }
 
 fn not_found(artefact: &Artefact, what: &str) -> Problem {

@@ -3,6 +3,7 @@
 //! Lives here: `requirements.txt` and `package.json`, by content, into the cache; what to do with other manifests.
 //! Does not live here: SDKs that the runtimes bring along (`sdk`).
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ const REQUIREMENTS_FILES_MAX: usize = 50;
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Other ways to say what a Python project needs, which are not read.
 const OTHER_PYTHON_MANIFESTS: [&str; 4] = ["poetry.lock", "Pipfile", "uv.lock", "pyproject.toml"];
+
+/// Versions that are a place beside the project's folder.
+const LOCAL_PACKAGES: [&str; 4] = ["file:", "link:", "workspace:", "portal:"];
 
 /// What a code folder needs besides itself.
 #[derive(Debug, Clone, Default)]
@@ -121,11 +125,12 @@ async fn of_python(
         arguments.push("--target".into());
         arguments.push(draft.folder.clone().into());
         // In its own folder: what it names by a relative path stands beside it.
-        (
-            python.path.clone(),
+        Order {
+            program: python.path.clone(),
             arguments,
-            file.parent().unwrap_or(project).to_owned(),
-        )
+            directory: file.parent().unwrap_or(project).to_owned(),
+            environment: installer.config.environment.clone(),
+        }
     });
     result
         .await
@@ -139,86 +144,109 @@ async fn of_node(
     node: &Interpreter,
     place: &Place,
 ) -> Dependencies {
-    let Some(file) = nearest(project, root, "package.json") else {
-        return Dependencies::default();
+    let package = match Package::read(project, root, place) {
+        Ok(Some(package)) => package,
+        Ok(None) => return Dependencies::default(),
+        Err(problem) => return Dependencies::failed(*problem),
     };
-    let what = display(project, &file);
-    let Some(folder) = file.parent() else {
-        return Dependencies::default();
-    };
-    let names = match dependencies_of(&file) {
-        Ok(names) => names,
-        Err(reason) => {
-            let title = format!("`{what}` cannot be read");
-            let problem = Problem::error("build::package-json", title)
-                .at(&Place::start_of(&what))
-                .because(reason);
-            return Dependencies::failed(problem);
-        }
-    };
-    if names
-        .iter()
-        .all(|(name, _)| is_in_node_modules(folder, name))
-    {
-        return Dependencies::default();
-    }
-    let is_local = |version: &str| {
-        ["file:", "link:", "workspace:", "portal:"]
-            .iter()
-            .any(|prefix| version.starts_with(prefix))
-    };
-    if let Some((name, _)) = names.iter().find(|(_, version)| is_local(version)) {
-        let title = format!("package `{name}` of `{what}` lies beside the project");
-        let problem = Problem::error("build::local-package", title).at(place);
-        return Dependencies::failed(problem.help(format!(
-            "run `npm install` in `{}`",
-            display(project, folder)
-        )));
-    }
+    let what = &package.what;
     let Some(npm) = node::npm(installer.config) else {
         return Dependencies::failed(sdk::npm_missing(&format!("`{what}`"), place));
     };
-    let read = |name: &str| fs::read(folder.join(name)).ok();
-    let manifest = read("package.json").unwrap_or_default();
-    let lock = ["package-lock.json", "npm-shrinkwrap.json"]
-        .into_iter()
-        .find_map(|name| Some((name, read(name)?)));
-    let settings = read(".npmrc");
-    let lock_bytes = lock.as_ref().map_or(&[][..], |(_, bytes)| bytes);
-    let (major, _) = node.major_and_minor();
-    let key = key_of([
-        manifest.as_slice(),
-        lock_bytes,
-        settings.as_deref().unwrap_or_default(),
-        major.to_string().as_bytes(),
-        std::env::consts::ARCH.as_bytes(),
-    ]);
-    let command = if lock.is_some() { "ci" } else { "install" };
-    let mut files = vec![("package.json", manifest)];
-    files.extend(lock);
-    files.extend(settings.map(|bytes| (".npmrc", bytes)));
-    let result = install(
-        installer,
-        "node-modules",
-        &key,
-        &what,
-        place,
-        |draft: &Draft| {
-            for (name, bytes) in &files {
-                // A file that cannot be written makes npm fail, and npm says so.
-                drop(fs::write(draft.folder.join(name), bytes));
-            }
-            (
-                npm.clone(),
-                sdk::npm_arguments(command),
-                draft.folder.clone(),
-            )
-        },
-    );
-    match result.await {
+    let environment = with_first_on_path(&installer.config.environment, &node.path);
+    let key = package.key(node);
+    let order = |draft: &Draft| {
+        for (name, bytes) in &package.files {
+            // A file that cannot be written makes npm fail, and npm says so.
+            drop(fs::write(draft.folder.join(name), bytes));
+        }
+        Order {
+            program: npm.clone(),
+            arguments: sdk::npm_arguments(package.command),
+            directory: draft.folder.clone(),
+            environment,
+        }
+    };
+    match install(installer, "node-modules", &key, what, place, order).await {
         Ok(folder) => Dependencies::installed(folder.join("node_modules")),
         Err(problem) => Dependencies::failed(problem),
     }
+}
+
+/// A `package.json` whose dependencies have to be installed.
+struct Package {
+    /// Its path, for people.
+    what: String,
+    /// It, its lock file and npm's settings.
+    files: Vec<(&'static str, Vec<u8>)>,
+    command: &'static str,
+}
+
+impl Package {
+    /// None: there is nothing to install.
+    fn read(project: &Path, root: &Path, place: &Place) -> Result<Option<Self>, Box<Problem>> {
+        let Some(file) = nearest(project, root, "package.json") else {
+            return Ok(None);
+        };
+        let what = display(project, &file);
+        let folder = file.parent().unwrap_or(project);
+        let names = dependencies_of(&file).map_err(|reason| {
+            Problem::error("build::package-json", format!("`{what}` cannot be read"))
+                .at(&Place::start_of(&what))
+                .because(reason)
+        })?;
+        if names
+            .iter()
+            .all(|(name, _)| is_in_node_modules(folder, name))
+        {
+            return Ok(None);
+        }
+        let is_local = |version: &str| LOCAL_PACKAGES.iter().any(|it| version.starts_with(it));
+        if let Some((name, _)) = names.iter().find(|(_, version)| is_local(version)) {
+            let title = format!("package `{name}` of `{what}` lies beside the project");
+            let help = format!("run `npm install` in `{}`", display(project, folder));
+            let problem = Problem::error("build::local-package", title);
+            return Err(Box::new(problem.at(place).help(help)));
+        }
+        let read = |name: &'static str| Some((name, fs::read(folder.join(name)).ok()?));
+        let lock = read("package-lock.json").or_else(|| read("npm-shrinkwrap.json"));
+        let command = if lock.is_some() { "ci" } else { "install" };
+        let files = [read("package.json"), lock, read(".npmrc")];
+        Ok(Some(Self {
+            what,
+            files: files.into_iter().flatten().collect(),
+            command,
+        }))
+    }
+
+    fn key(&self, node: &Interpreter) -> String {
+        let (major, _) = node.major_and_minor();
+        let major = major.to_string();
+        let files = self.files.iter();
+        let parts = files.flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
+        key_of(parts.chain([major.as_bytes(), std::env::consts::ARCH.as_bytes()]))
+    }
+}
+
+/// The environment in which scripts of packages find the interpreter that will load what they compile.
+fn with_first_on_path(
+    environment: &BTreeMap<String, String>,
+    interpreter: &Path,
+) -> BTreeMap<String, String> {
+    let mut environment = environment.clone();
+    let path = environment.get("PATH").cloned().unwrap_or_default();
+    let folder = interpreter.parent().map(Path::display);
+    let joined = folder.map_or_else(|| path.clone(), |folder| format!("{folder}:{path}"));
+    environment.insert("PATH".to_owned(), joined);
+    environment
+}
+
+/// How a tool fills a draft.
+struct Order {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    directory: PathBuf,
+    environment: BTreeMap<String, String>,
 }
 
 async fn install(
@@ -227,7 +255,7 @@ async fn install(
     key: &str,
     what: &str,
     place: &Place,
-    order: impl FnOnce(&Draft) -> (PathBuf, Vec<OsString>, PathBuf),
+    order: impl FnOnce(&Draft) -> Order,
 ) -> Result<PathBuf, Problem> {
     let unwritable = |error: std::io::Error| {
         Problem::error(
@@ -241,13 +269,13 @@ async fn install(
         Entry::Ready(folder) => return Ok(folder),
         Entry::Missing(draft) => draft,
     };
-    let (program, arguments, directory) = order(&draft);
+    let order = order(&draft);
     installer.progress.started(what);
     let tool = Tool {
-        program: &program,
-        arguments,
-        directory: &directory,
-        environment: &installer.config.environment,
+        program: &order.program,
+        arguments: order.arguments,
+        directory: &order.directory,
+        environment: &order.environment,
         log: &draft.log,
     };
     let result = tool.run(what, installer.progress).await;

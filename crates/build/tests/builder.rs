@@ -382,10 +382,6 @@ impl Progress for Recorder {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the real tools are looked for where the user has them"
-)]
 fn real(cache: &Path, progress: Arc<dyn Progress>) -> Builder {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     Builder::new(BuilderConfig::new(cache, &environment), progress)

@@ -260,43 +260,7 @@ impl World {
             "seed {seed}"
         );
         for (function, line) in &self.pool.lines {
-            assert!(
-                line.free.is_empty() || line.waiting.is_empty(),
-                "seed {seed}: {function} waits beside a free instance"
-            );
-            assert!(
-                line.waiting.len() <= self.limits.line_length_max + self.returned,
-                "seed {seed}"
-            );
-            let of_line = |key: &&InstanceKey| self.function_of.get(*key) == Some(function);
-            assert_eq!(
-                line.busy,
-                self.busy.iter().filter(of_line).count(),
-                "seed {seed}"
-            );
-            assert_eq!(
-                line.starting,
-                self.starting.iter().filter(of_line).count(),
-                "seed {seed}"
-            );
-            assert_eq!(
-                line.free.len(),
-                self.free.iter().filter(of_line).count(),
-                "seed {seed}"
-            );
-            let has_own = line.waiting.iter().filter(|it| it.start.is_some()).count();
-            assert_eq!(
-                line.starting,
-                has_own + line.orphans.len(),
-                "seed {seed}: each start has one event or none"
-            );
-            let is_stuck =
-                line.waiting.iter().any(|it| it.start.is_none()) && line.orphans.is_empty();
-            let has_reason = line.no_start_before.is_some() || self.pool.starved.contains(function);
-            assert!(
-                !is_stuck || has_reason,
-                "seed {seed}: {function} waits for nothing"
-            );
+            self.check_line(function, line);
         }
         let unreserved = self
             .pool
@@ -316,6 +280,46 @@ impl World {
         assert!(
             self.waiting.is_empty() || self.pool.due().is_some(),
             "seed {seed}: nobody will look again"
+        );
+    }
+
+    fn check_line(&self, function: &FunctionName, line: &Line) {
+        let seed = self.seed;
+        assert!(
+            line.free.is_empty() || line.waiting.is_empty(),
+            "seed {seed}: {function} waits beside a free instance"
+        );
+        assert!(
+            line.waiting.len() <= self.limits.line_length_max + self.returned,
+            "seed {seed}"
+        );
+        let of_line = |key: &&InstanceKey| self.function_of.get(*key) == Some(function);
+        assert_eq!(
+            line.busy,
+            self.busy.iter().filter(of_line).count(),
+            "seed {seed}"
+        );
+        assert_eq!(
+            line.starting,
+            self.starting.iter().filter(of_line).count(),
+            "seed {seed}"
+        );
+        assert_eq!(
+            line.free.len(),
+            self.free.iter().filter(of_line).count(),
+            "seed {seed}"
+        );
+        let has_own = line.waiting.iter().filter(|it| it.start.is_some()).count();
+        assert_eq!(
+            line.starting,
+            has_own + line.orphans.len(),
+            "seed {seed}: each start has one event or none"
+        );
+        let is_stuck = line.waiting.iter().any(|it| it.start.is_none()) && line.orphans.is_empty();
+        let has_reason = line.no_start_before.is_some() || self.pool.starved.contains(function);
+        assert!(
+            !is_stuck || has_reason,
+            "seed {seed}: {function} waits for nothing"
         );
     }
 
