@@ -22,6 +22,7 @@ pub use service::Service;
 /// Entries for fuzzing: each takes anything, and must neither panic nor run away.
 pub mod fuzz {
     use super::expressions::placeholders::Placeholders;
+    use super::expressions::update::Update;
     use super::expressions::{check, key_condition, parser};
     use super::fields::Fields;
     use super::json_write;
@@ -60,8 +61,11 @@ pub mod fuzz {
         }
     }
 
-    /// A condition, on items or on keys.
+    /// An expression of any kind.
     pub fn condition(text: &str) {
+        if let Ok(update) = Update::read(text, &Placeholders::default()) {
+            let _ = update.apply(&crate::engine::value::Attributes::new());
+        }
         if let Ok(node) = parser::condition(text)
             && let Ok(condition) = check::condition(&node, &Placeholders::default())
         {
@@ -97,6 +101,12 @@ mod tests {
             "NOT",
             "BETWEEN",
             "IN",
+            "SET",
+            "REMOVE",
+            "+",
+            "-",
+            "list_append(",
+            "if_not_exists(",
             "size(",
             "contains(",
             "begins_with(",

@@ -149,9 +149,7 @@ impl Reader {
         if level < LEVELS_MAX {
             return Ok(level + 1);
         }
-        Err(Fault::validation(
-            "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
-        ))
+        Err(too_deep())
     }
 
     fn number(&mut self, text: &str) -> Number {
@@ -199,6 +197,39 @@ impl Reader {
         }
         Ok(Value::Bs(blobs))
     }
+}
+
+/// Refuses an item whose documents are nested too deep, as they may be after an update.
+///
+/// # Errors
+/// A validation fault.
+pub(crate) fn judge_nesting(item: &Attributes) -> Result<(), Fault> {
+    fn levels(value: &Value) -> usize {
+        let deepest = match value {
+            Value::M(members) => members.values().map(levels).max(),
+            Value::L(members) => members.iter().map(levels).max(),
+            Value::S(_)
+            | Value::N(_)
+            | Value::B(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Ss(_)
+            | Value::Ns(_)
+            | Value::Bs(_) => return 0,
+        };
+        1 + deepest.unwrap_or(0)
+    }
+    let deepest = item.values().map(levels).max().unwrap_or(0);
+    if deepest < LEVELS_MAX {
+        return Ok(());
+    }
+    Err(too_deep())
+}
+
+fn too_deep() -> Fault {
+    Fault::validation(
+        "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
+    )
 }
 
 /// What is wrong with an attribute's name.

@@ -25,11 +25,11 @@ pub struct Items {
 
 /// What is to become of an item.
 #[derive(Debug)]
-pub enum Change<'a> {
+pub enum Change {
     /// It is as it was.
     Keep,
-    /// It becomes this.
-    Put(&'a Attributes),
+    /// It becomes this: an encoded item.
+    Put(Vec<u8>),
     /// It goes.
     Delete,
 }
@@ -113,12 +113,12 @@ impl Items {
     ///
     /// # Errors
     /// [`ChangeError`]; after [`AccessError::Commit`] see [`CommitError`] for what is known.
-    pub async fn change<'c, T, R: std::error::Error + 'static>(
+    pub async fn change<T, R: std::error::Error + 'static>(
         &self,
         table: &Table,
         key: &ItemKey,
         depends: Depends,
-        decide: impl Fn(Option<&Attributes>) -> Result<(Change<'c>, T), R>,
+        decide: impl Fn(Option<&Attributes>) -> Result<(Change, T), R>,
     ) -> Result<(T, Option<Attributes>), ChangeError<R>> {
         let turn = match depends {
             Depends::OnNothing => self.writers.share(key.partition()).await,
@@ -136,7 +136,7 @@ impl Items {
                 .transpose()
                 .map_err(AccessError::from)?;
             let (change, outcome) = decide(existing.as_ref()).map_err(ChangeError::Refused)?;
-            let Some(batch) = batch(table, key, depends, found, &change) else {
+            let Some(batch) = batch(table, key, depends, found, change) else {
                 return Ok((outcome, existing));
             };
             match self.store.commit(batch).await {
@@ -157,7 +157,7 @@ fn batch(
     key: &ItemKey,
     depends: Depends,
     found: Option<Bytes>,
-    change: &Change<'_>,
+    change: Change,
 ) -> Option<Batch> {
     let item_key = Bytes::copy_from_slice(key.as_bytes());
     let mut batch = Batch::new().check_present(table.items.clone());
@@ -169,7 +169,7 @@ fn batch(
     }
     match change {
         Change::Keep => None,
-        Change::Put(item) => Some(batch.put(item_key, codec::encode(item))),
+        Change::Put(bytes) => Some(batch.put(item_key, bytes)),
         Change::Delete => Some(batch.delete(item_key)),
     }
 }

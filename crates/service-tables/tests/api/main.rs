@@ -15,6 +15,7 @@ mod queries;
 mod refusals;
 mod resources;
 mod tables;
+mod updates;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

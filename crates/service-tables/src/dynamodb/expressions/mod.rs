@@ -15,3 +15,5 @@ pub mod placeholders;
 pub mod projection;
 pub mod reserved;
 pub mod syntax;
+pub mod update;
+mod update_parser;

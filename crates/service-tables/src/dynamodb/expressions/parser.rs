@@ -44,7 +44,7 @@ pub fn paths(text: &str) -> Result<Vec<Path>, String> {
     Ok(paths)
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token<'a>>,
     next: usize,
@@ -54,7 +54,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Result<Self, String> {
+    pub(super) fn new(text: &'a str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("The expression can not be empty;".to_owned());
         }
@@ -133,7 +133,7 @@ impl<'a> Parser<'a> {
         Ok(left)
     }
 
-    fn primary(&mut self) -> Result<Node, String> {
+    pub(super) fn primary(&mut self) -> Result<Node, String> {
         match self.peek() {
             Some(Kind::Mark("(")) => self.parentheses(),
             Some(Kind::ValuePlaceholder(name)) => {
@@ -194,7 +194,7 @@ impl<'a> Parser<'a> {
         Ok(operands)
     }
 
-    fn path(&mut self) -> Result<Path, String> {
+    pub(super) fn path(&mut self) -> Result<Path, String> {
         let mut steps = vec![self.path_name()?];
         loop {
             if self.take_mark(".") {
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
         Ok(step)
     }
 
-    fn deeper<T>(
+    pub(super) fn deeper<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, String>,
     ) -> Result<T, String> {
@@ -238,7 +238,7 @@ impl<'a> Parser<'a> {
         read
     }
 
-    fn count_operator(&mut self) -> Result<(), String> {
+    pub(super) fn count_operator(&mut self) -> Result<(), String> {
         self.operators += 1;
         if OPERATORS_MAX < self.operators {
             return Err(format!(
@@ -249,7 +249,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn peek(&self) -> Option<Kind<'a>> {
+    pub(super) fn peek(&self) -> Option<Kind<'a>> {
         self.peek_at(0)
     }
 
@@ -257,20 +257,20 @@ impl<'a> Parser<'a> {
         self.tokens.get(self.next + ahead).map(|token| token.kind)
     }
 
-    fn take_mark(&mut self, mark: &str) -> bool {
+    pub(super) fn take_mark(&mut self, mark: &str) -> bool {
         let found = self.peek() == Some(Kind::Mark(mark));
         self.next += usize::from(found);
         found
     }
 
-    fn expect_mark(&mut self, mark: &str) -> Result<(), String> {
+    pub(super) fn expect_mark(&mut self, mark: &str) -> Result<(), String> {
         if self.take_mark(mark) {
             return Ok(());
         }
         Err(self.syntax_error())
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
         let found =
             matches!(self.peek(), Some(Kind::Name(name)) if name.eq_ignore_ascii_case(word));
         self.next += usize::from(found);
@@ -294,7 +294,7 @@ impl<'a> Parser<'a> {
         Some(comparator)
     }
 
-    fn end(&self) -> Result<(), String> {
+    pub(super) fn end(&self) -> Result<(), String> {
         if self.next == self.tokens.len() {
             return Ok(());
         }
@@ -302,7 +302,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Names the next token, and shows it between its neighbours.
-    fn syntax_error(&self) -> String {
+    pub(super) fn syntax_error(&self) -> String {
         let token = self.peek().map_or("<EOF>", Kind::text);
         let before = self.next.checked_sub(1).and_then(|at| self.tokens.get(at));
         let start = before

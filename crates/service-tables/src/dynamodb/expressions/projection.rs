@@ -44,6 +44,14 @@ impl Projection {
         Ok(Self { paths })
     }
 
+    /// The projection to these places, none of which is within another.
+    #[must_use]
+    pub fn of_paths<'a>(paths: impl Iterator<Item = &'a [PathStep]>) -> Self {
+        let mut paths: Vec<_> = paths.map(<[PathStep]>::to_vec).collect();
+        paths.sort();
+        Self { paths }
+    }
+
     /// All places.
     pub fn paths(&self) -> impl Iterator<Item = &[PathStep]> {
         self.paths.iter().map(Vec::as_slice)

@@ -4,7 +4,7 @@
 //! Does not live here: what writes have in common (`writes`).
 
 use super::Context;
-use super::writes::WriteFields;
+use super::writes::{WriteFields, WriteKind};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
@@ -12,7 +12,7 @@ use crate::engine::items::Change;
 use crate::engine::value::Attributes;
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
-    let write = WriteFields::take(&mut fields)?;
+    let write = WriteFields::take(&mut fields, WriteKind::Whole)?;
     let key = fields.attributes("Key")?;
     if key.is_none() {
         fields.violation(None, "key", "not be null");
@@ -34,5 +34,6 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
             Ok((Change::Delete, ()))
         })
         .await?;
-    Ok(write.answer(&table_name, before.as_ref(), 0))
+    let returned = write.old_if_wanted(before.as_ref());
+    Ok(write.answer(&table_name, returned, before.as_ref(), 0))
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::placeholders::Placeholders;
 use crate::dynamodb::expressions::projection::Projection;
+use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::expressions::{check, parser};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
@@ -22,6 +23,7 @@ pub(super) struct ExpressionFields {
     pub(super) filter: Option<String>,
     pub(super) key_condition: Option<String>,
     pub(super) projection: Option<String>,
+    pub(super) update: Option<String>,
     names: Option<BTreeMap<String, String>>,
     values: Option<Judged<Attributes>>,
 }
@@ -33,6 +35,8 @@ pub(super) enum Takes {
     Projection,
     /// `ConditionExpression`.
     Condition,
+    /// `UpdateExpression` and `ConditionExpression`.
+    Update,
     /// `FilterExpression` and `ProjectionExpression`.
     Scan,
     /// `FilterExpression`, `KeyConditionExpression` and `ProjectionExpression`.
@@ -44,6 +48,10 @@ impl ExpressionFields {
         let mut taken = Self::default();
         match takes {
             Takes::Condition => taken.condition = fields.text("ConditionExpression")?,
+            Takes::Update => {
+                taken.update = fields.text("UpdateExpression")?;
+                taken.condition = fields.text("ConditionExpression")?;
+            }
             Takes::Projection => taken.projection = fields.text("ProjectionExpression")?,
             Takes::Query | Takes::Scan => {
                 taken.projection = fields.text("ProjectionExpression")?;
@@ -62,8 +70,10 @@ impl ExpressionFields {
 
     /// Refuses placeholders without an expression that could use them.
     pub(super) fn judge(&self, takes: Takes) -> Result<(), Fault> {
-        let with_values =
-            self.condition.is_some() || self.filter.is_some() || self.key_condition.is_some();
+        let with_values = self.update.is_some()
+            || self.condition.is_some()
+            || self.filter.is_some()
+            || self.key_condition.is_some();
         if self.names.is_some() && !with_values && self.projection.is_none() {
             return Err(Fault::validation(
                 "ExpressionAttributeNames can only be specified when using expressions",
@@ -72,6 +82,7 @@ impl ExpressionFields {
         if self.values.is_some() && !with_values {
             let missing = match takes {
                 Takes::Condition => "ConditionExpression is null",
+                Takes::Update => "UpdateExpression and ConditionExpression are null",
                 Takes::Scan => "FilterExpression is null",
                 Takes::Query => "FilterExpression and KeyConditionExpression are null",
                 Takes::Projection => "no expression is given",
@@ -94,7 +105,12 @@ impl ExpressionFields {
             })
             .transpose()
         };
+        let update = |text: String| {
+            Update::read(&text, &placeholders)
+                .map_err(|text| Fault::validation(format!("Invalid UpdateExpression: {text}")))
+        };
         let read = Expressions {
+            update: self.update.map(update).transpose()?,
             condition: condition("ConditionExpression", self.condition)?,
             key_condition: condition("KeyConditionExpression", self.key_condition)?,
             filter: condition("FilterExpression", self.filter)?,
@@ -111,6 +127,7 @@ impl ExpressionFields {
 /// The expressions of a request.
 #[derive(Debug)]
 pub(super) struct Expressions {
+    pub(super) update: Option<Update>,
     pub(super) condition: Option<Condition>,
     pub(super) filter: Option<Condition>,
     pub(super) key_condition: Option<Condition>,

@@ -12,6 +12,7 @@ mod put_item;
 mod query;
 mod scan;
 mod tables;
+mod update_item;
 mod writes;
 
 use interfaces::clock::Clock;
@@ -64,6 +65,7 @@ pub(super) async fn run(
     Some(match operation {
         "GetItem" => run!("GetItem", get_item::run),
         "PutItem" => run!("PutItem", put_item::run),
+        "UpdateItem" => run!("UpdateItem", update_item::run),
         "DeleteItem" => run!("DeleteItem", delete_item::run),
         "Query" => run!("Query", query::run),
         "Scan" => run!("Scan", scan::run),

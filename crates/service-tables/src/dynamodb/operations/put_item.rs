@@ -4,15 +4,16 @@
 //! Does not live here: what writes have in common (`writes`).
 
 use super::Context;
-use super::writes::WriteFields;
+use super::writes::{WriteFields, WriteKind};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
+use crate::engine::codec;
 use crate::engine::items::Change;
 use crate::engine::value;
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
-    let write = WriteFields::take(&mut fields)?;
+    let write = WriteFields::take(&mut fields, WriteKind::Whole)?;
     let item = fields.attributes("Item")?;
     if item.is_none() {
         fields.violation(None, "item", "not be null");
@@ -37,8 +38,9 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         .items
         .change(&table, &key, write.depends(), |existing| {
             write.decide(existing)?;
-            Ok((Change::Put(&item), ()))
+            Ok((Change::Put(codec::encode(&item)), ()))
         })
         .await?;
-    Ok(write.answer(&table_name, before.as_ref(), bytes))
+    let returned = write.old_if_wanted(before.as_ref());
+    Ok(write.answer(&table_name, returned, before.as_ref(), bytes))
 }

@@ -18,8 +18,17 @@ pub(super) struct WriteFields {
     pub(super) table_name: String,
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
+    kind: WriteKind,
     expressions: ExpressionFields,
-    returns_unfit: bool,
+}
+
+/// What a write does with an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteKind {
+    /// It puts or deletes it.
+    Whole,
+    /// It changes parts of it.
+    Update,
 }
 
 /// Which item is answered.
@@ -27,10 +36,13 @@ pub(super) struct WriteFields {
 pub(super) enum Returned {
     Nothing,
     AllOld,
+    AllNew,
+    UpdatedOld,
+    UpdatedNew,
 }
 
 impl WriteFields {
-    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, Fault> {
+    pub(super) fn take(fields: &mut Fields<'_>, kind: WriteKind) -> Result<Self, Fault> {
         let capacity = Wanted::take(fields)?;
         let table_name = fields.table_name()?;
         let allowed = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
@@ -59,24 +71,27 @@ impl WriteFields {
             capacity,
             return_values: match returned {
                 Some("ALL_OLD") => Returned::AllOld,
+                Some("ALL_NEW") => Returned::AllNew,
+                Some("UPDATED_OLD") => Returned::UpdatedOld,
+                Some("UPDATED_NEW") => Returned::UpdatedNew,
                 _ => Returned::Nothing,
             },
-            returns_unfit: !matches!(returned, None | Some("ALL_OLD" | "NONE")),
-            expressions: ExpressionFields::take(fields, Takes::Condition)?,
+            kind,
+            expressions: ExpressionFields::take(fields, kind.takes())?,
         })
     }
 
     pub(super) fn judge_expressions(&self) -> Result<(), Fault> {
-        self.expressions.judge(Takes::Condition)
+        self.expressions.judge(self.kind.takes())
     }
 
     pub(super) fn judge_return_values(&self) -> Result<(), Fault> {
-        if self.returns_unfit {
-            return Err(Fault::validation(
-                "ReturnValues can only be ALL_OLD or NONE",
-            ));
+        match self.return_values {
+            Returned::Nothing | Returned::AllOld => Ok(()),
+            Returned::AllNew | Returned::UpdatedOld | Returned::UpdatedNew => Err(
+                Fault::validation("ReturnValues can only be ALL_OLD or NONE"),
+            ),
         }
-        Ok(())
     }
 
     pub(super) fn read_expressions(self) -> Result<Write, Fault> {
@@ -85,6 +100,15 @@ impl WriteFields {
             return_values: self.return_values,
             expressions: self.expressions.read()?,
         })
+    }
+}
+
+impl WriteKind {
+    const fn takes(self) -> Takes {
+        match self {
+            Self::Whole => Takes::Condition,
+            Self::Update => Takes::Update,
+        }
     }
 }
 
@@ -123,18 +147,27 @@ impl Write {
         })
     }
 
-    /// The answer, given the item that was there and what is there now.
+    /// The item that was there, if it is to be answered.
+    pub(super) fn old_if_wanted<'a>(
+        &self,
+        before: Option<&'a Attributes>,
+    ) -> Option<&'a Attributes> {
+        before.filter(|_| self.return_values == Returned::AllOld)
+    }
+
+    /// The answer, given the attributes to tell, the item that was there and the size of what is there now.
     pub(super) fn answer(
         &self,
         table_name: &str,
+        returned: Option<&Attributes>,
         before: Option<&Attributes>,
         bytes_after: usize,
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         out.push(b'{');
-        if let (Returned::AllOld, Some(before)) = (self.return_values, before) {
+        if let Some(returned) = returned {
             out.extend_from_slice(b"\"Attributes\":");
-            json_write::attributes(&mut out, before);
+            json_write::attributes(&mut out, returned);
         }
         if self.capacity != Wanted::Nothing {
             if 1 < out.len() {
