@@ -149,20 +149,17 @@ fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
     let own_libraries = [function.code_root.clone(), function.code_root.join("lib")];
     let libraries = own_libraries.into_iter().chain(layers("lib"));
     variables.push(("LD_LIBRARY_PATH".into(), joined(libraries)));
-    variables.push(match function.runtime.language {
-        Language::Python => (
-            "PYTHONPATH".into(),
-            joined(function.toolchain.sdk_paths.iter().cloned()),
-        ),
+    let sdk_paths = function.toolchain.sdk_paths.iter().cloned();
+    let (name, modules) = match function.runtime.language {
+        Language::Python => ("PYTHONPATH", joined(sdk_paths)),
         Language::Node => (
-            "NODE_PATH".into(),
-            joined(
-                module_paths(function)
-                    .into_iter()
-                    .chain(function.toolchain.sdk_paths.iter().cloned()),
-            ),
+            "NODE_PATH",
+            joined(module_paths(function).into_iter().chain(sdk_paths)),
         ),
-    });
+    };
+    if !modules.is_empty() {
+        variables.push((name.into(), modules));
+    }
     variables
 }
 

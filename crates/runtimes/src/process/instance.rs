@@ -366,7 +366,7 @@ impl ProcessInstance {
                 biased;
                 exit = self.process.exited() => break Ok(exit),
                 said = self.link.receive() => break Err(said),
-                () = self.logs.pump() => {}
+                () = self.logs.pump_while_free() => {}
             }
         };
         self.state = State::Dead;

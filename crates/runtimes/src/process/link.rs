@@ -205,3 +205,82 @@ fn header(kind: u8, body_bytes: usize) -> Result<[u8; HEADER_BYTES], LinkError> 
 fn length(bytes: usize) -> Result<u32, LinkError> {
     u32::try_from(bytes).map_err(|error| LinkError::Io(io::Error::other(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream as Blocking;
+
+    use super::*;
+
+    /// What is received when these bytes arrive, in pieces of this size, before the other end closes.
+    async fn received(bytes: &[u8], piece_bytes: usize) -> Vec<Result<Message, String>> {
+        let (ours, mut theirs) = Blocking::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut link = Link::new(ours).unwrap();
+        let bytes = bytes.to_vec();
+        let writer = tokio::task::spawn_blocking(move || {
+            for piece in bytes.chunks(piece_bytes) {
+                // The reader may have given up on the rest.
+                if theirs.write_all(piece).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut messages = Vec::new();
+        loop {
+            let message = link.receive().await.map_err(|error| error.to_string());
+            let is_last = message.is_err();
+            messages.push(message);
+            if is_last {
+                break;
+            }
+        }
+        drop(link);
+        writer.await.unwrap();
+        messages
+    }
+
+    fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+        [&header(kind, body.len()).unwrap()[..], body].concat()
+    }
+
+    fn closed() -> Result<Message, String> {
+        Err("the instance closed its channel".to_owned())
+    }
+
+    #[tokio::test]
+    async fn frames_are_read_however_they_arrive() {
+        let bytes = [frame(TYPE_READY, b""), frame(TYPE_RETURNED, b"{}")].concat();
+        for piece_bytes in [1, 2, 5, 6, 100] {
+            let expected = [
+                Ok(Message::Ready),
+                Ok(Message::Returned(Bytes::from_static(b"{}"))),
+                closed(),
+            ];
+            assert_eq!(received(&bytes, piece_bytes).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_over_the_limit_is_thrown_away_and_the_next_one_read() {
+        let large = vec![b'x'; REPLY_BYTES_MAX + 1];
+        let bytes = [frame(TYPE_RETURNED, &large), frame(TYPE_RAISED, b"7")].concat();
+        let expected = [
+            Ok(Message::TooLarge),
+            Ok(Message::Raised(Bytes::from_static(b"7"))),
+            closed(),
+        ];
+        assert_eq!(received(&bytes, 1 << 20).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_frame_is_refused() {
+        let unknown = "the instance sent a frame of the unknown type 255";
+        let expected = [Err(unknown.to_owned())];
+        assert_eq!(received(&[255; 100], 100).await, expected);
+        assert_eq!(received(&[0, 0, 0], 100).await, [closed()]);
+        let cut_off = frame(TYPE_RETURNED, b"{}");
+        assert_eq!(received(&cut_off[..6], 100).await, [closed()]);
+    }
+}

@@ -111,6 +111,15 @@ impl Logs {
         tokio::task::yield_now().await;
     }
 
+    /// The same between two events. What writes on beyond the limit is not read any more: it stands still until the
+    /// next event, as everything in a frozen instance does, instead of keeping us busy.
+    pub(super) async fn pump_while_free(&mut self) {
+        if self.journal.is_full {
+            std::future::pending::<()>().await;
+        }
+        self.pump().await;
+    }
+
     /// Takes all that was written until now, without waiting: so what a handler wrote stands before its `END`. What
     /// other processes go on writing meanwhile is not waited for.
     pub(super) fn drain(&mut self) {

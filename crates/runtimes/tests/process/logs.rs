@@ -168,3 +168,20 @@ async fn what_is_written_between_two_events_belongs_to_neither() {
         .unwrap();
     assert_eq!(late.request_id, None);
 }
+
+#[tokio::test]
+async fn a_child_that_writes_on_after_the_reply_is_held_up_at_the_limit() {
+    let mut bench = Lang::Python.bench(
+        "import subprocess\ndef handler(event, context):\n    if event: subprocess.Popen(['yes'])\n    return 'well'\n",
+    );
+    let mut instance = bench.start().await.unwrap();
+    bench.invoke(&mut instance, "1").await;
+    let idle = std::time::Duration::from_secs(2);
+    assert!(tokio::time::timeout(idle, instance.lost()).await.is_err());
+    assert!(bench.log.stdout().len() <= 100_000);
+    let completion = bench.invoke(&mut instance, "0").await;
+    assert_eq!(
+        completion.verdict,
+        interfaces::runtime::Verdict::Returned(r#""well""#.into())
+    );
+}

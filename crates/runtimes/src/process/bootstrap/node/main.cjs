@@ -49,7 +49,8 @@ function serve(handler, run) {
     const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
     const text = frame.body.toString('utf8', headEnd);
     logging.setRequestId(head.requestId);
-    process.env._X_AMZN_TRACE_ID = head.traceId;
+    if (head.traceId) process.env._X_AMZN_TRACE_ID = head.traceId;
+    else delete process.env._X_AMZN_TRACE_ID;
     run(handler, head, text, next);
   };
   next();

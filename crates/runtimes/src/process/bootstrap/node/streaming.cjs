@@ -24,6 +24,8 @@ class ResponseStream extends Writable {
 }
 
 function install() {
+  // The managed runtime's own way out for functions that have a global of that name.
+  if (['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) return;
   globalThis.awslambda = {
     streamifyResponse(handler) {
       handler[STREAMING] = 'response';

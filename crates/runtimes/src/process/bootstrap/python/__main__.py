@@ -97,7 +97,7 @@ def serve(channel, handler, encoder):
         (head_length,) = _U32.unpack_from(body)
         head = json.loads(bytes(body[4:4 + head_length]))
         log.request_id = head["requestId"]
-        os.environ["_X_AMZN_TRACE_ID"] = head["traceId"]
+        set_trace_id(head["traceId"])
         try:
             context = make_context(head)
             event = parse(body[4 + head_length:])
@@ -111,6 +111,13 @@ def serve(channel, handler, encoder):
             os._exit(0)
         log.flush()
         channel.send(kind, reply)
+
+
+def set_trace_id(trace_id):
+    if trace_id:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 def make_context(head):
