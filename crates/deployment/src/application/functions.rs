@@ -47,33 +47,7 @@ fn function(
     surroundings: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Function> {
-    if resource.text("PackageType").as_deref() == Some("Image") {
-        problems.push(
-            does_not_run(resource)
-                .at(&resource.place_of(&["PackageType"]))
-                .because("functions in container images are not built yet"),
-        );
-        return None;
-    }
-    let runtime_text = resource.text("Runtime").unwrap_or_default();
-    let Ok(runtime) = RuntimeName::parse(&runtime_text) else {
-        problems.push(
-            does_not_run(resource)
-                .at(&resource.place_of(&["Runtime"]))
-                .because(format!("runtime `{runtime_text}` is not run here"))
-                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
-        );
-        return None;
-    };
-    let role_text = resource.text("Role").unwrap_or_default();
-    let Ok(role) = Arn::parse(&role_text) else {
-        problems.push(
-            does_not_run(resource)
-                .at(&resource.place_of(&["Role"]))
-                .because(format!("its role `{role_text}` is not an ARN")),
-        );
-        return None;
-    };
+    let (runtime, role) = runtime_and_role(resource, problems)?;
     let code = surroundings.built.get(resource.logical_id);
     let Some((code, toolchain)) = code.and_then(|code| Some((code, code.toolchain.as_ref()?)))
     else {
@@ -123,6 +97,43 @@ fn function(
     let layer_digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     function.fingerprint = fingerprint(&function, &code.digest, &layer_digests);
     Some(function)
+}
+
+/// What a function cannot run without; a problem when it is not there.
+fn runtime_and_role(
+    resource: &Resource<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(RuntimeName, Arn)> {
+    if resource.text("PackageType").as_deref() == Some("Image") {
+        problems.push(
+            does_not_run(resource)
+                .at(&resource.place_of(&["PackageType"]))
+                .because("functions in container images are not built yet"),
+        );
+        return None;
+    }
+    let runtime_text = resource.text("Runtime").unwrap_or_default();
+    let Ok(runtime) = RuntimeName::parse(&runtime_text) else {
+        problems.push(
+            does_not_run(resource)
+                .at(&resource.place_of(&["Runtime"]))
+                .because(format!("runtime `{runtime_text}` is not run here"))
+                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
+        );
+        return None;
+    };
+    let role_text = resource.text("Role").unwrap_or_default();
+    match Arn::parse(&role_text) {
+        Ok(role) => Some((runtime, role)),
+        Err(_) => {
+            problems.push(
+                does_not_run(resource)
+                    .at(&resource.place_of(&["Role"]))
+                    .because(format!("its role `{role_text}` is not an ARN")),
+            );
+            None
+        }
+    }
 }
 
 fn does_not_run(resource: &Resource<'_>) -> Problem {

@@ -258,7 +258,10 @@ fn add(
 
 fn report_unbuilt(event: &Event<'_>, context: &mut Context<'_>) {
     for (name, because) in [
-        ("RequestModel", "requests are not validated"),
+        (
+            "RequestModel",
+            "a method whose requests it validates is not served",
+        ),
         (
             "RequestParameters",
             "requests are not validated, and replies are not cached",
@@ -315,6 +318,12 @@ fn add_to_definition(
         if !parameters.is_empty() {
             extras.push(("parameters", list(parameters, place)));
         }
+    }
+    if let Some(validator) = validator_of(event) {
+        extras.push((
+            "x-amazon-apigateway-request-validator",
+            text(validator, place),
+        ));
     }
     if let Some(guard) = guard_of(event, context) {
         extras.push(("security", definition::requirement(&guard, place)));
@@ -384,6 +393,18 @@ fn guard_of(event: &Event<'_>, context: &mut Context<'_>) -> Option<String> {
         );
     }
     Some(guard)
+}
+
+/// What of a request is validated. The definition says so, and a method that nobody can validate is not served.
+fn validator_of(event: &Event<'_>) -> Option<&'static str> {
+    let model = event.properties.get("RequestModel")?;
+    let asks = |name: &str| model.get(name).and_then(Node::as_bool) == Some(true);
+    match (asks("ValidateBody"), asks("ValidateParameters")) {
+        (true, true) => Some("body-and-params"),
+        (true, false) => Some("body-only"),
+        (false, true) => Some("params-only"),
+        (false, false) => None,
+    }
 }
 
 /// `ApiKeyRequired: false` of a method in an API that asks for keys.

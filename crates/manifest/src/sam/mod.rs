@@ -38,7 +38,7 @@ const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 const REGION_DEFAULT: &str = "us-east-1";
 /// The longest name that a folder gives its stack. A stack's may have 128 letters, digits and hyphens, but templates make
 /// names of functions of it, which have at most 64.
-const STACK_NAME_LENGTH_MAX: usize = 32;
+const STACK_NAME_LENGTH_MAX: usize = 24;
 const STACK_NAME_DEFAULT: &str = "sam-app";
 
 /// Reads a SAM template, or a plain CloudFormation one. CloudFormation parameters keep their names; values that the

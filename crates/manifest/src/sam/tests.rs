@@ -146,7 +146,7 @@ fn a_definition_in_a_file_is_asked_for_and_read() {
         let Step::Needs(needs) = read(&request(&text), &answers) else {
             panic!("the file is needed");
         };
-        assert_eq!(needs, [need.clone()]);
+        assert_eq!(needs, std::slice::from_ref(&need));
         answers.insert(need, Some(r#"{"swagger": "2.0", "paths": {}}"#.to_owned()));
         let Step::Done(reading) = read(&request(&text), &answers) else {
             panic!("nothing more is needed");
