@@ -22,8 +22,8 @@ pub enum Shape {
     Flag,
     /// A list; a single value counts as a list of one.
     List,
-    /// A text or a list of several; a list of one counts as its item.
-    TextOrList,
+    /// An ARN, a resource's name, or a list; a list of one ARN or name counts as its item, but one of `*` does not.
+    ArnOrList,
     /// A mapping.
     Mapping,
 }
@@ -49,8 +49,12 @@ pub(super) fn coerce(node: &mut Node, shape: Shape) -> Result<(), &'static str> 
             }
             Ok(())
         }
-        Shape::TextOrList => {
-            unwrap_single(node);
+        Shape::ArnOrList => {
+            let single = node.as_sequence().filter(|items| items.len() == 1);
+            let single = single.and_then(|items| items.first()?.as_str());
+            if single.is_some_and(is_arn_or_name) {
+                unwrap_single(node);
+            }
             Ok(())
         }
         Shape::Mapping => match node.kind {
@@ -71,6 +75,17 @@ pub(super) fn is_function(node: &Node) -> bool {
         (Some(only), None) => only.key == "Ref" || only.key.starts_with("Fn::"),
         (_, _) => false,
     }
+}
+
+/// What the schema's patterns take for an ARN or a name.
+fn is_arn_or_name(text: &str) -> bool {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    let is_name_letter = |letter: char| {
+        letter.is_ascii_alphanumeric() || matches!(letter, '#' | '-' | '_' | '.' | '/')
+    };
+    text.starts_with("arn:")
+        || text.starts_with("execute-api:/")
+        || (!name.is_empty() && name.chars().all(is_name_letter))
 }
 
 fn text(node: &mut Node) -> Result<(), &'static str> {

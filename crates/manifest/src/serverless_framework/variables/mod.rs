@@ -13,6 +13,7 @@ use model::problem::Problem;
 use crate::reading::{Answers, Need, ReadRequest};
 
 mod dotenv;
+mod faults;
 mod grammar;
 mod resolver;
 mod sources;

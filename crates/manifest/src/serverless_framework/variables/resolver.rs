@@ -11,30 +11,14 @@ use cloudformation::parse;
 use model::problem::{Place, Problem};
 
 use super::Resolved;
-use super::grammar::{GrammarError, Meaning, Source, Template, Text};
+use super::faults::{
+    self, CHAIN_LENGTH_MAX, RESOLVED_BYTES_MAX, RESULT_NESTING_MAX, Stop, VARIABLES_MAX, fault,
+    not_text, syntax, too_large, too_nested,
+};
+use super::grammar::{Meaning, Source, Template, Text};
 use super::tree::{self, Path};
 use crate::reading::{Answers, Need, ReadRequest};
 use crate::serverless_framework::script;
-
-/// How often a variable's value may consist of variables again. The tool's own limit.
-const RESULT_NESTING_MAX: usize = 10;
-/// How long a chain of properties may be that refer to one another.
-const CHAIN_LENGTH_MAX: usize = 40;
-/// How much all resolved values may weigh together, in bytes: references to references can grow without end.
-const RESOLVED_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// How many variables are resolved in one manifest.
-const VARIABLES_MAX: usize = 100_000;
-
-/// Why a property has no value.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// Something has to be found out first.
-    Waiting,
-    /// It stands on a property that was reported already.
-    Reported,
-    /// Something is wrong here.
-    Fault(Box<Problem>),
-}
 
 /// A text whose variables are not replaced yet.
 #[derive(Debug, Clone)]
@@ -149,7 +133,7 @@ impl<'a> Resolver<'a> {
             });
         }
         if self.in_progress.contains(path) {
-            return Err(self.circle(path));
+            return Err(faults::circle(&self.in_progress, path));
         }
         if CHAIN_LENGTH_MAX <= self.in_progress.len() {
             return Err(fault(
@@ -184,27 +168,6 @@ impl<'a> Resolver<'a> {
                 Stop::Reported
             }
         }
-    }
-
-    fn circle(&self, path: &Path) -> Stop {
-        let start = self.in_progress.iter().position(|other| other == path);
-        let mut names: Vec<String> = self
-            .in_progress
-            .iter()
-            .skip(start.unwrap_or(0))
-            .map(|path| format!("`{}`", path.join(".")))
-            .collect();
-        names.push(format!("`{}`", path.join(".")));
-        let title = if names.len() == 2 {
-            format!("`{}` refers to itself", path.join("."))
-        } else {
-            "these properties refer to one another in a circle".to_owned()
-        };
-        Stop::Fault(Box::new(
-            Problem::error("manifest::circular-variables", title)
-                .because(format!("{} has no end", names.join(" → ")))
-                .help("give one of them a value of its own"),
-        ))
     }
 
     /// Puts a value into the manifest, and resolves what variables it brought along.
@@ -457,49 +420,4 @@ impl<'a> Resolver<'a> {
         }
         Ok(())
     }
-}
-
-pub(super) fn fault(code: &'static str, title: impl Into<String>) -> Stop {
-    Stop::Fault(Box::new(Problem::error(code, title)))
-}
-
-fn syntax(error: &GrammarError) -> Stop {
-    Stop::Fault(Box::new(
-        Problem::error("manifest::variable-syntax", error.to_string())
-            .because("the Serverless Framework stops at a variable that it cannot understand")
-            .help(
-                "write it as `${type:address, 'fallback'}`, and as `\\${…}` if it is meant as text",
-            ),
-    ))
-}
-
-fn not_text(value: &Node) -> Stop {
-    Stop::Fault(Box::new(
-        Problem::error(
-            "manifest::variable-not-text",
-            format!("{} cannot be a part of a text", value.kind_name()),
-        )
-        .because("the text consists of more than one variable, so each has to be a text")
-        .help("refer to a text inside of the value, or let the variable stand alone"),
-    ))
-}
-
-fn too_nested() -> Stop {
-    Stop::Fault(Box::new(
-        Problem::error(
-            "manifest::variables-too-deep",
-            format!("the value leads to more variables {RESULT_NESTING_MAX} times in a row"),
-        )
-        .because("it is likely to contain itself")
-        .help("write `\\${…}` for what is meant as text"),
-    ))
-}
-
-fn too_large() -> Stop {
-    fault(
-        "manifest::variables-too-large",
-        format!(
-            "the variables of this manifest grow over {RESOLVED_BYTES_MAX} bytes or {VARIABLES_MAX} in number"
-        ),
-    )
 }

@@ -8,7 +8,8 @@ use cloudformation::parse::{self, Dialect};
 use model::problem::{Place, Problem};
 
 use super::dotenv;
-use super::resolver::{Resolver, Stop, fault};
+use super::faults::{Stop, fault};
+use super::resolver::Resolver;
 use crate::reading::Need;
 use crate::serverless_framework::script;
 use crate::serverless_framework::suggestion;
