@@ -6,7 +6,7 @@
 //! Every step is recorded before it is taken and after it. What a crash interrupted is finished at the next
 //! deployment, before anything else: a provider that is asked again with the same request finds what it made.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cloudformation::intrinsics::{Context, Environment, Evaluated};
@@ -99,7 +99,7 @@ impl Deployer {
             standing: BTreeMap::new(),
             resources: Vec::new(),
             changes: Changes::default(),
-            is_template_sound: !any_error(&problems),
+            is_template_sound: request.template.is_sound && !any_error(&problems),
             problems,
         };
         run.finish_what_was_begun().await?;
@@ -107,15 +107,17 @@ impl Deployer {
             run.resource(id, position).await?;
         }
         run.skip_circles();
-        run.remove_unwanted().await?;
-        run.remove_leftovers().await?;
+        if run.may_delete() {
+            run.remove_unwanted().await?;
+            run.remove_leftovers().await?;
+        }
         let outputs = run.outputs().await?;
         Ok(Deployed {
             revision: revision::of(request.stack, &run.resources, &outputs),
             resources: run.resources,
             outputs,
             changes: run.changes,
-            problems: run.problems,
+            problems: without_repetitions(run.problems),
         })
     }
 
@@ -325,18 +327,32 @@ impl Run<'_> {
         }
     }
 
-    async fn remove_unwanted(&mut self) -> Result<(), StateError> {
+    /// As in the cloud, things are deleted only when everything else has succeeded: a mistake in a template must not
+    /// cost a table's data.
+    fn may_delete(&self) -> bool {
+        let has_succeeded = self.changes.failed.is_empty() && self.changes.skipped.is_empty();
         match self.request.removals {
-            Removals::Postpone => return Ok(()),
-            Removals::ByPolicy if !self.is_template_sound => return Ok(()),
-            Removals::ByPolicy => {}
+            Removals::Postpone => false,
+            Removals::ByPolicy => self.is_template_sound && has_succeeded,
         }
+    }
+
+    async fn remove_unwanted(&mut self) -> Result<(), StateError> {
         let wanted: BTreeSet<LogicalId> = self.standing.keys().cloned().collect();
         for (id, removal) in plan::removals(&self.records, &wanted) {
             self.remove(&id, removal).await?;
         }
         Ok(())
     }
+}
+
+/// Two resources that come from the same line of a manifest have the same problem, and it is told once.
+pub(crate) fn without_repetitions(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut seen = HashSet::new();
+    let is_new = |problem: &Problem| {
+        seen.insert((problem.code, problem.title.clone(), problem.place.clone()))
+    };
+    problems.into_iter().filter(is_new).collect()
 }
 
 /// A provider's problem, at the property's place.

@@ -13,7 +13,9 @@ use model::ids::LogicalId;
 use model::problem::{Problem, any_error};
 use serde_json::Value;
 
-use crate::apply::{Deployer, at_property, condition_failed, environment, unknown_type};
+use crate::apply::{
+    Deployer, at_property, condition_failed, environment, unknown_type, without_repetitions,
+};
 use crate::deployed::DeployRequest;
 use crate::naming;
 use crate::scope::{Exports, Standing, World};
@@ -63,7 +65,7 @@ impl Deployer {
                 problems.extend(context.evaluate(&output.value, &world).problems);
             }
         }
-        problems
+        without_repetitions(problems)
     }
 
     fn foresee(

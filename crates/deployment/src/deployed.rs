@@ -32,7 +32,8 @@ pub struct DeployRequest<'a> {
 /// What happens to resources that the template no longer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removals {
-    /// Their policy decides; nothing is deleted as long as the template itself has errors.
+    /// Their policy decides, once everything else has succeeded; until then, and as long as the template itself has
+    /// errors, nothing is deleted.
     ByPolicy,
     /// They stay as they are: for a manifest that was read with errors, since what is missing may only be misspelt,
     /// and a table's data does not come back.

@@ -7,7 +7,7 @@
 
 use indexmap::IndexMap;
 use model::ids::LogicalId;
-use model::problem::{Place, Problem};
+use model::problem::{Place, Problem, any_error};
 
 use crate::node::{Entry, Kind, Node};
 
@@ -47,6 +47,9 @@ pub struct Template {
     pub resources: IndexMap<LogicalId, Resource>,
     /// `Outputs`, in the order of the file.
     pub outputs: IndexMap<String, Output>,
+    /// Whether it was read without an error. CloudFormation refuses the whole template otherwise; what is missing
+    /// here may only be misspelt there.
+    pub is_sound: bool,
 }
 
 /// One of the `Outputs`.
@@ -75,6 +78,7 @@ impl Template {
             conditions: IndexMap::new(),
             resources: IndexMap::new(),
             outputs: IndexMap::new(),
+            is_sound: false,
         };
         let Kind::Mapping(sections) = &node.kind else {
             problems.push(wrong_kind("the template", "a mapping of sections", node));
@@ -91,6 +95,7 @@ impl Template {
                     .help("add a `Resources` section"),
             );
         }
+        template.is_sound = !any_error(&problems);
         (template, problems)
     }
 
