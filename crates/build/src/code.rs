@@ -99,7 +99,7 @@ pub(crate) fn missing_handler(
 
 fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathBuf, Box<Problem>> {
     let root = project.join(folder);
-    // `.` and `..` go, links stay: what is below a link is named as its author names it.
+    // A `.` in the middle goes; links stay, so that what is below one is named as its author names it.
     let root: PathBuf = root.components().collect();
     let problem = not_found(artefact, &format!("folder `{}`", folder.display()));
     if root.is_dir() {

@@ -4,6 +4,7 @@
 //! Does not live here: which tools, and what for.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -70,21 +71,9 @@ impl Tool<'_> {
             .kill_on_drop(true)
             .spawn()
             .map_err(start_error)?;
-        let telling = async {
-            loop {
-                tokio::time::sleep(PROGRESS_INTERVAL).await;
-                if let Some(line) = tail(self.log)
-                    .lines()
-                    .rev()
-                    .find(|it| !it.trim().is_empty())
-                {
-                    progress.advanced(what, line.trim());
-                }
-            }
-        };
         let status = tokio::select! {
             status = tokio::time::timeout(INSTALL_TIME_MAX, child.wait()) => status,
-            () = telling => return Ok(()),
+            never = tell(self.log, what, progress) => match never {},
         };
         let status = status.map_err(|_| ToolError::TookTooLong {
             program: self.program.to_owned(),
@@ -116,6 +105,17 @@ pub(crate) fn package_at_fault(last_lines: &str) -> Option<&str> {
     let name = after.split([' ', '\'', '\n', '(']).next()?;
     let name = name.trim_end_matches('.');
     (!name.is_empty()).then_some(name)
+}
+
+/// Passes on the last line of the log, for as long as it is polled.
+async fn tell(log: &Path, what: &str, progress: &dyn Progress) -> Infallible {
+    loop {
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
+        let text = tail(log);
+        if let Some(line) = text.lines().rev().find(|it| !it.trim().is_empty()) {
+            progress.advanced(what, line.trim());
+        }
+    }
 }
 
 fn tail(log: &Path) -> String {

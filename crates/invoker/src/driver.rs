@@ -14,6 +14,7 @@ use interfaces::runtime::Runtime;
 use model::application::Application;
 use model::function::Function;
 use model::ids::FunctionName;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// Cancelled when events that still run have to end.
     pub(crate) killed: CancellationToken,
     tasks: TaskTracker,
+    /// Where tasks run: starts are also decided where no tokio runtime is entered, as in a destructor.
+    executor: Handle,
     timer: Notify,
     core: Mutex<Core>,
 }
@@ -80,6 +83,7 @@ impl Invoker {
             clock,
             killed: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            executor: Handle::current(),
             timer: Notify::new(),
             core: Mutex::new(Core {
                 pool: Pool::new(limits.clone()),
@@ -94,13 +98,13 @@ impl Invoker {
         });
         let stopped = CancellationToken::new();
         let timer = keep_time(Arc::clone(&shared), stopped.clone());
-        shared.tasks.spawn(timer);
+        shared.tasks.spawn_on(timer, &shared.executor);
         Self { shared, stopped }
     }
 
     /// Runs this revision from now on. Instances of functions whose fingerprint has not changed stay; others end,
     /// busy ones after their event. Events in line run on the new version, or are answered with
-    /// [`NotRun::UnknownFunction`] when there is none. Needs a tokio runtime around it.
+    /// [`NotRun::UnknownFunction`] when there is none.
     pub fn swap(&self, application: &Arc<Application>) {
         let versions: BTreeMap<FunctionName, Version> = application
             .functions
@@ -349,7 +353,7 @@ impl Shared {
             cancelled.clone(),
         );
         core.starts.insert(key, cancelled);
-        self.tasks.spawn(tenure);
+        self.tasks.spawn_on(tenure, &self.executor);
     }
 }
 
