@@ -69,9 +69,13 @@ impl<'a> Fields<'a> {
     pub(crate) fn take(&mut self, name: &str) -> Option<Json<'a>> {
         let mut found = None;
         // Of two members with one name the last holds, as with most readers of JSON.
-        while let Some(at) = self.members.iter().position(|(other, _)| other == name) {
-            found = Some(self.members.remove(at).1);
-        }
+        self.members.retain_mut(|(other, json)| {
+            let matches = other == name;
+            if matches {
+                found = Some(std::mem::replace(json, Json::Null));
+            }
+            !matches
+        });
         found.filter(|json| *json != Json::Null)
     }
 

@@ -82,7 +82,8 @@ fn encoded_value(
         Head::S(text) => tagged(out, "S", |out| string(out, text)),
         Head::N(value) => tagged(out, "N", |out| number(out, value)),
         Head::B(bytes) => tagged(out, "B", |out| binary(out, bytes)),
-        Head::Bool(value) => tagged(out, "BOOL", |out| out.extend_from_slice(boolean(&value))),
+        Head::Bool(true) => tagged(out, "BOOL", |out| out.extend_from_slice(b"true")),
+        Head::Bool(false) => tagged(out, "BOOL", |out| out.extend_from_slice(b"false")),
         Head::Null => tagged(out, "NULL", |out| out.extend_from_slice(b"true")),
         Head::Ss(count) => encoded_members(out, "SS", count, |out| {
             string(out, reader.text()?);
@@ -147,8 +148,8 @@ pub(crate) fn value(out: &mut Vec<u8>, member: &Value) {
         Value::S(text) => string(out, text),
         Value::N(value) => number(out, *value),
         Value::B(bytes) => binary(out, bytes),
-        Value::Bool(value) => out.extend_from_slice(boolean(value)),
-        Value::Null => out.extend_from_slice(b"true"),
+        Value::Bool(true) | Value::Null => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Ss(texts) => list(out, texts, |out, text| string(out, text)),
         Value::Ns(numbers) => list(out, numbers, |out, value| number(out, *value)),
         Value::Bs(all) => list(out, all, |out, bytes| binary(out, bytes)),
@@ -180,10 +181,6 @@ fn number(out: &mut Vec<u8>, number: Number) {
     out.push(b'"');
     number.write(out);
     out.push(b'"');
-}
-
-const fn boolean(value: &bool) -> &'static [u8] {
-    if *value { b"true" } else { b"false" }
 }
 
 fn binary(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -298,6 +298,20 @@ impl Number {
         })
     }
 
+    fn signum(self) -> i8 {
+        match (self.coefficient, self.negative) {
+            (0, _) => 0,
+            (_, true) => -1,
+            (_, false) => 1,
+        }
+    }
+
+    /// The exponent, and the digits as if there were [`DIGITS_MAX`] of them; those fit, since 10^38 < 2^128.
+    fn magnitude(self) -> (i16, u128) {
+        let missing = u32::try_from(DIGITS_MAX - self.digits()).unwrap_or_default();
+        (self.exponent, self.coefficient * 10_u128.pow(missing))
+    }
+
     fn digits(self) -> usize {
         count_digits(self.coefficient)
     }
@@ -310,10 +324,11 @@ impl Number {
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut left, mut right) = (Vec::with_capacity(24), Vec::with_capacity(24));
-        self.encode(&mut left);
-        other.encode(&mut right);
-        left.cmp(&right)
+        match (self.signum(), other.signum()) {
+            (1, 1) => self.magnitude().cmp(&other.magnitude()),
+            (-1, -1) => other.magnitude().cmp(&self.magnitude()),
+            (left, right) => left.cmp(&right),
+        }
     }
 }
 

@@ -551,6 +551,18 @@ async fn tables_are_judged_in_the_words_of_the_service() {
             "Both the Hash Key and the Range Key element in the KeySchema have the same name",
         ),
         (
+            json!({"KeySchema": []}),
+            "1 validation error detected: Value '[]' at 'keySchema' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (
+            json!({"KeySchema": [key("a", "HASH"), key("b", "RANGE"), key("c", "RANGE")]}),
+            "1 validation error detected: Value '[KeySchemaElement(attributeName=a, keyType=HASH), KeySchemaElement(attributeName=b, keyType=RANGE), KeySchemaElement(attributeName=c, keyType=RANGE)]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
+        ),
+        (
+            json!({"KeySchema": null}),
+            "1 validation error detected: Value null at 'keySchema' failed to satisfy constraint: Member must not be null",
+        ),
+        (
             json!({"GlobalSecondaryIndexes": []}),
             "CreateTable with the parameter GlobalSecondaryIndexes is not implemented by Cloudless yet",
         ),
@@ -651,4 +663,19 @@ async fn expressions_are_limited_in_length_and_operators() {
     server
         .refuses("Scan", scan(long), VALIDATION, message)
         .await;
+}
+
+#[tokio::test]
+async fn hostile_requests_are_answered_soon() {
+    let server = Server::with_tables().await;
+    let repeated = format!("{{{}\"a\":1}}", "\"TableName\":\"pets\",".repeat(200_000));
+    let (status, _) = server.send("Scan", repeated).await;
+    assert_eq!(status, 400);
+    let numbers: Vec<_> = (0..100_000).map(|number| format!("\"{number}\"")).collect();
+    let set = format!(
+        "{{\"TableName\":\"pets\",\"Item\":{{\"id\":{{\"S\":\"a\"}},\"n\":{{\"NS\":[{}]}}}}}}",
+        numbers.join(",")
+    );
+    let (status, answer) = server.send("PutItem", set).await;
+    assert_eq!(status, 200, "{answer}");
 }

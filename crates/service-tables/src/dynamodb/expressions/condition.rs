@@ -218,9 +218,7 @@ fn begins_with(whole: &Value, start: &Value) -> bool {
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::S(whole), Value::S(part)) => whole.contains(part.as_str()),
-        (Value::B(whole), Value::B(part)) => {
-            part.is_empty() || whole.windows(part.len()).any(|window| window == part)
-        }
+        (Value::B(whole), Value::B(part)) => memchr::memmem::find(whole, part).is_some(),
         (Value::Ss(members), Value::S(part)) => members.contains(part),
         (Value::Ns(members), Value::N(part)) => members.contains(part),
         (Value::Bs(members), Value::B(part)) => members.contains(part),

@@ -22,8 +22,11 @@ use crate::engine::table_id::TableId;
 const UNITS_MAX: u64 = 1_000_000_000_000;
 /// Rows that are counted at once.
 const COUNT_ROWS: usize = 1_000;
-/// Items that are counted for a description. The service's own figures are hours old; ours end at this number.
+/// Items that are counted for a description, and their bytes. The service's own figures are up to six hours old.
+/// Differs: ours are fresh, but stop here, so that nobody can make a description cost more than a large scan.
 const COUNT_ITEMS_MAX: usize = 100_000;
+/// See [`COUNT_ITEMS_MAX`].
+const COUNT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let wish = TableWish::take(&mut fields)?;
@@ -71,7 +74,8 @@ impl TableWish {
             "AttributeDefinitions",
             ("AttributeDefinition", "AttributeType"),
             &["B", "N", "S"],
-        )?;
+        )?
+        .unwrap_or_default();
         let name = take_table_name(fields)?;
         let allowed = ["PROVISIONED", "PAY_PER_REQUEST"];
         let billing_mode = fields.one_of("BillingMode", "billingMode", &allowed)?;
@@ -82,7 +86,8 @@ impl TableWish {
             ("KeySchemaElement", "KeyType"),
             &["HASH", "RANGE"],
         )?;
-        judge_length(fields, key_schema.len());
+        judge_length(fields, &key_schema);
+        let key_schema = key_schema.unwrap_or_default();
         let allowed = ["STANDARD", "STANDARD_INFREQUENT_ACCESS"];
         let class = fields.one_of("TableClass", "tableClass", &allowed)?;
         let deletion_protection = fields.boolean("DeletionProtectionEnabled")?;
@@ -248,11 +253,11 @@ fn take_pairs(
     member: &str,
     (type_name, word_name): (&str, &str),
     allowed: &[&'static str],
-) -> Result<Vec<(String, String)>, Fault> {
+) -> Result<Option<Vec<(String, String)>>, Fault> {
     let path = lower_first(member);
     let Some(structures) = fields.structures(member, type_name)? else {
         fields.violation(None, &path, "not be null");
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let mut pairs = Vec::new();
     for (index, mut structure) in structures.into_iter().enumerate() {
@@ -274,17 +279,25 @@ fn take_pairs(
         fields.adopt(&mut structure);
         pairs.push((name.unwrap_or_default(), word_given.unwrap_or_default()));
     }
-    Ok(pairs)
+    Ok(Some(pairs))
 }
 
-fn judge_length(fields: &mut Fields<'_>, length: usize) {
-    if 2 < length {
-        fields.violation(
-            Some("[…]"),
-            "keySchema",
-            "have length less than or equal to 2",
-        );
-    }
+/// A key has one attribute or two.
+fn judge_length(fields: &mut Fields<'_>, key_schema: &Option<Vec<(String, String)>>) {
+    let Some(elements) = key_schema else {
+        return;
+    };
+    let constraint = match elements.len() {
+        0 => "have length greater than or equal to 1",
+        1 | 2 => return,
+        _ => "have length less than or equal to 2",
+    };
+    let elements: Vec<_> = elements
+        .iter()
+        .map(|(name, kind)| format!("KeySchemaElement(attributeName={name}, keyType={kind})"))
+        .collect();
+    let value = format!("[{}]", elements.join(", "));
+    fields.violation(Some(&value), "keySchema", constraint);
 }
 
 fn take_throughput(fields: &mut Fields<'_>) -> Result<Option<(u64, u64)>, Fault> {
@@ -350,7 +363,7 @@ impl Contents {
     pub(super) async fn count(items: &Items, table: &Table) -> Result<Self, AccessError> {
         let mut contents = Self::default();
         let mut range = Range::of_prefix(table.items.clone()).after(&table.items);
-        while contents.items < COUNT_ITEMS_MAX {
+        while contents.items < COUNT_ITEMS_MAX && contents.bytes < COUNT_BYTES_MAX {
             let limit = PageLimit::rows(COUNT_ROWS);
             let page = items.page(&range, Direction::Forward, limit).await?;
             for row in &page.rows {

@@ -1,3 +1,8 @@
+//! Numbers against oracles that share no code with them.
+//!
+//! Lives here: tables of texts, and properties of the encoding.
+//! Does not live here: anything that runs outside of tests.
+
 use proptest::prelude::*;
 
 use super::*;
