@@ -41,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let printer = Printer::for_terminal(Path::new("."));
+    allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -60,4 +61,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
         }
     })
+}
+
+/// Lets this process have as many descriptors as its user may: each connection and each instance takes some, and the
+/// soft limit of a login shell is made for programs that use `select`.
+fn allow_many_files() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
