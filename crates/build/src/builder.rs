@@ -254,7 +254,8 @@ impl Round<'_> {
         found
     }
 
-    /// Notes the problem of a missing handler. With layers in the project it may be in one, so it only warns.
+    /// Notes the problem of a missing handler. It only warns where the file may be elsewhere: in a layer of the
+    /// project or, in a check, among packages that are not installed yet.
     fn lacks_handler(
         &mut self,
         artefact: &Artefact,
@@ -268,11 +269,14 @@ impl Round<'_> {
         else {
             return false;
         };
-        if self.has_layers {
+        let may_be_elsewhere = self.has_layers
+            || (self.install == Install::Never
+                && dependencies::are_named(self.project, root, runtime.language));
+        if may_be_elsewhere {
             problem.severity = Severity::Warning;
         }
         self.problems.push(problem);
-        !self.has_layers
+        !may_be_elsewhere
     }
 
     async fn sdk_paths(

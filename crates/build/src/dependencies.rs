@@ -67,6 +67,15 @@ pub(crate) async fn of_folder(
     }
 }
 
+/// Whether the project names packages of this language for a code folder.
+pub(crate) fn are_named(project: &Path, root: &Path, language: Language) -> bool {
+    let manifest = match language {
+        Language::Python => "requirements.txt",
+        Language::Node => "package.json",
+    };
+    nearest(project, root, manifest).is_some()
+}
+
 /// Whether Node finds this package from a folder, as it looks for it.
 pub(crate) fn is_in_node_modules(from: &Path, package: &str) -> bool {
     from.ancestors().any(|folder| {

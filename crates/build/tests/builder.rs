@@ -355,6 +355,25 @@ async fn a_check_installs_nothing() {
 }
 
 #[tokio::test]
+async fn a_check_only_warns_of_a_handler_that_a_package_may_bring() {
+    let bench = Bench::new(
+        &[("python3.11", PYTHON_3_11)],
+        &[("app.py", ""), ("requirements.txt", "left-pad==1")],
+    );
+    let artefacts = [function("python3.11", "module.handler", ".")];
+    let checked = bench
+        .builder()
+        .check(&bench.path("project"), &artefacts)
+        .await;
+    assert_eq!(checked.problems[0].severity, Severity::Warning);
+    let built = bench
+        .builder()
+        .build(&bench.path("project"), &artefacts)
+        .await;
+    assert_eq!(only(&built).digest.len(), 32);
+}
+
+#[tokio::test]
 async fn other_manifests_of_python_packages_are_named() {
     let bench = Bench::new(
         &[("python3.11", PYTHON_3_11)],
