@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     pub(super) answers: &'a Answers,
     /// The values of parameters that have one.
     pub(super) parameters: BTreeMap<String, Node>,
+    /// The logical ids that the template itself declares.
+    pub(super) declared: Vec<String>,
     /// The resources of the template that is written.
     pub(super) resources: Mapping,
     /// Conditions that are written besides the template's own.
@@ -86,6 +88,10 @@ impl<'a> Context<'a> {
             request,
             answers,
             parameters,
+            declared: super::nodes::members(template.get("Resources"))
+                .iter()
+                .map(|entry| entry.key.clone())
+                .collect(),
             resources: Mapping::default(),
             conditions: Mapping::default(),
             renamed: BTreeMap::new(),
@@ -146,6 +152,13 @@ impl<'a> Context<'a> {
         resource_type: &str,
         properties: Mapping,
     ) {
+        if self.declared.iter().any(|id| id == logical_id) {
+            let title = format!(
+                "`{}` makes a resource `{logical_id}`, which the template declares itself",
+                declared.logical_id
+            );
+            self.invalid("manifest::invalid-resource", title, declared.place);
+        }
         self.write_with(declared, logical_id, resource_type, properties, &PASSED_ON);
     }
 

@@ -22,6 +22,7 @@ mod properties;
 mod rename;
 mod rest_api;
 mod role;
+mod structure;
 #[cfg(test)]
 mod tests;
 
@@ -176,6 +177,13 @@ fn transform(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Ma
             "`Resources` is a mapping of at least one resource",
             &resources.place,
         );
+    }
+    for entry in resources.as_mapping().into_iter().flatten() {
+        structure::check_form(entry, context);
+        let kind = type_of(entry);
+        if let Some(section) = kind.strip_prefix("AWS::Serverless::") {
+            structure::check_properties(section, &declared(entry, &globals), context);
+        }
     }
     let mut apis = Apis::new();
     for entry in resources.as_mapping().into_iter().flatten() {

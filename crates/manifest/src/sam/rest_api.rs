@@ -58,7 +58,8 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     } = api;
     let place = declared.place;
     let id = declared.logical_id;
-    let Some(stage_name) = declared.get("StageName").cloned() else {
+    let named = |node: &&Node| node.as_str() != Some("");
+    let Some(stage_name) = declared.get("StageName").filter(named).cloned() else {
         context.invalid(INVALID, format!("API `{id}` has no `StageName`"), place);
         return;
     };

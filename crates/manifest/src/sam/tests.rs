@@ -222,6 +222,26 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
             "manifest::property-not-implemented 3 `FunctionUrlConfig` is not built yet",
         ),
         (
+            &sam("  A-b: {Type: 'AWS::Serverless::SimpleTable'}\n"),
+            "manifest::invalid-resource 3 `A-b` has other than letters and digits",
+        ),
+        (
+            &sam("  A: {Type: 'AWS::Serverless::SimpleTable', Properties: {Tags: [x]}}\n"),
+            "manifest::invalid-resource 3 `Tags` of `A` cannot be a list",
+        ),
+        (
+            &sam(
+                "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12, VersionDeletionPolicy: Delete}}\n",
+            ),
+            "manifest::invalid-resource 3 `VersionDeletionPolicy` of `A` needs `AutoPublishAlias`",
+        ),
+        (
+            &sam(
+                "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12}}\n  ARole: {Type: 'AWS::IAM::Role'}\n",
+            ),
+            "manifest::invalid-resource 3 `A` makes a resource `ARole`, which the template declares itself",
+        ),
+        (
             &format!(
                 "Globals: {{Function: {{Role: x}}}}\n{}",
                 sam("  A: {Type: 'AWS::Serverless::SimpleTable'}\n")
