@@ -15,7 +15,7 @@ mod artefacts;
 mod build;
 pub mod keys;
 mod naming;
-mod plugins;
+pub mod plugins;
 mod script;
 mod service;
 mod suggestion;

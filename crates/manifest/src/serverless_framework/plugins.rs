@@ -10,7 +10,7 @@ use super::suggestion;
 
 /// What becomes of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// Nothing that it does is missing here.
     NotNeeded(&'static str),
     /// The project runs, perhaps otherwise than its author means.
@@ -30,7 +30,7 @@ const ADDS: Standing =
     Standing::NotImplemented("it adds resources to the template, which are missing here");
 
 /// The plugins that are known.
-pub(super) const PLUGINS: &[(&str, Standing)] = &[
+pub const PLUGINS: &[(&str, Standing)] = &[
     ("serverless-offline", EMULATOR),
     ("serverless-offline-sqs", EMULATOR),
     ("serverless-offline-sns", EMULATOR),

@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Key] = &[
     done("functions.*.package.artifact", Shape::Text),
     done("functions.*.package.individually", Shape::Flag),
     done("functions.*.events", Shape::List),
-    done("functions.*.events[]", Shape::Any),
+    done("functions.*.events[]", Shape::Mapping),
     no_effect(
         "functions.*.package.patterns",
         Shape::List,
@@ -87,7 +87,7 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "container images are missing",
     ),
-    refused(
+    no_effect(
         "functions.*.awsKmsKeyArn",
         Shape::Text,
         "the tool itself ignores this older name of `kmsKeyArn`",

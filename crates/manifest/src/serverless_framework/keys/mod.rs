@@ -65,7 +65,7 @@ pub(super) fn check(root: &mut Node, problems: &mut Vec<Problem>) {
         index: &INDEX,
         problems,
     };
-    checker.walk(root, String::new());
+    checker.walk(root, &Way::default());
 }
 
 const fn done(path: &'static str, shape: Shape) -> Key {
@@ -123,12 +123,43 @@ struct Checker<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
-impl Checker<'_> {
-    fn walk(&mut self, node: &mut Node, path: String) {
-        if let Some(key) = self.index.rows.get(path.as_str()).copied() {
-            self.check_value(node, key);
+/// How the checker came to a value.
+#[derive(Debug, Clone, Default)]
+struct Way {
+    /// As the table has it: `functions.*.events[]`.
+    path: String,
+    /// As the manifest has it: `functions.hello.events[0]`.
+    shown: String,
+}
+
+impl Way {
+    fn to_key(&self, known: &str, key: &str) -> Self {
+        Self {
+            path: joined(&self.path, known),
+            shown: joined(&self.shown, key),
         }
-        let Some(children) = self.index.children.get(path.as_str()) else {
+    }
+
+    fn to_item(&self, index: usize) -> Self {
+        Self {
+            path: format!("{}[]", self.path),
+            shown: format!("{}[{index}]", self.shown),
+        }
+    }
+
+    /// Whether this is what a function is called by.
+    fn is_event(&self) -> bool {
+        let event = self.path.strip_prefix(event_rows::PREFIX);
+        event.is_some_and(|event| !event.contains('.'))
+    }
+}
+
+impl Checker<'_> {
+    fn walk(&mut self, node: &mut Node, way: &Way) {
+        if let Some(key) = self.index.rows.get(way.path.as_str()).copied() {
+            self.check_value(node, key, way);
+        }
+        let Some(children) = self.index.children.get(way.path.as_str()) else {
             return;
         };
         if shapes::is_function(node) {
@@ -146,17 +177,18 @@ impl Checker<'_> {
                         .find(|known| children.contains(known));
                     match (known, mapping.get_mut(&key)) {
                         (Some(known), Some(value)) => {
-                            self.refuse(value, &joined(&path, known), &key, &place);
-                            self.walk(value, joined(&path, known));
+                            let way = way.to_key(known, &key);
+                            self.refuse(value, &way, &key, &place);
+                            self.walk(value, &way);
                         }
-                        (None, Some(_)) => self.unknown(&key, &place, &path, children),
+                        (None, Some(_)) => self.unknown(&key, &place, way, children),
                         (_, None) => {}
                     }
                 }
             }
             Kind::Sequence(items) if children.contains(&"[]") => {
-                for item in items {
-                    self.walk(item, format!("{path}[]"));
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.walk(item, &way.to_item(index));
                 }
             }
             Kind::Null
@@ -167,36 +199,42 @@ impl Checker<'_> {
         }
     }
 
-    fn check_value(&mut self, node: &mut Node, key: &Key) {
-        let Err(expected) = shapes::coerce(node, key.shape) else {
-            return;
+    fn check_value(&mut self, node: &mut Node, key: &Key, way: &Way) {
+        let is_empty_event = way.is_event() && node.kind == Kind::Null;
+        let expected = match shapes::coerce(node, key.shape) {
+            Ok(()) if is_empty_event => "what calls the function",
+            Ok(()) => return,
+            Err(expected) => expected,
         };
-        if let Some(severity) = self.severity {
-            let problem = Problem::warning(
-                "manifest::wrong-type",
-                format!("`{}` is {}", key.path, node.kind_name()),
-            )
-            .at(&node.place)
-            .because("the Serverless Framework warns of it, and hands it on as it is")
-            .help(format!("it should be {expected}"));
-            self.problems.push(Problem {
+        let problem = |severity, cause: &str| {
+            let title = format!("`{}` is {}", way.shown, node.kind_name());
+            let problem = Problem::warning("manifest::wrong-type", title)
+                .at(&node.place)
+                .because(cause)
+                .help(format!("it should be {expected}"));
+            Problem {
                 severity,
                 ..problem
-            });
-        }
+            }
+        };
+        let problem = if key.shape == Shape::Mapping || is_empty_event {
+            Some(problem(Severity::Error, "nothing can be read from it"))
+        } else {
+            let cause = "the Serverless Framework warns of it, and hands it on as it is";
+            self.severity.map(|severity| problem(severity, cause))
+        };
+        self.problems.extend(problem);
     }
 
-    fn refuse(&mut self, value: &Node, path: &str, key: &str, place: &Place) {
-        let Some(Status::Refused(missing)) = self.index.rows.get(path).map(|key| key.status) else {
+    fn refuse(&mut self, value: &Node, way: &Way, key: &str, place: &Place) {
+        let row = self.index.rows.get(way.path.as_str());
+        let Some(Status::Refused(missing)) = row.map(|key| key.status) else {
             return;
         };
         if !script::is_true(value) {
             return;
         }
-        let is_event = path
-            .strip_prefix(event_rows::PREFIX)
-            .is_some_and(|event| !event.contains('.'));
-        let problem = if is_event {
+        let problem = if way.is_event() {
             Problem::error(
                 "manifest::event-not-implemented",
                 format!("events of the type `{key}` are not implemented yet"),
@@ -205,21 +243,21 @@ impl Checker<'_> {
         } else {
             Problem::error(
                 "manifest::key-not-implemented",
-                format!("`{}` is not implemented yet", path.replace(".*", "")),
+                format!("`{}` is not implemented yet", way.shown),
             )
             .help("the rest of the project runs without it")
         };
         self.problems.push(problem.at(place).because(missing));
     }
 
-    fn unknown(&mut self, key: &str, place: &Place, path: &str, children: &[&str]) {
+    fn unknown(&mut self, key: &str, place: &Place, way: &Way, children: &[&str]) {
         let Some(severity) = self.severity else {
             return;
         };
-        let section = if path.is_empty() {
+        let section = if way.shown.is_empty() {
             "the manifest".to_owned()
         } else {
-            format!("`{path}`")
+            format!("`{}`", way.shown)
         };
         let mut problem = Problem::warning(
             "manifest::unknown-key",

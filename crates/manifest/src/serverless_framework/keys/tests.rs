@@ -45,6 +45,22 @@ fn problems_of_keys_say_where_and_what_to_do() {
             "functions: {a: {events: [{schedule: rate(1 hour)}]}}",
             "error 1:27 events of the type `schedule` are not implemented yet / the function itself is deployed, and its other events reach it",
         ),
+        (
+            "functions: {a: {events: [http]}}",
+            "error 1:26 `functions.a.events[0]` is a string / it should be a mapping",
+        ),
+        (
+            "functions: {a: {events: [{http: ~}]}}",
+            "error 1:33 `functions.a.events[0].http` is null / it should be what calls the function",
+        ),
+        (
+            "functions: {a: here}",
+            "error 1:16 `functions.a` is a string / it should be a mapping",
+        ),
+        (
+            "functions: {a: {events: [{http: {pth: /}}]}}",
+            "warning 1:34 `functions.a.events[0].http` has no key `pth` / did you mean `path`?",
+        ),
         ("provider: {logs: {restApi: false}}", ""),
         (
             "provider: {logs: {restApi: true}}",
