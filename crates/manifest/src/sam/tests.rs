@@ -173,6 +173,7 @@ fn a_file_that_is_not_there_is_a_problem() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_mistake_has_its_place_and_all_are_named_at_once() {
     let cases = [
         (
