@@ -135,12 +135,15 @@ fn s3_key(service: &Service<'_>, function: Function<'_>) -> String {
     let text = |node: Option<&Node>| script::truthy(node).and_then(script::text_of);
     let package = |key: &str| service.root.at_path(["package", key]);
     let own = |key: &str| function.node.at_path(["package", key]);
-    let is_individual = script::truthy(package("individually").or(own("individually"))).is_some()
-        || script::truthy(own("individually")).is_some();
-    let file = text(own("artifact")).unwrap_or_else(|| match text(package("artifact")) {
-        Some(file) if script::truthy(own("individually")).is_none() => file,
-        Some(_) | None if is_individual => format!("{}.zip", function.key),
-        Some(_) | None => format!("{}.zip", service.name),
+    let is_own_archive = script::truthy(own("individually")).is_some();
+    let is_individual = is_own_archive || script::truthy(package("individually")).is_some();
+    let general = text(package("artifact")).filter(|_| !is_own_archive);
+    let file = text(own("artifact")).or(general).unwrap_or_else(|| {
+        if is_individual {
+            format!("{}.zip", function.key)
+        } else {
+            format!("{}.zip", service.name)
+        }
     });
     let name = file.rsplit('/').next().unwrap_or_default();
     format!("{}/{name}", service.artefact_folder())

@@ -7,8 +7,12 @@
 
 use std::collections::BTreeMap;
 
-/// How often values may refer to values.
-const EXPANSIONS_MAX: usize = 16;
+/// How deep values may refer to values.
+const DEPTH_MAX: usize = 16;
+/// How many references of one file are followed: values that refer to themselves grow without end.
+const REFERENCES_MAX: usize = 1_000;
+/// How much text the references of one file may bring in, in bytes.
+const REPLACED_BYTES_MAX: usize = 1024 * 1024;
 
 /// The variables of a file. `outer` is the user's environment, which references see first.
 pub(super) fn parse(
@@ -24,8 +28,14 @@ pub(super) fn parse(
         }
         rest = after;
     }
+    let mut expander = Expander {
+        raw: &raw,
+        outer,
+        references_left: REFERENCES_MAX,
+        bytes_left: REPLACED_BYTES_MAX,
+    };
     raw.iter()
-        .map(|(name, value)| (name.clone(), expand(value, &raw, outer, EXPANSIONS_MAX)))
+        .map(|(name, value)| (name.clone(), expander.expand(value, DEPTH_MAX)))
         .collect()
 }
 
@@ -79,41 +89,46 @@ fn closing_quote(body: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Replaces `$NAME`, `${NAME}` and `${NAME:-default}`; `\$` is a dollar.
-fn expand(
-    value: &str,
-    raw: &BTreeMap<String, String>,
-    outer: &dyn Fn(&str) -> Option<String>,
-    expansions_left: usize,
-) -> String {
-    let mut result = String::new();
-    let mut rest = value;
-    while let Some(dollar) = rest.find('$') {
-        let (before, at) = rest.split_at(dollar);
-        let behind = at.get(1..).unwrap_or_default();
-        if let Some(before) = before.strip_suffix('\\') {
+struct Expander<'a> {
+    raw: &'a BTreeMap<String, String>,
+    outer: &'a dyn Fn(&str) -> Option<String>,
+    references_left: usize,
+    bytes_left: usize,
+}
+
+impl Expander<'_> {
+    /// Replaces `$NAME`, `${NAME}` and `${NAME:-default}`; `\$` is a dollar.
+    fn expand(&mut self, value: &str, depth_left: usize) -> String {
+        let mut result = String::new();
+        let mut rest = value;
+        while let Some(dollar) = rest.find('$') {
+            let (before, at) = rest.split_at(dollar);
+            let behind = at.get(1..).unwrap_or_default();
+            if let Some(before) = before.strip_suffix('\\') {
+                result.push_str(before);
+                result.push('$');
+                rest = behind;
+                continue;
+            }
             result.push_str(before);
-            result.push('$');
-            rest = behind;
-            continue;
+            let Some((name, default, after)) = reference(behind) else {
+                result.push('$');
+                rest = behind;
+                continue;
+            };
+            if depth_left == 0 || self.references_left == 0 || self.bytes_left == 0 {
+                return result;
+            }
+            self.references_left -= 1;
+            let found = (self.outer)(name).or_else(|| self.raw.get(name).cloned());
+            let replacement = found.unwrap_or_else(|| default.to_owned());
+            self.bytes_left = self.bytes_left.saturating_sub(replacement.len());
+            result.push_str(&self.expand(&replacement, depth_left - 1));
+            rest = after;
         }
-        result.push_str(before);
-        let Some((name, default, after)) = reference(behind) else {
-            result.push('$');
-            rest = behind;
-            continue;
-        };
-        let found = outer(name).or_else(|| raw.get(name).cloned());
-        let replacement = found.unwrap_or_else(|| default.to_owned());
-        if expansions_left == 0 {
-            result.push_str(&replacement);
-        } else {
-            result.push_str(&expand(&replacement, raw, outer, expansions_left - 1));
-        }
-        rest = after;
+        result.push_str(rest);
+        result
     }
-    result.push_str(rest);
-    result
 }
 
 /// The name, the default and what follows, of the text behind a dollar.

@@ -3,6 +3,8 @@
 //! Lives here: one function for each source that is carried out, and what is known of the others.
 //! Does not live here: alternatives and order (`resolver`).
 
+use std::cell::RefCell;
+
 use cloudformation::node::{Kind, Mapping, Node};
 use cloudformation::parse::{self, Dialect};
 use model::problem::{Place, Problem};
@@ -353,11 +355,18 @@ impl Resolver<'_> {
                     return;
                 }
                 Some(Some(text)) => {
+                    let unknown = RefCell::new(Vec::new());
                     let outer = |name: &str| {
                         let need = Need::Environment(name.to_owned());
-                        self.answers.get(&need).flatten().map(str::to_owned)
+                        let answer = self.answers.get(&need);
+                        if answer.is_none() {
+                            unknown.borrow_mut().push(need);
+                        }
+                        answer.flatten().map(str::to_owned)
                     };
-                    self.dotenv = Some(dotenv::parse(text, &outer));
+                    let variables = dotenv::parse(text, &outer);
+                    self.needs.extend(unknown.into_inner());
+                    self.dotenv = Some(variables);
                     return;
                 }
                 Some(None) => {}

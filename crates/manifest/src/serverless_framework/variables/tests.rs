@@ -174,6 +174,30 @@ fn values_keep_the_place_where_they_were_written() {
 }
 
 #[test]
+fn dotenv_files_are_read_as_the_package_of_that_name_does() {
+    let cases = [
+        ("A=1", "1"),
+        ("export A = 'x y' # why", "x y"),
+        ("A=\"a\\nb\"\nB=2", "a\nb"),
+        ("A='two\nlines'\nB=2", "two\nlines"),
+        ("B=1\nA=$B-${B}-${C:-3}-\\$B", "1-1-3-$B"),
+        ("A=$HOME/x", "/home/x"),
+        ("A=$A", ""),
+        ("A=value # comment", "value"),
+        ("A='open", "'open"),
+    ];
+    for (file, expected) in cases {
+        let manifest = "useDotenv: true\nv: \"${env:A, ''}\"";
+        let result = resolved(manifest, &[(".env", file)], &[("HOME", "/home")]);
+        assert_eq!(
+            result.root.get("v").and_then(Node::as_str),
+            Some(expected),
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn references_that_double_in_size_come_to_an_end() {
     let mut text = "v: '${self:l40}'\nl0: [aaaaaaaaaa]\n".to_owned();
     for level in 1..=40 {
@@ -198,6 +222,11 @@ fn references_that_double_in_size_come_to_an_end() {
 }
 
 proptest! {
+    #[test]
+    fn no_dotenv_file_panics(text in r#"[A-B$={}'"`#\n\r :\\é-]{0,60}"#) {
+        dotenv::parse(&text, &|_name| None);
+    }
+
     #[test]
     fn no_text_makes_the_grammar_panic(text in r#"[a-z$\{\}\\:,()'" .é0-9]{0,60}"#) {
         let _ = grammar::parse(&text);
