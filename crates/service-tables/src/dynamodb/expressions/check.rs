@@ -5,6 +5,7 @@
 //! Does not live here: syntax (`parser`), judging items (`condition`), which conditions keys allow (`key_condition`).
 
 use super::condition::{Condition, Operand};
+use super::paths;
 use super::placeholders::{PathStep, Placeholders};
 use super::reserved;
 use super::syntax::{Comparator, Node, Path, Step};
@@ -289,19 +290,10 @@ fn wrong_type(name: &str, type_name: &str) -> String {
 
 fn distinct(name: &str, first: &Operand, second: &Operand) -> Result<(), String> {
     match (first, second) {
-        (Operand::Path(first), Operand::Path(second)) if first == second => {
-            let steps: Vec<_> = first
-                .iter()
-                .map(|step| match step {
-                    PathStep::Name(name) => name.clone(),
-                    PathStep::Index(index) => format!("[{index}]"),
-                })
-                .collect();
-            Err(format!(
-                "The first operand must be distinct from the remaining operands for this operator or function; operator: {name}, first operand: [{}]",
-                steps.join(", ")
-            ))
-        }
+        (Operand::Path(first), Operand::Path(second)) if first == second => Err(format!(
+            "The first operand must be distinct from the remaining operands for this operator or function; operator: {name}, first operand: {}",
+            paths::text_of(first)
+        )),
         _ => Ok(()),
     }
 }

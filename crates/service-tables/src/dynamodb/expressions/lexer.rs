@@ -89,7 +89,7 @@ fn first(text: &str) -> Option<Kind<'_>> {
                 .unwrap_or(text.len());
             text.get(..length).map(Kind::Digits)
         }
-        'a'..='z' | 'A'..='Z' | '_' => word(0).map(Kind::Name),
+        'a'..='z' | 'A'..='Z' => word(0).map(Kind::Name),
         _ => None,
     };
     kind.or_else(|| text.get(..first.len_utf8()).map(Kind::Stray))

@@ -11,6 +11,7 @@ pub mod condition;
 pub mod key_condition;
 pub mod lexer;
 pub mod parser;
+mod paths;
 pub mod placeholders;
 pub mod projection;
 pub mod reserved;

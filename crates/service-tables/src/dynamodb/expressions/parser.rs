@@ -10,6 +10,8 @@ use super::syntax::{Comparator, Node, Path, Step};
 
 /// Bytes of an expression.
 pub const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// The last member of a list that a path can name.
+const INDEX_MAX: usize = 2_147_483_647;
 /// Operators and functions of an expression.
 pub const OPERATORS_MAX: usize = 300;
 /// Parentheses, `NOT`s and calls within one another: more than [`OPERATORS_MAX`] lets make sense, since redundant
@@ -203,12 +205,21 @@ impl<'a> Parser<'a> {
                 let Some(Kind::Digits(digits)) = self.peek() else {
                     return Err(self.syntax_error());
                 };
-                let index = digits.parse().map_err(|_| {
-                    format!("List index is not within the allowable range; index: [{digits}]")
-                })?;
+                let index = digits
+                    .parse()
+                    .ok()
+                    .filter(|index| *index <= INDEX_MAX)
+                    .ok_or_else(|| {
+                        format!("List index is not within the allowable range; index: [{digits}]")
+                    })?;
                 self.next += 1;
                 steps.push(Step::Index(index));
                 self.expect_mark("]")?;
+            } else if model::limits::DYNAMODB_NESTING_MAX < steps.len() {
+                return Err(format!(
+                    "The document path has too many nesting elements; nesting levels: {}",
+                    steps.len()
+                ));
             } else {
                 return Ok(Path { steps });
             }

@@ -29,18 +29,9 @@ impl Projection {
                 paths.collect::<Result<Vec<_>, _>>()
             })
             .map_err(refuse)?;
+        let all: Vec<_> = paths.iter().map(Vec::as_slice).collect();
+        super::paths::judge(&all).map_err(refuse)?;
         paths.sort();
-        for pair in paths.windows(2) {
-            if let [first, second] = pair
-                && second.starts_with(first)
-            {
-                return Err(refuse(format!(
-                    "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
-                    text_of(first),
-                    text_of(second)
-                )));
-            }
-        }
         Ok(Self { paths })
     }
 
@@ -119,15 +110,4 @@ fn by_first_step<'a>(paths: &[&'a [PathStep]]) -> Vec<(&'a PathStep, Vec<&'a [Pa
             Some((step, tails))
         })
         .collect()
-}
-
-fn text_of(path: &[PathStep]) -> String {
-    let steps: Vec<_> = path
-        .iter()
-        .map(|step| match step {
-            PathStep::Name(name) => name.clone(),
-            PathStep::Index(index) => format!("[{index}]"),
-        })
-        .collect();
-    format!("[{}]", steps.join(", "))
 }

@@ -8,13 +8,14 @@
 //! are those of the item as it was.
 
 use super::condition::at;
+use super::paths;
 use super::placeholders::{PathStep, Placeholders};
 use super::reserved;
 use super::syntax::{Node, Path, Step};
 use super::update_parser::{self, Action, Sign};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::values::number_fault;
-use crate::engine::number::Number;
+use crate::engine::number::{Number, ParseError};
 use crate::engine::value::{Attributes, Value};
 
 /// The functions of updates, with how many operands they take.
@@ -62,7 +63,11 @@ impl Update {
             .iter()
             .map(|action| change(action, placeholders))
             .collect::<Result<Vec<_>, _>>()?;
-        judge_paths(&changes)?;
+        let all: Vec<_> = changes
+            .iter()
+            .map(|change| change.path.as_slice())
+            .collect();
+        paths::judge(&all)?;
         for change in &changes {
             judge_operand(&change.kind)?;
         }
@@ -72,6 +77,16 @@ impl Update {
     /// All places that it changes.
     pub fn paths(&self) -> impl Iterator<Item = &[PathStep]> {
         self.changes.iter().map(|change| change.path.as_slice())
+    }
+
+    /// Whether it only takes away: then it leaves an item that is not there as it is.
+    #[must_use]
+    pub fn only_takes(&self) -> bool {
+        !self.changes.is_empty()
+            && self.changes.iter().all(|change| match change.kind {
+                ChangeKind::Remove | ChangeKind::Delete(_) => true,
+                ChangeKind::Set(_) | ChangeKind::Add(_) => false,
+            })
     }
 
     /// The item that comes of this one.
@@ -201,6 +216,14 @@ fn call(name: &str, operands: &[Node], placeholders: &Placeholders) -> Result<So
     };
     let (first, second) = (source(first, placeholders)?, source(second, placeholders)?);
     if name == "list_append" {
+        if [&first, &second]
+            .iter()
+            .any(|operand| matches!(operand, Source::ListAppend(_)))
+        {
+            return Err(format!(
+                "The function is not allowed to be used this way in an expression; function: {name}"
+            ));
+        }
         return Ok(Source::ListAppend(Box::new([first, second])));
     }
     match first {
@@ -211,29 +234,6 @@ fn call(name: &str, operands: &[Node], placeholders: &Placeholders) -> Result<So
             ))
         }
     }
-}
-
-/// No place may be changed twice, nor a place together with one inside it.
-fn judge_paths(changes: &[Change]) -> Result<(), String> {
-    for (index, first) in changes.iter().enumerate() {
-        for second in changes.iter().skip(index + 1) {
-            let differing = first.path.iter().zip(&second.path).find(|(a, b)| a != b);
-            let how = match differing {
-                None => "overlap",
-                Some(
-                    (PathStep::Name(_), PathStep::Index(_))
-                    | (PathStep::Index(_), PathStep::Name(_)),
-                ) => "conflict",
-                Some(_) => continue,
-            };
-            return Err(format!(
-                "Two document paths {how} with each other; must remove or rewrite one of these paths; path one: {}, path two: {}",
-                text_of(&first.path),
-                text_of(&second.path)
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn judge_operand(kind: &ChangeKind) -> Result<(), String> {
@@ -329,9 +329,13 @@ impl Source {
 }
 
 fn sum(left: Number, right: Number) -> Result<Value, Fault> {
-    left.plus(right)
-        .map(Value::N)
-        .map_err(|error| number_fault("", error))
+    // The service calls a sum of too many digits an overflow, too.
+    left.plus(right).map(Value::N).map_err(|error| match error {
+        ParseError::Precision => number_fault("", ParseError::Overflow),
+        error @ (ParseError::Syntax | ParseError::Overflow | ParseError::Underflow) => {
+            number_fault("", error)
+        }
+    })
 }
 
 fn added(existing: Option<&Value>, value: &Value) -> Result<Value, Fault> {
@@ -423,15 +427,4 @@ fn invalid_path() -> Fault {
 
 fn wrong_type() -> Fault {
     Fault::validation("An operand in the update expression has an incorrect data type")
-}
-
-fn text_of(path: &[PathStep]) -> String {
-    let steps: Vec<_> = path
-        .iter()
-        .map(|step| match step {
-            PathStep::Name(name) => name.clone(),
-            PathStep::Index(index) => format!("[{index}]"),
-        })
-        .collect();
-    format!("[{}]", steps.join(", "))
 }

@@ -20,6 +20,8 @@ use crate::engine::table_id::TableId;
 
 /// Read or write units that a table may be given.
 const UNITS_MAX: u64 = 1_000_000_000_000;
+/// Bytes of the name of a key attribute.
+const KEY_NAME_BYTES_MAX: usize = 255;
 /// Rows that are counted at once.
 const COUNT_ROWS: usize = 1_000;
 /// Items that are counted for a description, and their bytes. The service's own figures are up to six hours old.
@@ -91,6 +93,8 @@ impl TableWish {
         let allowed = ["STANDARD", "STANDARD_INFREQUENT_ACCESS"];
         let class = fields.one_of("TableClass", "tableClass", &allowed)?;
         let deletion_protection = fields.boolean("DeletionProtectionEnabled")?;
+        take_switched_off(fields, "StreamSpecification", "StreamEnabled")?;
+        take_switched_off(fields, "SSESpecification", "Enabled")?;
         Ok(Self {
             name,
             definitions,
@@ -266,6 +270,13 @@ fn take_pairs(
         if name.is_none() {
             structure.violation(None, &at("AttributeName"), "not be null");
         }
+        if let Some(long) = name
+            .as_deref()
+            .filter(|name| KEY_NAME_BYTES_MAX < name.len())
+        {
+            let constraint = format!("have length less than or equal to {KEY_NAME_BYTES_MAX}");
+            structure.violation(Some(long), &at("AttributeName"), &constraint);
+        }
         let word_given = structure.text(word_name)?;
         match &word_given {
             None => structure.violation(None, &at(word_name), "not be null"),
@@ -322,6 +333,17 @@ fn take_throughput(fields: &mut Fields<'_>) -> Result<Option<(u64, u64)>, Fault>
     structure.nothing_left()?;
     fields.adopt(&mut structure);
     Ok(Some((read_units, write_units)))
+}
+
+/// Takes a structure that only says that something is off; one that switches it on is not carried out.
+fn take_switched_off(fields: &mut Fields<'_>, member: &str, switch: &str) -> Result<(), Fault> {
+    let Some(mut structure) = fields.structure(member, member)? else {
+        return Ok(());
+    };
+    if structure.boolean(switch)? == Some(true) {
+        return Err(Fault::not_implemented(fields.operation(), member));
+    }
+    structure.nothing_left()
 }
 
 fn take_tags(fields: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Fault> {

@@ -66,7 +66,13 @@ pub(super) async fn delete(context: &Context<'_>, fields: Fields<'_>) -> Result<
         .catalogue
         .purge(context.account, context.region)
         .await?;
-    let description = create_table::description(&table, Status::Deleting, Contents::default());
+    let mut description = create_table::description(&table, Status::Deleting, Contents::default());
+    if let Some(members) = description.as_object_mut() {
+        // The service no longer tells these of a table that goes.
+        for name in ["CreationDateTime", "KeySchema", "AttributeDefinitions"] {
+            members.shift_remove(name);
+        }
+    }
     Ok(json!({ "TableDescription": description })
         .to_string()
         .into_bytes())

@@ -37,6 +37,9 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         .items
         .change(&table, &item_key, Depends::OnTheItem, |existing| {
             write.decide(existing)?;
+            if existing.is_none() && update.only_takes() {
+                return Ok((Change::Keep, Attributes::new()));
+            }
             let new = updated(existing.unwrap_or(&key), &update)?;
             Ok((Change::Put(codec::encode(&new)), new))
         })
@@ -75,7 +78,7 @@ fn returned(
     match write.return_values {
         Returned::Nothing => None,
         Returned::AllOld => before.cloned(),
-        Returned::AllNew => Some(new.clone()),
+        Returned::AllNew => (!new.is_empty()).then(|| new.clone()),
         Returned::UpdatedOld => before.and_then(parts),
         Returned::UpdatedNew => parts(new),
     }
