@@ -137,12 +137,13 @@ impl Round<'_> {
 
     /// Reads the sources and takes the digests, away from the tasks that wait for sockets.
     async fn look_through(&mut self, folders: BTreeSet<PathBuf>) {
+        let left_out = self.builder.config.left_out.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let mut all = Mentions::default();
             let mut digests = BTreeMap::new();
             for folder in folders {
                 all.add(scan::mentions(&folder));
-                let digest = digest::of_folder(&folder);
+                let digest = digest::of_folder(&folder, &left_out);
                 digests.insert(folder, digest);
             }
             (all, digests)

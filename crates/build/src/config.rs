@@ -15,6 +15,8 @@ pub struct BuilderConfig {
     pub(crate) search_path: Vec<PathBuf>,
     /// Folders that hold one folder for each installed Python version.
     pub(crate) python_homes: Vec<PathBuf>,
+    /// Files and folders of the server's own that may lie in a project: they are no code of its functions.
+    pub(crate) left_out: Vec<PathBuf>,
     /// The environment that tools run with, whole.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -43,7 +45,16 @@ impl BuilderConfig {
             cache: cache.to_owned(),
             search_path,
             python_homes: pyenv.into_iter().chain(uv).collect(),
+            left_out: Vec::new(),
             environment: environment.clone(),
         }
+    }
+
+    /// The same, and these files and folders are no code of any function, wherever they lie: the server's state, and
+    /// the file that its output goes to.
+    #[must_use]
+    pub fn leaving_out(mut self, ours: &[PathBuf]) -> Self {
+        self.left_out = ours.to_vec();
+        self
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
@@ -15,10 +15,13 @@ use crate::scan;
 /// The digest of a folder: of each file's path, size, time of change and inode, not of its content, so that a
 /// project of thousands of files costs milliseconds. An editor changes at least one of these with every save.
 /// Folders that hold nothing of the authors' (`node_modules`, `.git`) are left out; `manifest` files of theirs stand
-/// beside them. Files beyond the walk's limit do not count.
-pub(crate) fn of_folder(root: &Path) -> String {
+/// beside them, and so is what lies at or below one of `left_out`. Files beyond the walk's limit do not count.
+pub(crate) fn of_folder(root: &Path, left_out: &[PathBuf]) -> String {
     let mut hash = Sha256::new();
     scan::walk(root, &mut |path, metadata| {
+        if left_out.iter().any(|ours| path.starts_with(ours)) {
+            return;
+        }
         let relative = path.strip_prefix(root).unwrap_or(path);
         hash.update(relative.as_os_str().as_encoded_bytes());
         hash.update([0]);
@@ -49,14 +52,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         fs::write(root.join("a.py"), "1").unwrap();
-        let before = of_folder(root);
+        let before = of_folder(root, &[]);
         fs::create_dir(root.join("__pycache__")).unwrap();
         fs::write(root.join("__pycache__/a.pyc"), "x").unwrap();
-        assert_eq!(of_folder(root), before);
+        assert_eq!(of_folder(root, &[]), before);
         fs::write(root.join("a.py"), "22").unwrap();
-        let after = of_folder(root);
+        let after = of_folder(root, &[]);
         assert_ne!(after, before);
         fs::write(root.join("b.py"), "").unwrap();
-        assert_ne!(of_folder(root), after);
+        assert_ne!(of_folder(root, &[]), after);
+    }
+
+    #[test]
+    fn what_is_ours_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("a.py"), "1").unwrap();
+        let ours = [root.join("state"), root.join("server.log")];
+        let before = of_folder(root, &ours);
+        fs::create_dir(root.join("state")).unwrap();
+        fs::write(root.join("state/data"), "x").unwrap();
+        fs::write(root.join("server.log"), "x").unwrap();
+        assert_eq!(of_folder(root, &ours), before);
     }
 }

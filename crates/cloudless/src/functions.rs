@@ -34,12 +34,12 @@ mod tests {
     #[test]
     fn a_function_is_found_by_any_of_its_names() {
         let functions = BTreeMap::from([(
-            "SendDashMailLambdaFunction".to_owned(),
+            "SendDashmailLambdaFunction".to_owned(),
             "app-dev-send-mail".to_owned(),
         )]);
         for name in [
             "send-mail",
-            "SendDashMailLambdaFunction",
+            "SendDashmailLambdaFunction",
             "app-dev-send-mail",
         ] {
             assert_eq!(find(&functions, name), Some("app-dev-send-mail"), "{name}");

@@ -14,13 +14,13 @@ use model::function::Function;
 use model::principal::{Credentials, Principal};
 
 /// Keys of functions' roles. Each lives as long as the instance (or template) that it was issued to.
-pub struct RoleKeys {
+pub struct RolePrincipals {
     random: Arc<dyn Random>,
     /// By access key id. Bounded by the number of instances, since each revokes its own.
     issued: RwLock<HashMap<String, Holder>>,
 }
 
-impl RoleKeys {
+impl RolePrincipals {
     /// No keys yet.
     #[must_use]
     pub fn new(random: Arc<dyn Random>) -> Self {
@@ -37,7 +37,7 @@ impl RoleKeys {
     }
 }
 
-impl Principals for RoleKeys {
+impl Principals for RolePrincipals {
     fn holder(&self, access_key_id: &str) -> Option<Holder> {
         self.issued
             .read()

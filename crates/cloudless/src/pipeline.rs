@@ -12,7 +12,6 @@ use cloudformation::template::Template;
 use deployment::{DeployRequest, Deployed, Deployer, Removals, StateError};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
-use interfaces::resource_provider::ResourceProvider;
 use manifest::reading::Reading;
 use model::application::Application;
 use model::artefact::BuiltArtefacts;
@@ -21,8 +20,9 @@ use model::problem::{Problem, any_error};
 use store_embedded::Memory;
 
 use crate::project::{self, Located, Project, ReadOptions};
-use crate::system::SystemRandom;
-use crate::telemetry::install::InstallProgress;
+use crate::system::RealRandom;
+use crate::telemetry::install::Installations;
+use crate::wiring::providers;
 
 /// Loads projects into a server's state.
 pub struct Pipeline {
@@ -82,10 +82,10 @@ impl Pipeline {
             return Ok(loaded);
         };
         let request = request(&account, &reading, &template);
-        let (deployed, built) = tokio::join!(
-            self.deployer.deploy(request),
-            self.builder.build(&located.root, &reading.artefacts)
-        );
+        // Boxed: both hold a good deal between their steps.
+        let deploying = Box::pin(self.deployer.deploy(request));
+        let building = Box::pin(self.builder.build(&located.root, &reading.artefacts));
+        let (deployed, built) = tokio::join!(deploying, building);
         let deployed = deployed.map_err(state_failed)?;
         let application = assemble(&deployed, &built, &reading, &account, &mut loaded.problems);
         loaded.application = Some(Arc::new(application));
@@ -116,19 +116,15 @@ impl Checker {
         cache: &Path,
         environment: &BTreeMap<String, String>,
     ) -> Self {
-        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let random: Arc<dyn Random> = Arc::new(RealRandom);
         let store = Arc::new(Memory::new());
         let tables =
             service_tables::Service::new(store.clone(), Arc::clone(&clock), Arc::clone(&random));
-        let providers: Vec<Arc<dyn ResourceProvider>> = vec![
-            tables.provider(),
-            Arc::new(deployment::records::RecordProvider::new()),
-        ];
         Self {
-            deployer: Deployer::new(store, providers, random),
+            deployer: Deployer::new(store, providers(&tables), random),
             builder: Builder::new(
                 BuilderConfig::new(cache, environment),
-                Arc::new(InstallProgress::new()),
+                Arc::new(Installations::new()),
             ),
             clock,
         }
@@ -209,12 +205,17 @@ fn assemble(
 }
 
 fn state_failed(error: StateError) -> Box<Problem> {
-    let mut chain = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let title = "the deployment's state cannot be read or written";
+    Box::new(Problem::error("deployment::state", title).because(chain(&error)))
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
-        chain = format!("{chain}: {error}");
+        text = format!("{text}: {error}");
         cause = error.source();
     }
-    let title = "the deployment's state cannot be read or written";
-    Box::new(Problem::error("deployment::state", title).because(chain))
+    text
 }

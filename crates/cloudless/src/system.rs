@@ -8,9 +8,9 @@ use model::time::Timestamp;
 
 /// The machine's clocks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub struct RealClock;
 
-impl Clock for SystemClock {
+impl Clock for RealClock {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the clock that everybody else is handed"
@@ -33,9 +33,9 @@ impl Clock for SystemClock {
 
 /// The kernel's random bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemRandom;
+pub struct RealRandom;
 
-impl Random for SystemRandom {
+impl Random for RealRandom {
     fn fill(&self, buffer: &mut [u8]) {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {

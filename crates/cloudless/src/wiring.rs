@@ -24,19 +24,19 @@ use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
 use model::ids::AccountId;
 use model::problem::Problem;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
 use store_embedded::{OpenError, Sqlite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::development::marker::MarkerFile;
-use crate::keys::RoleKeys;
-use crate::pipeline::Pipeline;
-use crate::system::{SystemClock, SystemRandom};
+use crate::development::marker::Published;
+use crate::keys::RolePrincipals;
+use crate::pipeline::{Pipeline, chain};
+use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
-use crate::telemetry::install::InstallProgress;
+use crate::telemetry::install::Installations;
 
 /// What a server is built with.
 pub struct Config {
@@ -46,6 +46,8 @@ pub struct Config {
     pub cache: PathBuf,
     /// The user's environment.
     pub environment: BTreeMap<String, String>,
+    /// Files and folders of the server's own that may lie in the project: no code, and not watched.
+    pub ours: Vec<PathBuf>,
 }
 
 /// Bound listeners. Instances must know the services' address before anything that serves it exists.
@@ -62,6 +64,7 @@ pub struct Server {
     pub pipeline: Pipeline,
     /// Runs functions.
     pub invoker: Arc<Invoker>,
+    functions: Arc<service_functions::Service>,
     gateway: Arc<ApplicationHandler>,
     door: Arc<ServiceDoor>,
     clock: Arc<dyn Clock>,
@@ -69,8 +72,8 @@ pub struct Server {
     ready: CancellationToken,
     has_apis: bool,
     ports: (u16, u16),
-    state: PathBuf,
-    marker: MarkerFile,
+    ours: Vec<PathBuf>,
+    marker: Published,
 }
 
 /// Takes the ports; 0 takes any.
@@ -92,9 +95,10 @@ async fn listen(port: u16, option: &str) -> Result<TcpListener, Box<Problem>> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .await
         .map_err(|error| {
-            let title = match error.kind() {
-                std::io::ErrorKind::AddrInUse => format!("port {port} is in use"),
-                _ => format!("cannot listen on port {port}"),
+            let title = if error.kind() == std::io::ErrorKind::AddrInUse {
+                format!("port {port} is in use")
+            } else {
+                format!("cannot listen on port {port}")
             };
             let other = port.checked_add(1).unwrap_or(8080);
             Box::new(
@@ -111,103 +115,72 @@ impl Server {
     /// Joins all parts.
     ///
     /// # Errors
-    /// A problem when the state cannot be opened.
+    /// A problem when the state cannot be opened, or functions cannot be started on this machine.
     pub fn build(
         listeners: &Listeners,
         config: &Config,
         telemetry: Telemetry,
     ) -> Result<Self, Box<Problem>> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let account = AccountId::development();
-        let services_port = listeners
-            .services
-            .local_addr()
-            .map_or(0, |address| address.port());
-        let port = listeners
-            .application
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok())
-            .map_or(0, |address| address.port());
-
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let random: Arc<dyn Random> = Arc::new(RealRandom);
+        let ports = listeners.ports();
         let store: Arc<dyn Store> = Arc::new(open_state(&config.state)?);
-        let keys: Arc<dyn Principals> = Arc::new(RoleKeys::new(Arc::clone(&random)));
+        let principals: Arc<dyn Principals> = Arc::new(RolePrincipals::new(Arc::clone(&random)));
 
         let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-            services_endpoint: format!("http://127.0.0.1:{services_port}"),
-            principals: Arc::clone(&keys),
+            services_endpoint: format!("http://127.0.0.1:{}", ports.1),
+            principals: Arc::clone(&principals),
             logs: telemetry.logs,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             cache_dir: config.cache.clone(),
         })
-        .map_err(|error| {
-            Problem::error(
-                "server::runtime",
-                "functions cannot be started on this machine",
-            )
-            .because(error.to_string())
-        })?;
+        .map_err(|error| no_runtime(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let invoker = Arc::new(Invoker::new(
-            Arc::new(runtime),
-            Arc::clone(&clock),
-            InvokerLimits::for_cores(cores),
-        ));
+        let limits = InvokerLimits::for_cores(cores);
+        let invoker = Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits));
+        let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
         let tables = service_tables::Service::new(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&random),
         );
-        let functions = service_functions::Service::new(Arc::clone(&invoker) as Arc<dyn Invoke>);
-        let providers: Vec<Arc<dyn ResourceProvider>> =
-            vec![tables.provider(), Arc::new(RecordProvider::new())];
-        let services: Vec<Arc<dyn CloudService>> = vec![Arc::new(tables), Arc::new(functions)];
-        let unknown_keys = UnknownKeys::ActAsRoot {
-            account: account.clone(),
-        };
+        let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
+        let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
         let door = Arc::new(ServiceDoor::new(DoorParts {
-            services,
-            principals: keys,
+            services: vec![
+                Arc::new(tables),
+                Arc::clone(&functions) as Arc<dyn CloudService>,
+            ],
+            principals,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
-            unknown_keys,
+            unknown_keys: UnknownKeys::ActAsRoot {
+                account: AccountId::development(),
+            },
             own_pages: OwnPages::Shown,
         }));
-
-        let gateway = Arc::new(ApplicationHandler::new(
-            Arc::clone(&invoker) as Arc<dyn Invoke>,
+        let account = AccountId::development();
+        let gateway = ApplicationHandler::new(
+            invoke,
             Arc::clone(&clock),
-            Arc::clone(&random),
+            random,
             telemetry.access_log,
             account,
-        ));
-
-        let deployer = Deployer::new(store, providers, Arc::clone(&random));
-        let builder = Builder::new(
-            BuilderConfig::new(&config.cache, &config.environment),
-            Arc::new(InstallProgress::new()),
-        );
-        let pipeline = Pipeline::new(deployer, builder, Arc::clone(&clock));
-        let marker = MarkerFile::new(&config.state);
-        let state = config.state.clone();
-        let (ready, has_apis, ports) = (
-            CancellationToken::new(),
-            listeners.application.is_some(),
-            (port, services_port),
         );
         Ok(Self {
-            pipeline,
+            pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock)),
             invoker,
-            gateway,
+            functions,
+            gateway: Arc::new(gateway),
             door,
             clock,
-            ready,
-            has_apis,
+            ready: CancellationToken::new(),
+            has_apis: listeners.application.is_some(),
             ports,
-            state,
-            marker,
+            ours: config.ours.clone(),
+            marker: Published::new(&config.state),
         })
     }
 
@@ -217,15 +190,16 @@ impl Server {
         self.ports
     }
 
-    /// The state's folder.
+    /// Files and folders of the server's own that may lie in the project.
     #[must_use]
-    pub fn state(&self) -> &Path {
-        &self.state
+    pub fn ours(&self) -> &[PathBuf] {
+        &self.ours
     }
 
     /// Serves this revision from the next request on. The problems are routes that cannot be served.
     pub fn swap(&self, application: &Arc<Application>) -> Vec<Problem> {
         self.invoker.swap(application);
+        self.functions.swap(application);
         if self.has_apis {
             self.marker.write(self.ports.1, application);
         }
@@ -275,6 +249,35 @@ impl Server {
     fn http_server(&self) -> HttpServer {
         HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock))
     }
+}
+
+impl Listeners {
+    fn ports(&self) -> (u16, u16) {
+        let port =
+            |listener: &TcpListener| listener.local_addr().map_or(0, |address| address.port());
+        (
+            self.application.as_ref().map_or(0, port),
+            port(&self.services),
+        )
+    }
+}
+
+/// Whoever makes resources: the services, and the records for the types that are nothing more here.
+pub(crate) fn providers(tables: &service_tables::Service) -> Vec<Arc<dyn ResourceProvider>> {
+    vec![tables.provider(), Arc::new(RecordProvider::new())]
+}
+
+fn builder(config: &Config) -> Builder {
+    let machine = BuilderConfig::new(&config.cache, &config.environment).leaving_out(&config.ours);
+    Builder::new(machine, Arc::new(Installations::new()))
+}
+
+fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
+    let problem = Problem::error(
+        "server::runtime",
+        "functions cannot be started on this machine",
+    );
+    Box::new(problem.because(chain(error)))
 }
 
 /// Opens the state's folder, and has git ignore it.

@@ -17,7 +17,7 @@ use support::{Dev, eventually, project, try_request};
 
 const MANIFEST: &str = "
 service: app
-provider: { name: aws, runtime: nodejs20.x, region: eu-west-1 }
+provider: { name: aws, runtime: nodejs20.x }
 functions:
   hello:
     handler: handler.hello
@@ -161,4 +161,38 @@ fn nothing_of_it_is_left_after_kill_minus_nine() {
     let process = format!("/proc/{instance}");
     eventually(|| (!std::path::Path::new(&process).exists()).then_some(()))
         .expect("the instance ends with its server");
+}
+
+#[test]
+fn a_log_in_the_projects_folder_is_no_source() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", &handler("one")),
+    ]);
+    let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
+    let (port, services_port) = (support::free_port(), support::free_port());
+    let mut child = support::cloudless()
+        .args([
+            "dev",
+            "--port",
+            &port.to_string(),
+            "--services-port",
+            &services_port.to_string(),
+        ])
+        .current_dir(folder.path())
+        .stdout(log)
+        .spawn()
+        .unwrap();
+    let hello = || try_request(port, "GET", "/hello", &[], b"").filter(|reply| reply.status == 200);
+    eventually(hello).expect("it is served");
+    for _request in 0..20 {
+        std::thread::sleep(Duration::from_millis(20));
+        let reply = hello().expect("it is served");
+        assert!(
+            !reply.header("server-timing").unwrap().contains("init"),
+            "its instance stays: {reply:?}"
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -10,7 +10,7 @@ use crate::cli::CheckArguments;
 use crate::pipeline::Checker;
 use crate::printer::{Printer, Style};
 use crate::project::{self, ReadOptions};
-use crate::system::SystemClock;
+use crate::system::RealClock;
 
 /// Prints every problem; exit code 1 when something would not run.
 pub async fn run(arguments: &CheckArguments, printer: &Printer) -> ExitCode {
@@ -42,7 +42,7 @@ async fn problems(
     let cache = cache_folder(&environment);
     let located = project::locate(&arguments.project.dir)?;
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
-    let checker = Checker::new(Arc::new(SystemClock), &cache, &environment);
+    let checker = Checker::new(Arc::new(RealClock), &cache, &environment);
     let checked = checker.check(&located, &options).await?;
     Ok((checked.problems, located.root))
 }

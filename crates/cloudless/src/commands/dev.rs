@@ -9,12 +9,12 @@ use model::problem::Problem;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{cache_folder, environment, fail};
+use super::{cache_folder, environment, fail, ours};
 use crate::cli::DevArguments;
 use crate::development::Loop;
 use crate::printer::Printer;
 use crate::project::{self, Located, ReadOptions};
-use crate::system::SystemClock;
+use crate::system::RealClock;
 use crate::telemetry::Telemetry;
 use crate::telemetry::console::Console;
 use crate::wiring::{self, Config, Server};
@@ -28,7 +28,7 @@ pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
 }
 
 async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Problem>> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let began = clock.instant();
     let environment = environment();
     let located = project::locate(&arguments.project.dir)?;
@@ -38,8 +38,10 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
     let console = Arc::new(console);
+    let state = state_folder(arguments.state, &located);
     let config = Config {
-        state: state_folder(arguments.state, &located),
+        ours: ours(&state),
+        state,
         cache: cache_folder(&environment),
         environment,
     };

@@ -10,7 +10,7 @@ pub mod invoke;
 pub mod routes;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use model::problem::Problem;
@@ -34,6 +34,16 @@ fn cache_folder(environment: &BTreeMap<String, String>) -> PathBuf {
     };
     let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     caches.unwrap_or_else(std::env::temp_dir).join("cloudless")
+}
+
+/// Files and folders of our own that may lie in a project: its state, and the files that our output goes to.
+fn ours(state: &Path) -> Vec<PathBuf> {
+    let outputs = ["/proc/self/fd/1", "/proc/self/fd/2"].map(std::fs::read_link);
+    let files = outputs
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|path| path.is_file());
+    std::iter::once(state.to_path_buf()).chain(files).collect()
 }
 
 /// Draws one problem that ends the command.

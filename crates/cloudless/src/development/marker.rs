@@ -19,11 +19,11 @@ pub struct Marker {
 
 /// Removes the marker when the server ends.
 #[derive(Debug)]
-pub struct MarkerFile {
+pub struct Published {
     path: PathBuf,
 }
 
-impl MarkerFile {
+impl Published {
     /// The marker of a state's folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
@@ -46,7 +46,7 @@ impl MarkerFile {
     }
 }
 
-impl Drop for MarkerFile {
+impl Drop for Published {
     fn drop(&mut self) {
         let _gone_already = std::fs::remove_file(&self.path);
     }

@@ -62,7 +62,7 @@ impl Loop {
             problems: Vec::new(),
         };
         let loaded = server.pipeline.load(&self.located, &self.options).await?;
-        let (mut watcher, unwatched) = Watcher::start(&self.located.root, server.state());
+        let (mut watcher, unwatched) = Watcher::start(&self.located.root, server.ours());
         if let Some(problem) = unwatched {
             self.show(std::slice::from_ref(&problem));
         }

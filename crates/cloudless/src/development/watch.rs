@@ -39,12 +39,13 @@ pub(super) struct Watcher {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
     events: mpsc::Receiver<Vec<PathBuf>>,
-    state: PathBuf,
+    /// What is the server's own.
+    ours: Vec<PathBuf>,
 }
 
 impl Watcher {
     /// Watches all folders below `root` that hold sources. The problem says what is not watched.
-    pub(super) fn start(root: &Path, state: &Path) -> (Self, Option<Problem>) {
+    pub(super) fn start(root: &Path, ours: &[PathBuf]) -> (Self, Option<Problem>) {
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if let Ok(event) = event
@@ -61,7 +62,7 @@ impl Watcher {
             watcher,
             watched: BTreeSet::new(),
             events,
-            state: state.to_path_buf(),
+            ours: ours.to_vec(),
         };
         let problem = this.add_below(root).or(failed);
         (this, problem.map(not_all_watched))
@@ -117,7 +118,7 @@ impl Watcher {
                 .any(|name| part.as_os_str() == OsStr::new(name))
         });
         !in_other_folder
-            && !path.starts_with(&self.state)
+            && !self.ours.iter().any(|ours| path.starts_with(ours))
             && path.extension() != Some(OsStr::new("pyc"))
     }
 

@@ -14,14 +14,20 @@ use model::problem::Problem;
 /// The largest file that a manifest may include.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Prints as JSON what a module exports: a value, a function that gives one, or a promise of either.
+/// Prints as JSON what a module exports: values, functions called with what the Serverless Framework hands them, and
+/// promises awaited, at the top and one level below, where `${file(a.js):name}` finds them. A function that fails
+/// gives nothing: the one that is asked for is then missing, and its reader says so.
 const EVALUATE_MODULE: &str = "
 const { pathToFileURL } = require('node:url');
+const given = { options: {}, resolveVariable: async () => undefined, resolveConfigurationProperty: async () => undefined };
+const settle = async (value) => (typeof value === 'function' ? await value(given) : await value);
 import(pathToFileURL(process.argv[1])).then(async (module) => {
-  let value = module.default === undefined ? { ...module } : module.default;
-  if (typeof value === 'function') value = await value({ options: {}, resolveConfigurationProperty: async () => undefined });
-  process.stdout.write(JSON.stringify(await value));
-}).catch((error) => { process.stderr.write(String(error && error.stack || error)); process.exit(1); });
+  const value = await settle(module.default === undefined ? { ...module } : module.default);
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    for (const name of Object.keys(value)) value[name] = await settle(value[name]).catch(() => undefined);
+  }
+  process.stdout.write(JSON.stringify(value === undefined ? null : value));
+}).catch((error) => { process.stderr.write(String((error && error.stack) || error)); process.exit(1); });
 ";
 
 /// The answer to one need; none when there is no such file or variable.
@@ -29,7 +35,7 @@ pub(super) fn answer(
     need: &Need,
     root: &Path,
     environment: &BTreeMap<String, String>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, Box<Problem>> {
     match need {
         Need::Environment(name) => Ok(environment.get(name).cloned()),
         Need::File(file) => read_file(root, file),
@@ -37,7 +43,7 @@ pub(super) fn answer(
     }
 }
 
-fn read_file(root: &Path, file: &str) -> Result<Option<String>, Problem> {
+fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
     let unreadable = |cause: String| {
         Problem::error("project::unreadable", format!("cannot read `{file}`")).because(cause)
     };
@@ -52,14 +58,14 @@ fn read_file(root: &Path, file: &str) -> Result<Option<String>, Problem> {
         .read_to_string(&mut text)
         .map_err(|error| unreadable(error.to_string()))?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable(format!(
+        return Err(Box::new(unreadable(format!(
             "it is larger than {FILE_BYTES_MAX} bytes"
-        )));
+        ))));
     }
     Ok(Some(text))
 }
 
-fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Problem> {
+fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
     let path = root.join(file);
     if !path.is_file() {
         return Ok(None);
@@ -83,7 +89,9 @@ fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Problem> {
                 .help("install Node.js, or use serverless.yml")
         })?;
     if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        return Err(Box::new(failed(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )));
     }
     Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use model::problem::{Place, Problem};
 
 /// Reads the file.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, Box<Problem>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Problem::error(
@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, Problem> {
     parse(&name, &text)
 }
 
-fn parse(name: &str, text: &str) -> Result<BTreeMap<String, String>, Problem> {
+fn parse(name: &str, text: &str) -> Result<BTreeMap<String, String>, Box<Problem>> {
     let mut variables = BTreeMap::new();
     for (line, number) in text.lines().zip(1_u32..) {
         let line = line.trim();
@@ -36,11 +36,10 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, String>, Problem> {
                 column: 1,
                 width: 1,
             };
-            return Err(Problem::error(
-                "project::bad-environment-file",
-                "this line is not of the form KEY=VALUE",
-            )
-            .at(&place));
+            let title = "this line is not of the form KEY=VALUE";
+            return Err(Box::new(
+                Problem::error("project::bad-environment-file", title).at(&place),
+            ));
         };
         variables.insert(key.trim().to_owned(), unquote(value.trim()));
     }

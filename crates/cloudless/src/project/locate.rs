@@ -46,7 +46,7 @@ const NOT_YET: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// A problem when there is none, or more than one.
-pub fn locate(dir: &Path) -> Result<Located, Problem> {
+pub fn locate(dir: &Path) -> Result<Located, Box<Problem>> {
     let dir = dir.canonicalize().map_err(|error| {
         Problem::error(
             "project::no-folder",
@@ -74,21 +74,21 @@ pub fn locate(dir: &Path) -> Result<Located, Problem> {
             front_end: *front_end,
             root: dir,
         }),
-        [] => Err(none(&dir)),
+        [] => Err(Box::new(none(&dir))),
         [(first, _), ..] => {
             let names: Vec<String> = found.iter().map(|(name, _)| format!("`{name}`")).collect();
             let command = format!("cloudless dev {}", dir.join(first).display());
-            Err(Problem::error(
-                "project::several-manifests",
-                format!("this folder has several manifests: {}", names.join(", ")),
-            )
-            .because("each describes an application of its own")
-            .help(format!("name the one that you mean: {command}")))
+            let title = format!("this folder has several manifests: {}", names.join(", "));
+            Err(Box::new(
+                Problem::error("project::several-manifests", title)
+                    .because("each describes an application of its own")
+                    .help(format!("name the one that you mean: {command}")),
+            ))
         }
     }
 }
 
-fn named(path: &Path) -> Result<Located, Problem> {
+fn named(path: &Path) -> Result<Located, Box<Problem>> {
     let manifest = path
         .file_name()
         .unwrap_or_default()
@@ -96,7 +96,7 @@ fn named(path: &Path) -> Result<Located, Problem> {
         .into_owned();
     let root = path.parent().unwrap_or(path).to_path_buf();
     if let Some((_, tool)) = NOT_YET.iter().find(|(name, _)| *name == manifest) {
-        return Err(not_yet(&manifest, tool));
+        return Err(Box::new(not_yet(&manifest, tool)));
     }
     let is_serverless =
         SERVERLESS.contains(&manifest.as_str()) || manifest.starts_with("serverless");

@@ -47,7 +47,7 @@ impl ReadOptions {
     pub fn new(
         arguments: &ProjectArguments,
         environment: BTreeMap<String, String>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Box<Problem>> {
         let mut environment = environment;
         if let Some(path) = &arguments.env_file {
             environment.extend(environment_file::read(path)?);
@@ -69,7 +69,7 @@ pub fn read(
     located: &Located,
     options: &ReadOptions,
     clock: &dyn Clock,
-) -> Result<Project, Problem> {
+) -> Result<Project, Box<Problem>> {
     let path = located.root.join(&located.manifest);
     let text = std::fs::read_to_string(&path).map_err(|error| {
         Problem::error(
@@ -116,14 +116,16 @@ pub fn read(
             }
         }
     }
-    Err(Problem::error(
-        "project::endless-reading",
-        format!("`{}` keeps asking for more files", located.manifest),
-    )
-    .because(format!(
-        "after {ROUNDS_MAX} rounds there was still something to read"
+    Err(Box::new(
+        Problem::error(
+            "project::endless-reading",
+            format!("`{}` keeps asking for more files", located.manifest),
+        )
+        .because(format!(
+            "after {ROUNDS_MAX} rounds there was still something to read"
+        ))
+        .help("look for a file that includes itself through `${file(…)}`"),
     ))
-    .help("look for a file that includes itself through `${file(…)}`"))
 }
 
 fn folder_name(root: &Path) -> String {

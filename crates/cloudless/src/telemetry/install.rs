@@ -14,12 +14,12 @@ const NOTE_CHARACTERS_MAX: usize = 60;
 
 /// Draws what is being installed.
 #[derive(Default)]
-pub struct InstallProgress {
+pub struct Installations {
     bars: MultiProgress,
     running: Mutex<HashMap<String, ProgressBar>>,
 }
 
-impl InstallProgress {
+impl Installations {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -27,7 +27,7 @@ impl InstallProgress {
     }
 }
 
-impl Progress for InstallProgress {
+impl Progress for Installations {
     fn started(&self, what: &str) {
         if self.bars.is_hidden() {
             eprintln!("installing {what} …");

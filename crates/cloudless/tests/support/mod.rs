@@ -1,6 +1,7 @@
 //! Running the product as a user does: the binary, in a folder, over HTTP.
 
 #![allow(
+    unreachable_pub,
     dead_code,
     clippy::unwrap_used,
     clippy::panic,

@@ -11,10 +11,10 @@ use model::problem::Problem;
 
 use super::{Ran, unknown_function};
 use crate::cli::InvokeArguments;
-use crate::commands::{cache_folder, environment};
+use crate::commands::{cache_folder, environment, ours};
 use crate::functions;
 use crate::project::{Located, ReadOptions};
-use crate::system::SystemRandom;
+use crate::system::RealRandom;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Config, Server};
 
@@ -28,6 +28,7 @@ pub(super) async fn invoke(
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
     let listeners = wiring::bind(None, 0).await?;
     let config = Config {
+        ours: ours(&state),
         state,
         cache: cache_folder(&environment),
         environment,
@@ -57,7 +58,7 @@ pub(super) async fn invoke(
 }
 
 fn invocation(name: &str, payload: Bytes) -> Invocation {
-    let request_id = SystemRandom.request_id();
+    let request_id = RealRandom.request_id();
     Invocation {
         function: FunctionName::new(name),
         qualifier: None,
