@@ -33,14 +33,30 @@ pub struct HttpApi {
 pub struct HttpRoute {
     /// The route's key.
     pub key: RouteKey,
-    /// The function that answers it.
-    pub function: FunctionName,
-    /// The shape of event and reply.
-    pub payload_format: PayloadFormat,
-    /// How long the gateway waits for the function.
-    pub timeout: Duration,
+    /// What answers it.
+    pub integration: HttpIntegration,
     /// Where the manifest declares it.
     pub place: Option<Place>,
+}
+
+/// What answers a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpIntegration {
+    /// `AWS_PROXY` to a function.
+    Lambda {
+        /// The function.
+        function: FunctionName,
+        /// The shape of event and reply.
+        payload_format: PayloadFormat,
+        /// How long the gateway waits for the function.
+        timeout: Duration,
+    },
+    /// Nothing, although the route is declared: its requests fail. It keeps its place, because a less specific route
+    /// (`$default`) would otherwise take its requests, past whatever guards it.
+    NotServed {
+        /// Why, for the developer.
+        reason: String,
+    },
 }
 
 /// What a route answers to.

@@ -55,6 +55,12 @@ pub enum RestIntegration {
     },
     /// `MOCK`: a reply of fixed headers, as every tool writes for a CORS preflight.
     Mock(MockReply),
+    /// Nothing, although the method is declared: its requests fail. It keeps its place, because a less specific
+    /// method (`/{proxy+}`) would otherwise take its requests, past whatever guards it.
+    NotServed {
+        /// Why, for the developer.
+        reason: String,
+    },
 }
 
 /// A `MOCK` integration's only reply.

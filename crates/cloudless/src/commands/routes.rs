@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gateway::routes::{RouteRow, routes_table};
+use gateway::routes::{AnsweredBy, RouteRow, routes_table};
 use model::application::Application;
 use model::ids::RevisionId;
 use model::problem::Problem;
@@ -51,10 +51,16 @@ async fn application(arguments: &RoutesArguments) -> Result<Application, Box<Pro
 }
 
 fn as_json(row: &RouteRow) -> Value {
+    let (function, not_served) = match &row.answered_by {
+        AnsweredBy::Function(function) => (Some(function.as_str()), None),
+        AnsweredBy::Gateway => (None, None),
+        AnsweredBy::Nobody { reason } => (None, Some(reason)),
+    };
     json!({
         "method": row.method,
         "path": row.path,
-        "function": row.function.as_ref().map(ToString::to_string),
+        "function": function,
+        "not_served": not_served,
         "api": row.kind.as_str(),
         "place": row.place.as_ref().map(ToString::to_string),
     })

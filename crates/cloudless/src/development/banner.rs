@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway::routes::{RouteRow, routes_table};
+use gateway::routes::{AnsweredBy, RouteRow, routes_table};
 use model::application::Application;
 
 use crate::pipeline::Loaded;
@@ -62,26 +62,31 @@ pub(super) fn banner(
     lines.join("\n")
 }
 
-/// The routes as a table: method, path, function.
+/// The routes as a table: method, path, who answers.
 pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
     let width = rows
         .iter()
         .map(|row| row.path.chars().count())
         .max()
         .unwrap_or_default();
-    let answered_by = |row: &RouteRow| {
-        row.function
-            .as_ref()
-            .map_or_else(|| "(CORS preflight)".to_owned(), ToString::to_string)
-    };
     rows.iter()
         .map(|row| {
             let method = printer.paint(Style::Bold, &format!("{:<7}", row.method));
             format!(
                 "{method} {:<width$}  {}",
                 harmless(&row.path),
-                printer.paint(Style::Dim, &harmless(&answered_by(row)))
+                printer.paint(
+                    style_of(&row.answered_by),
+                    &harmless(&row.answered_by.to_string())
+                )
             )
         })
         .collect()
+}
+
+fn style_of(answered_by: &AnsweredBy) -> Style {
+    match answered_by {
+        AnsweredBy::Function(_) | AnsweredBy::Gateway => Style::Dim,
+        AnsweredBy::Nobody { .. } => Style::Red,
+    }
 }

@@ -4,9 +4,10 @@
 //! Does not live here: matching requests (`gateway`), REST APIs (`rest`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use model::http_api::{CorsConfiguration, HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::http_api::{
+    CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
+};
 use model::ids::{ApiId, FunctionName, StageName};
 use model::limits::HTTP_API_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
-use super::refusals::{not_served, refused_function};
+use super::refusals::not_served;
 use super::view::{Resource, View, list_of, text_of, texts_of, unread_definition};
 
 const DEFAULT_STAGE: &str = "$default";
@@ -136,15 +137,8 @@ struct Scope<'a> {
     stage_variables: &'a BTreeMap<String, String>,
 }
 
-/// What answers a route.
-struct Answer {
-    function: FunctionName,
-    payload_format: PayloadFormat,
-    timeout: Duration,
-}
-
 impl Scope<'_> {
-    fn resolve(&self, integration: &Integration) -> Result<Answer, Refusal> {
+    fn resolve(&self, integration: &Integration) -> Result<HttpIntegration, Refusal> {
         if integration.mapping == Mapping::Present {
             return Err(Refusal::new(
                 "its integration maps parameters, which is not built yet",
@@ -169,7 +163,7 @@ impl Scope<'_> {
                 ));
             }
         };
-        Ok(Answer {
+        Ok(HttpIntegration::Lambda {
             function,
             payload_format,
             timeout: integration.timeout.unwrap_or(HTTP_API_INTEGRATION_TIMEOUT),
@@ -177,31 +171,26 @@ impl Scope<'_> {
     }
 }
 
-/// A route that cannot be served stays in its place and fails: were it left out, a less specific one (`$default`)
-/// would take its requests, past whatever guards it.
+/// A route that cannot be served is reported, and stays in its place.
 fn route(
     key: RouteKey,
-    resolved: Result<Answer, Refusal>,
+    resolved: Result<HttpIntegration, Refusal>,
     place: &Place,
     problems: &mut Vec<Problem>,
 ) -> HttpRoute {
-    let answer = resolved.unwrap_or_else(|refusal| {
+    let integration = resolved.unwrap_or_else(|refusal| {
         problems.push(not_served(
             &format!("route `{}`", shown(&key)),
             &refusal,
             place,
         ));
-        Answer {
-            function: refused_function(&refusal),
-            payload_format: PayloadFormat::V2,
-            timeout: Duration::ZERO,
+        HttpIntegration::NotServed {
+            reason: refusal.reason,
         }
     });
     HttpRoute {
         key,
-        function: answer.function,
-        payload_format: answer.payload_format,
-        timeout: answer.timeout,
+        integration,
         place: Some(place.clone()),
     }
 }
@@ -293,7 +282,7 @@ fn quick_route(
         .unwrap_or_else(|| "$default".to_owned());
     let key = route_key(&text).unwrap_or(RouteKey::Default);
     let resolved = match function_of_uri(&target) {
-        Some(function) if functions.contains(&function) => Ok(Answer {
+        Some(function) if functions.contains(&function) => Ok(HttpIntegration::Lambda {
             function,
             payload_format: PayloadFormat::V2,
             timeout: HTTP_API_INTEGRATION_TIMEOUT,

@@ -1,9 +1,8 @@
 //! Methods and routes that cannot be served.
 //!
-//! Lives here: the problem that is reported for one, and the function that stands in its place.
+//! Lives here: the problem that is reported for one.
 //! Does not live here: deciding what cannot be served (`rest`, `http`, `integration`, `mock`).
 
-use model::ids::FunctionName;
 use model::problem::{Place, Problem};
 
 use super::integration::Refusal;
@@ -17,10 +16,4 @@ pub(super) fn not_served(what: &str, refusal: &Refusal, place: &Place) -> Proble
         Some(help) => problem.help(help),
         None => problem,
     }
-}
-
-/// A name that no function can have, since names hold neither spaces nor parentheses. Whoever invokes it is told that there is no such
-/// function, and the gateway answers as it does for one that was deleted: 500. The name tells the developer why.
-pub(super) fn refused_function(refusal: &Refusal) -> FunctionName {
-    FunctionName::new(format!("(refused: {})", refusal.reason))
 }

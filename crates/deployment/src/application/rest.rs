@@ -6,7 +6,6 @@
 //! Differs: when an API has stages of its own, the stage that its deployment makes besides is not served.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use model::ids::{ApiId, FunctionName, StageName};
 use model::limits::REST_INTEGRATION_TIMEOUT;
@@ -16,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
-use super::refusals::{not_served, refused_function};
+use super::refusals::not_served;
 use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use super::{mock, openapi};
 use crate::records::asks_for_nothing;
@@ -176,15 +175,7 @@ impl Scope<'_> {
     }
 }
 
-/// A method that cannot be served stays in its place and fails: were it left out, a less specific one (`/{proxy+}`)
-/// would take its requests, past whatever guards it.
-fn refused(refusal: &Refusal) -> RestIntegration {
-    RestIntegration::LambdaProxy {
-        function: refused_function(refusal),
-        timeout: Duration::ZERO,
-    }
-}
-
+/// A method that cannot be served is reported, and stays in its place.
 fn settle(
     method: &str,
     resolved: Result<RestIntegration, Refusal>,
@@ -193,7 +184,9 @@ fn settle(
 ) -> RestIntegration {
     resolved.unwrap_or_else(|refusal| {
         problems.push(not_served(&format!("method `{method}`"), &refusal, place));
-        refused(&refusal)
+        RestIntegration::NotServed {
+            reason: refusal.reason,
+        }
     })
 }
 

@@ -9,7 +9,7 @@ use interfaces::resource_provider::ResourceProvider;
 use model::application::Application;
 use model::artefact::Built;
 use model::function::Toolchain;
-use model::http_api::RouteKey;
+use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::{AccountId, LogicalId, Region, RevisionId};
 use model::problem::{Place, Problem};
 use model::rest_api::RestIntegration;
@@ -160,6 +160,7 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
                     "mock {} {:?} {:?}",
                     reply.status, reply.headers, reply.allowed_origins
                 ),
+                RestIntegration::NotServed { reason } => format!("not served: {reason}"),
             };
             writeln!(
                 out,
@@ -175,16 +176,15 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
                 RouteKey::Default => "$default".to_owned(),
                 RouteKey::Path { http_method, path } => format!("{http_method} {path}"),
             };
-            writeln!(
-                out,
-                "{}/{} {key} -> {} {:?} {}",
-                api.id,
-                api.stage,
-                route.function,
-                route.payload_format,
-                route.timeout.as_millis()
-            )
-            .unwrap();
+            let answer = match &route.integration {
+                HttpIntegration::Lambda {
+                    function,
+                    payload_format,
+                    timeout,
+                } => format!("{function} {payload_format:?} {}", timeout.as_millis()),
+                HttpIntegration::NotServed { reason } => format!("not served: {reason}"),
+            };
+            writeln!(out, "{}/{} {key} -> {answer}", api.id, api.stage).unwrap();
         }
     }
     for problem in problems {
@@ -357,7 +357,7 @@ fn what_guards_a_method_keeps_it_shut() {
                 method("root", "GET", guard),
             ],
             &format!(
-                "api1234567/dev GET / -> (refused: {why}) 0\nError: method `GET /` is not served: {why}"
+                "api1234567/dev GET / -> not served: {why}\nError: method `GET /` is not served: {why}"
             ),
         );
     }
@@ -409,7 +409,7 @@ fn integrations_that_are_not_built_are_refused() {
                 method("root", "GET", json!({"Integration": integration})),
             ],
             &format!(
-                "api1234567/dev GET / -> (refused: {reason}) 0\nError: method `GET /` is not served: {reason}"
+                "api1234567/dev GET / -> not served: {reason}\nError: method `GET /` is not served: {reason}"
             ),
         );
     }
@@ -517,8 +517,8 @@ fn a_definition_gives_methods_and_media_types() {
         "GET /pets/{id} -> hello 29000",
         "OPTIONS /pets/{id} -> mock 200",
         "ANY /{proxy+} -> hello 29000",
-        "PUT /pets/{id} -> (refused: the authorizer `key` guards it",
-        "GET /none -> (refused: it has no `x-amazon-apigateway-integration`)",
+        "PUT /pets/{id} -> not served: the authorizer `key` guards it",
+        "GET /none -> not served: it has no `x-amazon-apigateway-integration`",
     ] {
         assert!(shown.contains(line), "{line} in {shown}");
     }
@@ -587,9 +587,9 @@ fn an_http_api_has_routes_to_integrations() {
         ],
         "web1234567/$default $default -> hello V2 30000
          web1234567/$default GET /pets -> hello V1 1000
-         web1234567/$default GET /odd -> (refused: PayloadFormatVersion is a required parameter for integration) V2 0
-         web1234567/$default GET /lost -> (refused: its target `integrations/i9` is not an integration of its API) V2 0
-         web1234567/$default GET /admin -> (refused: authorization of type `JWT` guards it, which cannot be enforced yet; requests to it fail) V2 0
+         web1234567/$default GET /odd -> not served: PayloadFormatVersion is a required parameter for integration
+         web1234567/$default GET /lost -> not served: its target `integrations/i9` is not an integration of its API
+         web1234567/$default GET /admin -> not served: authorization of type `JWT` guards it, which cannot be enforced yet; requests to it fail
          Error: route `GET /odd` is not served: PayloadFormatVersion is a required parameter for integration
          Error: route `GET /lost` is not served: its target `integrations/i9` is not an integration of its API
          Error: route `GET /admin` is not served: authorization of type `JWT` guards it, which cannot be enforced yet; requests to it fail
@@ -608,7 +608,7 @@ fn an_http_api_can_be_made_quickly() {
     );
     check(
         &[http_api(json!({"Target": "https://example.com"}))],
-        "web1234567/$default $default -> (refused: its target `https://example.com` is not a function: HTTP proxies are not built yet) V2 0
+        "web1234567/$default $default -> not served: its target `https://example.com` is not a function: HTTP proxies are not built yet
          Error: route `$default` is not served: its target `https://example.com` is not a function: HTTP proxies are not built yet",
     );
 }

@@ -160,6 +160,7 @@ impl ApplicationHandler {
         };
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
+            Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 function,
                 timeout,

@@ -15,7 +15,7 @@ use crate::http::BodyError;
 use crate::replies::faults::Fault;
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
-use crate::routes::{EncodingError, Missing};
+use crate::routes::{EncodingError, Missing, Route};
 
 /// A fault and its reason.
 #[derive(Debug)]
@@ -61,6 +61,21 @@ impl Refusal {
             }
         };
         Self::new(Fault::NoRoute, reason)
+    }
+
+    pub(super) fn not_served(route: &Route, why: &str) -> Self {
+        let declared = route
+            .place
+            .as_ref()
+            .map_or_else(String::new, |place| format!(", declared at {place},"));
+        Self::new(
+            Fault::Misconfigured,
+            format!(
+                "the route `{}`{declared} is not served: {why}; change or remove it, \
+                 `cloudless check` says more",
+                route.key
+            ),
+        )
     }
 
     pub(super) fn bad_encoding(text: &str, error: EncodingError) -> Self {

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Version};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::application::Application;
-use model::http_api::{HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::http_api::{HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey};
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use model::time::Timestamp;
@@ -168,9 +168,11 @@ pub(crate) fn application() -> Application {
             http_method: "POST".to_owned(),
             path: path.to_owned(),
         },
-        function: function.clone(),
-        payload_format,
-        timeout,
+        integration: HttpIntegration::Lambda {
+            function: function.clone(),
+            payload_format,
+            timeout,
+        },
         place: None,
     };
     Application {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Version};
 use interfaces::invoke::{FunctionError, FunctionErrorKind, ThrottleLimit};
-use model::http_api::CorsConfiguration;
+use model::http_api::{CorsConfiguration, HttpIntegration, HttpRoute, RouteKey};
 use model::ids::RequestId;
-use model::rest_api::{MockReply, RestIntegration};
+use model::problem::Place;
+use model::rest_api::{MockReply, RestIntegration, RestMethod};
 use model::time::Timestamp;
 use proptest::prelude::*;
 
@@ -328,7 +329,9 @@ async fn an_integrations_timeout_is_not_the_functions() {
     {
         *timeout = Duration::from_millis(5);
     }
-    hasty.http_apis[0].routes[0].timeout = Duration::from_millis(5);
+    if let HttpIntegration::Lambda { timeout, .. } = &mut hasty.http_apis[0].routes[0].integration {
+        *timeout = Duration::from_millis(5);
+    }
     bench.handler.swap(&hasty);
     let response = bench.send("POST", REST, &[], b"").await;
     assert_eq!(
@@ -337,6 +340,51 @@ async fn an_integrations_timeout_is_not_the_functions() {
     );
     assert_eq!(bench.send("POST", HTTP, &[], b"").await.status, 503);
     assert!(bench.entry().message.unwrap().contains("0.005 s"));
+}
+
+#[tokio::test]
+async fn a_route_that_is_not_served_fails_and_nothing_less_specific_takes_its_requests() {
+    let bench = bench(Act::Echo);
+    let reason = || "an API key guards it, which cannot be enforced yet".to_owned();
+    let mut guarded = application();
+    let methods = &mut guarded.rest_apis[0].methods;
+    methods.push(RestMethod {
+        path: "/{proxy+}".to_owned(),
+        ..methods[0].clone()
+    });
+    methods[0].integration = RestIntegration::NotServed { reason: reason() };
+    let routes = &mut guarded.http_apis[0].routes;
+    routes.push(HttpRoute {
+        key: RouteKey::Default,
+        ..routes[0].clone()
+    });
+    routes[0].integration = HttpIntegration::NotServed { reason: reason() };
+    routes[0].place = Some(Place::start_of("template.yaml"));
+    bench.handler.swap(&guarded);
+    for (target, body, declared) in [
+        (REST, r#"{"message": "Internal server error"}"#, ""),
+        (
+            HTTP,
+            r#"{"message":"Internal Server Error"}"#,
+            ", declared at template.yaml:1:1,",
+        ),
+    ] {
+        let response = bench.send("POST", target, &[], b"{}").await;
+        assert_eq!(
+            (response.status.as_u16(), text(&response).as_str()),
+            (500, body)
+        );
+        let entry = bench.entry();
+        assert_eq!(entry.function, None);
+        let message = entry.message.unwrap();
+        let said = format!("/pets/{{id}}`{declared} is not served: {}", reason());
+        assert!(message.contains(&said), "{message}");
+        assert!(message.contains("`cloudless check`"), "{message}");
+    }
+    assert!(bench.invoke.seen.lock().unwrap().is_empty());
+    for target in ["/dev/other", "/http/other"] {
+        assert_eq!(bench.send("POST", target, &[], b"").await.status, 200);
+    }
 }
 
 #[tokio::test]

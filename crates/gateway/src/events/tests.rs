@@ -41,7 +41,6 @@ fn application() -> Application {
     for api in &mut application.http_apis {
         api.id = model::ids::ApiId::new("abc");
         api.stage = model::ids::StageName::new("live");
-        let function = api.routes[0].function.clone();
         api.routes[0].key = model::http_api::RouteKey::Path {
             http_method: "ANY".to_owned(),
             path: "/pets/{id}".to_owned(),
@@ -52,7 +51,6 @@ fn application() -> Application {
         };
         api.routes.push(model::http_api::HttpRoute {
             key: model::http_api::RouteKey::Default,
-            function,
             ..api.routes[0].clone()
         });
     }

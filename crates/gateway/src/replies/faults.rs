@@ -44,7 +44,7 @@ pub(crate) enum Fault {
     EventTooLarge,
     /// The function's concurrency is used up.
     Throttled,
-    /// The integration names no function, or a response that cannot be sent.
+    /// The integration is not served, names no function, or a response that cannot be sent.
     Misconfigured,
     /// The server is stopping.
     Stopping,

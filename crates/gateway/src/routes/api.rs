@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::http_api::{CorsConfiguration, HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::http_api::{
+    CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
+};
 use model::ids::{ApiId, FunctionName, RevisionId, StageName};
 use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
@@ -70,6 +72,8 @@ pub(crate) enum Answer {
         payload: Payload,
     },
     Mock(MockReply),
+    /// Nothing, for this reason: its requests fail.
+    NotServed(String),
 }
 
 /// The shapes of event and reply.
@@ -244,6 +248,7 @@ fn rest_routes(api: &RestApi) -> Vec<Route> {
                 payload: Payload::Rest,
             },
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
+            RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
         place: method.place.clone(),
         template: Template::parse(&method.path).ok(),
@@ -272,13 +277,20 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
             key,
             resource,
             resource_id: String::new(),
-            answer: Answer::Function {
-                function: route.function.clone(),
-                timeout: route.timeout,
-                payload: match route.payload_format {
-                    PayloadFormat::V1 => Payload::HttpV1,
-                    PayloadFormat::V2 => Payload::HttpV2,
+            answer: match &route.integration {
+                HttpIntegration::Lambda {
+                    function,
+                    payload_format,
+                    timeout,
+                } => Answer::Function {
+                    function: function.clone(),
+                    timeout: *timeout,
+                    payload: match payload_format {
+                        PayloadFormat::V1 => Payload::HttpV1,
+                        PayloadFormat::V2 => Payload::HttpV2,
+                    },
                 },
+                HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
             place: route.place.clone(),
             template,

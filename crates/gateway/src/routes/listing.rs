@@ -3,8 +3,10 @@
 //! Lives here: one row a route, in the order of the manifest.
 //! Does not live here: drawing the table (`cloudless::commands`), matching (`tree`).
 
+use std::fmt;
+
 use model::application::Application;
-use model::http_api::RouteKey;
+use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::FunctionName;
 use model::problem::Place;
 use model::rest_api::RestIntegration;
@@ -18,6 +20,20 @@ pub enum ApiKind {
     Http,
 }
 
+/// Who answers a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// A function.
+    Function(FunctionName),
+    /// The gateway itself: a CORS preflight.
+    Gateway,
+    /// Nobody: its requests fail.
+    Nobody {
+        /// Why.
+        reason: String,
+    },
+}
+
 /// One route, for `cloudless routes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteRow {
@@ -25,12 +41,22 @@ pub struct RouteRow {
     pub method: String,
     /// The path with its stage, as `/dev/pets/{id}`; or `$default`.
     pub path: String,
-    /// The function that answers; none: the gateway itself (a CORS preflight).
-    pub function: Option<FunctionName>,
+    /// Who answers.
+    pub answered_by: AnsweredBy,
     /// The sort of its API.
     pub kind: ApiKind,
     /// Where the manifest declares it.
     pub place: Option<Place>,
+}
+
+impl fmt::Display for AnsweredBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => function.fmt(formatter),
+            Self::Gateway => formatter.write_str("(CORS preflight)"),
+            Self::Nobody { reason } => write!(formatter, "not served: {reason}"),
+        }
+    }
 }
 
 impl ApiKind {
@@ -52,9 +78,14 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
         rows.extend(api.methods.iter().map(|method| RouteRow {
             method: method.http_method.clone(),
             path: with_stage(api.stage.as_str(), &method.path),
-            function: match &method.integration {
-                RestIntegration::LambdaProxy { function, .. } => Some(function.clone()),
-                RestIntegration::Mock(_) => None,
+            answered_by: match &method.integration {
+                RestIntegration::LambdaProxy { function, .. } => {
+                    AnsweredBy::Function(function.clone())
+                }
+                RestIntegration::Mock(_) => AnsweredBy::Gateway,
+                RestIntegration::NotServed { reason } => AnsweredBy::Nobody {
+                    reason: reason.clone(),
+                },
             },
             kind: ApiKind::Rest,
             place: method.place.clone(),
@@ -71,7 +102,14 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             RouteRow {
                 method,
                 path,
-                function: Some(route.function.clone()),
+                answered_by: match &route.integration {
+                    HttpIntegration::Lambda { function, .. } => {
+                        AnsweredBy::Function(function.clone())
+                    }
+                    HttpIntegration::NotServed { reason } => AnsweredBy::Nobody {
+                        reason: reason.clone(),
+                    },
+                },
                 kind: ApiKind::Http,
                 place: route.place.clone(),
             }

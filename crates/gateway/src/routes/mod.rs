@@ -19,7 +19,7 @@ mod tests;
     reason = "`table` alone would be the compiled one"
 )]
 pub use listing::routes_table;
-pub use listing::{ApiKind, RouteRow};
+pub use listing::{AnsweredBy, ApiKind, RouteRow};
 
 pub(crate) use api::{Answer, Api, Kind, Payload, Route};
 pub(crate) use table::{Asked, Hit, Located, Missing, Table};

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::application::Application;
-use model::http_api::{CorsConfiguration, HttpApi, HttpRoute, PayloadFormat, RouteKey};
+use model::http_api::{
+    CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
+};
 use model::ids::{ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::problem::Place;
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
@@ -58,9 +60,11 @@ fn http(id: &str, stage: &str, routes: &str) -> HttpApi {
                     },
                     None => RouteKey::Default,
                 },
-                function: FunctionName::new("f"),
-                payload_format: PayloadFormat::V2,
-                timeout: TIMEOUT,
+                integration: HttpIntegration::Lambda {
+                    function: FunctionName::new("f"),
+                    payload_format: PayloadFormat::V2,
+                    timeout: TIMEOUT,
+                },
                 place: None,
             })
             .collect(),
@@ -487,23 +491,26 @@ fn a_hostile_path_costs_no_more_than_the_table_is_large() {
 }
 
 #[test]
-fn the_listing_shows_stages_and_functions() {
-    let app = application(
-        vec![rest("a", "dev", "ANY /api/{proxy+}")],
+fn the_listing_shows_stages_and_who_answers() {
+    let mut app = application(
+        vec![rest("a", "dev", "ANY /api/{proxy+}, GET /shut")],
         vec![
             http("b", "$default", "GET /hello, $default"),
             http("c", "live", "GET /x"),
         ],
     );
+    let reason = || "an API key guards it".to_owned();
+    app.rest_apis[0].methods[1].integration = RestIntegration::NotServed { reason: reason() };
+    app.http_apis[1].routes[0].integration = HttpIntegration::NotServed { reason: reason() };
     let rows: Vec<String> = routes_table(&app)
         .into_iter()
         .map(|row| {
-            let function = row.function.map_or("-".to_owned(), |name| name.to_string());
             format!(
-                "{} {} {} {function}",
+                "{} {} {} {}",
                 row.kind.as_str(),
                 row.method,
-                row.path
+                row.path,
+                row.answered_by
             )
         })
         .collect();
@@ -511,9 +518,10 @@ fn the_listing_shows_stages_and_functions() {
         rows,
         [
             "REST ANY /dev/api/{proxy+} f",
+            "REST GET /dev/shut not served: an API key guards it",
             "HTTP GET /hello f",
             "HTTP ANY $default f",
-            "HTTP GET /live/x f"
+            "HTTP GET /live/x not served: an API key guards it"
         ]
     );
 }
