@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
     Ok(())
 }
 
-const CREATE_TABLE: &str = r#"{"TableName":"t","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#;
+const CREATE_TABLE: &str = r#"{"TableName":"crash","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#;
 
 fn start(folder: &Path) -> Result<(Server, u16)> {
     let (port, services) = (free_port()?, free_port()?);
@@ -118,7 +118,7 @@ fn write_until_killed(
                 while !stop.load(Ordering::Relaxed) {
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
                     let id = format!("{writer}-{number}");
-                    let body = format!(r#"{{"TableName":"t","Item":{{"id":{{"S":"{id}"}},"n":{{"N":"{number}"}}}}}}"#);
+                    let body = format!(r#"{{"TableName":"crash","Item":{{"id":{{"S":"{id}"}},"n":{{"N":"{number}"}}}}}}"#);
                     match connection.call("PutItem", &body) {
                         Ok((200, _)) => mine.push((id, number)),
                         Ok(_) | Err(_) => break,
@@ -143,7 +143,7 @@ fn check(port: u16, acknowledged: &[(String, u64)]) -> Result<()> {
     for (id, number) in acknowledged {
         let (status, body) = connection.call(
             "GetItem",
-            &format!(r#"{{"TableName":"t","Key":{{"id":{{"S":"{id}"}}}}}}"#),
+            &format!(r#"{{"TableName":"crash","Key":{{"id":{{"S":"{id}"}}}}}}"#),
         )?;
         ensure!(
             status == 200 && body.contains(&format!("\"{number}\"")),
