@@ -37,7 +37,7 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn rust_files(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+pub(super) fn rust_files(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(());
     };
@@ -89,7 +89,7 @@ fn check(name: &str, text: &str) -> Vec<String> {
     found
 }
 
-fn is_test_file(name: &str) -> bool {
+pub(super) fn is_test_file(name: &str) -> bool {
     name.contains("/tests/") || name.ends_with("/tests.rs") || name.ends_with("_tests.rs")
 }
 

@@ -1,8 +1,9 @@
 //! The tidy check: rules of the house that no lint holds. It runs as an ordinary test, wherever tests run.
 //!
 //! Lives here: gathering the violations of all rules.
-//! Does not live here: the rules (`imports`, `files`, `records`), lints (`Cargo.toml`, `clippy.toml`).
+//! Does not live here: the rules (`imports`, `files`, `records`, `codes`), lints (`Cargo.toml`, `clippy.toml`).
 
+mod codes;
 mod files;
 mod imports;
 mod records;
@@ -26,6 +27,7 @@ fn violations(root: &Path) -> Result<Vec<String>> {
     let mut all = imports::violations(root)?;
     all.extend(files::violations(root)?);
     all.extend(records::violations(root)?);
+    all.extend(codes::violations(root)?);
     Ok(all)
 }
 
