@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};
 use crate::plan::{self, Step};
 use crate::revision;
-use crate::scope::{Exports, Standing, World};
+use crate::scope::{Standing, World};
 use crate::state::{ExportRecord, ResourceRecord, StackState, StateError};
 
 /// Deploys stacks.
@@ -81,7 +81,7 @@ impl Deployer {
         let world = World {
             environment: &environment,
             standing: &nothing,
-            exports: Exports::Known(&exports),
+            exports: &exports,
         };
         let (context, mut problems) =
             Context::new(request.template, &environment, request.parameters, &world);
@@ -131,7 +131,7 @@ impl Deployer {
     }
 }
 
-pub(crate) fn environment(request: &DeployRequest<'_>) -> Environment {
+fn environment(request: &DeployRequest<'_>) -> Environment {
     let (account, region, stack) = (request.account, request.region, request.stack);
     Environment {
         account: account.clone(),
@@ -269,7 +269,7 @@ impl Run<'_> {
         let world = World {
             environment: self.environment,
             standing: &self.standing,
-            exports: Exports::Known(self.exports),
+            exports: self.exports,
         };
         self.context.evaluate(node, &world)
     }
@@ -347,7 +347,7 @@ impl Run<'_> {
 }
 
 /// Two resources that come from the same line of a manifest have the same problem, and it is told once.
-pub(crate) fn without_repetitions(problems: Vec<Problem>) -> Vec<Problem> {
+fn without_repetitions(problems: Vec<Problem>) -> Vec<Problem> {
     let mut seen = HashSet::new();
     let is_new = |problem: &Problem| {
         seen.insert((problem.code, problem.title.clone(), problem.place.clone()))
@@ -356,7 +356,7 @@ pub(crate) fn without_repetitions(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// A provider's problem, at the property's place.
-pub(crate) fn at_property(found: &PropertyProblem, resource: &Resource) -> Problem {
+fn at_property(found: &PropertyProblem, resource: &Resource) -> Problem {
     let place = if found.path.is_empty() {
         &resource.place
     } else {
@@ -384,7 +384,7 @@ pub(crate) fn unknown_type(resource: &Resource) -> Problem {
     ))
 }
 
-pub(crate) fn condition_failed(resource: &Resource, condition: &str) -> Problem {
+fn condition_failed(resource: &Resource, condition: &str) -> Problem {
     Problem::error(
         "deployment::skipped",
         format!("`{}` is skipped", resource.logical_id),

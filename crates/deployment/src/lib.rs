@@ -1,11 +1,10 @@
 //! What is deployed: brings stacks to what their templates say, and makes applications of them.
 //!
-//! Lives here: plans, the driver that carries them out, records of what was made, revisions, checks without making.
+//! Lives here: plans, the driver that carries them out, records of what was made, revisions.
 //! Does not live here: templates and intrinsics (`cloudformation`), resources that keep state (their services).
 
 pub mod application;
 mod apply;
-mod check;
 mod deployed;
 mod naming;
 mod outputs;

@@ -1,6 +1,6 @@
 //! Names for resources that have none.
 //!
-//! Lives here: `stack-logicalId-RANDOM`, and what stands in for it in a check.
+//! Lives here: `stack-logicalId-RANDOM`.
 //! Does not live here: keeping a name once it is drawn (`state`).
 //!
 //! Contract: AWS CloudFormation User Guide, "Name type": "a unique physical ID".
@@ -19,9 +19,4 @@ pub(crate) fn generated(stack: &StackName, logical_id: &LogicalId, random: &dyn 
     let letter = |byte: &u8| char::from(*ALPHABET.get(usize::from(byte & 31)).unwrap_or(&b'A'));
     let suffix: String = bytes.iter().map(letter).collect();
     format!("{stack}-{logical_id}-{suffix}")
-}
-
-/// The name that a check takes for granted.
-pub(crate) fn foreseen(stack: &StackName, logical_id: &LogicalId) -> String {
-    format!("{stack}-{logical_id}-FORESEEN2345")
 }

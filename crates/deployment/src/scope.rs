@@ -1,4 +1,4 @@
-//! What a template's functions find around them during a deployment or a check.
+//! What a template's functions find around them during a deployment.
 //!
 //! Lives here: answers from resources that stand, from exports, and plausible ones for unknown types.
 //! Does not live here: evaluating (`cloudformation::intrinsics`).
@@ -17,7 +17,7 @@ use crate::state::ExportRecord;
 /// How a resource of the template stands so far.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Standing {
-    /// It exists, or a check foresees it.
+    /// It exists.
     Made(Made),
     /// Its type is not known here; this name stands in for it.
     Unknown {
@@ -28,20 +28,11 @@ pub(crate) enum Standing {
     Gone,
 }
 
-/// How exports of other stacks are answered.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Exports<'a> {
-    /// These, and no others.
-    Known(&'a BTreeMap<String, ExportRecord>),
-    /// A check does not know what other stacks export: every name stands for itself.
-    Foreseen,
-}
-
 /// Everything around a template.
 pub(crate) struct World<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) standing: &'a BTreeMap<LogicalId, Standing>,
-    pub(crate) exports: Exports<'a>,
+    pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
 }
 
 impl Scope for World<'_> {
@@ -70,14 +61,13 @@ impl Scope for World<'_> {
     }
 
     fn import(&self, export: &str) -> Lookup {
-        match self.exports {
-            Exports::Known(exports) => match exports.get(export) {
-                Some(record) => Lookup::Found(record.value.clone()),
-                None => Lookup::Missing(format!(
-                    "CloudFormation: no export named {export} found; no stack that exports it was deployed here"
-                )),
-            },
-            Exports::Foreseen => Lookup::Found(export.into()),
+        match self.exports.get(export) {
+            Some(record) => Lookup::Found(record.value.clone()),
+            // A check begins with nothing, and cannot know what other stacks export.
+            None => Lookup::Missing(format!(
+                "CloudFormation: no export named {export} found; no stack that exports it was deployed here \
+                 (a check sees no other stacks)"
+            )),
         }
     }
 

@@ -151,11 +151,11 @@ impl Run<'_> {
         let Some(old) = self.records.get(id).cloned() else {
             return Ok(());
         };
-        let foreseen = provider.foresee(&self.request_for(id, &record));
+        let physical_id = provider.physical_id(&self.request_for(id, &record));
         let is_same_name = old.resource_type == record.resource_type
             && old
                 .made()
-                .is_some_and(|made| made.physical_id == foreseen.physical_id);
+                .is_some_and(|made| made.physical_id == physical_id);
         if is_same_name {
             self.problems.push(
                 Problem::error(

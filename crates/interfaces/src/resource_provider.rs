@@ -20,8 +20,9 @@ pub trait ResourceProvider: Send + Sync {
     /// is not carried out is named: nothing is accepted and ignored.
     fn check(&self, resource_type: &str, properties: &Properties) -> Vec<PropertyProblem>;
 
-    /// What `Ref` and `GetAtt` will give, as far as can be told before the resource is made: for checks.
-    fn foresee(&self, request: &ResourceRequest) -> Made;
+    /// The id under which [`create`](Self::create) will make this resource. One that replaces another needs an id
+    /// of its own, which has to be known before anything is made: both would be the same resource otherwise.
+    fn physical_id(&self, request: &ResourceRequest) -> String;
 
     /// What a change from `old` to `new` properties takes.
     ///

@@ -234,22 +234,9 @@ impl ResourceProvider for Tables {
         problems
     }
 
-    fn foresee(&self, request: &ResourceRequest) -> Made {
-        let name = request
-            .properties
-            .get("TableName")
-            .and_then(Value::as_str)
-            .unwrap_or(&request.generated_name);
-        let arn = model::arn::Arn::new(
-            "dynamodb",
-            &request.region,
-            &request.account,
-            format!("table/{name}"),
-        );
-        Made {
-            physical_id: name.to_owned(),
-            attributes: attributes(&arn.to_string()),
-        }
+    fn physical_id(&self, request: &ResourceRequest) -> String {
+        let name = request.properties.get("TableName").and_then(Value::as_str);
+        name.unwrap_or(&request.generated_name).to_owned()
     }
 
     fn plan_update(&self, _resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {

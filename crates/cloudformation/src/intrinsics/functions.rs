@@ -4,7 +4,7 @@
 //! Does not live here: `Ref` and `Fn::GetAtt` (`references`), `Fn::Sub` (`sub`), conditions (`logic`), `Fn::Cidr` (`cidr`).
 
 use base64::Engine;
-use model::problem::Place;
+use model::problem::{Place, Problem};
 use serde_json::Value;
 
 use super::{Evaluator, Lookup, Outcome, Setting, cidr, problem};
@@ -242,7 +242,8 @@ impl Evaluator<'_> {
             return self.failed_or(refuse);
         };
         self.answer(self.scope.import(&export), place, || {
-            format!("no export is called `{export}`")
+            problem(&format!("no export is called `{export}`"), place)
+                .help("deploy the stack that exports it first")
         })
     }
 
@@ -282,11 +283,11 @@ impl Evaluator<'_> {
         &self,
         lookup: Lookup,
         place: &Place,
-        title: impl FnOnce() -> String,
+        missing: impl FnOnce() -> Problem,
     ) -> Outcome {
         match lookup {
             Lookup::Found(value) => self.spend_value(value, place),
-            Lookup::Missing(cause) => self.fail(problem(&title(), place).because(cause)),
+            Lookup::Missing(cause) => self.fail(missing().because(cause)),
             Lookup::Silent => self.fail_silently(),
         }
     }

@@ -50,7 +50,7 @@ pub struct Environment {
     pub stack_id: String,
 }
 
-/// What resources, other stacks and other services say. The deployer knows real values, a checker foresees them.
+/// What resources, other stacks and other services say.
 pub trait Scope {
     /// What `Ref` of a resource gives: its physical id.
     fn reference(&self, resource: &Resource) -> Lookup;

@@ -45,7 +45,7 @@ impl Evaluator<'_> {
                     return outcome;
                 }
                 self.answer(self.scope.reference(resource), place, || {
-                    format!("`Ref` of `{name}` has no value")
+                    problem(&format!("`Ref` of `{name}` has no value"), place)
                 })
             }
             Some(_) => self.fail(
@@ -182,9 +182,10 @@ impl Evaluator<'_> {
             return outcome;
         }
         self.answer(self.scope.attribute(found, attribute), place, || {
-            format!(
-                "`{resource}` ({}) has no attribute `{attribute}`",
-                found.resource_type
+            let kind = &found.resource_type;
+            problem(
+                &format!("`{resource}` ({kind}) has no attribute `{attribute}`"),
+                place,
             )
         })
     }

@@ -355,7 +355,7 @@ fn bad_arguments_are_explained() {
     v.yml:1:1 Error intrinsics::invalid: `Fn::FindInMap` takes a map's name and two keys [CloudFormation: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::Base64` takes a text [CloudFormation: every Fn::Base64 object must have a String-typed value] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::GetAZs` takes a region's name [] (write `!GetAZs ''` for the region of the stack)
-    v.yml:1:1 Error intrinsics::invalid: no export is called `nope` [no stack exports it] ()
+    v.yml:1:1 Error intrinsics::invalid: no export is called `nope` [no stack exports it] (deploy the stack that exports it first)
     v.yml:1:1 Error intrinsics::invalid: `Fn::Cidr` cannot cut this block into so many blocks of this size [] (write `!Cidr [10.0.0.0/16, 6, 8]`: a block, how many, and the host bits of each)
     v.yml:1:1 Error intrinsics::invalid: `Fn::Length` takes a list [CloudFormation: Fn::Length only accepts values of type list] ()
     v.yml:1:1 Error intrinsics::invalid: `Fn::ToJsonString` takes a mapping or a list [] ()

@@ -70,8 +70,8 @@ impl ResourceProvider for RecordProvider {
         problems
     }
 
-    fn foresee(&self, request: &ResourceRequest) -> Made {
-        identity::identity(request)
+    fn physical_id(&self, request: &ResourceRequest) -> String {
+        identity::identity(request).physical_id
     }
 
     fn plan_update(&self, resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
