@@ -121,6 +121,7 @@ fn mistakes_are_named_all_at_once_and_the_rest_is_still_written() {
             "15:14 manifest::variable-without-value",
             "16:3 manifest::no-handler",
             "17:3 manifest::no-handler",
+            "21:5 manifest::key-not-implemented",
         ],
         "{:#?}",
         reading.problems
@@ -156,6 +157,10 @@ functions:
     timeout: '${self:custom.nothing}'}
   gamma: {}
   delta: {events: []}
+resources:
+  Resources:
+    BetaLambdaFunction: {Type: AWS::Lambda::Function, Properties: {Timeout: 7}}
+    Epsilon: {Type: AWS::Lambda::Function, Properties: {Code: {ZipFile: pass}}}
 service: mistakes
 ";
 

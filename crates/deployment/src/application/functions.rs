@@ -29,7 +29,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) built: &'a BTreeMap<LogicalId, Built>,
 }
 
-/// All functions that can run. What keeps one from running is added to the problems.
+/// All functions that were built and can run. What keeps one that was built from running is added to the problems.
 pub(super) fn functions(
     view: &View<'_>,
     surroundings: Surroundings<'_>,
@@ -47,17 +47,10 @@ fn function(
     surroundings: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Function> {
+    // Whoever read the manifest, or could not build the code, has said why there is none.
+    let code = surroundings.built.get(resource.logical_id)?;
+    let toolchain = code.toolchain.as_ref()?;
     let (runtime, role) = runtime_and_role(resource, problems)?;
-    let code = surroundings.built.get(resource.logical_id);
-    let Some((code, toolchain)) = code.and_then(|code| Some((code, code.toolchain.as_ref()?)))
-    else {
-        problems.push(
-            does_not_run(resource)
-                .at(resource.place)
-                .because("there is no built code for it"),
-        );
-        return None;
-    };
     let layers = layers(view, resource, surroundings.built, problems);
     let environment = resource.properties.get("Environment");
     let name = FunctionName::new(resource.physical_id);

@@ -31,7 +31,8 @@ const DEPLOYMENT_BUCKET: &str = "ServerlessDeploymentBucket";
 /// The application that these resources are, and what of it does not run or is not served.
 ///
 /// `built` holds the code of functions and layers by their logical ids; a function whose code is missing there is left
-/// out and named in the problems. Routes to it stay: whoever calls them is told that there is no such function.
+/// out, and whoever failed to read or build it has said why. Routes to it stay: whoever calls them is told that there is
+/// no such function.
 #[must_use]
 pub fn assemble(
     deployed: &Deployed,

@@ -181,6 +181,31 @@ pub(super) fn add_layer(
     });
 }
 
+/// Says that code is put together by a function of the template, whose value nobody knows before it is deployed.
+pub(super) fn report_computed(logical_id: &str, place: &Place, context: &mut Context<'_>) {
+    context.problems.push(
+        Problem::error(
+            "manifest::computed-code-not-implemented",
+            format!("the code of `{logical_id}` is not a plain text"),
+        )
+        .at(place)
+        .because(
+            "it is deployed, and cannot be invoked: code is read before the template is evaluated",
+        )
+        .help("write the text out, or put it into a file; hand it values by `Environment`"),
+    );
+}
+
+/// Says that code is a container image.
+pub(super) fn report_image(logical_id: &str, place: &Place, context: &mut Context<'_>) {
+    context.not_implemented(
+        "manifest::image-not-implemented",
+        &format!("container image of function `{logical_id}`"),
+        "the function cannot be invoked",
+        place,
+    );
+}
+
 /// Says that code cannot be had.
 pub(super) fn report_remote(logical_id: &str, place: &Place, context: &mut Context<'_>) {
     context.problems.push(

@@ -149,19 +149,15 @@ fn code_of(declared: &Declared<'_>, context: &mut Context<'_>) -> Option<Node> {
         code::add_function(logical_id, runtime, handler, source, at, context);
     };
     if declared.get("PackageType").and_then(Node::as_str) == Some("Image") {
-        let what = format!("container image of function `{logical_id}`");
-        context.not_implemented(
-            "manifest::image-not-implemented",
-            &what,
-            "the function cannot be invoked",
-            place,
-        );
+        code::report_image(logical_id, place, context);
         let image = declared.get("ImageUri").cloned();
         return Some(mapping(image.map(|image| ("ImageUri", image)), place));
     }
     let mut code = if let Some(inline) = declared.get("InlineCode") {
         if let Some(source) = context.resolved_text(inline) {
             add(CodeSource::Inline(source), &inline.place, context);
+        } else {
+            code::report_computed(logical_id, &inline.place, context);
         }
         mapping([("ZipFile", inline.clone())], &inline.place)
     } else {

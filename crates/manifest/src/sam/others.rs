@@ -237,8 +237,15 @@ pub(super) fn plain(resource: &mut Mapping, logical_id: &str, context: &mut Cont
             .map(|node| context.resolved_text(node))
         {
             Some(Some(text)) => model::artefact::CodeSource::Inline(text),
-            Some(None) | None if members.get("ImageUri").is_some() => return,
-            Some(None) | None => {
+            Some(None) => {
+                code::report_computed(logical_id, &place, context);
+                return;
+            }
+            None if members.get("ImageUri").is_some() => {
+                code::report_image(logical_id, &place, context);
+                return;
+            }
+            None => {
                 code::report_remote(logical_id, &place, context);
                 return;
             }

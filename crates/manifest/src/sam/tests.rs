@@ -206,6 +206,20 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
         ),
         (
             &sam(
+                "  A: {Type: 'AWS::Serverless::Function', Properties: {InlineCode: !Sub 'x = 1', Handler: a.b, Runtime: python3.12}}\n",
+            ),
+            "manifest::computed-code-not-implemented 3 the code of `A` is not a plain text (write the text out, or put it into a file; hand it values by `Environment`)",
+        ),
+        (
+            "Resources:\n  A: {Type: 'AWS::Lambda::Function', Properties: {Code: {ZipFile: !Sub 'x = 1'}, Handler: a.b, Runtime: python3.12}}\n",
+            "manifest::computed-code-not-implemented 2 the code of `A` is not a plain text (write the text out, or put it into a file; hand it values by `Environment`)",
+        ),
+        (
+            "Resources:\n  A: {Type: 'AWS::Lambda::Function', Properties: {PackageType: Image, Code: {ImageUri: x}}}\n",
+            "manifest::image-not-implemented 2 container image of function `A` is not built yet",
+        ),
+        (
+            &sam(
                 "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: java21}}\n",
             ),
             "manifest::runtime-not-implemented 3 no runtime is called `java21` (Python (`python3.N`) and Node.js (`nodejsN.x`) are run here)",

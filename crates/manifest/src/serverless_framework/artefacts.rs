@@ -17,6 +17,7 @@ use super::template::layers;
 
 /// Lists all artefacts. A function that cannot run here is named in the problems.
 pub(super) fn list(service: &Service<'_>, problems: &mut Vec<Problem>) -> Vec<Artefact> {
+    report_functions_of_resources(service, problems);
     let mut artefacts = Vec::new();
     for function in service.functions() {
         artefacts.extend(of_function(service, function, problems));
@@ -49,6 +50,28 @@ pub(super) fn list(service: &Service<'_>, problems: &mut Vec<Problem>) -> Vec<Ar
         }));
     }
     artefacts
+}
+
+/// Functions that are written as CloudFormation, below `resources`, are deployed, but nobody builds their code.
+fn report_functions_of_resources(service: &Service<'_>, problems: &mut Vec<Problem>) {
+    let resources = service.root.at_path(["resources", "Resources"]);
+    for resource in resources.and_then(Node::as_mapping).into_iter().flatten() {
+        let kind = resource.value.get("Type").and_then(Node::as_str);
+        let is_override = service
+            .functions()
+            .any(|function| function.logical_id() == resource.key);
+        if kind == Some("AWS::Lambda::Function") && !is_override {
+            problems.push(
+                Problem::error(
+                    "manifest::key-not-implemented",
+                    format!("`resources.Resources.{}` is not implemented yet", resource.key),
+                )
+                .at(&resource.key_place)
+                .because("the code of functions below `resources` is not built: this one cannot be invoked")
+                .help("declare it below `functions`"),
+            );
+        }
+    }
 }
 
 fn of_function(
