@@ -6,6 +6,7 @@
 pub mod application;
 pub mod arn;
 pub mod artefact;
+pub mod coverage;
 pub mod function;
 pub mod http_api;
 pub mod ids;

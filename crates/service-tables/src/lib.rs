@@ -12,3 +12,4 @@ pub mod engine;
 mod resources;
 
 pub use dynamodb::Service;
+pub use resources::coverage;

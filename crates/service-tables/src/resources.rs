@@ -22,6 +22,7 @@ use interfaces::random::Random;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
+use model::coverage::{Coverage, Fate};
 use model::problem::Severity;
 use serde_json::{Map, Value};
 
@@ -34,16 +35,18 @@ use crate::engine::table_id::TableId;
 const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// What becomes a table.
-const CARRIED_OUT: [&str; 8] = [
+const CARRIED_OUT: [&str; 5] = [
     "TableName",
     "AttributeDefinitions",
     "KeySchema",
-    "BillingMode",
-    "ProvisionedThroughput",
     "DeletionProtectionEnabled",
-    "TableClass",
     "Tags",
 ];
+
+/// What descriptions of the table show, and nothing else comes of.
+const SHOWN_ONLY: [&str; 3] = ["BillingMode", "ProvisionedThroughput", "TableClass"];
+const SHOWN: &str =
+    "kept and shown by `DescribeTable`: no request is throttled, and nothing is billed";
 
 /// What nobody can tell from its absence here.
 const WITHOUT_EFFECT: [&str; 3] = [
@@ -51,6 +54,7 @@ const WITHOUT_EFFECT: [&str; 3] = [
     "ContributorInsightsSpecification",
     "WarmThroughput",
 ];
+const UNSEEN: &str = "nothing of it shows in any answer";
 
 /// What is missing, and what that means.
 const MISSING: [(&str, Severity, &str); 9] = [
@@ -242,6 +246,7 @@ impl ResourceProvider for Tables {
     fn plan_update(&self, _resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
         let changed: Vec<_> = CARRIED_OUT
             .into_iter()
+            .chain(SHOWN_ONLY)
             .filter(|name| old.get(*name) != new.get(*name))
             .collect();
         let replaces = changed.contains(&"TableName") || changed.contains(&"KeySchema");
@@ -279,8 +284,32 @@ impl ResourceProvider for Tables {
     }
 }
 
+/// What becomes of each property of a table, for the reference.
+#[must_use]
+pub fn coverage() -> Vec<Coverage> {
+    let row = |property: &str, fate| Coverage {
+        resource_type: TABLE,
+        property: property.to_owned(),
+        fate,
+    };
+    let carried_out = CARRIED_OUT.map(|name| row(name, Fate::CarriedOut));
+    let shown_only = SHOWN_ONLY.map(|name| row(name, Fate::NoEffect(SHOWN)));
+    let without_effect = WITHOUT_EFFECT.map(|name| row(name, Fate::NoEffect(UNSEEN)));
+    let missing = MISSING.map(|(name, _, what)| row(name, Fate::Missing(what)));
+    let mut rows = Vec::from(carried_out);
+    rows.extend(shown_only);
+    rows.extend(without_effect);
+    rows.extend(missing);
+    rows
+}
+
+/// Whether a property goes into the table's description.
+fn is_kept(name: &str) -> bool {
+    CARRIED_OUT.contains(&name) || SHOWN_ONLY.contains(&name)
+}
+
 fn property_problem(name: &str) -> Option<PropertyProblem> {
-    if CARRIED_OUT.contains(&name) || WITHOUT_EFFECT.contains(&name) {
+    if is_kept(name) || WITHOUT_EFFECT.contains(&name) {
         return None;
     }
     let known = MISSING.iter().find(|(missing, _, _)| *missing == name);
@@ -309,7 +338,7 @@ fn property_problem(name: &str) -> Option<PropertyProblem> {
 fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec<u8> {
     let mut body: Map<String, Value> = properties
         .iter()
-        .filter(|(name, value)| CARRIED_OUT.contains(&name.as_str()) && !value.is_null())
+        .filter(|(name, value)| is_kept(name) && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if let (None, Some(name)) = (body.get("TableName"), generated_name) {

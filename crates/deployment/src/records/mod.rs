@@ -4,6 +4,7 @@
 //! Does not live here: turning them into functions and routes (`application`), resources that keep data (their services).
 
 mod check;
+mod coverage;
 mod gateway_http;
 mod gateway_rest;
 mod identity;
@@ -14,12 +15,13 @@ mod table;
 mod tests;
 
 pub(crate) use check::asks_for_nothing;
+pub use coverage::coverage;
 use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
 
-use table::{Fate, TypeTable, Update};
+use table::{TypeTable, Update};
 
 const TABLES: [&[TypeTable]; 4] = [
     lambda::TYPES,
@@ -121,37 +123,6 @@ impl ResourceProvider for RecordProvider {
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
     }
-}
-
-/// What becomes of one property of one type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coverage {
-    /// The resource type.
-    pub resource_type: &'static str,
-    /// The property.
-    pub property: &'static str,
-    /// `carried out`, or why it is not.
-    pub fate: &'static str,
-}
-
-/// The tables of all types, for the documentation: each property, and what becomes of it.
-#[must_use]
-pub fn coverage() -> Vec<Coverage> {
-    let rows = |table: &'static TypeTable| {
-        table.properties.iter().map(|property| Coverage {
-            resource_type: table.name,
-            property: property.name,
-            fate: match property.fate {
-                Fate::CarriedOut => "carried out",
-                Fate::NothingToDo(why) | Fate::Missing(why) => why,
-            },
-        })
-    };
-    TABLES
-        .iter()
-        .flat_map(|types| types.iter())
-        .flat_map(rows)
-        .collect()
 }
 
 fn table_of(resource_type: &str) -> Option<&'static TypeTable> {

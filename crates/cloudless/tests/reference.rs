@@ -1,0 +1,144 @@
+//! The pages in `docs/reference` say what the tables in the source say.
+//!
+//! Lives here: how the pages look. `UPDATE_REFERENCE=1 cargo test -p cloudless --test reference` writes them.
+//! Does not live here: the tables (`deployment::records`, `service_tables`, `manifest::serverless_framework::keys`).
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use manifest::serverless_framework::keys::{self, Key, Shape, Status};
+use model::coverage::{Coverage, Fate};
+
+#[test]
+fn the_page_of_resources_is_what_their_tables_say() {
+    check("cloudformation.md", &cloudformation());
+}
+
+#[test]
+fn the_page_of_serverless_yml_is_what_its_tables_say() {
+    check("serverless-yml.md", &serverless_yml());
+}
+
+fn check(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/reference")
+        .join(name);
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let stale = written
+        .lines()
+        .zip(page.lines())
+        .find(|(is, due)| is != due);
+    assert!(
+        written == page,
+        "docs/reference/{name} is stale: UPDATE_REFERENCE=1 cargo test -p cloudless --test reference\n{stale:#?}"
+    );
+}
+
+fn cloudformation() -> String {
+    let mut types: BTreeMap<&str, Vec<Coverage>> = BTreeMap::new();
+    let rows = deployment::records::coverage();
+    for row in rows.into_iter().chain(service_tables::coverage()) {
+        types.entry(row.resource_type).or_default().push(row);
+    }
+    let mut page = String::from(
+        "# Resources of templates\n\n\
+         <!-- Written by a test: UPDATE_REFERENCE=1 cargo test -p cloudless --test reference -->\n\n\
+         These are the resource types that Cloudless makes, in SAM and CloudFormation templates and in the `resources` of a \
+         `serverless.yml`, with what becomes of each property:\n\n\
+         - **carried out**: it does what it does in the cloud;\n\
+         - **no effect**: it is accepted, and does nothing here;\n\
+         - **missing**: Cloudless says so when a template uses it, and does without it.\n\n\
+         Some resources are reported as a whole, since what they stand for is not served: buckets, for one, are only names, and \
+         methods behind an authorizer are refused.\n\n\
+         A property that is not listed is refused as CloudFormation refuses it, or belongs to a value that is passed on as it is. \
+         A resource of any other type is reported as [`deployment::unknown-type`](../errors/README.md) and left out.\n",
+    );
+    for (resource_type, rows) in types {
+        write!(
+            page,
+            "\n## `{resource_type}`\n\n| property | here |\n| --- | --- |\n"
+        )
+        .unwrap();
+        for row in rows {
+            let fate = match row.fate {
+                Fate::CarriedOut => "carried out".to_owned(),
+                Fate::NoEffect(why) => format!("no effect: {why}"),
+                Fate::Missing(what) => format!("missing: {what}"),
+            };
+            writeln!(page, "| `{}` | {} |", row.property, cell(&fate)).unwrap();
+        }
+    }
+    page
+}
+
+fn serverless_yml() -> String {
+    let mut sections: BTreeMap<(usize, &str), Vec<&Key>> = BTreeMap::new();
+    for key in keys::all() {
+        sections.entry(section(key.path)).or_default().push(key);
+    }
+    let mut page = String::from(
+        "# Keys of `serverless.yml`\n\n\
+         <!-- Written by a test: UPDATE_REFERENCE=1 cargo test -p cloudless --test reference -->\n\n\
+         These are the keys that the Serverless Framework 3 knows, with what becomes of each. `*` is any name, `[]` each item of a \
+         list.\n\n\
+         - **carried out**: the template gets what the Serverless Framework would write into it; what becomes of that is in \
+         [Resources of templates](cloudformation.md);\n\
+         - **no effect**: it is accepted, and does nothing here;\n\
+         - **missing**: Cloudless says so when a manifest uses it, and does without it.\n\n\
+         Any other key is reported as [`manifest::unknown-key`](../errors/README.md).\n",
+    );
+    for ((_, title), mut keys) in sections {
+        keys.sort_by_key(|key| key.path);
+        write!(
+            page,
+            "\n## {title}\n\n| key | value | here |\n| --- | --- | --- |\n"
+        )
+        .unwrap();
+        for key in keys {
+            let status = match key.status {
+                Status::Done => "carried out".to_owned(),
+                Status::NoEffect(why) => format!("no effect: {why}"),
+                Status::Refused(what) => format!("missing: {what}"),
+            };
+            let (path, shape) = (key.path, shape(key.shape));
+            writeln!(page, "| `{path}` | {shape} | {} |", cell(&status)).unwrap();
+        }
+    }
+    page
+}
+
+/// Where a key stands on the page: sections come in the order in which people write manifests.
+fn section(path: &str) -> (usize, &'static str) {
+    if path.starts_with("functions.*.events[].") {
+        (3, "Events")
+    } else if path.starts_with("functions") {
+        (2, "Functions")
+    } else if path.starts_with("provider") {
+        (1, "Provider")
+    } else {
+        (0, "Service")
+    }
+}
+
+fn shape(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Any => "any",
+        Shape::Text => "text",
+        Shape::Number => "number",
+        Shape::Flag => "boolean",
+        Shape::List => "list",
+        Shape::ArnOrList => "ARN or list",
+        Shape::Mapping => "mapping",
+    }
+}
+
+/// A text that fits into a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
