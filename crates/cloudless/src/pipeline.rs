@@ -116,7 +116,7 @@ impl Checker {
         cache: &Path,
         environment: &BTreeMap<String, String>,
     ) -> Self {
-        let random: Arc<dyn Random> = Arc::new(RealRandom);
+        let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let store = Arc::new(Memory::new());
         let tables =
             service_tables::Service::new(store.clone(), Arc::clone(&clock), Arc::clone(&random));

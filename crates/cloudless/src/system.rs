@@ -1,5 +1,6 @@
 //! The real clock and the real randomness: the only place that asks the machine for either.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use interfaces::clock::Clock;
@@ -31,22 +32,52 @@ impl Clock for RealClock {
     }
 }
 
-/// The kernel's random bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RealRandom;
+/// How many bytes are asked of the kernel at once: each request needs some sixty, in several places.
+const DRAWN_BYTES: usize = 1_024;
+
+/// The kernel's random bytes, drawn ahead.
+#[derive(Debug, Default)]
+pub struct RealRandom {
+    drawn: Mutex<Vec<u8>>,
+}
 
 impl Random for RealRandom {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                // Keys and ids made without randomness would be worse than none at all.
-                Err(error) => {
-                    unreachable!("the kernel gives random bytes once it has booted: {error}")
-                }
-            }
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        for byte in buffer {
+            // Taken out, never read again: what was given away is not kept.
+            *byte = drawn.pop().unwrap_or_else(|| {
+                *drawn = draw();
+                drawn.pop().unwrap_or_default()
+            });
         }
+    }
+}
+
+fn draw() -> Vec<u8> {
+    let mut bytes = vec![0; DRAWN_BYTES];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            // Keys and ids made without randomness would be worse than none at all.
+            Err(error) => unreachable!("the kernel gives random bytes once it has booted: {error}"),
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_drawn_is_never_drawn_again() {
+        let random = RealRandom::default();
+        let ids: std::collections::BTreeSet<String> = (0..1_000)
+            .map(|_| random.request_id().to_string())
+            .collect();
+        assert_eq!(ids.len(), 1_000);
     }
 }

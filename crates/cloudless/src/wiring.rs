@@ -122,7 +122,7 @@ impl Server {
         telemetry: Telemetry,
     ) -> Result<Self, Box<Problem>> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let random: Arc<dyn Random> = Arc::new(RealRandom);
+        let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let ports = listeners.ports();
         let store: Arc<dyn Store> = Arc::new(open_state(&config.state)?);
         let principals: Arc<dyn Principals> = Arc::new(RolePrincipals::new(Arc::clone(&random)));

@@ -15,7 +15,7 @@ use crate::development::route_lines;
 use crate::pipeline::Checker;
 use crate::printer::Printer;
 use crate::project::{self, ReadOptions};
-use crate::system::SystemClock;
+use crate::system::RealClock;
 
 /// Prints the routes as a table, or as JSON.
 pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
@@ -40,7 +40,7 @@ async fn application(arguments: &RoutesArguments) -> Result<Application, Box<Pro
     let located = project::locate(&arguments.project.dir)?;
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
     let checker = Checker::new(
-        Arc::new(SystemClock),
+        Arc::new(RealClock),
         &cache_folder(&environment),
         &environment,
     );

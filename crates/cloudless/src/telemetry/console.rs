@@ -3,9 +3,7 @@
 //! Lives here: a thread that prints, and the bounded line before it. Requests never wait for a terminal.
 //! Does not live here: what the text looks like (`transcript`).
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,12 +19,28 @@ pub use super::transcript::RequestLine;
 const ENTRIES_WAITING_MAX: usize = 8_192;
 /// How often lines that wait for their request are looked through.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What arrives within this time is printed at once: under load, a wake-up and a write for each line would cost as
+/// much as the requests themselves, and nobody reads faster.
+const GATHER_FOR: Duration = Duration::from_millis(4);
 
 /// Prints requests and log lines.
 pub struct Console {
-    sender: Mutex<Option<SyncSender<Entry>>>,
-    left_out: Arc<AtomicU64>,
+    line: Arc<Line>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Entries on their way to the thread.
+#[derive(Default)]
+struct Line {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<Entry>,
+    left_out: u64,
+    is_over: bool,
 }
 
 enum Entry {
@@ -41,42 +55,36 @@ impl Console {
     /// # Errors
     /// When the machine has no thread left.
     pub fn start(printer: Printer, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(ENTRIES_WAITING_MAX);
-        let left_out = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&left_out);
+        let line = Arc::new(Line::default());
+        let taken = Arc::clone(&line);
         let thread = std::thread::Builder::new()
             .name("console".to_owned())
-            .spawn(move || print_all(&receiver, &printer, clock.as_ref(), &counted))?;
+            .spawn(move || print_all(&taken, &printer, clock.as_ref()))?;
         Ok(Self {
-            sender: Mutex::new(Some(sender)),
-            left_out,
+            line,
             thread: Mutex::new(Some(thread)),
         })
     }
 
     /// Shows a finished request.
     pub fn request(&self, request: RequestLine) {
-        self.send(Entry::Request(request));
+        self.line.push(Entry::Request(request));
     }
 
     /// Shows a line of a function's log, with its request.
     pub fn line(&self, line: LogLine) {
-        self.send(Entry::Line(line));
+        self.line.push(Entry::Line(line));
     }
 
     /// Shows a line of the server's own.
     pub fn notice(&self, text: impl Into<String>) {
-        self.send(Entry::Notice(text.into()));
+        self.line.push(Entry::Notice(text.into()));
     }
 
     /// Prints what waits, and ends the thread.
     pub fn stop(&self) {
-        drop(
-            self.sender
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        self.line.lock().is_over = true;
+        self.line.arrived.notify_one();
         let thread = self
             .thread
             .lock()
@@ -86,47 +94,79 @@ impl Console {
             let _panicked = thread.join();
         }
     }
+}
 
-    fn send(&self, entry: Entry) {
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = sender.as_ref()
-            && sender.try_send(entry).is_err()
-        {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut waiting = self.lock();
+        if waiting.entries.len() >= ENTRIES_WAITING_MAX {
+            waiting.left_out += 1;
+            return;
+        }
+        waiting.entries.push(entry);
+        // Whoever finds others there knows that the thread was told.
+        if waiting.entries.len() == 1 {
+            drop(waiting);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits for entries, at most until it is time to look through those that wait for their request.
+    fn take(&self) -> Waiting {
+        let idle = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_over;
+        let waited = self
+            .arrived
+            .wait_timeout_while(self.lock(), LOOK_EVERY, idle);
+        let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_over = waiting.is_over;
+        let is_idle = waiting.entries.is_empty();
+        drop(waiting);
+        if !is_over && !is_idle {
+            std::thread::sleep(GATHER_FOR);
+        }
+        let mut waiting = self.lock();
+        Waiting {
+            entries: std::mem::take(&mut waiting.entries),
+            left_out: std::mem::take(&mut waiting.left_out),
+            is_over: waiting.is_over,
         }
     }
 }
 
-fn print_all(
-    receiver: &Receiver<Entry>,
-    printer: &Printer,
-    clock: &dyn Clock,
-    left_out: &AtomicU64,
-) {
+fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
     let mut transcript = Transcript::new(printer.clone());
     let mut looked_at = clock.instant();
     loop {
-        let text = match receiver.recv_timeout(LOOK_EVERY) {
-            Ok(Entry::Line(line)) => transcript.line(line, clock.instant()),
-            Ok(Entry::Request(request)) => Some(transcript.request(&request)),
-            Ok(Entry::Notice(text)) => Some(text),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
+        let taken = line.take();
         let now = clock.instant();
-        let overdue = if now.duration_since(looked_at) < LOOK_EVERY {
-            None
-        } else {
-            looked_at = now;
-            transcript.overdue(now)
-        };
-        for text in [text, overdue].into_iter().flatten() {
-            printer.print(&text);
+        let mut texts = Vec::new();
+        for entry in taken.entries {
+            texts.extend(match entry {
+                Entry::Line(line) => transcript.line(line, now),
+                Entry::Request(request) => Some(transcript.request(&request)),
+                Entry::Notice(text) => Some(text),
+            });
         }
-        let missed = left_out.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            let note = format!("        ({missed} lines not shown: the terminal is too slow)");
-            printer.print(&printer.paint(Style::Dim, &note));
+        if now.duration_since(looked_at) >= LOOK_EVERY {
+            looked_at = now;
+            texts.extend(transcript.overdue(now));
+        }
+        if taken.left_out > 0 {
+            let note = format!(
+                "        ({} lines not shown: the terminal is too slow)",
+                taken.left_out
+            );
+            texts.push(printer.paint(Style::Dim, &note));
+        }
+        if !texts.is_empty() {
+            printer.print(&texts.join("\n"));
+        }
+        if taken.is_over {
+            return;
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn invoke(
 }
 
 fn invocation(name: &str, payload: Bytes) -> Invocation {
-    let request_id = RealRandom.request_id();
+    let request_id = RealRandom::default().request_id();
     Invocation {
         function: FunctionName::new(name),
         qualifier: None,
