@@ -10,19 +10,18 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway::application::{AccessEntry, AccessLog, ApplicationHandler};
 use gateway::http::{Drained, Server, ServerLimits};
 use interfaces::BoxFuture;
-use interfaces::clock::Clock;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
-use interfaces::random::Random;
 use model::application::Application;
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use model::time::Timestamp;
+use test_kit::{FixedRandom, StoppedClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -30,8 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Returns its event as the body; `?status=` chooses the status.
 struct EchoFunction;
-
-struct RealTime;
 
 struct NoLog;
 
@@ -53,21 +50,6 @@ impl Invoke for EchoFunction {
     }
 }
 
-impl Clock for RealTime {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
-    }
-    fn instant(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-impl Random for RealTime {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(1);
-    }
-}
-
 impl AccessLog for NoLog {
     fn record(&self, _entry: AccessEntry) {}
 }
@@ -81,16 +63,19 @@ struct Running {
 async fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let clock = Arc::new(StoppedClock::at(Timestamp::from_micros(
+        1_700_000_000_000_000,
+    )));
     let handler = ApplicationHandler::new(
         Arc::new(EchoFunction),
-        Arc::new(RealTime),
-        Arc::new(RealTime),
+        clock.clone(),
+        Arc::new(FixedRandom(1)),
         Arc::new(NoLog),
         AccountId::development(),
     );
     assert_eq!(handler.swap(&application()), []);
     let shutdown = CancellationToken::new();
-    let server = Server::new(ServerLimits::default(), Arc::new(RealTime));
+    let server = Server::new(ServerLimits::default(), clock);
     let ended = tokio::spawn(server.serve(listener, Arc::new(handler), shutdown.clone()));
     Running {
         address,

@@ -11,31 +11,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gateway::http::{BodyError, Drained, Handler, Request, Response, Server, ServerLimits};
 use http::{HeaderValue, StatusCode};
 use interfaces::BoxFuture;
-use interfaces::clock::Clock;
 use model::time::Timestamp;
+use test_kit::StoppedClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const BODY_BYTES_MAX: usize = 1_000_000;
-
-struct StoppedClock(Instant);
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
-    }
-
-    fn instant(&self) -> Instant {
-        self.0
-    }
-}
 
 /// Answers with what it saw. Its paths choose how it behaves.
 #[derive(Default)]
@@ -95,7 +83,8 @@ async fn start(limits: ServerLimits) -> Running {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let echo = Arc::new(Echo::default());
-    let server = Server::new(limits, Arc::new(StoppedClock(Instant::now())));
+    let clock = StoppedClock::at(Timestamp::from_micros(1_700_000_000_000_000));
+    let server = Server::new(limits, Arc::new(clock));
     let ended = tokio::spawn(server.serve(listener, echo.clone(), shutdown.clone()));
     Running {
         address,

@@ -16,36 +16,17 @@ use gateway::http::{Body, Handler, Headers, Request, Response, ResponseBody};
 use gateway::service_door::{OwnPages, Parts, ServiceDoor, UnknownKeys};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use interfaces::BoxFuture;
-use interfaces::clock::Clock;
 use interfaces::principals::{Holder, Principals};
-use interfaces::random::Random;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::arn::Arn;
 use model::function::Function;
 use model::ids::{AccountId, FunctionName};
 use model::principal::{Credentials, Principal};
 use model::time::Timestamp;
+use test_kit::{FixedRandom, StoppedClock};
 
 const NOW: Timestamp = Timestamp::from_micros(1_772_323_170_000_000);
 const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
-
-struct Fixed(Instant);
-
-impl Clock for Fixed {
-    fn now(&self) -> Timestamp {
-        NOW
-    }
-
-    fn instant(&self) -> Instant {
-        self.0
-    }
-}
-
-impl Random for Fixed {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-}
 
 struct Keys(HashMap<String, Holder>);
 
@@ -110,7 +91,6 @@ fn fixture(unknown_keys: UnknownKeys) -> Fixture {
         name: "dynamodb",
         calls: Mutex::default(),
     });
-    let fixed = Arc::new(Fixed(Instant::now()));
     let holder = Holder {
         principal: role(),
         credentials: issued(),
@@ -122,8 +102,8 @@ fn fixture(unknown_keys: UnknownKeys) -> Fixture {
     let door = ServiceDoor::new(Parts {
         services: vec![service.clone()],
         principals: Arc::new(Keys(HashMap::from([("ASIAISSUED".to_owned(), holder)]))),
-        clock: fixed.clone(),
-        random: fixed,
+        clock: Arc::new(StoppedClock::at(NOW)),
+        random: Arc::new(FixedRandom(7)),
         unknown_keys,
         own_pages,
     });

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use interfaces::BoxFuture;
-use interfaces::clock::Clock;
 use interfaces::invoke::{FunctionErrorKind, Invocation, Invoke, NotRun, Outcome, Reply};
 use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Started, Verdict};
 use invoker::{Invoker, InvokerLimits};
@@ -20,23 +19,11 @@ use model::application::Application;
 use model::arn::Arn;
 use model::function::{Function, RuntimeName, Toolchain};
 use model::ids::{AccountId, FunctionName, InstanceId, LogicalId, Region, RequestId, RevisionId};
-use model::time::Timestamp;
+use test_kit::PausedClock;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 const START: Duration = Duration::from_millis(100);
-
-struct PausedClock;
-
-impl Clock for PausedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(0)
-    }
-
-    fn instant(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-}
 
 /// Starts instances after [`START`]; a function's handler name says what its instances do.
 #[derive(Default)]
@@ -190,7 +177,11 @@ struct Bench {
 fn bench(functions: Vec<Function>) -> Bench {
     let runtime = Arc::new(FakeRuntime::default());
     let limits = InvokerLimits::for_cores(4);
-    let invoker = Invoker::new(Arc::clone(&runtime) as _, Arc::new(PausedClock), limits);
+    let invoker = Invoker::new(
+        Arc::clone(&runtime) as _,
+        Arc::new(PausedClock::start()),
+        limits,
+    );
     invoker.swap(&application(functions));
     Bench {
         runtime,

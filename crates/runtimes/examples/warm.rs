@@ -17,9 +17,10 @@ mod harness;
 
 use std::time::Duration;
 
-use harness::{Lang, SystemClock};
+use harness::Lang;
 use interfaces::clock::Clock;
 use interfaces::runtime::Verdict;
+use test_kit::RunningClock;
 
 const ROUNDS: usize = 20_000;
 
@@ -44,12 +45,12 @@ async fn measure() {
     ];
     for (language, source) in hello {
         let mut bench = language.bench(source);
-        let began_at = SystemClock.instant();
+        let began_at = RunningClock.instant();
         let mut instance = bench.start().await.unwrap();
         let started = began_at.elapsed();
         let mut times: Vec<Duration> = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
-            let began_at = SystemClock.instant();
+            let began_at = RunningClock.instant();
             let completion = bench.invoke(&mut instance, r#"{"path": "/"}"#).await;
             times.push(began_at.elapsed());
             assert!(matches!(completion.verdict, Verdict::Returned(_)));

@@ -1,4 +1,10 @@
-//! A test server with a fake clock and a faulty store.
+//! What tests of several crates hold in their hands instead of the world's.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: clocks, randomness.
+//! Does not live here: fakes that one crate alone needs (its own tests), stores (`store-embedded` has one in memory).
+
+mod clocks;
+mod randomness;
+
+pub use clocks::{PausedClock, RunningClock, StoppedClock};
+pub use randomness::{CountingRandom, FixedRandom};

@@ -12,6 +12,7 @@ use model::problem::Place;
 use model::rest_api::{MockReply, RestIntegration, RestMethod};
 use model::time::Timestamp;
 use proptest::prelude::*;
+use test_kit::{FixedRandom, StoppedClock};
 
 use super::*;
 use crate::http::{Headers, ResponseBody};
@@ -30,8 +31,6 @@ struct FakeInvoke {
     act: Mutex<Act>,
     seen: Mutex<Vec<Invocation>>,
 }
-
-struct FakeTime(Instant);
 
 #[derive(Default)]
 struct FakeLog(Mutex<Vec<AccessEntry>>);
@@ -70,21 +69,6 @@ impl Invoke for FakeInvoke {
     }
 }
 
-impl Clock for FakeTime {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_583_349_317_135_000)
-    }
-    fn instant(&self) -> Instant {
-        self.0 + Duration::from_micros(100)
-    }
-}
-
-impl Random for FakeTime {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-}
-
 impl AccessLog for FakeLog {
     fn record(&self, entry: AccessEntry) {
         self.0.lock().unwrap().push(entry);
@@ -95,19 +79,17 @@ struct Bench {
     handler: ApplicationHandler,
     invoke: Arc<FakeInvoke>,
     log: Arc<FakeLog>,
-    now: Instant,
+    received_at: Instant,
 }
 
 /// REST under `/dev`, HTTP API payload 2.0 under `/http`, both with `/pets/{id}`.
 const REST: &str = "/dev/pets/7";
 const HTTP: &str = "/http/pets/7";
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the fake clock needs one instant to start from"
-)]
 fn bench(act: Act) -> Bench {
-    let now = Instant::now();
+    let clock = StoppedClock::at(Timestamp::from_micros(1_583_349_317_135_000));
+    let received_at = clock.instant();
+    clock.advance(Duration::from_micros(100));
     let invoke = Arc::new(FakeInvoke {
         act: Mutex::new(act),
         seen: Mutex::default(),
@@ -115,8 +97,8 @@ fn bench(act: Act) -> Bench {
     let log = Arc::new(FakeLog::default());
     let handler = ApplicationHandler::new(
         invoke.clone(),
-        Arc::new(FakeTime(now)),
-        Arc::new(FakeTime(now)),
+        Arc::new(clock),
+        Arc::new(FixedRandom(7)),
         log.clone(),
         AccountId::development(),
     );
@@ -125,7 +107,7 @@ fn bench(act: Act) -> Bench {
         handler,
         invoke,
         log,
-        now,
+        received_at,
     }
 }
 
@@ -169,7 +151,7 @@ impl Bench {
             headers,
             body: Body::whole(body.to_vec()),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1_234)),
-            received_at: self.now,
+            received_at: self.received_at,
         };
         self.handler.handle(request).await
     }
@@ -225,7 +207,7 @@ async fn a_rest_request_ends_in_the_functions_reply_with_the_gateways_headers() 
     );
     assert_eq!(
         invocation.wait_until,
-        Some(bench.now + Duration::from_micros(100) + Duration::from_secs(29))
+        Some(bench.received_at + Duration::from_micros(100) + Duration::from_secs(29))
     );
     let entry = bench.entry();
     assert_eq!(entry.route.as_deref(), Some("ANY /pets/{id}"));

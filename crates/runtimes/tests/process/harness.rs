@@ -3,50 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use interfaces::principals::{Holder, Principals};
-use interfaces::random::Random;
 use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Verdict};
 use model::arn::Arn;
 use model::function::{Function, RuntimeName, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use model::time::Timestamp;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
-
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "a clock asks the system")]
-    fn now(&self) -> Timestamp {
-        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Timestamp::from_micros(i64::try_from(epoch.unwrap().as_micros()).unwrap())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a clock asks the system")]
-    fn instant(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-/// Counts upwards: ids differ, and nothing here needs a secret.
-#[derive(Default)]
-pub struct Counter(AtomicU64);
-
-impl Random for Counter {
-    fn fill(&self, buffer: &mut [u8]) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        for (byte, value) in buffer.iter_mut().rev().zip(count.iter().rev()) {
-            *byte = *value;
-        }
-    }
-}
+use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
 pub struct Keys {
@@ -146,8 +116,8 @@ impl Bench {
             services_endpoint: "http://127.0.0.1:4566".to_owned(),
             principals: keys.clone(),
             logs: log.clone(),
-            clock: Arc::new(SystemClock),
-            random: Arc::new(Counter::default()),
+            clock: Arc::new(RunningClock),
+            random: Arc::new(CountingRandom::default()),
             cache_dir: folder.path().join("cache"),
         })
         .unwrap();
@@ -193,7 +163,7 @@ impl Bench {
         Event {
             request_id: RequestId::new(format!("request-{}", self.requests)),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
-            deadline: SystemClock.instant() + self.function.timeout,
+            deadline: RunningClock.instant() + self.function.timeout,
             trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793".to_owned(),
             client_context: None,
             init: None,

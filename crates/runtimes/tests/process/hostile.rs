@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use interfaces::clock::Clock;
 use interfaces::runtime::Verdict;
+use test_kit::RunningClock;
 
-use crate::harness::{Lang, SystemClock, json, text};
+use crate::harness::{Lang, json, text};
 use crate::lifecycle::is_alive;
 
 /// What a hostile handler must come to.
@@ -199,7 +200,7 @@ async fn whatever_a_handler_does_its_caller_gets_an_answer() {
             }
         };
         let mut bench = language.bench(&source);
-        let began_at = SystemClock.instant();
+        let began_at = RunningClock.instant();
         let mut instance = bench.start().await.unwrap();
         let completion = bench.invoke(&mut instance, "{}").await;
         assert!(began_at.elapsed() < Duration::from_secs(6), "{what}");

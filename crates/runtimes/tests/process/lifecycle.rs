@@ -5,8 +5,9 @@ use std::time::Duration;
 use interfaces::clock::Clock;
 use interfaces::runtime::{Runtime, Verdict};
 use serde_json::json;
+use test_kit::RunningClock;
 
-use crate::harness::{Bench, Lang, SystemClock, json, text};
+use crate::harness::{Bench, Lang, json, text};
 
 /// Whether a process of this number exists and is no zombie.
 pub fn is_alive(pid: i64) -> bool {
@@ -59,7 +60,7 @@ async fn a_timeout_kills_and_says_so() {
     ] {
         let mut bench = language.bench(source);
         bench.function.timeout = Duration::from_secs(1);
-        let began_at = SystemClock.instant();
+        let began_at = RunningClock.instant();
         let mut instance = bench.start().await.unwrap();
         let completion = bench.invoke(&mut instance, "{}").await;
         assert!(began_at.elapsed() < Duration::from_secs(4));

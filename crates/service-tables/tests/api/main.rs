@@ -18,12 +18,8 @@ mod tables;
 mod updates;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use bytes::Bytes;
-use interfaces::clock::Clock;
-use interfaces::random::Random;
 use interfaces::service::{CloudService, ServiceCall};
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
@@ -32,33 +28,7 @@ use serde_json::{Value, json};
 use service_tables::Service;
 use store::Store;
 use store_embedded::Memory;
-
-pub(crate) struct FixedClock;
-
-impl Clock for FixedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_250_000)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a clock has to ask somebody")]
-    fn instant(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct Counting {
-    drawn: AtomicU64,
-}
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) {
-        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        for (byte, drawn) in buffer.iter_mut().rev().zip(drawn.iter().rev()) {
-            *byte = *drawn;
-        }
-    }
-}
+use test_kit::{CountingRandom, StoppedClock};
 
 pub(crate) struct Server {
     pub(crate) service: Service,
@@ -70,8 +40,9 @@ impl Server {
     }
 
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        let clock = StoppedClock::at(Timestamp::from_micros(1_700_000_000_250_000));
         Self {
-            service: Service::new(store, Arc::new(FixedClock), Arc::<Counting>::default()),
+            service: Service::new(store, Arc::new(clock), Arc::new(CountingRandom::default())),
         }
     }
 
