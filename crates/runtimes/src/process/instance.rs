@@ -23,6 +23,8 @@ use super::logs::Logs;
 use super::report::{InitStatus, Phase, Status, Usage};
 use super::{Parts, failure, report};
 
+/// How old a look at the memory's peak may be. A function that runs less often is looked at after each event.
+const MEMORY_FRESH_FOR: Duration = Duration::from_millis(50);
 /// How long a process that closed its channel, or was killed, may take to end.
 const END_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a process that was asked to stop may take: the cloud gives a runtime without extensions 300 ms.
@@ -78,6 +80,7 @@ pub(super) struct ProcessInstance {
     state: State,
     /// As last seen: a process that has ended has none.
     memory_peak_mb: u32,
+    memory_noted_at: Option<Instant>,
     _keys: IssuedKeys,
 }
 
@@ -126,6 +129,7 @@ impl ProcessInstance {
             parts,
             state: State::Busy,
             memory_peak_mb: 0,
+            memory_noted_at: None,
             _keys: keys,
         })
     }
@@ -198,12 +202,10 @@ impl ProcessInstance {
             self.process.kill();
             End::Exited(self.put_down().await)
         };
-        let handler = self
-            .parts
-            .clock
-            .instant()
-            .saturating_duration_since(began_at);
+        let ended_at = self.parts.clock.instant();
+        let handler = ended_at.saturating_duration_since(began_at);
         self.logs.drain();
+        self.note_memory(ended_at);
         self.conclude(&event, end, handler).await
     }
 
@@ -229,7 +231,6 @@ impl ProcessInstance {
 
     /// Turns the end of an exchange into a verdict, writing the lines that belong to it.
     async fn conclude(&mut self, event: &Event, end: End, handler: Duration) -> Completion {
-        self.note_memory();
         let verdict = match end {
             End::Said(message) => self.judge(event, message).await,
             End::Exited(exit) => self.exited(event, exit),
@@ -351,9 +352,18 @@ impl ProcessInstance {
             .unwrap_or(Exit::Unknown)
     }
 
-    fn note_memory(&mut self) {
+    /// Looks at the peak, unless that was done a moment ago: it only grows, so the next look finds what this one
+    /// misses, and the kernel takes longer to write it down than a small event takes in all.
+    fn note_memory(&mut self, now: Instant) {
+        let is_fresh = self
+            .memory_noted_at
+            .is_some_and(|at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR);
+        if is_fresh {
+            return;
+        }
         if let Some(peak_mb) = self.process.memory_peak_mb() {
             self.memory_peak_mb = peak_mb;
+            self.memory_noted_at = Some(now);
         }
     }
 

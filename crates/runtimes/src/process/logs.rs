@@ -13,6 +13,7 @@ use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use model::function::Function;
 use model::ids::{InstanceId, RequestId};
 use model::limits::LAMBDA_LOG_TAIL_BYTES_MAX;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::net::unix::pipe::Receiver;
 
 /// A longer line is cut into several. As CloudWatch Logs, "quotas": event size, 256 KB.
@@ -24,6 +25,11 @@ pub(super) const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) const LOG_LINES_MAX: usize = 100_000;
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// Asking without waiting.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 /// Reads an instance's output.
 pub(super) struct Logs {
@@ -123,9 +129,27 @@ impl Logs {
     /// Takes all that was written until now, without waiting: so what a handler wrote stands before its `END`. What
     /// other processes go on writing meanwhile is not waited for.
     pub(super) fn drain(&mut self) {
+        if !self.is_anything_there() {
+            return;
+        }
         for stream in [&mut self.stdout, &mut self.stderr] {
             stream.drain(&mut self.journal);
         }
+    }
+
+    /// Asks for both streams at once: most handlers write nothing, and this is done twice for each event.
+    fn is_anything_there(&self) -> bool {
+        if !self.stdout.begun.is_empty() || !self.stderr.begun.is_empty() {
+            return true;
+        }
+        let pipes = [&self.stdout, &self.stderr];
+        let mut asked: Vec<PollFd<'_>> = pipes
+            .into_iter()
+            .filter_map(|stream| stream.pipe.as_ref())
+            .map(|pipe| PollFd::new(pipe, PollFlags::IN))
+            .collect();
+        // When asking fails, reading will say why.
+        rustix::event::poll(&mut asked, Some(&AT_ONCE)).map_or(true, |ready| 0 < ready)
     }
 }
 
