@@ -175,7 +175,8 @@ impl Transcript {
         let name = self
             .printer
             .paint(Style::Dim, &format!("        {} │", line.function.name));
-        is_shown(line).then(|| format!("{name} {}", shown_text(line)))
+        let text = || shown_text(line).replace('\n', &format!("\n{name} "));
+        is_shown(line).then(|| format!("{name} {}", text()))
     }
 }
 

@@ -17,6 +17,13 @@ use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
 use crate::routes::{EncodingError, Missing, Route};
 
+/// `errorType` of code that does not parse.
+const SYNTAX_ERROR: &str = "Runtime.UserCodeSyntaxError";
+/// Lines that are shown of where it does not parse: the file with the line's number, the line, a mark under it.
+const PLACE_LINES_MAX: usize = 3;
+/// Characters that are shown of each: paths are long, minified lines endless.
+const PLACE_CHARACTERS_MAX: usize = 400;
+
 /// A fault and its reason.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -177,7 +184,10 @@ impl Refusal {
                  put large results into a bucket and reply with a URL",
                 limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX
             ),
-            FunctionErrorKind::InitFailed => format!("function `{function}` did not load: {what}"),
+            FunctionErrorKind::InitFailed => {
+                let place = place_of_mistake(&error.payload);
+                format!("function `{function}` did not load: {what}{place}")
+            }
         };
         Self::new(Fault::FunctionFailed, reason)
     }
@@ -199,6 +209,33 @@ impl Refusal {
     pub(super) fn bad_mock(bad: BadMockHeader) -> Self {
         Self::new(Fault::Misconfigured, bad.to_string())
     }
+}
+
+/// File, line and text of a syntax error, each on a line of its own: its trace begins with them, and without them the
+/// message does not help. Empty for any other error.
+fn place_of_mistake(payload: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct ErrorObject {
+        #[serde(rename = "errorType")]
+        kind: String,
+        #[serde(alias = "stackTrace")]
+        trace: Vec<String>,
+    }
+    let Ok(error) = serde_json::from_slice::<ErrorObject>(payload) else {
+        return String::new();
+    };
+    if error.kind != SYNTAX_ERROR {
+        return String::new();
+    }
+    error
+        .trace
+        .iter()
+        .flat_map(|entry| entry.lines())
+        .skip_while(|line| line.starts_with(SYNTAX_ERROR))
+        .take_while(|line| !line.trim().is_empty())
+        .take(PLACE_LINES_MAX)
+        .flat_map(|line| std::iter::once('\n').chain(line.chars().take(PLACE_CHARACTERS_MAX)))
+        .collect()
 }
 
 /// The cloud's error object in one line: type and message.

@@ -265,6 +265,14 @@ async fn a_function_that_failed_is_502_or_500_and_the_developer_learns_why() {
     ] {
         check_fault(Act::Fail(kind, payload), [502, 500], reason).await;
     }
+    let syntax = r#"{"errorType":"Runtime.UserCodeSyntaxError","errorMessage":"SyntaxError: no","trace":["Runtime.UserCodeSyntaxError: SyntaxError: no","/project/a.js:2","  const a = ;","","at wrapSafe"]}"#;
+    let place = "SyntaxError: no\n/project/a.js:2\n  const a = ;";
+    check_fault(
+        Act::Fail(FunctionErrorKind::InitFailed, syntax),
+        [502, 500],
+        place,
+    )
+    .await;
     check_fault(
         Act::Return(r#"{"statusCode":200,"body":{}}"#),
         [502, 500],
