@@ -17,6 +17,9 @@ pub use super::transcript::RequestLine;
 
 /// Entries that may wait to be printed; those beyond are counted and left out.
 const ENTRIES_WAITING_MAX: usize = 8_192;
+/// Log lines may only wait while there are fewer entries than these: a function that floods its log must not cost
+/// requests their lines.
+const LINES_WAITING_MAX: usize = 6_144;
 /// How often lines that wait for their request are looked through.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What arrives within this time is printed at once: under load, a wake-up and a write for each line would cost as
@@ -103,7 +106,11 @@ impl Line {
 
     fn push(&self, entry: Entry) {
         let mut waiting = self.lock();
-        if waiting.entries.len() >= ENTRIES_WAITING_MAX {
+        let room = match entry {
+            Entry::Line(_) => LINES_WAITING_MAX,
+            Entry::Request(_) | Entry::Notice(_) => ENTRIES_WAITING_MAX,
+        };
+        if waiting.entries.len() >= room {
             waiting.left_out += 1;
             return;
         }
