@@ -14,4 +14,5 @@ pub mod limits;
 pub mod principal;
 pub mod problem;
 pub mod rest_api;
+pub mod suggestion;
 pub mod time;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
-use super::refusals::not_served;
+use super::refusals::{guarded, not_served, stray, without_stage};
 use super::view::{Resource, View, list_of, text_of, texts_of, unread_definition};
 
 const DEFAULT_STAGE: &str = "$default";
@@ -45,14 +45,7 @@ pub(super) fn apis(
         }
         let stages = stages(view, resource);
         if stages.is_empty() {
-            problems.push(
-                Problem::warning(
-                    "deployment::api-without-stage",
-                    format!("API `{}` has no stage", resource.logical_id),
-                )
-                .at(resource.place)
-                .because("an API that is not deployed to a stage has no address"),
-            );
+            problems.push(without_stage(resource));
         }
         for stage in stages {
             apis.push(api(view, resource, stage, functions, problems));
@@ -69,11 +62,8 @@ fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
     for route in view.of_type("AWS::ApiGatewayV2::Route") {
         let api = route.text("ApiId").unwrap_or_default();
         if !known.contains(api.as_str()) {
-            problems.push(not_served(
-                &format!("route `{}`", route.logical_id),
-                &Refusal::new(format!("its API `{api}` is not one of this project")),
-                &route.place_of(&["ApiId"]),
-            ));
+            let what = format!("route `{}`", route.logical_id);
+            problems.push(stray(&what, &api, &route.place_of(&["ApiId"])));
         }
     }
 }
@@ -249,12 +239,6 @@ fn declared_routes(
         routes.push(route(key, resolved, declared.place, problems));
     }
     routes
-}
-
-fn guarded(guard: &str) -> Refusal {
-    Refusal::new(format!(
-        "{guard} guards it, which cannot be enforced yet; requests to it fail"
-    ))
 }
 
 fn guard_of(declared: &Resource<'_>) -> Option<String> {

@@ -1,11 +1,12 @@
 //! Methods and routes that cannot be served.
 //!
-//! Lives here: the problem that is reported for one.
+//! Lives here: the problems that are reported for both kinds of API.
 //! Does not live here: deciding what cannot be served (`rest`, `http`, `integration`, `mock`).
 
 use model::problem::{Place, Problem};
 
 use super::integration::Refusal;
+use super::view::Resource;
 
 /// What is reported for a method, a route or an API that is not served.
 pub(super) fn not_served(what: &str, refusal: &Refusal, place: &Place) -> Problem {
@@ -16,4 +17,27 @@ pub(super) fn not_served(what: &str, refusal: &Refusal, place: &Place) -> Proble
         Some(help) => problem.help(help),
         None => problem,
     }
+}
+
+/// What is reported for a method or a route of an API that is not of this project.
+pub(super) fn stray(what: &str, api: &str, place: &Place) -> Problem {
+    let reason = format!("its API `{api}` is not one of this project");
+    not_served(what, &Refusal::new(reason), place)
+}
+
+/// Why a method or a route stays shut that something guards.
+pub(super) fn guarded(guard: &str) -> Refusal {
+    Refusal::new(format!(
+        "{guard} guards it, which cannot be enforced yet; requests to it fail"
+    ))
+}
+
+/// What is reported for an API that nobody can reach.
+pub(super) fn without_stage(api: &Resource<'_>) -> Problem {
+    Problem::warning(
+        "deployment::api-without-stage",
+        format!("API `{}` has no stage", api.logical_id),
+    )
+    .at(api.place)
+    .because("an API that is not deployed to a stage has no address")
 }

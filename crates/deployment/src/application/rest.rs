@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
-use super::refusals::not_served;
+use super::refusals::{guarded, not_served, stray, without_stage};
 use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use super::{mock, openapi};
 use crate::records::asks_for_nothing;
@@ -55,14 +55,7 @@ pub(super) fn apis(
         }
         let stages = stages(view, resource.physical_id);
         if stages.is_empty() {
-            problems.push(
-                Problem::warning(
-                    "deployment::api-without-stage",
-                    format!("API `{}` has no stage", resource.logical_id),
-                )
-                .at(resource.place)
-                .because("an API that is not deployed to a stage has no address"),
-            );
+            problems.push(without_stage(resource));
         }
         for stage in stages {
             apis.push(api(view, resource, stage, functions, problems));
@@ -80,11 +73,8 @@ fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
     for method in view.of_type("AWS::ApiGateway::Method") {
         let api = method.text("RestApiId").unwrap_or_default();
         if !known.contains(api.as_str()) {
-            problems.push(not_served(
-                &format!("method `{}`", method.logical_id),
-                &Refusal::new(format!("its API `{api}` is not one of this project")),
-                &method.place_of(&["RestApiId"]),
-            ));
+            let what = format!("method `{}`", method.logical_id);
+            problems.push(stray(&what, &api, &method.place_of(&["RestApiId"])));
         }
     }
 }
@@ -230,12 +220,6 @@ fn declared_methods(
         });
     }
     methods
-}
-
-fn guarded(guard: &str) -> Refusal {
-    Refusal::new(format!(
-        "{guard} guards it, which cannot be enforced yet; requests to it fail"
-    ))
 }
 
 fn guard_of(method: &Resource<'_>) -> Option<String> {

@@ -5,12 +5,10 @@
 
 use interfaces::resource_provider::{Properties, PropertyProblem};
 use model::problem::Severity;
+use model::suggestion::nearest;
 use serde_json::Value;
 
 use super::table::{Fate, Presence, Property, Shape};
-
-/// How many edits may lie between a name and the one that its author probably meant.
-const EDITS_MAX: usize = 3;
 
 /// A problem that makes the resource unusable.
 pub(super) fn problem_at(path: &[&str], title: String) -> PropertyProblem {
@@ -116,14 +114,10 @@ fn report(fate: Fate, what: &str, path: &[&str], problems: &mut Vec<PropertyProb
 }
 
 fn unknown(known: &[Property], name: &str, path: &[&str]) -> PropertyProblem {
-    let near = known
-        .iter()
-        .map(|property| (edits(name, property.name), property.name))
-        .min()
-        .filter(|(edits, _)| *edits <= EDITS_MAX.min(name.len() / 2));
+    let near = nearest(name, known.iter().map(|property| property.name));
     let mut problem = problem_at(path, format!("there is no property `{name}`"))
         .because(format!("Encountered unsupported property {name}"));
-    problem.help = near.map(|(_, near)| format!("did you mean `{near}`?"));
+    problem.help = near.map(|meant| format!("did you mean `{meant}`?"));
     problem
 }
 
@@ -201,26 +195,4 @@ fn check_choice(
             );
         }
     }
-}
-
-/// Letters to be added, removed or exchanged, at most `EDITS_MAX + 1`.
-fn edits(left: &str, right: &str) -> usize {
-    if EDITS_MAX < left.len().abs_diff(right.len()) {
-        return EDITS_MAX + 1;
-    }
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, left_byte) in left.bytes().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (cell, right_byte) in row.iter_mut().skip(1).zip(right.bytes()) {
-            let changed = diagonal + usize::from(!left_byte.eq_ignore_ascii_case(&right_byte));
-            diagonal = *cell;
-            before = changed.min(diagonal + 1).min(before + 1);
-            *cell = before;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or(EDITS_MAX + 1)
 }

@@ -6,11 +6,9 @@
 //! Contract: AWS SAM Developer Guide, "AWS SAM resources and properties".
 
 use model::problem::Problem;
+use model::suggestion::nearest;
 
 use super::context::{Context, Declared};
-
-/// How many edits may lie between a name and the one that its author probably meant.
-const EDITS_MAX: usize = 2;
 
 pub(super) const FUNCTION: &[&str] = &[
     "Architectures",
@@ -144,39 +142,17 @@ pub(super) fn check(declared: &Declared<'_>, known: &[&str], context: &mut Conte
         if known.contains(&entry.key.as_str()) {
             continue;
         }
-        let near = known
-            .iter()
-            .map(|name| (edits(&entry.key, name), *name))
-            .min()
-            .filter(|(edits, _)| *edits <= EDITS_MAX);
         let problem = Problem::error(
             "manifest::invalid-property",
             format!("`{}` has no property `{}`", declared.logical_id, entry.key),
         )
         .at(&entry.key_place)
         .because("the SAM transform refuses properties that it does not know");
-        context.problems.push(match near {
-            Some((_, near)) => problem.help(format!("did you mean `{near}`?")),
-            None => problem,
-        });
+        context
+            .problems
+            .push(match nearest(&entry.key, known.iter().copied()) {
+                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                None => problem,
+            });
     }
-}
-
-/// Letters to be added, removed or exchanged.
-fn edits(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, left_byte) in left.bytes().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (cell, right_byte) in row.iter_mut().skip(1).zip(right.bytes()) {
-            let changed = diagonal + usize::from(!left_byte.eq_ignore_ascii_case(&right_byte));
-            diagonal = *cell;
-            before = changed.min(diagonal + 1).min(before + 1);
-            *cell = before;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }
