@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use http::HeaderValue;
 
 use super::json::Writer;
+use super::repeats;
 use crate::http::Headers;
 
 /// Never shown by a REST API.
@@ -120,28 +121,17 @@ impl<'a> EventHeaders<'a> {
 
     /// `headers` of payload 1.0: the last value of each.
     pub(crate) fn write_last_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| {
-            json.string(values.last().map_or("", |value| value));
-        });
+        self.write(json, repeats::last);
     }
 
     /// `multiValueHeaders`.
     pub(crate) fn write_all_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| {
-            json.open_array();
-            for value in values {
-                json.string(value);
-            }
-            json.close_array();
-        });
+        self.write(json, repeats::all);
     }
 
     /// `headers` of payload 2.0.
     pub(crate) fn write_joined_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| match values {
-            [one] => json.string(one),
-            many => json.string(&many.join(",")),
-        });
+        self.write(json, repeats::joined);
     }
 
     /// The cookies of payload 2.0, one by one.

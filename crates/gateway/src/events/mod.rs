@@ -8,6 +8,7 @@ mod headers;
 mod json;
 mod media_types;
 mod query;
+mod repeats;
 pub mod samples;
 mod trace;
 mod v1;

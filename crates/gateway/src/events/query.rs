@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 
 use super::json::Writer;
+use super::repeats;
 use crate::routes::decode;
 
 /// Names with all their values, in the order of their first appearance. A name without `=` has an empty value.
@@ -45,25 +46,17 @@ impl<'a> Query<'a> {
 
     /// `queryStringParameters` of payload 1.0: the last value of each; `null` when there are none.
     pub(crate) fn write_last_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| {
-            json.string(values.last().map_or("", |value| value));
-        });
+        self.write(json, repeats::last);
     }
 
     /// `multiValueQueryStringParameters`: all values of each; `null` when there are none.
     pub(crate) fn write_all_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| {
-            json.open_array();
-            for value in values {
-                json.string(value);
-            }
-            json.close_array();
-        });
+        self.write(json, repeats::all);
     }
 
     /// `queryStringParameters` of payload 2.0: values joined by commas.
     pub(crate) fn write_joined_values(&self, json: &mut Writer) {
-        self.write(json, |values, json| json.string(&values.join(",")));
+        self.write(json, repeats::joined);
     }
 
     /// Whether there are none.
