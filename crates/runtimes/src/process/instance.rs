@@ -16,6 +16,7 @@ use model::function::Function;
 use model::ids::InstanceId;
 use model::principal::Credentials;
 
+use super::alarm::Alarm;
 use super::child::{Exit, Process};
 use super::launch::{Launched, Undertaker};
 use super::link::{EventHead, Link, LinkError, Message};
@@ -78,6 +79,7 @@ pub(super) struct ProcessInstance {
     logs: Logs,
     parts: Parts,
     state: State,
+    alarm: Alarm,
     /// As last seen: a process that has ended has none.
     memory_peak_mb: u32,
     memory_noted_at: Option<Instant>,
@@ -128,6 +130,7 @@ impl ProcessInstance {
             logs,
             parts,
             state: State::Busy,
+            alarm: Alarm::default(),
             memory_peak_mb: 0,
             memory_noted_at: None,
             _keys: keys,
@@ -158,13 +161,14 @@ impl ProcessInstance {
             process,
             logs,
             order,
+            alarm,
             ..
         } = self;
         let exchange = async {
             link.send_order(order).await?;
             link.receive().await
         };
-        let end = race(exchange, process, logs, deadline).await;
+        let end = race(exchange, process, logs, alarm.wait_until(deadline)).await;
         self.logs.drain();
         match end {
             End::Said(Message::Ready) => {
@@ -226,7 +230,8 @@ impl ProcessInstance {
             link.send_event(&head, event).await?;
             link.receive().await
         };
-        race(exchange, &mut self.process, &mut self.logs, event.deadline).await
+        let deadline = self.alarm.wait_until(event.deadline);
+        race(exchange, &mut self.process, &mut self.logs, deadline).await
     }
 
     /// Turns the end of an exchange into a verdict, writing the lines that belong to it.
@@ -433,10 +438,10 @@ async fn race(
     exchange: impl Future<Output = Result<Message, LinkError>>,
     process: &mut Process,
     logs: &mut Logs,
-    deadline: Instant,
+    deadline: impl Future<Output = ()>,
 ) -> End {
     let mut exchange = std::pin::pin!(exchange);
-    let mut deadline = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
+    let mut deadline = std::pin::pin!(deadline);
     loop {
         tokio::select! {
             biased;

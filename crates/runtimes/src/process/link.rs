@@ -14,7 +14,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use interfaces::runtime::Event;
 use serde::Serialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::failure::REPLY_BYTES_MAX;
@@ -110,7 +110,7 @@ impl Link {
 
     /// One write as a rule: the payload is not copied behind its head.
     async fn send(&mut self, front: &[u8], payload: &[u8]) -> Result<(), LinkError> {
-        let mut whole = front.chain(payload);
+        let mut whole = Buf::chain(front, payload);
         while whole.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 2];
             let filled = whole.chunks_vectored(&mut slices);
@@ -133,12 +133,12 @@ impl Link {
             if let Some(message) = self.take()? {
                 return Ok(message);
             }
-            self.stream.readable().await.map_err(LinkError::Io)?;
             self.inbound.reserve(READ_BYTES);
-            match self.stream.try_read_buf(&mut self.inbound) {
+            // A read that does not fill its buffer tells the event loop that there is nothing more: `try_read` would
+            // have to ask once more.
+            match self.stream.read_buf(&mut self.inbound).await {
                 Ok(0) => return Err(LinkError::Closed),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(LinkError::Closed);
                 }

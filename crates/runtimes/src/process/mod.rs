@@ -4,6 +4,7 @@
 //! Does not live here: how a process comes to be (`launch`), how an instance is spoken to (`instance`, `link`), what
 //! runs inside it (`bootstrap`).
 
+mod alarm;
 mod bootstrap;
 mod child;
 mod environment;
