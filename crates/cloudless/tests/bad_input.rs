@@ -195,6 +195,34 @@ fn a_manifest_that_is_not_text_or_not_a_file_is_refused() {
     assert!(text(&output.stderr).contains("error[project::"));
 }
 
+#[test]
+fn a_manifest_that_becomes_a_folder_a_pipe_or_endless_is_explained_and_the_last_good_one_goes_on() {
+    let (folder, dev) = echo_server();
+    let manifest = folder.path().join("serverless.yml");
+    let explained = |cause: &str| {
+        dev.wait_for_log(cause);
+        assert_eq!(dev.get("/plain").status, 200, "after {cause}");
+    };
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::create_dir(&manifest).unwrap();
+    explained("cannot read `serverless.yml`");
+    std::fs::remove_dir(&manifest).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&manifest).status();
+    assert!(made.unwrap().success());
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::File::create(&manifest)
+        .unwrap()
+        .set_len(8 << 30)
+        .unwrap();
+    explained("it is larger than");
+    let good = ECHO_MANIFEST.replace("ANY /rest", "ANY /again");
+    std::fs::write(&manifest, good).unwrap();
+    support::eventually(|| (dev.get("/dev/again").status == 200).then_some(()))
+        .unwrap_or_else(|| panic!("the new manifest is read:\n{}", dev.log()));
+    dev.stop();
+}
+
 const HOSTILE_MANIFEST: &str = "
 service: hostile
 provider: { name: aws, runtime: nodejs20.x }

@@ -43,7 +43,8 @@ pub(super) fn answer(
     }
 }
 
-fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
+/// The text of a file; none when there is no such file. Devices and pipes, which may have no end, are none.
+pub(super) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
     let unreadable = |cause: String| {
         Problem::error("project::unreadable", format!("cannot read `{file}`")).because(cause)
     };

@@ -71,12 +71,12 @@ pub fn read(
     clock: &dyn Clock,
 ) -> Result<Project, Box<Problem>> {
     let path = located.root.join(&located.manifest);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+    let text = answer::read_file(&located.root, &located.manifest)?.ok_or_else(|| {
         Problem::error(
             "project::unreadable",
             format!("cannot read `{}`", located.manifest),
         )
-        .because(error.to_string())
+        .because("it is no file any more")
     })?;
     let request = ReadRequest {
         manifest: located.manifest.clone(),
