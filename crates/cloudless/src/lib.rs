@@ -25,6 +25,10 @@ use tracing_subscriber::EnvFilter;
 use cli::{Arguments, Command};
 use printer::Printer;
 
+/// What is logged unless `CLOUDLESS_LOG` says otherwise. The watcher warns of each file that is replaced: editors do that
+/// with every file that they save.
+const LOG_FILTER: &str = "warn,notify=error";
+
 /// Runs one command. Exit codes: 0 it did what was asked, 1 it could not, 2 the call was wrong.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -35,12 +39,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let filter =
-        EnvFilter::try_from_env("CLOUDLESS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+        EnvFilter::try_from_env("CLOUDLESS_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let printer = Printer::for_terminal(Path::new("."));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(printer.has_colours())
         .with_writer(std::io::stderr)
         .init();
-    let printer = Printer::for_terminal(Path::new("."));
     allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -52,7 +52,9 @@ impl Printer {
         reason = "the terminal's own convention, asked for once at start"
     )]
     pub fn for_terminal(root: &Path) -> Self {
+        // Problems go to one, all else to the other: a file for either is a file without colours.
         let wanted = std::io::stdout().is_terminal()
+            && std::io::stderr().is_terminal()
             && std::env::var("NO_COLOR").map_or(true, |value| value.is_empty());
         Self {
             colours: if wanted {
@@ -62,6 +64,12 @@ impl Printer {
             },
             root: root.to_path_buf(),
         }
+    }
+
+    /// Whether it paints at all.
+    #[must_use]
+    pub fn has_colours(&self) -> bool {
+        matches!(self.colours, Colours::Always)
     }
 
     /// A printer for another folder's places.
