@@ -5,8 +5,7 @@
 
 use cloudformation::node::Node;
 use model::problem::{Place, Problem};
-
-use super::suggestion;
+use model::suggestion::nearest;
 
 /// What becomes of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,13 +144,12 @@ fn check_one(name: &str, place: &Place) -> Option<Problem> {
 }
 
 fn unknown(name: &str) -> Problem {
-    let names: Vec<&str> = PLUGINS.iter().map(|(known, _)| *known).collect();
     let problem = Problem::error(
         "manifest::plugin-not-implemented",
         format!("the plugin `{name}` is not known here"),
     )
     .because("plugins are code that runs inside of the Serverless Framework; whatever this one does is missing");
-    match suggestion::nearest(name, &names) {
+    match nearest(name, PLUGINS.iter().map(|(known, _)| *known)) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help("the rest of the project runs without it"),
     }

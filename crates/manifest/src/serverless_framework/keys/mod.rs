@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 
 use cloudformation::node::{Kind, Node};
 use model::problem::{Place, Problem, Severity};
+use model::suggestion::nearest;
 
-use super::{script, severity_of_schema, suggestion};
+use super::{script, severity_of_schema};
 
 mod event_rows;
 mod function_rows;
@@ -265,7 +266,7 @@ impl Checker<'_> {
         )
         .at(place)
         .because("the Serverless Framework warns of it, and does nothing with it");
-        problem = match suggestion::nearest(key, children) {
+        problem = match nearest(key, children.iter().copied()) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => problem.help("remove it, or name the plugin that knows it"),
         };
