@@ -32,7 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "deployment",
         &["model", "interfaces", "store", "cloudformation"],
     ),
-    ("test-kit", &["model", "interfaces", "store"]),
+    ("test-kit", &["model", "interfaces"]),
     ("xtask", &[]),
 ];
 
