@@ -4,6 +4,7 @@
 //! Does not live here: what any part does; when a project is loaded (`development`, `commands`).
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -282,23 +283,32 @@ fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
 
 /// Opens the state's folder, and has git ignore it.
 fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
-    let failed = |cause: String| {
-        Box::new(
-            Problem::error(
-                "server::state",
-                format!("the state in `{}` cannot be opened", folder.display()),
-            )
-            .because(cause),
-        )
+    const NOT_WRITABLE: &str =
+        "make it a folder that you may write to, or name another: --state DIR";
+    const IN_USE: &str = "only one `cloudless dev` can serve a project: stop the other, or give this one --state DIR";
+    let failed = |error: &dyn Error, help: &str| {
+        let title = format!("the state in `{}` cannot be opened", folder.display());
+        let cause = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        let problem = Problem::error("server::state", title).because(cause);
+        Box::new(problem.help(help))
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    std::fs::create_dir_all(folder).map_err(|error| failed(&error, NOT_WRITABLE))?;
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
-        std::fs::write(&ignore, "*\n").map_err(|error| failed(error.to_string()))?;
+        std::fs::write(&ignore, "*\n").map_err(|error| failed(&error, NOT_WRITABLE))?;
     }
     Sqlite::open(folder).map_err(|error| {
-        let is_in_use = matches!(error, OpenError::InUse { .. });
-        let problem = failed(error.to_string());
-        if is_in_use { Box::new(problem.help("only one `cloudless dev` can serve a project: stop the other, or give this one --state DIR")) } else { problem }
+        let help = match error {
+            OpenError::InUse { .. } => IN_USE,
+            OpenError::Files { .. } | OpenError::Database { .. } => NOT_WRITABLE,
+            OpenError::UnsafeVersion { .. } => "use a build with the bundled SQLite",
+            OpenError::Format { .. } => {
+                "use the version that wrote it, or name another folder: --state DIR"
+            }
+        };
+        failed(&error, help)
     })
 }

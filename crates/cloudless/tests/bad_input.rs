@@ -223,6 +223,44 @@ fn a_manifest_that_becomes_a_folder_a_pipe_or_endless_is_explained_and_the_last_
     dev.stop();
 }
 
+#[test]
+fn a_state_that_cannot_be_kept_is_explained() {
+    let manifest = under_head("functions: { a: { handler: handler.a } }\n");
+    let folder = project(&[("serverless.yml", &manifest), ("handler.js", HANDLER)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("taken"));
+    for (state, cause, help) in [
+        ("handler.js", "File exists", "or name another: --state DIR"),
+        (
+            "handler.js/inside",
+            "Not a directory",
+            "or name another: --state DIR",
+        ),
+        ("/proc/none", "No such file", "or name another: --state DIR"),
+        (
+            "taken",
+            "is in use by another process",
+            "stop the other, or give this one --state DIR",
+        ),
+    ] {
+        let arguments = [
+            "dev",
+            "--port",
+            "0",
+            "--services-port",
+            "0",
+            "--state",
+            state,
+        ];
+        let output = run(&arguments, folder.path());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{state}: {said}");
+        for part in ["cannot be opened", cause, help] {
+            assert!(said.contains(part), "{state}: `{part}` is not in\n{said}");
+        }
+    }
+    dev.stop();
+}
+
 const HOSTILE_MANIFEST: &str = "
 service: hostile
 provider: { name: aws, runtime: nodejs20.x }
