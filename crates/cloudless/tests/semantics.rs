@@ -251,7 +251,8 @@ fn faults_have_the_clouds_status_and_words() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", dev.log());
-    dev.stop();
+    let log = dev.stop();
+    assert!(log.contains("expected an object at line 1"), "{log}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::http::{Response, ResponseBody};
 
 /// All keys that a REST API knows. It refuses others.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct RestReply<'a> {
     #[serde(rename = "statusCode", borrow)]
     status: Option<&'a RawValue>,
@@ -36,6 +36,7 @@ struct RestReply<'a> {
 
 /// The same keys, among others.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct HttpReply<'a> {
     #[serde(rename = "statusCode", borrow)]
     status: Option<&'a RawValue>,

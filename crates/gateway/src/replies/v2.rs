@@ -21,6 +21,7 @@ use super::{body_bytes, decode_base64};
 use crate::http::{Response, ResponseBody};
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Reply<'a> {
     #[serde(rename = "statusCode", borrow)]
     status: Option<&'a RawValue>,
