@@ -261,6 +261,34 @@ fn a_state_that_cannot_be_kept_is_explained() {
     dev.stop();
 }
 
+#[test]
+fn an_event_that_no_function_could_get_is_explained() {
+    let manifest = under_head("functions: { a: { handler: handler.a } }\n");
+    let large = format!("\"{}\"", "x".repeat(7 << 20));
+    let folder = project(&[
+        ("serverless.yml", &manifest),
+        ("handler.js", HANDLER),
+        ("broken.json", "{ name: 1 }"),
+        ("large.json", &large),
+    ]);
+    for (event, cause) in [
+        (
+            "broken.json",
+            "it is not JSON: key must be a string at line 1 column 3",
+        ),
+        ("large.json", "it is over Lambda's limit of 6291456 bytes"),
+        ("none.json", "No such file"),
+        (".", "Is a directory"),
+    ] {
+        let output = run(&["invoke", "a", "--event", event], folder.path());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{event}: {said}");
+        for part in [&format!("cannot read the event `{event}`"), cause] {
+            assert!(said.contains(part), "{event}: `{part}` is not in\n{said}");
+        }
+    }
+}
+
 const HOSTILE_MANIFEST: &str = "
 service: hostile
 provider: { name: aws, runtime: nodejs20.x }

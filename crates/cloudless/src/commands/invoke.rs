@@ -72,6 +72,10 @@ fn read_event(file: Option<&Path>) -> Result<Bytes, Box<Problem>> {
         std::fs::File::open(file).and_then(|file| file.take(limit).read_to_end(&mut text))
     };
     read.map_err(|error| unreadable(error.to_string()))?;
+    if text.len() > LAMBDA_SYNC_PAYLOAD_BYTES_MAX {
+        let cause = format!("it is over Lambda's limit of {LAMBDA_SYNC_PAYLOAD_BYTES_MAX} bytes");
+        return Err(Box::new(unreadable(cause)));
+    }
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
         return Err(Box::new(unreadable(format!("it is not JSON: {error}"))));
     }
