@@ -164,6 +164,26 @@ resources:
 service: mistakes
 ";
 
+#[test]
+fn a_path_of_thousands_of_parts_is_refused_before_its_resources_are_written() {
+    let path = "a/".repeat(60_000);
+    let request = ReadRequest {
+        manifest: "serverless.yml".to_owned(),
+        text: format!(
+            "service: app\nprovider: {{name: aws, runtime: nodejs22.x}}\nfunctions:\n  \
+             f: {{handler: a.b, events: [http: GET {path}]}}\n"
+        ),
+        ..request_of(&cases_folder().join("minimal"))
+    };
+    let reading = answered(&cases_folder().join("minimal"), &request);
+    let codes: Vec<&str> = reading
+        .problems
+        .iter()
+        .map(|problem| problem.code)
+        .collect();
+    assert_eq!(codes, ["manifest::invalid-http-event"]);
+}
+
 fn cases_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serverless_framework/cases")
 }

@@ -14,6 +14,10 @@ const METHODS: &[&str] = &[
     "GET", "POST", "PUT", "PATCH", "OPTIONS", "HEAD", "DELETE", "ANY",
 ];
 
+/// Parts of one path. Each becomes a resource that is named after the whole way to it, so the template of a long path
+/// would grow with its square. (API Gateway takes 300 resources in a whole API.)
+const PATH_PARTS_MAX: usize = 100;
+
 /// How API Gateway calls the function, or what else it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Integration {
@@ -165,6 +169,12 @@ fn one<'a>(function: Function<'a>, http: &'a Node) -> Result<Event<'a>, Box<Prob
     }
     let path = path.strip_prefix('/').unwrap_or(&path);
     let path = path.strip_suffix('/').unwrap_or(path);
+    if PATH_PARTS_MAX < path.split('/').count() {
+        return Err(wrong(
+            format!("the path has more than {PATH_PARTS_MAX} parts"),
+            "use a shorter path: `{proxy+}` stands for all that may follow",
+        ));
+    }
     let mut event = Event {
         function,
         options,
