@@ -140,6 +140,12 @@ fn manifests_with_wrong_contents() -> Vec<ManifestCase> {
             &["error[", "AWS::Lambda::Funktion", "template.yaml:3:"],
         ),
         (
+            "a module that ends its process instead of exporting",
+            sls,
+            under_head("custom: ${file(./quits.js):nothing}\n"),
+            &["error[project::module-failed]", "`quits.js` could not be evaluated", "it ended with exit status: 4, and said nothing"],
+        ),
+        (
             "a handler file that is missing",
             sls,
             under_head("functions:\n  a: { handler: nothere.a }\n"),
@@ -152,7 +158,11 @@ fn manifests_with_wrong_contents() -> Vec<ManifestCase> {
 fn check_explains_every_broken_manifest_with_its_place_and_exits_with_one() {
     let cases = manifests_that_would_not_run().into_iter();
     for (name, file, manifest, expected) in cases.chain(manifests_with_wrong_contents()) {
-        let folder = project(&[(file, &manifest), ("handler.js", HANDLER)]);
+        let folder = project(&[
+            (file, &manifest),
+            ("handler.js", HANDLER),
+            ("quits.js", "process.exit(4);\n"),
+        ]);
         let began = Instant::now();
         let output = run(&["check"], folder.path());
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));

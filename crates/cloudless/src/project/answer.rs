@@ -90,9 +90,12 @@ fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
                 .help("install Node.js, or use serverless.yml")
         })?;
     if !output.status.success() {
-        return Err(Box::new(failed(
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let cause = match said.trim_end() {
+            "" => format!("it ended with {}, and said nothing", output.status),
+            said => said.to_owned(),
+        };
+        return Err(Box::new(failed(cause)));
     }
     Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
 }
