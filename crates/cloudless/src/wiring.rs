@@ -303,7 +303,10 @@ fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     Sqlite::open(folder).map_err(|error| {
         let help = match error {
             OpenError::InUse { .. } => IN_USE,
-            OpenError::Files { .. } | OpenError::Database { .. } => NOT_WRITABLE,
+            OpenError::Files { .. } => NOT_WRITABLE,
+            OpenError::Database { .. } => {
+                "if its data can go, remove the folder; or name another: --state DIR"
+            }
             OpenError::UnsafeVersion { .. } => "use a build with the bundled SQLite",
             OpenError::Format { .. } => {
                 "use the version that wrote it, or name another folder: --state DIR"

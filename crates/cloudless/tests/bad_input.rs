@@ -236,7 +236,11 @@ fn a_manifest_that_becomes_a_folder_a_pipe_or_endless_is_explained_and_the_last_
 #[test]
 fn a_state_that_cannot_be_kept_is_explained() {
     let manifest = under_head("functions: { a: { handler: handler.a } }\n");
-    let folder = project(&[("serverless.yml", &manifest), ("handler.js", HANDLER)]);
+    let folder = project(&[
+        ("serverless.yml", &manifest),
+        ("handler.js", HANDLER),
+        ("broken/store.sqlite", &"no database".repeat(500)),
+    ]);
     let dev = Dev::start(folder.path(), &folder.path().join("taken"));
     for (state, cause, help) in [
         ("handler.js", "File exists", "or name another: --state DIR"),
@@ -244,6 +248,11 @@ fn a_state_that_cannot_be_kept_is_explained() {
             "handler.js/inside",
             "Not a directory",
             "or name another: --state DIR",
+        ),
+        (
+            "broken",
+            "file is not a database",
+            "if its data can go, remove the folder",
         ),
         ("/proc/none", "No such file", "or name another: --state DIR"),
         (
