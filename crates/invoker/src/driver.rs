@@ -263,11 +263,21 @@ impl Shared {
         });
     }
 
-    /// The instance is dead, and the event that it had, if any, is finished or lies unseen in its mailbox.
-    pub(crate) fn ended(self: &Arc<Self>, key: InstanceKey, unseen: Option<Job>) {
+    /// The instance is dead, and the event that it had, if any, is finished.
+    pub(crate) fn ended(self: &Arc<Self>, key: InstanceKey) {
         let mut core = self.lock();
         core.mailboxes.remove(&key);
-        let Some(job) = unseen else {
+        self.decide(&mut core, |pool, now, actions| {
+            pool.ended(key, now, actions)
+        });
+    }
+
+    /// The instance died while it was free, or so it thought: an event may lie in its mailbox. Only under the lock can
+    /// that be told, since until the pool knows of the death it goes on handing events over.
+    pub(crate) fn lost(self: &Arc<Self>, key: InstanceKey, mailbox: &mut mpsc::Receiver<Job>) {
+        let mut core = self.lock();
+        core.mailboxes.remove(&key);
+        let Ok(job) = mailbox.try_recv() else {
             self.decide(&mut core, |pool, now, actions| {
                 pool.ended(key, now, actions)
             });

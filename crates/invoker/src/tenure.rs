@@ -98,9 +98,9 @@ pub(crate) async fn run(
         mailbox,
     };
     match tenure.serve(&shared, key).await {
-        End::Lost { unseen } => {
+        End::Lost => {
             guard.phase = Phase::Reported;
-            shared.ended(key, unseen);
+            shared.lost(key, &mut tenure.mailbox);
         }
         End::Reported => guard.phase = Phase::Reported,
         End::Dismissed => {
@@ -121,8 +121,8 @@ struct Tenure {
 
 /// Why an instance serves no longer.
 enum End {
-    /// Its process has ended while it was free. The event was given to it too late to be seen.
-    Lost { unseen: Option<Job> },
+    /// Its process has ended while it was free. An event that came too late to be seen may be in its mailbox.
+    Lost,
     /// Its last event has ended it, and the pool knows.
     Reported,
     /// It is not wanted any more; the pool has forgotten it.
@@ -134,10 +134,7 @@ impl Tenure {
         loop {
             let job = tokio::select! {
                 biased;
-                () = self.instance.lost() => {
-                    let unseen = self.mailbox.try_recv().ok();
-                    return End::Lost { unseen };
-                }
+                () = self.instance.lost() => return End::Lost,
                 job = self.mailbox.recv() => job,
             };
             let Some(job) = job else {
@@ -181,7 +178,7 @@ impl Tenure {
         // Before the answer: who asks again as soon as it is answered finds the instance free.
         match health {
             Health::Alive => shared.released(key),
-            Health::Dead => shared.ended(key, None),
+            Health::Dead => shared.ended(key),
         }
         // Whoever asked may have gone; the function has run all the same.
         drop(job.reply.send(Ok(reply)));
@@ -266,7 +263,7 @@ impl Drop for Guard {
                 };
                 drop(self.shared.start_ended(self.key, Err(failed)));
             }
-            Phase::Living => self.shared.ended(self.key, None),
+            Phase::Living => self.shared.ended(self.key),
             Phase::Reported => {}
         }
     }

@@ -45,13 +45,28 @@ struct Counts {
 struct FakeInstance {
     id: InstanceId,
     counts: Arc<Counts>,
+    lifetime: Lifetime,
+    is_used: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    AsLongAsWanted,
+    /// It is lost as soon as it is free again.
+    OneEvent,
 }
 
 impl Runtime for FakeRuntime {
     fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(async move {
             let number = self.counts.started.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(START).await;
+            let lifetime = match function.handler.as_str() {
+                "dies early" => Lifetime::OneEvent,
+                _ => {
+                    tokio::time::sleep(START).await;
+                    Lifetime::AsLongAsWanted
+                }
+            };
             match function.handler.as_str() {
                 "broken" => Err(StartError::Init {
                     payload: Bytes::from_static(br#"{"errorType":"Runtime.ImportModuleError"}"#),
@@ -63,6 +78,8 @@ impl Runtime for FakeRuntime {
                     let instance = FakeInstance {
                         id: InstanceId::new(format!("i-{number}")),
                         counts: Arc::clone(&self.counts),
+                        lifetime,
+                        is_used: false,
                     };
                     Ok(Started {
                         instance: Box::new(instance),
@@ -88,6 +105,7 @@ impl Instance for FakeInstance {
 
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion> {
         Box::pin(async move {
+            self.is_used = true;
             self.counts.events.fetch_add(1, Ordering::SeqCst);
             *self.counts.deadline.lock().unwrap() = Some(event.deadline);
             let begun = tokio::time::Instant::now();
@@ -110,7 +128,12 @@ impl Instance for FakeInstance {
     }
 
     fn lost(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async { self.counts.death.notified().await })
+        Box::pin(async {
+            if self.lifetime == Lifetime::OneEvent && self.is_used {
+                return;
+            }
+            self.counts.death.notified().await;
+        })
     }
 
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -325,6 +348,25 @@ async fn an_event_that_meets_a_dying_instance_runs_on_another() {
     bench.runtime.counts.death.notify_one();
     assert_eq!(returned(bench.invoke("").await), "i-1");
     assert_eq!(bench.count(|it| &it.events), 2);
+}
+
+/// The death of a free instance and the next event come from different threads, so only many rounds meet all orders.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_event_is_lost_in_the_mailbox_of_an_instance_that_dies() {
+    const CALLERS: usize = 8;
+    const EVENTS: usize = 2_000;
+    let bench = bench(vec![function("f", "dies early", "1")]);
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let invoker = Arc::clone(&bench.invoker);
+        callers.spawn(async move {
+            for _ in 0..EVENTS {
+                invoker.invoke(event("")).await.unwrap();
+            }
+        });
+    }
+    callers.join_all().await;
+    assert_eq!(bench.count(|it| &it.events), CALLERS * EVENTS);
 }
 
 #[tokio::test(start_paused = true)]
