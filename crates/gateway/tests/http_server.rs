@@ -38,6 +38,12 @@ impl Handler for Echo {
             let names = request.headers.iter().map(|(name, _)| name);
             let names = names.collect::<Vec<_>>().join(",");
             match request.path() {
+                "/cookies" => {
+                    let cookies = request.headers.get_all("cookie");
+                    let cookies = cookies.map(|value| value.to_str().unwrap());
+                    let shown = cookies.collect::<Vec<_>>().join(" | ");
+                    return Response::new(StatusCode::OK, shown);
+                }
                 "/panic" => panic!("asked to"),
                 "/early" => {
                     return Response::new(StatusCode::EARLY_HINTS, "x");
@@ -628,6 +634,26 @@ async fn http_2_is_served_with_prior_knowledge() {
     drop(sender);
     running.await.unwrap();
     assert_eq!(server.ended.await.unwrap(), Drained { connections_cut: 0 });
+}
+
+#[tokio::test]
+async fn cookies_that_http_2_sends_apart_are_one_header() {
+    let server = start(limits()).await;
+    let (mut sender, _running) = http2_client(&server).await;
+    for (sent, seen) in [
+        (&[][..], ""),
+        (&["a=1"], "a=1"),
+        (&["a=1", "b=2; c=3", "d=4"], "a=1; b=2; c=3; d=4"),
+    ] {
+        let mut request = http::Request::builder().uri("http://host.test/cookies");
+        for cookie in sent {
+            request = request.header("cookie", *cookie);
+        }
+        let request = request.body(http_body_util::Full::default()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let body = http_body_util::BodyExt::collect(response.into_body());
+        assert_eq!(body.await.unwrap().to_bytes(), seen, "{sent:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Lives here: hyper's HTTP/2 with our limits, and requests and responses in and out of its types.
 //! Does not live here: frames, flow control and header compression, which are hyper's.
 //!
-//! Contract: RFC 9113, sections 3.3, 8.2 and 8.3.
+//! Contract: RFC 9113, sections 3.3, 8.2 (cookies: 8.2.3) and 8.3.
 
 use std::future::Future;
 use std::io;
@@ -185,11 +185,29 @@ fn read_headers(sent: &http::HeaderMap, authority: Option<&str>) -> Option<Heade
     let mut headers = Headers::with_capacity(sent.len() + 1, 16 * sent.len());
     headers.push("host", host);
     for (name, value) in sent {
-        if *name != http::header::HOST {
+        if *name != http::header::HOST && *name != http::header::COOKIE {
             headers.push(name.as_str(), value.clone());
         }
     }
+    if let Some(cookies) = joined_cookies(sent) {
+        headers.push("cookie", cookies);
+    }
     Some(headers)
+}
+
+/// Clients may send each cookie in a field of its own, which compresses better. Outside of HTTP/2 that would be several
+/// headers, of which events show the last one alone.
+fn joined_cookies(sent: &http::HeaderMap) -> Option<HeaderValue> {
+    let cookies: Vec<&[u8]> = sent
+        .get_all(http::header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if cookies.is_empty() {
+        return None;
+    }
+    // What could stand in a header each can stand in one together, so nothing is dropped here.
+    HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()
 }
 
 fn encode(response: Response, method: &Method, date: &str) -> http::Response<Full<Bytes>> {
