@@ -465,7 +465,6 @@ async fn the_sdk_for_javascript_comes_from_our_lock_file_by_the_real_npm() {
 }
 
 #[tokio::test]
-#[ignore = "downloads a whole Node.js"]
 async fn a_node_that_the_machine_lacks_comes_from_npm() {
     let bench = Bench::new(&[], &[("h.js", "")]);
     let builder = real(&bench.path("cache"), Arc::new(Silent));

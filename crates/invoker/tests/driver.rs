@@ -510,22 +510,3 @@ async fn the_largest_event_is_taken_and_a_larger_one_refused() {
     let bytes = bytes_max + 1;
     assert_eq!(not_run, NotRun::RequestTooLarge { bytes, bytes_max });
 }
-
-/// Not a bar, a figure: `cargo test -p invoker --release -- --ignored --nocapture overhead`. From a task, as the
-/// gateway invokes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints a measurement"]
-async fn overhead_of_a_warm_invocation() {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async {
-        let bench = works();
-        bench.invoke("").await.unwrap();
-        let begun = tokio::time::Instant::now();
-        let count = 200_000;
-        for _ in 0..count {
-            bench.invoke("").await.unwrap();
-        }
-        println!("{:?} for each warm invocation", begun.elapsed() / count);
-    });
-    tasks.join_all().await;
-}

@@ -14,7 +14,16 @@ const LOCK_FILE_NAME: &str = "store.lock";
 /// The folder is ours while this is alive.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    /// Closing the file would do, were it not for children: between its fork and its exec each holds a copy of it, and
+    /// with it the lock.
+    fn drop(&mut self) {
+        // When it fails, closing the file frees it a moment later.
+        let _ = self.file.unlock();
+    }
 }
 
 impl FolderLock {
@@ -45,7 +54,7 @@ impl FolderLock {
             .and_then(|()| file.rewind())
             .and_then(|()| write!(file, "{}", std::process::id()))
             .map_err(fail)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
