@@ -60,6 +60,12 @@ impl Handler for Echo {
                         .with_header("Transfer-Encoding", HeaderValue::from_static("chunked"))
                         .with_header("X-Kept", HeaderValue::from_static("yes"));
                 }
+                "/bad-length" => {
+                    return Response::new(StatusCode::OK, "")
+                        .with_header("Content-Length", HeaderValue::from_static("-1"))
+                        .with_header("Content-Length", HeaderValue::from_static("7"))
+                        .with_header("Content-Length", HeaderValue::from_static("8"));
+                }
                 _ => {}
             }
             let line = format!("{} {} {names} ", request.method, request.target);
@@ -623,6 +629,9 @@ async fn http_2_is_served_with_prior_knowledge() {
         (status, &headers["content-length"]),
         (200, &HeaderValue::from(4))
     );
+    let (_, headers, _) = http2_ask(&mut sender, "HEAD", "/bad-length", Vec::new()).await;
+    let lengths: Vec<_> = headers.get_all("content-length").iter().collect();
+    assert_eq!(lengths, ["7"]);
     // A shutdown lets the request under way be answered.
     let slow = http2_ask(&mut sender, "GET", "/slow", Vec::new());
     let shutdown = async {

@@ -222,8 +222,11 @@ fn encode(response: Response, method: &Method, date: &str) -> http::Response<Ful
     let map = encoded.headers_mut();
     map.reserve(headers.len() + 2);
     for (name, value) in headers {
-        let is_own = is_framing_header(&name)
-            && !(is_head && body.is_empty() && name.eq_ignore_ascii_case("content-length"));
+        let is_length_of_absent_body = is_head
+            && body.is_empty()
+            && reply::is_plain_length(&name, &value)
+            && !map.contains_key(http::header::CONTENT_LENGTH);
+        let is_own = is_framing_header(&name) && !is_length_of_absent_body;
         // `guarded` has replaced a response with a name that is no token, so nothing is dropped here.
         if let (false, Ok(name)) = (is_own, HeaderName::from_bytes(name.as_bytes())) {
             map.append(name, value);

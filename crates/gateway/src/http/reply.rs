@@ -130,7 +130,8 @@ fn push_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn is_plain_length(name: &str, value: &HeaderValue) -> bool {
+/// Whether a header is a length that can be sent as it is.
+pub(super) fn is_plain_length(name: &str, value: &HeaderValue) -> bool {
     name.eq_ignore_ascii_case("content-length")
         && !value.is_empty()
         && value.as_bytes().iter().all(u8::is_ascii_digit)
