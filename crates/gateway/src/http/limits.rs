@@ -13,7 +13,7 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// Bytes of request line and headers together. Over it: 431, or 414 when the request line alone is too long.
     pub head_bytes_max: usize,
-    /// Headers of one request, and trailers of one body. Over it: 431.
+    /// Headers of one request. Over it: 431.
     pub headers_max: usize,
     /// From the first byte of a head to its last. Over it: 408.
     pub head_time_max: Duration,
