@@ -22,7 +22,7 @@ use interfaces::service::{CloudService, ServiceCall};
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
 
-use crate::http::{BodyError, Handler, Request, Response};
+use crate::http::{Handler, Request, Response};
 
 use answers::Refusal;
 use callers::Callers;
@@ -232,11 +232,5 @@ fn read_region(region: &str) -> Result<Region, AuthenticationError> {
 impl From<AuthenticationError> for Refusal {
     fn from(error: AuthenticationError) -> Self {
         Self::Authentication(error)
-    }
-}
-
-impl From<BodyError> for Refusal {
-    fn from(error: BodyError) -> Self {
-        Self::Body(error)
     }
 }
