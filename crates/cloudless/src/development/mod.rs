@@ -9,13 +9,13 @@ mod watch;
 
 pub(crate) use banner::route_lines;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
 use interfaces::clock::Clock;
 use model::application::Application;
 use model::problem::Problem;
-use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::Loaded;
 use crate::printer::{Printer, Style};
@@ -48,21 +48,19 @@ struct Current {
 }
 
 impl Loop {
-    /// Loads the project once, and then after every change, until `shutdown`.
+    /// Loads the project once, and then after every change, until it is dropped. A deployment that this interrupts is
+    /// finished at the next start.
     ///
     /// # Errors
     /// A problem when the project cannot be loaded the first time.
-    pub async fn run(
-        &self,
-        server: &Server,
-        shutdown: CancellationToken,
-    ) -> Result<(), Box<Problem>> {
+    pub async fn run(&self, server: &Server) -> Result<Infallible, Box<Problem>> {
         let mut current = Current {
             application: None,
             problems: Vec::new(),
         };
-        let loaded = server.pipeline.load(&self.located, &self.options).await?;
+        // Before the first load, which may install for minutes: what is saved meanwhile is a change, too.
         let (mut watcher, unwatched) = Watcher::start(&self.located.root, server.ours());
+        let loaded = server.pipeline.load(&self.located, &self.options).await?;
         if let Some(problem) = unwatched {
             self.show(std::slice::from_ref(&problem));
         }
@@ -85,10 +83,7 @@ impl Loop {
         current.application = Some(application);
         server.set_ready();
         loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                () = watcher.changed() => {}
-            }
+            watcher.changed().await;
             let began = self.clock.instant();
             match server.pipeline.load(&self.located, &self.options).await {
                 Ok(loaded) => {
@@ -104,6 +99,9 @@ impl Loop {
     fn take(&self, server: &Server, current: &mut Current, loaded: Loaded, began: Instant) {
         if loaded.problems != current.problems {
             self.show(&loaded.problems);
+            if loaded.problems.is_empty() {
+                self.note(Style::Green, "no problems any more");
+            }
             current.problems.clone_from(&loaded.problems);
         }
         let Some(application) = loaded.application else {
