@@ -57,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match arguments.command {
             Command::Dev(arguments) => commands::dev::run(arguments, &printer).await,
             Command::Check(arguments) => commands::check::run(&arguments, &printer).await,
@@ -65,7 +65,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Event(arguments) => commands::event::run(&arguments, &printer),
             Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
         }
-    })
+    });
+    // Not dropped, which would wait for blocking calls: one of them may wait for another process that installs.
+    runtime.shutdown_background();
+    code
 }
 
 /// Lets this process have as many descriptors as its user may: each connection and each instance takes some, and the

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use interfaces::clock::Clock;
 use model::problem::Problem;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::{cache_folder, environment, fail, ours};
 use crate::cli::DevArguments;
@@ -19,7 +18,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::console::Console;
 use crate::wiring::{self, Config, Server};
 
-/// Serves until SIGINT or SIGTERM, then ends in order with exit code 0.
+/// Serves until SIGINT or SIGTERM, then ends in order with exit code 0; at the second signal it ends at once.
 pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
     match serve(arguments, printer).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,7 +45,6 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         environment,
     };
     let server = Server::build(&listeners, &config, Telemetry::on_console(&console))?;
-    let shutdown = CancellationToken::new();
     let development = Loop {
         located,
         options,
@@ -57,14 +55,15 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     };
     let work = async {
         tokio::select! {
-            outcome = development.run(&server, shutdown.clone()) => outcome,
-            () = asked_to_end() => {
-                shutdown.cancel();
-                Ok(())
-            }
+            outcome = development.run(&server) => outcome.map(|never| match never {}),
+            () = asked_to_end(1) => Ok(()),
         }
     };
-    let outcome = server.serve(listeners, work).await;
+    let outcome = tokio::select! {
+        outcome = server.serve(listeners, work) => outcome,
+        // Requests under way may take half a minute; whoever asks again does not want to wait for them.
+        () = asked_to_end(2) => Ok(()),
+    };
     console.stop();
     outcome
 }
@@ -75,16 +74,19 @@ pub(super) fn state_folder(chosen: Option<PathBuf>, located: &Located) -> PathBu
     std::path::absolute(&folder).unwrap_or(folder)
 }
 
-async fn asked_to_end() {
+/// Waits until SIGINT or SIGTERM has come so many times.
+async fn asked_to_end(times: usize) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
         return std::future::pending().await;
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    for _time in 0..times {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
