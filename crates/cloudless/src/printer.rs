@@ -66,6 +66,15 @@ impl Printer {
         }
     }
 
+    /// A printer without colours, for tests.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self {
+            colours: Colours::Never,
+            root: PathBuf::new(),
+        }
+    }
+
     /// Whether it paints at all.
     #[must_use]
     pub fn has_colours(&self) -> bool {
@@ -126,10 +135,11 @@ impl Printer {
         let head = self.paint(style, &format!("{word}[{}]", problem.code));
         let mut lines = vec![format!(
             "{head}: {}",
-            self.paint(Style::Bold, &problem.title)
+            self.paint(Style::Bold, &harmless(&problem.title))
         )];
         if let Some(place) = &problem.place {
-            lines.push(format!("  {} {place}", self.paint(Style::Dim, "-->")));
+            let shown = harmless(&place.to_string());
+            lines.push(format!("  {} {shown}", self.paint(Style::Dim, "-->")));
             lines.extend(self.snippet(place, style));
         }
         let noted = [("cause", &problem.cause), ("help", &problem.help)];
@@ -137,7 +147,7 @@ impl Printer {
             .iter()
             .filter_map(|(word, text)| text.as_ref().map(|text| (word, text)))
         {
-            let indented = text.replace('\n', "\n    ");
+            let indented = harmless(text).replace('\n', "\n    ");
             lines.push(format!(
                 "  {} {indented}",
                 self.paint(Style::Dim, &format!("{word}:"))
@@ -215,10 +225,7 @@ mod tests {
             "service: a\nfuntions:\n  b: c\n",
         )
         .unwrap();
-        let printer = Printer {
-            colours: Colours::Never,
-            root: folder.path().to_path_buf(),
-        };
+        let printer = Printer::plain().with_root(folder.path());
         let place = Place {
             file: "serverless.yml".into(),
             line: 2,
@@ -240,6 +247,19 @@ mod tests {
           cause: the Serverless Framework warns and goes on without it
           help: did you mean `functions`?
         ");
+    }
+
+    #[test]
+    fn no_part_of_a_problem_can_drive_the_terminal() {
+        let printer = Printer::plain();
+        let escape = "\u{1b}]0;x\u{7}";
+        let place = Place::start_of(escape);
+        let problem = Problem::error("manifest::unknown-key", escape)
+            .at(&place)
+            .because(escape)
+            .help(escape);
+        let drawn = printer.draw(&problem);
+        assert!(!drawn.contains(['\u{1b}', '\u{7}']), "{drawn:?}");
     }
 
     #[test]

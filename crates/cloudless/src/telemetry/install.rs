@@ -1,11 +1,14 @@
 //! Progress of installations, on standard error: a spinner on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use build::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::printer::harmless;
 
 /// How often a spinner turns.
 const TURN_EVERY: Duration = Duration::from_millis(100);
@@ -29,15 +32,17 @@ impl Installations {
 
 impl Progress for Installations {
     fn started(&self, what: &str) {
+        let shown = harmless(what);
         if self.bars.is_hidden() {
-            eprintln!("installing {what} …");
+            // Not `eprintln!`, which panics when nobody reads any more.
+            let _closed_pipe = writeln!(std::io::stderr(), "installing {shown} …");
         }
         let style = ProgressStyle::with_template("  {spinner} {msg} ({elapsed})")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = self.bars.add(
             ProgressBar::new_spinner()
                 .with_style(style)
-                .with_message(format!("installing {what}")),
+                .with_message(format!("installing {shown}")),
         );
         bar.enable_steady_tick(TURN_EVERY);
         self.running
@@ -49,11 +54,8 @@ impl Progress for Installations {
     fn advanced(&self, what: &str, note: &str) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = running.get(what) {
-            let note: String = crate::printer::harmless(note)
-                .chars()
-                .take(NOTE_CHARACTERS_MAX)
-                .collect();
-            bar.set_message(format!("installing {what}: {note}"));
+            let note: String = harmless(note).chars().take(NOTE_CHARACTERS_MAX).collect();
+            bar.set_message(format!("installing {}: {note}", harmless(what)));
         }
     }
 

@@ -13,6 +13,9 @@ use crate::printer::{Printer, Style, harmless};
 
 /// A request that runs for longer shows its lines as they come, under its function's name.
 const HELD_BACK_MAX: Duration = Duration::from_secs(2);
+/// A request that has not ended after this never will: no function runs for longer than 15 minutes. Lines that come
+/// after their request was shown wait for nothing, too.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(16 * 60);
 /// Lines that are held back for one request; the rest are shown as they come.
 const LINES_HELD_MAX: usize = 1_000;
 /// Requests whose lines are held back; those beyond show theirs as they come.
@@ -132,6 +135,8 @@ impl Transcript {
             }
             texts.extend(lines.iter().filter_map(|line| self.alone(line)));
         }
+        self.held
+            .retain(|_, held| now.duration_since(held.since) <= FORGOTTEN_AFTER);
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
@@ -208,5 +213,133 @@ fn milliseconds(duration: Duration) -> String {
         format!("{milliseconds:.1} ms")
     } else {
         format!("{:.2} s", milliseconds / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use model::arn::Arn;
+    use model::function::{Function, RuntimeName, Toolchain};
+    use model::ids::{AccountId, FunctionName, InstanceId, LogicalId, Region, RevisionId};
+    use model::time::Timestamp;
+
+    use super::*;
+
+    fn function() -> Arc<Function> {
+        let (account, region) = (AccountId::development(), Region::new("us-east-1"));
+        Arc::new(Function {
+            logical_id: LogicalId::new("Hello"),
+            name: FunctionName::new("hello"),
+            arn: Arn::new("lambda", &region, &account, "function:hello"),
+            version: "$LATEST".to_owned(),
+            role: Arn::new("iam", &region, &account, "role/hello"),
+            account,
+            region,
+            runtime: RuntimeName::parse("nodejs20.x").unwrap(),
+            handler: "hello.handler".to_owned(),
+            code_root: PathBuf::new(),
+            layers: Vec::new(),
+            toolchain: Toolchain {
+                interpreter: PathBuf::new(),
+                version: String::new(),
+                dependency_paths: Vec::new(),
+                sdk_paths: Vec::new(),
+            },
+            environment: BTreeMap::new(),
+            memory_mb: 128,
+            timeout: Duration::from_secs(3),
+            ephemeral_storage_mb: 512,
+            reserved_concurrency: None,
+            fingerprint: String::new(),
+            revision: RevisionId::new("r"),
+            place: None,
+        })
+    }
+
+    fn line(function: &Arc<Function>, request: &str, origin: LogOrigin, text: &str) -> LogLine {
+        LogLine {
+            function: Arc::clone(function),
+            instance: InstanceId::new("i"),
+            request_id: Some(RequestId::new(request)),
+            at: Timestamp::from_micros(0),
+            origin,
+            text: text.to_owned().into(),
+        }
+    }
+
+    fn request(invocation: &str) -> RequestLine {
+        RequestLine {
+            invocation: Some(RequestId::new(invocation)),
+            method: "GET".to_owned(),
+            path: "/hello".to_owned(),
+            status: 200,
+            total: Duration::from_millis(2),
+            cold_start: None,
+            reason: None,
+        }
+    }
+
+    /// A transcript without colours, the time at which it begins, and a function.
+    fn begin() -> (Transcript, Instant, Arc<Function>) {
+        let printer = Printer::plain();
+        let clock = test_kit::StoppedClock::at(Timestamp::from_micros(0));
+        let now = interfaces::clock::Clock::instant(&clock);
+        (Transcript::new(printer), now, function())
+    }
+
+    #[test]
+    fn lines_stand_under_their_request_and_routine_ones_are_left_out() {
+        let (mut transcript, now, hello) = begin();
+        for (origin, text) in [
+            (LogOrigin::Platform, "START RequestId: 1"),
+            (LogOrigin::Stdout, "one\ntwo\u{1b}[2J"),
+            (LogOrigin::Platform, "REPORT RequestId: 1"),
+        ] {
+            assert_eq!(transcript.line(line(&hello, "1", origin, text), now), None);
+        }
+        assert_eq!(
+            transcript.request(&request("1")),
+            "GET     /hello 200 2.0 ms\n        │ one\n        │ two\u{fffd}[2J"
+        );
+    }
+
+    #[test]
+    fn lines_of_a_long_request_are_shown_under_the_functions_name() {
+        let (mut transcript, now, hello) = begin();
+        transcript.line(line(&hello, "1", LogOrigin::Stdout, "early"), now);
+        assert_eq!(transcript.overdue(now + HELD_BACK_MAX), None);
+        let later = now + HELD_BACK_MAX + Duration::from_millis(1);
+        let shown = transcript.overdue(later);
+        assert_eq!(shown.as_deref(), Some("        hello │ early"));
+        assert_eq!(
+            transcript.request(&request("1")),
+            "GET     /hello 200 2.0 ms"
+        );
+    }
+
+    #[test]
+    fn a_line_after_its_request_was_shown_takes_no_place_for_ever() {
+        let (mut transcript, now, hello) = begin();
+        transcript.request(&request("1"));
+        transcript.line(line(&hello, "1", LogOrigin::Stdout, "late"), now);
+        transcript.overdue(now + 2 * HELD_BACK_MAX);
+        assert_eq!(transcript.held.len(), 1);
+        transcript.overdue(now + 2 * FORGOTTEN_AFTER);
+        assert_eq!(transcript.held.len(), 0);
+    }
+
+    #[test]
+    fn lines_beyond_the_limit_of_a_request_are_shown_as_they_come() {
+        let (mut transcript, now, hello) = begin();
+        let flood = || line(&hello, "1", LogOrigin::Stdout, "x");
+        for _line in 0..LINES_HELD_MAX {
+            assert_eq!(transcript.line(flood(), now), None);
+        }
+        let shown = transcript.line(flood(), now);
+        assert_eq!(shown.as_deref(), Some("        hello │ x"));
     }
 }
