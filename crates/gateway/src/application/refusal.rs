@@ -199,6 +199,7 @@ impl Refusal {
             | BadReply::Status { .. }
             | BadReply::Body { .. }
             | BadReply::Key { .. }
+            | BadReply::TooMany { .. }
             | BadReply::HeaderShape { .. }
             | BadReply::HeaderName { .. }
             | BadReply::HeaderValue { .. } => Fault::BadReply,

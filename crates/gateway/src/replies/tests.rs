@@ -221,6 +221,40 @@ fn a_rest_reply_of_another_shape_is_refused() {
 }
 
 #[test]
+fn a_thousand_headers_are_sent_and_more_refused() {
+    let reply = |headers: usize| {
+        let names: Vec<String> = (0..headers).map(|number| format!("h{number}")).collect();
+        let single: Vec<String> = names
+            .iter()
+            .map(|name| format!(r#""{name}":"v""#))
+            .collect();
+        let cookies = vec![r#""a=b""#; headers].join(",");
+        [
+            (
+                Payload::Rest,
+                format!(r#"{{"headers":{{{}}}}}"#, single.join(",")),
+            ),
+            (
+                Payload::HttpV1,
+                format!(r#"{{"multiValueHeaders":{{"set-cookie":[{cookies}]}}}}"#),
+            ),
+            (
+                Payload::HttpV2,
+                format!(r#"{{"statusCode":200,"cookies":[{cookies}]}}"#),
+            ),
+        ]
+    };
+    for (payload, returned) in reply(1_000) {
+        let seen = shown(payload, &returned, Accepts::Text);
+        assert!(!is_refused(&seen), "{payload:?}");
+    }
+    for (payload, returned) in reply(1_001) {
+        let seen = shown(payload, &returned, Accepts::Text);
+        assert!(is_refused(&seen), "{payload:?}");
+    }
+}
+
+#[test]
 fn multi_value_headers_come_first_and_decide_the_spelling() {
     for (returned, expected) in [
         // As recorded.

@@ -37,6 +37,11 @@ pub(crate) enum BadReply {
         shown: &'static str,
         expected: &'static str,
     },
+    #[error("`{key}` of the function's reply has over {entries_max} entries")]
+    TooMany {
+        key: &'static str,
+        entries_max: usize,
+    },
     #[error("the header `{name}` of the function's reply is {shown}; its value must be text")]
     HeaderShape { name: String, shown: &'static str },
     #[error("the header name `{name}` of the function's reply is not a token")]
@@ -51,6 +56,9 @@ pub(crate) enum BadReply {
 
 /// The longest part of a user's text that an error repeats, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 80;
+
+/// Entries of one map or list of a reply. Ours: no client takes so many headers, and each is compared with the others.
+const ENTRIES_MAX: usize = 1_000;
 
 /// An object's entries in order, values untouched.
 #[derive(Debug, Default)]
@@ -133,11 +141,13 @@ pub(super) fn entries<'a>(
     let Some(raw) = raw else {
         return Ok(Entries::default());
     };
-    serde_json::from_str(raw.get()).map_err(|_| BadReply::Key {
+    let entries: Entries<'_> = serde_json::from_str(raw.get()).map_err(|_| BadReply::Key {
         key,
         shown: sort_of(raw),
         expected: "an object",
-    })
+    })?;
+    check_number(key, entries.0.len())?;
+    Ok(entries)
 }
 
 /// A list, such as `cookies`.
@@ -148,11 +158,13 @@ pub(super) fn elements<'a>(
     let Some(raw) = raw else {
         return Ok(Elements::default());
     };
-    serde_json::from_str(raw.get()).map_err(|_| BadReply::Key {
+    let elements: Elements<'_> = serde_json::from_str(raw.get()).map_err(|_| BadReply::Key {
         key,
         shown: sort_of(raw),
         expected: "a list",
-    })
+    })?;
+    check_number(key, elements.0.len())?;
+    Ok(elements)
 }
 
 /// A user's text, short enough for a message.
@@ -161,6 +173,16 @@ pub(crate) fn shorten(text: &str) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+fn check_number(key: &'static str, entries: usize) -> Result<(), BadReply> {
+    if ENTRIES_MAX < entries {
+        return Err(BadReply::TooMany {
+            key,
+            entries_max: ENTRIES_MAX,
+        });
+    }
+    Ok(())
 }
 
 fn sort_of(raw: &RawValue) -> &'static str {
