@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -281,7 +282,7 @@ fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
     Box::new(problem.because(chain(error)))
 }
 
-/// Opens the state's folder, and has git ignore it.
+/// Opens the state's folder; one that it makes is for this user alone, and git ignores it.
 fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     const NOT_WRITABLE: &str =
         "make it a folder that you may write to, or name another: --state DIR";
@@ -295,10 +296,15 @@ fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
         let problem = Problem::error("server::state", title).because(cause);
         Box::new(problem.help(help))
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(&error, NOT_WRITABLE))?;
-    let ignore = folder.join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(&ignore, "*\n").map_err(|error| failed(&error, NOT_WRITABLE))?;
+    // Only in a folder of our own making: in any other, git would lose sight of somebody else's files.
+    if !folder.exists() {
+        // Items and functions' variables are in it: nobody else's to read.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .and_then(|()| std::fs::write(folder.join(".gitignore"), "*\n"))
+            .map_err(|error| failed(&error, NOT_WRITABLE))?;
     }
     Sqlite::open(folder).map_err(|error| {
         let help = match error {

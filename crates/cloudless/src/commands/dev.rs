@@ -1,6 +1,6 @@
 //! `cloudless dev`: serves a project, and reloads it as its files change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
     let console = Arc::new(console);
-    let state = state_folder(arguments.state, &located);
+    let state = state_folder(arguments.state, &located)?;
     let config = Config {
         ours: ours(&state),
         state,
@@ -68,10 +68,35 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     outcome
 }
 
-/// `--state`, or `.cloudless` beside the manifest; absolute, so that it can be told apart from the project's files.
-pub(super) fn state_folder(chosen: Option<PathBuf>, located: &Located) -> PathBuf {
-    let folder = chosen.unwrap_or_else(|| located.root.join(".cloudless"));
-    std::path::absolute(&folder).unwrap_or(folder)
+/// `--state`, or `.cloudless` beside the manifest; without links and `..`, so that it can be told apart from the
+/// project's files.
+pub(super) fn state_folder(
+    chosen: Option<PathBuf>,
+    located: &Located,
+) -> Result<PathBuf, Box<Problem>> {
+    let folder = real_path(&chosen.unwrap_or_else(|| located.root.join(".cloudless")));
+    if located.root.starts_with(&folder) {
+        let title = format!(
+            "the project lies in the state's folder `{}`",
+            folder.display()
+        );
+        return Err(Box::new(
+            Problem::error("server::state", title)
+                .because("everything in that folder is the server's own: neither code nor watched")
+                .help("name a folder that holds nothing else: --state DIR"),
+        ));
+    }
+    Ok(folder)
+}
+
+/// The path as the system names it; the part that does not exist yet stays as it is.
+fn real_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let real = path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        Some(there.canonicalize().ok()?.join(rest))
+    });
+    real.unwrap_or(path)
 }
 
 /// Waits until SIGINT or SIGTERM has come so many times.
@@ -92,4 +117,43 @@ async fn asked_to_end(times: usize) {
 
 fn no_thread(error: &std::io::Error) -> Problem {
     Problem::error("server::thread", "this machine has no thread left").because(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::FrontEnd;
+
+    fn located(root: &Path) -> Located {
+        Located {
+            root: root.to_path_buf(),
+            manifest: "serverless.yml".to_owned(),
+            front_end: FrontEnd::ServerlessFramework,
+        }
+    }
+
+    #[test]
+    fn the_state_is_named_as_the_system_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        let state = |chosen: &str| state_folder(Some(root.join(chosen)), &located(&root)).unwrap();
+        assert_eq!(state("link/new/state"), root.join("real/new/state"));
+        assert_eq!(state("real/../state"), root.join("state"));
+        assert_eq!(
+            state_folder(None, &located(&root)).unwrap(),
+            root.join(".cloudless")
+        );
+    }
+
+    #[test]
+    fn the_state_holds_no_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("project");
+        for chosen in [root.as_path(), root.parent().unwrap()] {
+            let refused = state_folder(Some(chosen.to_path_buf()), &located(&root)).unwrap_err();
+            assert_eq!(refused.code, "server::state");
+        }
+    }
 }
