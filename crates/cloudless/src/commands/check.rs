@@ -12,6 +12,9 @@ use crate::printer::{Printer, Style};
 use crate::project::{self, ReadOptions};
 use crate::system::RealClock;
 
+/// Problems that are drawn; nobody reads more at once.
+const SHOWN_MAX: usize = 200;
+
 /// Prints every problem; exit code 1 when something would not run.
 pub async fn run(arguments: &CheckArguments, printer: &Printer) -> ExitCode {
     let problems = match problems(arguments).await {
@@ -48,8 +51,12 @@ async fn problems(
 }
 
 fn show(printer: &Printer, problems: &[Problem]) {
-    for problem in problems {
+    for problem in problems.iter().take(SHOWN_MAX) {
         printer.print(&format!("{}\n", printer.draw(problem)));
+    }
+    if let Some(more) = problems.len().checked_sub(SHOWN_MAX + 1) {
+        let more = counted(more + 1, "more problem");
+        printer.print(&format!("and {more}: `--json` lists all of them\n"));
     }
     let count = |severity: Severity| {
         problems

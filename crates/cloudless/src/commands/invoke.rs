@@ -18,7 +18,7 @@ use super::dev::state_folder;
 use super::fail;
 use crate::cli::InvokeArguments;
 use crate::development::marker;
-use crate::printer::Printer;
+use crate::printer::{Printer, harmless};
 use crate::project;
 
 /// What a function's run came to, however it was run.
@@ -30,9 +30,9 @@ struct Ran {
 
 /// Prints the reply on standard output and the log on standard error; exit code 1 when the function failed.
 pub async fn run(arguments: InvokeArguments, printer: &Printer) -> ExitCode {
-    match invoke(arguments).await {
+    match invoke(arguments, printer).await {
         Ok(ran) => {
-            printer.print_error(String::from_utf8_lossy(&ran.log).trim_end());
+            printer.print_error(harmless(&String::from_utf8_lossy(&ran.log)).trim_end());
             printer.print(&String::from_utf8_lossy(&ran.payload));
             if ran.failed {
                 ExitCode::FAILURE
@@ -44,16 +44,16 @@ pub async fn run(arguments: InvokeArguments, printer: &Printer) -> ExitCode {
     }
 }
 
-async fn invoke(arguments: InvokeArguments) -> Result<Ran, Box<Problem>> {
+async fn invoke(arguments: InvokeArguments, printer: &Printer) -> Result<Ran, Box<Problem>> {
     let located = project::locate(&arguments.project.dir)?;
-    let state = state_folder(arguments.state.clone(), &located);
+    let state = state_folder(arguments.state.clone(), &located)?;
     let event = read_event(arguments.event.as_deref())?;
     if let Some(marker) = marker::read(&state)
         && remote::is_up(marker.services_port).await
     {
         return remote::invoke(&marker, &arguments.function, event).await;
     }
-    by_itself::invoke(arguments, located, state, event).await
+    by_itself::invoke(arguments, located, state, event, printer).await
 }
 
 fn read_event(file: Option<&Path>) -> Result<Bytes, Box<Problem>> {

@@ -40,7 +40,11 @@ impl Published {
             .map(|function| (function.logical_id.as_str(), function.name.as_str()))
             .collect();
         let text = json!({ "services_port": services_port, "functions": functions }).to_string();
-        if let Err(error) = std::fs::write(&self.path, text) {
+        // Whole or not at all: an `invoke` that reads half of it would look for no server, and find the state in use.
+        let draft = self.path.with_extension("partial");
+        let written =
+            std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &self.path));
+        if let Err(error) = written {
             tracing::warn!(%error, file = %self.path.display(), "the marker of the running server was not written");
         }
     }

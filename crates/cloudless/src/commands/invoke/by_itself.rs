@@ -7,12 +7,13 @@ use bytes::Bytes;
 use interfaces::invoke::{Invocation, Invoke as _, Outcome, Reply};
 use interfaces::random::Random as _;
 use model::ids::FunctionName;
-use model::problem::Problem;
+use model::problem::{Problem, Severity};
 
 use super::{Ran, unknown_function};
 use crate::cli::InvokeArguments;
 use crate::commands::{cache_folder, environment, ours};
 use crate::functions;
+use crate::printer::Printer;
 use crate::project::{Located, ReadOptions};
 use crate::system::RealRandom;
 use crate::telemetry::Telemetry;
@@ -23,6 +24,7 @@ pub(super) async fn invoke(
     located: Located,
     state: PathBuf,
     event: Bytes,
+    printer: &Printer,
 ) -> Result<Ran, Box<Problem>> {
     let environment = environment();
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
@@ -36,8 +38,9 @@ pub(super) async fn invoke(
     let server = Server::build(&listeners, &config, Telemetry::silent())?;
     let work = async {
         let loaded = server.pipeline.load(&located, &options).await?;
+        show_errors(&printer.with_root(&located.root), &loaded.problems);
         let Some(application) = loaded.application else {
-            return Err(unreadable(&located.root, &loaded.problems));
+            return Err(unreadable(&located.root));
         };
         let names: BTreeMap<String, String> = application
             .functions
@@ -82,12 +85,19 @@ fn ran(reply: Reply) -> Ran {
     }
 }
 
-fn unreadable(root: &Path, problems: &[Problem]) -> Box<Problem> {
-    let first = problems.first().cloned();
-    Box::new(first.unwrap_or_else(|| {
-        Problem::error(
-            "project::nothing-to-serve",
-            format!("`{}` holds nothing to run", root.display()),
-        )
-    }))
+/// What does not work in the project may be why the function does not, or why it is not there.
+fn show_errors(printer: &Printer, problems: &[Problem]) {
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error);
+    for problem in errors {
+        printer.print_error(&printer.draw(problem));
+    }
+}
+
+fn unreadable(root: &Path) -> Box<Problem> {
+    Box::new(Problem::error(
+        "project::nothing-to-serve",
+        format!("`{}` holds nothing to run", root.display()),
+    ))
 }
