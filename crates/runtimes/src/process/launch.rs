@@ -28,8 +28,7 @@ const BURIAL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often it looks when nobody needs it any more, before it gives up.
 const LAST_BURIALS_MAX: usize = 100;
 
-/// What to start.
-#[derive(Debug)]
+/// What to start. It has no `Debug`: its variables hold the keys of the function's role.
 pub(super) struct Launch {
     /// The interpreter.
     pub(super) program: PathBuf,
