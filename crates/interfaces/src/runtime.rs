@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use model::function::Function;
-use model::ids::{InstanceId, RequestId};
+use model::ids::RequestId;
 
 use crate::BoxFuture;
 
@@ -35,9 +35,6 @@ pub struct Started {
 
 /// One instance: it runs one event at a time. Dropping it kills its processes.
 pub trait Instance: Send {
-    /// Its id.
-    fn id(&self) -> &InstanceId;
-
     /// Runs the handler once. The instance enforces `deadline` itself and is dead after
     /// [`Verdict::TimedOut`] and [`Verdict::Exited`].
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion>;

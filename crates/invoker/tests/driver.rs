@@ -99,10 +99,6 @@ impl Runtime for FakeRuntime {
 }
 
 impl Instance for FakeInstance {
-    fn id(&self) -> &InstanceId {
-        &self.id
-    }
-
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion> {
         Box::pin(async move {
             self.is_used = true;

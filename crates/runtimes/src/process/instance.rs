@@ -71,7 +71,6 @@ pub(super) enum InitEnd {
 
 /// An instance that is a process.
 pub(super) struct ProcessInstance {
-    id: InstanceId,
     function: Arc<Function>,
     order: Vec<u8>,
     link: Link,
@@ -119,12 +118,11 @@ impl ProcessInstance {
             launched.stderr,
             &parts,
             function.clone(),
-            id.clone(),
+            id,
         )?;
         Ok(Self {
             link: Link::new(launched.channel)?,
             order: launched.order,
-            id,
             function,
             process,
             logs,
@@ -416,10 +414,6 @@ impl ProcessInstance {
 }
 
 impl Instance for ProcessInstance {
-    fn id(&self) -> &InstanceId {
-        &self.id
-    }
-
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion> {
         Box::pin(self.run(event))
     }
