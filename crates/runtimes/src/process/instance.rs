@@ -28,7 +28,10 @@ use super::{Parts, failure, report};
 const MEMORY_FRESH_FOR: Duration = Duration::from_millis(50);
 /// How long a process that closed its channel, or was killed, may take to end.
 const END_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a process that was asked to stop may take: the cloud gives a runtime without extensions 300 ms.
+/// How long a process that was asked to stop may take.
+///
+/// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
+/// Differs: the cloud gives these 300 ms to functions with external extensions, and kills all others at once.
 const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
 /// How long is waited for the last words of a process that has ended: they are in the socket already.
 const LAST_WORDS_WAIT_MAX: Duration = Duration::from_millis(50);
