@@ -68,7 +68,7 @@ impl Pipeline {
         located: &Located,
         options: &ReadOptions,
     ) -> Result<Loaded, Box<Problem>> {
-        let Project { reading, files } = project::read(located, options, self.clock.as_ref())?;
+        let Project { reading, files } = read(located, options, self.clock.as_ref())?;
         let account = AccountId::development();
         let mut loaded = Loaded {
             application: None,
@@ -139,7 +139,7 @@ impl Checker {
         located: &Located,
         options: &ReadOptions,
     ) -> Result<Checked, Box<Problem>> {
-        let Project { reading, .. } = project::read(located, options, self.clock.as_ref())?;
+        let Project { reading, .. } = read(located, options, self.clock.as_ref())?;
         let account = AccountId::development();
         let mut problems = reading.problems.clone();
         let Some(template) = template(&reading, &mut problems) else {
@@ -160,6 +160,15 @@ impl Checker {
             application: Some(application),
         })
     }
+}
+
+/// Reading waits for files, and for modules that Node.js evaluates.
+fn read(
+    located: &Located,
+    options: &ReadOptions,
+    clock: &dyn Clock,
+) -> Result<Project, Box<Problem>> {
+    tokio::task::block_in_place(|| project::read(located, options, clock))
 }
 
 fn template(reading: &Reading, problems: &mut Vec<Problem>) -> Option<Template> {

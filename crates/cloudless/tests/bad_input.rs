@@ -142,8 +142,8 @@ fn manifests_with_wrong_contents() -> Vec<ManifestCase> {
         (
             "a module that ends its process instead of exporting",
             sls,
-            under_head("custom: ${file(./quits.js):nothing}\n"),
-            &["error[project::module-failed]", "`quits.js` could not be evaluated", "it ended with exit status: 4, and said nothing"],
+            under_head("custom: ${file(./quits.js):nothing}\nfuntions: {}\n"),
+            &["`funtions`", "error[project::module-failed]", "`quits.js` could not be evaluated", "it ended with exit status: 4, and said nothing"],
         ),
         (
             "a handler file that is missing",

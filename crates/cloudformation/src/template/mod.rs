@@ -173,9 +173,7 @@ fn members<'a>(
                         format!("more than {count_max} members of `{name}`"),
                     )
                     .at(&extra.key_place)
-                    .because(
-                        "CloudFormation takes no more in one template, and no more are read here",
-                    )
+                    .because("CloudFormation takes no more in one template")
                     .help("split the template"),
                 );
             }
@@ -187,7 +185,8 @@ fn members<'a>(
             None
         }
     };
-    entries.into_iter().flatten().take(count_max)
+    // All are read all the same: what refers to the others would only seem to be wrong too.
+    entries.into_iter().flatten()
 }
 
 fn unknown_section(name: &str, place: &Place) -> Problem {

@@ -131,12 +131,12 @@ Outputs:
 }
 
 #[test]
-fn more_resources_than_the_quota_are_refused() {
+fn more_resources_than_the_quota_are_a_problem_and_stay_known_by_name() {
     let members: String = (0..=RESOURCES_MAX)
         .map(|number| format!("  R{number}: {{Type: A::B::C}}\n"))
         .collect();
     let (template, problems) = read(&format!("Resources:\n{members}"));
-    assert_eq!(template.resources.len(), RESOURCES_MAX);
+    assert_eq!(template.resources.len(), RESOURCES_MAX + 1);
     assert_eq!(problems[0].code, "template::too-many");
 }
 

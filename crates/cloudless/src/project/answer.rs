@@ -6,13 +6,20 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
+use interfaces::clock::Clock;
 use manifest::reading::Need;
 use model::problem::Problem;
 
+use super::program::{self, End};
+
 /// The largest file that a manifest may include.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How long a module may take to say what it exports.
+const MODULE_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Prints as JSON what a module exports: values, functions called with what the Serverless Framework hands them, and
 /// promises awaited, at the top and one level below, where `${file(a.js):name}` finds them. A function that fails
@@ -35,11 +42,12 @@ pub(super) fn answer(
     need: &Need,
     root: &Path,
     environment: &BTreeMap<String, String>,
+    clock: &dyn Clock,
 ) -> Result<Option<String>, Box<Problem>> {
     match need {
         Need::Environment(name) => Ok(environment.get(name).cloned()),
         Need::File(file) => read_file(root, file),
-        Need::Module(file) => evaluate(root, file),
+        Need::Module(file) => evaluate(root, file, clock),
     }
 }
 
@@ -66,7 +74,7 @@ pub(super) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<P
     Ok(Some(text))
 }
 
-fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
+fn evaluate(root: &Path, file: &str, clock: &dyn Clock) -> Result<Option<String>, Box<Problem>> {
     let path = root.join(file);
     if !path.is_file() {
         return Ok(None);
@@ -79,23 +87,26 @@ fn evaluate(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
         .at(&model::problem::Place::start_of(file))
         .because(cause)
     };
-    let output = Command::new("node")
-        .args(["-e", EVALUATE_MODULE])
+    let mut node = Command::new("node");
+    node.args(["-e", EVALUATE_MODULE])
         .arg(&path)
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| {
-            failed(format!("`node` did not start: {error}"))
-                .help("install Node.js, or use serverless.yml")
-        })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let cause = match said.trim_end() {
-            "" => format!("it ended with {}, and said nothing", output.status),
-            said => said.to_owned(),
-        };
-        return Err(Box::new(failed(cause)));
+        .current_dir(root);
+    let ran = program::run(&mut node, MODULE_TIME_MAX, clock).map_err(|error| {
+        failed(format!("`node` did not start: {error}"))
+            .help("install Node.js, or use serverless.yml")
+    })?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    match ran.end {
+        End::Exited(status) if status.success() => {
+            Ok(Some(String::from_utf8_lossy(&ran.stdout).into_owned()))
+        }
+        End::Exited(status) if said.trim().is_empty() => Err(Box::new(failed(format!(
+            "it ended with {status}, and said nothing"
+        )))),
+        End::Exited(_) => Err(Box::new(failed(said.trim_end().to_owned()))),
+        End::TookTooLong => Err(Box::new(failed(format!(
+            "it was still running after {} seconds",
+            MODULE_TIME_MAX.as_secs()
+        )))),
     }
-    Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod environment_file;
 mod locate;
+mod program;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,7 @@ pub fn read(
         now_ms: clock.now().epoch_ms(),
     };
     let mut answers = Answers::default();
+    let mut problems = Vec::new();
     for _round in 0..ROUNDS_MAX {
         let step = match located.front_end {
             FrontEnd::ServerlessFramework => {
@@ -103,14 +105,18 @@ pub fn read(
                     Need::Environment(_) => None,
                 });
                 let files = std::iter::once(path).chain(asked).collect();
-                return Ok(Project {
-                    reading: *reading,
-                    files,
-                });
+                let mut reading = *reading;
+                reading.problems.splice(0..0, problems);
+                return Ok(Project { reading, files });
             }
             Step::Needs(needs) => {
                 for need in needs {
-                    let answer = answer::answer(&need, &located.root, &options.environment)?;
+                    let answer = answer::answer(&need, &located.root, &options.environment, clock);
+                    // What cannot be had is missing: the reader says what that means for the rest.
+                    let answer = answer.unwrap_or_else(|problem| {
+                        problems.push(*problem);
+                        None
+                    });
                     answers.insert(need, answer);
                 }
             }

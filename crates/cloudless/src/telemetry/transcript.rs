@@ -20,6 +20,8 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(16 * 60);
 const LINES_HELD_MAX: usize = 1_000;
 /// Requests whose lines are held back; those beyond show theirs as they come.
 const REQUESTS_HELD_MAX: usize = 2_000;
+/// Bytes of one request's log that are shown, a line more or less: a terminal is no place for megabytes.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// Characters that are shown of one line.
 const LINE_CHARACTERS_MAX: usize = 4_000;
 
@@ -100,9 +102,18 @@ impl Transcript {
             .and_then(|id| self.held.remove(id))
             .map(|held| held.lines)
             .unwrap_or_default();
-        for line in lines.iter().filter(|line| is_shown(line)) {
+        let mut shown_bytes = 0;
+        for (line, index) in lines.iter().filter(|line| is_shown(line)).zip(1..) {
+            if shown_bytes > REQUEST_BYTES_MAX {
+                let left_out = lines.len() - index + 1;
+                let note = format!("\n        ({left_out} more lines of its log are not shown)");
+                text.push_str(&self.printer.paint(Style::Dim, &note));
+                break;
+            }
+            let indented = self.indented(line);
+            shown_bytes += indented.len();
             text.push('\n');
-            text.push_str(&self.indented(line));
+            text.push_str(&indented);
         }
         text
     }
