@@ -139,38 +139,41 @@ impl Tables {
 
     async fn create_table(&self, request: &ResourceRequest) -> Result<Made, ProviderError> {
         let descriptor = self.descriptor(request)?;
-        let name = descriptor.name.clone();
         let created = self
             .catalogue
-            .create(&request.account, &request.region, descriptor)
+            .create(&request.account, &request.region, descriptor.clone())
             .await;
         match created {
             Ok(table) => Ok(made(&table)),
-            Err(Error::Exists) => self.found_again(request, &name).await,
-            Err(error) => Err(refused(&name, error)),
+            Err(Error::Exists) => self.found_again(request, &descriptor).await,
+            Err(error) => Err(refused(&descriptor.name, error)),
         }
     }
 
-    /// A table of this name is there: ours from before a crash, or somebody else's.
+    /// A table of this name is there: ours from before a crash, ours that its policy kept when it left the template, or
+    /// somebody else's. One of ours with other keys is not what is asked for either.
     async fn found_again(
         &self,
         request: &ResourceRequest,
-        name: &str,
+        wished: &Descriptor,
     ) -> Result<Made, ProviderError> {
         let found = self
             .catalogue
-            .find(&request.account, &request.region, name)
+            .find(&request.account, &request.region, &wished.name)
             .await
-            .map_err(|error| refused(name, error))?;
-        let ours = |table: &Arc<Table>| {
-            let tags = &table.descriptor.tags;
-            ownership(request)
+            .map_err(|error| refused(&wished.name, error))?;
+        let is_ours = |table: &Arc<Table>| {
+            let there = &table.descriptor;
+            let has_same_keys =
+                there.partition_key == wished.partition_key && there.sort_key == wished.sort_key;
+            let has_same_owner = ownership(request)
                 .iter()
-                .all(|(key, value)| tags.get(key) == Some(value))
+                .all(|(key, value)| there.tags.get(key) == Some(value));
+            has_same_keys && has_same_owner
         };
-        match found.filter(ours) {
-            Some(table) => Ok(made(&table)),
-            None => Err(refused(name, Error::Exists)),
+        match found.filter(is_ours) {
+            Some(_) => self.alter(request, &wished.name, wished).await,
+            None => Err(refused(&wished.name, Error::Exists)),
         }
     }
 
@@ -180,13 +183,22 @@ impl Tables {
         request: &ResourceRequest,
     ) -> Result<Made, ProviderError> {
         let wished = self.descriptor(request)?;
+        self.alter(request, name, &wished).await
+    }
+
+    async fn alter(
+        &self,
+        request: &ResourceRequest,
+        name: &str,
+        wished: &Descriptor,
+    ) -> Result<Made, ProviderError> {
         let altered = self
             .catalogue
             .alter(&request.account, &request.region, name, |descriptor| {
                 descriptor.billing = wished.billing;
                 descriptor.deletion_protection = wished.deletion_protection;
                 descriptor.class = wished.class;
-                descriptor.tags = wished.tags;
+                descriptor.tags.clone_from(&wished.tags);
             })
             .await;
         match altered {

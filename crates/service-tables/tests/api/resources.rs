@@ -86,6 +86,29 @@ async fn a_table_is_made_found_again_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_table_that_was_kept_is_taken_back_as_it_should_be_now_and_never_with_other_keys() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    provider.create(&request(json!({}))).await.unwrap();
+    let provisioned = request(json!({
+        "BillingMode": "PROVISIONED",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4},
+    }));
+    provider.create(&provisioned).await.unwrap();
+    let table = server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await;
+    let units = &table["Table"]["ProvisionedThroughput"];
+    assert_eq!(units["ReadCapacityUnits"], 3, "{table}");
+    let other_keys = request(json!({
+        "AttributeDefinitions": [{"AttributeName": "name", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+    }));
+    let refused = provider.create(&other_keys).await.unwrap_err();
+    assert_eq!(refused.message, "Table already exists: pets");
+}
+
+#[tokio::test]
 async fn a_table_of_somebody_else_is_not_taken_over() {
     let server = Server::with_tables().await;
     let provider = server.service.provider();
