@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, header};
@@ -44,7 +45,7 @@ pub enum Validity {
 }
 
 /// What a request presents; well-formed, but not verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Presented {
     /// The public half of the keys.
     pub access_key_id: String,
@@ -60,6 +61,17 @@ pub struct Presented {
     pub session_token: Option<String>,
     /// Where it stands.
     pub validity: Validity,
+}
+
+/// Without signature and token, which together are as good as the keys for a while.
+impl fmt::Debug for Presented {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Presented")
+            .field("access_key_id", &self.access_key_id)
+            .field("scope", &self.scope)
+            .field("signed_at", &self.signed_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Presented {
