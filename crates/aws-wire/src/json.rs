@@ -10,11 +10,11 @@ use http::HeaderMap;
 use crate::protocol::Protocol;
 
 /// The content type of requests and answers in version 1.0.
-pub const CONTENT_TYPE_1_0: &str = "application/x-amz-json-1.0";
+pub(crate) const CONTENT_TYPE_1_0: &str = "application/x-amz-json-1.0";
 /// The content type of requests and answers in version 1.1.
-pub const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
+pub(crate) const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
 /// The header that names the operation.
-pub const TARGET_HEADER: &str = "x-amz-target";
+pub(crate) const TARGET_HEADER: &str = "x-amz-target";
 
 /// The operation that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn parse_target(text: &str) -> Option<Target> {
 
 /// The version that a request speaks, by its content type; 1.1 when it does not say.
 #[must_use]
-pub fn version(headers: &HeaderMap) -> Protocol {
+pub(crate) fn version(headers: &HeaderMap) -> Protocol {
     let is_1_0 = headers
         .get(http::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -65,7 +65,7 @@ pub fn version(headers: &HeaderMap) -> Protocol {
 /// The body of an error: `{"__type": kind, "message": message}`. `kind` is what the service sends, namespace
 /// included.
 #[must_use]
-pub fn error_body(kind: &str, message: &str) -> Vec<u8> {
+pub(crate) fn error_body(kind: &str, message: &str) -> Vec<u8> {
     serde_json::json!({ "__type": kind, "message": message })
         .to_string()
         .into_bytes()

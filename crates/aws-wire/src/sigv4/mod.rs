@@ -22,11 +22,11 @@ pub use signing::{Signer, sign};
 pub use verification::verify;
 
 /// The one algorithm.
-pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What a scope ends in.
-pub const TERMINATOR: &str = "aws4_request";
+pub(crate) const TERMINATOR: &str = "aws4_request";
 /// The hash in place of that of a body which is not signed.
-pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+pub(crate) const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The parts of a request that a signature covers.
 #[derive(Debug, Clone, Copy)]
