@@ -24,7 +24,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::CloudService;
 use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
-use model::ids::AccountId;
+use model::ids::{AccountId, Region};
 use model::problem::Problem;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
@@ -66,6 +66,7 @@ pub struct Server {
     pub pipeline: Pipeline,
     /// Runs functions.
     pub invoker: Arc<Invoker>,
+    tables: service_tables::Service,
     functions: Arc<service_functions::Service>,
     gateway: Arc<ApplicationHandler>,
     door: Arc<ServiceDoor>,
@@ -152,7 +153,7 @@ impl Server {
         let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
         let door = Arc::new(ServiceDoor::new(DoorParts {
             services: vec![
-                Arc::new(tables),
+                Arc::new(tables.clone()),
                 Arc::clone(&functions) as Arc<dyn CloudService>,
             ],
             principals,
@@ -174,6 +175,7 @@ impl Server {
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock)),
             invoker,
+            tables,
             functions,
             gateway: Arc::new(gateway),
             door,
@@ -206,6 +208,17 @@ impl Server {
             self.marker.write(self.ports.1, application);
         }
         self.gateway.swap(application)
+    }
+
+    /// Removes what a crash left behind of deleted tables. Takes as long as they were large, and nobody waits for it.
+    pub async fn clean_up(&self, region: &Region) {
+        let account = AccountId::development();
+        if let Err(error) = self.tables.purge(&account, region).await {
+            tracing::warn!(
+                error = chain(&error),
+                "deleted tables still take up space; the next start tries again"
+            );
+        }
     }
 
     /// Health answers 200 from now on.

@@ -82,6 +82,17 @@ impl Loop {
         current.problems.clone_from(&loaded.problems);
         current.application = Some(application);
         server.set_ready();
+        let following = self.follow(server, watcher, current);
+        let (never, ()) = tokio::join!(following, server.clean_up(&loaded.region));
+        Ok(never)
+    }
+
+    async fn follow(
+        &self,
+        server: &Server,
+        mut watcher: Watcher,
+        mut current: Current,
+    ) -> Infallible {
         loop {
             watcher.changed().await;
             let began = self.clock.instant();
