@@ -71,9 +71,16 @@ impl RuntimeName {
                 minor: 0,
             })
         };
-        python().or_else(node).ok_or_else(|| ParseRuntimeError {
-            name: name.to_owned(),
-        })
+        // Only a name that the cloud knows reads back as itself: `python3.07` and `nodejs20.10` do not.
+        let is_known = |runtime: &Self| {
+            runtime.to_string() == name || matches!(name, "nodejs6.10" | "nodejs8.10")
+        };
+        python()
+            .or_else(node)
+            .filter(is_known)
+            .ok_or_else(|| ParseRuntimeError {
+                name: name.to_owned(),
+            })
     }
 }
 
@@ -168,6 +175,9 @@ mod tests {
             "nodejs20",
             "java21",
             "python3.99999",
+            "python3.07",
+            "nodejs020.x",
+            "nodejs20.10",
             "provided.al2023",
         ] {
             assert!(RuntimeName::parse(name).is_err(), "{name}");
