@@ -1,7 +1,9 @@
 //! Listeners, routes, the steps of a request, event shapes, and the service door.
 //!
-//! Lives here: see the modules.
-//! Does not live here: anything that another crate of the import table owns.
+//! Lives here: `http` (framing, listeners, the drain); `application`, which takes a request through `routes`, `cors`,
+//! `events` and `replies`; `service_door`, where SDKs find the cloud's services.
+//! Does not live here: running functions (`invoker`), the AWS protocols (`aws-wire`), what a service does. It keeps
+//! nothing from one request to the next.
 
 pub mod application;
 mod cors;

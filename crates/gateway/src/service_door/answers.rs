@@ -1,6 +1,6 @@
 //! Answers and refusals of the service door, as HTTP responses.
 //!
-//! Lives here: request ids, checksums, and the words of the door's own refusals.
+//! Lives here: the headers of request ids, and the words of the door's own refusals.
 //! Does not live here: the words for bad signatures (`aws_wire::errors`), the services' own answers.
 
 use aws_wire::errors::AuthenticationError;
