@@ -30,6 +30,8 @@ use super::{Body, BodyError, Handler, Request, Response, ServerLimits};
 
 /// How HTTP/2 begins, where a client knows beforehand that it is spoken (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+/// What a connection keeps of its memory for the heads of responses, in bytes.
+const OUTPUT_KEPT_BYTES_MAX: usize = 16 * 1024;
 /// How long a handler's leftovers may hold a request's body after the response is there.
 const BODY_RETURN_MAX: Duration = Duration::from_secs(1);
 
@@ -304,10 +306,13 @@ impl Connection<'_> {
             announces_keep_alive: sender.version == Version::HTTP_10,
             date: self.date.at(self.service.clock.now()),
         };
-        self.output.clear();
         let body = reply::encode(&mut self.output, response, circumstances);
-        wire.write(&self.output, &body, self.service.limits.write_stall_max)
-            .await
+        let stall_max = self.service.limits.write_stall_max;
+        let written = wire.write(&self.output, &body, stall_max).await;
+        // An idle connection does not keep the memory of a response with many headers.
+        self.output.clear();
+        self.output.shrink_to(OUTPUT_KEPT_BYTES_MAX);
+        written
     }
 
     /// Answers what is no request, and closes.
