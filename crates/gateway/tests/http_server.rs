@@ -29,6 +29,8 @@ const BODY_BYTES_MAX: usize = 1_000_000;
 #[derive(Default)]
 struct Echo {
     calls: AtomicU64,
+    /// Calls whose body was asked for and that came to their end.
+    answered: AtomicU64,
 }
 
 impl Handler for Echo {
@@ -69,7 +71,9 @@ impl Handler for Echo {
                 _ => {}
             }
             let line = format!("{} {} {names} ", request.method, request.target);
-            match request.body.collect(BODY_BYTES_MAX).await {
+            let body = request.body.collect(BODY_BYTES_MAX).await;
+            self.answered.fetch_add(1, Ordering::SeqCst);
+            match body {
                 Ok(body) => Response::new(StatusCode::OK, [line.as_bytes(), &body].concat()),
                 Err(BodyError::TooLarge { .. }) => {
                     Response::new(StatusCode::PAYLOAD_TOO_LARGE, "too large")
@@ -663,6 +667,61 @@ async fn cookies_that_http_2_sends_apart_are_one_header() {
         let body = http_body_util::BodyExt::collect(response.into_body());
         assert_eq!(body.await.unwrap().to_bytes(), seen, "{sent:?}");
     }
+}
+
+#[tokio::test]
+async fn http_2_refuses_what_http_1_refuses() {
+    let server = start(limits()).await;
+    let (mut sender, _running) = http2_client(&server).await;
+    let headers_max = ServerLimits::default().headers_max;
+    let many = |count: usize| -> Vec<(String, &str)> {
+        (0..count)
+            .map(|number| (format!("h{number}"), "v"))
+            .collect()
+    };
+    let one = |name: &str, value: &'static str| vec![(name.to_owned(), value)];
+    for (promise, uri, headers, status) in [
+        (
+            "the same host twice is one",
+            "http://a.test/",
+            one("host", "a.test"),
+            200,
+        ),
+        ("two hosts", "http://a.test/", one("host", "b.test"), 400),
+        (
+            "a user's name before the host",
+            "http://me@a.test/",
+            Vec::new(),
+            400,
+        ),
+        (
+            "as many headers as may be",
+            "http://a.test/",
+            many(headers_max),
+            200,
+        ),
+        ("more headers", "http://a.test/", many(headers_max + 1), 431),
+    ] {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(http_body_util::Full::default()).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), status, "{promise}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_runs_to_its_end_when_its_http_2_stream_is_reset() {
+    let server = start(limits()).await;
+    let (mut sender, _running) = http2_client(&server).await;
+    let reset = http2_ask(&mut sender, "GET", "/slow", Vec::new());
+    let given_up = tokio::time::timeout(Duration::from_millis(100), reset).await;
+    assert!(given_up.is_err());
+    assert_eq!(server.echo.answered.load(Ordering::SeqCst), 0);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(server.echo.answered.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
