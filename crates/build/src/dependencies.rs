@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use model::function::Language;
@@ -13,6 +15,8 @@ use model::problem::{Place, Problem};
 use serde_json::Value;
 
 use crate::cache::{Draft, Entry, key_of};
+use crate::config::BuilderConfig;
+use crate::digest;
 use crate::interpreters::Interpreter;
 use crate::node;
 use crate::sdk::{self, Installer};
@@ -20,6 +24,8 @@ use crate::tool::Tool;
 
 /// Files that a `requirements.txt` may draw in, one by another.
 const REQUIREMENTS_FILES_MAX: usize = 50;
+/// The options by which it does, with a space, `=` or nothing behind them.
+const REQUIREMENTS_DRAWN_IN: [&str; 4] = ["--requirement", "--constraint", "-r", "-c"];
 /// A larger manifest is not one.
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Other ways to say what a Python project needs, which are not read.
@@ -115,7 +121,8 @@ async fn of_python(
     }
     let version = python.major_and_minor();
     let version = format!("{}.{}", version.0, version.1);
-    let parts = content.iter().map(String::as_bytes);
+    let beside = local_content(&file, &content, installer.config);
+    let parts = content.iter().chain(&beside).map(String::as_bytes);
     let key = key_of(parts.chain([version.as_bytes(), std::env::consts::ARCH.as_bytes()]));
     let what = display(project, &file);
     let result = install(installer, "python", &key, &what, place, |draft: &Draft| {
@@ -166,8 +173,14 @@ async fn of_node(
     let key = package.key(node);
     let order = |draft: &Draft| {
         for (name, bytes) in &package.files {
-            // A file that cannot be written makes npm fail, and npm says so.
-            drop(fs::write(draft.folder.join(name), bytes));
+            // A file that cannot be written makes npm fail, and npm says so. An `.npmrc` may hold a token.
+            let path = draft.folder.join(name);
+            let made = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path);
+            drop(made.and_then(|mut file| file.write_all(bytes)));
         }
         Order {
             program: npm.clone(),
@@ -321,16 +334,71 @@ fn read_requirements(file: &Path, content: &mut Vec<String>) {
             String::new()
         };
         for line in text.lines() {
-            let prefixes = ["-r ", "-c ", "--requirement ", "--constraint "];
-            let other = prefixes
+            let other = REQUIREMENTS_DRAWN_IN
                 .iter()
-                .find_map(|prefix| line.trim().strip_prefix(prefix));
+                .find_map(|option| line.trim().strip_prefix(option));
             if let (Some(other), Some(folder)) = (other, file.parent()) {
-                files.push(folder.join(other.trim()));
+                let other = other.trim_start_matches('=').trim();
+                files.push(folder.join(other));
             }
         }
         content.push(text);
     }
+}
+
+/// What requirements that are places on this machine (`./shared`, `file:///srv/shared`) come to: of these the text
+/// alone says nothing, and in two projects it may mean two packages.
+fn local_content(file: &Path, content: &[String], config: &BuilderConfig) -> Vec<String> {
+    let folder = file.parent().unwrap_or(file);
+    let lines = content.iter().flat_map(|text| text.lines());
+    let state_of = |path: &Path| {
+        if path.is_dir() {
+            let left_out = [config.left_out.clone(), written_by_pip(path)].concat();
+            return digest::of_folder(path, &left_out);
+        }
+        let changed_at = fs::metadata(path).and_then(|it| it.modified()).ok();
+        format!("{changed_at:?}")
+    };
+    lines
+        .filter_map(local_path)
+        .map(|local| folder.join(local))
+        .map(|path| format!("{}\n{}", path.display(), state_of(&path)))
+        .collect()
+}
+
+/// What building a package leaves in its own folder: if it counted, every installation would ask for another.
+fn written_by_pip(package: &Path) -> Vec<PathBuf> {
+    let folders = [package.to_owned(), package.join("src")];
+    let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+    let written = entries.map(|entry| entry.path()).filter(|path| {
+        path.extension() == Some("egg-info".as_ref())
+            || path.ends_with("build")
+            || path.ends_with("dist")
+    });
+    written.collect()
+}
+
+/// The path of a requirement that is one.
+///
+/// Contract: pip documentation, "Requirements File Format".
+fn local_path(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let editable = ["-e", "--editable"]
+        .iter()
+        .find_map(|option| line.strip_prefix(option))
+        .map(|rest| rest.trim_start_matches('=').trim());
+    let named = line
+        .split_once('@')
+        .map(|(_, url)| url.trim())
+        .filter(|url| url.starts_with("file:"));
+    let wanted = editable.or(named).unwrap_or(line);
+    let path = wanted
+        .strip_prefix("file://")
+        .or(wanted.strip_prefix("file:"));
+    let path = path.unwrap_or(wanted);
+    let path = path.split([' ', '[', ';', '#']).next().unwrap_or(path);
+    let is_local = path.starts_with(['.', '/']) || (editable.is_some() && !path.contains("://"));
+    is_local.then_some(path)
 }
 
 fn is_blank(line: &str) -> bool {
@@ -377,4 +445,28 @@ fn display(project: &Path, file: &Path) -> String {
         .unwrap_or(file)
         .display()
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_that_are_places_on_this_machine_are_told_from_packages() {
+        let cases = [
+            ("left-pad==1", None),
+            ("left-pad @ https://example.com/left-pad.zip", None),
+            ("--index-url https://example.com/simple", None),
+            ("-r other.txt", None),
+            ("-e git+https://example.com/a.git#egg=a", None),
+            ("./shared", Some("./shared")),
+            ("../shared[extra]; python_version > '3'", Some("../shared")),
+            ("-e shared", Some("shared")),
+            ("--editable=../shared", Some("../shared")),
+            ("shared @ file:///srv/shared", Some("/srv/shared")),
+        ];
+        for (line, path) in cases {
+            assert_eq!(local_path(line), path, "{line}");
+        }
+    }
 }

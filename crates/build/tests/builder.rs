@@ -151,6 +151,27 @@ async fn requirements_are_installed_once() {
 }
 
 #[tokio::test]
+async fn a_package_beside_the_project_is_installed_again_when_it_changes_and_only_then() {
+    let bench = Bench::new(
+        &[("python3.11", PYTHON_3_11)],
+        &[
+            ("app.py", ""),
+            ("requirements.txt", "./shared\n"),
+            ("shared/shared.py", "1"),
+        ],
+    );
+    bench.build("python3.11", "app.handler").await;
+    let runs = bench.runs("pip.log");
+    bench.file("shared/build/lib/shared.py", "1");
+    bench.file("shared/shared.egg-info/PKG-INFO", "1");
+    bench.build("python3.11", "app.handler").await;
+    assert_eq!(bench.runs("pip.log"), runs, "pip's own traces do not count");
+    bench.file("shared/shared.py", "22");
+    bench.build("python3.11", "app.handler").await;
+    assert_eq!(bench.runs("pip.log"), runs + 1);
+}
+
+#[tokio::test]
 async fn packages_go_beside_the_project_and_not_into_it() {
     let manifest = r#"{"dependencies": {"left-pad": "1"}}"#;
     let bench = Bench::new(
