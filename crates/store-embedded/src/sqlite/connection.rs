@@ -145,3 +145,28 @@ fn prepare_writer(connection: &Connection, options: Options) -> rusqlite::Result
          COMMIT;"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `kill -9` leaves the system's page cache alone, so no crash loop would notice if these were weaker.
+    #[test]
+    fn the_writer_flushes_its_log_at_every_commit_and_a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.sqlite");
+        let (writer, _) = open_writer(&file, Options::default()).unwrap();
+        let setting = |connection: &Connection, name: &str| {
+            let value = connection.pragma_query_value(None, name, |row| row.get(0));
+            match value.unwrap() {
+                rusqlite::types::Value::Text(text) => text,
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(setting(&writer, "journal_mode"), "wal");
+        assert_eq!(setting(&writer, "synchronous"), "2", "FULL");
+        let reader = open_reader(&file).unwrap();
+        assert!(reader.execute("DELETE FROM kv", []).is_err());
+    }
+}
