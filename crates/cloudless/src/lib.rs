@@ -20,14 +20,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use cli::{Arguments, Command};
 use printer::Printer;
 
-/// What is logged unless `CLOUDLESS_LOG` says otherwise. The watcher warns of each file that is replaced: editors do that
-/// with every file that they save.
-const LOG_FILTER: &str = "warn,notify=error";
+/// The variable that sets how much the server says of itself on standard error: `error`, `warn`, `info`, `debug`, `trace`.
+const LOG_VARIABLE: &str = "CLOUDLESS_LOG";
 
 /// Runs one command. Exit codes: 0 it did what was asked, 1 it could not, 2 the call was wrong.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -38,14 +40,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let filter =
-        EnvFilter::try_from_env("CLOUDLESS_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
     let printer = Printer::for_terminal(Path::new("."));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(printer.has_colours())
-        .with_writer(std::io::stderr)
-        .init();
+    log_to_standard_error(&printer);
     allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -79,4 +75,25 @@ fn allow_many_files() {
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
+}
+
+/// The watcher warns of each file that is replaced, and editors do that with every save: only its errors are shown.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asked for once, before there is anybody to hand it to"
+)]
+fn log_to_standard_error(printer: &Printer) {
+    let chosen = std::env::var(LOG_VARIABLE)
+        .ok()
+        .and_then(|level| level.parse().ok());
+    let targets = Targets::new()
+        .with_default(chosen.unwrap_or(Level::WARN))
+        .with_target("notify", Level::ERROR);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(printer.has_colours());
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(targets)
+        .init();
 }
