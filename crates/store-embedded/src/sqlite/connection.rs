@@ -156,16 +156,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store.sqlite");
         let (writer, _) = open_writer(&file, Options::default()).unwrap();
-        let setting = |connection: &Connection, name: &str| {
-            let value = connection.pragma_query_value(None, name, |row| row.get(0));
-            match value.unwrap() {
-                rusqlite::types::Value::Text(text) => text,
-                rusqlite::types::Value::Integer(number) => number.to_string(),
-                other => format!("{other:?}"),
-            }
-        };
-        assert_eq!(setting(&writer, "journal_mode"), "wal");
-        assert_eq!(setting(&writer, "synchronous"), "2", "FULL");
+        let mode: String = writer
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        let synchronous: i32 = writer
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2), "2 is FULL");
         let reader = open_reader(&file).unwrap();
         assert!(reader.execute("DELETE FROM kv", []).is_err());
     }
