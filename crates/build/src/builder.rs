@@ -95,6 +95,7 @@ impl Builder {
         // Over all artefacts: a layer's module may be what mentions the SDK.
         let folders: BTreeSet<PathBuf> = roots.iter().flatten().cloned().collect();
         round.look_through(folders).await;
+        round.find_dependencies(artefacts, &roots).await;
         let mut built = BTreeMap::new();
         for (artefact, root) in artefacts.iter().zip(roots) {
             if let Some(root) = root
@@ -151,6 +152,20 @@ impl Round<'_> {
         if let Ok((mentions, digests)) = looking.await {
             self.mentions = mentions;
             self.digests = digests;
+        }
+    }
+
+    /// Of all functions before any of them is built: which SDKs a runtime wants depends on what every one brings.
+    async fn find_dependencies(&mut self, artefacts: &[Artefact], roots: &[Option<PathBuf>]) {
+        for (artefact, root) in artefacts.iter().zip(roots) {
+            let (ArtefactKind::Function { runtime, .. }, Some(root)) = (&artefact.kind, root)
+            else {
+                continue;
+            };
+            if let Some(interpreter) = self.interpreter(runtime, &artefact.place).await {
+                self.dependencies(root, runtime, &interpreter, &artefact.place)
+                    .await;
+            }
         }
     }
 
@@ -348,18 +363,20 @@ impl Round<'_> {
         wanted
     }
 
-    /// Whether every folder of code has this package of its own, or the project's installed dependencies do.
+    /// Whether every Node function has this package of its own, in its folder or among its installed dependencies.
     fn has_own(&self, package: &str) -> bool {
-        let is_in_dependencies = |it: &Dependencies| {
-            it.paths
+        let is_installed = |found: &Dependencies| {
+            found
+                .paths
                 .iter()
                 .any(|path| path.join(package).join("package.json").is_file())
         };
-        self.dependencies.values().any(is_in_dependencies)
-            || self
-                .digests
-                .keys()
-                .all(|folder| dependencies::is_in_node_modules(folder, package))
+        self.dependencies
+            .iter()
+            .filter(|((_, runtime), _)| runtime.language == Language::Node)
+            .all(|((root, _), found)| {
+                is_installed(found) || dependencies::is_in_node_modules(root, package)
+            })
     }
 }
 

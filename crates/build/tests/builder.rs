@@ -172,6 +172,30 @@ async fn a_package_beside_the_project_is_installed_again_when_it_changes_and_onl
 }
 
 #[tokio::test]
+async fn a_function_gets_the_sdk_whatever_functions_come_before_it() {
+    let bench = Bench::new(
+        &[("python3.11", PYTHON_3_11)],
+        &[
+            ("plain/app.py", ""),
+            ("with/app.py", ""),
+            ("with/requirements.txt", "brings-no-boto3-but-imports-it\n"),
+        ],
+    );
+    let named = |name: &str, folder: &str| Artefact {
+        logical_id: LogicalId::new(name),
+        ..function("python3.11", "app.handler", folder)
+    };
+    let artefacts = [named("A", "plain"), named("B", "with")];
+    let built = bench
+        .builder()
+        .build(&bench.path("project"), &artefacts)
+        .await;
+    assert_eq!(built.problems, []);
+    let second = built.built[&LogicalId::new("B")].toolchain.as_ref();
+    assert!(!second.unwrap().sdk_paths.is_empty());
+}
+
+#[tokio::test]
 async fn packages_go_beside_the_project_and_not_into_it() {
     let manifest = r#"{"dependencies": {"left-pad": "1"}}"#;
     let bench = Bench::new(
