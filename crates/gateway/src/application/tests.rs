@@ -445,6 +445,23 @@ async fn limits_hold_one_above_and_not_one_below() {
 }
 
 #[tokio::test]
+async fn the_largest_event_reaches_its_function_and_a_larger_one_does_not() {
+    let bench = bench(Act::Return("{}"));
+    bench.send("POST", REST, &[], b"a").await;
+    let around_body = bench.invoke.seen.lock().unwrap()[0].payload.len() - 1;
+    let largest = vec![b'a'; limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX - around_body];
+    assert_eq!(bench.send("POST", REST, &[], &largest).await.status, 200);
+    let larger = [&largest[..], b"a"].concat();
+    assert_eq!(bench.send("POST", REST, &[], &larger).await.status, 413);
+    let seen = bench.invoke.seen.lock().unwrap();
+    let sizes: Vec<usize> = seen.iter().map(|it| it.payload.len()).collect();
+    assert_eq!(
+        sizes,
+        [around_body + 1, limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX]
+    );
+}
+
+#[tokio::test]
 async fn paths_that_cannot_be_decoded_are_400_and_reach_no_function() {
     let bench = bench(Act::Echo);
     for target in [
