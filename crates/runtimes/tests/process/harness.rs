@@ -135,10 +135,6 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    pub fn runtime(&self) -> &ProcessRuntime {
-        &self.runtime
-    }
-
     pub async fn start(&self) -> Result<Box<dyn Instance>, StartError> {
         let function = Arc::new(self.function.clone());
         Ok(self.runtime.start(function).await?.instance)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interfaces::clock::Clock;
-use interfaces::runtime::{Runtime, Verdict};
+use interfaces::runtime::Verdict;
 use serde_json::json;
 use test_kit::RunningClock;
 
@@ -226,10 +226,4 @@ async fn an_init_that_takes_too_long_is_tried_once_more_within_the_timeout() {
             .any(|line| line.ends_with("Phase: init\tStatus: timeout")),
         "{lines:?}"
     );
-}
-
-#[tokio::test]
-async fn retiring_a_function_is_harmless() {
-    let bench = Lang::Python.bench("");
-    bench.runtime().retire(&bench.function);
 }
