@@ -2,29 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use manifest::serverless_framework;
+
 /// The deployed name of a function, by deployed name, logical id, or its key in `serverless.yml`.
 ///
 /// `functions` holds deployed names by logical id.
 #[must_use]
 pub fn find<'a>(functions: &'a BTreeMap<String, String>, wanted: &str) -> Option<&'a str> {
-    let by_key = || functions.get(&format!("{}LambdaFunction", normalised(wanted)));
+    let by_key = || functions.get(&serverless_framework::function_logical_id(wanted));
     let by_name = || functions.values().find(|name| *name == wanted);
     functions
         .get(wanted)
         .or_else(by_name)
         .or_else(by_key)
         .map(String::as_str)
-}
-
-/// A key of `functions` as the Serverless Framework makes it a logical id.
-///
-/// Contract: Serverless Framework documentation, "Resources", "AWS CloudFormation Resource Reference".
-fn normalised(key: &str) -> String {
-    let plain = key.replace('-', "Dash").replace('_', "Underscore");
-    let mut characters = plain.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use manifest::serverless_framework::FILE_NAMES;
 use model::problem::Problem;
 
 /// A project's folder and its manifest.
@@ -24,13 +25,6 @@ pub enum FrontEnd {
     CloudFormation,
 }
 
-const SERVERLESS: &[&str] = &[
-    "serverless.yml",
-    "serverless.yaml",
-    "serverless.json",
-    "serverless.js",
-    "serverless.ts",
-];
 const TEMPLATES: &[&str] = &["template.yaml", "template.yml", "template.json"];
 
 /// Manifests of tools that are not read yet, and what they are called.
@@ -58,7 +52,7 @@ pub fn locate(dir: &Path) -> Result<Located, Box<Problem>> {
     if dir.is_file() {
         return named(&dir);
     }
-    let found: Vec<(&str, FrontEnd)> = SERVERLESS
+    let found: Vec<(&str, FrontEnd)> = FILE_NAMES
         .iter()
         .map(|name| (*name, FrontEnd::ServerlessFramework))
         .chain(
@@ -99,7 +93,7 @@ fn named(path: &Path) -> Result<Located, Box<Problem>> {
         return Err(Box::new(not_yet(&manifest, tool)));
     }
     let is_serverless =
-        SERVERLESS.contains(&manifest.as_str()) || manifest.starts_with("serverless");
+        FILE_NAMES.contains(&manifest.as_str()) || manifest.starts_with("serverless");
     let front_end = if is_serverless {
         FrontEnd::ServerlessFramework
     } else {
@@ -148,6 +142,10 @@ mod tests {
         assert_eq!(
             check(&["serverless.yml", "a.js"]),
             Ok(("serverless.yml".to_owned(), FrontEnd::ServerlessFramework))
+        );
+        assert_eq!(
+            check(&["serverless.mjs"]),
+            Ok(("serverless.mjs".to_owned(), FrontEnd::ServerlessFramework))
         );
         assert_eq!(
             check(&["template.yaml"]),

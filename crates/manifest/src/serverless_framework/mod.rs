@@ -71,6 +71,14 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
     Step::Done(Box::new(reading(root, request, problems)))
 }
 
+/// The logical id of the function with this key of `functions`.
+///
+/// Contract: Serverless Framework 3, Guide, "Resources", "AWS CloudFormation Resource Reference".
+#[must_use]
+pub fn function_logical_id(key: &str) -> String {
+    naming::function(key)
+}
+
 /// Whether a text holds well-formed variables, or none: an entry for fuzzing, which must never panic.
 #[must_use]
 pub fn has_well_formed_variables(text: &str) -> bool {
@@ -207,7 +215,18 @@ fn in_order(mut problems: Vec<Problem>, manifest: &str) -> Vec<Problem> {
         (is_elsewhere, place)
     });
     problems.dedup();
-    problems.truncate(PROBLEMS_MAX);
+    if PROBLEMS_MAX < problems.len() {
+        let left_out = problems.len() - PROBLEMS_MAX;
+        problems.truncate(PROBLEMS_MAX);
+        // An error, since one may be among those: what is told apart by whether there are any must not go on.
+        problems.push(
+            Problem::error(
+                "manifest::more-problems",
+                format!("the manifest has {left_out} more problems"),
+            )
+            .help("mend the first ones, and look again"),
+        );
+    }
     problems
 }
 
