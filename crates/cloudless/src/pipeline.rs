@@ -155,6 +155,7 @@ impl Checker {
             .map_err(state_failed)?;
         let built = self.builder.check(&located.root, &reading.artefacts).await;
         let application = assemble(&deployed, &built, &reading, &account, &mut problems);
+        problems.extend(gateway::routes::check(&application));
         Ok(Checked {
             problems,
             application: Some(application),

@@ -96,6 +96,19 @@ fn check_names_every_problem_with_its_place_and_exits_with_one() {
 }
 
 #[test]
+fn check_names_the_paths_that_the_gateway_would_not_serve() {
+    let manifest = "service: app\nprovider: { name: aws, runtime: nodejs20.x }\nfunctions:\n  greet:\n    handler: handler.greet\n    events:\n      - http: 'GET /{a}-{b}'\n";
+    let folder = project(&[("serverless.yml", manifest), ("handler.js", HANDLER)]);
+    let output = run(&["check"], folder.path());
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("gateway::bad-path") && said.contains("serverless.yml:7"),
+        "{said}"
+    );
+}
+
+#[test]
 fn invoke_runs_a_function_by_itself() {
     let folder = project(&[
         ("serverless.yml", MANIFEST),

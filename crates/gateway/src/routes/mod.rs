@@ -24,3 +24,8 @@ pub use listing::{AnsweredBy, ApiKind, RouteRow};
 pub(crate) use api::{Answer, Api, Kind, Payload, Route};
 pub(crate) use table::{Asked, Hit, Located, Missing, Table};
 pub(crate) use target::{EncodingError, check_encoding, decode};
+
+/// The routes that would not be served, or that hide one another, when `application` were.
+pub fn check(application: &model::application::Application) -> Vec<model::problem::Problem> {
+    Table::compile(application).1
+}
