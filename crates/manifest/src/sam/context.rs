@@ -16,7 +16,7 @@ use crate::reading::{Answers, Need, ReadRequest};
 /// Attributes of a resource that its generated companions have too.
 const PASSED_ON: [&str; 3] = ["Condition", "DeletionPolicy", "UpdateReplacePolicy"];
 /// All attributes that a resource keeps.
-const KEPT: [&str; 7] = [
+pub(super) const KEPT: [&str; 7] = [
     "Condition",
     "CreationPolicy",
     "DeletionPolicy",

@@ -6,6 +6,8 @@
 //! Contract: AWS SAM Developer Guide, "Globals section of the AWS SAM template".
 
 use cloudformation::node::{Kind, Mapping, Node};
+use model::problem::Problem;
+use model::suggestion::nearest;
 
 use super::context::Context;
 use super::nodes::is_intrinsic;
@@ -134,7 +136,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 
 const INVALID: &str = "manifest::invalid-globals";
 
-/// The section, with everything that it may not hold reported.
+/// The section; what it may not hold is reported, here alone, and left out.
 pub(super) fn read(template: &Mapping, context: &mut Context<'_>) -> Mapping {
     let Some(node) = template.get("Globals") else {
         return Mapping::default();
@@ -143,6 +145,7 @@ pub(super) fn read(template: &Mapping, context: &mut Context<'_>) -> Mapping {
         context.invalid(INVALID, "`Globals` is not a mapping", &node.place);
         return Mapping::default();
     };
+    let mut read = Mapping::default();
     for section in globals {
         let Some((_, known)) = SECTIONS.iter().find(|(name, _)| *name == section.key) else {
             context.invalid(
@@ -157,17 +160,28 @@ pub(super) fn read(template: &Mapping, context: &mut Context<'_>) -> Mapping {
             context.invalid(INVALID, title, &section.value.place);
             continue;
         };
+        let mut kept = Mapping::default();
         for property in properties {
-            if !known.contains(&property.key.as_str()) {
-                let title = format!(
-                    "`{}` cannot be set for all resources of type `{}`",
-                    property.key, section.key
-                );
-                context.invalid(INVALID, title, &property.key_place);
+            if known.contains(&property.key.as_str()) {
+                kept.set(&property.key, &property.key_place, property.value.clone());
+                continue;
             }
+            let title = format!(
+                "`{}` cannot be set for all resources of type `{}`",
+                property.key, section.key
+            );
+            let problem = Problem::error(INVALID, title).at(&property.key_place);
+            context
+                .problems
+                .push(match nearest(&property.key, known.iter().copied()) {
+                    Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                    None => problem,
+                });
         }
+        let kept = Node::new(Kind::Mapping(kept), &section.value.place);
+        read.set(&section.key, &section.key_place, kept);
     }
-    globals.clone()
+    read
 }
 
 /// A resource's own properties over those of its section: mappings are merged, lists joined, all else replaced.

@@ -7,10 +7,15 @@
 
 use cloudformation::node::{Entry, Kind, Mapping, Node};
 
-use super::context::{Context, Declared};
+use model::problem::Problem;
+use model::suggestion::nearest;
+
+use super::context::{Context, Declared, KEPT};
 use super::nodes::is_intrinsic;
 
 const INVALID: &str = "manifest::invalid-resource";
+/// Attributes of a SAM resource that the transform reads; those of `KEPT` go on to CloudFormation.
+const READ: [&str; 4] = ["Connectors", "IgnoreGlobals", "Properties", "Type"];
 /// The tag that the transform adds itself.
 const RESERVED_TAG: &str = "lambda:createdBy";
 
@@ -130,6 +135,7 @@ pub(super) fn check_form(entry: &Entry, context: &mut Context<'_>) {
     if !sam {
         return;
     }
+    report_unknown_attributes(id, resource, context);
     let is_text = |node: &Node| node.as_str().is_some();
     let texts = |node: &Node| {
         node.as_sequence()
@@ -146,6 +152,24 @@ pub(super) fn check_form(entry: &Entry, context: &mut Context<'_>) {
             let title = format!("`{name}` of `{id}` cannot be {}", node.kind_name());
             context.invalid(INVALID, title, &node.place);
         }
+    }
+}
+
+/// The transform drops attributes that it does not know, without a word.
+fn report_unknown_attributes(id: &str, resource: &Mapping, context: &mut Context<'_>) {
+    let known = || KEPT.into_iter().chain(READ);
+    for entry in resource {
+        if known().any(|name| name == entry.key) {
+            continue;
+        }
+        let title = format!("`{id}` has no attribute `{}`", entry.key);
+        let problem = Problem::warning(INVALID, title)
+            .at(&entry.key_place)
+            .because("the SAM transform leaves it out");
+        context.problems.push(match nearest(&entry.key, known()) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem.help("properties belong below `Properties`"),
+        });
     }
 }
 

@@ -263,6 +263,19 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
             ),
             "manifest::invalid-globals 1 `Role` cannot be set for all resources of type `Function`",
         ),
+        (
+            &format!(
+                "Globals: {{Function: {{TimeOut: 3}}}}\n{}",
+                sam(
+                    "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12}}\n"
+                )
+            ),
+            "manifest::invalid-globals 1 `TimeOut` cannot be set for all resources of type `Function` (did you mean `Timeout`?)",
+        ),
+        (
+            &sam("  A: {Type: 'AWS::Serverless::SimpleTable', Propertys: {TableName: t}}\n"),
+            "manifest::invalid-resource 3 `A` has no attribute `Propertys` (did you mean `Properties`?)",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(problems(text), [expected], "{text}");
