@@ -98,6 +98,21 @@ impl<'a> Lines<'a> {
         self.clamped(line, number(self.column(mark)).saturating_add(1), 1)
     }
 
+    /// Where the tab stands that ends a plain text: the scanner marks the text's beginning, lines before.
+    pub(super) fn tab_behind(&self, mark: &Place, info: &str) -> Option<Place> {
+        if !info.contains("found a tab") {
+            return None;
+        }
+        let behind = (mark.line..=number(self.lines.len())).skip(1);
+        let mut tabs = behind.filter_map(|line| {
+            let text = self.line(line)?.text;
+            let tab = text.find('\t')?;
+            let is_indentation = text.get(..tab)?.trim().is_empty();
+            is_indentation.then(|| self.clamped(line, number(tab).saturating_add(1), 1))
+        });
+        tabs.next()
+    }
+
     /// A mark past the last line (an unexpected end of the file) stands at the last character that there is.
     fn clamped(&self, line: u32, column: u32, width: u32) -> Place {
         let last = number(self.lines.len()).max(1);

@@ -257,6 +257,7 @@ fn malformed_yaml_is_explained() {
         "a: &x [*x]",
         "a: !!int b",
         "a: b\0c",
+        "a:\n  b: c\n\td: e",
         "- a\nb: c",
     ];
     let mut all = String::new();
@@ -279,6 +280,7 @@ fn malformed_yaml_is_explained() {
     1:8+2 parse::alias-of-itself: an alias inside of its own anchor [the value would contain itself without end] ()
     1:4+7 parse::wrong-tag: `b` is not what its tag says [] (remove the tag)
     1:5+1 parse::yaml: not well-formed YAML: found unprintable character [] (mend the text here, or what is left open before it)
+    3:1+1 parse::tab: a tab in the indentation [YAML counts spaces alone, since tabs have no agreed width] (indent with spaces)
     2:1+1 parse::yaml: not well-formed YAML: while parsing a block collection, did not find expected '-' indicator [] (mend the text here, or what is left open before it)
     "#);
 }

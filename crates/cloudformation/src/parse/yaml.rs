@@ -465,7 +465,8 @@ impl<'a> Builder<'a> {
     }
 
     fn malformed(&mut self, error: &ScanError, text: &str) {
-        let place = self.lines.place_of_mark(*error.marker());
+        let mark = self.lines.place_of_mark(*error.marker());
+        let place = self.lines.tab_behind(&mark, error.info()).unwrap_or(mark);
         let line = usize::try_from(place.line)
             .ok()
             .and_then(|line| text.lines().nth(line.saturating_sub(1)))
