@@ -106,6 +106,7 @@ fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathB
         return std::path::absolute(&root)
             .map_err(|error| Box::new(problem.because(error.to_string())));
     }
+    let problem = problem.because("there is no such folder");
     Err(Box::new(match alike(project, folder) {
         Some(other) => problem.help(format!("did you mean `{}`?", other.display())),
         None => problem,

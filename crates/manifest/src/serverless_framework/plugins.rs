@@ -143,14 +143,23 @@ fn check_one(name: &str, place: &Place) -> Option<Problem> {
     Some(problem.at(place))
 }
 
+/// A plugin's name without what nearly all names begin with, which must not make two of them alike.
+fn own_part(name: &str) -> &str {
+    name.strip_prefix("serverless-").unwrap_or(name)
+}
+
 fn unknown(name: &str) -> Problem {
     let problem = Problem::error(
         "manifest::plugin-not-implemented",
         format!("the plugin `{name}` is not known here"),
     )
     .because("plugins are code that runs inside of the Serverless Framework; whatever this one does is missing");
-    match nearest(name, PLUGINS.iter().map(|(known, _)| *known)) {
-        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+    let all = PLUGINS.iter().map(|(known, _)| own_part(known));
+    let nearest = nearest(own_part(name), all);
+    let meant =
+        nearest.and_then(|meant| PLUGINS.iter().find(|(known, _)| own_part(known) == meant));
+    match meant {
+        Some((meant, _)) => problem.help(format!("did you mean `{meant}`?")),
         None => problem.help("the rest of the project runs without it"),
     }
 }

@@ -203,7 +203,7 @@ impl Checker<'_> {
     fn check_value(&mut self, node: &mut Node, key: &Key, way: &Way) {
         let is_empty_event = way.is_event() && node.kind == Kind::Null;
         let expected = match shapes::coerce(node, key.shape) {
-            Ok(()) if is_empty_event => "what calls the function",
+            Ok(()) if is_empty_event => "what calls the function, indented further than this key",
             Ok(()) => return,
             Err(expected) => expected,
         };

@@ -51,7 +51,7 @@ fn problems_of_keys_say_where_and_what_to_do() {
         ),
         (
             "functions: {a: {events: [{http: ~}]}}",
-            "error 1:33 `functions.a.events[0].http` is null / it should be what calls the function",
+            "error 1:33 `functions.a.events[0].http` is null / it should be what calls the function, indented further than this key",
         ),
         (
             "functions: {a: here}",
