@@ -85,7 +85,8 @@ impl Body {
     /// Reads all of it.
     ///
     /// # Errors
-    /// Each case of [`BodyError`]. After any of them the connection is closed behind the response.
+    /// Each case of [`BodyError`]. After any of them an HTTP/1 connection with more of the body on its way is closed
+    /// behind the response.
     pub async fn collect(self, bytes_max: usize) -> Result<Bytes, BodyError> {
         match self.source {
             Source::Whole(bytes) if bytes.len() <= bytes_max => Ok(bytes),

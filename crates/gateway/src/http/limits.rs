@@ -29,7 +29,8 @@ pub struct ServerLimits {
     pub linger_bytes_max: usize,
     /// How long they are thrown away for.
     pub linger_time_max: Duration,
-    /// Requests at a time on one HTTP/2 connection. The next is refused with `REFUSED_STREAM`.
+    /// Requests at a time on one HTTP/2 connection. The next is refused with `REFUSED_STREAM`, or with status 503 when
+    /// it has room only because the client reset another whose handler still runs.
     pub streams_max: u32,
     /// How long an idle connection is still listened to after the shutdown began: for the request that was on its
     /// way when it did.
