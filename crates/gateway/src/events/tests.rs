@@ -282,9 +282,10 @@ fn an_http_apis_payload_v1_shows_the_stage_and_the_empty_authorizer() {
 
 #[test]
 fn a_rest_event_says_null_where_the_request_says_nothing() {
-    let mut application = get(REST, "/pets/7");
-    application.headers = &[];
-    let event = event(&application);
+    let event = event(&Sent {
+        headers: &[],
+        ..get(REST, "/pets/7")
+    });
     assert_eq!(event["queryStringParameters"], Value::Null);
     assert_eq!(event["multiValueQueryStringParameters"], Value::Null);
     assert_eq!(event["body"], Value::Null);
