@@ -37,7 +37,9 @@ pub(crate) enum BadReply {
         shown: &'static str,
         expected: &'static str,
     },
-    #[error("`{key}` of the function's reply has over {entries_max} entries")]
+    #[error(
+        "`{key}` of the function's reply has over {entries_max} entries; send fewer, or put them into the body"
+    )]
     TooMany {
         key: &'static str,
         entries_max: usize,
