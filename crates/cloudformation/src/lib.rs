@@ -1,9 +1,8 @@
 //! CloudFormation templates: the one intermediate form of every AWS project.
 //!
-//! Lives here: reading text with positions, intrinsics, the order of resources, and what changed between two states.
+//! Lives here: reading text with positions, intrinsics, the order of resources.
 //! Does not live here: making resources (`deployment` and the services), how other manifests become templates (`manifest`).
 
-pub mod diff;
 pub mod fuzz;
 pub mod intrinsics;
 pub mod node;

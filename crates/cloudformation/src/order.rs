@@ -127,27 +127,57 @@ fn substituted(text: &str, own: &[&str], place: &Place, add: &mut dyn FnMut(&str
     }
 }
 
-/// Rounds over the file, each taking what has become free: stable, and at most as many rounds as resources.
+/// The order in which rounds over the file, each taking what has become free, would place them: stable, and close to
+/// the file's own. The rounds are counted, not made: a long chain that is written backwards would take as many as it
+/// has resources.
 fn linear(
     template: &Template,
     dependencies: &BTreeMap<LogicalId, BTreeMap<LogicalId, Place>>,
 ) -> Vec<LogicalId> {
-    let mut placed = BTreeSet::new();
-    let mut order = Vec::new();
-    loop {
-        let before = order.len();
-        for id in template.resources.keys() {
-            let is_free = dependencies
-                .get(id)
-                .is_none_or(|needed| needed.keys().all(|one| placed.contains(one)));
-            if is_free && placed.insert(id.clone()) {
-                order.push(id.clone());
+    let mut needed_by: BTreeMap<&LogicalId, Vec<usize>> = BTreeMap::new();
+    let mut waiting: Vec<Waiting<'_>> = Vec::new();
+    for (position, id) in template.resources.keys().enumerate() {
+        let needed = dependencies.get(id).into_iter().flatten();
+        let mut needs = 0;
+        for (one, _) in needed {
+            needed_by.entry(one).or_default().push(position);
+            needs += 1;
+        }
+        let round = 0;
+        waiting.push(Waiting { id, needs, round });
+    }
+    let mut free: Vec<usize> = (0..waiting.len())
+        .filter(|position| waiting.get(*position).is_some_and(|it| it.needs == 0))
+        .collect();
+    let mut placed: Vec<(usize, usize, &LogicalId)> = Vec::new();
+    while let Some(position) = free.pop() {
+        let Some(&Waiting { id, round, .. }) = waiting.get(position) else {
+            continue;
+        };
+        placed.push((round, position, id));
+        for dependent in needed_by.get(id).into_iter().flatten() {
+            let Some(other) = waiting.get_mut(*dependent) else {
+                continue;
+            };
+            // Whoever stands before what it needs has been passed over in the round that placed that.
+            other.round = other.round.max(round + usize::from(*dependent < position));
+            other.needs -= 1;
+            if other.needs == 0 {
+                free.push(*dependent);
             }
         }
-        if order.len() == before {
-            return order;
-        }
     }
+    placed.sort_unstable();
+    placed.into_iter().map(|(_, _, id)| id.clone()).collect()
+}
+
+/// A resource that is not placed yet.
+struct Waiting<'a> {
+    id: &'a LogicalId,
+    /// How many that it depends on are not placed either.
+    needs: usize,
+    /// The earliest round in which it can be.
+    round: usize,
 }
 
 /// One problem a circle. Follows, from each resource that was not placed, one dependency that was not placed
@@ -157,16 +187,17 @@ fn circles(
     dependencies: &BTreeMap<LogicalId, BTreeMap<LogicalId, Place>>,
     placed: &BTreeSet<&LogicalId>,
 ) -> Vec<Problem> {
-    let mut reported: BTreeSet<&LogicalId> = BTreeSet::new();
+    // Each is walked over once: the way from it leads into a circle that is known by then.
+    let mut walked: BTreeSet<&LogicalId> = BTreeSet::new();
     let mut problems = Vec::new();
     for start in template.resources.keys() {
         let mut way: Vec<(&LogicalId, &Place)> = Vec::new();
         let mut at = start;
-        while !placed.contains(at) && !reported.contains(at) {
-            if let Some(entry) = way.iter().position(|(id, _)| *id == at) {
-                let circle = way.split_off(entry);
-                reported.extend(circle.iter().map(|(id, _)| *id));
-                problems.push(circular(&circle));
+        while !placed.contains(at) {
+            if !walked.insert(at) {
+                if let Some(entry) = way.iter().position(|(id, _)| *id == at) {
+                    problems.push(circular(&way.split_off(entry)));
+                }
                 break;
             }
             let next = dependencies

@@ -197,6 +197,29 @@ fn resources_come_after_what_they_refer_to() {
 }
 
 #[test]
+fn a_long_chain_that_is_written_backwards_is_put_in_order_in_no_time() {
+    const LENGTH: usize = 10_000;
+    let chain = |last: &str| -> String {
+        let members = (0..LENGTH).map(|number| match number + 1 {
+            LENGTH => format!("  R{number}: {{Type: T, DependsOn: {last}}}\n"),
+            next => format!("  R{number}: {{Type: T, DependsOn: R{next}}}\n"),
+        });
+        format!(
+            "Resources:\n  End: {{Type: T}}\n{}",
+            members.collect::<String>()
+        )
+    };
+    let order_of = |text: &str| Order::of(&read(text).0);
+    let order = order_of(&chain("End"));
+    let names: Vec<&str> = order.resources.iter().map(LogicalId::as_str).collect();
+    assert_eq!(names.len(), LENGTH + 1);
+    assert_eq!((names[0], names[1], names[LENGTH]), ("End", "R9999", "R0"));
+    // All but the last two are behind the circle.
+    let order = order_of(&chain("R9998"));
+    assert_eq!((order.resources.len(), order.problems.len()), (1, 1));
+}
+
+#[test]
 fn circles_are_shown_whole_with_their_places() {
     let (names, problems) = order(
         "  A: {Type: T, DependsOn: B}\n  B: {Type: T, Properties: {x: !Ref C}}\n  C: {Type: T, Properties: {x: !Sub '${A}'}}\n  Behind: {Type: T, DependsOn: A}\n  Self: {Type: T, Properties: {x: !Ref Self}}\n  Free: {Type: T, DependsOn: Nope}\n",
