@@ -147,6 +147,8 @@ fn invoke_uses_the_server_that_runs() {
     let output = run(&["invoke", "greet"], folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     dev.wait_for_log("greeting");
+    let output = run(&["invoke", "greet", "--stage", "prod"], folder.path());
+    assert!(text(&output.stderr).contains("without effect on this run: `--stage`"));
     dev.stop();
 }
 

@@ -16,7 +16,7 @@ use model::problem::Problem;
 
 use super::dev::state_folder;
 use super::fail;
-use crate::cli::InvokeArguments;
+use crate::cli::{InvokeArguments, ProjectArguments};
 use crate::development::marker;
 use crate::printer::{Printer, harmless};
 use crate::project;
@@ -51,9 +51,36 @@ async fn invoke(arguments: InvokeArguments, printer: &Printer) -> Result<Ran, Bo
     if let Some(marker) = marker::read(&state)
         && remote::is_up(marker.services_port).await
     {
+        if let Some(problem) = without_effect(&arguments.project) {
+            printer.print_error(&format!("{}\n", printer.draw(&problem)));
+        }
         return remote::invoke(&marker, &arguments.function, event).await;
     }
     by_itself::invoke(arguments, located, state, event, printer).await
+}
+
+/// Options that say how the manifest is read, when the running server has read it already.
+fn without_effect(project: &ProjectArguments) -> Option<Problem> {
+    let given = [
+        ("--stage", project.stage.is_some()),
+        ("--region", project.region.is_some()),
+        ("--param", !project.params.is_empty()),
+        ("--env-file", project.env_file.is_some()),
+    ];
+    let given: Vec<String> = given
+        .into_iter()
+        .filter(|(_, is_given)| *is_given)
+        .map(|(option, _)| format!("`{option}`"))
+        .collect();
+    if given.is_empty() {
+        return None;
+    }
+    let title = format!("without effect on this run: {}", given.join(", "));
+    Some(
+        Problem::warning("invoke::option-without-effect", title)
+            .because("the function runs in the `cloudless dev` of the project, which has read the manifest with its own options")
+            .help("give the options to `cloudless dev`, or stop it first"),
+    )
 }
 
 fn read_event(file: Option<&Path>) -> Result<Bytes, Box<Problem>> {
