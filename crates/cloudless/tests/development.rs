@@ -136,6 +136,29 @@ fn sigterm_lets_a_request_under_way_finish() {
 }
 
 #[test]
+fn a_second_sigterm_waits_for_no_request() {
+    let slow =
+        "exports.hello = () => new Promise((done) => setTimeout(() => done('late'), 15000));\n";
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", slow)]);
+    let mut dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let port = dev.port;
+    let request = std::thread::spawn(move || try_request(port, "GET", "/hello", &[], b""));
+    std::thread::sleep(Duration::from_millis(700));
+    let asked = Instant::now();
+    dev.terminate();
+    std::thread::sleep(Duration::from_millis(200));
+    dev.terminate();
+    assert!(dev.ended().success());
+    assert!(asked.elapsed() < Duration::from_secs(8), "{asked:?}");
+    assert!(
+        request
+            .join()
+            .unwrap()
+            .is_none_or(|reply| reply.body != "late")
+    );
+}
+
+#[test]
 fn a_cold_start_and_a_log_line_are_shown_with_their_request() {
     let chatty = "exports.hello = async () => { console.log('from the function'); return 'x'; };\n";
     let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", chatty)]);
@@ -170,19 +193,14 @@ fn a_log_in_the_projects_folder_is_no_source() {
         ("handler.js", &handler("one")),
     ]);
     let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
-    let (port, services_port) = (support::free_port(), support::free_port());
     let mut child = support::cloudless()
-        .args([
-            "dev",
-            "--port",
-            &port.to_string(),
-            "--services-port",
-            &services_port.to_string(),
-        ])
+        .args(["dev", "--port", "0", "--services-port", "0"])
         .current_dir(folder.path())
         .stdout(log)
         .spawn()
         .unwrap();
+    let log = || std::fs::read_to_string(folder.path().join("server.log")).unwrap();
+    let (port, _) = eventually(|| support::ports_in(&log())).expect("it says where it listens");
     let hello = || try_request(port, "GET", "/hello", &[], b"").filter(|reply| reply.status == 200);
     eventually(hello).expect("it is served");
     for _request in 0..20 {

@@ -11,7 +11,7 @@
 )]
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -99,17 +99,10 @@ impl Dev {
         let log_folder = tempfile::tempdir().unwrap();
         let log = log_folder.path().join("log");
         let file = std::fs::File::create(&log).unwrap();
-        let (port, services_port) = (free_port(), free_port());
         let child = cloudless()
             .arg("dev")
             .arg(folder)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--services-port",
-                &services_port.to_string(),
-                "--state",
-            ])
+            .args(["--port", "0", "--services-port", "0", "--state"])
             .arg(state)
             .args(arguments)
             .stdout(file.try_clone().unwrap())
@@ -118,8 +111,8 @@ impl Dev {
             .unwrap();
         let mut dev = Self {
             child,
-            port,
-            services_port,
+            port: 0,
+            services_port: 0,
             log,
             _log_folder: log_folder,
         };
@@ -128,10 +121,12 @@ impl Dev {
             if let Some(status) = dev.child.try_wait().unwrap() {
                 panic!("it ended with {status}:\n{}", dev.log());
             }
-            if try_request(services_port, "GET", "/_cloudless/health", &[], b"")
-                .is_some_and(|reply| reply.status == 200)
-            {
-                return dev;
+            if let Some(ports) = ports_in(&dev.log()) {
+                (dev.port, dev.services_port) = ports;
+                let health = try_request(ports.1, "GET", "/_cloudless/health", &[], b"");
+                if health.is_some_and(|reply| reply.status == 200) {
+                    return dev;
+                }
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -231,12 +226,14 @@ pub fn eventually<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     }
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// The ports of APIs and services that a server says it took. Choosing them beforehand would be a race with other tests.
+pub fn ports_in(log: &str) -> Option<(u16, u16)> {
+    let port_after = |name: &str| {
+        let (_, rest) = log.split_once(name)?;
+        let (line, _) = rest.split_once('\n')?;
+        line.rsplit_once(':')?.1.trim().parse().ok()
+    };
+    Some((port_after("  APIs ")?, port_after("  Services ")?))
 }
 
 /// One request on a connection of its own; none when nobody answers.
