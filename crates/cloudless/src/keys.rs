@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use interfaces::principals::{Holder, Principals};
+use interfaces::principals::{Holder, Key, Principals};
 use interfaces::random::Random;
 use model::function::Function;
 use model::principal::{Credentials, Principal};
@@ -38,17 +38,18 @@ impl RolePrincipals {
 }
 
 impl Principals for RolePrincipals {
-    fn holder(&self, access_key_id: &str) -> Option<Holder> {
-        self.issued
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(access_key_id)
-            .cloned()
+    fn find(&self, access_key_id: &str) -> Key {
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        match issued.get(access_key_id) {
+            Some(holder) => Key::Issued(Box::new(holder.clone())),
+            None if access_key_id.starts_with(PREFIX) => Key::Revoked,
+            None => Key::Unknown,
+        }
     }
 
     fn issue(&self, function: &Function) -> Credentials {
         let credentials = Credentials {
-            access_key_id: access_key_id(self.draw::<16>()),
+            access_key_id: access_key_id(self.draw::<10>()),
             secret_access_key: STANDARD.encode(self.draw::<30>()),
             session_token: Some(STANDARD.encode(self.draw::<60>())),
         };
@@ -74,13 +75,32 @@ impl Principals for RolePrincipals {
     }
 }
 
-/// `ASIA` and sixteen characters, as temporary keys of the cloud look.
-fn access_key_id(random: [u8; 16]) -> String {
+/// How our keys begin: `ASIA`, as temporary keys of the cloud do, and a mark by which they are known as ours when they
+/// are valid no more, after a restart too. Nothing has to be kept of them.
+const PREFIX: &str = "ASIADEVKEY";
+
+/// The prefix and ten characters: twenty, as access key ids of the cloud have.
+fn access_key_id(random: [u8; 10]) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let characters = random
         .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
-    std::iter::once("ASIA".to_owned())
-        .chain(characters.map(|letter| char::from(*letter).to_string()))
-        .collect()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
+        .map(|letter| char::from(*letter));
+    PREFIX.chars().chain(characters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::RealRandom;
+
+    #[test]
+    fn a_key_that_was_revoked_stays_known_as_ours() {
+        let keys = RolePrincipals::new(Arc::new(RealRandom::default()));
+        let id = access_key_id(keys.draw());
+        assert_eq!(id.len(), 20);
+        assert!(matches!(keys.find(&id), Key::Revoked));
+        assert!(matches!(keys.find("ASIAIOSFODNN7EXAMPLE"), Key::Unknown));
+        assert!(matches!(keys.find("test"), Key::Unknown));
+    }
 }

@@ -16,7 +16,7 @@ use gateway::http::{Body, Handler, Headers, Request, Response, ResponseBody};
 use gateway::service_door::{OwnPages, Parts, ServiceDoor, UnknownKeys};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use interfaces::BoxFuture;
-use interfaces::principals::{Holder, Principals};
+use interfaces::principals::{Holder, Key, Principals};
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::arn::Arn;
 use model::function::Function;
@@ -31,8 +31,12 @@ const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
 struct Keys(HashMap<String, Holder>);
 
 impl Principals for Keys {
-    fn holder(&self, access_key_id: &str) -> Option<Holder> {
-        self.0.get(access_key_id).cloned()
+    fn find(&self, access_key_id: &str) -> Key {
+        match self.0.get(access_key_id) {
+            Some(holder) => Key::Issued(Box::new(holder.clone())),
+            None if access_key_id == "AKIDREVOKED" => Key::Revoked,
+            None => Key::Unknown,
+        }
     }
 
     fn issue(&self, _: &Function) -> Credentials {
@@ -333,6 +337,13 @@ async fn unknown_keys_are_root_in_development_and_nobody_elsewhere() {
         &format!("{COMMON}UnrecognizedClientException"),
     )
     .await;
+}
+
+#[tokio::test]
+async fn revoked_keys_do_not_become_root_in_development() {
+    let mut call = Call::default();
+    call.credentials.access_key_id = "AKIDREVOKED".to_owned();
+    check(&in_development(), call, &format!("{COMMON}ExpiredToken")).await;
 }
 
 #[tokio::test]

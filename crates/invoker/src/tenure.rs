@@ -147,6 +147,12 @@ impl Tenure {
     }
 
     async fn run_one(&mut self, shared: &Arc<Shared>, key: InstanceKey, job: Job) -> Health {
+        if shared.killed.is_cancelled() {
+            // It waited in the mailbox: the function never saw it.
+            shared.ended(key);
+            drop(job.reply.send(Err(NotRun::ShuttingDown)));
+            return Health::Dead;
+        }
         let given_at = shared.clock.instant();
         let first_init = self.first_init.take();
         let init = first_init.filter(|_| job.stood_in_line);

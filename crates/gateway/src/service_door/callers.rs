@@ -10,7 +10,7 @@ use aws_wire::errors::AuthenticationError;
 use aws_wire::sigv4::{Presented, SignedRequest, SigningKey, verify};
 use http::HeaderMap;
 use interfaces::clock::Clock;
-use interfaces::principals::{Holder, Principals};
+use interfaces::principals::{Holder, Key, Principals};
 use model::principal::Principal;
 
 use super::UnknownKeys;
@@ -60,11 +60,18 @@ impl Callers {
         presented: &Presented,
         headers: &HeaderMap,
     ) -> Result<Caller, Refusal> {
-        if let Some(holder) = self.principals.holder(&presented.access_key_id) {
-            presented.check_time(self.clock.now())?;
-            presented.check_token(holder.credentials.session_token.as_deref())?;
-            return Ok(Caller::Issued(Box::new(holder)));
+        match self.principals.find(&presented.access_key_id) {
+            Key::Issued(holder) => {
+                presented.check_time(self.clock.now())?;
+                presented.check_token(holder.credentials.session_token.as_deref())?;
+                Ok(Caller::Issued(holder))
+            }
+            Key::Revoked => Err(AuthenticationError::ExpiredToken.into()),
+            Key::Unknown => self.unknown(headers),
         }
+    }
+
+    fn unknown(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         match &self.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
             UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(Refusal::WebPage),

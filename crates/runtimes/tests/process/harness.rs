@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
-use interfaces::principals::{Holder, Principals};
+use interfaces::principals::{Key, Principals};
 use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Verdict};
 use model::arn::Arn;
 use model::function::{Function, RuntimeName, Toolchain};
@@ -24,8 +24,8 @@ pub struct Keys {
 }
 
 impl Principals for Keys {
-    fn holder(&self, _access_key_id: &str) -> Option<Holder> {
-        None
+    fn find(&self, _access_key_id: &str) -> Key {
+        Key::Unknown
     }
 
     fn issue(&self, function: &Function) -> Credentials {
