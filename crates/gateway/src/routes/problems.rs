@@ -39,6 +39,10 @@ pub(super) fn duplicate(route: &Route, first: Option<&Route>) -> Problem {
 pub(super) fn report_shadowed(before: &[Api], api: &Api, found: &mut Vec<Problem>) {
     for route in &api.routes {
         let hidden_by = before.iter().find(|other| {
+            // One with a stage in its path and one without have addresses of their own.
+            if (other.stage.as_str() == DEFAULT_STAGE) != (api.stage.as_str() == DEFAULT_STAGE) {
+                return false;
+            }
             let same_path = |known: &Route| match (&known.template, &route.template) {
                 (Some(one), Some(two)) => one.matches_the_same(two),
                 (None, None) => true,
@@ -49,7 +53,7 @@ pub(super) fn report_shadowed(before: &[Api], api: &Api, found: &mut Vec<Problem
             routes.any(|known| same_method(known) && same_path(known))
         });
         let Some(other) = hidden_by else { continue };
-        let way_out = if other.stage == api.stage || api.stage.as_str() == DEFAULT_STAGE {
+        let way_out = if other.stage == api.stage {
             format!(
                 "send the header `Host: {}.execute-api.localhost` to reach it",
                 api.id

@@ -7,7 +7,7 @@ use model::application::Application;
 use model::ids::RevisionId;
 use model::problem::Problem;
 
-use super::api::{Api, Route};
+use super::api::{Api, DEFAULT_STAGE, Route};
 use super::{problems, target};
 
 /// All APIs of one revision.
@@ -109,8 +109,8 @@ impl Table {
     /// Finds the API and route of a request.
     ///
     /// The host name chooses the API when it is one of the cloud's. Otherwise whoever's stage the path begins with
-    /// is asked first, then everyone with the whole path, in the order of the template, REST APIs first; a
-    /// `$default` route takes only what no other route of those asked with it does.
+    /// is asked first, then everyone with the whole path: those without a stage in their path, whose own it is, then the
+    /// others in the order of the template, REST APIs first; a `$default` route takes only what no other route of those asked with it does.
     pub(crate) fn locate<'a>(&'a self, asked: &Asked<'a>) -> Located<'a> {
         let candidates = self.candidates(asked);
         for reach in [Reach::Stage, Reach::Whole] {
@@ -142,11 +142,15 @@ impl Table {
                 reach: Reach::Stage,
             })
         });
-        let whole = asked_apis.iter().map(|api| Candidate {
+        let whole = |api| Candidate {
             api,
             path: asked.path,
             reach: Reach::Whole,
-        });
+        };
+        let (own, shortened): (Vec<&Api>, Vec<&Api>) = asked_apis
+            .iter()
+            .partition(|api| api.stage.as_str() == DEFAULT_STAGE);
+        let whole = own.into_iter().chain(shortened).map(whole);
         prefixed.chain(whole).collect()
     }
 }

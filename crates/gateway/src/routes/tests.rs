@@ -384,9 +384,9 @@ fn the_host_name_chooses_the_api_and_otherwise_the_stage_does() {
         ("three.execute-api.localhost", "GET /x", "three"),
         ("localhost", "GET /live/x", "two"),
         ("localhost", "GET /dev/x", "one"),
-        ("localhost", "GET /x", "one"),
+        ("localhost", "GET /x", "three"),
         ("localhost", "GET /y", "three"),
-        ("unknown.execute-api.localhost", "GET /x", "one"),
+        ("unknown.execute-api.localhost", "GET /x", "three"),
     ] {
         let found = located(&app, host, request);
         assert!(found.starts_with(api), "{host} {request}: {found}");
@@ -458,7 +458,23 @@ fn clashes_and_impossible_paths_are_problems() {
         vec![rest("a", "dev", "GET /x")],
         vec![http("b", "$default", "GET /x, $default")],
     );
-    assert_eq!(codes(&two), ["gateway::route-clash"]);
+    assert_eq!(codes(&two), [""; 0]);
+    let (table, _) = Table::compile(&two);
+    for (path, api) in [("/x", "b"), ("/dev/x", "a")] {
+        let found = table.locate(&Asked {
+            host: None,
+            method: "GET",
+            path,
+            method_override: None,
+            preflight_for: None,
+        });
+        assert_eq!(found.api().map(|api| api.id.as_str()), Some(api), "{path}");
+    }
+    let stages = application(
+        vec![rest("a", "dev", "GET /x"), rest("b", "live", "GET /x")],
+        Vec::new(),
+    );
+    assert_eq!(codes(&stages), ["gateway::route-clash"]);
     let twice = application(
         Vec::new(),
         vec![http("b", "$default", "$default, $default")],
