@@ -36,8 +36,7 @@ impl Peers {
     /// Installs what is missing and builds the product.
     pub(super) fn bring() -> Result<Self> {
         let root = tidy::root();
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let target = tidy::target();
         let cache = target.join("bench");
         let (node, python, work) = (cache.join("node"), cache.join("python"), cache.join("work"));
         std::fs::create_dir_all(&node)?;
