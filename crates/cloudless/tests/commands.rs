@@ -165,6 +165,26 @@ fn invoke_names_the_functions_that_there_are() {
 }
 
 #[test]
+fn a_manifest_that_is_a_module_sees_the_env_file() {
+    let module = "module.exports = { service: 'app', provider: { name: 'aws', runtime: 'nodejs20.x' },
+        functions: { hello: { handler: 'handler.hello', events: [{ httpApi: 'GET /' + process.env.WHERE }] } } };";
+    let folder = project(&[
+        ("serverless.js", module),
+        ("handler.js", "exports.hello = async () => 'x';"),
+        ("variables", "WHERE=there\n"),
+    ]);
+    let output = support::cloudless()
+        .arg("routes")
+        .arg(folder.path())
+        .arg("--env-file")
+        .arg(folder.path().join("variables"))
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout);
+    assert!(listed.contains("/there"), "{output:?}");
+}
+
+#[test]
 fn routes_are_listed_without_a_server() {
     let output = run(&["routes", "--json"], &example("petstore"));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

@@ -47,7 +47,7 @@ pub(super) fn answer(
     match need {
         Need::Environment(name) => Ok(environment.get(name).cloned()),
         Need::File(file) => read_file(root, file),
-        Need::Module(file) => evaluate(root, file, clock),
+        Need::Module(file) => evaluate(root, file, environment, clock),
     }
 }
 
@@ -74,7 +74,12 @@ pub(super) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<P
     Ok(Some(text))
 }
 
-fn evaluate(root: &Path, file: &str, clock: &dyn Clock) -> Result<Option<String>, Box<Problem>> {
+fn evaluate(
+    root: &Path,
+    file: &str,
+    environment: &BTreeMap<String, String>,
+    clock: &dyn Clock,
+) -> Result<Option<String>, Box<Problem>> {
     let path = root.join(file);
     if !path.is_file() {
         return Ok(None);
@@ -90,6 +95,8 @@ fn evaluate(root: &Path, file: &str, clock: &dyn Clock) -> Result<Option<String>
     let mut node = Command::new("node");
     node.args(["-e", EVALUATE_MODULE])
         .arg(&path)
+        // What `--env-file` adds is there for modules, too.
+        .envs(environment)
         .current_dir(root);
     let ran = program::run(&mut node, MODULE_TIME_MAX, clock).map_err(|error| {
         failed(format!("`node` did not start: {error}"))
