@@ -17,7 +17,7 @@ use interfaces::resource_provider::{
     Properties, PropertyProblem, ResourceProvider, ResourceRequest,
 };
 use model::ids::LogicalId;
-use model::problem::{Place, Problem, Severity, any_error};
+use model::problem::{Problem, Severity, any_error};
 use serde_json::Value;
 use store::Store;
 use tokio::sync::Mutex;
@@ -61,7 +61,8 @@ impl Deployer {
         }
     }
 
-    /// Brings the stack to what its template says. What depends on a resource that failed is skipped; all else runs.
+    /// Brings the stack to what its template says. What refers to a resource that failed finds a plausible name for it,
+    /// so that one mistake is one problem, and everything else runs.
     ///
     /// If the future is dropped, the deployment stops where it is, and the next one finishes what it began.
     ///
@@ -95,7 +96,6 @@ impl Deployer {
             context,
             environment: &environment,
             exports: &exports,
-            dependencies: &order.dependencies,
             standing: BTreeMap::new(),
             resources: Vec::new(),
             changes: Changes::default(),
@@ -152,7 +152,6 @@ pub(crate) struct Run<'a> {
     pub(crate) context: Context<'a>,
     pub(crate) environment: &'a Environment,
     pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
-    dependencies: &'a BTreeMap<LogicalId, BTreeMap<LogicalId, Place>>,
     pub(crate) records: BTreeMap<LogicalId, ResourceRecord>,
     pub(crate) standing: BTreeMap<LogicalId, Standing>,
     pub(crate) resources: Vec<DeployedResource>,
@@ -173,7 +172,8 @@ impl Run<'_> {
                 Some(false) => return Ok(()),
                 None => {
                     let problem = condition_failed(resource, &condition.name);
-                    self.skip(id, problem);
+                    self.problems.push(problem);
+                    self.skip(id);
                     return Ok(());
                 }
             }
@@ -222,16 +222,6 @@ impl Run<'_> {
     /// The properties of a resource; none when they could not be evaluated, which is then said.
     fn properties(&mut self, resource: &Resource) -> Option<Properties> {
         let id = &resource.logical_id;
-        let gone = resource.depends_on.iter().find(|needed| {
-            let needed = LogicalId::new(needed.name.as_str());
-            self.standing.get(&needed) == Some(&Standing::Gone)
-        });
-        if let Some(gone) = gone {
-            let needed = format!("`{}`", gone.name);
-            let problem = skipped(resource, &needed).at(&gone.place);
-            self.skip(id, problem);
-            return None;
-        }
         let Evaluated {
             value,
             failed,
@@ -239,10 +229,9 @@ impl Run<'_> {
         } = self.evaluate(&resource.properties);
         match value {
             Some(Value::Object(properties)) if !failed => Some(properties),
+            // What it refers to is in a circle, or its condition is not known: that was said.
             Some(_) | None if problems.is_empty() => {
-                // The failure was not its own: something that it refers to is gone.
-                let problem = self.skipped_by_reference(resource);
-                self.skip(id, problem);
+                self.skip(id);
                 None
             }
             Some(_) | None => {
@@ -250,18 +239,6 @@ impl Run<'_> {
                 self.fail(id);
                 None
             }
-        }
-    }
-
-    fn skipped_by_reference(&self, resource: &Resource) -> Problem {
-        let needed = self.dependencies.get(&resource.logical_id);
-        let gone = needed
-            .into_iter()
-            .flatten()
-            .find(|(needed, _)| self.standing.get(*needed) == Some(&Standing::Gone));
-        match gone {
-            Some((needed, place)) => skipped(resource, &format!("`{needed}`")).at(place),
-            None => skipped(resource, "a condition or parameter"),
         }
     }
 
@@ -304,13 +281,20 @@ impl Run<'_> {
 
     pub(crate) fn fail(&mut self, id: &LogicalId) {
         self.changes.failed.push(id.clone());
-        self.standing.insert(id.clone(), Standing::Gone);
+        self.stand_in(id);
     }
 
-    fn skip(&mut self, id: &LogicalId, problem: Problem) {
-        self.problems.push(problem);
+    fn skip(&mut self, id: &LogicalId) {
         self.changes.skipped.push(id.clone());
-        self.standing.insert(id.clone(), Standing::Gone);
+        self.stand_in(id);
+    }
+
+    pub(crate) fn stand_in(&mut self, id: &LogicalId) {
+        let name = match self.records.get(id) {
+            Some(record) => record.generated_name.clone(),
+            None => format!("{}-{id}", self.request.stack),
+        };
+        self.standing.insert(id.clone(), Standing::StoodIn { name });
     }
 
     /// Resources in a circle, or behind one, have no place in the order; the circle itself is reported already.
@@ -321,8 +305,7 @@ impl Run<'_> {
                 .as_ref()
                 .is_some_and(|condition| self.context.holds(&condition.name) == Some(false));
             if !is_absent && !self.standing.contains_key(id) {
-                self.changes.skipped.push(id.clone());
-                self.standing.insert(id.clone(), Standing::Gone);
+                self.skip(id);
             }
         }
     }
@@ -393,14 +376,4 @@ fn condition_failed(resource: &Resource, condition: &str) -> Problem {
     .because(format!(
         "it is not known whether its condition `{condition}` holds"
     ))
-}
-
-fn skipped(resource: &Resource, needed: &str) -> Problem {
-    Problem::error(
-        "deployment::skipped",
-        format!("`{}` is skipped", resource.logical_id),
-    )
-    .at(&resource.place)
-    .because(format!("it depends on {needed}, which is not there"))
-    .help("mend the other problem")
 }

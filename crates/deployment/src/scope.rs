@@ -1,6 +1,6 @@
 //! What a template's functions find around them during a deployment.
 //!
-//! Lives here: answers from resources that stand, from exports, and plausible ones for unknown types.
+//! Lives here: answers from resources that stand, from exports, and plausible ones for what is not there.
 //! Does not live here: evaluating (`cloudformation::intrinsics`).
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use cloudformation::intrinsics::{Environment, Lookup, Scope};
 use cloudformation::template::Resource;
 use interfaces::resource_provider::Made;
 use model::arn::Arn;
-use model::ids::LogicalId;
+use model::ids::{FunctionName, LogicalId};
 use serde_json::Value;
 
 use crate::state::ExportRecord;
@@ -19,13 +19,12 @@ use crate::state::ExportRecord;
 pub(crate) enum Standing {
     /// It exists.
     Made(Made),
-    /// Its type is not known here; this name stands in for it.
-    Unknown {
+    /// It is not there, since it failed or its type is not known here, and a problem says so. This name stands in for
+    /// it, so that what refers to it runs as far as it can.
+    StoodIn {
         /// The name.
-        generated_name: String,
+        name: String,
     },
-    /// It failed or was skipped, and a problem says so.
-    Gone,
 }
 
 /// Everything around a template.
@@ -39,10 +38,8 @@ impl Scope for World<'_> {
     fn reference(&self, resource: &Resource) -> Lookup {
         match self.standing.get(&resource.logical_id) {
             Some(Standing::Made(made)) => Lookup::Found(made.physical_id.clone().into()),
-            Some(Standing::Unknown { generated_name }) => {
-                Lookup::Found(generated_name.clone().into())
-            }
-            Some(Standing::Gone) | None => Lookup::Silent,
+            Some(Standing::StoodIn { name }) => Lookup::Found(name.clone().into()),
+            None => Lookup::Silent,
         }
     }
 
@@ -52,11 +49,10 @@ impl Scope for World<'_> {
                 Some(value) => Lookup::Found(value.clone()),
                 None => Lookup::Missing(attributes_of(made)),
             },
-            Some(Standing::Unknown { generated_name }) => {
-                let kind = &resource.resource_type;
-                Lookup::Found(self.plausible(kind, generated_name, attribute))
+            Some(Standing::StoodIn { name }) => {
+                Lookup::Found(self.plausible(&resource.resource_type, name, attribute))
             }
-            Some(Standing::Gone) | None => Lookup::Silent,
+            None => Lookup::Silent,
         }
     }
 
@@ -81,8 +77,17 @@ impl Scope for World<'_> {
 }
 
 impl World<'_> {
-    /// What an attribute of a type that nobody knows could look like.
+    /// What an attribute of a resource that is not there could look like. The name of a function must be found in its
+    /// ARN: routes lead to it.
     fn plausible(&self, resource_type: &str, name: &str, attribute: &str) -> Value {
+        if resource_type == "AWS::Lambda::Function" && attribute == "Arn" {
+            let Environment {
+                region, account, ..
+            } = self.environment;
+            return Value::String(
+                Arn::of_function(region, account, &FunctionName::new(name)).to_string(),
+            );
+        }
         if attribute.ends_with("Arn") {
             let service = resource_type.split("::").nth(1).unwrap_or("custom");
             let environment = self.environment;

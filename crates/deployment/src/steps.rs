@@ -14,7 +14,6 @@ use store::Batch;
 use crate::apply::{Run, unknown_type};
 use crate::naming;
 use crate::plan::{Removal, Step};
-use crate::scope::Standing;
 use crate::state::{Leftover, Phase, Replaced, ResourceRecord, StateError};
 
 impl Run<'_> {
@@ -49,8 +48,7 @@ impl Run<'_> {
             };
             self.record(id, record).await?;
         }
-        let standing = Standing::Unknown { generated_name };
-        self.standing.insert(id.clone(), standing);
+        self.stand_in(id);
         Ok(())
     }
 
@@ -195,9 +193,7 @@ impl Run<'_> {
         self.changes.failed.push(id.clone());
         match self.records.get(id).cloned() {
             Some(old) if old.made().is_some() => self.stands(resource, &old),
-            Some(_) | None => {
-                self.standing.insert(id.clone(), Standing::Gone);
-            }
+            Some(_) | None => self.stand_in(id),
         }
     }
 

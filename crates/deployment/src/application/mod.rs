@@ -20,6 +20,7 @@ use model::application::Application;
 use model::artefact::Built;
 use model::ids::{AccountId, FunctionName, LogicalId, Region};
 use model::problem::Problem;
+use serde_json::Value;
 
 use crate::deployed::Deployed;
 use functions::Surroundings;
@@ -82,13 +83,10 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
 
 /// What every resource of a kind has in common is said once.
 fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
-    let policies = view.resources.iter().find(|resource| {
-        matches!(
-            resource.resource_type,
-            "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy"
-        ) || (resource.resource_type == "AWS::IAM::Role"
-            && resource.properties.contains_key("Policies"))
-    });
+    let policies = view
+        .resources
+        .iter()
+        .find(|resource| states_permissions(resource));
     if let Some(role) = policies {
         problems.push(
             Problem::warning(
@@ -111,4 +109,43 @@ fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
             );
         }
     }
+}
+
+/// Whether somebody wrote down what may be done. Writing logs and traces is what every tool allows every function.
+fn states_permissions(resource: &Resource<'_>) -> bool {
+    let documents: Vec<&Value> = match resource.resource_type {
+        "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => resource
+            .properties
+            .get("PolicyDocument")
+            .into_iter()
+            .collect(),
+        "AWS::IAM::Role" => {
+            let policies = resource
+                .properties
+                .get("Policies")
+                .and_then(Value::as_array);
+            let policies = policies.into_iter().flatten();
+            policies
+                .filter_map(|policy| policy.get("PolicyDocument"))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let statements = documents
+        .into_iter()
+        .filter_map(|document| document.get("Statement"));
+    statements
+        .flat_map(one_or_many)
+        .any(|statement| match statement.get("Action") {
+            Some(actions) => one_or_many(actions).any(|action| {
+                let action = action.as_str().unwrap_or_default();
+                !action.starts_with("logs:") && !action.starts_with("xray:")
+            }),
+            None => true,
+        })
+}
+
+fn one_or_many(value: &Value) -> impl Iterator<Item = &Value> {
+    let many = value.as_array().map(Vec::as_slice);
+    many.unwrap_or(std::slice::from_ref(value)).iter()
 }
