@@ -11,8 +11,10 @@ use std::os::unix::fs::FileExt;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tokio::io::unix::AsyncFd;
 
+use super::grave::Grave;
 use super::launch::Undertaker;
 use super::system;
+use super::zygote::ExitReport;
 
 /// `/proc/PID/status` is shorter than this.
 const STATUS_BYTES_MAX: usize = 4 * 1024;
@@ -36,18 +38,31 @@ pub(super) struct Process {
     exit: Option<Exit>,
     status_file: Option<File>,
     undertaker: Undertaker,
+    /// Of a forked process, whose end its zygote reports. One that we started is collected by ourselves.
+    report: Option<ExitReport>,
 }
 
 impl Process {
-    /// Takes charge of a process that was just started.
-    pub(super) fn new(pid: Pid, pidfd: OwnedFd, undertaker: Undertaker) -> io::Result<Self> {
+    /// Takes charge of a process that was just started, or forked.
+    pub(super) fn new(
+        pid: Pid,
+        pidfd: OwnedFd,
+        undertaker: Undertaker,
+        report: Option<ExitReport>,
+    ) -> io::Result<Self> {
         Ok(Self {
             pid,
             pidfd: Some(system::watch(pidfd)?),
             exit: None,
             status_file: File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok(),
             undertaker,
+            report,
         })
+    }
+
+    /// Its number.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Waits until the process has ended. Cancel-safe; answers at once when it ended before.
@@ -62,6 +77,11 @@ impl Process {
             let Ok(mut ready) = pidfd.readable().await else {
                 return Exit::Unknown;
             };
+            if let Some(report) = &mut self.report {
+                let exit = report.wait(self.pid).await;
+                self.exit = Some(exit);
+                return exit;
+            }
             // Its children go first: as long as it is not reaped, nobody else can be given its number.
             kill_group(self.pid);
             if let Some(exit) = reap(pidfd.get_ref()) {
@@ -84,10 +104,26 @@ impl Process {
 
     /// Ends it and its process group, without asking.
     pub(super) fn kill(&self) {
-        if self.exit.is_none() {
-            kill_group(self.pid);
-            self.signal(Signal::KILL);
+        if self.exit.is_some() {
+            return;
         }
+        // A zygote kills the group of its child when it collects it; here the number may be somebody else's by now.
+        if self.report.is_none() {
+            kill_group(self.pid);
+        }
+        self.signal(Signal::KILL);
+    }
+
+    /// Lets it end by itself, after it was asked to, without waiting for that.
+    pub(super) fn see_off(mut self) {
+        let (None, Some(pidfd)) = (self.exit, self.pidfd.take()) else {
+            return;
+        };
+        let pidfd = pidfd.into_inner();
+        self.undertaker.bury(match self.report {
+            Some(_) => Grave::of_leaving_descendant(pidfd),
+            None => Grave::of_leaving_child(pidfd),
+        });
     }
 
     fn signal(&self, signal: Signal) {
@@ -107,13 +143,16 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.pidfd.is_none() {
+            return;
+        }
         self.kill();
         let (None, Some(pidfd)) = (self.exit, self.pidfd.take()) else {
             return;
         };
         let pidfd = pidfd.into_inner();
-        if reap(&pidfd).is_none() {
-            self.undertaker.bury(pidfd);
+        if self.report.is_none() && reap(&pidfd).is_none() {
+            self.undertaker.bury(Grave::of_child(pidfd));
         }
     }
 }
@@ -137,7 +176,7 @@ fn exit_of(status: &WaitIdStatus) -> Exit {
 }
 
 /// Every instance leads a process group of its own, so its number is the group's.
-fn kill_group(pid: Pid) {
+pub(super) fn kill_group(pid: Pid) {
     // It fails when nobody is left in the group.
     let _ = rustix::process::kill_process_group(pid, Signal::KILL);
 }

@@ -6,6 +6,7 @@
 //! Contract: AWS Lambda Developer Guide, "Working with Lambda environment variables"; the paths of layers:
 //! "Packaging your layer content".
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ pub(super) struct Names<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Order<'a> {
+    kind: &'static str,
     handler: &'a str,
     code_root: &'a Path,
     /// Searched after the code and before what the runtime brings along.
@@ -43,28 +45,118 @@ struct Order<'a> {
     sdk_paths: &'a [PathBuf],
     runtime_major: u32,
     runtime_minor: u32,
+    /// Of a template, which was not started with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables: Option<BTreeMap<String, String>>,
+}
+
+/// The first frame of a base.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BaseOrder<'a> {
+    kind: &'static str,
+    sdk_paths: &'a [PathBuf],
+}
+
+/// The first frame of a fork of a template: what it does not share with the others.
+#[derive(Debug, Serialize)]
+struct InstanceOrder<'a> {
+    variables: BTreeMap<&'static str, &'a str>,
+}
+
+/// What a new process is to be told cannot be said in JSON: the name of a folder is not UTF-8.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OrderError {
+    #[error("a folder of the function cannot be named")]
+    Path(#[from] serde_json::Error),
+    #[error("the value of `{}` cannot be named", name.display())]
+    Variable { name: OsString },
 }
 
 /// Decides how a function's process is started.
 ///
 /// # Errors
 /// When a folder's name is not UTF-8: then neither language could be told of it.
-pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, serde_json::Error> {
-    let order = Order {
+pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, OrderError> {
+    Ok(Launch {
+        program: function.toolchain.interpreter.clone(),
+        arguments: arguments(function, names.bootstrap),
+        variables: variables(function, names),
+        directory: function.code_root.clone(),
+        order: serde_json::to_vec(&order("function", function, None))?,
+    })
+}
+
+/// What a fork of a base is told, to become the template of a function.
+///
+/// # Errors
+/// As [`launch`].
+pub(super) fn template(function: &Function, names: &Names<'_>) -> Result<Vec<u8>, OrderError> {
+    let mut sayable = BTreeMap::new();
+    for (name, value) in variables(function, names) {
+        match (name.to_str(), value.into_string()) {
+            (Some(text), Ok(value)) => sayable.insert(text.to_owned(), value),
+            (Some(_) | None, Ok(_) | Err(_)) => return Err(OrderError::Variable { name }),
+        };
+    }
+    Ok(serde_json::to_vec(&order(
+        "template",
+        function,
+        Some(sayable),
+    ))?)
+}
+
+/// What a fork of a template is told.
+///
+/// # Errors
+/// As [`launch`].
+pub(super) fn instance(
+    function: &Function,
+    instance: &InstanceId,
+    now: Timestamp,
+) -> Result<Vec<u8>, OrderError> {
+    let log_stream = log_stream_name(&function.version, instance, now);
+    let variables = BTreeMap::from([("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.as_str())]);
+    Ok(serde_json::to_vec(&InstanceOrder { variables })?)
+}
+
+/// How the interpreter is started from which templates are forked. Its environment is empty: a fork shows it as its own
+/// in `/proc/self/environ`.
+///
+/// # Errors
+/// As [`launch`].
+pub(super) fn base(
+    function: &Function,
+    sdk_paths: &[PathBuf],
+    bootstrap: &Path,
+) -> Result<Launch, OrderError> {
+    Ok(Launch {
+        program: function.toolchain.interpreter.clone(),
+        arguments: arguments(function, bootstrap),
+        variables: Vec::new(),
+        directory: bootstrap.to_owned(),
+        order: serde_json::to_vec(&BaseOrder {
+            kind: "base",
+            sdk_paths,
+        })?,
+    })
+}
+
+fn order<'a>(
+    kind: &'static str,
+    function: &'a Function,
+    variables: Option<BTreeMap<String, String>>,
+) -> Order<'a> {
+    Order {
+        kind,
         handler: &function.handler,
         code_root: &function.code_root,
         module_paths: module_paths(function),
         sdk_paths: &function.toolchain.sdk_paths,
         runtime_major: function.runtime.major,
         runtime_minor: function.runtime.minor,
-    };
-    Ok(Launch {
-        program: function.toolchain.interpreter.clone(),
-        arguments: arguments(function, names.bootstrap),
-        variables: variables(function, names),
-        directory: function.code_root.clone(),
-        order: serde_json::to_vec(&order)?,
-    })
+        variables,
+    }
 }
 
 /// `$LATEST` in a log stream's name stands in brackets, after the day.
@@ -115,7 +207,7 @@ fn variables(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)
         .environment
         .iter()
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let mut variables: std::collections::BTreeMap<OsString, OsString> =
+    let mut variables: BTreeMap<OsString, OsString> =
         defaults(function, names).into_iter().collect();
     variables.extend(own);
     for name in ABSENT {
@@ -195,7 +287,7 @@ fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
 
 /// What the project asked for stands before the layers, since in the cloud it is part of the code. A later layer is
 /// laid over an earlier one, so it is searched first.
-fn module_paths(function: &Function) -> Vec<PathBuf> {
+pub(super) fn module_paths(function: &Function) -> Vec<PathBuf> {
     let runtime = &function.runtime;
     let inside_layer = match runtime.language {
         Language::Python => vec![

@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use interfaces::BoxFuture;
-use interfaces::principals::Principals;
 use interfaces::runtime::{Completion, Event, Instance, Verdict};
 use model::function::Function;
 use model::ids::InstanceId;
-use model::principal::Credentials;
 
 use super::alarm::Alarm;
 use super::child::{Exit, Process};
+use super::keys::IssuedKeys;
 use super::launch::{Launched, Undertaker};
 use super::link::{EventHead, Link, LinkError, Message};
 use super::logs::Logs;
 use super::report::{InitStatus, Phase, Status, Usage};
+use super::zygote::{ExitReport, Template, Zygote};
 use super::{Parts, failure, report};
 
 /// How old a look at the memory's peak may be. A function that runs less often is looked at after each event.
@@ -36,34 +36,20 @@ const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
 /// How long is waited for the last words of a process that has ended: they are in the socket already.
 const LAST_WORDS_WAIT_MAX: Duration = Duration::from_millis(50);
 
-/// A pair of keys that is revoked when its instance goes.
-pub(super) struct IssuedKeys {
-    principals: Arc<dyn Principals>,
-    credentials: Credentials,
-}
-
-impl IssuedKeys {
-    pub(super) fn issue(principals: &Arc<dyn Principals>, function: &Function) -> Self {
-        Self {
-            principals: principals.clone(),
-            credentials: principals.issue(function),
-        }
-    }
-
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-}
-
-impl Drop for IssuedKeys {
-    fn drop(&mut self) {
-        self.principals.revoke(&self.credentials.access_key_id);
-    }
+/// Where a process comes from: who collects it.
+pub(super) struct Lineage {
+    pub(super) undertaker: Undertaker,
+    /// Of one that was forked.
+    pub(super) report: Option<ExitReport>,
 }
 
 /// How an init ended.
 pub(super) enum InitEnd {
     Ready,
+    /// It may run events, and must not be forked.
+    Unfit {
+        reasons: Vec<String>,
+    },
     /// The bootstrap said so, in the cloud's error object.
     Failed {
         payload: Bytes,
@@ -85,7 +71,7 @@ pub(super) struct ProcessInstance {
     /// As last seen: a process that has ended has none.
     memory_peak_mb: u32,
     memory_noted_at: Option<Instant>,
-    _keys: IssuedKeys,
+    keys: Arc<IssuedKeys>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,12 +96,13 @@ impl ProcessInstance {
         launched: Launched,
         id: InstanceId,
         function: Arc<Function>,
-        keys: IssuedKeys,
+        keys: Arc<IssuedKeys>,
         parts: Parts,
-        undertaker: Undertaker,
+        lineage: Lineage,
     ) -> io::Result<Self> {
+        let Lineage { undertaker, report } = lineage;
         // First of all, so that whatever fails below kills it.
-        let process = Process::new(launched.pid, launched.pidfd, undertaker)?;
+        let process = Process::new(launched.pid, launched.pidfd, undertaker, report)?;
         let logs = Logs::new(
             launched.stdout,
             launched.stderr,
@@ -134,7 +121,7 @@ impl ProcessInstance {
             alarm: Alarm::default(),
             memory_peak_mb: 0,
             memory_noted_at: None,
-            _keys: keys,
+            keys,
         })
     }
 
@@ -172,9 +159,15 @@ impl ProcessInstance {
         let end = race(exchange, process, logs, alarm.wait_until(deadline)).await;
         self.logs.drain();
         match end {
-            End::Said(Message::Ready) => {
+            End::Said(Message::Ready(_)) => {
                 self.state = State::Free;
                 InitEnd::Ready
+            }
+            End::Said(Message::Unfit(reasons)) => {
+                self.state = State::Free;
+                InitEnd::Unfit {
+                    reasons: serde_json::from_slice(&reasons).unwrap_or_default(),
+                }
             }
             End::Said(Message::InitFailed(payload) | Message::Fatal(payload)) => {
                 self.put_down().await;
@@ -190,6 +183,26 @@ impl ProcessInstance {
                 InitEnd::TimedOut
             }
         }
+    }
+
+    /// Whose log it writes.
+    pub(super) fn id(&self) -> &InstanceId {
+        self.logs.instance()
+    }
+
+    /// Writes a line of the platform's that belongs to no event.
+    pub(super) fn note(&mut self, text: String) {
+        self.logs.platform(text);
+    }
+
+    /// What is left when its process goes on as the one that others are forked from; none when it said more than
+    /// that it is ready.
+    pub(super) fn into_template(self) -> Option<Template> {
+        let stream = self.link.into_stream()?;
+        Some(Template {
+            zygote: Zygote::new(self.process, stream),
+            keys: self.keys,
+        })
     }
 
     async fn run(&mut self, event: Event) -> Completion {
@@ -303,7 +316,7 @@ impl ProcessInstance {
                 self.logs.drain();
                 Verdict::Exited(payload)
             }
-            Message::Ready | Message::InitFailed(_) => {
+            Message::Ready(_) | Message::Unfit(_) | Message::InitFailed(_) => {
                 let exit = self.end_liar(&message).await;
                 self.exited(event, exit)
             }
@@ -337,7 +350,8 @@ impl ProcessInstance {
 
     async fn end_liar(&mut self, message: &Message) -> Exit {
         let kind = match message {
-            Message::Ready => "ready",
+            Message::Ready(_) => "ready",
+            Message::Unfit(_) => "unfit",
             Message::InitFailed(_) => "init failed",
             Message::Returned(_) | Message::TooLarge => "returned",
             Message::Raised(_) => "raised",

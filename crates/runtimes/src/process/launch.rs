@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -18,7 +18,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::oneshot;
 
-use super::{child, system};
+use super::grave::Grave;
+use super::system;
 
 /// Starts that may wait for the spawner. The next one is refused.
 const LAUNCHES_WAITING_MAX: usize = 1_024;
@@ -83,7 +84,7 @@ enum Task {
         launch: Box<Launch>,
         reply: oneshot::Sender<Result<Launched, LaunchError>>,
     },
-    Bury(OwnedFd),
+    Bury(Grave),
 }
 
 /// The thread from which every process is started.
@@ -131,15 +132,15 @@ impl Spawner {
 pub(super) struct Undertaker(Spawner);
 
 impl Undertaker {
-    /// Takes over a process that was killed and has not ended yet.
-    pub(super) fn bury(&self, pidfd: OwnedFd) {
+    /// Takes over a process that is to end and has not ended yet.
+    pub(super) fn bury(&self, grave: Grave) {
         // A full queue drops the pidfd: the zombie then stays until we end, which is the least of that moment's evils.
-        let _ = self.0.tasks.try_send(Task::Bury(pidfd));
+        let _ = self.0.tasks.try_send(Task::Bury(grave));
     }
 }
 
 fn run(inbox: &Receiver<Task>) {
-    let mut graves: Vec<OwnedFd> = Vec::new();
+    let mut graves: Vec<Grave> = Vec::new();
     loop {
         let task = if graves.is_empty() {
             inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -150,18 +151,18 @@ fn run(inbox: &Receiver<Task>) {
             Ok(Task::Launch { launch, reply }) => {
                 if let Err(Ok(unwanted)) = reply.send(start(*launch)) {
                     kill_unwanted(&unwanted);
-                    graves.push(unwanted.pidfd);
+                    graves.push(Grave::of_child(unwanted.pidfd));
                 }
             }
-            Ok(Task::Bury(pidfd)) => graves.push(pidfd),
+            Ok(Task::Bury(grave)) => graves.push(grave),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        graves.retain(|pidfd| child::reap(pidfd).is_none());
+        graves.retain_mut(|grave| !grave.is_closed());
     }
     // All of them were killed, so this takes no longer than the kernel needs to clear them away.
     for _ in 0..LAST_BURIALS_MAX {
-        graves.retain(|pidfd| child::reap(pidfd).is_none());
+        graves.retain_mut(|grave| !grave.is_closed());
         if graves.is_empty() {
             return;
         }
@@ -177,10 +178,7 @@ fn kill_unwanted(launched: &Launched) {
 
 fn start(launch: Launch) -> Result<Launched, LaunchError> {
     check(&launch)?;
-    let (ours, theirs) = UnixStream::pair().map_err(LaunchError::Pipes)?;
-    ours.set_nonblocking(true).map_err(LaunchError::Pipes)?;
-    let (stdout, stdout_write) = pipe()?;
-    let (stderr, stderr_write) = pipe()?;
+    let (ours, theirs) = ends().map_err(LaunchError::Pipes)?;
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.arguments)
@@ -188,9 +186,9 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
         .envs(launch.variables)
         .current_dir(&launch.directory)
         .stdin(Stdio::null())
-        .stdout(stdout_write)
-        .stderr(stderr_write);
-    system::prepare(&mut command, OwnedFd::from(theirs));
+        .stdout(theirs.stdout)
+        .stderr(theirs.stderr);
+    system::prepare(&mut command, theirs.channel);
     let failed = |source| LaunchError::Spawn {
         program: launch.program.clone(),
         source,
@@ -210,9 +208,9 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
     Ok(Launched {
         pid,
         pidfd,
-        channel: ours,
-        stdout,
-        stderr,
+        channel: ours.channel,
+        stdout: ours.stdout,
+        stderr: ours.stderr,
         order: launch.order,
     })
 }
@@ -223,17 +221,56 @@ fn check(launch: &Launch) -> Result<(), LaunchError> {
         program: launch.program.clone(),
         source,
     })?;
-    std::fs::read_dir(&launch.directory).map_err(|source| LaunchError::NoDirectory {
-        directory: launch.directory.clone(),
-        source,
-    })?;
-    Ok(())
+    check_directory(&launch.directory)
+}
+
+/// Names a folder that cannot be entered.
+pub(super) fn check_directory(directory: &Path) -> Result<(), LaunchError> {
+    match std::fs::read_dir(directory) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(LaunchError::NoDirectory {
+            directory: directory.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Our ends of what connects us with a process.
+pub(super) struct OurEnds {
+    pub(super) channel: UnixStream,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// The ends that the process is given.
+pub(super) struct TheirEnds {
+    pub(super) channel: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// What connects us with a new process. Our ends do not block.
+pub(super) fn ends() -> io::Result<(OurEnds, TheirEnds)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (stdout, stdout_write) = pipe()?;
+    let (stderr, stderr_write) = pipe()?;
+    let ours = OurEnds {
+        channel: ours,
+        stdout,
+        stderr,
+    };
+    let theirs = TheirEnds {
+        channel: theirs.into(),
+        stdout: stdout_write,
+        stderr: stderr_write,
+    };
+    Ok((ours, theirs))
 }
 
 /// A pipe whose reading end, ours, does not block.
-fn pipe() -> Result<(OwnedFd, OwnedFd), LaunchError> {
-    let failed = |error: rustix::io::Errno| LaunchError::Pipes(error.into());
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    rustix::io::ioctl_fionbio(read.as_fd(), true).map_err(failed)?;
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(read.as_fd(), true)?;
     Ok((read, write))
 }

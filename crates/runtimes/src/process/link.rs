@@ -29,12 +29,15 @@ const TYPE_INIT_FAILED: u8 = 17;
 const TYPE_RETURNED: u8 = 18;
 const TYPE_RAISED: u8 = 19;
 const TYPE_FATAL: u8 = 20;
+const TYPE_UNFIT: u8 = 21;
 
 /// What an instance says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    /// Its init is done.
-    Ready,
+    /// Its init is done. A base adds the names of the modules that it has loaded.
+    Ready(Bytes),
+    /// Its init is done, and it must not be forked, for these reasons: a JSON array of texts.
+    Unfit(Bytes),
     /// Its init failed with this error object.
     InitFailed(Bytes),
     /// The handler returned this JSON.
@@ -161,7 +164,7 @@ impl Link {
         }
         let body_bytes = head.get_u32() as usize;
         let kind = head.get_u8();
-        if !(TYPE_READY..=TYPE_FATAL).contains(&kind) {
+        if !(TYPE_READY..=TYPE_UNFIT).contains(&kind) {
             return Err(LinkError::UnknownFrame { kind });
         }
         if REPLY_BYTES_MAX < body_bytes {
@@ -178,6 +181,11 @@ impl Link {
         message(kind, body).map(Some)
     }
 
+    /// The socket, for whoever goes on with other frames; none when the process has said more than it was asked.
+    pub(super) fn into_stream(self) -> Option<UnixStream> {
+        self.inbound.is_empty().then_some(self.stream)
+    }
+
     /// Tells the instance that no event will follow.
     pub(super) async fn close(&mut self) {
         // It fails only when the other end is gone, which is what was wanted.
@@ -187,7 +195,8 @@ impl Link {
 
 fn message(kind: u8, body: Bytes) -> Result<Message, LinkError> {
     match kind {
-        TYPE_READY => Ok(Message::Ready),
+        TYPE_READY => Ok(Message::Ready(body)),
+        TYPE_UNFIT => Ok(Message::Unfit(body)),
         TYPE_INIT_FAILED => Ok(Message::InitFailed(body)),
         TYPE_RETURNED => Ok(Message::Returned(body)),
         TYPE_RAISED => Ok(Message::Raised(body)),
@@ -254,7 +263,7 @@ mod tests {
         let bytes = [frame(TYPE_READY, b""), frame(TYPE_RETURNED, b"{}")].concat();
         for piece_bytes in [1, 2, 5, 6, 100] {
             let expected = [
-                Ok(Message::Ready),
+                Ok(Message::Ready(Bytes::new())),
                 Ok(Message::Returned(Bytes::from_static(b"{}"))),
                 closed(),
             ];

@@ -84,6 +84,11 @@ impl Logs {
         })
     }
 
+    /// Whose log this is.
+    pub(super) fn instance(&self) -> &InstanceId {
+        &self.journal.instance
+    }
+
     /// From here on lines belong to this request, and the limit and the tail begin anew.
     pub(super) fn begin(&mut self, request_id: Option<RequestId>) {
         self.journal.request_id = request_id;

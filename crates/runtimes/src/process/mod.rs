@@ -1,20 +1,23 @@
 //! Python and Node.js functions, each instance a process of its own.
 //!
 //! Lives here: starting an instance: keys, environment, launch, init.
-//! Does not live here: how a process comes to be (`launch`), how an instance is spoken to (`instance`, `link`), what
-//! runs inside it (`bootstrap`).
+//! Does not live here: how a process comes to be (`launch`: spawned, `zygote`: forked), how an instance is spoken to
+//! (`instance`, `link`), what runs inside it (`bootstrap`).
 
 mod alarm;
 mod bootstrap;
 mod child;
 mod environment;
 mod failure;
+mod grave;
 mod instance;
+mod keys;
 mod launch;
 mod link;
 mod logs;
 mod report;
 mod system;
+mod zygote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,13 +30,15 @@ use interfaces::log_sink::LogSink;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::runtime::{Runtime, StartError, Started};
-use model::function::Function;
+use model::function::{Function, Language};
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
 
 use bootstrap::Bootstraps;
-use instance::{InitEnd, ProcessInstance};
-use launch::Spawner;
+use instance::{InitEnd, Lineage, ProcessInstance};
+use keys::IssuedKeys;
+use launch::{Launched, Spawner};
+use zygote::{Bases, Templates, Zygote};
 
 /// What the runtime is made of.
 #[expect(
@@ -53,6 +58,19 @@ pub struct ProcessRuntimeConfig {
     pub random: Arc<dyn Random>,
     /// A folder of ours, into which the bootstraps are unpacked.
     pub cache_dir: PathBuf,
+    /// How instances of Python functions are started.
+    pub python: Starts,
+}
+
+/// How instances come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Starts {
+    /// Forked from a process that has done the function's init, where its init allows that. As with Lambda SnapStart,
+    /// the init runs once for many instances.
+    #[default]
+    Forked,
+    /// Each is a process of its own from the beginning, and does the init itself.
+    Spawned,
 }
 
 /// The runtime could not be made.
@@ -90,6 +108,10 @@ pub struct ProcessRuntime {
     parts: Parts,
     random: Arc<dyn Random>,
     bootstraps: Bootstraps,
+    python: Starts,
+    // Templates before bases, and both before the thread that started them.
+    templates: Templates,
+    bases: Bases,
     spawner: Spawner,
 }
 
@@ -118,52 +140,83 @@ impl ProcessRuntime {
             },
             random: config.random,
             bootstraps,
+            python: config.python,
+            templates: Templates::default(),
+            bases: Bases::default(),
             spawner,
         })
     }
 
-    /// One start: at first within the init phase, whose limit is fixed; when that has passed, once more within the
+    async fn start_instance(&self, function: Arc<Function>) -> Result<Started, StartError> {
+        let way = match function.runtime.language {
+            Language::Python => self.python,
+            Language::Node => Starts::Spawned,
+        };
+        match way {
+            Starts::Forked => self.start_forked(&function).await,
+            Starts::Spawned => {
+                let began_at = self.parts.clock.instant();
+                let ready = self.start_within_limits(&function, Source::Nothing).await?;
+                Ok(Started {
+                    instance: Box::new(ready.instance),
+                    init: self.since(began_at),
+                })
+            }
+        }
+    }
+
+    /// One init: at first within the init phase, whose limit is fixed; when that has passed, once more within the
     /// function's own timeout, as the cloud repeats the init inside the invocation.
     ///
     /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Init phase".
-    async fn start_instance(&self, function: Arc<Function>) -> Result<Started, StartError> {
-        match self
-            .try_start(&function, report::Phase::Init, LAMBDA_INIT_MAX)
-            .await?
-        {
-            Attempt::Started(started) => return Ok(*started),
+    async fn start_within_limits(
+        &self,
+        function: &Arc<Function>,
+        source: Source<'_>,
+    ) -> Result<Ready, StartError> {
+        let first = self.try_start(function, source, report::Phase::Init, LAMBDA_INIT_MAX);
+        match first.await? {
+            Attempt::Ready(ready) => return Ok(*ready),
             Attempt::TimedOut { .. } => {}
         }
-        match self
-            .try_start(&function, report::Phase::Invoke, function.timeout)
-            .await?
-        {
-            Attempt::Started(started) => Ok(*started),
-            Attempt::TimedOut { log_tail } => Err(StartError::Init {
-                payload: failure::timed_out(None, function.timeout),
-                log_tail,
-            }),
+        let second = self.try_start(function, source, report::Phase::Invoke, function.timeout);
+        match second.await? {
+            Attempt::Ready(ready) => Ok(*ready),
+            Attempt::TimedOut { log_tail } => Err(Self::timed_out(function.timeout, log_tail)),
+        }
+    }
+
+    fn timed_out(limit: Duration, log_tail: Bytes) -> StartError {
+        StartError::Init {
+            payload: failure::timed_out(None, limit),
+            log_tail,
         }
     }
 
     async fn try_start(
         &self,
         function: &Arc<Function>,
+        source: Source<'_>,
         phase: report::Phase,
         init_max: Duration,
     ) -> Result<Attempt, StartError> {
         let began_at = self.parts.clock.instant();
-        let mut instance = self.launch(function).await?;
+        let mut instance = self.launch(function, source).await?;
         instance.log_init_start();
         let end = instance.init(began_at + init_max).await;
-        let init = self.since(began_at);
+        Self::conclude(instance, end, self.since(began_at), phase)
+    }
+
+    fn conclude(
+        mut instance: ProcessInstance,
+        end: InitEnd,
+        init: Duration,
+        phase: report::Phase,
+    ) -> Result<Attempt, StartError> {
+        let ready = |instance, unfit| Ok(Attempt::Ready(Box::new(Ready { instance, unfit })));
         let refused = match end {
-            InitEnd::Ready => {
-                return Ok(Attempt::Started(Box::new(Started {
-                    instance: Box::new(instance),
-                    init,
-                })));
-            }
+            InitEnd::Ready => return ready(instance, None),
+            InitEnd::Unfit { reasons } => return ready(instance, Some(reasons)),
             InitEnd::TimedOut => {
                 let log_tail = instance.log_init_report(init, phase, report::InitStatus::Timeout);
                 return Ok(Attempt::TimedOut { log_tail });
@@ -180,12 +233,13 @@ impl ProcessRuntime {
         })
     }
 
-    async fn launch(&self, function: &Arc<Function>) -> Result<ProcessInstance, StartError> {
-        let machine = |reason: String| StartError::Machine { reason };
-        let mut drawn = [0_u8; 16];
-        self.random.fill(&mut drawn);
-        let id = InstanceId::new(hex::encode(drawn));
-        let keys = instance::IssuedKeys::issue(&self.parts.principals, function);
+    async fn launch(
+        &self,
+        function: &Arc<Function>,
+        source: Source<'_>,
+    ) -> Result<ProcessInstance, StartError> {
+        let id = self.draw_id();
+        let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
         let names = environment::Names {
             instance: &id,
             now: self.parts.clock.now(),
@@ -193,23 +247,46 @@ impl ProcessRuntime {
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
         };
-        let launch = environment::launch(function, &names).map_err(|error| {
-            machine(format!("a folder of the function cannot be named: {error}"))
-        })?;
-        let launched = self
-            .spawner
-            .launch(launch)
-            .await
-            .map_err(|error| machine(describe(&error)))?;
-        ProcessInstance::attach(
-            launched,
-            id,
-            function.clone(),
-            keys,
-            self.parts.clone(),
-            self.spawner.undertaker(),
+        let undertaker = self.spawner.undertaker();
+        let (launched, report) = match source {
+            Source::Nothing => {
+                let launch =
+                    environment::launch(function, &names).map_err(|error| machine(&error))?;
+                let launched = self.spawner.launch(launch).await;
+                (launched.map_err(|error| machine(&error))?, None)
+            }
+            Source::Base(base) => {
+                let order =
+                    environment::template(function, &names).map_err(|error| machine(&error))?;
+                launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
+                let forked = base.fork(order).await.map_err(|error| machine(&error))?;
+                (forked.launched, Some(forked.report))
+            }
+        };
+        let lineage = Lineage { undertaker, report };
+        self.attach(launched, id, function, keys, lineage)
+    }
+
+    fn attach(
+        &self,
+        launched: Launched,
+        id: InstanceId,
+        function: &Arc<Function>,
+        keys: Arc<IssuedKeys>,
+        lineage: Lineage,
+    ) -> Result<ProcessInstance, StartError> {
+        let function = function.clone();
+        ProcessInstance::attach(launched, id, function, keys, self.parts.clone(), lineage).map_err(
+            |error| StartError::Machine {
+                reason: format!("could not watch the new process: {error}"),
+            },
         )
-        .map_err(|error| machine(format!("could not watch the new process: {error}")))
+    }
+
+    fn draw_id(&self) -> InstanceId {
+        let mut drawn = [0_u8; 16];
+        self.random.fill(&mut drawn);
+        InstanceId::new(hex::encode(drawn))
     }
 
     fn since(&self, earlier: Instant) -> Duration {
@@ -220,9 +297,26 @@ impl ProcessRuntime {
     }
 }
 
+/// What a process is made from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// The interpreter is started.
+    Nothing,
+    /// It is forked, with the interpreter in it.
+    Base(&'a Arc<Zygote>),
+}
+
+/// How an init went.
 enum Attempt {
-    Started(Box<Started>),
+    Ready(Box<Ready>),
     TimedOut { log_tail: Bytes },
+}
+
+/// A process that has done its function's init.
+struct Ready {
+    instance: ProcessInstance,
+    /// Why it must not be forked, when it must not.
+    unfit: Option<Vec<String>>,
 }
 
 impl Runtime for ProcessRuntime {
@@ -230,8 +324,14 @@ impl Runtime for ProcessRuntime {
         Box::pin(self.start_instance(function))
     }
 
-    fn retire(&self, _function: &Function) {
-        // Nothing is kept ahead of a start yet: every instance is a process started for itself.
+    fn retire(&self, function: &Function) {
+        self.templates.retire(function);
+    }
+}
+
+fn machine(error: &dyn std::error::Error) -> StartError {
+    StartError::Machine {
+        reason: describe(error),
     }
 }
 

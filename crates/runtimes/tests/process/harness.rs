@@ -15,7 +15,7 @@ use model::arn::Arn;
 use model::function::{Function, RuntimeName, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, Starts};
 use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
@@ -89,15 +89,25 @@ pub enum Lang {
 impl Lang {
     /// A function of one file with the handler `handler`.
     pub fn bench(self, source: &str) -> Bench {
-        match self {
-            Self::Python => Bench::new(self, "app.handler", &[("app.py", source)]),
-            Self::Node => Bench::new(self, "app.handler", &[("app.js", source)]),
-        }
+        Bench::with_starts(self, source, crate::PYTHON_STARTS)
     }
 }
 
 impl Bench {
     pub fn new(language: Lang, handler: &str, files: &[(&str, &str)]) -> Self {
+        Self::made(language, handler, files, crate::PYTHON_STARTS)
+    }
+
+    /// A function of one file, started in this way.
+    pub fn with_starts(language: Lang, source: &str, starts: Starts) -> Self {
+        let file = match language {
+            Lang::Python => "app.py",
+            Lang::Node => "app.js",
+        };
+        Self::made(language, "app.handler", &[(file, source)], starts)
+    }
+
+    fn made(language: Lang, handler: &str, files: &[(&str, &str)], python: Starts) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let code_root = folder.path().join("task");
         for (name, text) in files {
@@ -119,6 +129,7 @@ impl Bench {
             clock: Arc::new(RunningClock),
             random: Arc::new(CountingRandom::default()),
             cache_dir: folder.path().join("cache"),
+            python,
         })
         .unwrap();
         Self {
@@ -133,6 +144,11 @@ impl Bench {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Says that the function's version has gone.
+    pub fn retire(&self) {
+        self.runtime.retire(&self.function);
     }
 
     pub async fn start(&self) -> Result<Box<dyn Instance>, StartError> {

@@ -12,8 +12,12 @@
 
 mod environment;
 mod failures;
+mod forking;
 mod handlers;
 mod harness;
 mod hostile;
 mod lifecycle;
 mod logs;
+
+/// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.
+const PYTHON_STARTS: runtimes::process::Starts = runtimes::process::Starts::Forked;

@@ -26,6 +26,14 @@ const PYTHON: &[Embedded] = &[
         include_str!("python/_cloudless_endpoint.py"),
     ),
     (
+        "_cloudless_fitness.py",
+        include_str!("python/_cloudless_fitness.py"),
+    ),
+    (
+        "_cloudless_fresh.py",
+        include_str!("python/_cloudless_fresh.py"),
+    ),
+    (
         "_cloudless_frames.py",
         include_str!("python/_cloudless_frames.py"),
     ),
@@ -36,6 +44,10 @@ const PYTHON: &[Embedded] = &[
     (
         "_cloudless_logging.py",
         include_str!("python/_cloudless_logging.py"),
+    ),
+    (
+        "_cloudless_zygote.py",
+        include_str!("python/_cloudless_zygote.py"),
     ),
 ];
 

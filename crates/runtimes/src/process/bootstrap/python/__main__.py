@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import site
+import socket
 import struct
 import sys
 import traceback
@@ -33,25 +34,99 @@ class Fault(Exception):
 
 def main():
     channel = frames.Channel(CHANNEL)
-    received = channel.receive()
-    if received is None:
+    order = receive_order(channel)
+    if order is None:
         return
-    order = json.loads(bytes(received[1]))
     log.install()
+    if order["kind"] == "base":
+        plain = set(sys.modules)
+        import _cloudless_zygote
+
+        _cloudless_zygote.leave(lambda: run_base(channel, order, plain, _cloudless_zygote))
+    handler, encoder = load(channel, order)
+    channel.send(frames.READY)
+    serve(channel, handler, encoder)
+
+
+def receive_order(channel):
+    received = channel.receive()
+    return None if received is None else json.loads(bytes(received[1]))
+
+
+def run_base(channel, order, plain, zygote):
+    """Every process below a base comes by here, and goes on where it was forked."""
+    _cloudless_endpoint.install()
+    zygote.load_sdk(order["sdkPaths"])
+    import _cloudless_fitness as fitness
+
+    warm_up()
+    loaded = [name for name in zygote.loaded_modules() if name not in plain]
+    zygote.park(channel, frames.READY, json.dumps(loaded).encode())
+    run_template(channel, zygote, fitness)
+
+
+def run_template(channel, zygote, fitness):
+    order = receive_order(channel)
+    if order is None:
+        return
+    zygote.enter(order)
+    before = fitness.descriptors()
+    handler, encoder = load(channel, order)
+    attempt(channel, encoder, zygote.run_before_snapshot_hooks)
+    reasons = fitness.reasons(before)
+    if reasons:
+        # It is a process like any other, only that it has no use but this one.
+        attempt(channel, encoder, zygote.run_after_restore_hooks)
+        channel.send(frames.UNFIT, json.dumps(reasons).encode())
+        serve(channel, handler, encoder)
+    zygote.park(channel, frames.READY)
+    order = receive_order(channel)
+    if order is None:
+        return
+    zygote.become_instance(order)
+    fitness.part_files()
+    attempt(channel, encoder, zygote.run_after_restore_hooks)
+    channel.send(frames.READY)
+    serve(channel, handler, encoder)
+
+
+def warm_up():
+    """Runs an event, so that nothing on its way is loaded or made for the first time by an instance."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        head = json.dumps({"requestId": "", "invokedFunctionArn": "", "deadlineMs": 0, "traceId": ""}).encode()
+        body = _U32.pack(len(head)) + head + b"{}"
+        ours.sendall(struct.pack(">IB", len(body), frames.EVENT) + body)
+        ours.shutdown(socket.SHUT_WR)
+        try:
+            serve(frames.Channel(theirs.detach()), lambda event, context: event, _cloudless_json.Encoder(True))
+        except SystemExit:
+            log.request_id = None
+
+
+def load(channel, order):
     encoder = _cloudless_json.Encoder(ensure_ascii=(order["runtimeMajor"], order["runtimeMinor"]) < (3, 12))
-    try:
+
+    def find():
         set_search_paths(order)
         _cloudless_endpoint.install()
-        handler = find_handler(order["handler"])
+        return find_handler(order["handler"])
+
+    handler = attempt(channel, encoder, find)
+    log.flush()
+    return handler, encoder
+
+
+def attempt(channel, encoder, step):
+    """A step of the init; one that fails is told, and ends the process."""
+    try:
+        return step()
     except Exception:  # SystemExit ends the process, as in the cloud
         failure = describe(sys.exc_info(), "")
         log.error(failure)
         log.flush()
         channel.send(frames.INIT_FAILED, encode_failure(encoder, failure))
         sys.exit(1)
-    log.flush()
-    channel.send(frames.READY)
-    serve(channel, handler, encoder)
 
 
 def set_search_paths(order):

@@ -12,7 +12,8 @@ _SINCE = (1, 31)
 
 
 def install():
-    if os.environ.get("AWS_ENDPOINT_URL"):
+    """Without the variable it changes nothing; in a process that is forked, it may be set later."""
+    if _MODULE not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 

@@ -1,15 +1,17 @@
 """Frames over the instance's end of its channel.
 
-Lives here: reading one event, writing one reply.
-Does not live here: what they mean (`__main__`).
+Lives here: reading one event, writing one reply; both with descriptors, where processes are forked.
+Does not live here: what they mean (`__main__`, `_cloudless_zygote`).
 A frame is the length of its body (u32, big-endian), its type (u8), and the body.
 """
+import array
 import os
 import socket
 import struct
 
 ORDER, EVENT = 1, 2
 READY, INIT_FAILED, RETURNED, RAISED = 16, 17, 18, 19
+UNFIT = 21
 
 _HEADER = struct.Struct(">IB")
 _BUFFER_BYTES = 64 * 1024
@@ -58,3 +60,21 @@ class Channel:
         else:
             self._socket.sendall(header)
             self._socket.sendall(body)
+
+    def receive_whole(self, size, descriptors_max):
+        """A frame of a known size with the descriptors that come with it; None once the other end is closed."""
+        numbers = array.array("i")
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(
+                size, socket.CMSG_SPACE(descriptors_max * numbers.itemsize), socket.MSG_WAITALL | socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError:
+            return None, []
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                numbers.frombytes(content)
+        return (data if len(data) == size else None), list(numbers)
+
+    def send_whole(self, frame, descriptor=None):
+        rights = [] if descriptor is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        # Far smaller than what the socket always takes at once.
+        self._socket.sendmsg([frame], rights)

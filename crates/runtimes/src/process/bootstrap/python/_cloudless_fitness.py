@@ -1,0 +1,90 @@
+"""Whether a process may be forked after its init.
+
+Lives here: what two forks cannot both have: connections, threads, children, timers, files being written.
+Does not live here: what is renewed in each fork (`_cloudless_fresh`), what becomes of a process that is unfit (the
+supervisor).
+"""
+import fcntl
+import os
+import signal
+import time
+
+# A thread that has been joined may be in the kernel's list for a moment longer.
+_SETTLING_SECONDS = 0.05
+_LOOKS = 5
+
+_files = []  # files open for reading
+
+
+def descriptors():
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            pass  # that of the listing itself
+    return found
+
+
+def reasons(before):
+    """Why this process may not be forked, in words for the developer; empty when it may."""
+    found = [*_open_descriptors(before), *_children(), *_timers(), *_shared_memory()]
+    threads = _threads()
+    if threads:
+        found.append(threads)
+    return found
+
+
+def _open_descriptors(before):
+    for number, target in sorted(descriptors().items()):
+        if before.get(number) == target:
+            continue
+        if not target.startswith("/"):
+            # As `socket:[1234]` or `anon_inode:[eventpoll]`.
+            kind = target[len("anon_inode:"):].strip("[]") if target.startswith("anon_inode:") else target.split(":")[0]
+            yield f"an open {kind}"
+        elif not target.startswith("/dev/"):
+            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                _files.append(number)
+            else:
+                yield f"the file {target}, open for writing"
+
+
+def _threads():
+    for _ in range(_LOOKS):
+        extra = len(os.listdir("/proc/self/task")) - 1
+        if extra == 0:
+            return None
+        time.sleep(_SETTLING_SECONDS / _LOOKS)
+    return f"{extra} running thread{'s' if 1 < extra else ''}"
+
+
+def _children():
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return
+    yield "a child process"
+
+
+def _timers():
+    if any(signal.getitimer(timer)[0] for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)):
+        yield "a running timer"
+
+
+def _shared_memory():
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            if line.split(" ", 2)[1].startswith("rw-s"):
+                yield "memory shared with others"
+                return
+
+
+def part_files():
+    """In a fork: files opened at init are opened anew, for else all forks would read on at one common place."""
+    for number in _files:
+        own = os.open(f"/proc/self/fd/{number}", fcntl.fcntl(number, fcntl.F_GETFL) | os.O_CLOEXEC)
+        if os.fstat(own).st_size and os.lseek(number, 0, os.SEEK_CUR):
+            os.lseek(own, os.lseek(number, 0, os.SEEK_CUR), os.SEEK_SET)
+        os.dup2(own, number, inheritable=os.get_inheritable(number))
+        os.close(own)

@@ -1,0 +1,60 @@
+"""What must not be the same in two forks of one process.
+
+Lives here: pseudo-random generators, OpenSSL's generator, names of temporary files.
+Does not live here: what looks after itself: `os.urandom`, `secrets`, `uuid4`, and the hidden generator of `random`.
+"""
+import gc
+import os
+import sys
+
+_generators = []  # of `random`; kept here since frozen objects are not listed any more
+_arrays = []  # of numpy
+
+
+def note_generators():
+    """Lists the generators that exist; the collector can do so only before it is frozen."""
+    if "random" in sys.modules:
+        library = sys.modules["random"]
+        kind, system, hidden = library.Random, library.SystemRandom, library._inst
+        for found in gc.get_objects():
+            if isinstance_plainly(found, kind) and not isinstance_plainly(found, system) and found is not hidden:
+                _generators.append(found)
+    if "numpy.random" in sys.modules:
+        library = sys.modules["numpy.random"]
+        kinds = tuple(getattr(library, name) for name in ("Generator", "RandomState") if hasattr(library, name))
+        for module in list(sys.modules.values()):
+            for found in list(getattr(module, "__dict__", {}).values()):
+                if isinstance_plainly(found, kinds):
+                    _arrays.append(found)
+
+
+def isinstance_plainly(found, kinds):
+    # `isinstance` asks the object itself, which may be a proxy that does something when asked.
+    return issubclass(type(found), kinds)
+
+
+def freshen():
+    """Called in a fork before any code of its function."""
+    for generator in _generators:
+        # Not as a class of the function's may have it, which may ask for arguments.
+        sys.modules["random"].Random.seed(generator)
+    if "numpy.random" in sys.modules:
+        _freshen_numpy(sys.modules["numpy.random"])
+    if "_ssl" in sys.modules:
+        # OpenSSL knows a fork by a new process number, which in a namespace of its own may be the old one.
+        sys.modules["_ssl"].RAND_add(os.urandom(32), 32.0)
+    if "tempfile" in sys.modules:
+        sys.modules["tempfile"]._name_sequence = None
+    if "multiprocessing.process" in sys.modules:
+        sys.modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
+
+
+def _freshen_numpy(library):
+    if hasattr(library, "seed"):
+        library.seed()
+    for found in _arrays:
+        if hasattr(found, "bit_generator"):
+            bits = found.bit_generator
+            bits.state = type(bits)().state
+        else:
+            found.seed()

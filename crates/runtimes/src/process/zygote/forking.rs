@@ -1,0 +1,219 @@
+//! Starting an instance by forking it.
+//!
+//! Lives here: finding or making the template, forking it, what happens when a warm process has died.
+//! Does not live here: the init itself, its limits and its errors (`process`).
+
+use std::sync::Arc;
+
+use interfaces::runtime::{StartError, Started};
+use model::function::Function;
+use model::ids::InstanceId;
+use model::limits::LAMBDA_INIT_MAX;
+
+use super::bases::{Base, BaseError, Kind};
+use super::templates::Made;
+use super::{ForkError, Template, fitness};
+use crate::process::environment;
+use crate::process::instance::{InitEnd, Lineage, ProcessInstance};
+use crate::process::{Attempt, ProcessRuntime, Ready, Source, describe, machine, report};
+
+/// How many warm processes may die under one start before it gives up.
+const DEATHS_MAX: usize = 3;
+
+/// What a start goes on with.
+enum Found {
+    Template {
+        template: Arc<Template>,
+        /// Whose log the init has written, when it was done just now.
+        first: Option<InstanceId>,
+    },
+    /// An init that left behind what cannot be forked: its process serves as an instance.
+    Instance(Box<ProcessInstance>),
+    /// Why, when that has not been said yet.
+    Spawned(Option<String>),
+}
+
+impl ProcessRuntime {
+    /// Starts an instance from the function's template, which is made when there is none.
+    pub(in crate::process) async fn start_forked(
+        &self,
+        function: &Arc<Function>,
+    ) -> Result<Started, StartError> {
+        let began_at = self.parts.clock.instant();
+        let started = |instance: ProcessInstance| Started {
+            instance: Box::new(instance),
+            init: self.since(began_at),
+        };
+        for _ in 0..DEATHS_MAX {
+            match self.find_template(function).await? {
+                Found::Template { template, first } => {
+                    let forked = self.fork_instance(function, &template, first).await?;
+                    if let Some(instance) = forked {
+                        return Ok(started(instance));
+                    }
+                }
+                Found::Instance(instance) => return Ok(started(*instance)),
+                Found::Spawned(why) => {
+                    let mut instance = self
+                        .start_within_limits(function, Source::Nothing)
+                        .await?
+                        .instance;
+                    if let Some(why) = why {
+                        instance.note(not_forked(&why));
+                    }
+                    return Ok(started(instance));
+                }
+            }
+        }
+        Err(gone())
+    }
+
+    async fn find_template(&self, function: &Arc<Function>) -> Result<Found, StartError> {
+        let slot = self.templates.slot(function);
+        let makings = slot.makings();
+        let mut made = slot.made.lock().await;
+        match &*made {
+            Made::Template(template) if template.zygote.is_open() => {
+                return Ok(Found::Template {
+                    template: template.clone(),
+                    first: None,
+                });
+            }
+            Made::Spawned => return Ok(Found::Spawned(None)),
+            Made::Failed { making, error } if makings < *making => return Err(error.clone()),
+            Made::Template(_) | Made::Failed { .. } | Made::Nothing => {}
+        }
+        *made = Made::Nothing;
+        let found = self.make_template(function).await;
+        let making = slot.count_making();
+        *made = match &found {
+            Ok(Found::Template { template, .. }) => Made::Template(template.clone()),
+            Ok(Found::Instance(_) | Found::Spawned(_)) => Made::Spawned,
+            Err(error) => Made::Failed {
+                making,
+                error: error.clone(),
+            },
+        };
+        found
+    }
+
+    async fn make_template(&self, function: &Arc<Function>) -> Result<Found, StartError> {
+        if let Some(reason) = fitness::needs_own_process(function) {
+            return Ok(Found::Spawned(Some(reason)));
+        }
+        for _ in 0..DEATHS_MAX {
+            let base = match self.base_of(function).await? {
+                Ok(base) => base,
+                Err(reason) => return Ok(Found::Spawned(Some(reason))),
+            };
+            let made = self
+                .start_within_limits(function, Source::Base(&base.zygote))
+                .await;
+            let Ready {
+                mut instance,
+                unfit,
+            } = match made {
+                // Its base took it along: that says nothing of the function.
+                Err(_) if !base.zygote.is_open() => continue,
+                made => made?,
+            };
+            if let Some(reasons) = unfit {
+                let why = format!("its init leaves behind {}", reasons.join(", "));
+                instance.note(not_forked(&why));
+                return Ok(Found::Instance(Box::new(instance)));
+            }
+            let first = Some(instance.id().clone());
+            if let Some(template) = instance.into_template() {
+                let template = Arc::new(template);
+                return Ok(Found::Template { template, first });
+            }
+        }
+        Err(gone())
+    }
+
+    /// The base from which a function can be forked; or why from none.
+    async fn base_of(&self, function: &Function) -> Result<Result<Arc<Base>, String>, StartError> {
+        let mut own_folders = vec![function.code_root.clone()];
+        own_folders.extend(environment::module_paths(function));
+        let with_sdk = function.toolchain.sdk_paths.clone();
+        let mut kinds = vec![with_sdk];
+        if !function.toolchain.sdk_paths.is_empty() {
+            kinds.push(Vec::new());
+        }
+        for sdk_paths in kinds {
+            let bootstrap = self.bootstraps.folder(function.runtime.language);
+            let launch = environment::base(function, &sdk_paths, bootstrap)
+                .map_err(|error| machine(&error))?;
+            let kind = Kind {
+                interpreter: function.toolchain.interpreter.clone(),
+                sdk_paths,
+            };
+            let base = match self.bases.get(kind, launch, &self.spawner).await {
+                Ok(base) => base,
+                Err(BaseError::Launch(error)) => return Err(machine(&error)),
+                Err(error @ BaseError::Unusable { .. }) => return Ok(Err(describe(&error))),
+            };
+            if !fitness::shadows(&own_folders, &base.loaded) {
+                return Ok(Ok(base));
+            }
+        }
+        Ok(Err(
+            "a module of its own has the name of one that the interpreter brings along".to_owned(),
+        ))
+    }
+
+    /// None: the template has died.
+    async fn fork_instance(
+        &self,
+        function: &Arc<Function>,
+        template: &Template,
+        first: Option<InstanceId>,
+    ) -> Result<Option<ProcessInstance>, StartError> {
+        let began_at = self.parts.clock.instant();
+        let writes_init_start = first.is_none();
+        let id = first.unwrap_or_else(|| self.draw_id());
+        let order = environment::instance(function, &id, self.parts.clock.now())
+            .map_err(|error| machine(&error))?;
+        let forked = match template.zygote.fork(order).await {
+            Ok(forked) => forked,
+            Err(ForkError::Gone | ForkError::TimedOut | ForkError::Lied) => return Ok(None),
+            Err(
+                error @ (ForkError::Pipes(_)
+                | ForkError::Refused(_)
+                | ForkError::Busy
+                | ForkError::Stillborn),
+            ) => return Err(machine(&error)),
+        };
+        let lineage = Lineage {
+            undertaker: self.spawner.undertaker(),
+            report: Some(forked.report),
+        };
+        let keys = template.keys.clone();
+        let mut instance = self.attach(forked.launched, id, function, keys, lineage)?;
+        if writes_init_start {
+            instance.log_init_start();
+        }
+        let end = instance.init(began_at + LAMBDA_INIT_MAX).await;
+        if matches!(end, InitEnd::Exited(_)) && !template.zygote.is_open() {
+            return Ok(None);
+        }
+        let init = self.since(began_at);
+        match Self::conclude(instance, end, init, report::Phase::Init)? {
+            Attempt::Ready(ready) => Ok(Some(ready.instance)),
+            Attempt::TimedOut { log_tail } => Err(Self::timed_out(LAMBDA_INIT_MAX, log_tail)),
+        }
+    }
+}
+
+fn not_forked(why: &str) -> String {
+    format!(
+        "[cloudless] instances of this function are started one by one instead of being forked: {why}"
+    )
+}
+
+fn gone() -> StartError {
+    StartError::Machine {
+        reason: "the processes that the function's instances are forked from end again and again"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Processes that are kept warm, and fork others.
+//!
+//! Lives here: what bases and templates have in common: being asked for children, whose ends they report.
+//! Does not live here: what they run (`bootstrap`), what is done with a child (`instance`).
+//!
+//! A base is an interpreter that has loaded our bootstrap and the SDK, never a function's code. A template is a fork
+//! of a base that has loaded one function and done its init. Instances are forks of a template. Whatever is forked
+//! holds its zygote, so that a template ends after the last of its instances, and a base after the last template.
+
+mod bases;
+mod control;
+mod fitness;
+mod forking;
+mod templates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::child::{self, Exit, Process};
+use super::launch::{self, Launched};
+use control::Control;
+
+pub(super) use bases::Bases;
+pub(super) use control::ForkError;
+pub(super) use templates::{Template, Templates};
+
+/// How long a zygote may take to fork.
+const FORK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long it may take to say how a child ended that is known to have ended.
+const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// A process that forks others when it is asked to.
+pub(super) struct Zygote {
+    control: Arc<Control>,
+    /// Taken only by `drop`.
+    process: Option<Process>,
+    _reader: JoinSet<()>,
+}
+
+/// A fork: the process, and whoever will say how it ended.
+pub(super) struct Forked {
+    pub(super) launched: Launched,
+    pub(super) report: ExitReport,
+}
+
+impl Zygote {
+    /// Takes over a process that has said that it is ready to fork.
+    pub(super) fn new(process: Process, stream: tokio::net::UnixStream) -> Arc<Self> {
+        let control = Control::new(process.pid(), stream);
+        let mut reader = JoinSet::new();
+        reader.spawn({
+            let control = control.clone();
+            async move { control.read().await }
+        });
+        Arc::new(Self {
+            control,
+            process: Some(process),
+            _reader: reader,
+        })
+    }
+
+    /// Whether it can be asked for children.
+    pub(super) fn is_open(&self) -> bool {
+        self.control.is_open()
+    }
+
+    /// Makes a child, which is told `order` first. When the future is dropped, the child ends.
+    pub(super) async fn fork(self: &Arc<Self>, order: Vec<u8>) -> Result<Forked, ForkError> {
+        let (ours, theirs) = launch::ends().map_err(ForkError::Pipes)?;
+        let answer = tokio::time::timeout(FORK_WAIT_MAX, self.control.ask(theirs)).await;
+        let forked = match answer {
+            Ok(answer) => answer,
+            Err(_) => Err(ForkError::TimedOut),
+        };
+        if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
+            self.control.close();
+        }
+        let forked = forked?;
+        Ok(Forked {
+            launched: Launched {
+                pid: forked.pid,
+                pidfd: forked.pidfd,
+                channel: ours.channel,
+                stdout: ours.stdout,
+                stderr: ours.stderr,
+                order,
+            },
+            report: ExitReport {
+                exit: forked.exit,
+                _zygote: self.clone(),
+            },
+        })
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.control.close();
+        if let Some(process) = self.process.take() {
+            process.see_off();
+        }
+    }
+}
+
+/// Says how a forked process ended, and keeps its zygote.
+pub(super) struct ExitReport {
+    exit: oneshot::Receiver<Exit>,
+    _zygote: Arc<Zygote>,
+}
+
+impl ExitReport {
+    /// Waits for the report on a process that has ended; unknown when its zygote has gone too. Cancel-safe.
+    pub(super) async fn wait(&mut self, pid: Pid) -> Exit {
+        match tokio::time::timeout(REPORT_WAIT_MAX, &mut self.exit).await {
+            Ok(Ok(exit)) => exit,
+            Ok(Err(_)) | Err(_) => {
+                // Its zygote would have done it.
+                child::kill_group(pid);
+                Exit::Unknown
+            }
+        }
+    }
+}

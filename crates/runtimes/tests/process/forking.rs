@@ -1,0 +1,525 @@
+//! Instances that are forked from a process which has done the init: what they share, and what they may not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interfaces::runtime::{Instance, StartError, Verdict};
+use serde_json::{Value, json};
+
+use crate::harness::{Bench, Lang, json, write};
+use crate::lifecycle::{is_alive, is_gone, parent};
+
+/// A handler that evaluates what it is asked, after this init.
+fn evaluating(init: &str) -> Bench {
+    Lang::Python.bench(&format!(
+        "import os\n{init}\ndef handler(event, context):\n    return eval(event)\n"
+    ))
+}
+
+async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, question: &str) -> Value {
+    let event = json!(question).to_string();
+    match bench.invoke(instance, &event).await.verdict {
+        Verdict::Returned(found) => json(&found),
+        other => panic!("{question}: {other:?}"),
+    }
+}
+
+async fn two(bench: &Bench) -> [Box<dyn Instance>; 2] {
+    [bench.start().await.unwrap(), bench.start().await.unwrap()]
+}
+
+fn kill(pid: i64) {
+    let status = std::process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn notes(bench: &Bench) -> Vec<String> {
+    let mut lines = bench.log.platform();
+    lines.retain(|line| line.starts_with("[cloudless]"));
+    lines
+}
+
+#[tokio::test]
+async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
+    let mut bench = evaluating("open('../inits', 'a').write('x')");
+    let [mut one, mut other] = two(&bench).await;
+    let template = ask(&mut bench, &mut one, "os.getppid()")
+        .await
+        .as_i64()
+        .unwrap();
+    assert_eq!(ask(&mut bench, &mut other, "os.getppid()").await, template);
+    let pids = [
+        ask(&mut bench, &mut one, "os.getpid()").await,
+        ask(&mut bench, &mut other, "os.getpid()").await,
+    ];
+    assert_ne!(pids[0], pids[1]);
+    assert_eq!(parent(parent(template)), i64::from(std::process::id()));
+    assert_eq!(std::fs::read_to_string(bench.path("inits")).unwrap(), "x");
+    assert_eq!(notes(&bench), [""; 0]);
+
+    // Another version has a template of its own, from the same base.
+    let base = parent(template);
+    bench.function.fingerprint = "g".to_owned();
+    let mut third = bench.start().await.unwrap();
+    let second_template = ask(&mut bench, &mut third, "os.getppid()")
+        .await
+        .as_i64()
+        .unwrap();
+    assert_ne!(second_template, template);
+    assert_eq!(parent(second_template), base);
+}
+
+#[tokio::test]
+async fn no_two_instances_draw_the_same() {
+    let mut bench = evaluating(
+        "import random, uuid, secrets, ssl, tempfile, multiprocessing, numpy.random\nmine = random.Random()\nseeded = random.Random(7)\nclass Kind(random.Random):\n    def seed(self, a, *rest): super().seed(a)\nkind = Kind(1)\ntheirs = numpy.random.Generator()\nprimed = [random.random(), mine.random(), uuid.uuid4(), uuid.uuid1(), secrets.token_hex(8), ssl.RAND_bytes(8), tempfile.mktemp()]\n",
+    );
+    // A stand-in with the structure that the real one has.
+    write(&bench.path("task/numpy/__init__.py"), "");
+    write(
+        &bench.path("task/numpy/random.py"),
+        "import os\nclass Bits:\n    def __init__(self): self.state = os.urandom(8)\nclass Generator:\n    def __init__(self): self.bit_generator = Bits()\nclass RandomState:\n    def __init__(self): self.seed()\n    def seed(self): self.state = os.urandom(8)\n_hidden = RandomState()\nseed = _hidden.seed\n",
+    );
+    let [mut one, mut other] = two(&bench).await;
+    for question in [
+        "random.random()",
+        "random.sample(range(10**6), 3)",
+        "mine.random()",
+        "seeded.random()",
+        "kind.random()",
+        "str(uuid.uuid4())",
+        "str(uuid.uuid1())",
+        "secrets.token_hex(8)",
+        "os.urandom(8).hex()",
+        "ssl.RAND_bytes(8).hex()",
+        "os.path.basename(tempfile.mktemp())",
+        "multiprocessing.current_process().authkey.hex()",
+        "numpy.random._hidden.state.hex()",
+        "theirs.bit_generator.state.hex()",
+        "os.getpid()",
+        "os.environ['AWS_LAMBDA_LOG_STREAM_NAME']",
+    ] {
+        let drawn = ask(&mut bench, &mut one, question).await;
+        assert_ne!(
+            drawn,
+            ask(&mut bench, &mut other, question).await,
+            "{question}"
+        );
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_instance_is_a_whole_process() {
+    let mut bench = evaluating(
+        "import asyncio, concurrent.futures, gc, hashlib, multiprocessing, queue, sqlite3, ssl, subprocess, sys, threading, time\ndef square(n): return n * n\ndef threads():\n    out = []\n    made = [threading.Thread(target=out.append, args=(n,)) for n in range(8)]\n    for t in made: t.start()\n    for t in made: t.join(5)\n    return sorted(out)\ndef pool():\n    with concurrent.futures.ThreadPoolExecutor(4) as p: return list(p.map(square, range(4)))\nasync def work(n):\n    await asyncio.sleep(0.01)\n    return n\nasync def several():\n    process = await asyncio.create_subprocess_exec('true')\n    return [await process.wait(), *await asyncio.gather(*map(work, range(3)))]\ndef database():\n    db = sqlite3.connect(':memory:')\n    db.execute('create table t(n)')\n    db.execute('insert into t values (7)')\n    return db.execute('select n from t').fetchone()[0]\ndef processes():\n    with multiprocessing.get_context('fork').Pool(2) as p: return p.map(square, range(4))\ndef collected():\n    for _ in range(20):\n        keep = [{'me': []} for _ in range(20000)]\n        for one in keep: one['me'].append(one)\n    del keep\n    return 0 <= gc.collect()\ndef connected():\n    import http.server, urllib.request\n    server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n    threading.Thread(target=server.handle_request, daemon=True).start()\n    return urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}/').status",
+    );
+    let mut instance = bench.start().await.unwrap();
+    for (question, expected) in [
+        ("threads()", json!([0, 1, 2, 3, 4, 5, 6, 7])),
+        ("pool()", json!([0, 1, 4, 9])),
+        (
+            "threading.current_thread() is threading.main_thread()",
+            json!(true),
+        ),
+        ("asyncio.run(several())", json!([0, 0, 1, 2])),
+        (
+            "int(subprocess.check_output(['sh', '-c', 'echo $PPID'])) == os.getpid()",
+            json!(true),
+        ),
+        ("os.getpid() == int(os.readlink('/proc/self'))", json!(true)),
+        (
+            "0 < len(ssl.create_default_context().get_ciphers())",
+            json!(true),
+        ),
+        (
+            "len(hashlib.scrypt(b'p', salt=b's', n=1024, r=8, p=1))",
+            json!(64),
+        ),
+        ("database()", json!(7)),
+        ("processes()", json!([0, 1, 4, 9])),
+        ("collected()", json!(true)),
+        ("connected()", json!(200)),
+        ("open('/proc/self/environ').read()", json!("")),
+        ("os.getpgid(0) == os.getsid(0) == os.getpid()", json!(true)),
+    ] {
+        assert_eq!(
+            ask(&mut bench, &mut instance, question).await,
+            expected,
+            "{question}"
+        );
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+#[tokio::test]
+async fn time_is_now_and_timers_start_anew() {
+    let mut bench = evaluating("import time\nat_init = time.monotonic()");
+    let first = bench.start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut second = bench.start().await.unwrap();
+    let since = ask(&mut bench, &mut second, "time.monotonic() - at_init").await;
+    assert!(0.3 <= since.as_f64().unwrap(), "{since}");
+    let since = ask(&mut bench, &mut second, "time.process_time()").await;
+    assert!(since.as_f64().unwrap() < 0.3, "{since}");
+    drop(first);
+
+    let zone = "Asia/Tokyo".to_owned();
+    bench.function.environment.insert("TZ".to_owned(), zone);
+    bench.function.fingerprint = "elsewhere".to_owned();
+    let mut elsewhere = bench.start().await.unwrap();
+    let question = "time.strftime('%H %Z', time.localtime(0))";
+    assert_eq!(ask(&mut bench, &mut elsewhere, question).await, "09 JST");
+}
+
+#[tokio::test]
+async fn instances_of_a_template_have_one_pair_of_keys_revoked_with_it() {
+    let mut bench = evaluating("seen = os.environ['AWS_SECRET_ACCESS_KEY']");
+    let [mut one, other] = two(&bench).await;
+    let question = "seen == os.environ['AWS_SECRET_ACCESS_KEY']";
+    assert_eq!(ask(&mut bench, &mut one, question).await, true);
+    drop(other);
+    bench.retire();
+    assert_eq!(bench.keys.revoked.lock().unwrap().len(), 0, "one is in use");
+    assert_eq!(ask(&mut bench, &mut one, question).await, true);
+    let template = ask(&mut bench, &mut one, "os.getppid()")
+        .await
+        .as_i64()
+        .unwrap();
+    one.stop().await;
+    assert!(is_gone(template).await);
+    assert_eq!(bench.keys.revoked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() {
+    let rows = [
+        (
+            "import socket\nheld = socket.create_server(('127.0.0.1', 0))",
+            "an open socket",
+        ),
+        ("held = os.pipe()", "an open pipe"),
+        ("import select\nheld = select.epoll()", "an open eventpoll"),
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+            "1 running thread",
+        ),
+        (
+            "import subprocess\nheld = subprocess.Popen(['sleep', '600'])",
+            "a child process",
+        ),
+        (
+            "import signal\nsignal.setitimer(signal.ITIMER_REAL, 600)",
+            "a running timer",
+        ),
+        ("held = open('../log', 'w')", "open for writing"),
+        (
+            "import mmap\nheld = mmap.mmap(-1, 4096)",
+            "memory shared with others",
+        ),
+        ("os.dup(3)", "an open socket"),
+    ];
+    for (init, reason) in rows {
+        let mut bench = evaluating(init);
+        let [mut one, mut other] = two(&bench).await;
+        assert_eq!(ask(&mut bench, &mut one, "1").await, 1, "{init}");
+        assert_eq!(
+            ask(&mut bench, &mut other, "os.getppid()").await,
+            std::process::id(),
+            "{init}"
+        );
+        let notes = notes(&bench);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(
+            notes[0].contains("started one by one") && notes[0].contains(reason),
+            "{notes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_interpreter_reads_when_it_starts_gets_it_a_process_of_its_own() {
+    let mut bench = evaluating("import sys");
+    let libraries = "../libraries".to_owned();
+    bench
+        .function
+        .environment
+        .insert("PYTHONPATH".to_owned(), libraries);
+    let mut instance = bench.start().await.unwrap();
+    let question = "any(path.endswith('libraries') for path in sys.path)";
+    assert_eq!(ask(&mut bench, &mut instance, question).await, true);
+    assert_eq!(
+        ask(&mut bench, &mut instance, "os.getppid()").await,
+        std::process::id()
+    );
+    let why = "[cloudless] instances of this function are started one by one instead of being forked: `PYTHONPATH` is read when a process starts";
+    assert_eq!(notes(&bench), [why]);
+}
+
+#[tokio::test]
+async fn files_opened_at_init_are_read_by_each_instance_for_itself() {
+    let mut bench = evaluating(
+        "held = open('lines.txt', buffering=1)\nfirst = os.read(held.fileno(), 4).decode()",
+    );
+    write(&bench.path("task/lines.txt"), "one\ntwo\nsix\n");
+    let [mut one, mut other] = two(&bench).await;
+    for instance in [&mut one, &mut other] {
+        assert_eq!(
+            ask(&mut bench, instance, "os.read(held.fileno(), 4).decode()").await,
+            "two\n"
+        );
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_sdk_is_loaded_once_unless_the_function_brings_its_own() {
+    let mut bench = evaluating("import boto3, colorsys");
+    let source = "import os, colorsys\nwith open(os.path.join(os.path.dirname(__file__), 'loads'), 'a') as f: f.write('x')\nname = 'ours'\n";
+    write(&bench.path("sdk/boto3/__init__.py"), source);
+    // The name of a module of the standard library that the SDK has loaded.
+    bench.function.toolchain.sdk_paths = vec![bench.path("sdk")];
+    let [mut one, _] = two(&bench).await;
+    assert_eq!(ask(&mut bench, &mut one, "boto3.name").await, "ours");
+    assert_eq!(
+        std::fs::read_to_string(bench.path("sdk/boto3/loads")).unwrap(),
+        "x"
+    );
+    for (file, text, question) in [
+        ("task/colorsys.py", "name = 'mine'\n", "colorsys.name"),
+        ("task/boto3.py", "name = 'mine'\n", "boto3.name"),
+    ] {
+        write(&bench.path(file), text);
+        bench.function.fingerprint = file.to_owned();
+        let mut instance = bench.start().await.unwrap();
+        assert_eq!(ask(&mut bench, &mut instance, question).await, "mine");
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+/// The library that functions register hooks with, as far as its users and its runtime see it.
+const HOOKS: &str = "before, after = [], []\ndef register_before_snapshot(f, *a, **k): before.append((f, a, k)); return f\ndef register_after_restore(f, *a, **k): after.append((f, a, k)); return f\ndef get_before_snapshot(): return before\ndef get_after_restore(): return after\n";
+
+#[tokio::test]
+async fn snapshot_hooks_run_as_with_snap_start() {
+    let mut bench = evaluating(
+        "import snapshot_restore_py as hooks, socket\nseen = []\nheld = socket.socket()\nhooks.register_before_snapshot(seen.append, 'second')\nhooks.register_before_snapshot(seen.append, 'first')\nhooks.register_before_snapshot(held.close)\nhooks.register_after_restore(lambda name: seen.append(name), name='third')\nhooks.register_after_restore(lambda: seen.append(os.getpid()))",
+    );
+    write(&bench.path("task/snapshot_restore_py.py"), HOOKS);
+    let [mut one, mut other] = two(&bench).await;
+    for instance in [&mut one, &mut other] {
+        let found = ask(
+            &mut bench,
+            instance,
+            "seen[:3] + [seen[3] == os.getpid(), len(seen)]",
+        )
+        .await;
+        assert_eq!(found, json!(["first", "second", "third", true, 4]));
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+
+    for (when, template_ends) in [("before_snapshot", true), ("after_restore", false)] {
+        let bench = evaluating(&format!(
+            "import snapshot_restore_py as hooks\n@hooks.register_{when}\ndef fail(): raise ValueError('{when}')"
+        ));
+        write(&bench.path("task/snapshot_restore_py.py"), HOOKS);
+        for _ in 0..2 {
+            let (error, _) = bench.init_failure().await;
+            assert_eq!(error["errorMessage"], when);
+        }
+        let revoked = bench.keys.revoked.lock().unwrap().len();
+        assert_eq!(revoked == 2, template_ends);
+    }
+}
+
+#[tokio::test]
+async fn simultaneous_first_starts_share_one_init_be_it_good_or_bad() {
+    for (rest, is_good) in [("", true), ("raise ValueError('broken')", false)] {
+        let bench = evaluating(&format!(
+            "import time\nopen('../inits', 'a').write('x')\ntime.sleep(0.3)\n{rest}"
+        ));
+        let bench = Arc::new(bench);
+        let mut starts = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let bench = bench.clone();
+            starts.spawn(async move { bench.start().await.is_ok() });
+        }
+        assert_eq!(starts.join_all().await, [is_good; 20]);
+        assert_eq!(std::fs::read_to_string(bench.path("inits")).unwrap(), "x");
+        // A later start tries again.
+        assert_eq!(bench.start().await.is_ok(), is_good);
+        let again = if is_good { "x" } else { "xx" };
+        assert_eq!(std::fs::read_to_string(bench.path("inits")).unwrap(), again);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_killed_at_work_is_answered_for_and_replaced() {
+    let mut bench = evaluating("");
+    let mut instance = bench.start().await.unwrap();
+    let completion = bench
+        .invoke(&mut instance, "\"os.kill(os.getpid(), 9)\"")
+        .await;
+    let Verdict::Exited(error) = completion.verdict else {
+        panic!("{completion:?}")
+    };
+    let message = "RequestId: request-1 Error: Runtime exited with error: signal: killed";
+    assert_eq!(json(&error)["errorMessage"], message);
+    let mut next = bench.start().await.unwrap();
+    assert_eq!(ask(&mut bench, &mut next, "1").await, 1);
+}
+
+#[tokio::test]
+async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
+    for kills_base in [false, true] {
+        let mut bench = evaluating("open('../inits', 'a').write('x')");
+        let mut instance = bench.start().await.unwrap();
+        let pid = ask(&mut bench, &mut instance, "os.getpid()")
+            .await
+            .as_i64()
+            .unwrap();
+        let template = parent(pid);
+        kill(if kills_base {
+            parent(template)
+        } else {
+            template
+        });
+        tokio::time::timeout(Duration::from_secs(3), instance.lost())
+            .await
+            .unwrap();
+        assert!(!is_alive(pid));
+        let mut next = bench.start().await.unwrap();
+        assert_eq!(ask(&mut bench, &mut next, "1").await, 1, "{kills_base}");
+        assert_eq!(std::fs::read_to_string(bench.path("inits")).unwrap(), "xx");
+        // Also when it dies unnoticed: nothing else runs on this thread meanwhile.
+        let pid = ask(&mut bench, &mut next, "os.getpid()")
+            .await
+            .as_i64()
+            .unwrap();
+        kill(if kills_base {
+            parent(parent(pid))
+        } else {
+            parent(pid)
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        let mut third = bench.start().await.unwrap();
+        assert_eq!(ask(&mut bench, &mut third, "1").await, 1, "{kills_base}");
+    }
+}
+
+#[tokio::test]
+async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_is_well() {
+    let bench = evaluating(
+        "import _cloudless_zygote as zygote\ndef refuse(fork=zygote.fork):\n    zygote.fork = fork\n    raise BlockingIOError(11, 'no more processes')\nzygote.fork = refuse",
+    );
+    let Err(StartError::Machine { reason }) = bench.start().await else {
+        panic!("it started")
+    };
+    assert_eq!(
+        reason,
+        "could not fork a new process: Resource temporarily unavailable (os error 11)"
+    );
+    bench.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_template_that_talks_nonsense_or_lies_is_ended() {
+    let frames = [
+        ("garbage", r"b'\xff' * 100"),
+        (
+            "somebody else's process",
+            r"b'\x00\x00\x00\x08\x20' + b'\x00\x00\x00\x01' + b'\x00\x00\x00\x01'",
+        ),
+    ];
+    for (what, frame) in frames {
+        let bench = evaluating(&format!(
+            "import socket, array, _cloudless_zygote as zygote\ndef lie():\n    socket.socket(fileno=os.dup(3)).sendmsg([{frame}], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [os.pidfd_open(1)]))])\n    os.kill(os.getpid(), 19)\nzygote.fork = lie"
+        ));
+        let Err(StartError::Machine { reason }) = bench.start().await else {
+            panic!("{what} was believed")
+        };
+        assert!(reason.contains("end again and again"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn an_init_that_crashes_every_time_fails_every_time() {
+    let bench = evaluating("import os; os.kill(os.getpid(), 11)");
+    for _ in 0..3 {
+        let (error, tail) = bench.init_failure().await;
+        assert_eq!(
+            error["errorMessage"],
+            "Error: Runtime exited with error: signal: segmentation fault"
+        );
+        assert!(tail.contains("Phase: init\tStatus: error"), "{tail}");
+    }
+}
+
+#[tokio::test]
+async fn an_orderly_end_runs_what_was_registered_for_it() {
+    let mut bench =
+        evaluating("import atexit, sys\natexit.register(lambda: open('../ends', 'a').write('x'))");
+    let [mut one, mut other] = two(&bench).await;
+    let completion = bench.invoke(&mut one, "\"sys.exit(3)\"").await;
+    assert!(matches!(completion.verdict, Verdict::Exited(_)));
+    assert_eq!(std::fs::read_to_string(bench.path("ends")).unwrap(), "x");
+    // What the others were forked from has no end of the function's.
+    let template = ask(&mut bench, &mut other, "os.getppid()").await;
+    bench.retire();
+    drop([one, other]);
+    assert!(is_gone(template.as_i64().unwrap()).await);
+    assert_eq!(std::fs::read_to_string(bench.path("ends")).unwrap(), "x");
+}
+
+#[tokio::test]
+async fn instances_that_come_and_go_leave_nothing_in_their_template() {
+    let mut bench = evaluating("");
+    let mut instance = bench.start().await.unwrap();
+    let pid = ask(&mut bench, &mut instance, "os.getpid()").await;
+    let template = parent(pid.as_i64().unwrap());
+    let held = || {
+        let children =
+            std::fs::read_to_string(format!("/proc/{template}/task/{template}/children"));
+        let descriptors = std::fs::read_dir(format!("/proc/{template}/fd")).unwrap();
+        (
+            children.unwrap().split_whitespace().count(),
+            descriptors.count(),
+        )
+    };
+    let before = held();
+    for round in 0..100 {
+        let mut passing = bench.start().await.unwrap();
+        if round % 2 == 0 {
+            ask(&mut bench, &mut passing, "1").await;
+            passing.stop().await;
+        }
+    }
+    for _ in 0..100 {
+        if held() == before {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(held(), before);
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_the_runtime_goes() {
+    let mut bench = evaluating("");
+    let [mut one, other] = two(&bench).await;
+    let pid = ask(&mut bench, &mut one, "os.getpid()")
+        .await
+        .as_i64()
+        .unwrap();
+    let (template, base) = (parent(pid), parent(parent(pid)));
+    drop(other);
+    drop(bench);
+    // An instance at work keeps what it came from.
+    assert!(is_alive(template) && is_alive(base));
+    drop(one);
+    for gone in [pid, template, base] {
+        assert!(is_gone(gone).await);
+    }
+}

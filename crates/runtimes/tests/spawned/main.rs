@@ -1,0 +1,30 @@
+//! The same promises as in `process`, held by Python functions of which each instance is a process from the beginning.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "these are tests"
+)]
+
+#[path = "../process/environment.rs"]
+mod environment;
+#[path = "../process/failures.rs"]
+mod failures;
+#[path = "../process/handlers.rs"]
+mod handlers;
+#[path = "../process/harness.rs"]
+mod harness;
+#[path = "../process/hostile.rs"]
+mod hostile;
+#[path = "../process/lifecycle.rs"]
+mod lifecycle;
+#[path = "../process/logs.rs"]
+mod logs;
+
+/// As functions are started whose init cannot be forked.
+const PYTHON_STARTS: runtimes::process::Starts = runtimes::process::Starts::Spawned;
