@@ -1,0 +1,124 @@
+//! Measures cold starts, from nothing to the first reply, spawned and forked:
+//! `cargo run --release -p runtimes --example cold -- FOLDER_WITH_BOTO3`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    dead_code,
+    reason = "this is a measurement, made of the tests' parts"
+)]
+
+#[path = "../tests/process/harness.rs"]
+mod harness;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use harness::{Bench, Lang, json};
+use interfaces::clock::Clock;
+use interfaces::runtime::Verdict;
+use runtimes::process::Starts;
+use test_kit::RunningClock;
+
+const PYTHON_STARTS: Starts = Starts::Forked;
+const ROUNDS: usize = 60;
+const PAUSE: Duration = Duration::from_millis(20);
+const BURST: usize = 200;
+
+const HELLO: &str = "import os\ndef handler(event, context):\n    return os.getpid()\n";
+const TABLE: &str = "import os, boto3\ntable = boto3.resource('dynamodb').Table('things')\ndef handler(event, context):\n    return os.getpid()\n";
+
+#[tokio::main]
+async fn main() {
+    let sdk = std::env::args().nth(1).map(PathBuf::from);
+    // On a worker, as in the server: the thread of `main` does not watch sockets itself.
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(measure(sdk));
+    tasks.join_all().await;
+}
+
+async fn measure(sdk: Option<PathBuf>) {
+    let mut rows = vec![("hello", HELLO, Vec::new())];
+    if let Some(sdk) = sdk {
+        rows.push(("boto3 table", TABLE, vec![sdk]));
+    }
+    for (name, source, sdk_paths) in rows {
+        let mut p50 = Vec::new();
+        for starts in [Starts::Spawned, Starts::Forked] {
+            let mut bench = Bench::with_starts(Lang::Python, source, starts);
+            bench.function.toolchain.sdk_paths.clone_from(&sdk_paths);
+            let first = cold(&mut bench).await;
+            // The base is there; the function is new.
+            bench.function.fingerprint = "second".to_owned();
+            let second = cold(&mut bench).await;
+            let mut times = Vec::with_capacity(ROUNDS);
+            for _ in 0..ROUNDS {
+                times.push(cold(&mut bench).await);
+            }
+            times.sort();
+            let (best, median, worst) = (times[0], times[ROUNDS / 2], times[ROUNDS * 99 / 100]);
+            println!(
+                "{name}, {starts:?}: first of all {first:.1?}, first of a function {second:.1?}, \
+                 then best {best:.2?}, p50 {median:.2?}, p99 {worst:.2?}"
+            );
+            p50.push(median.as_secs_f64());
+            burst(&mut bench, name, starts).await;
+        }
+        println!("{name}: spawn / fork = {:.0}", p50[0] / p50[1]);
+    }
+}
+
+async fn cold(bench: &mut Bench) -> Duration {
+    let began_at = RunningClock.instant();
+    let completion = bench.once("{}").await;
+    let took = began_at.elapsed();
+    assert!(matches!(completion.verdict, Verdict::Returned(_)));
+    // The end of this instance is no part of the start of the next one.
+    tokio::time::sleep(PAUSE).await;
+    took
+}
+
+/// Instances that stay: how fast they come, and what they hold while idle.
+async fn burst(bench: &mut Bench, name: &str, starts: Starts) {
+    let count = match starts {
+        Starts::Forked => BURST,
+        Starts::Spawned => 10,
+    };
+    let began_at = RunningClock.instant();
+    let mut instances = Vec::with_capacity(count);
+    for _ in 0..count {
+        instances.push(bench.start().await.unwrap());
+    }
+    let rate = f64::from(u32::try_from(count).unwrap()) / began_at.elapsed().as_secs_f64();
+    let mut private_kb = Vec::new();
+    for instance in instances.iter_mut().take(10) {
+        let Verdict::Returned(pid) = bench.invoke(instance, "{}").await.verdict else {
+            panic!("no reply")
+        };
+        private_kb.push(private_memory_kb(json(&pid).as_i64().unwrap()));
+    }
+    private_kb.sort_unstable();
+    println!(
+        "{name}, {starts:?}: {rate:.0} starts a second one after the other; idle private memory {:.1} MiB",
+        f64::from(private_kb[private_kb.len() / 2]) / 1024.0
+    );
+}
+
+fn private_memory_kb(pid: i64) -> u32 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:"))
+        .map(|line| {
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        })
+        .sum()
+}
