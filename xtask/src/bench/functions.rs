@@ -88,6 +88,35 @@ struct Subject<'a> {
     script: Option<&'a Path>,
 }
 
+impl<'a> Subject<'a> {
+    /// One that is measured by a plain `GET`.
+    fn asked(name: &'static str, server: Server, port: u16, path: &'a str) -> Self {
+        Self {
+            name,
+            server,
+            port,
+            path,
+            script: None,
+        }
+    }
+}
+
+fn start(
+    peers: &Peers,
+    log: &str,
+    command: Command,
+    port: u16,
+    ready_path: &str,
+) -> Result<Server> {
+    let log = peers.work.join(log);
+    Server::start(Start {
+        command,
+        log: &log,
+        port,
+        ready_path,
+    })
+}
+
 fn row(subject: &Subject<'_>, duration: Duration) -> Result<Row> {
     let Subject {
         name,
@@ -133,42 +162,26 @@ fn cloudless(
     std::fs::write(folder.join("serverless.yml"), manifest(runtime, ""))?;
     std::fs::write(folder.join(handler.0), handler.1)?;
     // The first start brings run-time packages into the cache; the second is what a developer sees every day.
-    let mut server = None;
-    let mut port = 0;
-    for _start in 0..2 {
-        drop(server.take());
-        port = free_port()?;
-        let services = free_port()?;
-        let mut command = Command::new(&peers.cloudless);
-        command.arg("dev").arg(&folder).args([
-            "--port",
-            &port.to_string(),
-            "--services-port",
-            &services.to_string(),
-        ]);
-        let log = peers.work.join(format!("cloudless-{runtime}.log"));
-        server = Some((
-            Server::start(Start {
-                command,
-                log: &log,
-                port: services,
-                ready_path: "/_cloudless/health",
-            })?,
-            services,
-        ));
-    }
-    let (server, _) =
-        server.ok_or_else(|| anyhow::anyhow!("the server was started twice above"))?;
-    row(
-        &Subject {
-            name,
-            server,
-            port,
-            path: "/hello",
-            script: None,
-        },
-        duration,
-    )
+    drop(dev(peers, &folder, runtime)?);
+    let (server, port) = dev(peers, &folder, runtime)?;
+    row(&Subject::asked(name, server, port, "/hello"), duration)
+}
+
+fn dev(peers: &Peers, folder: &Path, runtime: &str) -> Result<(Server, u16)> {
+    let (port, services) = (free_port()?, free_port()?);
+    let mut command = Command::new(&peers.cloudless);
+    command.arg("dev").arg(folder);
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--services-port",
+        &services.to_string(),
+    ]);
+    let log = format!("cloudless-{runtime}.log");
+    Ok((
+        start(peers, &log, command, services, "/_cloudless/health")?,
+        port,
+    ))
 }
 
 fn manifest(runtime: &str, plugins: &str) -> String {
@@ -181,21 +194,9 @@ fn raw_node(peers: &Peers, duration: Duration) -> Result<Row> {
     let port = free_port()?;
     let mut command = Command::new("node");
     command.args(["-e", RAW_NODE, &port.to_string()]);
-    let log = peers.work.join("raw-node.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/",
-    })?;
+    let server = start(peers, "raw-node.log", command, port, "/")?;
     row(
-        &Subject {
-            name: "raw `node:http`",
-            server,
-            port,
-            path: "/",
-            script: None,
-        },
+        &Subject::asked("raw `node:http`", server, port, "/"),
         duration,
     )
 }
@@ -224,21 +225,9 @@ fn serverless_offline(peers: &Peers, duration: Duration) -> Result<Row> {
         .current_dir(&folder)
         .env("SLS_TELEMETRY_DISABLED", "1")
         .env("SLS_NOTIFICATIONS_MODE", "off");
-    let log = peers.work.join("serverless-offline.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/nothing",
-    })?;
+    let server = start(peers, "serverless-offline.log", command, port, "/nothing")?;
     row(
-        &Subject {
-            name: "serverless-offline 13",
-            server,
-            port,
-            path: "/hello",
-            script: None,
-        },
+        &Subject::asked("serverless-offline 13", server, port, "/hello"),
         duration,
     )
 }
@@ -253,21 +242,9 @@ fn framework_node(peers: &Peers, duration: Duration) -> Result<Row> {
         .args(["--target=hello", &format!("--port={port}")])
         .current_dir(&folder)
         .env("NODE_ENV", "production");
-    let log = peers.work.join("framework-node.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/",
-    })?;
+    let server = start(peers, "framework-node.log", command, port, "/")?;
     row(
-        &Subject {
-            name: "functions-framework, Node",
-            server,
-            port,
-            path: "/",
-            script: None,
-        },
+        &Subject::asked("functions-framework, Node", server, port, "/"),
         duration,
     )
 }
@@ -280,21 +257,9 @@ fn framework_python(peers: &Peers, duration: Duration) -> Result<Row> {
     command
         .args(["--target=hello", &format!("--port={port}")])
         .current_dir(&folder);
-    let log = peers.work.join("framework-python.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/",
-    })?;
+    let server = start(peers, "framework-python.log", command, port, "/")?;
     row(
-        &Subject {
-            name: "functions-framework, Python",
-            server,
-            port,
-            path: "/",
-            script: None,
-        },
+        &Subject::asked("functions-framework, Python", server, port, "/"),
         duration,
     )
 }
@@ -317,13 +282,7 @@ boto3.client('lambda', endpoint_url='http://127.0.0.1:' + sys.argv[1], region_na
     command
         .env("GATEWAY_PORT", port.to_string())
         .current_dir(&folder);
-    let log = peers.work.join("ministack.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/_ministack/health",
-    })?;
+    let server = start(peers, "ministack.log", command, port, "/_ministack/health")?;
     let created = peers
         .python("python")
         .args(["-c", CREATE, &port.to_string(), NODE_HANDLER])
