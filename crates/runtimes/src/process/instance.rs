@@ -62,8 +62,10 @@ pub(super) enum InitEnd {
 pub(super) struct ProcessInstance {
     function: Arc<Function>,
     order: Vec<u8>,
-    link: Link,
+    /// Dropped, and so killed, before the socket closes: a process that saw the end of its socket first would begin
+    /// an orderly end that nobody waits for.
     process: Process,
+    link: Link,
     logs: Logs,
     parts: Parts,
     state: State,
