@@ -21,3 +21,4 @@ mod tool;
 pub use builder::Builder;
 pub use config::BuilderConfig;
 pub use progress::{Progress, Silent};
+pub use scan::NOT_SOURCES;

@@ -19,8 +19,8 @@ const SOURCE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// How much of all sources is read.
 const SOURCES_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Folders that hold nothing that the project's authors wrote.
-const FOLDERS_SKIPPED: [&str; 10] = [
+/// Folders that hold nothing that the project's authors wrote: not read, not in digests, not watched.
+pub const NOT_SOURCES: [&str; 10] = [
     "node_modules",
     "__pycache__",
     ".git",
@@ -96,7 +96,7 @@ pub(crate) fn walk(root: &Path, visit: &mut dyn FnMut(&Path, &Metadata)) -> bool
             };
             if metadata.is_dir() {
                 let name = path.file_name().unwrap_or_default();
-                let is_skipped = FOLDERS_SKIPPED.iter().any(|skipped| *skipped == name);
+                let is_skipped = NOT_SOURCES.iter().any(|skipped| *skipped == name);
                 match (is_skipped, depth < DEPTH_MAX) {
                     (true, _) => {}
                     (false, true) => folders.push_back((path, depth + 1)),

@@ -21,8 +21,6 @@ pub struct Order {
     /// All resources that can be made: each after all that it depends on; what is free to choose, in the order of
     /// the file.
     pub resources: Vec<LogicalId>,
-    /// What each resource depends on, and where it says so first.
-    pub dependencies: BTreeMap<LogicalId, BTreeMap<LogicalId, Place>>,
     /// Circles, and `DependsOn` of what does not exist.
     pub problems: Vec<Problem>,
 }
@@ -51,7 +49,6 @@ impl Order {
         problems.extend(circles(template, &dependencies, &placed));
         Self {
             resources,
-            dependencies,
             problems,
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use build::NOT_SOURCES;
 use model::problem::Problem;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
@@ -22,19 +23,6 @@ const QUIET_WITHIN: Duration = Duration::from_millis(150);
 const FOLDERS_MAX: usize = 8_192;
 /// Events that wait. When there are more, all folders are looked through instead: one of them may be new.
 const EVENTS_WAITING_MAX: usize = 64;
-/// Folders whose changes are nobody's source.
-const NOT_SOURCES: &[&str] = &[
-    "node_modules",
-    ".git",
-    ".cloudless",
-    ".serverless",
-    ".aws-sam",
-    "__pycache__",
-    ".venv",
-    "venv",
-    ".pytest_cache",
-    ".mypy_cache",
-];
 
 /// Watches a project.
 pub(super) struct Watcher {

@@ -145,7 +145,7 @@ fn megabytes(given: Option<u64>, default: u32) -> u32 {
 
 fn storage_of(resource: &Resource<'_>) -> Option<u64> {
     let size = resource.properties.get("EphemeralStorage")?.get("Size")?;
-    super::view::text_of(size)?.parse().ok()
+    crate::records::text_of(size)?.parse().ok()
 }
 
 fn layers<'b>(

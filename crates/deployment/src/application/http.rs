@@ -16,7 +16,8 @@ use serde_json::Value;
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
 use super::refusals::{guarded, not_served, stray, without_stage};
-use super::view::{Resource, View, list_of, text_of, texts_of, unread_definition};
+use super::view::{Resource, View, list_of, texts_of, unread_definition};
+use crate::records::text_of;
 
 const DEFAULT_STAGE: &str = "$default";
 

@@ -14,7 +14,8 @@ use model::arn::Arn;
 use model::ids::FunctionName;
 use serde_json::Value;
 
-use super::view::{text_of, texts_of};
+use super::view::texts_of;
+use crate::records::text_of;
 
 /// An integration, whichever way it was written.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,8 @@ use model::ids::LogicalId;
 use model::problem::Place;
 use serde_json::Value;
 
+use crate::records::text_of;
+
 /// One deployed resource.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resource<'a> {
@@ -95,16 +97,6 @@ pub(super) fn unread_definition(api: &Resource<'_>) -> Option<&'static str> {
     api.properties
         .contains_key("BodyS3Location")
         .then_some("its definition is in a bucket, which is not read: Amazon S3 is not served yet")
-}
-
-/// The text of a scalar, as CloudFormation hands it to a service that wants a text.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 /// A mapping of names to texts; what is no text is left out, as `records` has reported it.

@@ -42,7 +42,7 @@ impl Details for PropertyProblem {
 }
 
 /// The text of a scalar, as CloudFormation hands it to a service that wants a text.
-pub(super) fn text_of(value: &Value) -> Option<String> {
+pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use check::asks_for_nothing;
+pub(crate) use check::{asks_for_nothing, text_of};
 pub use coverage::coverage;
 use interfaces::BoxFuture;
 use interfaces::resource_provider::{
