@@ -26,7 +26,7 @@ use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
 use model::ids::{AccountId, Region};
 use model::problem::Problem;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError, Starts};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
 use store_embedded::{OpenError, Sqlite};
 use tokio::net::TcpListener;
@@ -137,7 +137,6 @@ impl Server {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             cache_dir: config.cache.clone(),
-            python: Starts::Forked,
         })
         .map_err(|error| no_runtime(&error))?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

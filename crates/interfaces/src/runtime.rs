@@ -21,6 +21,10 @@ pub trait Runtime: Send + Sync {
     /// [`StartError`]: the function's own fault, or the machine's.
     fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>>;
 
+    /// Makes ready what instances of these functions will be made from, without running any of their code. It is
+    /// ahead of time only: a start that comes before it is done, or after it failed, does the same itself.
+    fn prepare(&self, functions: Vec<Arc<Function>>) -> BoxFuture<'_, ()>;
+
     /// Says that a function's version has gone: what was kept to start it (templates, parked processes) may end.
     fn retire(&self, function: &Function);
 }

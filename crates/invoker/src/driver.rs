@@ -120,6 +120,7 @@ impl Invoker {
             });
             before
         };
+        self.prepare(&functions, &before);
         for (name, old) in before.iter() {
             let stays = functions
                 .get(name)
@@ -128,6 +129,32 @@ impl Invoker {
                 self.shared.runtime.retire(old);
             }
         }
+    }
+
+    /// Has the runtime make ready what new versions will be started from, while nobody waits for it.
+    fn prepare(
+        &self,
+        functions: &BTreeMap<FunctionName, Arc<Function>>,
+        before: &BTreeMap<FunctionName, Arc<Function>>,
+    ) {
+        let is_new = |name: &FunctionName, new: &Arc<Function>| {
+            before
+                .get(name)
+                .is_none_or(|old| old.fingerprint != new.fingerprint)
+        };
+        let new: Vec<Arc<Function>> = functions
+            .iter()
+            .filter(|(name, function)| is_new(name, function))
+            .map(|(_, function)| Arc::clone(function))
+            .collect();
+        let shared = Arc::clone(&self.shared);
+        let prepare = async move {
+            tokio::select! {
+                () = shared.runtime.prepare(new) => {}
+                () = shared.killed.cancelled() => {}
+            }
+        };
+        self.shared.tasks.spawn_on(prepare, &self.shared.executor);
     }
 
     /// Stops: refuses new events, lets admitted ones finish for at most `drain_max`, then ends all instances, and

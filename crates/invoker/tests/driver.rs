@@ -30,6 +30,7 @@ const START: Duration = Duration::from_millis(100);
 struct FakeRuntime {
     counts: Arc<Counts>,
     retired: Mutex<Vec<String>>,
+    prepared: Mutex<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -88,6 +89,14 @@ impl Runtime for FakeRuntime {
                 }
             }
         })
+    }
+
+    fn prepare(&self, functions: Vec<Arc<Function>>) -> BoxFuture<'_, ()> {
+        self.prepared
+            .lock()
+            .unwrap()
+            .extend(functions.iter().map(|it| it.fingerprint.clone()));
+        Box::pin(std::future::ready(()))
     }
 
     fn retire(&self, function: &Function) {
@@ -171,6 +180,8 @@ fn function(name: &str, handler: &str, fingerprint: &str) -> Function {
         timeout: Duration::from_secs(3),
         ephemeral_storage_mb: 512,
         reserved_concurrency: None,
+        provisioned_concurrency: 0,
+        starts: model::function::Starts::default(),
         fingerprint: fingerprint.to_owned(),
         revision: RevisionId::new("r1"),
         place: None,

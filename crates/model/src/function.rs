@@ -106,6 +106,19 @@ pub struct Toolchain {
     pub sdk_paths: Vec<PathBuf>,
 }
 
+/// How a function's instances come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Starts {
+    /// Forked from a process that has done the function's init, where that init leaves nothing behind that a fork would
+    /// break; otherwise spawned. As with Lambda SnapStart, one init then serves many instances.
+    #[default]
+    Automatic,
+    /// Forked, whatever the init leaves behind: its owner knows better.
+    Forked,
+    /// Each is a process of its own from the beginning, and does the init itself.
+    Spawned,
+}
+
 /// One version of a function. Everything that an instance needs to know; it never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -143,6 +156,10 @@ pub struct Function {
     pub role: Arn,
     /// How many instances it may have at most, when its manifest says so.
     pub reserved_concurrency: Option<usize>,
+    /// How many instances are started ahead of any event, and kept.
+    pub provisioned_concurrency: usize,
+    /// How its instances come to be.
+    pub starts: Starts,
     /// Changes whenever anything changes that an instance could notice: code, configuration, toolchain.
     pub fingerprint: String,
     /// The revision in which it was deployed.

@@ -22,10 +22,10 @@ use std::time::Duration;
 use harness::{Bench, Lang, json};
 use interfaces::clock::Clock;
 use interfaces::runtime::Verdict;
-use runtimes::process::Starts;
+use model::function::Starts;
 use test_kit::RunningClock;
 
-const PYTHON_STARTS: Starts = Starts::Forked;
+const STARTS: Starts = Starts::Automatic;
 const ROUNDS: usize = 60;
 const PAUSE: Duration = Duration::from_millis(20);
 const BURST: usize = 200;
@@ -49,7 +49,7 @@ async fn measure(sdk: Option<PathBuf>) {
     }
     for (name, source, sdk_paths) in rows {
         let mut p50 = Vec::new();
-        for starts in [Starts::Spawned, Starts::Forked] {
+        for starts in [Starts::Spawned, Starts::Automatic] {
             let mut bench = Bench::with_starts(Lang::Python, source, starts);
             bench.function.toolchain.sdk_paths.clone_from(&sdk_paths);
             let first = cold(&mut bench).await;
@@ -86,7 +86,7 @@ async fn cold(bench: &mut Bench) -> Duration {
 /// Instances that stay: how fast they come, and what they hold while idle.
 async fn burst(bench: &mut Bench, name: &str, starts: Starts) {
     let count = match starts {
-        Starts::Forked => BURST,
+        Starts::Automatic | Starts::Forked => BURST,
         Starts::Spawned => 10,
     };
     let began_at = RunningClock.instant();

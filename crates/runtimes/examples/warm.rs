@@ -22,7 +22,7 @@ use interfaces::clock::Clock;
 use interfaces::runtime::Verdict;
 use test_kit::RunningClock;
 
-const PYTHON_STARTS: runtimes::process::Starts = runtimes::process::Starts::Forked;
+const STARTS: model::function::Starts = model::function::Starts::Automatic;
 const ROUNDS: usize = 20_000;
 
 #[tokio::main]

@@ -265,6 +265,8 @@ mod tests {
             timeout: Duration::from_secs(3),
             ephemeral_storage_mb: 512,
             reserved_concurrency: None,
+            provisioned_concurrency: 0,
+            starts: model::function::Starts::default(),
             fingerprint: String::new(),
             revision: RevisionId::new("r"),
             place: None,

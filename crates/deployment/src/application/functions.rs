@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::arn::Arn;
 use model::artefact::Built;
-use model::function::{Function, RuntimeName, Toolchain};
+use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use model::limits;
 use model::problem::Problem;
@@ -83,6 +83,8 @@ fn function(
         reserved_concurrency: resource
             .whole("ReservedConcurrentExecutions")
             .and_then(|count| usize::try_from(count).ok()),
+        provisioned_concurrency: 0,
+        starts: Starts::default(),
         fingerprint: String::new(),
         revision: surroundings.revision.clone(),
         place: Some(resource.place.clone()),

@@ -30,7 +30,7 @@ use interfaces::log_sink::LogSink;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::runtime::{Runtime, StartError, Started};
-use model::function::{Function, Language};
+use model::function::{Function, Language, Starts};
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
 
@@ -58,19 +58,6 @@ pub struct ProcessRuntimeConfig {
     pub random: Arc<dyn Random>,
     /// A folder of ours, into which the bootstraps are unpacked.
     pub cache_dir: PathBuf,
-    /// How instances of Python functions are started.
-    pub python: Starts,
-}
-
-/// How instances come to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Starts {
-    /// Forked from a process that has done the function's init, where its init allows that. As with Lambda SnapStart,
-    /// the init runs once for many instances.
-    #[default]
-    Forked,
-    /// Each is a process of its own from the beginning, and does the init itself.
-    Spawned,
 }
 
 /// The runtime could not be made.
@@ -108,7 +95,6 @@ pub struct ProcessRuntime {
     parts: Parts,
     random: Arc<dyn Random>,
     bootstraps: Bootstraps,
-    python: Starts,
     // Templates before bases, and both before the thread that started them.
     templates: Templates,
     bases: Bases,
@@ -140,7 +126,6 @@ impl ProcessRuntime {
             },
             random: config.random,
             bootstraps,
-            python: config.python,
             templates: Templates::default(),
             bases: Bases::default(),
             spawner,
@@ -148,21 +133,15 @@ impl ProcessRuntime {
     }
 
     async fn start_instance(&self, function: Arc<Function>) -> Result<Started, StartError> {
-        let way = match function.runtime.language {
-            Language::Python => self.python,
-            Language::Node => Starts::Spawned,
-        };
-        match way {
-            Starts::Forked => self.start_forked(&function).await,
-            Starts::Spawned => {
-                let began_at = self.parts.clock.instant();
-                let ready = self.start_within_limits(&function, Source::Nothing).await?;
-                Ok(Started {
-                    instance: Box::new(ready.instance),
-                    init: self.since(began_at),
-                })
-            }
+        if may_fork(&function) {
+            return self.start_forked(&function).await;
         }
+        let began_at = self.parts.clock.instant();
+        let ready = self.start_within_limits(&function, Source::Nothing).await?;
+        Ok(Started {
+            instance: Box::new(ready.instance),
+            init: self.since(began_at),
+        })
     }
 
     /// One init: at first within the init phase, whose limit is fixed; when that has passed, once more within the
@@ -324,8 +303,24 @@ impl Runtime for ProcessRuntime {
         Box::pin(self.start_instance(function))
     }
 
+    fn prepare(&self, functions: Vec<Arc<Function>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for function in functions.iter().filter(|function| may_fork(function)) {
+                self.prepare_base(function).await;
+            }
+        })
+    }
+
     fn retire(&self, function: &Function) {
         self.templates.retire(function);
+    }
+}
+
+/// Whether instances of this function are forks, if its init allows it.
+fn may_fork(function: &Function) -> bool {
+    match (function.runtime.language, function.starts) {
+        (Language::Python, Starts::Automatic | Starts::Forked) => true,
+        (Language::Python, Starts::Spawned) | (Language::Node, _) => false,
     }
 }
 

@@ -12,10 +12,10 @@ use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use interfaces::principals::{Key, Principals};
 use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Verdict};
 use model::arn::Arn;
-use model::function::{Function, RuntimeName, Toolchain};
+use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, Starts};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
 use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
@@ -89,13 +89,13 @@ pub enum Lang {
 impl Lang {
     /// A function of one file with the handler `handler`.
     pub fn bench(self, source: &str) -> Bench {
-        Bench::with_starts(self, source, crate::PYTHON_STARTS)
+        Bench::with_starts(self, source, crate::STARTS)
     }
 }
 
 impl Bench {
     pub fn new(language: Lang, handler: &str, files: &[(&str, &str)]) -> Self {
-        Self::made(language, handler, files, crate::PYTHON_STARTS)
+        Self::made(language, handler, files, crate::STARTS)
     }
 
     /// A function of one file, started in this way.
@@ -107,7 +107,7 @@ impl Bench {
         Self::made(language, "app.handler", &[(file, source)], starts)
     }
 
-    fn made(language: Lang, handler: &str, files: &[(&str, &str)], python: Starts) -> Self {
+    fn made(language: Lang, handler: &str, files: &[(&str, &str)], starts: Starts) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let code_root = folder.path().join("task");
         for (name, text) in files {
@@ -119,7 +119,8 @@ impl Bench {
             Lang::Python => format!("python{}", version.rsplit_once('.').unwrap().0),
             Lang::Node => format!("nodejs{}.x", version.split('.').next().unwrap()),
         };
-        let function = function(code_root, handler, &runtime, (interpreter, version));
+        let mut function = function(code_root, handler, &runtime, (interpreter, version));
+        function.starts = starts;
         let log = Arc::new(Log::default());
         let keys = Arc::new(Keys::default());
         let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
@@ -129,7 +130,6 @@ impl Bench {
             clock: Arc::new(RunningClock),
             random: Arc::new(CountingRandom::default()),
             cache_dir: folder.path().join("cache"),
-            python,
         })
         .unwrap();
         Self {
@@ -229,6 +229,8 @@ pub fn function(
         timeout: Duration::from_secs(20),
         ephemeral_storage_mb: 512,
         reserved_concurrency: None,
+        provisioned_concurrency: 0,
+        starts: Starts::default(),
         fingerprint: "f".to_owned(),
         revision: RevisionId::new("1"),
         place: None,

@@ -20,4 +20,4 @@ mod lifecycle;
 mod logs;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.
-const PYTHON_STARTS: runtimes::process::Starts = runtimes::process::Starts::Forked;
+const STARTS: model::function::Starts = model::function::Starts::Automatic;

@@ -27,4 +27,4 @@ mod lifecycle;
 mod logs;
 
 /// As functions are started whose init cannot be forked.
-const PYTHON_STARTS: runtimes::process::Starts = runtimes::process::Starts::Spawned;
+const STARTS: model::function::Starts = model::function::Starts::Spawned;

@@ -131,6 +131,14 @@ impl ProcessRuntime {
         Err(gone())
     }
 
+    /// Starts the base that a function will be forked from. One that does not come up is told to whoever starts an
+    /// instance: nobody waits here.
+    pub(in crate::process) async fn prepare_base(&self, function: &Function) {
+        if fitness::needs_own_process(function).is_none() {
+            drop(self.base_of(function).await);
+        }
+    }
+
     /// The base from which a function can be forked; or why from none.
     async fn base_of(&self, function: &Function) -> Result<Result<Arc<Base>, String>, StartError> {
         let mut own_folders = vec![function.code_root.clone()];
