@@ -95,10 +95,23 @@ pub struct ProcessRuntime {
     parts: Parts,
     random: Arc<dyn Random>,
     bootstraps: Bootstraps,
+    not_forked: Box<NotForked>,
     // Templates before bases, and both before the thread that started them.
     templates: Templates,
     bases: Bases,
     spawner: Spawner,
+}
+
+/// Is told which version of a function is not forked, and why. It must not wait.
+pub type NotForked = dyn Fn(&Function, &str) + Send + Sync;
+
+/// Why instances of this function are started one by one, as far as that can be told without running it; none when they
+/// are forked if its init allows it, and when it asks for nothing else.
+#[must_use]
+pub fn forking_obstacle(function: &Function) -> Option<String> {
+    may_fork(function)
+        .then(|| zygote::needs_own_process(function))
+        .flatten()
 }
 
 /// What every instance shares with its runtime.
@@ -126,10 +139,18 @@ impl ProcessRuntime {
             },
             random: config.random,
             bootstraps,
+            not_forked: Box::new(|_function, _why| {}),
             templates: Templates::default(),
             bases: Bases::default(),
             spawner,
         })
+    }
+
+    /// Tells `listener`, too, what a function's log is told once: that its instances are started one by one, and why.
+    #[must_use]
+    pub fn telling(mut self, listener: Box<NotForked>) -> Self {
+        self.not_forked = listener;
+        self
     }
 
     async fn start_instance(&self, function: Arc<Function>) -> Result<Started, StartError> {

@@ -22,7 +22,7 @@ const READ_AT_START: [&str; 9] = [
 ];
 
 /// Why a function needs a process that is started for itself; none when it may be forked.
-pub(super) fn needs_own_process(function: &Function) -> Option<String> {
+pub(in crate::process) fn needs_own_process(function: &Function) -> Option<String> {
     let names = function.environment.keys();
     let read_at_start =
         |name: &&String| READ_AT_START.iter().any(|prefix| name.starts_with(prefix));

@@ -59,7 +59,7 @@ impl ProcessRuntime {
                         .await?
                         .instance;
                     if let Some(why) = why {
-                        instance.note(not_forked(&why));
+                        self.say_not_forked(&mut instance, function, &why);
                     }
                     return Ok(started(instance));
                 }
@@ -119,7 +119,7 @@ impl ProcessRuntime {
             };
             if let Some(reasons) = unfit {
                 let why = format!("its init leaves behind {}", reasons.join(", "));
-                instance.note(not_forked(&why));
+                self.say_not_forked(&mut instance, function, &why);
                 return Ok(Found::Instance(Box::new(instance)));
             }
             let first = Some(instance.id().clone());
@@ -168,6 +168,11 @@ impl ProcessRuntime {
         Ok(Err(
             "a module of its own has the name of one that the interpreter brings along".to_owned(),
         ))
+    }
+
+    fn say_not_forked(&self, instance: &mut ProcessInstance, function: &Function, why: &str) {
+        instance.note(not_forked(why));
+        (self.not_forked)(function, why);
     }
 
     /// None: the template has died.

@@ -26,6 +26,7 @@ use control::Control;
 
 pub(super) use bases::Bases;
 pub(super) use control::ForkError;
+pub(super) use fitness::needs_own_process;
 pub(super) use templates::{Template, Templates};
 
 /// How long a zygote may take to fork.
