@@ -16,7 +16,8 @@ use crate::scan;
 /// project of thousands of files costs milliseconds. An editor changes at least one of these with every save.
 /// Folders that hold nothing of the authors' (`node_modules`, `.git`) are left out; `manifest` files of theirs stand
 /// beside them, and so is what lies at or below one of `left_out`. Files beyond the walk's limit do not count.
-pub(crate) fn of_folder(root: &Path, left_out: &[PathBuf]) -> String {
+#[must_use]
+pub fn of_folder(root: &Path, left_out: &[PathBuf]) -> String {
     let mut hash = Sha256::new();
     scan::walk(root, &mut |path, metadata| {
         if left_out.iter().any(|ours| path.starts_with(ours)) {

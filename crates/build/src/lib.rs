@@ -20,5 +20,6 @@ mod tool;
 
 pub use builder::Builder;
 pub use config::BuilderConfig;
+pub use digest::of_folder as source_digest;
 pub use progress::{Progress, Silent};
 pub use scan::NOT_SOURCES;
