@@ -55,12 +55,17 @@ const NODE: &[Embedded] = &[
     ("main.cjs", include_str!("node/main.cjs")),
     ("channel.cjs", include_str!("node/channel.cjs")),
     ("errors.cjs", include_str!("node/errors.cjs")),
+    ("fitness.cjs", include_str!("node/fitness.cjs")),
+    ("fresh.cjs", include_str!("node/fresh.cjs")),
+    ("instance.cjs", include_str!("node/instance.cjs")),
     ("invocation.cjs", include_str!("node/invocation.cjs")),
     ("loader.cjs", include_str!("node/loader.cjs")),
     ("logging.cjs", include_str!("node/logging.cjs")),
     ("modules.cjs", include_str!("node/modules.cjs")),
     ("resolve-hook.mjs", include_str!("node/resolve-hook.mjs")),
     ("streaming.cjs", include_str!("node/streaming.cjs")),
+    ("warming.cjs", include_str!("node/warming.cjs")),
+    ("zygote.cjs", include_str!("node/zygote.cjs")),
 ];
 
 /// Where the bootstraps are.

@@ -1,7 +1,7 @@
 // Frames over the instance's end of its channel.
 //
 // Lives here: reading one frame, writing one frame.
-// Does not live here: what they mean (`main`).
+// Does not live here: what they mean (`instance`, `zygote`).
 // A frame is the length of its body (u32, big-endian), its type (u8), and the body.
 //
 // Reading blocks on purpose: while an instance waits for its next event its event loop stands still, as that of a
@@ -9,14 +9,15 @@
 'use strict';
 const fs = require('node:fs');
 
-const CHANNEL = 3;
+const DESCRIPTOR = 3;
 const HEADER_BYTES = 5;
 // A reply up to this size is copied behind its header, for the sake of a single system call.
 const JOINED_BYTES_MAX = 256 * 1024;
-const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20 };
+const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20, unfit: 21 };
 
 const { readSync, writeSync } = fs;
 const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+let channel = DESCRIPTOR;
 
 // The next frame as {type, body}; undefined once the other end is closed. The body is valid until the next call.
 // Only one frame is ever under way, so nothing follows it.
@@ -25,7 +26,7 @@ function receive() {
   let have = 0;
   let end = HEADER_BYTES;
   while (have < end) {
-    const count = readSync(CHANNEL, into, have, into.length - have, null);
+    const count = readSync(channel, into, have, into.length - have, null);
     if (count === 0) return undefined;
     have += count;
     if (end === HEADER_BYTES && have >= HEADER_BYTES) {
@@ -38,6 +39,17 @@ function receive() {
     }
   }
   return { type: into[4], body: into.subarray(HEADER_BYTES, end) };
+}
+
+// What this process is to do; undefined once the other end is closed.
+function receiveOrder() {
+  const frame = receive();
+  return frame === undefined ? undefined : JSON.parse(frame.body.toString('utf8'));
+}
+
+// Has all frames go through another descriptor.
+function use(descriptor) {
+  channel = descriptor;
 }
 
 function send(type, body) {
@@ -61,7 +73,7 @@ function send(type, body) {
 
 function writeAll(bytes) {
   let written = 0;
-  while (written < bytes.length) written += writeSync(CHANNEL, bytes, written, bytes.length - written);
+  while (written < bytes.length) written += writeSync(channel, bytes, written, bytes.length - written);
 }
 
-module.exports = { receive, send, types };
+module.exports = { DESCRIPTOR, receive, receiveOrder, send, types, use };

@@ -1,7 +1,7 @@
 // One invocation: the context, the ways in which a handler may reply, and when the reply is sent.
 //
 // Lives here: promises, callbacks, `context.succeed/fail/done`, `callbackWaitsForEmptyEventLoop`.
-// Does not live here: reading events (`main`), handlers that stream (`streaming`).
+// Does not live here: reading events (`instance`), handlers that stream (`streaming`).
 // Contract: AWS Lambda Developer Guide, "Define Lambda function handler in Node.js", "Using the Lambda context object".
 // From Node.js 24 on the cloud's runtime is another one: no callbacks, and a value returned without a promise counts.
 'use strict';

@@ -15,9 +15,13 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const { writeSync } = fs;
 let requestId;
 
-function write(level, values) {
+function format(level, values) {
   const text = `${new Date().toISOString()}\t${requestId}\t${level}\t${util.format(...values)}`;
-  let bytes = Buffer.from(text.replace(/\r?\n/g, '\r') + '\n');
+  return Buffer.from(text.replace(/\r?\n/g, '\r') + '\n');
+}
+
+function write(level, values) {
+  let bytes = format(level, values);
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(writeSync(STDOUT, bytes));
@@ -44,4 +48,4 @@ function logError(title, error) {
   write('ERROR', [title, errors.toLog(error instanceof Error ? error : new Error(error))]);
 }
 
-module.exports = { install, setRequestId, logError };
+module.exports = { format, install, setRequestId, logError };

@@ -1,95 +1,21 @@
-// The program inside a Node.js instance: loads the function, then runs its handler for one event after another.
+// The program inside a Node.js process of ours: it is told first what it is to be.
 //
-// Lives here: the loop of events, errors that nobody caught.
-// Does not live here: frames (`channel`), replying (`invocation`), finding the handler (`loader`), the log (`logging`).
+// Lives here: that choice.
+// Does not live here: an instance's life (`instance`), processes that are forked (`zygote`).
 'use strict';
 const channel = require('./channel.cjs');
-const errors = require('./errors.cjs');
-const invocation = require('./invocation.cjs');
-const loader = require('./loader.cjs');
-const logging = require('./logging.cjs');
-const modules = require('./modules.cjs');
-const streaming = require('./streaming.cjs');
-
-// The first version whose managed runtime knows no callbacks.
-const AWAITED_SINCE = 24;
-// The statuses with which the managed runtime ends after an error that nobody caught.
-const EXIT_UNHANDLED_REJECTION = 128;
-const EXIT_UNCAUGHT_EXCEPTION = 129;
-
-let isServing = false;
-
-function reportFatal(title, error, status) {
-  logging.logError(title, error);
-  channel.send(isServing ? channel.types.fatal : channel.types.initFailed, JSON.stringify(errors.toReply(error)));
-  process.exit(status);
-}
-
-function catchStrays() {
-  process.on('uncaughtException', (error) => {
-    reportFatal('Uncaught Exception', error, EXIT_UNCAUGHT_EXCEPTION);
-  });
-  process.on('unhandledRejection', (reason, promise) => {
-    const error = new errors.RuntimeError('UnhandledPromiseRejection', String(reason));
-    Object.assign(error, { reason, promise });
-    reportFatal('Unhandled Promise Rejection', error, EXIT_UNHANDLED_REJECTION);
-  });
-}
-
-function serve(handler, run) {
-  const next = () => setImmediate(waitForEvent);
-  const waitForEvent = () => {
-    const frame = channel.receive();
-    if (frame === undefined) {
-      // Listeners for SIGTERM run first, should the function have any.
-      setImmediate(() => process.exit(0));
-      return;
-    }
-    const headEnd = 4 + frame.body.readUInt32BE(0);
-    const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
-    const text = frame.body.toString('utf8', headEnd);
-    logging.setRequestId(head.requestId);
-    if (head.traceId) process.env._X_AMZN_TRACE_ID = head.traceId;
-    else delete process.env._X_AMZN_TRACE_ID;
-    run(handler, head, text, next);
-  };
-  next();
-}
-
-function chooseRun(handler, runtimeMajor) {
-  if (streaming.isStreaming(handler)) return streaming.run;
-  if (runtimeMajor < AWAITED_SINCE) return invocation.runWithCallbacks;
-  if (handler.length >= 3) {
-    throw new errors.RuntimeError('CallbackHandlerDeprecated',
-      'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. '
-      + 'You need to modify this function to use a supported handler signature to use Node.js 24 or later. '
-      + 'For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.');
-  }
-  return invocation.runAwaited;
-}
+const instance = require('./instance.cjs');
 
 async function main() {
-  const frame = channel.receive();
-  if (frame === undefined) return;
-  const order = JSON.parse(frame.body.toString('utf8'));
-  logging.install();
-  catchStrays();
-  streaming.install();
-  let handler;
-  let run;
-  try {
-    modules.findModulesFor(loader.isModule(order.codeRoot, order.handler));
-    modules.teachOldSdk();
-    handler = await loader.load(order.codeRoot, order.handler);
-    run = chooseRun(handler, order.runtimeMajor);
-  } catch (error) {
-    reportFatal('Uncaught Exception', error, EXIT_UNCAUGHT_EXCEPTION);
+  const order = channel.receiveOrder();
+  if (order === undefined) return;
+  if (order.kind === 'base') {
+    await require('./zygote.cjs').run(order);
+    return;
   }
-  // One turn of the loop, so that a promise that was rejected while loading fails the init, not the first event.
-  await new Promise(setImmediate);
-  isServing = true;
-  channel.send(channel.types.ready, '');
-  serve(handler, run);
+  instance.install();
+  const program = await instance.load(order);
+  instance.serve(program, channel.types.ready);
 }
 
 main();

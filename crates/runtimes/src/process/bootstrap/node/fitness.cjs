@@ -1,0 +1,133 @@
+// Whether a process may be forked after its init.
+//
+// Lives here: what two forks cannot both have: connections, threads, children, timers, files being written; and files
+// that each must read for itself.
+// Does not live here: what is renewed in each fork (`fresh`), what becomes of a process that is unfit (the supervisor).
+'use strict';
+const fs = require('node:fs');
+
+// An init often leaves behind what comes to its end in a moment: a file being read, a thread that has been told to end.
+const SETTLING_MS = 200;
+const LOOK_INTERVAL_MS = 2;
+const ACCESS_MODE = 0o3;
+
+// Node's names of what keeps a process at work, in words for the developer. Those that are empty show as an open
+// descriptor, a thread or a child.
+const WORDS = {
+  Immediate: '',
+  Timeout: 'a running timer',
+  StatWatcher: 'a watched file',
+  MessagePort: 'an open message port',
+  TCPSocketWrap: '',
+  TCPServerWrap: '',
+  TCPWRAP: '',
+  UDPWRAP: '',
+  PipeWrap: '',
+  TTYWrap: '',
+  FSEventWrap: '',
+  ProcessWrap: '',
+  Worker: '',
+  SignalWrap: '',
+};
+
+// What the process holds before the function's code. libuv's threads, which start at first use, are among it: they
+// sleep between two uses, and each fork starts its own.
+async function look() {
+  await fs.promises.stat('/');
+  return { descriptors: descriptors(), threads: threads(), sharedMemory: sharedMemory() };
+}
+
+// Why this process may not be forked; empty when it may.
+async function settle(before) {
+  const end = performance.now() + SETTLING_MS;
+  for (;;) {
+    const found = [...new Set(reasons(before))];
+    if (found.length === 0 || performance.now() > end) return found;
+    await new Promise((resolve) => { setTimeout(resolve, LOOK_INTERVAL_MS); });
+    await new Promise(setImmediate);
+  }
+}
+
+function reasons(before) {
+  const found = [];
+  for (const { target, writes } of opened(before)) {
+    if (!target.startsWith('/')) found.push(`an open ${kind(target)}`);
+    else if (writes) found.push(`the file ${target}, open for writing`);
+  }
+  const extra = threads() - before.threads;
+  if (extra > 0) found.push(`${extra} running thread${extra > 1 ? 's' : ''}`);
+  if (hasChildren()) found.push('a child process');
+  if (sharedMemory() > before.sharedMemory) found.push('memory shared with others');
+  for (const name of process.getActiveResourcesInfo()) {
+    const word = WORDS[name] ?? `unfinished work (${name})`;
+    if (word !== '') found.push(word);
+  }
+  return found;
+}
+
+// Descriptors that were not there before, but for devices.
+function opened(before) {
+  const found = [];
+  for (const [descriptor, target] of descriptors()) {
+    if (before.descriptors.get(descriptor) === target || target.startsWith('/dev/')) continue;
+    const { flags, position } = details(descriptor);
+    found.push({ descriptor, target, flags, position, writes: (flags & ACCESS_MODE) !== fs.constants.O_RDONLY });
+  }
+  return found;
+}
+
+function descriptors() {
+  const found = new Map();
+  for (const name of fs.readdirSync('/proc/self/fd')) {
+    try {
+      found.set(Number(name), fs.readlinkSync(`/proc/self/fd/${name}`));
+    } catch { /* that of the listing itself */ }
+  }
+  return found;
+}
+
+function details(descriptor) {
+  try {
+    const text = fs.readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1');
+    return {
+      flags: Number.parseInt(/^flags:\s*(\d+)/m.exec(text)?.[1] ?? '0', 8),
+      position: Number(/^pos:\s*(\d+)/m.exec(text)?.[1] ?? 0),
+    };
+  } catch {
+    return { flags: 0, position: 0 }; // closed meanwhile
+  }
+}
+
+// As `socket:[1234]` or `anon_inode:[eventpoll]`.
+function kind(target) {
+  const [, inode] = /^anon_inode:\[?([^\]]*)/.exec(target) ?? [];
+  return inode ?? target.split(':')[0];
+}
+
+function threads() {
+  return fs.readdirSync('/proc/self/task').length;
+}
+
+function hasChildren() {
+  try {
+    return fs.readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim() !== '';
+  } catch {
+    return false; // a kernel without that list; children that Node watches keep a pipe or the loop busy
+  }
+}
+
+function sharedMemory() {
+  return fs.readFileSync('/proc/self/maps', 'latin1').split('\n').filter((line) => line.split(' ', 2)[1] === 'rw-s').length;
+}
+
+// Files that were opened for reading.
+function filesToPart(before) {
+  return opened(before).filter(({ target, writes }) => target.startsWith('/') && !writes);
+}
+
+// In a fork: they are opened anew at the same place, for else all forks would read on at one common place.
+function part(files, addon) {
+  for (const { descriptor, flags, position } of files) addon.reopen(descriptor, flags, position);
+}
+
+module.exports = { look, settle, filesToPart, part };
