@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts};
 use model::function::{Language, RuntimeName, Toolchain};
@@ -32,13 +32,13 @@ pub struct Builder {
     config: BuilderConfig,
     cache: Cache,
     progress: Arc<dyn Progress>,
+    not_fetched: Mutex<BTreeMap<u32, String>>,
 }
 
 /// What has been found out so far, so that functions of one runtime or one folder find it out once.
 struct Round<'a> {
-    builder: &'a Builder,
+    installer: &'a Installer<'a>,
     project: &'a Path,
-    install: Install,
     mentions: Mentions,
     has_layers: bool,
     interpreters: BTreeMap<RuntimeName, Option<Interpreter>>,
@@ -57,6 +57,7 @@ impl Builder {
             config,
             cache,
             progress,
+            not_fetched: Mutex::default(),
         }
     }
 
@@ -66,8 +67,8 @@ impl Builder {
         self.run(project, artefacts, Install::Allowed).await
     }
 
-    /// Says what [`build`](Self::build) would come to, as far as can be told without installing anything:
-    /// dependencies and SDKs are taken as installed.
+    /// Says what [`build`](Self::build) would come to, as far as can be told without installing anything: what would be
+    /// is named in [`BuiltArtefacts::put_off`], and taken as installed.
     pub async fn check(&self, project: &Path, artefacts: &[Artefact]) -> BuiltArtefacts {
         self.run(project, artefacts, Install::Never).await
     }
@@ -79,10 +80,10 @@ impl Builder {
         install: Install,
     ) -> BuiltArtefacts {
         let project = std::path::absolute(project).unwrap_or_else(|_| project.to_owned());
+        let installer = self.installer(install);
         let mut round = Round {
-            builder: self,
+            installer: &installer,
             project: &project,
-            install,
             mentions: Mentions::default(),
             has_layers: artefacts.iter().any(|it| it.kind == ArtefactKind::Layer),
             interpreters: BTreeMap::new(),
@@ -110,14 +111,26 @@ impl Builder {
                 problems.push(problem);
             }
         }
-        BuiltArtefacts { built, problems }
+        let put_off = installer.put_off.into_inner();
+        BuiltArtefacts {
+            built,
+            problems,
+            put_off: put_off.unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
-    fn installer(&self) -> Installer<'_> {
+    pub(crate) fn config(&self) -> &BuilderConfig {
+        &self.config
+    }
+
+    pub(crate) fn installer(&self, install: Install) -> Installer<'_> {
         Installer {
             config: &self.config,
             cache: &self.cache,
             progress: self.progress.as_ref(),
+            install,
+            put_off: Mutex::default(),
+            not_fetched: &self.not_fetched,
         }
     }
 }
@@ -130,7 +143,7 @@ impl Round<'_> {
                 ArtefactKind::Function { runtime, .. } => Some(runtime.language),
                 ArtefactKind::Layer => None,
             };
-            let root = code::root_of(self.project, artefact, language, &self.builder.cache).await;
+            let root = code::root_of(self.project, artefact, language, self.installer.cache).await;
             roots.push(root.map_err(|problem| self.problems.push(problem)).ok());
         }
         roots
@@ -138,7 +151,7 @@ impl Round<'_> {
 
     /// Reads the sources and takes the digests, away from the tasks that wait for sockets.
     async fn look_through(&mut self, folders: BTreeSet<PathBuf>) {
-        let left_out = self.builder.config.left_out.clone();
+        let left_out = self.installer.config.left_out.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let mut all = Mentions::default();
             let mut digests = BTreeMap::new();
@@ -207,24 +220,9 @@ impl Round<'_> {
         if let Some(known) = self.interpreters.get(runtime) {
             return known.clone();
         }
-        let Builder {
-            config,
-            cache,
-            progress,
-        } = self.builder;
         let found = match runtime.language {
-            Language::Python => python::find(config, cache, runtime, place).await,
-            Language::Node => {
-                node::find(
-                    config,
-                    cache,
-                    progress.as_ref(),
-                    self.install,
-                    runtime,
-                    place,
-                )
-                .await
-            }
+            Language::Python => python::find(self.installer, runtime, place).await,
+            Language::Node => node::find(self.installer, runtime, place).await,
         };
         let interpreter = match found {
             Ok((interpreter, warning)) => {
@@ -248,16 +246,12 @@ impl Round<'_> {
         interpreter: &Interpreter,
         place: &Place,
     ) -> Dependencies {
-        if self.install == Install::Never {
-            return Dependencies::default();
-        }
         let key = (root.to_owned(), runtime.clone());
         if let Some(known) = self.dependencies.get(&key) {
             return known.clone();
         }
-        let installer = self.builder.installer();
         let found = dependencies::of_folder(
-            &installer,
+            self.installer,
             self.project,
             root,
             runtime.language,
@@ -286,7 +280,7 @@ impl Round<'_> {
             return false;
         };
         let may_be_elsewhere = self.has_layers
-            || (self.install == Install::Never
+            || (self.installer.install == Install::Never
                 && dependencies::are_named(self.project, root, runtime.language));
         if may_be_elsewhere {
             problem.severity = Severity::Warning;
@@ -301,14 +295,11 @@ impl Round<'_> {
         interpreter: &Interpreter,
         place: &Place,
     ) -> Vec<PathBuf> {
-        if self.install == Install::Never {
-            return Vec::new();
-        }
         if let Some(known) = self.sdk_paths.get(runtime) {
             return known.clone();
         }
         let mut paths = Vec::new();
-        let installer = self.builder.installer();
+        let installer = self.installer;
         for wanted in self.sdks_wanted(runtime) {
             let installed = match &wanted {
                 Sdk::Python => installer.for_python(interpreter, place).await,
@@ -366,10 +357,9 @@ impl Round<'_> {
     /// Whether every Node function has this package of its own, in its folder or among its installed dependencies.
     fn has_own(&self, package: &str) -> bool {
         let is_installed = |found: &Dependencies| {
-            found
-                .paths
-                .iter()
-                .any(|path| path.join(package).join("package.json").is_file())
+            let mut paths = found.paths.iter();
+            found.named.contains(package)
+                || paths.any(|path| path.join(package).join("package.json").is_file())
         };
         self.dependencies
             .iter()

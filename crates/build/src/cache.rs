@@ -43,8 +43,25 @@ impl Cache {
 
     /// The entry, if it is there.
     pub(crate) fn find(&self, kind: &str, key: &str) -> Option<PathBuf> {
-        let target = self.root.join(kind).join(key);
+        let target = self.place(kind, key);
         target.is_dir().then_some(target)
+    }
+
+    /// Where the entry is, or will be.
+    pub(crate) fn place(&self, kind: &str, key: &str) -> PathBuf {
+        self.root.join(kind).join(key)
+    }
+
+    /// All whole entries of a kind.
+    pub(crate) fn entries(&self, kind: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.root.join(kind)).into_iter().flatten();
+        let mut folders: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_none() && path.is_dir())
+            .collect();
+        folders.sort();
+        folders
     }
 
     /// The entry, or the right to make it. Waits while another process makes it.

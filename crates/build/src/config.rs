@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::homes::{self, Home};
+
 /// Where a builder keeps things and looks for tools.
 #[derive(Debug, Clone)]
 pub struct BuilderConfig {
@@ -13,8 +15,10 @@ pub struct BuilderConfig {
     pub(crate) cache: PathBuf,
     /// The folders of `PATH`.
     pub(crate) search_path: Vec<PathBuf>,
-    /// Folders that hold one folder for each installed Python version.
-    pub(crate) python_homes: Vec<PathBuf>,
+    /// Where version managers keep Node.js.
+    pub(crate) node_homes: Vec<Home>,
+    /// Where version managers keep Python.
+    pub(crate) python_homes: Vec<Home>,
     /// Files and folders of the server's own that may lie in a project: they are no code of its functions.
     pub(crate) left_out: Vec<PathBuf>,
     /// The environment that tools run with, whole.
@@ -22,29 +26,19 @@ pub struct BuilderConfig {
 }
 
 impl BuilderConfig {
-    /// A cache in this folder, and the user's environment, from which `PATH`, `HOME`, `PYENV_ROOT` and
-    /// `UV_PYTHON_INSTALL_DIR` are read.
+    /// A cache in this folder, and the user's environment, from which `PATH`, `HOME` and the variables of version
+    /// managers are read.
     #[must_use]
     pub fn new(cache: &Path, environment: &BTreeMap<String, String>) -> Self {
         let search_path = environment
             .get("PATH")
             .map(|path| std::env::split_paths(path).collect())
             .unwrap_or_default();
-        let home = environment.get("HOME").map(PathBuf::from);
-        let below_home = |folder: &str| home.as_ref().map(|home| home.join(folder));
-        let pyenv = environment
-            .get("PYENV_ROOT")
-            .map(PathBuf::from)
-            .or_else(|| below_home(".pyenv"))
-            .map(|root| root.join("versions"));
-        let uv = environment
-            .get("UV_PYTHON_INSTALL_DIR")
-            .map(PathBuf::from)
-            .or_else(|| below_home(".local/share/uv/python"));
         Self {
             cache: cache.to_owned(),
             search_path,
-            python_homes: pyenv.into_iter().chain(uv).collect(),
+            node_homes: homes::of_node(environment),
+            python_homes: homes::of_python(environment),
             left_out: Vec::new(),
             environment: environment.clone(),
         }

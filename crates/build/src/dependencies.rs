@@ -3,7 +3,7 @@
 //! Lives here: `requirements.txt` and `package.json`, by content, into the cache; what to do with other manifests.
 //! Does not live here: SDKs that the runtimes bring along (`sdk`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -39,21 +39,23 @@ const LOCAL_PACKAGES: [&str; 4] = ["file:", "link:", "workspace:", "portal:"];
 pub(crate) struct Dependencies {
     /// Folders of modules.
     pub(crate) paths: Vec<PathBuf>,
+    /// Packages that are in them, by the manifest.
+    pub(crate) named: BTreeSet<String>,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Dependencies {
     fn failed(problem: Problem) -> Self {
         Self {
-            paths: Vec::new(),
             problems: vec![problem],
+            ..Self::default()
         }
     }
 
     fn installed(path: PathBuf) -> Self {
         Self {
             paths: vec![path],
-            problems: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -190,7 +192,10 @@ async fn of_node(
         }
     };
     match install(installer, "node-modules", &key, what, place, order).await {
-        Ok(folder) => Dependencies::installed(folder.join("node_modules")),
+        Ok(folder) => Dependencies {
+            named: package.named,
+            ..Dependencies::installed(folder.join("node_modules"))
+        },
         Err(problem) => Dependencies::failed(problem),
     }
 }
@@ -201,6 +206,7 @@ struct Package {
     what: String,
     /// It, its lock file and npm's settings.
     files: Vec<(&'static str, Vec<u8>)>,
+    named: BTreeSet<String>,
     command: &'static str,
 }
 
@@ -237,6 +243,7 @@ impl Package {
         Ok(Some(Self {
             what,
             files: files.into_iter().flatten().collect(),
+            named: names.into_iter().map(|(name, _)| name).collect(),
             command,
         }))
     }
@@ -287,6 +294,12 @@ async fn install(
         .at(place)
         .because(error.to_string())
     };
+    if let Some(folder) = installer.cache.find(kind, key) {
+        return Ok(folder);
+    }
+    if installer.only_notes(what) {
+        return Ok(installer.cache.place(kind, key));
+    }
     let draft = match installer.cache.entry(kind, key).await.map_err(unwritable)? {
         Entry::Ready(folder) => return Ok(folder),
         Entry::Missing(draft) => draft,

@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -17,6 +17,24 @@ use crate::config::BuilderConfig;
 /// How long an interpreter may take to say its version.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
 
+/// A binary that may be what is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) path: PathBuf,
+    pub(crate) origin: Origin,
+}
+
+/// Who put an interpreter where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Its folder is on `PATH`.
+    SearchPath,
+    /// This version manager, as `nvm`.
+    Manager(&'static str),
+    /// We did, from npm, in the cache.
+    Cache,
+}
+
 /// An interpreter that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interpreter {
@@ -24,6 +42,8 @@ pub(crate) struct Interpreter {
     pub(crate) path: PathBuf,
     /// As `20.20.2`.
     pub(crate) version: String,
+    /// Where it was found.
+    pub(crate) origin: Origin,
 }
 
 impl Interpreter {
@@ -48,6 +68,31 @@ pub(crate) fn on_path(config: &BuilderConfig, name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The same, as candidates.
+pub(crate) fn candidates_on_path(
+    config: &BuilderConfig,
+    name: &str,
+) -> impl Iterator<Item = Candidate> + use<> {
+    on_path(config, name).into_iter().map(|path| Candidate {
+        path,
+        origin: Origin::SearchPath,
+    })
+}
+
+/// Of these, the one whose version is nearest to the wanted one, which is at least `oldest`; a newer one if two are
+/// equally near, since what runs on an older version mostly runs on a newer one too.
+pub(crate) fn nearest(
+    found: Vec<Interpreter>,
+    wanted: u32,
+    oldest: u32,
+    number: impl Fn(&Interpreter) -> u32,
+) -> Option<Interpreter> {
+    found
+        .into_iter()
+        .filter(|it| oldest <= number(it))
+        .min_by_key(|it| (number(it).abs_diff(wanted), number(it) < wanted))
+}
+
 /// Whether it is a file that may be run.
 pub(crate) fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
@@ -58,9 +103,10 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 pub(crate) async fn probe(
     config: &BuilderConfig,
     cache: &Cache,
-    path: &Path,
+    candidate: &Candidate,
     arguments: &[&str],
 ) -> Option<Interpreter> {
+    let Candidate { path, origin } = candidate;
     let metadata = fs::metadata(path).ok()?;
     let marks = format!(
         "{} {} {}",
@@ -69,34 +115,50 @@ pub(crate) async fn probe(
         metadata.mtime_nsec()
     );
     let key = key_of([path.as_os_str().as_encoded_bytes(), marks.as_bytes()]);
-    if let Some(known) = cache.note("interpreters", &key).as_deref().and_then(read) {
+    let answered = |text: &str| {
+        read(text).map(|(path, version)| Interpreter {
+            path,
+            version,
+            origin: *origin,
+        })
+    };
+    let known = cache.note("interpreters", &key);
+    if let Some(known) = known.as_deref().and_then(answered) {
         return Some(known);
     }
-    let asking = Command::new(path)
+    let output = run(config, path, arguments).await?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let found = answered(&text)?;
+    cache.write_note("interpreters", &key, &text);
+    Some(found)
+}
+
+/// Whether a binary runs this program to a good end.
+pub(crate) async fn succeeds(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> bool {
+    run(config, path, arguments).await.is_some()
+}
+
+/// None: it did not end well, or took too long.
+async fn run(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> Option<Output> {
+    let running = Command::new(path)
         .args(arguments)
         .env_clear()
         .envs(&config.environment)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(PROBE_TIME_MAX, asking)
+    let output = tokio::time::timeout(PROBE_TIME_MAX, running)
         .await
         .ok()?
         .ok()?;
-    if !output.status.success() {
-        return None;
-    }
-    let text = String::from_utf8(output.stdout).ok()?;
-    let found = read(&text)?;
-    cache.write_note("interpreters", &key, &text);
-    Some(found)
+    output.status.success().then_some(output)
 }
 
 /// Two lines: version and path.
-fn read(text: &str) -> Option<Interpreter> {
+fn read(text: &str) -> Option<(PathBuf, String)> {
     let mut lines = text.lines().map(str::trim);
     let version = lines.next()?.trim_start_matches('v').to_owned();
     let path = PathBuf::from(lines.next()?);
     let is_version = version.starts_with(|first: char| first.is_ascii_digit());
-    (is_version && is_executable(&path)).then_some(Interpreter { path, version })
+    (is_version && is_executable(&path)).then_some((path, version))
 }

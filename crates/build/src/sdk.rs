@@ -7,17 +7,18 @@
 //! Python, the AWS SDK for JavaScript v3 with Node.js 18 and later. Differs: version 2, which came with Node.js 16 and
 //! earlier, is given to whoever requires it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use model::problem::{Place, Problem};
 
 use crate::cache::{Cache, Entry, key_of};
 use crate::config::BuilderConfig;
 use crate::interpreters::Interpreter;
-use crate::node;
+use crate::node::{self, Install};
 use crate::progress::Progress;
 use crate::tool::{Tool, ToolError, package_at_fault};
 
@@ -38,6 +39,11 @@ pub(crate) struct Installer<'a> {
     pub(crate) config: &'a BuilderConfig,
     pub(crate) cache: &'a Cache,
     pub(crate) progress: &'a dyn Progress,
+    pub(crate) install: Install,
+    /// What was not installed because nothing may be.
+    pub(crate) put_off: Mutex<BTreeSet<String>>,
+    /// Versions of Node.js that could not be fetched, and why: they are not tried for at every reload.
+    pub(crate) not_fetched: &'a Mutex<BTreeMap<u32, String>>,
 }
 
 /// One thing to install: its name for people, its place in the cache, and who makes it.
@@ -53,6 +59,18 @@ struct Order {
 }
 
 impl Installer<'_> {
+    /// Whether nothing may be installed; then this is noted as what would have been.
+    pub(crate) fn only_notes(&self, what: &str) -> bool {
+        match self.install {
+            Install::Allowed => false,
+            Install::Never => {
+                let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+                put_off.insert(what.to_owned());
+                true
+            }
+        }
+    }
+
     /// The folder of boto3 and what it needs, for this interpreter.
     ///
     /// # Errors
@@ -192,6 +210,12 @@ impl Installer<'_> {
             program: program.clone(),
             source,
         };
+        if let Some(folder) = self.cache.find(order.kind, &order.key) {
+            return Ok(folder);
+        }
+        if self.only_notes(&order.what) {
+            return Ok(self.cache.place(order.kind, &order.key));
+        }
         let draft = match self.cache.entry(order.kind, &order.key).await.map_err(io)? {
             Entry::Ready(folder) => return Ok(folder),
             Entry::Missing(draft) => draft,
@@ -227,6 +251,9 @@ pub(crate) fn npm_arguments(command: &str) -> Vec<OsString> {
         "--no-audit",
         "--no-fund",
         "--loglevel=error",
+        // A machine without a network is told so in seconds; by default npm tries for more than a minute.
+        "--fetch-retries=2",
+        "--fetch-retry-mintimeout=1000",
     ]
     .map(OsString::from)
     .into()

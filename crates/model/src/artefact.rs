@@ -3,7 +3,7 @@
 //! Lives here: what a front end hands to `build`, and what `build` hands back.
 //! Does not live here: how it is built (`build`), where the manifest says so (`manifest`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::function::{RuntimeName, Toolchain};
@@ -70,4 +70,6 @@ pub struct BuiltArtefacts {
     pub built: BTreeMap<LogicalId, Built>,
     /// What failed or deserves a warning.
     pub problems: Vec<Problem>,
+    /// What a check did not install and a build would, as `Node.js 22`.
+    pub put_off: BTreeSet<String>,
 }
