@@ -99,6 +99,7 @@ fn application() -> Application {
                 http_method: "ANY".to_owned(),
                 integration: RestIntegration::LambdaProxy {
                     function: FunctionName::new("echo"),
+                    qualifier: None,
                     timeout: Duration::from_secs(29),
                 },
                 place: None,

@@ -109,6 +109,14 @@ pub enum NotRun {
         /// The name that was asked for.
         function: FunctionName,
     },
+    /// The function has no version and no alias of that name. Lambda: `ResourceNotFoundException`.
+    #[error("function `{function}` has no version or alias `{qualifier}`")]
+    UnknownQualifier {
+        /// The function.
+        function: FunctionName,
+        /// What was asked for.
+        qualifier: String,
+    },
     /// Its concurrency, or the line before it, is full. Lambda: `TooManyRequestsException`.
     #[error("function `{function}` is throttled: {limit}")]
     Throttled {
@@ -151,6 +159,8 @@ pub enum ThrottleLimit {
     ReservedConcurrency,
     /// Concurrent executions of the account.
     AccountConcurrency,
+    /// Instances that a function may gain within a time.
+    ScalingRate,
     /// Our own: invocations in line for one function.
     QueueLength,
 }
@@ -160,6 +170,7 @@ impl std::fmt::Display for ThrottleLimit {
         out.write_str(match self {
             Self::ReservedConcurrency => "its reserved concurrency is in use",
             Self::AccountConcurrency => "the account's concurrency is in use",
+            Self::ScalingRate => "it gains instances as fast as it may already",
             Self::QueueLength => "too many invocations are in line",
         })
     }

@@ -19,7 +19,11 @@ pub trait Runtime: Send + Sync {
     ///
     /// # Errors
     /// [`StartError`]: the function's own fault, or the machine's.
-    fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>>;
+    fn start(
+        &self,
+        function: Arc<Function>,
+        initialization: Initialization,
+    ) -> BoxFuture<'_, Result<Started, StartError>>;
 
     /// Makes ready what instances of these functions will be made from, without running any of their code. It is
     /// ahead of time only: a start that comes before it is done, or after it failed, does the same itself.
@@ -29,12 +33,46 @@ pub trait Runtime: Send + Sync {
     fn retire(&self, function: &Function);
 }
 
+/// Why an instance is started, as the function sees it in `AWS_LAMBDA_INITIALIZATION_TYPE`.
+///
+/// Contract: AWS Lambda Developer Guide, "Defined runtime environment variables".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Initialization {
+    /// An event waits for it.
+    #[default]
+    OnDemand,
+    /// It belongs to the function's provisioned concurrency: started ahead of any event.
+    Provisioned,
+}
+
+impl Initialization {
+    /// The value of `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::Provisioned => "provisioned-concurrency",
+        }
+    }
+}
+
 /// A started instance.
 pub struct Started {
     /// The instance; free.
     pub instance: Box<dyn Instance>,
     /// How long its start took, init included.
     pub init: Duration,
+    /// How it came to be: so, probably, will the function's next one.
+    pub way: StartWay,
+}
+
+/// How an instance came to be, and with it what a start costs the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartWay {
+    /// From a process that had done the init: milliseconds, and hardly any work.
+    Forked,
+    /// As a process of its own, which did the init itself: a core's work for as long as that took.
+    Spawned,
 }
 
 /// One instance: it runs one event at a time. Dropping it kills its processes.
@@ -58,6 +96,8 @@ pub struct Event {
     pub request_id: RequestId,
     /// The event's JSON.
     pub payload: Bytes,
+    /// `context.invoked_function_arn`: the function's ARN, with the qualifier by which it was called.
+    pub invoked_arn: String,
     /// When the function's timeout ends.
     pub deadline: Instant,
     /// `_X_AMZN_TRACE_ID`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun, Outcome, Reply, Timings};
-use interfaces::runtime::{Completion, Event, Instance, StartError, Verdict};
+use interfaces::runtime::{Completion, Event, Initialization, Instance, StartError, Verdict};
 use model::function::Function;
 use model::ids::{FunctionName, RequestId};
 use serde_json::json;
@@ -65,7 +65,7 @@ pub(crate) async fn run(
     };
     let begun_at = shared.clock.instant();
     let result = tokio::select! {
-        result = shared.runtime.start(Arc::clone(&function)) => result,
+        result = shared.runtime.start(Arc::clone(&function), Initialization::OnDemand) => result,
         () = cancelled.cancelled() => {
             guard.phase = Phase::Reported;
             return;
@@ -160,6 +160,7 @@ impl Tenure {
         let event = Event {
             request_id: invocation.request_id.clone(),
             payload: invocation.payload,
+            invoked_arn: self.function.arn.to_string(),
             deadline: given_at + self.function.timeout,
             trace_id: invocation.trace_id,
             client_context: invocation.client_context,

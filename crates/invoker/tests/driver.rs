@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use interfaces::BoxFuture;
 use interfaces::invoke::{FunctionErrorKind, Invocation, Invoke, NotRun, Outcome, Reply};
-use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Started, Verdict};
+use interfaces::runtime::{
+    Completion, Event, Initialization, Instance, Runtime, StartError, StartWay, Started, Verdict,
+};
 use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
 use model::arn::Arn;
@@ -58,7 +60,11 @@ enum Lifetime {
 }
 
 impl Runtime for FakeRuntime {
-    fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>> {
+    fn start(
+        &self,
+        function: Arc<Function>,
+        _initialization: Initialization,
+    ) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(async move {
             let number = self.counts.started.fetch_add(1, Ordering::SeqCst);
             let lifetime = match function.handler.as_str() {
@@ -85,6 +91,7 @@ impl Runtime for FakeRuntime {
                     Ok(Started {
                         instance: Box::new(instance),
                         init: START,
+                        way: StartWay::Forked,
                     })
                 }
             }

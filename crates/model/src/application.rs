@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::function::Function;
+use crate::function::{Function, LATEST};
 use crate::http_api::HttpApi;
 use crate::ids::{FunctionName, RevisionId};
 use crate::rest_api::RestApi;
@@ -16,8 +16,10 @@ use crate::rest_api::RestApi;
 pub struct Application {
     /// The revision's id.
     pub revision: RevisionId,
-    /// Its functions, by name.
+    /// Its functions, by name: what runs when no qualifier is given, or `$LATEST`.
     pub functions: BTreeMap<FunctionName, Arc<Function>>,
+    /// What runs under a function's qualifiers: the numbers of its published versions, and its aliases.
+    pub qualified: BTreeMap<FunctionName, BTreeMap<String, Arc<Function>>>,
     /// Its REST APIs.
     pub rest_apis: Vec<RestApi>,
     /// Its HTTP APIs.
@@ -31,8 +33,29 @@ impl Application {
         Self {
             revision,
             functions: BTreeMap::new(),
+            qualified: BTreeMap::new(),
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
         }
+    }
+
+    /// What runs when this function is called by this qualifier.
+    #[must_use]
+    pub fn function(&self, name: &FunctionName, qualifier: Option<&str>) -> Option<&Arc<Function>> {
+        match qualifier {
+            None | Some(LATEST) => self.functions.get(name),
+            Some(qualifier) => self.qualified.get(name)?.get(qualifier),
+        }
+    }
+
+    /// All versions of all functions, each once.
+    #[must_use]
+    pub fn versions(&self) -> Vec<&Arc<Function>> {
+        let qualified = self.qualified.values().flat_map(BTreeMap::values);
+        let all = self.functions.values().chain(qualified);
+        let by_version: BTreeMap<_, _> = all
+            .map(|function| ((&function.name, &function.version), function))
+            .collect();
+        by_version.into_values().collect()
     }
 }

@@ -88,8 +88,16 @@ impl Arn {
     /// The function's name, when this is the ARN of a function (with or without a qualifier).
     #[must_use]
     pub fn function_name(&self) -> Option<FunctionName> {
-        let name = self.resource.strip_prefix("function:")?.split(':').next()?;
-        (self.service == "lambda" && !name.is_empty()).then(|| FunctionName::new(name))
+        self.function().map(|(name, _)| name)
+    }
+
+    /// The function's name and its qualifier, when this is the ARN of a function.
+    #[must_use]
+    pub fn function(&self) -> Option<(FunctionName, Option<String>)> {
+        let mut parts = self.resource.strip_prefix("function:")?.split(':');
+        let name = parts.next().filter(|name| !name.is_empty())?;
+        let qualifier = parts.next().filter(|qualifier| !qualifier.is_empty());
+        (self.service == "lambda").then(|| (FunctionName::new(name), qualifier.map(str::to_owned)))
     }
 }
 

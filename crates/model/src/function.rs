@@ -119,6 +119,9 @@ pub enum Starts {
     Spawned,
 }
 
+/// The version that every deployment changes, which runs when no other is asked for.
+pub const LATEST: &str = "$LATEST";
+
 /// One version of a function. Everything that an instance needs to know; it never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -128,7 +131,7 @@ pub struct Function {
     pub name: FunctionName,
     /// Its unqualified ARN.
     pub arn: Arn,
-    /// `$LATEST`, or a published version's number.
+    /// [`LATEST`], or a published version's number.
     pub version: String,
     /// The account that owns it.
     pub account: AccountId,

@@ -46,6 +46,8 @@ pub enum HttpIntegration {
     Lambda {
         /// The function.
         function: FunctionName,
+        /// The version's number or the alias by which it is called, when its integration says one.
+        qualifier: Option<String>,
         /// The shape of event and reply.
         payload_format: PayloadFormat,
         /// How long the gateway waits for the function.

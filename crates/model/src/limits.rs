@@ -25,6 +25,14 @@ pub const LAMBDA_EPHEMERAL_STORAGE_MB_DEFAULT: u32 = 512;
 pub const LAMBDA_INIT_MAX: Duration = Duration::from_secs(10);
 /// AWS Lambda, "Lambda quotas": concurrent executions of an account in a region.
 pub const LAMBDA_CONCURRENT_EXECUTIONS: usize = 1_000;
+/// AWS Lambda Developer Guide, "Configuring reserved concurrency": what an account keeps for functions that reserve
+/// nothing.
+pub const LAMBDA_UNRESERVED_CONCURRENCY_MIN: usize = 100;
+/// AWS Lambda Developer Guide, "Lambda scaling behavior": instances that a function may gain within
+/// [`LAMBDA_SCALING_INTERVAL`].
+pub const LAMBDA_SCALING_INSTANCES: u32 = 1_000;
+/// The interval of [`LAMBDA_SCALING_INSTANCES`].
+pub const LAMBDA_SCALING_INTERVAL: Duration = Duration::from_secs(10);
 /// AWS Lambda, "Lambda quotas": all environment variables of a function together, in bytes.
 pub const LAMBDA_ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
 /// AWS Lambda, `Invoke`, `LogType: Tail`: the last 4 KB of the log.

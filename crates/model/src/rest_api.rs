@@ -50,6 +50,8 @@ pub enum RestIntegration {
     LambdaProxy {
         /// The function.
         function: FunctionName,
+        /// The version's number or the alias by which it is called, when its integration says one.
+        qualifier: Option<String>,
         /// How long the gateway waits for it.
         timeout: Duration,
     },

@@ -3,7 +3,6 @@
 //! Lives here: `Invoke`, synchronous and dry; every other operation is refused by its name.
 //! Does not live here: the words of refusals (`answers`), running functions (`Invoke`).
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -14,7 +13,7 @@ use interfaces::BoxFuture;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, ThrottleLimit};
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::application::Application;
-use model::ids::{FunctionName, RequestId};
+use model::ids::RequestId;
 use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
@@ -32,8 +31,8 @@ const LOG_TYPES: &str = "Member must satisfy enum value set: [None, Tail]";
 /// The service that SDKs call `lambda`.
 pub struct Service {
     invoke: Arc<dyn Invoke>,
-    /// What a dry run finds.
-    functions: RwLock<BTreeSet<FunctionName>>,
+    /// What a dry run finds; none before the first revision.
+    application: RwLock<Option<Arc<Application>>>,
 }
 
 impl Service {
@@ -42,18 +41,17 @@ impl Service {
     pub fn new(invoke: Arc<dyn Invoke>) -> Self {
         Self {
             invoke,
-            functions: RwLock::default(),
+            application: RwLock::default(),
         }
     }
 
-    /// Takes over the names of a revision's functions: a dry run answers from them. To be called with the same
-    /// application as the invoker's `swap`.
-    pub fn swap(&self, application: &Application) {
-        let names = application.functions.keys().cloned().collect();
+    /// Takes over a revision: a dry run finds its functions. To be called with the same application as the invoker's
+    /// `swap`.
+    pub fn swap(&self, application: &Arc<Application>) {
         *self
-            .functions
+            .application
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = names;
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(application));
     }
 
     async fn answer(&self, call: &ServiceCall) -> Result<ServiceAnswer, Refusal> {
@@ -102,12 +100,14 @@ impl Service {
 
     /// Contract: `InvocationType: DryRun`: parameters and permission are checked, nothing runs.
     fn dry_run(&self, call: &ServiceCall, named: &Named) -> Result<ServiceAnswer, Refusal> {
-        let is_latest = named.qualifier.as_deref().is_none_or(|it| it == "$LATEST");
-        let functions = self
-            .functions
+        let application = self
+            .application
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        if !is_latest || !functions.contains(&named.function) {
+        let found = application.as_ref().and_then(|application| {
+            application.function(&named.function, named.qualifier.as_deref())
+        });
+        if found.is_none() {
             return Err(Refusal::function_not_found(
                 &named.arn(&call.region, &call.account),
             ));
@@ -258,16 +258,16 @@ fn replied(reply: Reply, tail: LogTail) -> ServiceAnswer {
 
 fn refused(not_run: NotRun, call: &ServiceCall, named: &Named) -> Refusal {
     match not_run {
-        NotRun::UnknownFunction { .. } => {
+        NotRun::UnknownFunction { .. } | NotRun::UnknownQualifier { .. } => {
             Refusal::function_not_found(&named.arn(&call.region, &call.account))
         }
         NotRun::Throttled { limit, .. } => Refusal::throttled(match limit {
             ThrottleLimit::ReservedConcurrency => {
                 "ReservedFunctionConcurrentInvocationLimitExceeded"
             }
-            ThrottleLimit::AccountConcurrency | ThrottleLimit::QueueLength => {
-                "ConcurrentInvocationLimitExceeded"
-            }
+            ThrottleLimit::AccountConcurrency
+            | ThrottleLimit::ScalingRate
+            | ThrottleLimit::QueueLength => "ConcurrentInvocationLimitExceeded",
         }),
         NotRun::WaitedTooLong { .. } => Refusal::throttled("ConcurrentInvocationLimitExceeded"),
         NotRun::RequestTooLarge { bytes_max, .. } => Refusal::too_large(bytes_max),

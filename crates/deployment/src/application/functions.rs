@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use model::arn::Arn;
 use model::artefact::Built;
-use model::function::{Function, RuntimeName, Starts, Toolchain};
+use model::function::{Function, LATEST, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use model::limits;
 use model::problem::Problem;
 use sha2::{Digest, Sha256};
 
+use super::concurrency::Granted;
 use super::view::{Resource, View, list_of, texts_of};
 
 /// AWS Lambda, "Lambda quotas": function layers.
@@ -33,10 +34,11 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn functions(
     view: &View<'_>,
     surroundings: Surroundings<'_>,
+    granted: &Granted,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<FunctionName, Arc<Function>> {
     view.of_type("AWS::Lambda::Function")
-        .filter_map(|resource| function(view, resource, surroundings, problems))
+        .filter_map(|resource| function(view, resource, surroundings, granted, problems))
         .map(|function| (function.name.clone(), Arc::new(function)))
         .collect()
 }
@@ -45,6 +47,7 @@ fn function(
     view: &View<'_>,
     resource: &Resource<'_>,
     surroundings: Surroundings<'_>,
+    granted: &Granted,
     problems: &mut Vec<Problem>,
 ) -> Option<Function> {
     // Whoever read the manifest, or could not build the code, has said why there is none.
@@ -57,8 +60,7 @@ fn function(
     let mut function = Function {
         logical_id: resource.logical_id.clone(),
         arn: Arn::of_function(surroundings.region, surroundings.account, &name),
-        name,
-        version: "$LATEST".to_owned(),
+        version: LATEST.to_owned(),
         account: surroundings.account.clone(),
         region: surroundings.region.clone(),
         runtime,
@@ -80,14 +82,14 @@ fn function(
             limits::LAMBDA_EPHEMERAL_STORAGE_MB_DEFAULT,
         ),
         role,
-        reserved_concurrency: resource
-            .whole("ReservedConcurrentExecutions")
-            .and_then(|count| usize::try_from(count).ok()),
+        reserved_concurrency: granted.reserved(&name),
+        // Only published versions have one.
         provisioned_concurrency: 0,
         starts: Starts::default(),
         fingerprint: String::new(),
         revision: surroundings.revision.clone(),
         place: Some(resource.place.clone()),
+        name,
     };
     let layer_digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     function.fingerprint = fingerprint(&function, &code.digest, &layer_digests);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
-use model::ids::{ApiId, FunctionName, StageName};
+use model::ids::{ApiId, StageName};
 use model::limits::HTTP_API_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
 use super::refusals::{guarded, not_served, stray, without_stage};
+use super::versions::Callable;
 use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use crate::records::text_of;
 
@@ -29,7 +30,7 @@ struct Stage {
 /// The HTTP APIs, one for each stage.
 pub(super) fn apis(
     view: &View<'_>,
-    functions: &BTreeSet<FunctionName>,
+    callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> Vec<HttpApi> {
     report_strays(view, problems);
@@ -49,7 +50,7 @@ pub(super) fn apis(
             problems.push(without_stage(resource));
         }
         for stage in stages {
-            apis.push(api(view, resource, stage, functions, problems));
+            apis.push(api(view, resource, stage, callable, problems));
         }
     }
     apis
@@ -93,11 +94,11 @@ fn api(
     view: &View<'_>,
     resource: &Resource<'_>,
     stage: Stage,
-    functions: &BTreeSet<FunctionName>,
+    callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> HttpApi {
     let scope = Scope {
-        functions,
+        callable,
         stage_variables: &stage.variables,
     };
     let definition = resource.properties.get("Body");
@@ -105,7 +106,7 @@ fn api(
     if let Some(definition) = definition {
         routes.extend(defined_routes(resource, definition, &scope, problems));
     }
-    routes.extend(quick_route(resource, functions, problems));
+    routes.extend(quick_route(resource, callable, problems));
     routes.extend(declared_routes(view, resource, &scope, problems));
     let title = definition.and_then(|definition| definition.pointer("/info/title"));
     HttpApi {
@@ -124,7 +125,7 @@ fn api(
 
 /// What integrations are resolved with.
 struct Scope<'a> {
-    functions: &'a BTreeSet<FunctionName>,
+    callable: &'a Callable,
     stage_variables: &'a BTreeMap<String, String>,
 }
 
@@ -135,7 +136,7 @@ impl Scope<'_> {
                 "its integration maps parameters, which is not built yet",
             ));
         }
-        let function = integration.function(self.functions, self.stage_variables)?;
+        let (function, qualifier) = integration.function(self.callable, self.stage_variables)?;
         let payload_format = match integration.payload_format.as_deref() {
             Some("1.0") => PayloadFormat::V1,
             Some("2.0") => PayloadFormat::V2,
@@ -156,6 +157,7 @@ impl Scope<'_> {
         };
         Ok(HttpIntegration::Lambda {
             function,
+            qualifier,
             payload_format,
             timeout: integration.timeout.unwrap_or(HTTP_API_INTEGRATION_TIMEOUT),
         })
@@ -258,7 +260,7 @@ fn guard_of(declared: &Resource<'_>) -> Option<String> {
 /// `Target` (and `RouteKey`) of an API: one route to one function.
 fn quick_route(
     api: &Resource<'_>,
-    functions: &BTreeSet<FunctionName>,
+    callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> Option<HttpRoute> {
     let target = api.text("Target")?;
@@ -267,12 +269,15 @@ fn quick_route(
         .unwrap_or_else(|| "$default".to_owned());
     let key = route_key(&text).unwrap_or(RouteKey::Default);
     let resolved = match function_of_uri(&target) {
-        Some(function) if functions.contains(&function) => Ok(HttpIntegration::Lambda {
-            function,
-            payload_format: PayloadFormat::V2,
-            timeout: HTTP_API_INTEGRATION_TIMEOUT,
-        }),
-        Some(function) => Err(Refusal::new(format!("no function is called `{function}`"))),
+        Some((name, qualifier)) => {
+            let found = callable.find(name, qualifier);
+            found.map(|(function, qualifier)| HttpIntegration::Lambda {
+                function,
+                qualifier,
+                payload_format: PayloadFormat::V2,
+                timeout: HTTP_API_INTEGRATION_TIMEOUT,
+            })
+        }
         None => Err(Refusal::new(format!(
             "its target `{target}` is not a function: HTTP proxies are not built yet"
         ))),

@@ -7,13 +7,14 @@
 //! Contract: Amazon API Gateway Developer Guide, "x-amazon-apigateway-integration object"; AWS CloudFormation Template
 //! Reference, "AWS::ApiGateway::Method Integration" and "AWS::ApiGatewayV2::Integration".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::arn::Arn;
 use model::ids::FunctionName;
 use serde_json::Value;
 
+use super::versions::Callable;
 use super::view::texts_of;
 use crate::records::text_of;
 
@@ -179,15 +180,15 @@ impl Integration {
         }
     }
 
-    /// The function that an `AWS_PROXY` integration names.
+    /// The function that an `AWS_PROXY` integration names, and the qualifier by which it does.
     ///
     /// # Errors
     /// [`Refusal`]: it is another kind of integration, or its function is not one of these.
     pub(super) fn function(
         &self,
-        functions: &BTreeSet<FunctionName>,
+        callable: &Callable,
         stage_variables: &BTreeMap<String, String>,
-    ) -> Result<FunctionName, Refusal> {
+    ) -> Result<(FunctionName, Option<String>), Refusal> {
         let kind = self.kind.as_str();
         if kind != "AWS_PROXY" {
             let shown = if kind.is_empty() { "(none)" } else { kind };
@@ -206,13 +207,9 @@ impl Integration {
                 .help("leave `ResponseTransferMode` out: replies are then sent whole"));
         }
         let uri = with_stage_variables(&self.uri, stage_variables);
-        let name = function_of_uri(&uri)
+        let (name, qualifier) = function_of_uri(&uri)
             .ok_or_else(|| Refusal::new(format!("`{uri}` does not name a function")))?;
-        if functions.contains(&name) {
-            return Ok(name);
-        }
-        Err(Refusal::new(format!("no function is called `{name}`"))
-            .help("only functions of this project can be reached"))
+        callable.find(name, qualifier)
     }
 }
 
@@ -225,15 +222,15 @@ fn present_in(mappings: &[Mapping]) -> Mapping {
 }
 
 /// `arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/FUNCTION/invocations`, or the function's ARN itself.
-pub(super) fn function_of_uri(uri: &str) -> Option<FunctionName> {
+pub(super) fn function_of_uri(uri: &str) -> Option<(FunctionName, Option<String>)> {
     let arn = Arn::parse(uri).ok()?;
     if arn.service == "lambda" {
-        return arn.function_name();
+        return arn.function();
     }
     let (_, rest) = arn.resource.split_once("/functions/")?;
     let function = rest.strip_suffix("/invocations")?;
     (arn.service == "apigateway" && arn.account == "lambda")
-        .then(|| Arn::parse(function).ok()?.function_name())
+        .then(|| Arn::parse(function).ok()?.function())
         .flatten()
 }
 

@@ -3,6 +3,7 @@
 //! Lives here: reading the resources of one revision as one immutable `model::application::Application`.
 //! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
 
+mod concurrency;
 mod functions;
 mod http;
 mod integration;
@@ -12,13 +13,14 @@ mod refusals;
 mod rest;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::application::Application;
 use model::artefact::Built;
-use model::ids::{AccountId, FunctionName, LogicalId, Region};
+use model::ids::{AccountId, LogicalId, Region};
 use model::problem::Problem;
 use serde_json::Value;
 
@@ -65,17 +67,17 @@ pub fn assemble(
 fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Application, Vec<Problem>) {
     let mut problems = Vec::new();
     report_what_is_only_recorded(view, &mut problems);
-    let functions = functions::functions(view, surroundings, &mut problems);
+    let publications = versions::publications(view, &mut problems);
+    let granted = concurrency::grant(view, &publications, &mut problems);
+    let functions = functions::functions(view, surroundings, &granted, &mut problems);
     // Routes may lead to any function that is declared: one whose build failed is missed when it is invoked, and its
     // own problem has been reported.
-    let declared: BTreeSet<FunctionName> = view
-        .of_type("AWS::Lambda::Function")
-        .map(|function| FunctionName::new(function.physical_id))
-        .collect();
+    let callable = versions::callable(view, &publications);
     let application = Application {
         revision: surroundings.revision.clone(),
-        rest_apis: rest::apis(view, &declared, &mut problems),
-        http_apis: http::apis(view, &declared, &mut problems),
+        rest_apis: rest::apis(view, &callable, &mut problems),
+        http_apis: http::apis(view, &callable, &mut problems),
+        qualified: versions::qualified(&publications, &functions, &granted),
         functions,
     };
     (application, problems)

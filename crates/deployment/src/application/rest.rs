@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::ids::{ApiId, FunctionName, StageName};
+use model::ids::{ApiId, StageName};
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
 use super::refusals::{guarded, not_served, stray, without_stage};
+use super::versions::Callable;
 use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use super::{mock, openapi};
 use crate::records::asks_for_nothing;
@@ -31,7 +32,7 @@ struct Stage {
 /// The REST APIs, one for each stage.
 pub(super) fn apis(
     view: &View<'_>,
-    functions: &BTreeSet<FunctionName>,
+    callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> Vec<RestApi> {
     report_strays(view, problems);
@@ -58,7 +59,7 @@ pub(super) fn apis(
             problems.push(without_stage(resource));
         }
         for stage in stages {
-            apis.push(api(view, resource, stage, functions, problems));
+            apis.push(api(view, resource, stage, callable, problems));
         }
     }
     apis
@@ -109,11 +110,11 @@ fn api(
     view: &View<'_>,
     resource: &Resource<'_>,
     stage: Stage,
-    functions: &BTreeSet<FunctionName>,
+    callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> RestApi {
     let scope = Scope {
-        functions,
+        callable,
         stage_variables: &stage.variables,
     };
     let definition = resource.properties.get("Body");
@@ -150,7 +151,7 @@ fn api(
 
 /// What integrations are resolved with.
 struct Scope<'a> {
-    functions: &'a BTreeSet<FunctionName>,
+    callable: &'a Callable,
     stage_variables: &'a BTreeMap<String, String>,
 }
 
@@ -159,9 +160,13 @@ impl Scope<'_> {
         if integration.kind == "MOCK" {
             return mock::reply(integration).map(RestIntegration::Mock);
         }
-        let function = integration.function(self.functions, self.stage_variables)?;
+        let (function, qualifier) = integration.function(self.callable, self.stage_variables)?;
         let timeout = integration.timeout.unwrap_or(REST_INTEGRATION_TIMEOUT);
-        Ok(RestIntegration::LambdaProxy { function, timeout })
+        Ok(RestIntegration::LambdaProxy {
+            function,
+            qualifier,
+            timeout,
+        })
     }
 }
 

@@ -10,11 +10,13 @@ use model::application::Application;
 use model::artefact::Built;
 use model::function::Toolchain;
 use model::http_api::{HttpIntegration, RouteKey};
-use model::ids::{AccountId, LogicalId, Region, RevisionId};
+use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use model::problem::{Place, Problem};
 use model::rest_api::RestIntegration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+mod versions;
 
 use super::functions::Surroundings;
 use super::view::{Resource, View};
@@ -147,15 +149,49 @@ fn method(resource: &str, http_method: &str, extra: Value) -> Row {
     )
 }
 
+fn version() -> Row {
+    (
+        "Version",
+        "AWS::Lambda::Version",
+        "arn:aws:lambda:eu-west-1:000000000000:function:hello:1",
+        json!({"FunctionName": "hello"}),
+        json!({"Version": "1"}),
+    )
+}
+
+fn alias(name: &str, extra: Value) -> Row {
+    let mut properties = json!({"FunctionName": "hello", "Name": name});
+    properties
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    (
+        "Alias",
+        "AWS::Lambda::Alias",
+        "arn:of:alias",
+        properties,
+        json!({}),
+    )
+}
+
+fn target(function: &FunctionName, qualifier: &Option<String>) -> String {
+    match qualifier {
+        Some(qualifier) => format!("{function}:{qualifier}"),
+        None => function.to_string(),
+    }
+}
+
 /// One line a route, one line a problem.
 fn show((application, problems): &(Application, Vec<Problem>)) -> String {
     let mut out = String::new();
     for api in &application.rest_apis {
         for method in &api.methods {
             let answer = match &method.integration {
-                RestIntegration::LambdaProxy { function, timeout } => {
-                    format!("{function} {}", timeout.as_millis())
-                }
+                RestIntegration::LambdaProxy {
+                    function,
+                    qualifier,
+                    timeout,
+                } => format!("{} {}", target(function, qualifier), timeout.as_millis()),
                 RestIntegration::Mock(reply) => format!(
                     "mock {} {:?} {:?}",
                     reply.status, reply.headers, reply.allowed_origins
@@ -179,9 +215,13 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
             let answer = match &route.integration {
                 HttpIntegration::Lambda {
                     function,
+                    qualifier,
                     payload_format,
                     timeout,
-                } => format!("{function} {payload_format:?} {}", timeout.as_millis()),
+                } => {
+                    let target = target(function, qualifier);
+                    format!("{target} {payload_format:?} {}", timeout.as_millis())
+                }
                 HttpIntegration::NotServed { reason } => format!("not served: {reason}"),
             };
             writeln!(out, "{}/{} {key} -> {answer}", api.id, api.stage).unwrap();
@@ -426,6 +466,8 @@ fn a_qualifier_and_a_stage_variable_are_understood() {
     check(
         &[
             hello(json!({})),
+            version(),
+            alias("live", json!({"FunctionVersion": "1"})),
             rest_api(json!({})),
             deployment(),
             stage,
@@ -435,7 +477,29 @@ fn a_qualifier_and_a_stage_variable_are_understood() {
                 json!({"Integration": {"Type": "AWS_PROXY", "Uri": uri}}),
             ),
         ],
-        "api1234567/v1 GET / -> hello 29000",
+        "api1234567/v1 GET / -> hello:live 29000",
+    );
+}
+
+#[test]
+fn a_route_to_a_version_or_alias_that_is_not_declared_is_not_served() {
+    let uri = URI_OF_HELLO.replace("function:hello", "function:hello:live");
+    let reason = "function `hello` has no version or alias `live`";
+    check(
+        &[
+            hello(json!({})),
+            version(),
+            rest_api(json!({})),
+            deployment(),
+            method(
+                "root",
+                "GET",
+                json!({"Integration": {"Type": "AWS_PROXY", "Uri": uri}}),
+            ),
+        ],
+        &format!(
+            "api1234567/dev GET / -> not served: {reason}\nError: method `GET /` is not served: {reason}"
+        ),
     );
 }
 

@@ -165,11 +165,16 @@ fn function(request: &ResourceRequest) -> Made {
         Some(_) => function_in(request),
         None => shortened(&request.generated_name, NAME_LENGTH_MAX),
     };
+    let snap_start = request.properties.get("SnapStart");
+    let snap_start = snap_start
+        .and_then(|config| config.get("ApplyOn"))
+        .and_then(text_of)
+        .unwrap_or_else(|| "None".to_owned());
     made(
         &name,
         json!({
             "Arn": lambda_arn(request, format!("function:{name}")),
-            "SnapStartResponse.ApplyOn": "None",
+            "SnapStartResponse.ApplyOn": snap_start,
             "SnapStartResponse.OptimizationStatus": "Off",
         }),
     )

@@ -111,10 +111,7 @@ const FUNCTION: &[Property] = &[
             "ApplyOn",
             Shape::Choice(&[
                 ("None", Fate::CarriedOut),
-                (
-                    "PublishedVersions",
-                    Fate::NothingToDo("it only makes instances start faster"),
-                ),
+                ("PublishedVersions", Fate::NothingToDo(SNAPSHOTS)),
             ]),
         )
         .required()]),
@@ -138,6 +135,8 @@ const FUNCTION: &[Property] = &[
     ),
 ];
 
+const SNAPSHOTS: &str =
+    "instances of every version are forked after its init, which is what snapshots do";
 const PROCESSOR: &str = "functions run on the processor of this machine";
 const CONTAINER_IMAGES: &str = "the function is reported, and cannot be invoked";
 
@@ -177,18 +176,23 @@ const VERSION: &[Property] = &[
         "FunctionScalingConfig",
         "it belongs to capacity providers, which are not built",
     ),
-    idle("ProvisionedConcurrencyConfig", WARM).replaces(),
+    carried("ProvisionedConcurrencyConfig", PROVISIONED).replaces(),
     idle("RuntimePolicy", OF_THE_CLOUD).replaces(),
 ];
 
-const WARM: &str = "it only makes instances start earlier";
+/// Contract: `PutProvisionedConcurrencyConfig`: at least 1.
+const PROVISIONED: Shape = Shape::Object(&[carried(
+    "ProvisionedConcurrentExecutions",
+    Shape::Whole(1, limits::LAMBDA_CONCURRENT_EXECUTIONS as i64),
+)
+.required()]);
 
 const ALIAS: &[Property] = &[
     idle("Description", FOR_PEOPLE),
     carried("FunctionName", Shape::Text).required().replaces(),
     carried("FunctionVersion", Shape::Text).required(),
     carried("Name", Shape::Text).required().replaces(),
-    idle("ProvisionedConcurrencyConfig", WARM),
+    carried("ProvisionedConcurrencyConfig", PROVISIONED),
     missing(
         "RoutingConfig",
         "traffic is not split between versions: the code that is deployed last takes all of it",

@@ -62,6 +62,7 @@ struct Trail {
 struct Call<'a> {
     hit: &'a Hit<'a>,
     function: &'a FunctionName,
+    qualifier: Option<&'a str>,
     timeout: std::time::Duration,
     payload: Payload,
 }
@@ -163,12 +164,14 @@ impl ApplicationHandler {
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 function,
+                qualifier,
                 timeout,
                 payload,
             } => {
                 let call = Call {
                     hit,
                     function,
+                    qualifier: qualifier.as_deref(),
                     timeout: *timeout,
                     payload: *payload,
                 };
@@ -208,7 +211,7 @@ impl ApplicationHandler {
     ) -> Result<Reply, Refusal> {
         let invocation = Invocation {
             function: call.function.clone(),
-            qualifier: None,
+            qualifier: call.qualifier.map(str::to_owned),
             request_id: arrival.request_id.clone(),
             payload: event,
             wait_until: Some(self.clock.instant() + call.timeout),

@@ -150,7 +150,7 @@ impl Refusal {
 
     pub(super) fn not_run(not_run: &NotRun) -> Self {
         match not_run {
-            NotRun::UnknownFunction { .. } => Self::new(
+            NotRun::UnknownFunction { .. } | NotRun::UnknownQualifier { .. } => Self::new(
                 Fault::Misconfigured,
                 format!(
                     "{not_run}: the route's integration names it; deploy it, or change the route"

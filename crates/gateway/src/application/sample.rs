@@ -159,6 +159,7 @@ pub(crate) fn application() -> Application {
         http_method: "ANY".to_owned(),
         integration: RestIntegration::LambdaProxy {
             function: function.clone(),
+            qualifier: None,
             timeout,
         },
         place: None,
@@ -170,6 +171,7 @@ pub(crate) fn application() -> Application {
         },
         integration: HttpIntegration::Lambda {
             function: function.clone(),
+            qualifier: None,
             payload_format,
             timeout,
         },
@@ -178,6 +180,7 @@ pub(crate) fn application() -> Application {
     Application {
         revision: RevisionId::new("sample"),
         functions: BTreeMap::new(),
+        qualified: BTreeMap::new(),
         rest_apis: vec![RestApi {
             logical_id: LogicalId::new("SampleRestApi"),
             id: ApiId::new("abcdef1234"),

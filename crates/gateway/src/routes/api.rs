@@ -68,6 +68,7 @@ pub(crate) struct Route {
 pub(crate) enum Answer {
     Function {
         function: FunctionName,
+        qualifier: Option<String>,
         timeout: Duration,
         payload: Payload,
     },
@@ -242,8 +243,13 @@ fn rest_routes(api: &RestApi) -> Vec<Route> {
         resource: method.path.clone(),
         resource_id: method.resource_id.clone(),
         answer: match &method.integration {
-            RestIntegration::LambdaProxy { function, timeout } => Answer::Function {
+            RestIntegration::LambdaProxy {
+                function,
+                qualifier,
+                timeout,
+            } => Answer::Function {
                 function: function.clone(),
+                qualifier: qualifier.clone(),
                 timeout: *timeout,
                 payload: Payload::Rest,
             },
@@ -280,10 +286,12 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
             answer: match &route.integration {
                 HttpIntegration::Lambda {
                     function,
+                    qualifier,
                     payload_format,
                     timeout,
                 } => Answer::Function {
                     function: function.clone(),
+                    qualifier: qualifier.clone(),
                     timeout: *timeout,
                     payload: match payload_format {
                         PayloadFormat::V1 => Payload::HttpV1,

@@ -33,6 +33,7 @@ fn rest(id: &str, stage: &str, routes: &str) -> RestApi {
                     http_method: method.to_owned(),
                     integration: RestIntegration::LambdaProxy {
                         function: FunctionName::new("f"),
+                        qualifier: None,
                         timeout: TIMEOUT,
                     },
                     place: Some(Place::start_of("serverless.yml")),
@@ -62,6 +63,7 @@ fn http(id: &str, stage: &str, routes: &str) -> HttpApi {
                 },
                 integration: HttpIntegration::Lambda {
                     function: FunctionName::new("f"),
+                    qualifier: None,
                     payload_format: PayloadFormat::V2,
                     timeout: TIMEOUT,
                 },

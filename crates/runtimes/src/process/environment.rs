@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use interfaces::runtime::Initialization;
 use model::function::{Function, Language};
 use model::ids::InstanceId;
 use model::principal::Credentials;
@@ -19,12 +20,16 @@ use serde::Serialize;
 use super::launch::Launch;
 use super::report;
 
+const INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
+
 /// What the environment names besides the function.
 pub(super) struct Names<'a> {
     /// The instance; its log stream is named after it.
     pub(super) instance: &'a InstanceId,
     /// When it is started.
     pub(super) now: Timestamp,
+    /// Why it is started.
+    pub(super) initialization: Initialization,
     /// Where the cloud's services answer.
     pub(super) services_endpoint: &'a str,
     /// The keys of the function's role.
@@ -114,9 +119,13 @@ pub(super) fn instance(
     function: &Function,
     instance: &InstanceId,
     now: Timestamp,
+    initialization: Initialization,
 ) -> Result<Vec<u8>, OrderError> {
     let log_stream = log_stream_name(&function.version, instance, now);
-    let variables = BTreeMap::from([("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.as_str())]);
+    let variables = BTreeMap::from([
+        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.as_str()),
+        (INITIALIZATION_TYPE, initialization.as_str()),
+    ]);
     Ok(serde_json::to_vec(&InstanceOrder { variables })?)
 }
 
@@ -269,7 +278,7 @@ fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.as_str()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_mb),
         ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        (INITIALIZATION_TYPE, names.initialization.as_str()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", &log_stream),
         ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),

@@ -232,12 +232,11 @@ impl ProcessInstance {
     async fn exchange(&mut self, event: &Event) -> End {
         let clock = &self.parts.clock;
         let left = event.deadline.saturating_duration_since(clock.instant());
-        let arn = self.function.arn.to_string();
         let client_context = event.client_context.as_deref().map(String::from_utf8_lossy);
         let head = EventHead {
             request_id: event.request_id.as_str(),
             deadline_ms: clock.now().plus(left).epoch_ms(),
-            invoked_function_arn: &arn,
+            invoked_function_arn: &event.invoked_arn,
             trace_id: &event.trace_id,
             client_context: client_context.as_deref(),
         };

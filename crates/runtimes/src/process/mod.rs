@@ -29,7 +29,7 @@ use interfaces::clock::Clock;
 use interfaces::log_sink::LogSink;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
-use interfaces::runtime::{Runtime, StartError, Started};
+use interfaces::runtime::{Initialization, Runtime, StartError, StartWay, Started};
 use model::function::{Function, Language, Starts};
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
@@ -153,15 +153,21 @@ impl ProcessRuntime {
         self
     }
 
-    async fn start_instance(&self, function: Arc<Function>) -> Result<Started, StartError> {
+    async fn start_instance(
+        &self,
+        function: Arc<Function>,
+        initialization: Initialization,
+    ) -> Result<Started, StartError> {
         if may_fork(&function) {
-            return self.start_forked(&function).await;
+            return self.start_forked(&function, initialization).await;
         }
         let began_at = self.parts.clock.instant();
-        let ready = self.start_within_limits(&function, Source::Nothing).await?;
+        let source = Source::nothing(initialization);
+        let ready = self.start_within_limits(&function, source).await?;
         Ok(Started {
             instance: Box::new(ready.instance),
             init: self.since(began_at),
+            way: StartWay::Spawned,
         })
     }
 
@@ -243,19 +249,20 @@ impl ProcessRuntime {
         let names = environment::Names {
             instance: &id,
             now: self.parts.clock.now(),
+            initialization: source.initialization,
             services_endpoint: &self.services_endpoint,
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
         };
         let undertaker = self.spawner.undertaker();
-        let (launched, report) = match source {
-            Source::Nothing => {
+        let (launched, report) = match source.base {
+            None => {
                 let launch =
                     environment::launch(function, &names).map_err(|error| machine(&error))?;
                 let launched = self.spawner.launch(launch).await;
                 (launched.map_err(|error| machine(&error))?, None)
             }
-            Source::Base(base) => {
+            Some(base) => {
                 let order =
                     environment::template(function, &names).map_err(|error| machine(&error))?;
                 launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
@@ -297,13 +304,21 @@ impl ProcessRuntime {
     }
 }
 
-/// What a process is made from.
+/// What a process is made from, and why.
 #[derive(Clone, Copy)]
-enum Source<'a> {
-    /// The interpreter is started.
-    Nothing,
-    /// It is forked, with the interpreter in it.
-    Base(&'a Arc<Zygote>),
+struct Source<'a> {
+    /// What it is forked from, with the interpreter in it; none: the interpreter is started.
+    base: Option<&'a Arc<Zygote>>,
+    initialization: Initialization,
+}
+
+impl Source<'_> {
+    fn nothing(initialization: Initialization) -> Self {
+        Self {
+            base: None,
+            initialization,
+        }
+    }
 }
 
 /// How an init went.
@@ -320,8 +335,12 @@ struct Ready {
 }
 
 impl Runtime for ProcessRuntime {
-    fn start(&self, function: Arc<Function>) -> BoxFuture<'_, Result<Started, StartError>> {
-        Box::pin(self.start_instance(function))
+    fn start(
+        &self,
+        function: Arc<Function>,
+        initialization: Initialization,
+    ) -> BoxFuture<'_, Result<Started, StartError>> {
+        Box::pin(self.start_instance(function, initialization))
     }
 
     fn prepare(&self, functions: Vec<Arc<Function>>) -> BoxFuture<'_, ()> {

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use interfaces::principals::{Key, Principals};
-use interfaces::runtime::{Completion, Event, Instance, Runtime, StartError, Verdict};
+use interfaces::runtime::{
+    Completion, Event, Initialization, Instance, Runtime, StartError, Verdict,
+};
 use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
@@ -153,7 +155,8 @@ impl Bench {
 
     pub async fn start(&self) -> Result<Box<dyn Instance>, StartError> {
         let function = Arc::new(self.function.clone());
-        Ok(self.runtime.start(function).await?.instance)
+        let started = self.runtime.start(function, Initialization::OnDemand);
+        Ok(started.await?.instance)
     }
 
     /// The error object and log tail of a start that must fail by the function's own fault.
@@ -175,6 +178,7 @@ impl Bench {
         Event {
             request_id: RequestId::new(format!("request-{}", self.requests)),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
+            invoked_arn: self.function.arn.to_string(),
             deadline: RunningClock.instant() + self.function.timeout,
             trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793".to_owned(),
             client_context: None,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use interfaces::runtime::{StartError, Started};
+use interfaces::runtime::{Initialization, StartError, StartWay, Started};
 use model::function::Function;
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
@@ -38,37 +38,45 @@ impl ProcessRuntime {
     pub(in crate::process) async fn start_forked(
         &self,
         function: &Arc<Function>,
+        initialization: Initialization,
     ) -> Result<Started, StartError> {
         let began_at = self.parts.clock.instant();
-        let started = |instance: ProcessInstance| Started {
+        let started = |instance: ProcessInstance, way| Started {
             instance: Box::new(instance),
             init: self.since(began_at),
+            way,
         };
         for _ in 0..DEATHS_MAX {
-            match self.find_template(function).await? {
+            match self.find_template(function, initialization).await? {
                 Found::Template { template, first } => {
-                    let forked = self.fork_instance(function, &template, first).await?;
+                    let forked = self
+                        .fork_instance(function, &template, first, initialization)
+                        .await?;
                     if let Some(instance) = forked {
-                        return Ok(started(instance));
+                        return Ok(started(instance, StartWay::Forked));
                     }
                 }
-                Found::Instance(instance) => return Ok(started(*instance)),
+                Found::Instance(instance) => return Ok(started(*instance, StartWay::Spawned)),
                 Found::Spawned(why) => {
                     let mut instance = self
-                        .start_within_limits(function, Source::Nothing)
+                        .start_within_limits(function, Source::nothing(initialization))
                         .await?
                         .instance;
                     if let Some(why) = why {
                         self.say_not_forked(&mut instance, function, &why);
                     }
-                    return Ok(started(instance));
+                    return Ok(started(instance, StartWay::Spawned));
                 }
             }
         }
         Err(gone())
     }
 
-    async fn find_template(&self, function: &Arc<Function>) -> Result<Found, StartError> {
+    async fn find_template(
+        &self,
+        function: &Arc<Function>,
+        initialization: Initialization,
+    ) -> Result<Found, StartError> {
         let slot = self.templates.slot(function);
         let makings = slot.makings();
         let mut made = slot.made.lock().await;
@@ -84,7 +92,7 @@ impl ProcessRuntime {
             Made::Template(_) | Made::Failed { .. } | Made::Nothing => {}
         }
         *made = Made::Nothing;
-        let found = self.make_template(function).await;
+        let found = self.make_template(function, initialization).await;
         let making = slot.count_making();
         *made = match &found {
             Ok(Found::Template { template, .. }) => Made::Template(template.clone()),
@@ -97,7 +105,11 @@ impl ProcessRuntime {
         found
     }
 
-    async fn make_template(&self, function: &Arc<Function>) -> Result<Found, StartError> {
+    async fn make_template(
+        &self,
+        function: &Arc<Function>,
+        initialization: Initialization,
+    ) -> Result<Found, StartError> {
         if let Some(reason) = fitness::needs_own_process(function) {
             return Ok(Found::Spawned(Some(reason)));
         }
@@ -106,9 +118,11 @@ impl ProcessRuntime {
                 Ok(base) => base,
                 Err(reason) => return Ok(Found::Spawned(Some(reason))),
             };
-            let made = self
-                .start_within_limits(function, Source::Base(&base.zygote))
-                .await;
+            let source = Source {
+                base: Some(&base.zygote),
+                initialization,
+            };
+            let made = self.start_within_limits(function, source).await;
             let Ready {
                 mut instance,
                 unfit,
@@ -181,11 +195,12 @@ impl ProcessRuntime {
         function: &Arc<Function>,
         template: &Template,
         first: Option<InstanceId>,
+        initialization: Initialization,
     ) -> Result<Option<ProcessInstance>, StartError> {
         let began_at = self.parts.clock.instant();
         let writes_init_start = first.is_none();
         let id = first.unwrap_or_else(|| self.draw_id());
-        let order = environment::instance(function, &id, self.parts.clock.now())
+        let order = environment::instance(function, &id, self.parts.clock.now(), initialization)
             .map_err(|error| machine(&error))?;
         let forked = match template.zygote.fork(order).await {
             Ok(forked) => forked,
