@@ -68,17 +68,19 @@ pub struct ProjectArguments {
 Examples:
   cloudless dev
   cloudless dev examples/petstore --port 8080
-  cloudless dev --stage prod --param domain=example.com --env-file .env")]
+  cloudless dev --stage prod --param domain=example.com --env-file .env
+
+What is not given here may be set in `cloudless.toml`, beside the manifest.")]
 pub struct DevArguments {
     /// Which project.
     #[command(flatten)]
     pub project: ProjectArguments,
-    /// The port of the application's APIs.
-    #[arg(long, default_value_t = 3000, value_name = "PORT")]
-    pub port: u16,
-    /// The port of the cloud services, as SDKs use them.
-    #[arg(long, default_value_t = 4566, value_name = "PORT")]
-    pub services_port: u16,
+    /// The port of the application's APIs [default: 3000].
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// The port of the cloud services, as SDKs use them [default: 4566].
+    #[arg(long, value_name = "PORT")]
+    pub services_port: Option<u16>,
     /// Where the state is kept [default: .cloudless beside the manifest].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -96,6 +98,9 @@ pub struct CheckArguments {
     /// Which project.
     #[command(flatten)]
     pub project: ProjectArguments,
+    /// Where `cloudless dev` keeps the state, with what it found of functions [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Print the problems as a JSON document.
     #[arg(long)]
     pub json: bool,

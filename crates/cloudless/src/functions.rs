@@ -1,4 +1,4 @@
-//! Finding a function by the name that a person gives it.
+//! Finding a function by the name that a person gives it, and the other way round.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,22 @@ pub fn find<'a>(functions: &'a BTreeMap<String, String>, wanted: &str) -> Option
         .or_else(by_name)
         .or_else(by_key)
         .map(String::as_str)
+}
+
+/// The name by which people know a function: its key in `serverless.yml` when its logical id is made from one, else the
+/// logical id. [`find`] finds the function by it.
+#[must_use]
+pub fn written_name(logical_id: &str) -> String {
+    let key = logical_id.strip_suffix("LambdaFunction").map(|stem| {
+        let stem = stem.replace("Dash", "-").replace("Underscore", "_");
+        let mut letters = stem.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    key.filter(|key| {
+        !key.is_empty() && serverless_framework::function_logical_id(key) == logical_id
+    })
+    .unwrap_or_else(|| logical_id.to_owned())
 }
 
 #[cfg(test)]
@@ -36,5 +52,17 @@ mod tests {
             assert_eq!(find(&functions, name), Some("app-dev-send-mail"), "{name}");
         }
         assert_eq!(find(&functions, "mail"), None);
+    }
+
+    #[test]
+    fn the_written_name_is_the_key_when_there_is_one() {
+        for (logical_id, written) in [
+            ("SendDashmailLambdaFunction", "send-mail"),
+            ("MyUnderscorejobLambdaFunction", "my_job"),
+            ("HelloFunction", "HelloFunction"),
+            ("LambdaFunction", "LambdaFunction"),
+        ] {
+            assert_eq!(written_name(logical_id), written);
+        }
     }
 }

@@ -6,11 +6,14 @@
 pub mod cli;
 pub mod commands;
 pub mod development;
+mod files;
+pub mod forking;
 pub mod functions;
 pub mod keys;
 pub mod pipeline;
 pub mod printer;
 pub mod project;
+pub mod settings;
 pub mod system;
 pub mod telemetry;
 pub mod wiring;

@@ -15,11 +15,12 @@ use interfaces::random::Random;
 use manifest::reading::Reading;
 use model::application::Application;
 use model::artefact::BuiltArtefacts;
-use model::ids::{AccountId, Region, StackName, StageName};
+use model::ids::{AccountId, LogicalId, Region, StackName, StageName};
 use model::problem::{Problem, any_error};
 use store_embedded::Memory;
 
 use crate::project::{self, Located, Project, ReadOptions};
+use crate::settings::{self, Settings};
 use crate::system::RealRandom;
 use crate::telemetry::install::Installations;
 use crate::wiring::providers;
@@ -45,6 +46,8 @@ pub struct Loaded {
     pub stage: Option<StageName>,
     /// The region.
     pub region: Region,
+    /// What `cloudless.toml` says.
+    pub settings: Settings,
 }
 
 impl Pipeline {
@@ -69,14 +72,17 @@ impl Pipeline {
         options: &ReadOptions,
     ) -> Result<Loaded, Box<Problem>> {
         let Project { reading, files } = read(located, options, self.clock.as_ref())?;
+        let (settings, mut problems) = settings::read(&located.root);
+        problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();
         let mut loaded = Loaded {
             application: None,
-            problems: reading.problems.clone(),
+            problems,
             files,
             stack: reading.stack.clone(),
             stage: reading.stage.clone(),
             region: reading.region.clone(),
+            settings,
         };
         let Some(template) = template(&reading, &mut loaded.problems) else {
             return Ok(loaded);
@@ -87,7 +93,13 @@ impl Pipeline {
         let building = Box::pin(self.builder.build(&located.root, &reading.artefacts));
         let (deployed, built) = tokio::join!(deploying, building);
         let deployed = deployed.map_err(state_failed)?;
-        let application = assemble(&deployed, &built, &reading, &account, &mut loaded.problems);
+        let parts = Parts {
+            template: &template,
+            deployed: &deployed,
+            built: &built,
+            settings: &loaded.settings,
+        };
+        let application = assemble(parts, &reading, &account, &mut loaded.problems);
         loaded.application = Some(Arc::new(application));
         Ok(loaded)
     }
@@ -140,8 +152,9 @@ impl Checker {
         options: &ReadOptions,
     ) -> Result<Checked, Box<Problem>> {
         let Project { reading, .. } = read(located, options, self.clock.as_ref())?;
+        let (settings, mut problems) = settings::read(&located.root);
+        problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();
-        let mut problems = reading.problems.clone();
         let Some(template) = template(&reading, &mut problems) else {
             return Ok(Checked {
                 problems,
@@ -154,7 +167,13 @@ impl Checker {
             .await
             .map_err(state_failed)?;
         let built = self.builder.check(&located.root, &reading.artefacts).await;
-        let application = assemble(&deployed, &built, &reading, &account, &mut problems);
+        let parts = Parts {
+            template: &template,
+            deployed: &deployed,
+            built: &built,
+            settings: &settings,
+        };
+        let application = assemble(parts, &reading, &account, &mut problems);
         problems.extend(gateway::routes::check(&application));
         Ok(Checked {
             problems,
@@ -199,19 +218,53 @@ fn request<'a>(
     }
 }
 
+/// What an application is assembled from.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    template: &'a Template,
+    deployed: &'a Deployed,
+    built: &'a BuiltArtefacts,
+    settings: &'a Settings,
+}
+
 fn assemble(
-    deployed: &Deployed,
-    built: &BuiltArtefacts,
+    parts: Parts<'_>,
     reading: &Reading,
     account: &AccountId,
     problems: &mut Vec<Problem>,
 ) -> Application {
+    let Parts {
+        template,
+        deployed,
+        built,
+        settings,
+    } = parts;
     problems.extend(deployed.problems.iter().cloned());
     problems.extend(built.problems.iter().cloned());
-    let (application, found) =
+    let (mut application, found) =
         deployment::application::assemble(deployed, &built.built, account, &reading.region);
     problems.extend(found);
+    let names = names_of_functions(template, deployed);
+    problems.extend(settings.apply(&mut application, &names));
     application
+}
+
+/// Deployed names by logical ids. Those that were not deployed have no other name.
+fn names_of_functions(template: &Template, deployed: &Deployed) -> BTreeMap<String, String> {
+    let declared = template
+        .resources
+        .iter()
+        .filter(|(_, resource)| resource.resource_type == "AWS::Lambda::Function");
+    let name_of = |id: &LogicalId| {
+        let made = deployed
+            .resources
+            .iter()
+            .find(|made| made.logical_id == *id);
+        made.map_or_else(|| id.to_string(), |made| made.physical_id.clone())
+    };
+    declared
+        .map(|(id, _)| (id.to_string(), name_of(id)))
+        .collect()
 }
 
 fn state_failed(error: StateError) -> Box<Problem> {

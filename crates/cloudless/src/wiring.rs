@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
@@ -28,17 +29,23 @@ use model::ids::{AccountId, Region};
 use model::problem::Problem;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
+use store_embedded::sqlite::FILE_NAME as STATE_FILE_NAME;
 use store_embedded::{OpenError, Sqlite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::development::marker::Published;
+use crate::forking::Findings;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
+use crate::settings;
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
 use crate::telemetry::install::Installations;
+
+/// How often it is looked whether the state is still there.
+const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
 
 /// What a server is built with.
 pub struct Config {
@@ -50,6 +57,10 @@ pub struct Config {
     pub environment: BTreeMap<String, String>,
     /// Files and folders of the server's own that may lie in the project: no code, and not watched.
     pub ours: Vec<PathBuf>,
+    /// What is said of the project in `cloudless.toml`, which is no code either, but watched.
+    pub settings_file: PathBuf,
+    /// What that file says of limits.
+    pub limits: settings::Limits,
 }
 
 /// Bound listeners. Instances must know the services' address before anything that serves it exists.
@@ -77,6 +88,8 @@ pub struct Server {
     ports: (u16, u16),
     ours: Vec<PathBuf>,
     marker: Published,
+    findings: Findings,
+    state: PathBuf,
 }
 
 /// Takes the ports; 0 takes any.
@@ -139,8 +152,10 @@ impl Server {
             cache_dir: config.cache.clone(),
         })
         .map_err(|error| no_runtime(&error))?;
+        let findings = Findings::new(&config.state, not_code(config));
+        let runtime = runtime.telling(findings.listener());
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let limits = InvokerLimits::for_cores(cores);
+        let limits = config.limits.over(InvokerLimits::for_cores(cores));
         let invoker = Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits));
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
@@ -185,6 +200,8 @@ impl Server {
             ports,
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
+            findings,
+            state: config.state.clone(),
         })
     }
 
@@ -206,6 +223,7 @@ impl Server {
         self.functions.swap(application);
         if self.has_apis {
             self.marker.write(self.ports.1, application);
+            self.findings.serve(application);
         }
         self.gateway.swap(application)
     }
@@ -221,6 +239,27 @@ impl Server {
         }
     }
 
+    /// Waits until the file that holds the state is removed or replaced while it is used.
+    pub async fn state_lost(&self) -> Box<Problem> {
+        let file = self.state.join(STATE_FILE_NAME);
+        let inode = || std::fs::metadata(&file).map(|metadata| metadata.ino()).ok();
+        let opened = inode();
+        while inode() == opened {
+            tokio::time::sleep(LOOK_AFTER_STATE_EVERY).await;
+        }
+        let title = format!("the state in `{}` was removed", self.state.display());
+        Box::new(
+            Problem::error("server::state-removed", title)
+                .because("what is written from now on would be lost when the server ends")
+                .help("start again for a new state; stop the server before its folder is removed"),
+        )
+    }
+
+    /// Keeps what is found of functions for the next check, for ever.
+    pub async fn keep_findings(&self) {
+        self.findings.keep().await;
+    }
+
     /// Health answers 200 from now on.
     pub fn set_ready(&self) {
         self.door.set_ready();
@@ -228,17 +267,26 @@ impl Server {
     }
 
     /// Serves both listeners while `work` runs. Then ends in order: no more requests are taken, those under way are
-    /// answered, instances end, and last the services that they call.
+    /// answered, instances end, and last the services that they call. A listener that ends by itself ends the work.
     ///
     /// Requests to the APIs wait until [`set_ready`](Self::set_ready).
-    pub async fn serve<T>(&self, listeners: Listeners, work: impl Future<Output = T>) -> T {
+    ///
+    /// # Errors
+    /// Those of the work; or a problem when a listener has ended.
+    pub async fn serve<T>(
+        &self,
+        listeners: Listeners,
+        work: impl Future<Output = Result<T, Box<Problem>>>,
+    ) -> Result<T, Box<Problem>> {
         let (stop_apis, stop_services) = (CancellationToken::new(), CancellationToken::new());
         let (mut apis, mut services) = (JoinSet::new(), JoinSet::new());
         let door = Arc::clone(&self.door) as Arc<dyn Handler>;
-        services.spawn(
-            self.http_server()
-                .serve(listeners.services, door, stop_services.clone()),
-        );
+        let serve = self
+            .http_server()
+            .serve(listeners.services, door, stop_services.clone());
+        services.spawn(async move {
+            let _drained = serve.await;
+        });
         if let Some(listener) = listeners.application {
             let gateway = Arc::clone(&self.gateway) as Arc<dyn Handler>;
             let serve = self
@@ -252,7 +300,11 @@ impl Server {
                 }
             });
         }
-        let done = work.await;
+        let done = tokio::select! {
+            done = work => done,
+            problem = ended_by_itself(&mut apis, "APIs") => Err(problem),
+            problem = ended_by_itself(&mut services, "cloud services") => Err(problem),
+        };
         stop_apis.cancel();
         while apis.join_next().await.is_some() {}
         self.invoker.stop().await;
@@ -264,6 +316,20 @@ impl Server {
     fn http_server(&self) -> HttpServer {
         HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock))
     }
+}
+
+/// Waits for a listener that ends though nobody told it to; for ever when there is none.
+async fn ended_by_itself(listeners: &mut JoinSet<()>, of: &str) -> Box<Problem> {
+    let Some(ended) = listeners.join_next().await else {
+        return std::future::pending().await;
+    };
+    let title = format!("the listener of the {of} has ended by itself");
+    let problem = Problem::error("server::listener", title);
+    let problem = match ended {
+        Ok(()) => problem,
+        Err(error) => problem.because(error.to_string()),
+    };
+    Box::new(problem.help("this is a fault of Cloudless: report it, with what was printed before"))
 }
 
 impl Listeners {
@@ -282,8 +348,14 @@ pub(crate) fn providers(tables: &service_tables::Service) -> Vec<Arc<dyn Resourc
     vec![tables.provider(), Arc::new(RecordProvider::new())]
 }
 
+fn not_code(config: &Config) -> Vec<PathBuf> {
+    let settings = std::iter::once(&config.settings_file);
+    config.ours.iter().chain(settings).cloned().collect()
+}
+
 fn builder(config: &Config) -> Builder {
-    let machine = BuilderConfig::new(&config.cache, &config.environment).leaving_out(&config.ours);
+    let machine =
+        BuilderConfig::new(&config.cache, &config.environment).leaving_out(&not_code(config));
     Builder::new(machine, Arc::new(Installations::new()))
 }
 

@@ -93,6 +93,7 @@ resources:
     let added = format!("{MANIFEST}      - httpApi: GET /again\n{TABLE}");
     std::fs::write(folder.path().join("serverless.yml"), added).unwrap();
     eventually(|| (dev.get("/again").status == 200).then_some(())).expect("the new route answers");
+    dev.wait_for_log("routes added: GET /again");
     let read = dev.service(
         "DynamoDB_20120810.GetItem",
         r#"{"TableName": "notes", "Key": {"id": {"S": "a"}}}"#,
@@ -213,4 +214,18 @@ fn a_log_in_the_projects_folder_is_no_source() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_state_that_is_removed_ends_the_server_and_is_said() {
+    let folder = project(&[
+        ("serverless.yml", MANIFEST),
+        ("handler.js", &handler("one")),
+    ]);
+    let state = folder.path().join("state");
+    let mut dev = Dev::start(folder.path(), &state);
+    std::fs::remove_dir_all(&state).unwrap();
+    assert_eq!(dev.ended().code(), Some(1));
+    let log = dev.log();
+    assert!(log.contains("error[server::state-removed]"), "{log}");
 }

@@ -1,7 +1,8 @@
 //! The pages in `docs/reference` say what the tables in the source say.
 //!
 //! Lives here: how the pages look. `UPDATE_REFERENCE=1 cargo test -p cloudless --test reference` writes them.
-//! Does not live here: the tables (`deployment::records`, `service_tables`, `manifest::serverless_framework::keys`).
+//! Does not live here: the tables (`deployment::records`, `service_tables`, `manifest::serverless_framework::keys`,
+//! `cloudless::settings::keys`).
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use cloudless::settings::keys::{self as settings, SECTIONS, Section};
 use manifest::serverless_framework::keys::{self, Key, Shape, Status};
 use model::coverage::{Coverage, Fate};
 
@@ -20,6 +22,11 @@ fn the_page_of_resources_is_what_their_tables_say() {
 #[test]
 fn the_page_of_serverless_yml_is_what_its_tables_say() {
     check("serverless-yml.md", &serverless_yml());
+}
+
+#[test]
+fn the_page_of_cloudless_toml_is_what_its_table_says() {
+    check("cloudless-toml.md", &cloudless_toml());
 }
 
 fn check(name: &str, page: &str) {
@@ -108,6 +115,41 @@ fn serverless_yml() -> String {
             };
             let (path, shape) = (key.path, shape(key.shape));
             writeln!(page, "| `{path}` | {shape} | {} |", cell(&status)).unwrap();
+        }
+    }
+    page
+}
+
+fn cloudless_toml() -> String {
+    let mut page = String::from(
+        "# Keys of `cloudless.toml`\n\n\
+         <!-- Written by a test: UPDATE_REFERENCE=1 cargo test -p cloudless --test reference -->\n\n\
+         The file is optional and stands beside the manifest; [Configuration](../guide/configuration.md) says how it is used. Any \
+         other key is reported as [`settings::unknown-key`](../errors/README.md).\n",
+    );
+    for section in SECTIONS {
+        let (name, note) = match section {
+            Section::Functions => (
+                "`[functions]`",
+                "For all functions, or for one under `[functions.NAME]`, which wins. Takes effect when the file is saved.",
+            ),
+            Section::Limits => ("`[limits]`", "Takes effect when the server starts."),
+            Section::Server => ("`[server]`", "Takes effect when the server starts."),
+        };
+        write!(
+            page,
+            "\n## {name}\n\n{note}\n\n| key | value | without it | what it sets |\n| --- | --- | --- | --- |\n"
+        )
+        .unwrap();
+        for key in section.keys() {
+            let settings::Key {
+                name,
+                value,
+                default,
+                meaning,
+                ..
+            } = key;
+            writeln!(page, "| `{name}` | {value} | {default} | {meaning} |").unwrap();
         }
     }
     page

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use model::problem::{Problem, Severity, any_error};
 
+use super::dev::state_folder;
 use super::{cache_folder, environment, fail};
 use crate::cli::CheckArguments;
+use crate::forking;
 use crate::pipeline::Checker;
 use crate::printer::{Printer, Style};
 use crate::project::{self, ReadOptions};
+use crate::settings;
 use crate::system::RealClock;
 
 /// Problems that are drawn; nobody reads more at once.
@@ -46,7 +49,14 @@ async fn problems(
     let located = project::locate(&arguments.project.dir)?;
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
     let checker = Checker::new(Arc::new(RealClock), &cache, &environment);
-    let checked = checker.check(&located, &options).await?;
+    let mut checked = checker.check(&located, &options).await?;
+    if let Some(application) = &checked.application {
+        let (settings, _) = settings::read(&located.root);
+        let state = state_folder(arguments.state.clone(), &settings, &located)?;
+        checked
+            .problems
+            .extend(forking::warnings(application, &state));
+    }
     Ok((checked.problems, located.root))
 }
 

@@ -13,10 +13,16 @@ use crate::cli::DevArguments;
 use crate::development::Loop;
 use crate::printer::Printer;
 use crate::project::{self, Located, ReadOptions};
+use crate::settings::{self, Settings};
 use crate::system::RealClock;
 use crate::telemetry::Telemetry;
 use crate::telemetry::console::Console;
 use crate::wiring::{self, Config, Server};
+
+/// The port of the application's APIs, when nobody names another.
+const PORT: u16 = 3000;
+/// The port of the cloud services, when nobody names another: the one that existing scripts use.
+const SERVICES_PORT: u16 = 4566;
 
 /// Serves until SIGINT or SIGTERM, then ends in order with exit code 0; at the second signal it ends at once.
 pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
@@ -32,17 +38,27 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let environment = environment();
     let located = project::locate(&arguments.project.dir)?;
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
-    let listeners = wiring::bind(Some(arguments.port), arguments.services_port).await?;
+    // What is wrong in it is said with all the rest, once the project is loaded.
+    let (settings, _) = settings::read(&located.root);
+    let port = arguments.port.or(settings.server.port);
+    let services_port = arguments.services_port.or(settings.server.services_port);
+    let listeners = wiring::bind(
+        Some(port.unwrap_or(PORT)),
+        services_port.unwrap_or(SERVICES_PORT),
+    )
+    .await?;
     let printer = printer.with_root(&located.root);
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
     let console = Arc::new(console);
-    let state = state_folder(arguments.state, &located)?;
+    let state = state_folder(arguments.state, &settings, &located)?;
     let config = Config {
         ours: ours(&state),
         state,
         cache: cache_folder(&environment),
         environment,
+        settings_file: located.root.join(settings::FILE),
+        limits: settings.server.limits,
     };
     let server = Server::build(&listeners, &config, Telemetry::on_console(&console))?;
     let development = Loop {
@@ -52,10 +68,12 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         printer,
         clock,
         began,
+        started_with: settings.server,
     };
     let work = async {
         tokio::select! {
             outcome = development.run(&server) => outcome.map(|never| match never {}),
+            problem = server.state_lost() => Err(problem),
             () = asked_to_end(1) => Ok(()),
         }
     };
@@ -68,13 +86,16 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     outcome
 }
 
-/// `--state`, or `.cloudless` beside the manifest; without links and `..`, so that it can be told apart from the
+/// `--state`, or what `cloudless.toml` says, or `.cloudless` beside the manifest; without links and `..`, so that it can be told apart from the
 /// project's files.
 pub(super) fn state_folder(
     chosen: Option<PathBuf>,
+    settings: &Settings,
     located: &Located,
 ) -> Result<PathBuf, Box<Problem>> {
-    let folder = real_path(&chosen.unwrap_or_else(|| located.root.join(".cloudless")));
+    let set = || settings.server.state.as_deref();
+    let own = || located.root.join(set().unwrap_or(Path::new(".cloudless")));
+    let folder = real_path(&chosen.unwrap_or_else(own));
     if located.root.starts_with(&folder) {
         let title = format!(
             "the project lies in the state's folder `{}`",
@@ -138,13 +159,21 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("real")).unwrap();
         std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
-        let state = |chosen: &str| state_folder(Some(root.join(chosen)), &located(&root)).unwrap();
+        let state = |chosen: &str| {
+            state_folder(
+                Some(root.join(chosen)),
+                &Settings::default(),
+                &located(&root),
+            )
+            .unwrap()
+        };
         assert_eq!(state("link/new/state"), root.join("real/new/state"));
         assert_eq!(state("real/../state"), root.join("state"));
-        assert_eq!(
-            state_folder(None, &located(&root)).unwrap(),
-            root.join(".cloudless")
-        );
+        let mut settings = Settings::default();
+        let own = |settings: &Settings| state_folder(None, settings, &located(&root)).unwrap();
+        assert_eq!(own(&settings), root.join(".cloudless"));
+        settings.server.state = Some("link/state".into());
+        assert_eq!(own(&settings), root.join("real/state"));
     }
 
     #[test]
@@ -152,7 +181,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("project");
         for chosen in [root.as_path(), root.parent().unwrap()] {
-            let refused = state_folder(Some(chosen.to_path_buf()), &located(&root)).unwrap_err();
+            let refused = state_folder(
+                Some(chosen.to_path_buf()),
+                &Settings::default(),
+                &located(&root),
+            )
+            .unwrap_err();
             assert_eq!(refused.code, "server::state");
         }
     }

@@ -19,7 +19,7 @@ use super::fail;
 use crate::cli::{InvokeArguments, ProjectArguments};
 use crate::development::marker;
 use crate::printer::{Printer, harmless};
-use crate::project;
+use crate::{project, settings};
 
 /// What a function's run came to, however it was run.
 struct Ran {
@@ -46,7 +46,8 @@ pub async fn run(arguments: InvokeArguments, printer: &Printer) -> ExitCode {
 
 async fn invoke(arguments: InvokeArguments, printer: &Printer) -> Result<Ran, Box<Problem>> {
     let located = project::locate(&arguments.project.dir)?;
-    let state = state_folder(arguments.state.clone(), &located)?;
+    let (settings, _) = settings::read(&located.root);
+    let state = state_folder(arguments.state.clone(), &settings, &located)?;
     let event = read_event(arguments.event.as_deref())?;
     if let Some(marker) = marker::read(&state)
         && remote::is_up(marker.services_port).await
@@ -56,7 +57,8 @@ async fn invoke(arguments: InvokeArguments, printer: &Printer) -> Result<Ran, Bo
         }
         return remote::invoke(&marker, &arguments.function, event).await;
     }
-    by_itself::invoke(arguments, located, state, event, printer).await
+    let config = by_itself::config(&located, &settings, state);
+    by_itself::invoke(arguments, &located, &config, event, printer).await
 }
 
 /// Options that say how the manifest is read, when the running server has read it already.

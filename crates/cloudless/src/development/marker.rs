@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use model::application::Application;
 use serde_json::{Value, json};
 
+use crate::files;
+
 const FILE: &str = "dev.json";
 
 /// A running development server, as its marker describes it.
@@ -40,11 +42,8 @@ impl Published {
             .map(|function| (function.logical_id.as_str(), function.name.as_str()))
             .collect();
         let text = json!({ "services_port": services_port, "functions": functions }).to_string();
-        // Whole or not at all: an `invoke` that reads half of it would look for no server, and find the state in use.
-        let draft = self.path.with_extension("partial");
-        let written =
-            std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &self.path));
-        if let Err(error) = written {
+        // An `invoke` that reads half of it would look for no server, and find the state in use.
+        if let Err(error) = files::replace(&self.path, &text) {
             tracing::warn!(%error, file = %self.path.display(), "the marker of the running server was not written");
         }
     }

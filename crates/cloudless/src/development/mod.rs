@@ -4,6 +4,7 @@
 //! Does not live here: noticing changes (`watch`), reading and deploying (`pipeline`), joining parts (`wiring`).
 
 mod banner;
+mod changes;
 pub mod marker;
 mod watch;
 
@@ -18,8 +19,9 @@ use model::application::Application;
 use model::problem::Problem;
 
 use crate::pipeline::Loaded;
-use crate::printer::{Printer, Style};
+use crate::printer::{Printer, Style, harmless};
 use crate::project::{Located, ReadOptions};
+use crate::settings;
 use crate::telemetry::console::Console;
 use crate::wiring::Server;
 
@@ -39,12 +41,16 @@ pub struct Loop {
     pub clock: Arc<dyn Clock>,
     /// When the command began.
     pub began: Instant,
+    /// The settings that only a start can change.
+    pub started_with: settings::Server,
 }
 
 /// What is served now, to tell whether a change changed anything.
 struct Current {
     application: Option<Arc<Application>>,
     problems: Vec<Problem>,
+    /// As `cloudless.toml` has them now.
+    settings: settings::Server,
 }
 
 impl Loop {
@@ -57,6 +63,7 @@ impl Loop {
         let mut current = Current {
             application: None,
             problems: Vec::new(),
+            settings: self.started_with.clone(),
         };
         // Before the first load, which may install for minutes: what is saved meanwhile is a change, too.
         let (mut watcher, unwatched) = Watcher::start(&self.located.root, server.ours());
@@ -83,7 +90,11 @@ impl Loop {
         current.application = Some(application);
         server.set_ready();
         let following = self.follow(server, watcher, current);
-        let (never, ()) = tokio::join!(following, server.clean_up(&loaded.region));
+        let (never, (), ()) = tokio::join!(
+            following,
+            server.clean_up(&loaded.region),
+            server.keep_findings()
+        );
         Ok(never)
     }
 
@@ -115,6 +126,14 @@ impl Loop {
             }
             current.problems.clone_from(&loaded.problems);
         }
+        if loaded.settings.server != current.settings {
+            current.settings = loaded.settings.server;
+            if current.settings != self.started_with {
+                let text =
+                    "`[server]` and `[limits]` of cloudless.toml take effect at the next start";
+                self.note(Style::Yellow, text);
+            }
+        }
         let Some(application) = loaded.application else {
             self.note(
                 Style::Yellow,
@@ -132,7 +151,16 @@ impl Loop {
             .instant()
             .saturating_duration_since(began)
             .as_millis();
-        self.note(Style::Green, &format!("reloaded in {took} ms"));
+        let changes = current
+            .application
+            .as_ref()
+            .map(|before| changes::between(before, &application))
+            .filter(|changes| !changes.is_empty())
+            .map_or_else(String::new, |changes| format!(": {changes}"));
+        self.note(
+            Style::Green,
+            &format!("reloaded in {took} ms{}", harmless(&changes)),
+        );
         current.application = Some(application);
     }
 

@@ -15,7 +15,7 @@ use model::problem::Problem;
 
 use super::program::{self, End};
 
-/// The largest file that a manifest may include.
+/// The largest file that is read of a project: its manifest, what that includes, and our own.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// How long a module may take to say what it exports.
@@ -52,7 +52,7 @@ pub(super) fn answer(
 }
 
 /// The text of a file; none when there is no such file. Devices and pipes, which may have no end, are none.
-pub(super) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
+pub(crate) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
     let unreadable = |cause: String| {
         Problem::error("project::unreadable", format!("cannot read `{file}`")).because(cause)
     };

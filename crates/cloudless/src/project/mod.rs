@@ -18,6 +18,7 @@ use model::problem::Problem;
 
 use crate::cli::ProjectArguments;
 
+pub(crate) use answer::read_file;
 pub use locate::{FrontEnd, Located, locate};
 
 /// Rounds of questions and answers; each may ask for many files. A manifest that needs more includes itself.

@@ -96,15 +96,21 @@ impl Dev {
     }
 
     pub fn start_with(folder: &Path, state: &Path, arguments: &[&str]) -> Self {
-        let log_folder = tempfile::tempdir().unwrap();
-        let log = log_folder.path().join("log");
-        let file = std::fs::File::create(&log).unwrap();
-        let child = cloudless()
+        let mut command = cloudless();
+        command
             .arg("dev")
             .arg(folder)
             .args(["--port", "0", "--services-port", "0", "--state"])
             .arg(state)
-            .args(arguments)
+            .args(arguments);
+        Self::start_command(&mut command)
+    }
+
+    pub fn start_command(command: &mut Command) -> Self {
+        let log_folder = tempfile::tempdir().unwrap();
+        let log = log_folder.path().join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        let child = command
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()

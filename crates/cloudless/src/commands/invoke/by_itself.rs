@@ -15,29 +15,35 @@ use crate::commands::{cache_folder, environment, ours};
 use crate::functions;
 use crate::printer::Printer;
 use crate::project::{Located, ReadOptions};
+use crate::settings::{FILE, Settings};
 use crate::system::RealRandom;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Config, Server};
 
-pub(super) async fn invoke(
-    arguments: InvokeArguments,
-    located: Located,
-    state: PathBuf,
-    event: Bytes,
-    printer: &Printer,
-) -> Result<Ran, Box<Problem>> {
+pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> Config {
     let environment = environment();
-    let options = ReadOptions::new(&arguments.project, environment.clone())?;
-    let listeners = wiring::bind(None, 0).await?;
-    let config = Config {
+    Config {
         ours: ours(&state),
         state,
         cache: cache_folder(&environment),
         environment,
-    };
-    let server = Server::build(&listeners, &config, Telemetry::silent())?;
+        settings_file: located.root.join(FILE),
+        limits: settings.server.limits,
+    }
+}
+
+pub(super) async fn invoke(
+    arguments: InvokeArguments,
+    located: &Located,
+    config: &Config,
+    event: Bytes,
+    printer: &Printer,
+) -> Result<Ran, Box<Problem>> {
+    let options = ReadOptions::new(&arguments.project, config.environment.clone())?;
+    let listeners = wiring::bind(None, 0).await?;
+    let server = Server::build(&listeners, config, Telemetry::silent())?;
     let work = async {
-        let loaded = server.pipeline.load(&located, &options).await?;
+        let loaded = server.pipeline.load(located, &options).await?;
         show_errors(&printer.with_root(&located.root), &loaded.problems);
         let Some(application) = loaded.application else {
             return Err(unreadable(&located.root));

@@ -1,0 +1,337 @@
+//! Reading `cloudless.toml`.
+//!
+//! Lives here: from text to settings, and what is wrong with the text.
+//! Does not live here: which keys there are (`keys`), whether the functions that it names exist (`functions`).
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use model::function::Starts;
+use model::problem::{Place, Problem};
+use model::suggestion;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::keys::{KEYS, Key, SECTIONS, STARTS, Section, Value, word_of};
+use super::{FILE, OneFunction, Settings};
+use crate::project;
+
+/// Faults in the notation that are reported; one may lead to many.
+const SYNTAX_PROBLEMS_MAX: usize = 10;
+/// Characters that are shown of a wrong value.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+/// A key with its value.
+type Entry<'a> = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>);
+
+/// Reads the file of a project's folder. Without one, nothing is set; what is wrong in it is left out of the settings.
+#[must_use]
+pub fn read(root: &Path) -> (Settings, Vec<Problem>) {
+    match project::read_file(root, FILE) {
+        Ok(Some(text)) => parse(&text),
+        Ok(None) => (Settings::default(), Vec::new()),
+        Err(problem) => (Settings::default(), vec![*problem]),
+    }
+}
+
+fn parse(text: &str) -> (Settings, Vec<Problem>) {
+    let (document, faults) = DeTable::parse_recoverable(text);
+    let mut reader = Reader {
+        text,
+        settings: Settings::default(),
+        problems: Vec::new(),
+    };
+    reader.document(document.get_ref());
+    if faults.is_empty() {
+        return (reader.settings, reader.problems);
+    }
+    // Whatever else seems wrong may follow from what could not be read.
+    let syntax = faults.iter().take(SYNTAX_PROBLEMS_MAX).map(|fault| {
+        let title = format!("`{FILE}` is not well-formed TOML");
+        Problem::error("settings::syntax", title)
+            .at(&reader.place(&fault.span().unwrap_or_default()))
+            .because(fault.message())
+    });
+    let syntax = syntax.collect();
+    (reader.settings, syntax)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    settings: Settings,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: &DeTable<'_>) {
+        for entry in document {
+            let name = entry.0.get_ref().as_ref();
+            let section = SECTIONS
+                .into_iter()
+                .find(|section| section.as_str() == name);
+            match (section, entry.1.get_ref().as_table()) {
+                (Some(section), Some(table)) => self.section(section, table),
+                (Some(_), None) => self.wrong_value(entry, "a table"),
+                (None, _) => {
+                    let known = SECTIONS.into_iter().map(Section::as_str);
+                    self.unknown_key(entry, None, known);
+                }
+            }
+        }
+    }
+
+    fn section(&mut self, section: Section, table: &DeTable<'_>) {
+        for entry in table {
+            if section == Section::Functions
+                && let Some(table) = entry.1.get_ref().as_table()
+            {
+                self.one_function(entry, table);
+            } else if let Some(key) = self.known(section, entry) {
+                self.set(key, entry);
+            }
+        }
+    }
+
+    /// Any table in `[functions]` is a function's: what holds for all of them is no table.
+    fn one_function(&mut self, named: Entry<'_>, table: &DeTable<'_>) {
+        let mut function = OneFunction {
+            name: named.0.get_ref().to_string(),
+            place: self.place(&named.0.span()),
+            starts: None,
+        };
+        for entry in table {
+            if let Some(key) = self.known(Section::Functions, entry) {
+                match key.value {
+                    Value::Starts => function.starts = self.starts(key, entry),
+                    Value::Whole { .. } | Value::Path { .. } => self.set(key, entry),
+                }
+            }
+        }
+        self.settings.functions.push(function);
+    }
+
+    fn known(&mut self, section: Section, entry: Entry<'_>) -> Option<&'static Key> {
+        let name = entry.0.get_ref().as_ref();
+        let found = section.keys().find(|key| key.name == name);
+        if found.is_none() {
+            let known = section.keys().map(|key| key.name);
+            self.unknown_key(entry, Some(section), known);
+        }
+        found
+    }
+
+    fn set(&mut self, key: &Key, entry: Entry<'_>) {
+        match key.value {
+            Value::Starts => self.settings.starts = self.starts(key, entry),
+            Value::Whole { min, max, set } => match whole(entry.1.get_ref()) {
+                Some(number) if (min..=max).contains(&number) => set(&mut self.settings, number),
+                Some(_) | None => self.wrong_value(entry, &key.value.to_string()),
+            },
+            Value::Path { set } => match entry.1.get_ref().as_str() {
+                Some(path) if !path.is_empty() => set(&mut self.settings, PathBuf::from(path)),
+                Some(_) | None => self.wrong_value(entry, &key.value.to_string()),
+            },
+        }
+    }
+
+    fn starts(&mut self, key: &Key, entry: Entry<'_>) -> Option<Starts> {
+        let written = entry.1.get_ref().as_str();
+        let found = STARTS
+            .into_iter()
+            .find(|starts| Some(word_of(*starts)) == written);
+        if found.is_none() {
+            self.wrong_value(entry, &key.value.to_string());
+        }
+        found
+    }
+
+    fn wrong_value(&mut self, (name, value): Entry<'_>, expected: &str) {
+        let title = format!("`{}` is not {expected}", name.get_ref());
+        let place = self.place(&value.span());
+        let written = self.text.get(value.span()).unwrap_or_default();
+        let written = written.lines().next().unwrap_or_default();
+        let shown: String = written.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        let mut problem = Problem::error("settings::wrong-value", title)
+            .at(&place)
+            .because(format!("it is `{shown}`"));
+        let words = STARTS.map(word_of);
+        let meant = value.get_ref().as_str();
+        let meant = meant.and_then(|text| suggestion::nearest(text, words));
+        if let Some(meant) = meant.filter(|meant| expected.contains(meant)) {
+            problem = problem.help(format!("did you mean `\"{meant}\"`?"));
+        }
+        self.problems.push(problem);
+    }
+
+    fn unknown_key<'k>(
+        &mut self,
+        (name, _): Entry<'_>,
+        section: Option<Section>,
+        known: impl Iterator<Item = &'k str>,
+    ) {
+        let known: Vec<&str> = known.collect();
+        let written = name.get_ref().as_ref();
+        let where_it_stands = match section {
+            Some(section) => format!("`[{}]` of `{FILE}`", section.as_str()),
+            None => format!("`{FILE}`"),
+        };
+        let title = format!("`{written}` is not a key of {where_it_stands}");
+        let elsewhere = KEYS.iter().find(|key| key.name == written);
+        let help = if let Some(meant) = suggestion::nearest(written, known.iter().copied()) {
+            format!("did you mean `{meant}`?")
+        } else if let Some(key) = elsewhere {
+            format!("write it under `[{}]`", key.section.as_str())
+        } else {
+            let listed: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("the keys are {}", listed.join(", "))
+        };
+        self.problems.push(
+            Problem::error("settings::unknown-key", title)
+                .at(&self.place(&name.span()))
+                .help(help),
+        );
+    }
+
+    fn place(&self, span: &Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let marked = self.text.get(span.clone()).unwrap_or_default();
+        let width = marked.lines().next().unwrap_or_default().chars().count();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Place {
+            file: FILE.into(),
+            line: count(before.matches('\n').count() + 1),
+            column: count(before.get(line_start..).unwrap_or_default().chars().count() + 1),
+            width: count(width.max(1)),
+        }
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u32> {
+    let integer = value.as_integer()?;
+    u32::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The problems of a text, each as `line:column code: title; help`.
+    fn problems(text: &str) -> Vec<String> {
+        let (_, problems) = parse(text);
+        let shown = problems.into_iter().map(|problem| {
+            let place = problem.place.unwrap();
+            let help = problem.help.or(problem.cause).unwrap_or_default();
+            let (line, column) = (place.line, place.column);
+            format!(
+                "{line}:{column} {}: {}; {help}",
+                problem.code, problem.title
+            )
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn everything_that_can_be_set_is_read() {
+        let text = "
+[functions]
+starts = 'forked'
+[functions.hello]
+starts = \"spawned\"
+[functions.'my-other']
+[limits]
+account_concurrency = 5_000
+instance_idle_seconds = 0x10
+[server]
+port = 0
+services_port = 4567
+state = '../state'
+";
+        let (settings, problems) = parse(text);
+        assert_eq!(problems, []);
+        assert_eq!(settings.starts, Some(Starts::Forked));
+        let functions = settings.functions.iter();
+        let functions: Vec<_> = functions
+            .map(|one| (one.name.as_str(), one.starts, one.place.to_string()))
+            .collect();
+        assert_eq!(
+            functions,
+            [
+                (
+                    "hello",
+                    Some(Starts::Spawned),
+                    "cloudless.toml:4:12".to_owned()
+                ),
+                ("my-other", None, "cloudless.toml:6:12".to_owned()),
+            ]
+        );
+        let server = settings.server;
+        assert_eq!((server.port, server.services_port), (Some(0), Some(4567)));
+        assert_eq!(server.state, Some(PathBuf::from("../state")));
+        assert_eq!(server.limits.account_concurrency, Some(5_000));
+        assert_eq!(server.limits.instance_idle, Some(Duration::from_secs(16)));
+    }
+
+    #[test]
+    fn a_file_that_says_nothing_sets_nothing() {
+        for text in ["", "# nothing\n", "[functions]\n[limits]\n[server]\n"] {
+            assert_eq!(parse(text), (Settings::default(), Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place_and_their_remedy() {
+        for (text, expected) in [
+            (
+                "[function]\n",
+                "1:2 settings::unknown-key: `function` is not a key of `cloudless.toml`; did you mean `functions`?",
+            ),
+            (
+                "port = 1\n",
+                "1:1 settings::unknown-key: `port` is not a key of `cloudless.toml`; write it under `[server]`",
+            ),
+            (
+                "[server]\naddress = 'x'\n",
+                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; the keys are `port`, `services_port`, `state`",
+            ),
+            (
+                "functions = 1\n",
+                "1:13 settings::wrong-value: `functions` is not a table; it is `1`",
+            ),
+            (
+                "[server]\nport = 65536\n",
+                "2:8 settings::wrong-value: `port` is not a whole number from 0 to 65535; it is `65536`",
+            ),
+            (
+                "[functions.a]\nstarts = 'spwaned'\n",
+                "2:10 settings::wrong-value: `starts` is not `\"automatic\"`, `\"forked\"` or `\"spawned\"`; did you mean `\"spawned\"`?",
+            ),
+            (
+                "[functions]\nstart = 'forked'\n",
+                "2:1 settings::unknown-key: `start` is not a key of `[functions]` of `cloudless.toml`; did you mean `starts`?",
+            ),
+        ] {
+            assert_eq!(problems(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_toml_is_said_to_be_none_and_what_can_be_read_of_it_counts() {
+        let (settings, problems) = parse("[server]\nport = 1\nstate = \nportt = 2\n");
+        let found: Vec<_> = problems
+            .iter()
+            .map(|it| (it.code, it.place.as_ref().unwrap().line))
+            .collect();
+        assert_eq!(found, [("settings::syntax", 3)]);
+        assert_eq!(settings.server.port, Some(1));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in r#"[a-z\[\]{}="'.,0-9\n\r# _é-]{0,80}"#) {
+            parse(&text);
+        }
+    }
+}
