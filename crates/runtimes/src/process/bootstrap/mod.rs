@@ -13,59 +13,62 @@ use model::function::Language;
 
 use super::ProcessRuntimeError;
 
-type Embedded = (&'static str, &'static str);
+mod native;
+
+type Embedded = (&'static str, &'static [u8]);
 
 const PYTHON: &[Embedded] = &[
-    ("__main__.py", include_str!("python/__main__.py")),
+    ("__main__.py", include_bytes!("python/__main__.py")),
     (
         "_cloudless_context.py",
-        include_str!("python/_cloudless_context.py"),
+        include_bytes!("python/_cloudless_context.py"),
     ),
     (
         "_cloudless_endpoint.py",
-        include_str!("python/_cloudless_endpoint.py"),
+        include_bytes!("python/_cloudless_endpoint.py"),
     ),
     (
         "_cloudless_fitness.py",
-        include_str!("python/_cloudless_fitness.py"),
+        include_bytes!("python/_cloudless_fitness.py"),
     ),
     (
         "_cloudless_fresh.py",
-        include_str!("python/_cloudless_fresh.py"),
+        include_bytes!("python/_cloudless_fresh.py"),
     ),
     (
         "_cloudless_frames.py",
-        include_str!("python/_cloudless_frames.py"),
+        include_bytes!("python/_cloudless_frames.py"),
     ),
     (
         "_cloudless_json.py",
-        include_str!("python/_cloudless_json.py"),
+        include_bytes!("python/_cloudless_json.py"),
     ),
     (
         "_cloudless_logging.py",
-        include_str!("python/_cloudless_logging.py"),
+        include_bytes!("python/_cloudless_logging.py"),
     ),
     (
         "_cloudless_zygote.py",
-        include_str!("python/_cloudless_zygote.py"),
+        include_bytes!("python/_cloudless_zygote.py"),
     ),
 ];
 
 const NODE: &[Embedded] = &[
-    ("main.cjs", include_str!("node/main.cjs")),
-    ("channel.cjs", include_str!("node/channel.cjs")),
-    ("errors.cjs", include_str!("node/errors.cjs")),
-    ("fitness.cjs", include_str!("node/fitness.cjs")),
-    ("fresh.cjs", include_str!("node/fresh.cjs")),
-    ("instance.cjs", include_str!("node/instance.cjs")),
-    ("invocation.cjs", include_str!("node/invocation.cjs")),
-    ("loader.cjs", include_str!("node/loader.cjs")),
-    ("logging.cjs", include_str!("node/logging.cjs")),
-    ("modules.cjs", include_str!("node/modules.cjs")),
-    ("resolve-hook.mjs", include_str!("node/resolve-hook.mjs")),
-    ("streaming.cjs", include_str!("node/streaming.cjs")),
-    ("warming.cjs", include_str!("node/warming.cjs")),
-    ("zygote.cjs", include_str!("node/zygote.cjs")),
+    ("cloudless.node", native::ADDON),
+    ("main.cjs", include_bytes!("node/main.cjs")),
+    ("channel.cjs", include_bytes!("node/channel.cjs")),
+    ("errors.cjs", include_bytes!("node/errors.cjs")),
+    ("fitness.cjs", include_bytes!("node/fitness.cjs")),
+    ("fresh.cjs", include_bytes!("node/fresh.cjs")),
+    ("instance.cjs", include_bytes!("node/instance.cjs")),
+    ("invocation.cjs", include_bytes!("node/invocation.cjs")),
+    ("loader.cjs", include_bytes!("node/loader.cjs")),
+    ("logging.cjs", include_bytes!("node/logging.cjs")),
+    ("modules.cjs", include_bytes!("node/modules.cjs")),
+    ("resolve-hook.mjs", include_bytes!("node/resolve-hook.mjs")),
+    ("streaming.cjs", include_bytes!("node/streaming.cjs")),
+    ("warming.cjs", include_bytes!("node/warming.cjs")),
+    ("zygote.cjs", include_bytes!("node/zygote.cjs")),
 ];
 
 /// Where the bootstraps are.
@@ -115,20 +118,21 @@ fn unpack_one(
         move |source| ProcessRuntimeError::Unpack { path, source }
     };
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    for (name, text) in files {
+    for (name, content) in files {
         let path = folder.join(name);
-        if fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+        // The addon is empty where it cannot be used: its absence says so.
+        if content.is_empty() || fs::read(&path).is_ok_and(|found| found == *content) {
             continue;
         }
-        write_whole(&folder, &path, name, text).map_err(failed(&path))?;
+        write_whole(&folder, &path, name, content).map_err(failed(&path))?;
     }
     Ok(folder)
 }
 
 /// A file appears with all its content or not at all: another process of ours may be starting an instance from it.
-fn write_whole(folder: &Path, path: &Path, name: &str, text: &str) -> io::Result<()> {
+fn write_whole(folder: &Path, path: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    fs::write(&draft, text)?;
+    fs::write(&draft, content)?;
     fs::rename(&draft, path)
 }
 

@@ -1,0 +1,50 @@
+//! What a fork does before anything else.
+//!
+//! Lives here: its own descriptors, session and randomness in the place of its parent's.
+//! Does not live here: what it then runs, which is JavaScript's.
+
+use std::io;
+
+use crate::channel::Ends;
+use crate::event_loop::EventLoop;
+use crate::preload;
+use crate::system::{self, SignalAction};
+
+const STDOUT: i32 = 1;
+const STDERR: i32 = 2;
+
+/// Its parent, as it was.
+pub(crate) struct Parent<'a> {
+    pub(crate) pid: i32,
+    pub(crate) channel: i32,
+    pub(crate) on_ended_children: &'a SignalAction,
+    pub(crate) event_loop: &'a EventLoop,
+}
+
+/// Makes a process of the fork: randomness of its own is what it gets. A fork in which that fails must end.
+pub(crate) fn become_child(parent: &Parent<'_>, ends: Ends) -> io::Result<[u8; 16]> {
+    system::replace_private(parent.channel, &ends.channel)?;
+    system::replace_inherited(STDOUT, &ends.stdout)?;
+    system::replace_inherited(STDERR, &ends.stderr)?;
+    drop(ends);
+    system::begin_session()?;
+    system::end_with_parent()?;
+    // The parent may have died before that: then nobody would ever end this process.
+    if system::parent_pid() != parent.pid {
+        return Err(io::ErrorKind::NotConnected.into());
+    }
+    system::restore_ended_children(parent.on_ended_children)?;
+    preload::note_fork();
+    let random = system::random_bytes()?;
+    parent
+        .event_loop
+        .set_right_after_fork()
+        .map_err(|_| io::ErrorKind::Other)?;
+    Ok(random)
+}
+
+/// Puts nothing in the place of the standard output and the standard error: a parked process has nothing to say.
+pub(crate) fn silence(nowhere: &std::os::fd::OwnedFd) -> io::Result<()> {
+    system::replace_inherited(STDOUT, nowhere)?;
+    system::replace_inherited(STDERR, nowhere)
+}

@@ -1,0 +1,116 @@
+//! The native half of forking Node.js: what `require('cloudless.node')` gives, and what it is when it is preloaded.
+//!
+//! Lives here: the functions that JavaScript sees, their arguments and results.
+//! Does not live here: what N-API looks like (`napi`), how a process waits to be forked (`park`), what is replaced in a
+//! process that this library is preloaded into (`preload`).
+//!
+//! To JavaScript it is:
+//!
+//! - `park(channel, readyType, readyBody) -> { random, pid }`: sends a frame of that type with that body (a `Buffer`)
+//!   over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's sources has
+//!   it. It returns in the forks only: `channel` is then the fork's own channel, 1 and 2 are its own standard output and
+//!   error, `random` is an `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process
+//!   itself ends when the channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it
+//!   would leave the loop of a fork in disorder: call it from `setImmediate`. It throws, with nothing sent and nothing
+//!   changed, where forking is not possible: an unusual Node.js, threads that do not come to rest.
+//! - `wakeThreads() -> number`: in a fork of a process that this library was preloaded into, starts V8's own threads
+//!   again and says how many. Without the preload, or when none sleeps that the fork lacks, it does nothing and says 0.
+//!   Call it once a fork, after what a process with threads may not do, before the function's code.
+//! - `hasPreload() -> boolean`: whether this library was preloaded into this Node.js, and took effect.
+//! - `exitNow(code)`: ends the process at once. Node's own end waits for threads that a fork does not have.
+//! - `reseedOpenssl() -> boolean`: has OpenSSL draw fresh randomness; false where there is no OpenSSL, or it failed.
+//! - `socketPair() -> [descriptor, descriptor]`: two ends of a new socket, neither inherited by programs.
+//! - `pid() -> number`: the process's number, as the system knows it now.
+//!
+//! Require it before anything else: threads that Node.js starts before that are taken for V8's own.
+//!
+//! Preloaded (`LD_PRELOAD`, on x86-64 only), it replaces condition variables and the creation of threads; the variable
+//! is then dropped, so that programs which a function starts do not inherit it.
+
+mod channel;
+mod child;
+mod children;
+mod event_loop;
+mod frames;
+mod heap;
+mod napi;
+mod park;
+mod preload;
+mod rest;
+mod system;
+
+use napi::{Arguments, Env, Thrown, Value};
+
+/// What JavaScript finds in the addon.
+const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
+    (c"park", park_callback),
+    (c"wakeThreads", wake_threads),
+    (c"hasPreload", has_preload),
+    (c"exitNow", exit_now),
+    (c"reseedOpenssl", reseed_openssl),
+    (c"socketPair", socket_pair),
+    (c"pid", pid),
+];
+
+fn register(env: Env, exports: Value) -> Result<(), Thrown> {
+    preload::end_startup();
+    for (name, callback) in FUNCTIONS {
+        let function = env.function(name, *callback)?;
+        env.set(exports, name, function)?;
+    }
+    Ok(())
+}
+
+extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [channel, ready_type, ready_body] = env.arguments(arguments)?;
+        let channel = env.to_i32(channel)?;
+        let ready_type = u8::try_from(env.to_i32(ready_type)?)
+            .map_err(|_| env.throw("the type of a frame is a number up to 255"))?;
+        let ready = frames::encode(ready_type, env.bytes(ready_body)?)
+            .ok_or_else(|| env.throw("the body of a frame has less than 4 GiB"))?;
+        let event_loop = event_loop::EventLoop::of(env)?;
+        let random = park::park(channel, &ready, &event_loop)
+            .map_err(|refused| env.throw(&refused.to_string()))?;
+        let child = env.object()?;
+        env.set(child, c"random", env.array_buffer(&random)?)?;
+        env.set(child, c"pid", env.number(system::pid())?)?;
+        Ok(child)
+    })
+}
+
+extern "C" fn wake_threads(env: Env, _: Arguments) -> Value {
+    env.answer(|| {
+        let woken = preload::wake_threads()
+            .map_err(|error| env.throw(&format!("V8's threads could not be started: {error}")))?;
+        env.number(woken)
+    })
+}
+
+extern "C" fn has_preload(env: Env, _: Arguments) -> Value {
+    env.answer(|| env.boolean(preload::is_active()))
+}
+
+extern "C" fn exit_now(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [code] = env.arguments(arguments)?;
+        system::exit_now(env.to_i32(code)?)
+    })
+}
+
+extern "C" fn reseed_openssl(env: Env, _: Arguments) -> Value {
+    env.answer(|| env.boolean(system::reseed_openssl()))
+}
+
+extern "C" fn socket_pair(env: Env, _: Arguments) -> Value {
+    env.answer(|| {
+        let pair = system::socket_pair()
+            .map_err(|error| env.throw(&format!("a pair of sockets could not be made: {error}")))?;
+        let numbers = pair.map(std::os::fd::IntoRawFd::into_raw_fd);
+        env.array(&numbers)
+    })
+}
+
+extern "C" fn pid(env: Env, _: Arguments) -> Value {
+    env.answer(|| env.number(system::pid()))
+}

@@ -1,0 +1,191 @@
+//! A process that forks whenever it is asked to, and does nothing else: no JavaScript runs here.
+//!
+//! Lives here: getting ready, the loop, which answer follows which request.
+//! Does not live here: the frames (`channel`), the children (`children`), a fork's first steps (`child`).
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use crate::channel::{Asked, Channel, Ends};
+use crate::child::{self, Parent};
+use crate::children::Children;
+use crate::event_loop::EventLoop;
+use crate::system::{self, EMFILE, Poller, SignalAction};
+use crate::{frames, heap, rest};
+
+/// Stands for the channel. A child is known by its pidfd, which is never negative.
+const CHANNEL: u64 = u64::MAX;
+
+/// Why a process cannot be forked. It goes on as it was.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Channel(io::Error),
+    Restless(rest::Restless),
+    Heap(io::Error),
+    Descriptors(io::Error),
+    Signals(io::Error),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Channel(error) => write!(to, "the channel cannot be used: {error}"),
+            Self::Restless(restless) => restless.fmt(to),
+            Self::Heap(error) => write!(to, "the memory cannot be made to be forked: {error}"),
+            Self::Descriptors(error) => write!(to, "descriptors cannot be made: {error}"),
+            Self::Signals(error) => write!(to, "ended children cannot be collected: {error}"),
+        }
+    }
+}
+
+struct Parked<'a> {
+    pid: i32,
+    channel: Channel,
+    poller: Poller,
+    children: Children,
+    on_ended_children: SignalAction,
+    event_loop: &'a EventLoop,
+}
+
+/// What became of this process.
+enum After {
+    /// It is parked as before.
+    Fork,
+    /// It is a fork, with randomness of its own.
+    Forked([u8; 16]),
+}
+
+/// Says `ready` and waits. It returns in forks only, with randomness of their own.
+pub(crate) fn park(
+    channel: i32,
+    ready: &[u8],
+    event_loop: &EventLoop,
+) -> Result<[u8; 16], Refused> {
+    let channel = Channel::new(channel).map_err(Refused::Channel)?;
+    rest::wait_for_other_threads().map_err(Refused::Restless)?;
+    heap::copy_at_fork().map_err(Refused::Heap)?;
+    let nowhere = system::nowhere().map_err(Refused::Descriptors)?;
+    let poller = Poller::new().map_err(Refused::Descriptors)?;
+    poller
+        .add(channel.descriptor(), CHANNEL)
+        .map_err(Refused::Descriptors)?;
+    // A handler of the function's would run here, in the process that all its instances are made from.
+    let on_ended_children = system::keep_ended_children().map_err(Refused::Signals)?;
+    child::silence(&nowhere).map_err(Refused::Descriptors)?;
+    drop(nowhere);
+    let mut parked = Parked {
+        pid: system::pid(),
+        channel,
+        poller,
+        children: Children::default(),
+        on_ended_children,
+        event_loop,
+    };
+    parked.tell(ready);
+    Ok(parked.fork_when_asked())
+}
+
+impl Parked<'_> {
+    fn fork_when_asked(mut self) -> [u8; 16] {
+        loop {
+            let Ok(tokens) = self.poller.wait() else {
+                self.end();
+            };
+            for token in tokens {
+                if token != CHANNEL {
+                    self.report_end(token);
+                } else if let After::Forked(random) = self.take_request() {
+                    return random;
+                }
+            }
+        }
+    }
+
+    fn report_end(&mut self, descriptor: u64) {
+        if let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) {
+            self.tell(&frames::exited(pid, ended));
+        }
+    }
+
+    fn take_request(&mut self) -> After {
+        let (number, ends) = match self.channel.receive() {
+            Asked::Fork { number, ends } => (number, ends),
+            Asked::NoRoom { number } => {
+                self.tell(&frames::fork_failed(number, EMFILE));
+                return After::Fork;
+            }
+            Asked::End => self.end(),
+        };
+        match self.fork(number, ends) {
+            Ok(after) => after,
+            Err(error) => {
+                let code = error.raw_os_error().unwrap_or_default();
+                self.tell(&frames::fork_failed(number, code));
+                After::Fork
+            }
+        }
+    }
+
+    fn fork(&mut self, number: u32, ends: Ends) -> io::Result<After> {
+        self.children
+            .make_room()
+            .map_err(|_| io::Error::from_raw_os_error(system::ENOMEM))?;
+        let Some(pid) = system::fork_process()? else {
+            return Ok(After::Forked(self.become_child(ends)));
+        };
+        // Before anything else is opened: now there is room again for the child's pidfd.
+        drop(ends);
+        let pidfd = match self.watch(pid) {
+            Ok(pidfd) => pidfd,
+            Err(error) => {
+                end_unwatched(pid);
+                return Err(error);
+            }
+        };
+        let pid = pid.unsigned_abs();
+        let pidfd = self.children.add(pid, pidfd);
+        let told = self.channel.send(&frames::forked(number, pid), Some(pidfd));
+        if told.is_err() {
+            self.end();
+        }
+        Ok(After::Fork)
+    }
+
+    fn watch(&self, pid: i32) -> io::Result<OwnedFd> {
+        let pidfd = system::open_pidfd(pid)?;
+        let descriptor = pidfd.as_raw_fd();
+        self.poller
+            .add(descriptor, u64::from(descriptor.unsigned_abs()))?;
+        Ok(pidfd)
+    }
+
+    fn become_child(&mut self, ends: Ends) -> [u8; 16] {
+        self.children.forget();
+        let parent = Parent {
+            pid: self.pid,
+            channel: self.channel.descriptor(),
+            on_ended_children: &self.on_ended_children,
+            event_loop: self.event_loop,
+        };
+        child::become_child(&parent, ends).unwrap_or_else(|_| system::exit_now(1))
+    }
+
+    fn tell(&mut self, frame: &[u8]) {
+        if self.channel.send(frame, None).is_err() {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) -> ! {
+        self.children.end();
+        // What the function registered for the end of its process is for its instances.
+        system::exit_now(0)
+    }
+}
+
+/// A child that nobody could be told of.
+fn end_unwatched(pid: i32) {
+    system::kill_unwatched(pid);
+    // It is ours and was killed, so it is there to be collected.
+    let _ = system::wait_for(pid.unsigned_abs(), system::Collect::Now);
+}
