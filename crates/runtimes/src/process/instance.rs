@@ -61,7 +61,7 @@ pub(super) enum InitEnd {
 /// An instance that is a process.
 pub(super) struct ProcessInstance {
     function: Arc<Function>,
-    order: Vec<u8>,
+    untold: Vec<u8>,
     /// Dropped, and so killed, before the socket closes: a process that saw the end of its socket first would begin
     /// an orderly end that nobody waits for.
     process: Process,
@@ -114,7 +114,7 @@ impl ProcessInstance {
         )?;
         Ok(Self {
             link: Link::new(launched.channel)?,
-            order: launched.order,
+            untold: launched.untold,
             function,
             process,
             logs,
@@ -150,12 +150,12 @@ impl ProcessInstance {
             link,
             process,
             logs,
-            order,
+            untold,
             alarm,
             ..
         } = self;
         let exchange = async {
-            link.send_order(order).await?;
+            link.send_rest(untold).await?;
             link.receive().await
         };
         let end = race(exchange, process, logs, alarm.wait_until(deadline)).await;

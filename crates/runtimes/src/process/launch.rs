@@ -19,7 +19,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::oneshot;
 
 use super::grave::Grave;
-use super::system;
+use super::{link, system};
 
 /// Starts that may wait for the spawner. The next one is refused.
 const LAUNCHES_WAITING_MAX: usize = 1_024;
@@ -55,8 +55,8 @@ pub(super) struct Launched {
     pub(super) stdout: OwnedFd,
     /// Its standard error.
     pub(super) stderr: OwnedFd,
-    /// What it must be told first.
-    pub(super) order: Vec<u8>,
+    /// The end of its order, which the socket did not take yet.
+    pub(super) untold: Vec<u8>,
 }
 
 /// No process could be started.
@@ -178,7 +178,7 @@ fn kill_unwanted(launched: &Launched) {
 
 fn start(launch: Launch) -> Result<Launched, LaunchError> {
     check(&launch)?;
-    let (ours, theirs) = ends().map_err(LaunchError::Pipes)?;
+    let (ours, theirs) = ends(&launch.order).map_err(LaunchError::Pipes)?;
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.arguments)
@@ -211,7 +211,7 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
         channel: ours.channel,
         stdout: ours.stdout,
         stderr: ours.stderr,
-        order: launch.order,
+        untold: ours.untold,
     })
 }
 
@@ -240,6 +240,7 @@ pub(super) struct OurEnds {
     pub(super) channel: UnixStream,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    pub(super) untold: Vec<u8>,
 }
 
 /// The ends that the process is given.
@@ -249,16 +250,18 @@ pub(super) struct TheirEnds {
     pub(super) stderr: OwnedFd,
 }
 
-/// What connects us with a new process. Our ends do not block.
-pub(super) fn ends() -> io::Result<(OurEnds, TheirEnds)> {
+/// What connects us with a new process, which finds its order there. Our ends do not block.
+pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
+    let untold = link::tell_ahead(&ours, order)?;
     let (stdout, stdout_write) = pipe()?;
     let (stderr, stderr_write) = pipe()?;
     let ours = OurEnds {
         channel: ours,
         stdout,
         stderr,
+        untold,
     };
     let theirs = TheirEnds {
         channel: theirs.into(),

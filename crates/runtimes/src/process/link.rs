@@ -9,7 +9,7 @@
 //! is the result's or the error's JSON, untouched too. User code owns the other end, so nothing in a frame is believed
 //! but its being the function's own word.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use interfaces::runtime::Event;
@@ -90,10 +90,9 @@ impl Link {
         })
     }
 
-    /// Sends the order.
-    pub(super) async fn send_order(&mut self, order: &[u8]) -> Result<(), LinkError> {
-        let header = header(TYPE_ORDER, order.len())?;
-        self.send(&header, order).await
+    /// Sends what the socket did not take of the order, as a rule nothing.
+    pub(super) async fn send_rest(&mut self, untold: &[u8]) -> Result<(), LinkError> {
+        self.send(untold, &[]).await
     }
 
     /// Sends an event. Not cancel-safe: a frame may be left half sent.
@@ -105,8 +104,8 @@ impl Link {
         let head = serde_json::to_vec(head).map_err(|error| LinkError::Io(error.into()))?;
         let body_bytes = 4 + head.len() + event.payload.len();
         let mut front = Vec::with_capacity(HEADER_BYTES + 4 + head.len());
-        front.put_slice(&header(TYPE_EVENT, body_bytes)?);
-        front.put_u32(length(head.len())?);
+        front.put_slice(&header(TYPE_EVENT, body_bytes).map_err(LinkError::Io)?);
+        front.put_u32(length(head.len()).map_err(LinkError::Io)?);
         front.put_slice(&head);
         self.send(&front, &event.payload).await
     }
@@ -205,14 +204,29 @@ fn message(kind: u8, body: Bytes) -> Result<Message, LinkError> {
     }
 }
 
-fn header(kind: u8, body_bytes: usize) -> Result<[u8; HEADER_BYTES], LinkError> {
+/// Writes the first frame ahead, as far as the socket takes it, so that a new process finds it there; gives the rest.
+pub(super) fn tell_ahead(
+    mut channel: &std::os::unix::net::UnixStream,
+    order: &[u8],
+) -> io::Result<Vec<u8>> {
+    let mut frame = header(TYPE_ORDER, order.len())?.to_vec();
+    frame.extend_from_slice(order);
+    let told = match channel.write(&frame) {
+        Ok(count) => count,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(frame.split_off(told))
+}
+
+fn header(kind: u8, body_bytes: usize) -> io::Result<[u8; HEADER_BYTES]> {
     let [a, b, c, d] = length(body_bytes)?.to_be_bytes();
     Ok([a, b, c, d, kind])
 }
 
 /// An event of 4 GiB would not fit; the invoker refuses far smaller ones.
-fn length(bytes: usize) -> Result<u32, LinkError> {
-    u32::try_from(bytes).map_err(|error| LinkError::Io(io::Error::other(error)))
+fn length(bytes: usize) -> io::Result<u32> {
+    u32::try_from(bytes).map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -266,7 +266,7 @@ impl ProcessRuntime {
                 let order =
                     environment::template(function, &names).map_err(|error| machine(&error))?;
                 launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
-                let forked = base.fork(order).await.map_err(|error| machine(&error))?;
+                let forked = base.fork(&order).await.map_err(|error| machine(&error))?;
                 (forked.launched, Some(forked.report))
             }
         };

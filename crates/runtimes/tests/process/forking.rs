@@ -412,7 +412,7 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
 #[tokio::test]
 async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_is_well() {
     let bench = evaluating(
-        "import _cloudless_zygote as zygote\ndef refuse(fork=zygote.fork):\n    zygote.fork = fork\n    raise BlockingIOError(11, 'no more processes')\nzygote.fork = refuse",
+        "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    zygote.fork = fork\n    raise BlockingIOError(11, 'no more processes')\nzygote.fork = refuse",
     );
     let Err(StartError::Machine { reason }) = bench.start().await else {
         panic!("it started")
@@ -435,7 +435,7 @@ async fn a_template_that_talks_nonsense_or_lies_is_ended() {
     ];
     for (what, frame) in frames {
         let bench = evaluating(&format!(
-            "import socket, array, _cloudless_zygote as zygote\ndef lie():\n    socket.socket(fileno=os.dup(3)).sendmsg([{frame}], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [os.pidfd_open(1)]))])\n    os.kill(os.getpid(), 19)\nzygote.fork = lie"
+            "import socket, array, _cloudless_fork as zygote\ndef lie():\n    socket.socket(fileno=os.dup(3)).sendmsg([{frame}], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [os.pidfd_open(1)]))])\n    os.kill(os.getpid(), 19)\nzygote.fork = lie"
         ));
         let Err(StartError::Machine { reason }) = bench.start().await else {
             panic!("{what} was believed")
@@ -488,6 +488,10 @@ async fn instances_that_come_and_go_leave_nothing_in_their_template() {
             descriptors.count(),
         )
     };
+    // The instance, and the one that is kept ahead.
+    while held().0 != 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let before = held();
     for round in 0..100 {
         let mut passing = bench.start().await.unwrap();

@@ -32,6 +32,10 @@ const PYTHON: &[Embedded] = &[
         include_bytes!("python/_cloudless_fitness.py"),
     ),
     (
+        "_cloudless_fork.py",
+        include_bytes!("python/_cloudless_fork.py"),
+    ),
+    (
         "_cloudless_fresh.py",
         include_bytes!("python/_cloudless_fresh.py"),
     ),

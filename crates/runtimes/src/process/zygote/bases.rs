@@ -85,7 +85,7 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
         .map_err(unwatched)?;
     let mut link = Link::new(launched.channel).map_err(unwatched)?;
     let loading = async {
-        link.send_order(&launched.order).await?;
+        link.send_rest(&launched.untold).await?;
         link.receive().await
     };
     let said = tokio::time::timeout(BASE_START_MAX, loading).await;

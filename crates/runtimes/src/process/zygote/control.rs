@@ -342,7 +342,7 @@ mod tests {
             // The reader may have given up on the rest.
             let _ = theirs.write_all(bytes);
         });
-        let (_ours, theirs) = launch::ends().unwrap();
+        let (_ours, theirs) = launch::ends(b"{}").unwrap();
         let Err(error) = control.ask(theirs).await else {
             return "forked".to_owned();
         };

@@ -202,7 +202,7 @@ impl ProcessRuntime {
         let id = first.unwrap_or_else(|| self.draw_id());
         let order = environment::instance(function, &id, self.parts.clock.now(), initialization)
             .map_err(|error| machine(&error))?;
-        let forked = match template.zygote.fork(order).await {
+        let forked = match template.zygote.fork(&order).await {
             Ok(forked) => forked,
             Err(ForkError::Gone | ForkError::TimedOut | ForkError::Lied) => return Ok(None),
             Err(

@@ -70,8 +70,8 @@ impl Zygote {
     }
 
     /// Makes a child, which is told `order` first. When the future is dropped, the child ends.
-    pub(super) async fn fork(self: &Arc<Self>, order: Vec<u8>) -> Result<Forked, ForkError> {
-        let (ours, theirs) = launch::ends().map_err(ForkError::Pipes)?;
+    pub(super) async fn fork(self: &Arc<Self>, order: &[u8]) -> Result<Forked, ForkError> {
+        let (ours, theirs) = launch::ends(order).map_err(ForkError::Pipes)?;
         let answer = tokio::time::timeout(FORK_WAIT_MAX, self.control.ask(theirs)).await;
         let forked = match answer {
             Ok(answer) => answer,
@@ -88,7 +88,7 @@ impl Zygote {
                 channel: ours.channel,
                 stdout: ours.stdout,
                 stderr: ours.stderr,
-                order,
+                untold: ours.untold,
             },
             report: ExitReport {
                 exit: forked.exit,

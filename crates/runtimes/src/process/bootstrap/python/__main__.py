@@ -79,7 +79,7 @@ def run_template(channel, zygote, fitness):
         attempt(channel, encoder, zygote.run_after_restore_hooks)
         channel.send(frames.UNFIT, json.dumps(reasons).encode())
         serve(channel, handler, encoder)
-    zygote.park(channel, frames.READY)
+    zygote.park(channel, frames.READY, rehearse=warm_up)
     order = receive_order(channel)
     if order is None:
         return

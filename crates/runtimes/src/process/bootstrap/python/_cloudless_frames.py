@@ -75,6 +75,10 @@ class Channel:
         return (data if len(data) == size else None), list(numbers)
 
     def send_whole(self, frame, descriptor=None):
-        rights = [] if descriptor is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-        # Far smaller than what the socket always takes at once.
-        self._socket.sendmsg([frame], rights)
+        send_with_descriptors(self._socket, frame, [] if descriptor is None else [descriptor])
+
+
+def send_with_descriptors(through, frame, descriptors):
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    # Far smaller than what the socket always takes at once.
+    through.sendmsg([frame], rights)

@@ -33,15 +33,15 @@ def isinstance_plainly(found, kinds):
     return issubclass(type(found), kinds)
 
 
-def freshen():
-    """Called in a fork before any code of its function."""
+def freshen(ancestors):
+    """Called in a fork before any code of its function, with the numbers of the processes that it was forked from."""
     for generator in _generators:
         # Not as a class of the function's may have it, which may ask for arguments.
         sys.modules["random"].Random.seed(generator)
     if "numpy.random" in sys.modules:
         _freshen_numpy(sys.modules["numpy.random"])
-    if "_ssl" in sys.modules:
-        # OpenSSL knows a fork by a new process number, which in a namespace of its own may be the old one.
+    if "_ssl" in sys.modules and os.getpid() in ancestors:
+        # OpenSSL knows a fork by a new process number, which in a namespace of its own may be that of an older process.
         sys.modules["_ssl"].RAND_add(os.urandom(32), 32.0)
     if "tempfile" in sys.modules:
         sys.modules["tempfile"]._name_sequence = None

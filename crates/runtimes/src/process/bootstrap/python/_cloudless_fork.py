@@ -1,0 +1,286 @@
+"""Forking when asked to, and telling how the forks ended.
+
+Lives here: the loop of a parked process, what a fork does before anything else, the fork that is kept ahead.
+Does not live here: what is loaded before and what a fork does then (`_cloudless_zygote`), the frames' bytes
+(`_cloudless_frames`).
+
+A base forks templates, a template forks instances. Both run this loop, and both are told to fork in the same way: over
+their channel, with the socket, the standard output and the standard error of the child. So the child's end of its own
+channel takes the place of its parent's, and it never holds that.
+
+Most of what a fork costs are the pages that the child writes to, each copied then. A template therefore keeps one fork
+ahead, which has written to them and waits to be given its descriptors: whoever asks next has that one.
+"""
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from os import fork, pidfd_open  # an interpreter that lacks the latter cannot be a base
+
+import _cloudless_frames as frames
+
+CHANNEL, STDOUT, STDERR = 3, 1, 2
+FORK, FORKED, FORK_FAILED, EXITED = 3, 32, 33, 34
+STATUS, SIGNAL = 0, 1
+
+_PR_SET_PDEATHSIG = 1
+# How long children have to end by themselves.
+_END_SECONDS = 0.5
+# A fork is made ahead when nobody has asked for one for so long: what was just forked is to run its first event first.
+_QUIET_MILLISECONDS = 5
+_SIGNAL_RECORDS_BYTES = 4096
+_FORK_FRAME = struct.Struct(">IBI")
+_FORKED_FRAME = struct.Struct(">IBII")
+_FORK_FAILED_FRAME = struct.Struct(">IBIi")
+_EXITED_FRAME = struct.Struct(">IBIBi")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_children = set()  # the numbers of those that are not collected
+_spare = None  # the number of the fork that is kept ahead, and our end of the socket to it
+_received = ()  # the descriptors of the child that is being forked
+_private = []  # those that no child may have
+_parent = None  # set while a child is being forked
+ancestors = set()  # the numbers of the processes that this one was forked from
+
+
+def fork_when_asked(channel, kind, body, freshen, rehearse=None):
+    """Says so in a frame of this kind, then forks. Returns in the forks only, once they are fresh.
+
+    With `rehearse`, one fork is kept ahead, and has done that.
+    """
+    # A handler of the function's would run here, in the process that all its instances are made from.
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    ended = _watch_children()
+    _private.append(ended)
+    channel.send(kind, body)
+    is_spare = _loop(channel, ended, rehearse is not None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if handler is not None:
+        signal.signal(signal.SIGCHLD, handler)
+    freshen(ancestors)
+    if is_spare:
+        rehearse()
+        _wait_for_adoption(channel)
+
+
+def _watch_children():
+    """A descriptor that becomes readable when a child has ended: one for all of them."""
+    signals = ctypes.create_string_buffer(128)
+    signals[(signal.SIGCHLD - 1) // 8] = 1 << (signal.SIGCHLD - 1) % 8
+    found = _libc.signalfd(-1, signals, os.O_CLOEXEC | os.O_NONBLOCK)
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
+
+
+def _loop(channel, ended, keeps_one_ahead):
+    """Returns in the forks: whether this is the one that is kept ahead."""
+    poller = select.poll()
+    poller.register(CHANNEL, select.POLLIN)
+    poller.register(ended, select.POLLIN)
+    wants_spare = False
+    while True:
+        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else None)]
+        if not ready:
+            wants_spare = False
+            if _fork_spare():
+                return True
+        if ended in ready:
+            os.read(ended, _SIGNAL_RECORDS_BYTES)
+            for pid, how, value in _collect_ended():
+                _tell(channel, _EXITED_FRAME.pack(9, EXITED, pid, how, value))
+        if CHANNEL in ready:
+            number, descriptors = _receive(channel)
+            if _fork_for(channel, number, descriptors):
+                return False
+            wants_spare = keeps_one_ahead
+
+
+def _receive(channel):
+    """One request to fork: its number, and the child's descriptors."""
+    frame, descriptors = channel.receive_whole(_FORK_FRAME.size, 3)
+    if frame is None:
+        _end()
+    _, kind, number = _FORK_FRAME.unpack(frame)
+    if kind != FORK or len(descriptors) != 3:
+        _end()
+    return number, descriptors
+
+
+def _fork_for(channel, number, descriptors):
+    """Answers one request. True in the fork."""
+    try:
+        pid = _adopt(descriptors) or _fork(descriptors)
+        if pid == 0:
+            return True
+        pidfd = _open_pidfd(pid)
+    except OSError as error:
+        _tell(channel, _FORK_FAILED_FRAME.pack(8, FORK_FAILED, number, error.errno or 0))
+    else:
+        _tell(channel, _FORKED_FRAME.pack(8, FORKED, number, pid), pidfd)
+        os.close(pidfd)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return False
+
+
+def _open_pidfd(pid):
+    try:
+        return pidfd_open(pid)
+    except OSError:
+        # Without one nobody could watch it, so it must not live.
+        os.kill(pid, signal.SIGKILL)
+        raise
+
+
+def _fork(descriptors):
+    global _received, _parent
+    _received, _parent = descriptors, os.getpid()
+    try:
+        pid = fork()
+    except BaseException:
+        _received, _parent = (), None
+        raise
+    if pid == 0 and _parent is not None:
+        os._exit(1)  # what must come first did not come to its end
+    _received, _parent = (), None
+    if pid != 0:
+        _children.add(pid)
+    return pid
+
+
+def _become_child():
+    """Runs in a fork before anything else does: no function can have registered an earlier hook than a base."""
+    global _parent, _spare
+    if _parent is None:
+        return
+    for descriptor, number in zip(_received, (CHANNEL, STDOUT, STDERR)):
+        os.dup2(descriptor, number, inheritable=number != CHANNEL)
+    for descriptor in (*_received, *_private):
+        os.close(descriptor)
+    _private.clear()
+    _children.clear()
+    _spare = None
+    os.setsid()
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have died before that: then nobody would ever end this process.
+    if os.getppid() != _parent:
+        os._exit(1)
+    ancestors.add(_parent)
+    _parent = None
+
+
+os.register_at_fork(after_in_child=_become_child)
+
+
+def _fork_spare():
+    """Makes the fork that is kept ahead, unless there is one. True in it."""
+    global _spare
+    if _spare is not None:
+        return False
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError:
+        return False  # whoever asks next is told if it is still so
+    with theirs:
+        _private.append(ours.fileno())
+        try:
+            pid = _fork([theirs.fileno()])
+        except OSError:
+            _private.remove(ours.fileno())
+            ours.close()
+            return False
+        if pid == 0:
+            # Their numbers are closed already, or mean something else.
+            ours.detach()
+            theirs.detach()
+            return True
+    _spare = pid, ours
+    return False
+
+
+def _adopt(descriptors):
+    """Gives them to the fork that was made ahead; its number, or None when there is none."""
+    if _spare is None:
+        return None
+    pid, ours = _spare
+    _let_go_of_spare()
+    try:
+        with ours:
+            frames.send_with_descriptors(ours, b"\0", descriptors)
+    except OSError:
+        return None  # it has ended
+    return pid
+
+
+def _let_go_of_spare():
+    global _spare
+    _private.remove(_spare[1].fileno())
+    _spare = None
+
+
+def _wait_for_adoption(channel):
+    frame, descriptors = channel.receive_whole(1, 3)
+    if frame is None or len(descriptors) != 3:
+        os._exit(0)
+    for descriptor, number in zip(descriptors, (CHANNEL, STDOUT, STDERR)):
+        os.dup2(descriptor, number, inheritable=number != CHANNEL)
+        os.close(descriptor)
+
+
+def _collect_ended():
+    """How children ended. Their own children go first: until one is collected, nobody else can have its number."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return
+            try:
+                os.killpg(found.si_pid, signal.SIGKILL)
+            except OSError:
+                pass  # nobody is left in its group
+            ended = os.waitid(os.P_PID, found.si_pid, os.WEXITED)
+        except ChildProcessError:
+            return
+        _children.discard(ended.si_pid)
+        if _spare is not None and _spare[0] == ended.si_pid:
+            ours = _spare[1]
+            _let_go_of_spare()
+            ours.close()
+        else:
+            yield ended.si_pid, (STATUS if ended.si_code == os.CLD_EXITED else SIGNAL), ended.si_status
+
+
+def _tell(channel, frame, descriptor=None):
+    try:
+        channel.send_whole(frame, descriptor)
+    except OSError:
+        _end()
+
+
+def _end():
+    """Nobody asks any more, so nobody uses what was forked either: as a rule it is ending already.
+
+    What the function registered for the end of its process is for its instances.
+    """
+    end_at = time.monotonic() + _END_SECONDS
+    if _spare is not None:
+        os.kill(_spare[0], signal.SIGKILL)
+    while True:
+        for _ in _collect_ended():
+            pass
+        left = end_at - time.monotonic()
+        if not _children or left <= 0:
+            break
+        signal.sigtimedwait([signal.SIGCHLD], left)
+    for pid in list(_children):
+        # None is collected, so the numbers are theirs.
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    for _ in _collect_ended():
+        pass
+    os._exit(0)
