@@ -15,6 +15,7 @@ mod keys;
 mod launch;
 mod link;
 mod logs;
+pub mod probe;
 mod report;
 mod system;
 mod zygote;
@@ -96,6 +97,8 @@ pub struct ProcessRuntime {
     random: Arc<dyn Random>,
     bootstraps: Bootstraps,
     not_forked: Box<NotForked>,
+    /// None: every interpreter is taken to be one that can be forked.
+    probed: Option<probe::Known>,
     // Templates before bases, and both before the thread that started them.
     templates: Templates,
     bases: Bases,
@@ -140,6 +143,7 @@ impl ProcessRuntime {
             random: config.random,
             bootstraps,
             not_forked: Box::new(|_function, _why| {}),
+            probed: None,
             templates: Templates::default(),
             bases: Bases::default(),
             spawner,
@@ -150,6 +154,13 @@ impl ProcessRuntime {
     #[must_use]
     pub fn telling(mut self, listener: Box<NotForked>) -> Self {
         self.not_forked = listener;
+        self
+    }
+
+    /// Forks only interpreters that pass this prober's checks; the others' functions are spawned.
+    #[must_use]
+    pub fn probing(mut self, prober: probe::Prober) -> Self {
+        self.probed = Some(probe::Known::new(prober));
         self
     }
 

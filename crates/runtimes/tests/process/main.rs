@@ -18,6 +18,7 @@ mod harness;
 mod hostile;
 mod lifecycle;
 mod logs;
+mod probe;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.
 const STARTS: model::function::Starts = model::function::Starts::Automatic;

@@ -155,6 +155,12 @@ impl ProcessRuntime {
 
     /// The base from which a function can be forked; or why from none.
     async fn base_of(&self, function: &Function) -> Result<Result<Arc<Base>, String>, StartError> {
+        if let Some(probed) = &self.probed {
+            let language = function.runtime.language;
+            if let Some(why) = probed.obstacle(language, &function.toolchain).await? {
+                return Ok(Err(why));
+            }
+        }
         let mut own_folders = vec![function.code_root.clone()];
         own_folders.extend(environment::module_paths(function));
         let with_sdk = function.toolchain.sdk_paths.clone();

@@ -1,0 +1,146 @@
+//! Finding out whether an interpreter can be forked on this machine, and what follows from it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
+use model::function::{Language, Starts};
+use runtimes::process::probe::{Interpreter, Outcome, Prober};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+use test_kit::{CountingRandom, RunningClock};
+
+use crate::harness::{self, Keys, Lang, Log, interpreter, write};
+
+/// A Python whose generators are the same after each fork, as with a library that seeds them there.
+const FORKS_BADLY: &str = "\
+import os, random, runpy, sys
+os.register_at_fork(after_in_child=lambda: random.seed(1))
+runpy.run_path(sys.argv[-1], run_name='__main__')
+";
+
+fn prober(cache: &Path) -> Prober {
+    let random = Arc::new(CountingRandom::default());
+    Prober::new(cache, Arc::new(RunningClock), random)
+}
+
+fn of(language: Lang) -> Interpreter {
+    let (path, version) = interpreter(language);
+    Interpreter {
+        language: match language {
+            Lang::Python => Language::Python,
+            Lang::Node => Language::Node,
+        },
+        path,
+        version,
+    }
+}
+
+/// An interpreter like the machine's Python, only that its forks are no good.
+fn bad_python(folder: &Path) -> Interpreter {
+    let good = of(Lang::Python);
+    let path = folder.join("python3");
+    write(&path, &format!("#!{}\n{FORKS_BADLY}", good.path.display()));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Interpreter { path, ..good }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file()).collect()
+}
+
+#[tokio::test]
+async fn the_verdict_on_an_interpreter_is_found_by_forking_it_and_kept() {
+    let cache = tempfile::tempdir().unwrap();
+    let python = of(Lang::Python);
+    let prober = prober(cache.path());
+    assert_eq!(prober.known(&python).unwrap(), None);
+    let verdict = prober.probe(&python).await.unwrap();
+    assert!(
+        matches!(verdict.outcome, Outcome::Works { start } if start < verdict.took),
+        "{verdict:?}"
+    );
+    assert_eq!(prober.known(&python).unwrap(), Some(verdict.clone()));
+    assert!(verdict.took < Duration::from_secs(20), "{verdict:?}");
+
+    let kept = files(&cache.path().join("forking"));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    std::fs::write(&kept[0], "{").unwrap();
+    assert_eq!(prober.known(&python).unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_interpreter_whose_forks_are_alike_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = bad_python(folder.path());
+    let prober = prober(&folder.path().join("cache"));
+    let verdict = prober.probe(&bad).await.unwrap();
+    let Outcome::Fails { reasons } = &verdict.outcome else {
+        panic!("{verdict:?}");
+    };
+    assert!(
+        reasons[0].starts_with("randomness: two processes drew the same value"),
+        "{reasons:?}"
+    );
+    assert_eq!(prober.known(&bad).unwrap(), Some(verdict));
+}
+
+#[tokio::test]
+async fn an_interpreter_that_has_gone_says_nothing_of_forking() {
+    let cache = tempfile::tempdir().unwrap();
+    let gone = Interpreter {
+        path: cache.path().join("python3"),
+        ..of(Lang::Python)
+    };
+    let error = prober(cache.path()).probe(&gone).await.unwrap_err();
+    assert!(matches!(error, StartError::Machine { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn functions_of_an_interpreter_that_fails_are_spawned_and_told_why_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = bad_python(folder.path());
+    let code_root = folder.path().join("task");
+    write(
+        &code_root.join("app.py"),
+        "def handler(event, context):\n    return 1\n",
+    );
+    let version = bad.version.rsplit_once('.').unwrap().0;
+    let mut function = harness::function(
+        code_root,
+        "app.handler",
+        &format!("python{version}"),
+        (bad.path.clone(), bad.version.clone()),
+    );
+    function.starts = Starts::Automatic;
+    let function = Arc::new(function);
+    let cache = folder.path().join("cache");
+    let log = Arc::new(Log::default());
+    let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
+        services_endpoint: "http://127.0.0.1:4566".to_owned(),
+        principals: Arc::new(Keys::default()),
+        logs: log.clone(),
+        clock: Arc::new(RunningClock),
+        random: Arc::new(CountingRandom::default()),
+        cache_dir: cache.clone(),
+    })
+    .unwrap()
+    .probing(prober(&cache));
+    for _ in 0..2 {
+        let start = runtime.start(function.clone(), Initialization::OnDemand);
+        let started = start.await.unwrap();
+        assert_eq!(started.way, StartWay::Spawned);
+    }
+    let said = log.platform();
+    let notes: Vec<&String> = said
+        .iter()
+        .filter(|line| line.contains("cannot be forked (randomness: "))
+        .collect();
+    assert_eq!(notes.len(), 1, "{said:?}");
+    assert!(notes[0].contains("cloudless doctor"), "{notes:?}");
+    let python = prober(&cache).known(&bad).unwrap();
+    assert!(python.is_some());
+}
