@@ -20,6 +20,7 @@
 //! - `exitNow(code)`: ends the process at once. Node's own end waits for threads that a fork does not have.
 //! - `reseedOpenssl() -> boolean`: has OpenSSL draw fresh randomness; false where there is no OpenSSL, or it failed.
 //! - `socketPair() -> [descriptor, descriptor]`: two ends of a new socket, neither inherited by programs.
+//! - `reopen(descriptor, position)`: in a fork, opens the file behind a descriptor anew, for reading from that position.
 //! - `pid() -> number`: the process's number, as the system knows it now.
 //!
 //! Require it before anything else: threads that Node.js starts before that are taken for V8's own.
@@ -31,6 +32,7 @@ mod channel;
 mod child;
 mod children;
 mod event_loop;
+mod files;
 mod frames;
 mod heap;
 mod napi;
@@ -49,6 +51,7 @@ const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"exitNow", exit_now),
     (c"reseedOpenssl", reseed_openssl),
     (c"socketPair", socket_pair),
+    (c"reopen", reopen),
     (c"pid", pid),
 ];
 
@@ -108,6 +111,16 @@ extern "C" fn socket_pair(env: Env, _: Arguments) -> Value {
             .map_err(|error| env.throw(&format!("a pair of sockets could not be made: {error}")))?;
         let numbers = pair.map(std::os::fd::IntoRawFd::into_raw_fd);
         env.array(&numbers)
+    })
+}
+
+extern "C" fn reopen(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [descriptor, position] = env.arguments(arguments)?;
+        let descriptor = env.to_i32(descriptor)?;
+        files::reopen(descriptor, env.to_i64(position)?.unsigned_abs())
+            .map_err(|error| env.throw(&format!("a file could not be opened anew: {error}")))?;
+        env.boolean(true)
     })
 }
 

@@ -69,6 +69,7 @@ macro_rules! node_api {
 node_api! {
     get_cb_info: fn(Env, Arguments, *mut usize, *mut Value, *mut Value, *mut *mut c_void);
     get_value_int32: fn(Env, Value, *mut i32);
+    get_value_int64: fn(Env, Value, *mut i64);
     get_buffer_info: fn(Env, Value, *mut *mut c_void, *mut usize);
     get_boolean: fn(Env, bool, *mut Value);
     get_uv_event_loop: fn(Env, *mut *mut c_void);
@@ -141,6 +142,14 @@ impl Env {
         Ok(number)
     }
 
+    pub(crate) fn to_i64(self, value: Value) -> Result<i64, Thrown> {
+        let mut number = 0;
+        // SAFETY: what is no number is refused by Node.js.
+        let status = unsafe { (api()?.get_value_int64)(self, value, &mut number) };
+        self.check(status)?;
+        Ok(number)
+    }
+
     /// What is in a `Buffer`, while the callback runs and JavaScript does not.
     pub(crate) fn bytes<'a>(self, value: Value) -> Result<&'a [u8], Thrown> {
         let (mut start, mut length) = (ptr::null_mut(), 0);
@@ -171,8 +180,8 @@ impl Env {
 
     pub(crate) fn array(self, numbers: &[i32]) -> Result<Value, Thrown> {
         let length = numbers.len();
-        // SAFETY: as above.
         let array = self.made(|result| {
+            // SAFETY: as above.
             Ok(unsafe { (api()?.create_array_with_length)(self, length, result) })
         })?;
         for (index, number) in (0..).zip(numbers) {
@@ -188,8 +197,8 @@ impl Env {
     pub(crate) fn array_buffer(self, bytes: &[u8]) -> Result<Value, Thrown> {
         let mut start = ptr::null_mut();
         let length = bytes.len();
-        // SAFETY: both results are written to where they are asked for.
         let buffer = self.made(|result| {
+            // SAFETY: both results are written to where they are asked for.
             Ok(unsafe { (api()?.create_arraybuffer)(self, length, &mut start, result) })
         })?;
         // SAFETY: the new buffer has as many bytes, and nobody else knows of it.
@@ -199,8 +208,9 @@ impl Env {
 
     pub(crate) fn function(self, name: &CStr, callback: Callback) -> Result<Value, Thrown> {
         let name = name.as_ptr();
-        // SAFETY: the name ends with a zero, and the callback is there as long as the process: addons are not unloaded.
         self.made(|result| {
+            // SAFETY: the name ends with a zero, and the callback is there as long as the process: addons are not
+            // unloaded.
             Ok(unsafe {
                 (api()?.create_function)(
                     self,

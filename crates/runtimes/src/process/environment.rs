@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use interfaces::runtime::Initialization;
-use model::function::{Function, Language};
+use model::function::{Function, Language, Starts};
 use model::ids::InstanceId;
 use model::principal::Credentials;
 use model::time::Timestamp;
@@ -19,7 +19,10 @@ use serde::Serialize;
 
 use super::launch::Launch;
 use super::report;
+use super::zygote;
 
+const LANG: (&str, &str) = ("LANG", "en_US.UTF-8");
+const TZ: (&str, &str) = ("TZ", ":UTC");
 const INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
 /// What the environment names besides the function.
@@ -50,6 +53,8 @@ struct Order<'a> {
     sdk_paths: &'a [PathBuf],
     runtime_major: u32,
     runtime_minor: u32,
+    /// Whatever its init leaves behind.
+    is_forked_anyway: bool,
     /// Of a template, which was not started with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<BTreeMap<String, String>>,
@@ -129,8 +134,8 @@ pub(super) fn instance(
     Ok(serde_json::to_vec(&InstanceOrder { variables })?)
 }
 
-/// How the interpreter is started from which templates are forked. Its environment is empty: a fork shows it as its own
-/// in `/proc/self/environ`.
+/// How the interpreter is started from which templates are forked. Its environment is as good as empty: a fork shows it as
+/// its own in `/proc/self/environ`.
 ///
 /// # Errors
 /// As [`launch`].
@@ -139,10 +144,29 @@ pub(super) fn base(
     sdk_paths: &[PathBuf],
     bootstrap: &Path,
 ) -> Result<Launch, OrderError> {
+    let mut arguments = arguments(function, bootstrap);
+    let mut variables = Vec::new();
+    match function.runtime.language {
+        Language::Python => {}
+        Language::Node => {
+            // Read when it starts, and the same for all functions that are forked.
+            variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
+            // A function whose version has no way is never forked.
+            if let Ok(way) = zygote::way_of(&function.toolchain.version) {
+                if way.is_single_threaded {
+                    arguments.insert(0, "--single-threaded".into());
+                }
+                if way.is_preloaded {
+                    let library = bootstrap.join("cloudless.node");
+                    variables.push(("LD_PRELOAD".into(), library.into()));
+                }
+            }
+        }
+    }
     Ok(Launch {
         program: function.toolchain.interpreter.clone(),
-        arguments: arguments(function, bootstrap),
-        variables: Vec::new(),
+        arguments,
+        variables,
         directory: bootstrap.to_owned(),
         order: serde_json::to_vec(&BaseOrder {
             kind: "base",
@@ -164,6 +188,7 @@ fn order<'a>(
         sdk_paths: &function.toolchain.sdk_paths,
         runtime_major: function.runtime.major,
         runtime_minor: function.runtime.minor,
+        is_forked_anyway: function.starts == Starts::Forked,
         variables,
     }
 }
@@ -231,8 +256,8 @@ const ABSENT: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_X_AMZN_TRACE_ID"];
 
 fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(OsString, OsString)> = [
-        ("LANG", "en_US.UTF-8"),
-        ("TZ", ":UTC"),
+        LANG,
+        TZ,
         ("AWS_ENDPOINT_URL", names.services_endpoint),
         // The cloud names its tracing daemon here; without one, a missing segment must not fail the function.
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),

@@ -45,7 +45,10 @@ pub(super) struct Lineage {
 
 /// How an init ended.
 pub(super) enum InitEnd {
-    Ready,
+    Ready {
+        /// What the init of a template left behind that is forked anyway.
+        despite: Vec<String>,
+    },
     /// It may run events, and must not be forked.
     Unfit {
         reasons: Vec<String>,
@@ -144,7 +147,7 @@ impl ProcessInstance {
         self.logs.finish()
     }
 
-    /// Has the process load the function.
+    /// Waits until the process has loaded the function, as it was told ahead.
     pub(super) async fn init(&mut self, deadline: Instant) -> InitEnd {
         let Self {
             link,
@@ -161,9 +164,11 @@ impl ProcessInstance {
         let end = race(exchange, process, logs, alarm.wait_until(deadline)).await;
         self.logs.drain();
         match end {
-            End::Said(Message::Ready(_)) => {
+            End::Said(Message::Ready(despite)) => {
                 self.state = State::Free;
-                InitEnd::Ready
+                InitEnd::Ready {
+                    despite: serde_json::from_slice(&despite).unwrap_or_default(),
+                }
             }
             End::Said(Message::Unfit(reasons)) => {
                 self.state = State::Free;

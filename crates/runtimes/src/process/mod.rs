@@ -17,6 +17,7 @@ mod link;
 mod logs;
 pub mod probe;
 mod report;
+mod spawning;
 mod system;
 mod zygote;
 
@@ -31,7 +32,7 @@ use interfaces::log_sink::LogSink;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay, Started};
-use model::function::{Function, Language, Starts};
+use model::function::{Function, Starts};
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
 
@@ -39,7 +40,7 @@ use bootstrap::Bootstraps;
 use instance::{InitEnd, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
-use zygote::{Bases, Templates, Zygote};
+use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.
 #[expect(
@@ -99,7 +100,8 @@ pub struct ProcessRuntime {
     not_forked: Box<NotForked>,
     /// None: every interpreter is taken to be one that can be forked.
     probed: Option<probe::Known>,
-    // Templates before bases, and both before the thread that started them.
+    // Templates before bases, and all before the thread that started them.
+    ahead: Ahead,
     templates: Templates,
     bases: Bases,
     spawner: Spawner,
@@ -144,6 +146,7 @@ impl ProcessRuntime {
             bootstraps,
             not_forked: Box::new(|_function, _why| {}),
             probed: None,
+            ahead: Ahead::default(),
             templates: Templates::default(),
             bases: Bases::default(),
             spawner,
@@ -173,10 +176,9 @@ impl ProcessRuntime {
             return self.start_forked(&function, initialization).await;
         }
         let began_at = self.parts.clock.instant();
-        let source = Source::nothing(initialization);
-        let ready = self.start_within_limits(&function, source).await?;
+        let instance = self.start_spawned(&function, initialization).await?;
         Ok(Started {
-            instance: Box::new(ready.instance),
+            instance: Box::new(instance),
             init: self.since(began_at),
             way: StartWay::Spawned,
         })
@@ -230,10 +232,13 @@ impl ProcessRuntime {
         init: Duration,
         phase: report::Phase,
     ) -> Result<Attempt, StartError> {
-        let ready = |instance, unfit| Ok(Attempt::Ready(Box::new(Ready { instance, unfit })));
+        let ready = |instance, fitness| Ok(Attempt::Ready(Box::new(Ready { instance, fitness })));
         let refused = match end {
-            InitEnd::Ready => return ready(instance, None),
-            InitEnd::Unfit { reasons } => return ready(instance, Some(reasons)),
+            InitEnd::Ready { despite } if despite.is_empty() => {
+                return ready(instance, Fitness::Fit);
+            }
+            InitEnd::Ready { despite } => return ready(instance, Fitness::ForkedAnyway(despite)),
+            InitEnd::Unfit { reasons } => return ready(instance, Fitness::Unfit(reasons)),
             InitEnd::TimedOut => {
                 let log_tail = instance.log_init_report(init, phase, report::InitStatus::Timeout);
                 return Ok(Attempt::TimedOut { log_tail });
@@ -341,8 +346,16 @@ enum Attempt {
 /// A process that has done its function's init.
 struct Ready {
     instance: ProcessInstance,
-    /// Why it must not be forked, when it must not.
-    unfit: Option<Vec<String>>,
+    fitness: Fitness,
+}
+
+/// Whether a process may be forked after its init.
+enum Fitness {
+    Fit,
+    /// It is parked to be forked, as its function asks for, in spite of what its init left behind.
+    ForkedAnyway(Vec<String>),
+    /// It serves as an instance, for these reasons.
+    Unfit(Vec<String>),
 }
 
 impl Runtime for ProcessRuntime {
@@ -363,15 +376,16 @@ impl Runtime for ProcessRuntime {
     }
 
     fn retire(&self, function: &Function) {
+        self.ahead.retire(function);
         self.templates.retire(function);
     }
 }
 
-/// Whether instances of this function are forks, if its init allows it.
+/// Whether instances of this function are forks, if nothing hinders that.
 fn may_fork(function: &Function) -> bool {
-    match (function.runtime.language, function.starts) {
-        (Language::Python, Starts::Automatic | Starts::Forked) => true,
-        (Language::Python, Starts::Spawned) | (Language::Node, _) => false,
+    match function.starts {
+        Starts::Automatic | Starts::Forked => true,
+        Starts::Spawned => false,
     }
 }
 

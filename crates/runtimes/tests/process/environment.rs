@@ -101,6 +101,7 @@ async fn node_gets_its_heap_from_the_functions_memory_unless_it_says_otherwise()
         .function
         .environment
         .insert("NODE_OPTIONS".to_owned(), options);
+    bench.function.fingerprint = "another version".to_owned();
     assert_eq!(bench.returned("{}").await, json!([]));
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -22,7 +23,15 @@ use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
 pub struct Keys {
+    pub issued: AtomicUsize,
     pub revoked: Mutex<Vec<String>>,
+}
+
+impl Keys {
+    /// How many pairs have been issued and not revoked.
+    pub fn valid(&self) -> usize {
+        self.issued.load(Ordering::Relaxed) - self.revoked.lock().unwrap().len()
+    }
 }
 
 impl Principals for Keys {
@@ -31,6 +40,7 @@ impl Principals for Keys {
     }
 
     fn issue(&self, function: &Function) -> Credentials {
+        self.issued.fetch_add(1, Ordering::Relaxed);
         Credentials {
             access_key_id: format!("ASIA{}", function.name),
             secret_access_key: "secret".to_owned(),

@@ -1,9 +1,10 @@
-//! Bases: one for each interpreter and SDK.
+//! Bases: one for each interpreter, its options, and SDK.
 //!
 //! Lives here: starting one, keeping it, starting it anew when it has gone.
 //! Does not live here: which one a function is forked from (`forking`).
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,17 +21,40 @@ const BASE_START_MAX: Duration = Duration::from_secs(20);
 /// How much is kept of what a base that does not start has to say.
 const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
 
-/// The bases of a runtime. They are kept for as long as it is.
+/// Bases that are kept for functions to come. Node.js takes the limits of its heap from its command line, so there is
+/// one for each size of memory that functions have. When there are more, the one goes that was not asked for the longest;
+/// it ends after the last of its templates.
+const BASES_MAX: usize = 8;
+
+/// The bases of a runtime.
 #[derive(Default)]
 pub(in crate::process) struct Bases {
-    kept: Mutex<HashMap<Kind, Arc<Place>>>,
+    kept: Mutex<Kept>,
 }
 
-/// What a base has loaded.
+#[derive(Default)]
+struct Kept {
+    places: HashMap<Kind, (Arc<Place>, u64)>,
+    /// Counts what was asked for: the last one has the highest number.
+    asked: u64,
+}
+
+/// What a base is, and has loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
-    pub(super) interpreter: PathBuf,
-    pub(super) sdk_paths: Vec<PathBuf>,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    sdk_paths: Vec<PathBuf>,
+}
+
+impl Kind {
+    pub(super) fn of(launch: &Launch, sdk_paths: Vec<PathBuf>) -> Self {
+        Self {
+            program: launch.program.clone(),
+            arguments: launch.arguments.clone(),
+            sdk_paths,
+        }
+    }
 }
 
 /// A base that is ready.
@@ -64,7 +88,7 @@ impl Bases {
     ) -> Result<Arc<Base>, BaseError> {
         let place = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.entry(kind).or_default().clone()
+            kept.place(kind)
         };
         let mut place = place.lock().await;
         if let Some(base) = place.as_ref().filter(|base| base.zygote.is_open()) {
@@ -73,6 +97,21 @@ impl Bases {
         let base = Arc::new(start(launch, spawner).await?);
         *place = Some(base.clone());
         Ok(base)
+    }
+}
+
+impl Kept {
+    fn place(&mut self, kind: Kind) -> Arc<Place> {
+        self.asked += 1;
+        if !self.places.contains_key(&kind) && BASES_MAX <= self.places.len() {
+            let oldest = self.places.iter().min_by_key(|(_, (_, asked))| *asked);
+            if let Some(oldest) = oldest.map(|(kind, _)| kind.clone()) {
+                self.places.remove(&oldest);
+            }
+        }
+        let (place, asked) = self.places.entry(kind).or_default();
+        *asked = self.asked;
+        place.clone()
     }
 }
 

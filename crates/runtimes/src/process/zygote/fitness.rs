@@ -6,11 +6,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use model::function::Function;
+use model::function::{Function, Language};
 
-/// Variables that an interpreter, or the loader of its libraries, reads once when it starts.
-const READ_AT_START: [&str; 9] = [
-    "PYTHON",
+use super::node_ways;
+
+/// Beginnings of variables that the loader of an interpreter's libraries, or one of them, reads once when it starts. Not
+/// `TZ`: both languages look at that anew when it is set.
+const READ_AT_START: [&str; 8] = [
     "LD_",
     "LC_",
     "LANG",
@@ -20,14 +22,42 @@ const READ_AT_START: [&str; 9] = [
     "OPENSSL_",
     "AWS_LAMBDA_EXEC_WRAPPER",
 ];
+const READ_BY_PYTHON: &str = "PYTHON";
+/// Names that begin with `NODE_` are popular with packages, too, so these are listed whole. Not `NODE_PATH`, which a
+/// template has read anew, nor what Node.js looks at when it needs it.
+///
+/// Contract: Node.js documentation, "Command-line API", "Environment variables".
+const READ_BY_NODE: [&str; 17] = [
+    "NODE_COMPILE_CACHE",
+    "NODE_DEBUG",
+    "NODE_DEBUG_NATIVE",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_ICU_DATA",
+    "NODE_NO_WARNINGS",
+    "NODE_OPTIONS",
+    "NODE_PENDING_DEPRECATION",
+    "NODE_PENDING_PIPE_INSTANCES",
+    "NODE_PRESERVE_SYMLINKS",
+    "NODE_PRESERVE_SYMLINKS_MAIN",
+    "NODE_REDIRECT_WARNINGS",
+    "NODE_TEST_CONTEXT",
+    "NODE_USE_ENV_PROXY",
+    "NODE_USE_SYSTEM_CA",
+    "NODE_V8_COVERAGE",
+    "UV_USE_IO_URING",
+];
 
 /// Why a function needs a process that is started for itself; none when it may be forked.
 pub(in crate::process) fn needs_own_process(function: &Function) -> Option<String> {
-    let names = function.environment.keys();
-    let read_at_start =
-        |name: &&String| READ_AT_START.iter().any(|prefix| name.starts_with(prefix));
-    if let Some(name) = names.into_iter().find(read_at_start) {
+    let language = function.runtime.language;
+    let mut names = function.environment.keys();
+    if let Some(name) = names.find(|name| is_read_at_start(language, name)) {
         return Some(format!("`{name}` is read when a process starts"));
+    }
+    if language == Language::Node
+        && let Err(why) = node_ways::way_of(&function.toolchain.version)
+    {
+        return Some(why);
     }
     let own_folders = [function.code_root.clone(), function.code_root.join("lib")];
     let layers = function.layers.iter().map(|layer| layer.join("lib"));
@@ -41,6 +71,14 @@ pub(in crate::process) fn needs_own_process(function: &Function) -> Option<Strin
                 folder.display()
             )
         })
+}
+
+fn is_read_at_start(language: Language, name: &str) -> bool {
+    let is_read_by_language = match language {
+        Language::Python => name.starts_with(READ_BY_PYTHON),
+        Language::Node => READ_BY_NODE.contains(&name),
+    };
+    is_read_by_language || READ_AT_START.iter().any(|start| name.starts_with(start))
 }
 
 /// Whether one of these names is a module of the function's own, which it must find instead of what a base has loaded.

@@ -15,7 +15,7 @@ use super::templates::Made;
 use super::{ForkError, Template, fitness};
 use crate::process::environment;
 use crate::process::instance::{InitEnd, Lineage, ProcessInstance};
-use crate::process::{Attempt, ProcessRuntime, Ready, Source, describe, machine, report};
+use crate::process::{Attempt, Fitness, ProcessRuntime, Ready, Source, describe, machine, report};
 
 /// How many warm processes may die under one start before it gives up.
 const DEATHS_MAX: usize = 3;
@@ -58,10 +58,7 @@ impl ProcessRuntime {
                 }
                 Found::Instance(instance) => return Ok(started(*instance, StartWay::Spawned)),
                 Found::Spawned(why) => {
-                    let mut instance = self
-                        .start_within_limits(function, Source::nothing(initialization))
-                        .await?
-                        .instance;
+                    let mut instance = self.start_spawned(function, initialization).await?;
                     if let Some(why) = why {
                         self.say_not_forked(&mut instance, function, &why);
                     }
@@ -125,16 +122,20 @@ impl ProcessRuntime {
             let made = self.start_within_limits(function, source).await;
             let Ready {
                 mut instance,
-                unfit,
+                fitness,
             } = match made {
                 // Its base took it along: that says nothing of the function.
                 Err(_) if !base.zygote.is_open() => continue,
                 made => made?,
             };
-            if let Some(reasons) = unfit {
-                let why = format!("its init leaves behind {}", reasons.join(", "));
-                self.say_not_forked(&mut instance, function, &why);
-                return Ok(Found::Instance(Box::new(instance)));
+            match fitness {
+                Fitness::Fit => {}
+                Fitness::ForkedAnyway(reasons) => instance.note(forked_anyway(&reasons)),
+                Fitness::Unfit(reasons) => {
+                    let why = left_behind(&reasons);
+                    self.say_not_forked(&mut instance, function, &why);
+                    return Ok(Found::Instance(Box::new(instance)));
+                }
             }
             let first = Some(instance.id().clone());
             if let Some(template) = instance.into_template() {
@@ -172,10 +173,7 @@ impl ProcessRuntime {
             let bootstrap = self.bootstraps.folder(function.runtime.language);
             let launch = environment::base(function, &sdk_paths, bootstrap)
                 .map_err(|error| machine(&error))?;
-            let kind = Kind {
-                interpreter: function.toolchain.interpreter.clone(),
-                sdk_paths,
-            };
+            let kind = Kind::of(&launch, sdk_paths);
             let base = match self.bases.get(kind, launch, &self.spawner).await {
                 Ok(base) => base,
                 Err(BaseError::Launch(error)) => return Err(machine(&error)),
@@ -237,6 +235,15 @@ impl ProcessRuntime {
             Attempt::TimedOut { log_tail } => Err(Self::timed_out(LAMBDA_INIT_MAX, log_tail)),
         }
     }
+}
+
+fn left_behind(reasons: &[String]) -> String {
+    format!("its init leaves behind {}", reasons.join(", "))
+}
+
+fn forked_anyway(reasons: &[String]) -> String {
+    let why = left_behind(reasons);
+    format!("[cloudless] instances of this function are forked, as it asks for, although {why}")
 }
 
 fn not_forked(why: &str) -> String {

@@ -7,10 +7,12 @@
 //! of a base that has loaded one function and done its init. Instances are forks of a template. Whatever is forked
 //! holds its zygote, so that a template ends after the last of its instances, and a base after the last template.
 
+mod ahead;
 mod bases;
 mod control;
 mod fitness;
 mod forking;
+mod node_ways;
 mod templates;
 
 use std::sync::Arc;
@@ -24,9 +26,11 @@ use super::child::{self, Exit, Process};
 use super::launch::{self, Launched};
 use control::Control;
 
+pub(super) use ahead::Ahead;
 pub(super) use bases::Bases;
 pub(super) use control::ForkError;
 pub(super) use fitness::needs_own_process;
+pub(super) use node_ways::way_of;
 pub(super) use templates::{Template, Templates};
 
 /// How long a zygote may take to fork.

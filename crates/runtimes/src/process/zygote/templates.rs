@@ -20,7 +20,7 @@ pub(in crate::process) struct Templates {
     slots: Mutex<BTreeMap<Version, Arc<Slot>>>,
 }
 
-type Version = (FunctionName, String);
+pub(super) type Version = (FunctionName, String);
 
 /// A process that has loaded a function and done its init.
 pub(in crate::process) struct Template {
@@ -79,6 +79,6 @@ impl Slot {
     }
 }
 
-fn version(function: &Function) -> Version {
+pub(super) fn version(function: &Function) -> Version {
     (function.name.clone(), function.fingerprint.clone())
 }

@@ -71,7 +71,7 @@ function opened(before) {
   for (const [descriptor, target] of descriptors()) {
     if (before.descriptors.get(descriptor) === target || target.startsWith('/dev/')) continue;
     const { flags, position } = details(descriptor);
-    found.push({ descriptor, target, flags, position, writes: (flags & ACCESS_MODE) !== fs.constants.O_RDONLY });
+    found.push({ descriptor, target, position, writes: (flags & ACCESS_MODE) !== fs.constants.O_RDONLY });
   }
   return found;
 }
@@ -127,7 +127,7 @@ function filesToPart(before) {
 
 // In a fork: they are opened anew at the same place, for else all forks would read on at one common place.
 function part(files, addon) {
-  for (const { descriptor, flags, position } of files) addon.reopen(descriptor, flags, position);
+  for (const { descriptor, position } of files) addon.reopen(descriptor, position);
 }
 
 module.exports = { look, settle, filesToPart, part };

@@ -6,6 +6,8 @@
 //
 // A base forks templates, a template forks instances. Both are this program, and what is forked goes on where it was.
 'use strict';
+// Before anything else: threads that there are already are taken for V8's own.
+const addon = require('./cloudless.node');
 const fs = require('node:fs');
 const Module = require('node:module');
 const path = require('node:path');
@@ -14,7 +16,6 @@ const fitness = require('./fitness.cjs');
 const fresh = require('./fresh.cjs');
 const instance = require('./instance.cjs');
 const warming = require('./warming.cjs');
-const addon = require('./cloudless.node');
 
 // Of the SDK, what most functions load that load any of it. A function's own copies are other files, so they win.
 const SDK_PACKAGES = ['@aws-sdk/client-dynamodb', '@aws-sdk/lib-dynamodb'];
@@ -32,33 +33,38 @@ async function run(order) {
     leaveAtOnce();
     loadSdk(order.sdkPaths);
     await warming.run(addon);
+    await park(channel.types.ready, '[]');
   } catch (error) {
     // The last line is what is told of a base that does not come up.
     fs.writeSync(2, `${String(error?.message ?? error).split('\n')[0]}\n`);
     addon.exitNow(1);
   }
-  await park(channel.types.ready, '[]');
   await runTemplate();
 }
 
 async function runTemplate() {
   const order = channel.receiveOrder();
   if (order === undefined) process.exit(0);
-  // The place of the sandbox: from here on the function is at work, and no thread has been started yet.
+  // The place of the sandbox: what is forked is this function's from here on, none of its code has run, and no thread
+  // has been started yet.
   addon.wakeThreads();
   enter(order);
   const before = await fitness.look();
   instance.install();
   const program = await instance.load(order);
   const reasons = await fitness.settle(before);
-  const told = reasons.length > 0 ? [channel.types.unfit, JSON.stringify(reasons)] : [channel.types.ready, ''];
   if (reasons.length > 0 && !order.isForkedAnyway) {
     // It is a process like any other, only that it has no use but this one.
-    instance.serve(program, ...told);
+    instance.serve(program, channel.types.unfit, JSON.stringify(reasons));
     return;
   }
   const files = fitness.filesToPart(before);
-  await park(...told);
+  try {
+    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '');
+  } catch (error) {
+    instance.serve(program, channel.types.unfit, JSON.stringify([...reasons, error.message]));
+    return;
+  }
   addon.wakeThreads();
   fitness.part(files, addon);
   const own = channel.receiveOrder();
@@ -67,13 +73,14 @@ async function runTemplate() {
   instance.serve(program, channel.types.ready);
 }
 
-// Says so, then forks whenever asked to. Returns in the forks only: the channel is then theirs.
+// Says so, then forks whenever asked to. Returns in the forks only: the channel is then theirs. It throws, and nothing
+// was said, where the process cannot be forked.
 async function park(type, body) {
   // From a turn of the loop of its own: the loop is not within its waiting then, where a fork would find itself.
   await new Promise(setImmediate);
   // What is garbage now, each fork would have to copy.
   collect();
-  fresh.freshen(addon.park(channel.DESCRIPTOR, type, body), addon);
+  fresh.freshen(addon.park(channel.DESCRIPTOR, type, Buffer.from(body)), addon);
 }
 
 // The function's environment, as a process of its own would find it.

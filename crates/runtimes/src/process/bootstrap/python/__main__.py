@@ -74,12 +74,12 @@ def run_template(channel, zygote, fitness):
     handler, encoder = load(channel, order)
     attempt(channel, encoder, zygote.run_before_snapshot_hooks)
     reasons = fitness.reasons(before)
-    if reasons:
+    if reasons and not order["isForkedAnyway"]:
         # It is a process like any other, only that it has no use but this one.
         attempt(channel, encoder, zygote.run_after_restore_hooks)
         channel.send(frames.UNFIT, json.dumps(reasons).encode())
         serve(channel, handler, encoder)
-    zygote.park(channel, frames.READY, rehearse=warm_up)
+    zygote.park(channel, frames.READY, json.dumps(reasons).encode() if reasons else b"", rehearse=warm_up)
     order = receive_order(channel)
     if order is None:
         return

@@ -1,0 +1,69 @@
+//! Starting an instance as a process of its own.
+//!
+//! Lives here: taking the process that was started ahead, starting the next one ahead.
+//! Does not live here: the init itself, its limits and its errors (`process`); which functions are started like this
+//! (`zygote::forking`).
+//!
+//! What a fork gives all other functions, a process that has done its init already gives these: the next start finds it
+//! ready. So the second start is quick, and each one after it, unless several come at once.
+
+use std::sync::Arc;
+
+use interfaces::runtime::{Initialization, StartError};
+use model::function::Function;
+use model::limits::LAMBDA_INIT_MAX;
+
+use super::instance::{InitEnd, ProcessInstance};
+use super::{ProcessRuntime, Source};
+
+impl ProcessRuntime {
+    /// Starts an instance that does its init itself, ahead of now if possible.
+    pub(super) async fn start_spawned(
+        &self,
+        function: &Arc<Function>,
+        initialization: Initialization,
+    ) -> Result<ProcessInstance, StartError> {
+        let found = match initialization {
+            Initialization::OnDemand => self.take_ahead(function).await,
+            // It would have been told that it is not one of these.
+            Initialization::Provisioned => None,
+        };
+        let instance = match found {
+            Some(instance) => instance,
+            None => {
+                self.start_within_limits(function, Source::nothing(initialization))
+                    .await?
+                    .instance
+            }
+        };
+        self.start_ahead(function).await;
+        Ok(instance)
+    }
+
+    /// The process that was started ahead, once its init is done. One whose init did not go well is no worse than none:
+    /// an init that somebody waits for is tried anew.
+    async fn take_ahead(&self, function: &Function) -> Option<ProcessInstance> {
+        let mut instance = self.ahead.take(function)?;
+        instance.log_init_start();
+        let deadline = self.parts.clock.instant() + LAMBDA_INIT_MAX;
+        match instance.init(deadline).await {
+            InitEnd::Ready { .. } => Some(instance),
+            InitEnd::Unfit { .. }
+            | InitEnd::Failed { .. }
+            | InitEnd::Exited(_)
+            | InitEnd::TimedOut => None,
+        }
+    }
+
+    /// Starts the next instance, and does not wait for its init. What hinders it will hinder whoever starts an instance,
+    /// who is told.
+    async fn start_ahead(&self, function: &Arc<Function>) {
+        if !self.ahead.promise(function) {
+            return;
+        }
+        // It finds what it is to do in its socket.
+        let source = Source::nothing(Initialization::OnDemand);
+        let started = self.launch(function, source).await.ok();
+        self.ahead.keep(function, started);
+    }
+}
