@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ const REQUIREMENTS_FILES_MAX: usize = 50;
 const REQUIREMENTS_DRAWN_IN: [&str; 4] = ["--requirement", "--constraint", "-r", "-c"];
 /// A larger manifest is not one.
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Lock files of large repositories have some ten megabytes.
+const LOCK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Other ways to say what a Python project needs, which are not read.
 const OTHER_PYTHON_MANIFESTS: [&str; 4] = ["poetry.lock", "Pipfile", "uv.lock", "pyproject.toml"];
 
@@ -218,11 +220,12 @@ impl Package {
         };
         let what = display(project, &file);
         let folder = file.parent().unwrap_or(project);
-        let names = dependencies_of(&file).map_err(|reason| {
-            Problem::error("build::package-json", format!("`{what}` cannot be read"))
-                .at(&Place::start_of(&what))
-                .because(reason)
-        })?;
+        let unreadable = |what: &str, reason: String| {
+            let title = format!("`{what}` cannot be read");
+            let problem = Problem::error("build::package-json", title);
+            Box::new(problem.at(&Place::start_of(what)).because(reason))
+        };
+        let names = dependencies_of(&file).map_err(|reason| unreadable(&what, reason))?;
         if names
             .iter()
             .all(|(name, _)| is_in_node_modules(folder, name))
@@ -236,10 +239,20 @@ impl Package {
             let problem = Problem::error("build::local-package", title);
             return Err(Box::new(problem.at(place).help(help)));
         }
-        let read = |name: &'static str| Some((name, fs::read(folder.join(name)).ok()?));
-        let lock = read("package-lock.json").or_else(|| read("npm-shrinkwrap.json"));
+        let read = |name: &'static str| {
+            let file = folder.join(name);
+            match read_bounded(&file, LOCK_BYTES_MAX) {
+                Ok(bytes) => Ok(Some((name, bytes))),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(unreadable(&display(project, &file), error.to_string())),
+            }
+        };
+        let lock = match read("package-lock.json")? {
+            Some(lock) => Some(lock),
+            None => read("npm-shrinkwrap.json")?,
+        };
         let command = if lock.is_some() { "ci" } else { "install" };
-        let files = [read("package.json"), lock, read(".npmrc")];
+        let files = [read("package.json")?, lock, read(".npmrc")?];
         Ok(Some(Self {
             what,
             files: files.into_iter().flatten().collect(),
@@ -340,12 +353,7 @@ fn read_requirements(file: &Path, content: &mut Vec<String>) {
         if REQUIREMENTS_FILES_MAX <= content.len() {
             return;
         }
-        let is_small = fs::metadata(&file).is_ok_and(|it| it.len() <= MANIFEST_BYTES_MAX);
-        let text = if is_small {
-            fs::read_to_string(&file).unwrap_or_default()
-        } else {
-            String::new()
-        };
+        let text = read_text(&file).unwrap_or_default();
         for line in text.lines() {
             let other = REQUIREMENTS_DRAWN_IN
                 .iter()
@@ -421,7 +429,7 @@ fn is_blank(line: &str) -> bool {
 
 /// Names and versions of a manifest's dependencies.
 fn dependencies_of(file: &Path) -> Result<Vec<(String, String)>, String> {
-    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let text = read_text(file).map_err(|error| error.to_string())?;
     let manifest: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let dependencies = manifest.get("dependencies").and_then(Value::as_object);
     let entries = dependencies.into_iter().flatten();
@@ -443,7 +451,27 @@ fn names_dependencies(file: &Path) -> bool {
     {
         return true;
     }
-    fs::read_to_string(file).is_ok_and(|text| text.contains("dependencies"))
+    read_text(file).is_ok_and(|text| text.contains("dependencies"))
+}
+
+fn read_text(file: &Path) -> io::Result<String> {
+    String::from_utf8(read_bounded(file, MANIFEST_BYTES_MAX)?).map_err(io::Error::other)
+}
+
+/// A file's bytes. Devices and pipes, which may have no end, are no manifests.
+fn read_bounded(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes_max < bytes.len() as u64 {
+        let what = format!("it is larger than {bytes_max} bytes");
+        return Err(io::Error::other(what));
+    }
+    Ok(bytes)
 }
 
 fn not_read(name: &str, place: &Place) -> Problem {
@@ -481,5 +509,30 @@ mod tests {
         for (line, path) in cases {
             assert_eq!(local_path(line), path, "{line}");
         }
+    }
+
+    #[test]
+    fn manifests_without_end_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::start_of("serverless.yml");
+        let package = || Package::read(folder.path(), folder.path(), &place);
+        let grow = |name: &str, length: u64| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(length + 1).unwrap();
+        };
+        grow("package.json", MANIFEST_BYTES_MAX);
+        let refused = package().err().unwrap();
+        assert_eq!(refused.code, "build::package-json");
+        assert!(refused.cause.unwrap().contains("larger than"));
+        fs::write(
+            folder.path().join("package.json"),
+            r#"{"dependencies": {"a": "1"}}"#,
+        )
+        .unwrap();
+        assert!(package().unwrap().is_some());
+        grow("package-lock.json", LOCK_BYTES_MAX);
+        assert!(package().err().unwrap().title.contains("package-lock.json"));
+        grow("pyproject.toml", MANIFEST_BYTES_MAX);
+        assert!(!names_dependencies(&folder.path().join("pyproject.toml")));
     }
 }

@@ -4,6 +4,7 @@
 //! Does not live here: deciding what is needed (`manifest`).
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ use model::problem::Problem;
 
 use super::program::{self, End};
 
-/// The largest file that is read of a project: its manifest, what that includes, and our own.
+/// The largest file that is read of a project: its manifest, what that includes, an `--env-file`, and our own.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// How long a module may take to say what it exports.
@@ -51,27 +52,31 @@ pub(super) fn answer(
     }
 }
 
-/// The text of a file; none when there is no such file. Devices and pipes, which may have no end, are none.
+/// The text of a file of the project; none when there is no such file.
 pub(crate) fn read_file(root: &Path, file: &str) -> Result<Option<String>, Box<Problem>> {
-    let unreadable = |cause: String| {
-        Problem::error("project::unreadable", format!("cannot read `{file}`")).because(cause)
-    };
-    let path = root.join(file);
+    read_text(&root.join(file)).map_err(|error| {
+        let title = format!("cannot read `{file}`");
+        Box::new(Problem::error("project::unreadable", title).because(error.to_string()))
+    })
+}
+
+/// The text of a file; none when there is no such file. Devices and pipes, which may have no end, are none.
+fn read_text(path: &Path) -> std::io::Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let opened = std::fs::File::open(&path).map_err(|error| unreadable(error.to_string()))?;
+    File::open(path).and_then(read_bounded).map(Some)
+}
+
+/// The text, unless it is too long.
+pub(super) fn read_bounded(file: File) -> std::io::Result<String> {
     let mut text = String::new();
-    opened
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| unreadable(error.to_string()))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(Box::new(unreadable(format!(
-            "it is larger than {FILE_BYTES_MAX} bytes"
-        ))));
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if FILE_BYTES_MAX < text.len() as u64 {
+        let what = format!("it is larger than {FILE_BYTES_MAX} bytes");
+        return Err(std::io::Error::other(what));
     }
-    Ok(Some(text))
+    Ok(text)
 }
 
 fn evaluate(

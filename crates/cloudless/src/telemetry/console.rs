@@ -158,7 +158,9 @@ fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
                 Entry::Notice(text) => Some(text),
             });
         }
-        if now.duration_since(looked_at) >= LOOK_EVERY {
+        if taken.is_over {
+            texts.extend(transcript.rest());
+        } else if now.duration_since(looked_at) >= LOOK_EVERY {
             looked_at = now;
             texts.extend(transcript.overdue(now));
         }

@@ -151,6 +151,14 @@ impl Transcript {
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
+    /// All that still waits: nothing comes any more.
+    pub(super) fn rest(&mut self) -> Option<String> {
+        let held = std::mem::take(&mut self.held);
+        let lines = held.values().flat_map(|held| &held.lines);
+        let texts: Vec<String> = lines.filter_map(|line| self.alone(line)).collect();
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+
     fn head(&self, request: &RequestLine) -> String {
         let style = match request.status {
             500.. => Style::Red,
@@ -343,6 +351,17 @@ mod tests {
         assert_eq!(transcript.held.len(), 1);
         transcript.overdue(now + 2 * FORGOTTEN_AFTER);
         assert_eq!(transcript.held.len(), 0);
+    }
+
+    #[test]
+    fn what_waits_at_the_end_is_shown() {
+        let (mut transcript, now, hello) = begin();
+        transcript.line(line(&hello, "1", LogOrigin::Stdout, "last words"), now);
+        assert_eq!(
+            transcript.rest().as_deref(),
+            Some("        hello │ last words")
+        );
+        assert_eq!(transcript.rest(), None);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use model::problem::Problem;
 
 use crate::reading::{Answers, Need, ReadRequest};
 
-mod dotenv;
 mod faults;
 mod grammar;
 mod resolver;

@@ -9,9 +9,9 @@ use cloudformation::node::{Kind, Mapping, Node};
 use cloudformation::parse::{self, Dialect};
 use model::problem::{Place, Problem};
 
-use super::dotenv;
 use super::faults::{Stop, fault};
 use super::resolver::Resolver;
+use crate::dotenv;
 use crate::reading::Need;
 use crate::serverless_framework::script;
 use crate::serverless_framework::suggestion;
@@ -364,7 +364,7 @@ impl Resolver<'_> {
                         }
                         answer.flatten().map(str::to_owned)
                     };
-                    let variables = dotenv::parse(text, &outer);
+                    let variables = dotenv::expanded(text, &outer);
                     self.needs.extend(unknown.into_inner());
                     self.dotenv = Some(variables);
                     return;

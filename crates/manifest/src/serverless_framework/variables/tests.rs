@@ -7,6 +7,7 @@ use model::ids::AccountId;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dotenv;
 
 /// Resolves a manifest; files and the environment are given as pairs.
 fn resolved(text: &str, files: &[(&str, &str)], environment: &[(&str, &str)]) -> Resolved {
@@ -224,7 +225,7 @@ fn references_that_double_in_size_come_to_an_end() {
 proptest! {
     #[test]
     fn no_dotenv_file_panics(text in r#"[A-B$={}'"`#\n\r :\\é-]{0,60}"#) {
-        dotenv::parse(&text, &|_name| None);
+        dotenv::expanded(&text, &|_name| None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! `.env` files, for manifests that say `useDotenv: true`.
+//! `.env` files: `KEY=VALUE`, line by line.
 //!
 //! Lives here: the notation of such a file, and `$NAME` in its values.
-//! Does not live here: which file is read, and what wins (`sources`).
+//! Does not live here: which file is read, and what wins (`serverless_framework`, or whoever reads an `--env-file`).
 //!
 //! Contract: the packages `dotenv` 16 and `dotenv-expand` 10, which the Serverless Framework 3 uses.
 
@@ -14,20 +14,43 @@ const REFERENCES_MAX: usize = 1_000;
 /// How much text the references of one file may bring in, in bytes.
 const REPLACED_BYTES_MAX: usize = 1024 * 1024;
 
-/// The variables of a file. `outer` is the user's environment, which references see first.
-pub(super) fn parse(
+/// What a file says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dotenv {
+    /// The variables, with values as they are written.
+    pub variables: BTreeMap<String, String>,
+    /// The lines, counted from 1, that are neither variables nor comments. The package goes on without a word.
+    pub other_lines: Vec<u32>,
+}
+
+/// Reads a file, without expanding references.
+#[must_use]
+pub fn read(text: &str) -> Dotenv {
+    let mut read = Dotenv::default();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1;
+    while !rest.is_empty() {
+        let (entry, after) = entry(rest);
+        let taken = rest.get(..rest.len() - after.len()).unwrap_or(rest);
+        match entry {
+            Some((name, value)) => {
+                read.variables.insert(name, value);
+            }
+            None if taken.trim().is_empty() || taken.trim_start().starts_with('#') => {}
+            None => read.other_lines.push(line),
+        }
+        line += u32::try_from(taken.matches('\n').count()).unwrap_or_default();
+        rest = after;
+    }
+    read
+}
+
+/// The variables of a file, with references expanded. `outer` is the user's environment, which they see first.
+pub(crate) fn expanded(
     text: &str,
     outer: &dyn Fn(&str) -> Option<String>,
 ) -> BTreeMap<String, String> {
-    let mut raw = BTreeMap::new();
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    while !rest.is_empty() {
-        let (entry, after) = entry(rest);
-        if let Some((name, value)) = entry {
-            raw.insert(name, value);
-        }
-        rest = after;
-    }
+    let raw = read(text).variables;
     let mut expander = Expander {
         raw: &raw,
         outer,
@@ -143,4 +166,23 @@ fn reference(text: &str) -> Option<(&str, &str, &str)> {
         .unwrap_or(text.len());
     let (name, after) = text.split_at(length);
     (!name.is_empty()).then_some((name, "", after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_neither_variable_nor_comment_is_known_by_its_line() {
+        let text = "\u{feff}# a\n\nA='one\ntwo'\nnonsense\n export B = $A # why\n=1\nC";
+        let read = read(text);
+        assert_eq!(read.other_lines, [5, 7, 8]);
+        let variables = [("A", "one\ntwo"), ("B", "$A")];
+        assert_eq!(
+            read.variables,
+            variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        );
+    }
 }
