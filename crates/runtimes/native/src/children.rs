@@ -5,8 +5,9 @@
 
 use std::collections::TryReserveError;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::frames::Ended;
 use crate::system::{self, Collect, Poller};
 
@@ -45,11 +46,9 @@ impl Children {
 
     /// Nobody asks any more, so nobody uses the children either: as a rule they are ending already.
     pub(crate) fn end(&mut self) {
-        let end_at = Instant::now() + END_MAX;
+        let deadline = Deadline::after(END_MAX);
         for child in self.0.drain(..) {
-            let left = end_at.saturating_duration_since(Instant::now());
-            let left_ms = i32::try_from(left.as_millis()).unwrap_or_default();
-            if !system::is_readable_within(&child.pidfd, left_ms) {
+            if !system::is_readable_within(&child.pidfd, deadline.left()) {
                 system::kill(&child.pidfd);
             }
             end_of(child.pid);

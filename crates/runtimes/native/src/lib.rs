@@ -31,6 +31,7 @@
 mod channel;
 mod child;
 mod children;
+mod deadline;
 mod event_loop;
 mod files;
 mod frames;

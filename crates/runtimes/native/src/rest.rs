@@ -7,8 +7,9 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::system;
 
 /// How long the other threads have. V8's own take less than a collection of the whole heap to finish.
@@ -35,7 +36,7 @@ impl fmt::Display for Restless {
 }
 
 pub(crate) fn wait_for_other_threads() -> Result<(), Restless> {
-    let end_at = Instant::now() + REST_MAX;
+    let deadline = Deadline::after(REST_MAX);
     let mut looks = 0;
     while looks < LOOKS {
         if all_others_sleep().map_err(Restless::Unknown)? {
@@ -43,7 +44,7 @@ pub(crate) fn wait_for_other_threads() -> Result<(), Restless> {
             continue;
         }
         looks = 0;
-        if end_at < Instant::now() {
+        if deadline.left().is_zero() {
             return Err(Restless::Busy);
         }
         thread::sleep(LOOK_AGAIN_AFTER);
@@ -93,7 +94,11 @@ mod tests {
     fn a_thread_that_computes_is_noticed() {
         let stop = std::sync::atomic::AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| while !stop.load(std::sync::atomic::Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
             let found = all_others_sleep().unwrap();
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert!(!found);

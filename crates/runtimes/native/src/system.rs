@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 mod message;
 pub(crate) use message::{receive, send};
@@ -312,7 +313,8 @@ pub(crate) fn wait_for(pid: u32, collect: Collect) -> io::Result<Ended> {
 }
 
 /// Whether a descriptor can be read from within that time.
-pub(crate) fn is_readable_within(descriptor: &OwnedFd, milliseconds: i32) -> bool {
+pub(crate) fn is_readable_within(descriptor: &OwnedFd, wait_max: Duration) -> bool {
+    let milliseconds = c_int::try_from(wait_max.as_millis()).unwrap_or(c_int::MAX);
     let mut asked = PollDescriptor {
         descriptor: descriptor.as_raw_fd(),
         wanted: POLLIN as i16,
@@ -369,8 +371,8 @@ impl Poller {
             events: 0,
             token: 0,
         }; TOKENS];
-        // SAFETY: as many events are written as there is room for.
         let count = uninterrupted(|| {
+            // SAFETY: as many events are written as there is room for.
             check(unsafe {
                 epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), TOKENS as c_int, -1)
             })

@@ -6,7 +6,7 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::uninterrupted;
@@ -144,6 +144,8 @@ fn header(slice: &mut Slice, beside: *mut c_void, beside_length: usize) -> Messa
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd as _;
+
     use super::super::{nowhere, socket_pair};
     use super::*;
 
