@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::random::next;
 use crate::server::{Server, Start, free_port};
 use crate::tidy;
 
@@ -207,14 +208,6 @@ impl Connection {
         self.reader.read_exact(&mut reply)?;
         Ok((status, String::from_utf8_lossy(&reply).into_owned()))
     }
-}
-
-/// A small generator (SplitMix64): the instants need a seed, not secrecy.
-fn next(state: u64) -> u64 {
-    let mixed = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[expect(clippy::print_stdout, reason = "progress of a long command")]

@@ -4,8 +4,12 @@
 //! Does not live here: anything that the product needs at run time.
 
 mod bench;
+mod churn;
 mod crash;
 mod fuzz;
+mod http;
+mod processes;
+mod random;
 mod server;
 mod tidy;
 mod yardstick;
@@ -30,6 +34,8 @@ enum Task {
     Bench(bench::BenchArguments),
     /// Kills the server again and again under load, and reads back what it acknowledged.
     Crash(crash::CrashArguments),
+    /// Loads a server for a while, kills its processes at random, and sees that nothing grows.
+    Churn(churn::ChurnArguments),
     /// Runs fuzz targets for a while.
     Fuzz(fuzz::FuzzArguments),
     /// Counts how many public applications read without a problem.
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
+        Task::Churn(arguments) => churn::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Yardstick(arguments) => yardstick::run(&arguments),
     };

@@ -6,9 +6,13 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::http::now;
+use crate::processes;
 
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
@@ -32,7 +36,6 @@ pub(crate) struct Start<'a> {
 }
 
 impl Server {
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     pub(crate) fn start(start: Start<'_>) -> Result<Self> {
         let Start {
             mut command,
@@ -41,7 +44,7 @@ impl Server {
             ready_path,
         } = start;
         let output = File::create(log)?;
-        let began = Instant::now();
+        let began = now();
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -74,34 +77,40 @@ impl Server {
         )
     }
 
-    /// Proportional memory of all processes of the group, in MiB.
-    pub(crate) fn memory_mib(&self) -> f64 {
-        let group = self.child.id().to_string();
-        let Ok(processes) = std::fs::read_dir("/proc") else {
-            return 0.0;
-        };
-        let folders = processes.filter_map(Result::ok).map(|entry| entry.path());
-        let of_group = folders.filter(|folder| {
-            let stat = std::fs::read_to_string(folder.join("stat")).unwrap_or_default();
-            stat.rsplit(") ")
-                .next()
-                .and_then(|rest| rest.split(' ').nth(2))
-                == Some(group.as_str())
-        });
-        let kib: f64 = of_group.map(|folder| proportional_kib(&folder)).sum();
-        kib / 1024.0
+    /// Its process, and the leader of its group.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
-}
 
-fn proportional_kib(process: &Path) -> f64 {
-    let text = std::fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
-        .unwrap_or_default()
+    /// Asks it to end in order.
+    pub(crate) fn ask_to_end(&self) -> Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        kill_process(id.context("no process")?, Signal::TERM)?;
+        Ok(())
+    }
+
+    /// Whether it has ended, which must be with success.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        let status = self.child.try_wait()?;
+        if let Some(status) = status {
+            ensure!(status.success(), "the server ended with {status}");
+        }
+        Ok(status.is_some())
+    }
+
+    /// Proportional memory of all its processes, in MiB.
+    pub(crate) fn memory_mib(&self) -> f64 {
+        let all = processes::tree(self.id());
+        all.iter().map(|process| process.proportional_mib()).sum()
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // The number of one that has been waited for may be another's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let _gone = Command::new("kill")
             .args(["-KILL", "--", &format!("-{}", self.child.id())])
             .status();
@@ -114,8 +123,8 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// One request on a connection of its own; the whole reply as text.
-pub(crate) fn request(
+/// One request on a connection of its own; the whole reply as text, of HTTP/1.0 too.
+fn request(
     port: u16,
     method: &str,
     path: &str,
@@ -139,23 +148,4 @@ pub(crate) fn request(
         "no HTTP reply from port {port}: {reply}"
     );
     Ok(reply)
-}
-
-/// The same, and it must have succeeded; how long it took.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-pub(crate) fn successful(
-    port: u16,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Result<Duration> {
-    let began = Instant::now();
-    let reply = request(port, method, path, headers, body)?;
-    let status = reply.split(' ').nth(1).unwrap_or_default();
-    ensure!(
-        status.starts_with('2'),
-        "{method} {path} on port {port}: {reply}"
-    );
-    Ok(began.elapsed())
 }

@@ -1,107 +1,93 @@
-//! Putting load on a server with `wrk`, and reading what it says.
+//! Putting load on a server, and what came of it.
+//!
+//! Lives here: the threads of the load, rates and percentiles.
+//! Does not live here: connections (`crate::http`).
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 
-/// What one run of `wrk` measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
+use crate::http::{Swarm, milliseconds, now, percentile};
+
+/// Threads that drive connections: what a load takes of the machine is bounded, and one does not suffice for the
+/// fastest servers.
+const THREADS_MAX: usize = 2;
+
+/// What one load measured.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Load {
-    /// Replies a second.
+    /// Successes a second.
     pub(super) per_second: f64,
     /// Median latency, in milliseconds.
     pub(super) p50_ms: f64,
     /// 99th percentile, in milliseconds.
     pub(super) p99_ms: f64,
+    /// How many succeeded.
+    pub(super) successes: usize,
+    /// How many did not, and what one of them was.
+    pub(super) failures: (usize, Option<String>),
 }
 
-/// Loads the URL from so many connections; every reply must be a success.
+/// Loads the port from so many connections, which go through the requests in turn; every reply must be a success.
 pub(super) fn load(
-    url: &str,
+    port: u16,
+    requests: &[Vec<u8>],
     connections: usize,
     duration: Duration,
-    script: Option<&Path>,
 ) -> Result<Load> {
-    let threads = if connections > 1 { "2" } else { "1" };
-    let mut command = Command::new("wrk");
-    command.args([
-        "--latency",
-        "-t",
-        threads,
-        "-c",
-        &connections.to_string(),
-        "-d",
-        &format!("{}s", duration.as_secs()),
-    ]);
-    if let Some(script) = script {
-        command.arg("-s").arg(script);
-    }
-    let output = command
-        .arg(url)
-        .output()
-        .context("`wrk` did not start: install it (apt-get install wrk)")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "wrk failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    parse(&text).with_context(|| format!("wrk on {url} said:\n{text}"))
-}
-
-fn parse(text: &str) -> Result<Load> {
-    if text.contains("Non-2xx") || text.contains("Socket errors") {
-        bail!("not every request succeeded");
-    }
-    let after = |label: &str| -> Result<&str> {
-        let line = text
-            .lines()
-            .find(|line| line.trim_start().starts_with(label))
-            .with_context(|| format!("no line `{label}`"))?;
-        Ok(line.trim_start().trim_start_matches(label).trim())
-    };
-    Ok(Load {
-        per_second: after("Requests/sec:")?.parse()?,
-        p50_ms: milliseconds(after("50%")?)?,
-        p99_ms: milliseconds(after("99%")?)?,
-    })
-}
-
-fn milliseconds(text: &str) -> Result<f64> {
-    let unit =
-        text.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
-    let number: f64 = text.trim_end_matches(unit).parse()?;
-    Ok(match unit {
-        "us" => number / 1000.0,
-        "ms" => number,
-        "s" => number * 1000.0,
-        "m" => number * 60_000.0,
-        other => bail!("unknown unit `{other}`"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SAID: &str = "Running 1s test\n  Latency Distribution\n     50%  120.00us\n     75%    1.00ms\n     90%    2ms\n     99%    1.50s \n  10 requests in 1s\nRequests/sec:   1234.50\n";
-
-    #[test]
-    fn rate_and_percentiles_are_read() {
-        assert_eq!(
-            parse(SAID).unwrap(),
-            Load {
-                per_second: 1234.5,
-                p50_ms: 0.12,
-                p99_ms: 1500.0
-            }
+    let load = try_load(port, requests, connections, duration)?;
+    if let (failed @ 1.., failure) = &load.failures {
+        bail!(
+            "{failed} of {} requests to port {port} failed, one with: {}",
+            load.successes + failed,
+            failure.as_deref().unwrap_or_default()
         );
     }
+    Ok(load)
+}
 
-    #[test]
-    fn a_run_with_failed_requests_does_not_count() {
-        assert!(parse(&format!("{SAID}  Non-2xx or 3xx responses: 3\n")).is_err());
+/// The same, failures counted.
+pub(super) fn try_load(
+    port: u16,
+    requests: &[Vec<u8>],
+    connections: usize,
+    duration: Duration,
+) -> Result<Load> {
+    let threads = THREADS_MAX.min(connections.max(1));
+    let mut swarms = Vec::new();
+    for thread in 0..threads {
+        // The first ones take what is left over.
+        let share = (connections + threads - 1 - thread) / threads;
+        swarms.push(Swarm::open(port, share)?);
     }
+    let began = now();
+    let until = began + duration;
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = swarms
+            .into_iter()
+            .map(|swarm| scope.spawn(move || swarm.load(requests, until)))
+            .collect();
+        running.into_iter().map(|thread| thread.join()).collect()
+    });
+    let took = began.elapsed();
+    let (mut times, mut failed, mut failure) = (Vec::new(), 0, None);
+    for outcome in outcomes {
+        let answered = outcome.map_err(|_| anyhow::anyhow!("a thread of the load panicked"))??;
+        times.extend(answered.times);
+        failed += answered.failed;
+        failure = failure.or(answered.failure);
+    }
+    times.sort_unstable();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of requests is far below 2^52"
+    )]
+    let per_second = times.len() as f64 / took.as_secs_f64();
+    Ok(Load {
+        per_second,
+        p50_ms: milliseconds(percentile(&times, 0.5)),
+        p99_ms: milliseconds(percentile(&times, 0.99)),
+        successes: times.len(),
+        failures: (failed, failure),
+    })
 }

@@ -1,14 +1,17 @@
 //! Benchmarks: ours and the peers, side by side in one run on one machine, as ratios.
 //!
-//! Lives here: which scenario runs, and the table that comes out.
+//! Lives here: which scenario runs, and the page that it is written into.
 //! Does not live here: bringing the peers (`peers`), starting servers (`crate::server`), load (`load`).
 
+mod cold;
 mod functions;
+mod hello;
 mod load;
-mod peers;
+pub(crate) mod peers;
 mod tables;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -24,9 +27,18 @@ pub(crate) struct BenchArguments {
     /// How long each load lasts, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// How many cold starts of a forked function are measured.
+    #[arg(long, default_value_t = 60)]
+    rounds: usize,
+    /// Measure the load from idle to full too, which waits a minute for instances to go; `--write` does so anyway.
+    #[arg(long)]
+    step: bool,
     /// Write the tables into `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
+    /// A release build to measure, instead of building one.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,28 +47,57 @@ enum Scenario {
     Functions,
     /// `PutItem` and `GetItem`.
     Tables,
+    /// Calls for which no instance is there.
+    Cold,
 }
 
 const PAGE: &str = "docs/benchmarks.md";
-const BEGIN: &str = "<!-- begin: cargo xtask bench --write -->";
 const END: &str = "<!-- end -->";
+
+impl Scenario {
+    const ALL: [Self; 3] = [Self::Cold, Self::Functions, Self::Tables];
+
+    /// The line of the page after which its tables are.
+    fn begins(self) -> &'static str {
+        match self {
+            Self::Functions => "<!-- begin: cargo xtask bench functions --write -->",
+            Self::Tables => "<!-- begin: cargo xtask bench tables --write -->",
+            Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
+        }
+    }
+}
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     let duration = Duration::from_secs(arguments.seconds);
-    let peers = peers::Peers::bring()?;
-    let mut report = String::new();
-    writeln!(report, "{}\n", machine())?;
-    if arguments.scenario != Some(Scenario::Tables) {
-        report.push_str(&functions::measure(&peers, duration)?);
+    let peers = peers::Peers::bring(arguments.binary.as_deref())?;
+    for scenario in Scenario::ALL {
+        if arguments.scenario.is_some_and(|asked| asked != scenario) {
+            continue;
+        }
+        let mut report = String::new();
+        writeln!(report, "{}\n", machine())?;
+        report.push_str(&match scenario {
+            Scenario::Functions => functions::measure(&peers, duration)?,
+            Scenario::Tables => tables::measure(&peers, duration)?,
+            Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
+        });
+        print(&report);
+        if arguments.write {
+            write_page(scenario, &report)?;
+        }
     }
-    if arguments.scenario != Some(Scenario::Functions) {
-        report.push_str(&tables::measure(&peers, duration)?);
-    }
-    print(&report);
-    if arguments.write {
-        write_page(&report)
-    } else {
-        Ok(())
+    Ok(())
+}
+
+fn plan(arguments: &BenchArguments) -> cold::Plan {
+    cold::Plan {
+        duration: Duration::from_secs(arguments.seconds),
+        rounds: arguments.rounds,
+        step: if arguments.step || arguments.write {
+            cold::Step::Measured
+        } else {
+            cold::Step::LeftOut
+        },
     }
 }
 
@@ -68,20 +109,26 @@ fn print(report: &str) {
     println!("{report}");
 }
 
-fn write_page(report: &str) -> Result<()> {
+fn write_page(scenario: Scenario, report: &str) -> Result<()> {
     let path = tidy::root().join(PAGE);
     let page = std::fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    let Some((before, rest)) = page.split_once(BEGIN) else {
-        bail!("{PAGE} lacks the line {BEGIN}")
+    std::fs::write(&path, with_tables(&page, scenario, report)?)?;
+    Ok(())
+}
+
+/// The page with this scenario's tables replaced.
+fn with_tables(page: &str, scenario: Scenario, report: &str) -> Result<String> {
+    let begin = scenario.begins();
+    let Some((before, rest)) = page.split_once(begin) else {
+        bail!("{PAGE} lacks the line {begin}")
     };
     let Some((_, after)) = rest.split_once(END) else {
         bail!("{PAGE} lacks the line {END}")
     };
-    std::fs::write(
-        &path,
-        format!("{before}{BEGIN}\n{}\n{END}{after}", report.trim_end()),
-    )?;
-    Ok(())
+    Ok(format!(
+        "{before}{begin}\n{}\n{END}{after}",
+        report.trim_end()
+    ))
 }
 
 /// What the figures were measured on.
@@ -91,7 +138,31 @@ fn machine() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_owned();
     format!(
-        "{cores} cores, Linux {}, load before the run {load}; server, load generator and peers share the machine.",
+        "{cores} cores, {}Linux {}, load before the run {load}; server, load generator and peers share the machine.",
+        memory_of_machine(),
         kernel.trim()
     )
+}
+
+fn memory_of_machine() -> String {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib: Option<f64> = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+    kib.map_or_else(String::new, |kib| {
+        format!("{:.0} GiB, ", kib / 1024.0 / 1024.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_place_for_every_scenario() {
+        let page = std::fs::read_to_string(tidy::root().join(PAGE)).unwrap();
+        for scenario in Scenario::ALL {
+            let written = with_tables(&page, scenario, "measured\n").unwrap();
+            assert!(written.contains(&format!("{}\nmeasured\n{END}", scenario.begins())));
+        }
+    }
 }

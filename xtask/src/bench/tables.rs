@@ -1,18 +1,20 @@
 //! `PutItem` and `GetItem`, from 1 and 32 connections.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
+use super::hello;
 use super::load::{Load, load};
 use super::peers::Peers;
-use crate::server::{Server, Start, free_port, request, successful};
+use crate::http::{self, Connection};
+use crate::server::{Server, free_port};
 
-/// Items that the gets draw from.
+/// Items that are put and got.
 const ITEMS: usize = 1_000;
+/// From one key to the next. It has no divisor in common with [`ITEMS`], so all keys have their turn.
+const KEY_STEP: usize = 617;
 
 struct Row {
     name: &'static str,
@@ -22,22 +24,27 @@ struct Row {
 }
 
 pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<String> {
-    let scripts = Scripts::write(peers)?;
+    let requests = Requests::new();
     let ours = row(
         "Cloudless (each reply durable)",
         cloudless(peers)?,
-        &scripts,
+        &requests,
         duration,
     )?;
     let rows = vec![
         row(
             "dynalite 4 on disk (does not flush)",
             dynalite(peers)?,
-            &scripts,
+            &requests,
             duration,
         )?,
-        row("ministack", ministack(peers)?, &scripts, duration)?,
-        row("moto", moto(peers)?, &scripts, duration)?,
+        row(
+            "ministack",
+            hello::ministack(peers, "ministack-tables")?,
+            &requests,
+            duration,
+        )?,
+        row("moto", moto(peers)?, &requests, duration)?,
     ];
     let mut table = String::from(
         "### DynamoDB\n\n| server | `PutItem` 1 conn: req/s (p50 / p99 ms) | 32 conn | `GetItem` 1 conn | 32 conn | memory MiB | Cloudless ÷ it, 32 conn: put | get |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
@@ -69,38 +76,37 @@ pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<String> {
     Ok(table)
 }
 
-struct Scripts {
-    put: PathBuf,
-    get: PathBuf,
+/// What is put and got, in an order that jumps over the keys.
+struct Requests {
+    put: Vec<Vec<u8>>,
+    get: Vec<Vec<u8>>,
 }
 
-impl Scripts {
-    fn write(peers: &Peers) -> Result<Self> {
-        let folder = peers.folder("dynamodb")?;
-        let script = |operation: &str, body: &str| {
-            let headers: String = headers(operation)
-                .iter()
-                .map(|(name, value)| format!("wrk.headers['{name}'] = '{value}'\n"))
-                .collect();
+impl Requests {
+    fn new() -> Self {
+        let filler = "x".repeat(200);
+        let put = |key: usize| {
             format!(
-                "wrk.method = 'POST'\n{headers}math.randomseed(os.time())\nrequest = function()\n  return wrk.format(nil, '/', nil, {body})\nend\n"
+                r#"{{"TableName":"bench","Item":{{"id":{{"S":"item-{key}"}},"n":{{"N":"42"}},"text":{{"S":"{filler}"}}}}}}"#
             )
         };
-        let filler = "x".repeat(200);
-        let put = format!(
-            "'{{\"TableName\":\"bench\",\"Item\":{{\"id\":{{\"S\":\"item-' .. math.random({ITEMS}) .. '\"}},\"n\":{{\"N\":\"42\"}},\"text\":{{\"S\":\"{filler}\"}}}}}}'"
-        );
-        let get = format!(
-            "'{{\"TableName\":\"bench\",\"Key\":{{\"id\":{{\"S\":\"item-' .. math.random({ITEMS}) .. '\"}}}}}}'"
-        );
-        let scripts = Self {
-            put: folder.join("put.lua"),
-            get: folder.join("get.lua"),
-        };
-        std::fs::write(&scripts.put, script("PutItem", &put))?;
-        std::fs::write(&scripts.get, script("GetItem", &get))?;
-        Ok(scripts)
+        let get =
+            |key: usize| format!(r#"{{"TableName":"bench","Key":{{"id":{{"S":"item-{key}"}}}}}}"#);
+        let keys = || (0..ITEMS).map(|turn| turn * KEY_STEP % ITEMS);
+        Self {
+            put: keys().map(|key| called("PutItem", &put(key))).collect(),
+            get: keys().map(|key| called("GetItem", &get(key))).collect(),
+        }
     }
+}
+
+fn called(operation: &str, body: &str) -> Vec<u8> {
+    let headers = headers(operation);
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    http::request("POST", "/", &headers, body)
 }
 
 fn headers(operation: &str) -> Vec<(&'static str, String)> {
@@ -118,31 +124,21 @@ fn headers(operation: &str) -> Vec<(&'static str, String)> {
 fn row(
     name: &'static str,
     (server, port): (Server, u16),
-    scripts: &Scripts,
+    requests: &Requests,
     duration: Duration,
 ) -> Result<Row> {
-    let call = |operation: &str, body: &str| {
-        let headers = headers(operation);
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        successful(port, "POST", "/", &headers, body)
-    };
-    call(
-        "CreateTable",
-        r#"{"TableName":"bench","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#,
-    )?;
+    const CREATE: &str = r#"{"TableName":"bench","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#;
+    let (reply, _) = Connection::open(port)?.exchange(&called("CreateTable", CREATE))?;
+    ensure!(reply.is_success(), "{name}: {}", reply.body);
     std::thread::sleep(Duration::from_secs(1)); // some peers take their time until a table is active
-    let url = format!("http://127.0.0.1:{port}/");
-    let measured = |script: &Path| -> Result<[Load; 2]> {
-        load(&url, 32, Duration::from_secs(2), Some(script))?; // warm up
+    let measured = |requests: &[Vec<u8>]| -> Result<[Load; 2]> {
+        load(port, requests, 32, Duration::from_secs(2))?; // warm up
         Ok([
-            load(&url, 1, duration, Some(script))?,
-            load(&url, 32, duration, Some(script))?,
+            load(port, requests, 1, duration)?,
+            load(port, requests, 32, duration)?,
         ])
     };
-    let (put, get) = (measured(&scripts.put)?, measured(&scripts.get)?);
+    let (put, get) = (measured(&requests.put)?, measured(&requests.get)?);
     Ok(Row {
         name,
         put,
@@ -157,24 +153,8 @@ fn cloudless(peers: &Peers) -> Result<(Server, u16)> {
         folder.join("template.yaml"),
         "Resources:\n  Logs:\n    Type: AWS::Logs::LogGroup\n",
     )?;
-    let (port, services) = (free_port()?, free_port()?);
-    let mut command = Command::new(&peers.cloudless);
-    command.arg("dev").arg(&folder).args([
-        "--port",
-        &port.to_string(),
-        "--services-port",
-        &services.to_string(),
-    ]);
-    let log = peers.work.join("cloudless-tables.log");
-    Ok((
-        Server::start(Start {
-            command,
-            log: &log,
-            port: services,
-            ready_path: "/_cloudless/health",
-        })?,
-        services,
-    ))
+    let dev = hello::dev(peers, &folder)?;
+    Ok((dev.server, dev.services_port))
 }
 
 fn dynalite(peers: &Peers) -> Result<(Server, u16)> {
@@ -189,47 +169,14 @@ fn dynalite(peers: &Peers) -> Result<(Server, u16)> {
             "--path",
         ])
         .arg(peers.folder("dynalite-data")?);
-    let log = peers.work.join("dynalite.log");
-    Ok((
-        Server::start(Start {
-            command,
-            log: &log,
-            port,
-            ready_path: "/",
-        })?,
-        port,
-    ))
-}
-
-fn ministack(peers: &Peers) -> Result<(Server, u16)> {
-    let port = free_port()?;
-    let mut command = peers.python("ministack");
-    command
-        .env("GATEWAY_PORT", port.to_string())
-        .current_dir(peers.folder("ministack-tables")?);
-    let log = peers.work.join("ministack-tables.log");
-    Ok((
-        Server::start(Start {
-            command,
-            log: &log,
-            port,
-            ready_path: "/_ministack/health",
-        })?,
-        port,
-    ))
+    let server = hello::start(peers, "dynalite.log", command, port, "/")?;
+    Ok((server, port))
 }
 
 fn moto(peers: &Peers) -> Result<(Server, u16)> {
     let port = free_port()?;
     let mut command = peers.python("moto_server");
     command.args(["-p", &port.to_string()]);
-    let log = peers.work.join("moto.log");
-    let server = Server::start(Start {
-        command,
-        log: &log,
-        port,
-        ready_path: "/moto-api/",
-    })?;
-    request(port, "GET", "/moto-api/", &[], "")?;
+    let server = hello::start(peers, "moto.log", command, port, "/moto-api/")?;
     Ok((server, port))
 }

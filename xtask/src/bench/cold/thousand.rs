@@ -1,0 +1,73 @@
+//! A thousand instances of ten functions, all busy at once.
+//!
+//! Lives here: calling them, and adding up their memory while they are.
+//! Does not live here: how fast instances start (`starts`).
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::goals::{Row, at_most};
+use super::project::{self, Language, Said, busy_for, said};
+use crate::bench::hello;
+use crate::bench::peers::Peers;
+use crate::http::{self, Swarm, now};
+use crate::processes;
+
+pub(super) const WHAT: &str = "1,000 live instances of 10 small functions on this machine";
+
+const INSTANCES: usize = 1_000;
+/// How long each is busy. All must have started by then.
+const HELD: Duration = Duration::from_secs(25);
+/// When memory is read if they are not all there earlier: some time before the first ends.
+const LOOKED_AT: Duration = Duration::from_secs(22);
+const LOOKS: Duration = Duration::from_millis(500);
+
+pub(super) fn measure(peers: &Peers) -> Result<Row> {
+    let folder = project::small(peers)?;
+    let dev = hello::dev(peers, &folder)?;
+    std::thread::sleep(project::BASES_READY);
+    let functions: Vec<String> = Language::ALL
+        .into_iter()
+        .flat_map(Language::small_functions)
+        .collect();
+    let event = busy_for(HELD);
+    let requests: Vec<Vec<u8>> = functions
+        .iter()
+        .cycle()
+        .take(INSTANCES)
+        .map(|function| http::invoke(function, &event))
+        .collect();
+    let before = processes::leaves(dev.server.id()).len();
+    let swarm = Swarm::open(dev.services_port, INSTANCES)?;
+    let began = now();
+    let calls = std::thread::spawn(move || swarm.burst(&requests));
+    while processes::leaves(dev.server.id()).len() < before + INSTANCES
+        && began.elapsed() < LOOKED_AT
+        && !calls.is_finished()
+    {
+        std::thread::sleep(LOOKS);
+    }
+    let there_after = began.elapsed();
+    let processes = processes::tree(dev.server.id()).len();
+    let memory_gib = dev.server.memory_mib() / 1024.0;
+    let replies = calls
+        .join()
+        .ok()
+        .context("the thread of the calls panicked")??;
+    let all: Vec<Said> = replies
+        .iter()
+        .map(|(reply, _)| said(reply))
+        .collect::<Result<_>>()?;
+    let different = project::instances(&all);
+    let fault = (different < INSTANCES).then(|| format!("only {different} were live at once"));
+    Ok(Row::new(
+        WHAT,
+        format!(
+            "{different} live, all busy {:.1} s after the first call; {memory_gib:.2} GiB in {processes} processes (proportional)",
+            there_after.as_secs_f64()
+        ),
+        vec![(memory_gib, at_most("", None, Some(6.0), " GiB"))],
+    )
+    .with_fault(fault))
+}
