@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::oneshot;
@@ -69,14 +70,26 @@ pub(super) enum LaunchError {
         directory: PathBuf,
         source: io::Error,
     },
-    #[error("could not start `{}`", program.display())]
+    #[error("could not start `{}`{}", program.display(), advice(source))]
     Spawn { program: PathBuf, source: io::Error },
-    #[error("could not make the pipes of a new process")]
+    #[error("could not make the pipes of a new process{}", advice(.0))]
     Pipes(#[source] io::Error),
     #[error("too many processes are waiting to be started")]
     Busy,
     #[error("the thread that starts processes has ended")]
     Gone,
+}
+
+/// Which limit stands behind an error of the system's, where that is known: its own text does not say so.
+pub(super) fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::AGAIN) => {
+            ": the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`)"
+        }
+        Some(Errno::NOMEM) => ": this machine has no memory left for it",
+        Some(Errno::MFILE) => ": the limit of open files is reached (`ulimit -n`)",
+        Some(_) | None => "",
+    }
 }
 
 enum Task {

@@ -10,13 +10,13 @@ use crate::harness::{Bench, Lang, json, write};
 use crate::lifecycle::{is_alive, is_gone, parent};
 
 /// A handler that evaluates what it is asked, after this init.
-fn evaluating(init: &str) -> Bench {
+pub fn evaluating(init: &str) -> Bench {
     Lang::Python.bench(&format!(
         "import os\n{init}\ndef handler(event, context):\n    return eval(event)\n"
     ))
 }
 
-async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, question: &str) -> Value {
+pub async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, question: &str) -> Value {
     let event = json!(question).to_string();
     match bench.invoke(instance, &event).await.verdict {
         Verdict::Returned(found) => json(&found),
@@ -24,18 +24,18 @@ async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, question: &str
     }
 }
 
-async fn two(bench: &Bench) -> [Box<dyn Instance>; 2] {
+pub async fn two(bench: &Bench) -> [Box<dyn Instance>; 2] {
     [bench.start().await.unwrap(), bench.start().await.unwrap()]
 }
 
-fn kill(pid: i64) {
+pub fn kill(pid: i64) {
     let status = std::process::Command::new("kill")
         .args(["-9", &pid.to_string()])
         .status();
     assert!(status.unwrap().success());
 }
 
-fn notes(bench: &Bench) -> Vec<String> {
+pub fn notes(bench: &Bench) -> Vec<String> {
     let mut lines = bench.log.platform();
     lines.retain(|line| line.starts_with("[cloudless]"));
     lines
@@ -419,7 +419,7 @@ async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_i
     };
     assert_eq!(
         reason,
-        "could not fork a new process: Resource temporarily unavailable (os error 11)"
+        "could not fork a new process: the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)"
     );
     bench.start().await.unwrap();
 }
@@ -442,6 +442,49 @@ async fn a_template_that_talks_nonsense_or_lies_is_ended() {
         };
         assert!(reason.contains("end again and again"), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn an_init_that_succeeds_one_time_in_two_fails_only_the_other_time() {
+    let mut bench = evaluating(
+        "with open('../inits', 'a') as inits: inits.write('x')\nif os.stat('../inits').st_size % 2: os.kill(os.getpid(), 9)",
+    );
+    for _ in 0..3 {
+        let (error, _) = bench.init_failure().await;
+        let message = "Error: Runtime exited with error: signal: killed";
+        assert_eq!(error["errorMessage"], message);
+        let mut instance = bench.start().await.unwrap();
+        assert_eq!(ask(&mut bench, &mut instance, "1").await, 1);
+        // Its template is there now, and has to go for the next init to happen.
+        let template = ask(&mut bench, &mut instance, "os.getppid()").await;
+        kill(template.as_i64().unwrap());
+        assert!(is_gone(template.as_i64().unwrap()).await);
+    }
+}
+
+#[tokio::test]
+async fn an_init_that_hangs_every_time_fails_every_time_and_leaves_nothing() {
+    let mut bench = evaluating(
+        "import time\nwith open('../inits', 'a') as inits: inits.write(f'{os.getpid()} ')\ntime.sleep(600)",
+    );
+    bench.function.timeout = Duration::from_secs(1);
+    let (error, tail) = bench.init_failure().await;
+    assert_eq!(error["errorType"], "Sandbox.Timedout");
+    assert!(tail.contains("Phase: invoke\tStatus: timeout"), "{tail}");
+    let inits = std::fs::read_to_string(bench.path("inits")).unwrap();
+    let pids: Vec<i64> = inits
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect();
+    assert_eq!(
+        pids.len(),
+        2,
+        "once within ten seconds, once within its timeout"
+    );
+    for pid in pids {
+        assert!(is_gone(pid).await);
+    }
+    assert_eq!(bench.keys.valid(), 0);
 }
 
 #[tokio::test]

@@ -10,8 +10,10 @@
     reason = "these are tests"
 )]
 
+mod alone;
 mod environment;
 mod failures;
+mod faults;
 mod forking;
 mod handlers;
 mod harness;

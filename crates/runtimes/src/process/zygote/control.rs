@@ -12,7 +12,8 @@
 //! as a pidfd proves it.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, IoSlice, IoSliceMut};
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,7 @@ use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use crate::process::child::Exit;
-use crate::process::launch::TheirEnds;
+use crate::process::launch::{self, TheirEnds};
 
 const TYPE_FORK: u8 = 3;
 const TYPE_FORKED: u8 = 32;
@@ -41,15 +42,21 @@ const BODY_BYTES_MAX: usize = 64;
 const READ_BYTES: usize = 4 * 1024;
 /// Descriptors that came and whose frame did not.
 const DESCRIPTORS_WAITING_MAX: usize = 16;
+/// What a zygote has to say of one child: that it is there or could not be made, and how it ended.
+const FRAMES_PER_CHILD: u64 = 2;
+/// How many ends are waited for at least before it is looked at which of them nobody waits for any more.
+const LIVING_SWEPT_MIN: usize = 64;
+/// The description of a descriptor is read so far. That of a pidfd is shorter; that of another one may have any length.
+const DESCRIPTION_BYTES_MAX: u64 = 1_024;
 /// Forks that may be under way at once from one zygote. The next one is refused.
 const FORKS_WAITING_MAX: usize = 1_024;
 
 /// A zygote did not fork.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::process) enum ForkError {
-    #[error("could not make the pipes of a new process")]
+    #[error("could not make the pipes of a new process{}", launch::advice(.0))]
     Pipes(#[source] io::Error),
-    #[error("could not fork a new process")]
+    #[error("could not fork a new process{}", launch::advice(.0))]
     Refused(#[source] io::Error),
     #[error("too many processes are waiting to be forked")]
     Busy,
@@ -82,6 +89,10 @@ struct Ledger {
     last_number: u32,
     asked: HashMap<u32, oneshot::Sender<Result<Forked, ForkError>>>,
     living: HashMap<u32, oneshot::Sender<Exit>>,
+    /// At how many of them to forget those that nobody waits for, whose zygote keeps their end to itself.
+    living_swept_at: usize,
+    /// How much it may still say. It has no reason to speak of what it was not asked for.
+    frames_left: u64,
 }
 
 /// What was read and not yet understood.
@@ -104,6 +115,8 @@ impl Control {
                 last_number: 0,
                 asked: HashMap::new(),
                 living: HashMap::new(),
+                living_swept_at: LIVING_SWEPT_MIN,
+                frames_left: 0,
             }),
         })
     }
@@ -126,6 +139,7 @@ impl Control {
             ledger.last_number = ledger.last_number.wrapping_add(1);
             let number = ledger.last_number;
             ledger.asked.insert(number, reply);
+            ledger.frames_left += FRAMES_PER_CHILD;
             number
         };
         if self.send(number, &ends).await.is_err() {
@@ -220,9 +234,15 @@ impl Control {
             }
             let mut frame = inbound.bytes.split_to(HEADER_BYTES + body_bytes);
             frame.advance(4);
-            self.understand(frame, &mut inbound.descriptors)
-                .map_err(|_| Broken)?;
+            self.count_frame()?;
+            self.understand(frame, &mut inbound.descriptors)?;
         }
+        Ok(())
+    }
+
+    fn count_frame(&self) -> Result<(), Broken> {
+        let mut ledger = self.ledger();
+        ledger.frames_left = ledger.frames_left.checked_sub(1).ok_or(Broken)?;
         Ok(())
     }
 
@@ -230,13 +250,12 @@ impl Control {
         &self,
         mut frame: BytesMut,
         descriptors: &mut VecDeque<OwnedFd>,
-    ) -> Result<(), bytes::TryGetError> {
+    ) -> Result<(), Broken> {
         match frame.try_get_u8()? {
             TYPE_FORKED => {
                 let (number, pid) = (frame.try_get_u32()?, frame.try_get_u32()?);
-                if let Some(pidfd) = descriptors.pop_front() {
-                    self.forked(number, pid, pidfd);
-                }
+                let pidfd = descriptors.pop_front().ok_or(Broken)?;
+                self.forked(number, pid, pidfd)?;
             }
             TYPE_FORK_FAILED => {
                 let (number, code) = (frame.try_get_u32()?, frame.try_get_i32()?);
@@ -263,29 +282,17 @@ impl Control {
         Ok(())
     }
 
-    fn forked(&self, number: u32, named: u32, pidfd: OwnedFd) {
-        let asked = self.ledger().asked.remove(&number);
-        let pid = match prove(&pidfd, self.zygote) {
-            Ok(pid) => pid,
-            Err(error) => {
-                if let Some(reply) = asked {
-                    // Whoever asked may have given up.
-                    let _ = reply.send(Err(error));
-                }
-                return;
-            }
-        };
-        let (watcher, exit) = oneshot::channel();
-        self.ledger().living.insert(named, watcher);
-        let forked = Forked { pid, pidfd, exit };
-        let unwanted = match asked {
-            Some(reply) => reply.send(Ok(forked)).err().and_then(Result::ok),
-            None => Some(forked),
-        };
-        if let Some(unwanted) = unwanted {
-            // It fails only when the process has just ended, which is what was wanted.
+    fn forked(&self, number: u32, named: u32, pidfd: OwnedFd) -> Result<(), Broken> {
+        let reply = self.ledger().asked.remove(&number).ok_or(Broken)?;
+        let answer = prove(&pidfd, self.zygote).map(|pid| {
+            let exit = self.ledger().expect_end(named);
+            Forked { pid, pidfd, exit }
+        });
+        if let Err(Ok(unwanted)) = reply.send(answer) {
+            // Whoever asked has given up. It fails only when the process has just ended, which is what was wanted.
             let _ = rustix::process::pidfd_send_signal(&unwanted.pidfd, Signal::KILL);
         }
+        Ok(())
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -293,11 +300,32 @@ impl Control {
     }
 }
 
+impl Ledger {
+    fn expect_end(&mut self, named: u32) -> oneshot::Receiver<Exit> {
+        if self.living_swept_at <= self.living.len() {
+            self.living.retain(|_, watcher| !watcher.is_closed());
+            self.living_swept_at = LIVING_SWEPT_MIN.max(2 * self.living.len());
+        }
+        let (watcher, exit) = oneshot::channel();
+        self.living.insert(named, watcher);
+        exit
+    }
+}
+
+impl From<bytes::TryGetError> for Broken {
+    fn from(_: bytes::TryGetError) -> Self {
+        Self
+    }
+}
+
 /// The child that a descriptor stands for, as the kernel says: nothing makes user code attach its own child's. The
 /// number that the zygote names is only its name for it.
 fn prove(pidfd: &OwnedFd, zygote: Pid) -> Result<Pid, ForkError> {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let text = std::fs::read_to_string(path).map_err(|_| ForkError::Lied)?;
+    let mut text = String::new();
+    let described = File::open(path)
+        .and_then(|file| file.take(DESCRIPTION_BYTES_MAX).read_to_string(&mut text));
+    described.map_err(|_| ForkError::Lied)?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     let number = line.and_then(|number| number.trim().parse::<i32>().ok());
     let number = number.ok_or(ForkError::Lied)?;
@@ -320,7 +348,7 @@ fn prove(pidfd: &OwnedFd, zygote: Pid) -> Result<Pid, ForkError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
+    use std::io::Write as _;
     use std::os::unix::net::UnixStream as Blocking;
 
     use super::*;
@@ -353,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn a_zygote_is_believed_no_further_than_its_descriptors_go() {
         let gone = "the process that new ones are forked from has ended";
-        let cases: [(&str, &'static [u8], &str); 6] = [
+        let cases: [(&str, &'static [u8], &str); 8] = [
             ("nothing", b"", gone),
             ("half a frame", b"\0\0\0\x08\x20\0\0", gone),
             ("a frame over the limit", b"\xff\xff\xff\xff\x20abc", gone),
@@ -361,6 +389,16 @@ mod tests {
             (
                 "a child without its descriptor",
                 b"\0\0\0\x08\x20\0\0\0\x01\0\0\0\x07",
+                gone,
+            ),
+            (
+                "a refusal of what was not asked for",
+                b"\0\0\0\x08\x21\0\0\0\x07\0\0\0\x0b",
+                gone,
+            ),
+            (
+                "more than there is to say of one child",
+                b"\0\0\0\x09\x22\0\0\0\x07\0\0\0\0\0\0\0\0\x09\x22\0\0\0\x07\0\0\0\0\0\0\0\0\x08\x21\0\0\0\x01\0\0\0\x0b",
                 gone,
             ),
             (

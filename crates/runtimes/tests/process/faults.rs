@@ -1,0 +1,292 @@
+//! What happens to us: no more processes, and kills at any moment, of anything.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use interfaces::runtime::{Instance, StartError, Verdict};
+use model::function::Starts;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::thread::CapabilitySet;
+
+use crate::alone::is_alone;
+use crate::forking::{ask, evaluating, kill};
+use crate::harness::{Bench, Lang, json};
+use crate::lifecycle::{is_alive, parent};
+
+const NO_MORE: &str = "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)";
+
+async fn refusal(bench: &Bench) -> String {
+    match bench.start().await {
+        Err(StartError::Machine { reason }) => reason,
+        Err(StartError::Init { .. }) => panic!("the function was blamed"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+fn no_process(before: Rlimit) -> Rlimit {
+    Rlimit {
+        current: Some(0),
+        maximum: before.maximum,
+    }
+}
+
+/// Has the template of the next test take its limit back, or on.
+async fn turn_limit(template: i64) {
+    let limits = || std::fs::read_to_string(format!("/proc/{template}/limits")).unwrap();
+    let before = limits();
+    let pid = Pid::from_raw(template.try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::USR1).unwrap();
+    while limits() == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_may_not_fork_is_the_machines_fault_and_it_forks_again_when_it_may() {
+    // The limit does not hold for the administrator, so the function gives up being that. Who it was still owns its
+    // files in /proc unless it says otherwise. A signal takes the right to fork from it, and gives it back.
+    let mut bench = evaluating(
+        "import ctypes, resource, signal\nif os.getuid() == 0:\n    os.setresuid(65534, 65534, 0)\n    ctypes.CDLL(None).prctl(4, 1)\nusual = resource.getrlimit(resource.RLIMIT_NPROC)\ndef turn(*_):\n    now = resource.getrlimit(resource.RLIMIT_NPROC)\n    resource.setrlimit(resource.RLIMIT_NPROC, (0, usual[1]) if now == usual else usual)\nsignal.signal(signal.SIGUSR1, turn)",
+    );
+    let mut first = bench.start().await.unwrap();
+    let template = ask(&mut bench, &mut first, "os.getppid()").await;
+    let template = template.as_i64().unwrap();
+    turn_limit(template).await;
+    // One may have been forked before the limit was there.
+    let ahead = bench.start().await.ok();
+    for _ in 0..3 {
+        let reason = refusal(&bench).await;
+        assert_eq!(reason, format!("could not fork a new process: {NO_MORE}"));
+    }
+    assert_eq!(ask(&mut bench, &mut first, "1").await, 1);
+    turn_limit(template).await;
+    let mut next = bench.start().await.unwrap();
+    assert_eq!(
+        ask(&mut bench, &mut next, "os.getppid()").await,
+        template,
+        "the template lived"
+    );
+    drop(ahead);
+}
+
+/// Makes the process limit hold for this thread and those that it starts, also when it is the administrator's.
+fn give_up_unlimited_processes() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let nobody = rustix::process::Uid::from_raw(65_534);
+    let root = rustix::process::Uid::ROOT;
+    rustix::thread::set_thread_res_uid(nobody, root, root).unwrap();
+    let mut sets = rustix::thread::capabilities(None).unwrap();
+    sets.effective
+        .remove(CapabilitySet::SYS_RESOURCE | CapabilitySet::SYS_ADMIN);
+    rustix::thread::set_capabilities(None, sets).unwrap();
+}
+
+#[tokio::test]
+async fn a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room() {
+    if !is_alone(
+        "faults::a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room",
+    ) {
+        return;
+    }
+    give_up_unlimited_processes();
+    let before = getrlimit(Resource::Nproc);
+    for (language, source) in KILLABLE {
+        for starts in [Starts::Spawned, Starts::Automatic] {
+            let mut bench = Bench::with_starts(language, source, starts);
+            let held = Held::without_descendants().await;
+            setrlimit(Resource::Nproc, no_process(before)).unwrap();
+            for _ in 0..10 {
+                let reason = refusal(&bench).await;
+                assert!(reason.starts_with("could not start `"), "{reason}");
+                assert!(reason.ends_with(NO_MORE), "{reason}");
+            }
+            assert!(
+                held.is_back().await,
+                "{language:?} {starts:?}: {held:?} became {:?}",
+                Held::now()
+            );
+            setrlimit(Resource::Nproc, before).unwrap();
+            let mut instance = bench.start().await.unwrap();
+            let completion = bench.invoke(&mut instance, "\"who\"").await;
+            assert!(matches!(completion.verdict, Verdict::Returned(_)));
+        }
+    }
+}
+
+/// Handlers that say who they are and what they were forked from, or end at once.
+const KILLABLE: [(Lang, &str); 2] = [
+    (
+        Lang::Python,
+        "import os\ndef handler(event, context):\n    if event == 'end': os.kill(os.getpid(), 9)\n    return [os.getpid(), os.getppid()]\n",
+    ),
+    (
+        Lang::Node,
+        "exports.handler = async (event) => { if (event === 'end') { process.kill(process.pid, 'SIGKILL'); for (;;); } return [process.pid, process.ppid]; };\n",
+    ),
+];
+
+/// What this process holds of the system's.
+#[derive(Debug)]
+struct Held {
+    descriptors: usize,
+    /// Of any generation, zombies too.
+    descendants: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let us = i64::from(std::process::id());
+        let mut found = vec![us];
+        let mut next = 0;
+        while let Some(&pid) = found.get(next) {
+            next += 1;
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+            for task in tasks.into_iter().flatten().flatten() {
+                let children =
+                    std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+                found.extend(
+                    children
+                        .split_whitespace()
+                        .map(|pid| pid.parse::<i64>().unwrap()),
+                );
+            }
+        }
+        Self {
+            descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+            descendants: found.len() - 1,
+        }
+    }
+
+    /// Waits until all processes are gone, as they go when nobody needs them any more.
+    async fn without_descendants() -> Self {
+        for _ in 0..500 {
+            let held = Self::now();
+            if held.descendants == 0 {
+                return held;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("processes stay: {:?}", Self::now());
+    }
+
+    /// Waits until no more is held than this.
+    async fn is_back(&self) -> bool {
+        for _ in 0..500 {
+            let now = Self::now();
+            if now.descriptors <= self.descriptors && now.descendants <= self.descendants {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+}
+
+/// The memory of a process that is its own, in KiB.
+fn own_memory_kb(pid: i64) -> i64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let amount = line.unwrap().trim().trim_end_matches(" kB");
+    amount.parse().unwrap()
+}
+
+async fn who(bench: &mut Bench, instance: &mut Box<dyn Instance>) -> (i64, i64) {
+    match bench.invoke(instance, "\"who\"").await.verdict {
+        Verdict::Returned(found) => serde_json::from_value(json(&found)).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One round of an instance's life, which ends in one of five ways.
+async fn live(bench: &mut Bench, round: usize, staying: &mut VecDeque<Box<dyn Instance>>) {
+    let mut instance = bench.start().await.unwrap();
+    let (pid, _) = who(bench, &mut instance).await;
+    match round % 5 {
+        0 => instance.stop().await,
+        1 => drop(instance),
+        2 => {
+            kill(pid);
+            instance.lost().await;
+        }
+        3 => {
+            let completion = bench.invoke(&mut instance, "\"end\"").await;
+            assert!(matches!(completion.verdict, Verdict::Exited(_)));
+        }
+        _ => staying.push_back(instance),
+    }
+    if 8 < staying.len() {
+        staying.pop_front();
+    }
+}
+
+/// The processes that an instance was forked from, youngest first; none when it was started.
+fn zygotes(parent_of_instance: i64) -> Vec<i64> {
+    let us = i64::from(std::process::id());
+    std::iter::successors(Some(parent_of_instance), |&pid| Some(parent(pid)))
+        .take_while(|&pid| pid != us)
+        .collect()
+}
+
+async fn churn(language: Lang, source: &str) {
+    const ROUNDS: usize = 120;
+    const GROWTH_KB_MAX: i64 = 4 * 1024;
+    // Also the first process of all makes this one hold something for good: the event loop's own descriptors.
+    drop(language.bench(source).start().await.unwrap());
+    let before = Held::without_descendants().await;
+    let mut bench = language.bench(source);
+    let mut staying = VecDeque::new();
+    let mut memory_kb: Vec<(i64, i64)> = Vec::new();
+    for round in 0..ROUNDS {
+        live(&mut bench, round, &mut staying).await;
+        bench.log.0.lock().unwrap().clear();
+        let mut probe = bench.start().await.unwrap();
+        let above = zygotes(who(&mut bench, &mut probe).await.1);
+        if round == ROUNDS / 4 || round == ROUNDS / 2 {
+            // The template, then the base: with it goes all that came from it.
+            let killed = above.get(usize::from(round == ROUNDS / 2)).copied();
+            if let Some(killed) = killed {
+                kill(killed);
+                while is_alive(killed) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+        if round == ROUNDS * 2 / 3 {
+            memory_kb = above.iter().map(|&pid| (pid, own_memory_kb(pid))).collect();
+        }
+    }
+    for (pid, earlier_kb) in memory_kb {
+        assert!(
+            is_alive(pid),
+            "what instances come from was made anew without need"
+        );
+        let grown_kb = own_memory_kb(pid) - earlier_kb;
+        assert!(
+            grown_kb < GROWTH_KB_MAX,
+            "{language:?}: {grown_kb} KiB more"
+        );
+    }
+    drop(staying);
+    drop(bench);
+    assert!(
+        before.is_back().await,
+        "{before:?} became {:?}",
+        Held::now()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
+    if is_alone("faults::python_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
+        churn(KILLABLE[0].0, KILLABLE[0].1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
+    if is_alone("faults::node_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
+        churn(KILLABLE[1].0, KILLABLE[1].1).await;
+    }
+}
