@@ -406,3 +406,25 @@ fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
         failed(&error, help)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_that_panics_is_noticed() {
+        let mut listeners = JoinSet::new();
+        listeners.spawn(async { panic!("out of luck") });
+        let problem = ended_by_itself(&mut listeners, "APIs").await;
+        assert_eq!(problem.code, "server::listener");
+        assert!(problem.cause.unwrap().contains("out of luck"));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_listener_waits_for_none() {
+        let mut none = JoinSet::new();
+        let ended = ended_by_itself(&mut none, "APIs");
+        let waited = tokio::time::timeout(Duration::from_millis(20), ended).await;
+        assert!(waited.is_err());
+    }
+}

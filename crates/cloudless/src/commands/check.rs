@@ -1,5 +1,7 @@
 //! `cloudless check`: says what of a project would not run.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,8 +11,8 @@ use super::dev::state_folder;
 use super::{cache_folder, environment, fail};
 use crate::cli::CheckArguments;
 use crate::forking;
-use crate::pipeline::Checker;
-use crate::printer::{Printer, Style};
+use crate::pipeline::{Checked, Checker};
+use crate::printer::{Printer, Style, harmless};
 use crate::project::{self, ReadOptions};
 use crate::settings;
 use crate::system::RealClock;
@@ -20,18 +22,18 @@ const SHOWN_MAX: usize = 200;
 
 /// Prints every problem; exit code 1 when something would not run.
 pub async fn run(arguments: &CheckArguments, printer: &Printer) -> ExitCode {
-    let problems = match problems(arguments).await {
-        Ok((problems, root)) => {
+    let (problems, put_off) = match check(arguments).await {
+        Ok((checked, root)) => {
             if !arguments.json {
-                show(&printer.with_root(&root), &problems);
+                show(&printer.with_root(&root), &checked);
             }
-            problems
+            (checked.problems, checked.put_off)
         }
-        Err(problem) if arguments.json => vec![*problem],
+        Err(problem) if arguments.json => (vec![*problem], BTreeSet::new()),
         Err(problem) => return fail(printer, &problem),
     };
     if arguments.json {
-        let report = serde_json::json!({ "problems": problems });
+        let report = serde_json::json!({ "problems": problems, "put_off": put_off });
         printer.print(&format!("{report:#}"));
     }
     if any_error(&problems) {
@@ -41,9 +43,7 @@ pub async fn run(arguments: &CheckArguments, printer: &Printer) -> ExitCode {
     }
 }
 
-async fn problems(
-    arguments: &CheckArguments,
-) -> Result<(Vec<Problem>, std::path::PathBuf), Box<Problem>> {
+async fn check(arguments: &CheckArguments) -> Result<(Checked, PathBuf), Box<Problem>> {
     let environment = environment();
     let cache = cache_folder(&environment);
     let located = project::locate(&arguments.project.dir)?;
@@ -52,21 +52,30 @@ async fn problems(
     let mut checked = checker.check(&located, &options).await?;
     if let Some(application) = &checked.application {
         let (settings, _) = settings::read(&located.root);
-        let state = state_folder(arguments.state.clone(), &settings, &located)?;
-        checked
-            .problems
-            .extend(forking::warnings(application, &state));
+        match state_folder(arguments.state.clone(), &settings, &located) {
+            Ok(state) => {
+                let warnings = forking::warnings(application, &state);
+                checked.problems.extend(warnings);
+            }
+            Err(problem) => checked.problems.push(*problem),
+        }
     }
-    Ok((checked.problems, located.root))
+    Ok((checked, located.root))
 }
 
-fn show(printer: &Printer, problems: &[Problem]) {
+fn show(printer: &Printer, checked: &Checked) {
+    let problems = &checked.problems;
     for problem in problems.iter().take(SHOWN_MAX) {
         printer.print(&format!("{}\n", printer.draw(problem)));
     }
     if let Some(more) = problems.len().checked_sub(SHOWN_MAX + 1) {
         let more = counted(more + 1, "more problem");
         printer.print(&format!("and {more}: `--json` lists all of them\n"));
+    }
+    if !checked.put_off.is_empty() {
+        let names: Vec<String> = checked.put_off.iter().map(|it| harmless(it)).collect();
+        let names = names.join(", ");
+        printer.print(&format!("the first start installs {names}"));
     }
     let count = |severity: Severity| {
         problems

@@ -45,7 +45,9 @@ fn parse(text: &str) -> (Settings, Vec<Problem>) {
     if faults.is_empty() {
         return (reader.settings, reader.problems);
     }
-    // Whatever else seems wrong may follow from what could not be read.
+    // Whatever else seems wrong may follow from what could not be read, as all that is missing at one place.
+    let mut faults = faults;
+    faults.dedup_by_key(|fault| fault.span());
     let syntax = faults.iter().take(SYNTAX_PROBLEMS_MAX).map(|fault| {
         let title = format!("`{FILE}` is not well-formed TOML");
         Problem::error("settings::syntax", title)
@@ -183,7 +185,7 @@ impl Reader<'_> {
             format!("write it under `[{}]`", key.section.as_str())
         } else {
             let listed: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            format!("the keys are {}", listed.join(", "))
+            format!("it knows {}", listed.join(", "))
         };
         self.problems.push(
             Problem::error("settings::unknown-key", title)
@@ -294,7 +296,7 @@ state = '../state'
             ),
             (
                 "[server]\naddress = 'x'\n",
-                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; the keys are `port`, `services_port`, `state`",
+                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `port`, `services_port`, `state`",
             ),
             (
                 "functions = 1\n",
