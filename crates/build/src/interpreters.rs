@@ -98,6 +98,15 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether one of these is this binary, by this name or another.
+pub(crate) fn has(known: &[Interpreter], found: &Interpreter) -> bool {
+    let real = |it: &Interpreter| fs::canonicalize(&it.path).ok();
+    let path = real(found);
+    known
+        .iter()
+        .any(|it| it.path == found.path || (path.is_some() && real(it) == path))
+}
+
 /// Asks a binary for its version and its real path by this program, unless it was asked before.
 /// None: it does not answer.
 pub(crate) async fn probe(

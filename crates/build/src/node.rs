@@ -86,7 +86,7 @@ pub(crate) async fn find(
     Ok((nearest, Some(warning)))
 }
 
-/// All that there are: on `PATH`, of version managers, and in the cache.
+/// All that functions can run on: on `PATH`, of version managers, and in the cache.
 pub(crate) async fn all(installer: &Installer<'_>) -> Vec<Interpreter> {
     let mut found = match on_machine(installer, None).await {
         Search::Exact(found) => vec![found],
@@ -96,6 +96,7 @@ pub(crate) async fn all(installer: &Installer<'_>) -> Vec<Interpreter> {
         let path = binary_in(&folder, &package_name());
         found.extend(probed(installer, &in_cache(path)).await);
     }
+    found.retain(|node| OLDEST <= major(node));
     found
 }
 
@@ -150,7 +151,7 @@ async fn on_machine(installer: &Installer<'_>, wanted: Option<u32>) -> Search {
         if wanted.is_some_and(|wanted| wanted == major(&found) && OLDEST <= wanted) {
             return Search::Exact(found);
         }
-        if !others.iter().any(|known| known.path == found.path) {
+        if !interpreters::has(&others, &found) {
             others.push(found);
         }
     }

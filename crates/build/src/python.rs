@@ -69,14 +69,14 @@ pub(crate) async fn find(
     Ok((found, Some(warning)))
 }
 
-/// All that there are: on `PATH`, and of version managers.
+/// All that functions can run on: on `PATH`, and of version managers.
 pub(crate) async fn all(installer: &Installer<'_>) -> Vec<Interpreter> {
     let mut all: Vec<Interpreter> = Vec::new();
     for wanted in (OLDEST..=NEWEST).rev() {
         for candidate in candidates(installer.config, wanted) {
             if let Some(found) = probed(installer, &candidate).await
-                && found.major_and_minor().0 == 3
-                && !all.iter().any(|known| known.path == found.path)
+                && (3, OLDEST) <= found.major_and_minor()
+                && !interpreters::has(&all, &found)
             {
                 all.push(found);
             }

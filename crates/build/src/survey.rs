@@ -3,6 +3,7 @@
 //! Lives here: the interpreters and installers that are there, and what a runtime would run on.
 //! Does not live here: how it is shown (the command line), how they are found (`node`, `python`).
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use model::function::{Language, RuntimeName};
@@ -52,9 +53,16 @@ impl Builder {
         let nodes = node::all(&installer).await;
         let pythons = python::all(&installer).await;
         let nodes = nodes.into_iter().map(of(Language::Node));
-        nodes
+        let mut all: Vec<Installed> = nodes
             .chain(pythons.into_iter().map(of(Language::Python)))
-            .collect()
+            .collect();
+        all.sort_by_cached_key(|it| {
+            (
+                it.language == Language::Python,
+                Reverse(numbers(&it.version)),
+            )
+        });
+        all
     }
 
     /// What functions of a runtime would run on. Nothing is installed.
@@ -91,6 +99,11 @@ impl Builder {
     pub async fn has_pip(&self, python: &Installed) -> bool {
         interpreters::succeeds(self.config(), &python.path, &["-c", HAS_PIP]).await
     }
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    let numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    numbers.collect()
 }
 
 fn installed(language: Language, found: Interpreter) -> Installed {

@@ -40,6 +40,8 @@ pub enum Command {
     Event(EventArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
+    /// Say what this machine can and cannot do: interpreters, forking, tools, limits, ports.
+    Doctor(DoctorArguments),
 }
 
 /// Which project, and how to read it.
@@ -169,6 +171,21 @@ pub struct RoutesArguments {
     #[command(flatten)]
     pub project: ProjectArguments,
     /// Print the routes as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudless doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each interpreter is really forked, which takes about a second the first time; what failed is tried again.
+Exit codes: 0 everything that is needed works, 1 something does not.
+
+Examples:
+  cloudless doctor
+  cloudless doctor --json")]
+pub struct DoctorArguments {
+    /// Print what was found as a JSON document.
     #[arg(long)]
     pub json: bool,
 }

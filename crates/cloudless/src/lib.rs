@@ -63,6 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Invoke(arguments) => commands::invoke::run(arguments, &printer).await,
             Command::Event(arguments) => commands::event::run(&arguments, &printer),
             Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
+            Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,
         }
     });
     // Not dropped, which would wait for blocking calls: one of them may wait for another process that installs.

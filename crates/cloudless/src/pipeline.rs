@@ -3,7 +3,7 @@
 //! Lives here: the order of these steps, for a running server and for a check that makes nothing.
 //! Does not live here: any of the steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,6 +118,8 @@ pub struct Checked {
     pub problems: Vec<Problem>,
     /// What it would come to, as far as can be foreseen.
     pub application: Option<Application>,
+    /// What the first start would install, as `Node.js 22`.
+    pub put_off: BTreeSet<String>,
 }
 
 impl Checker {
@@ -159,6 +161,7 @@ impl Checker {
             return Ok(Checked {
                 problems,
                 application: None,
+                put_off: BTreeSet::new(),
             });
         };
         let deployed = self
@@ -178,6 +181,7 @@ impl Checker {
         Ok(Checked {
             problems,
             application: Some(application),
+            put_off: built.put_off,
         })
     }
 }

@@ -27,6 +27,7 @@ use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
 use model::ids::{AccountId, Region};
 use model::problem::Problem;
+use runtimes::process::probe::Prober;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
 use store_embedded::sqlite::FILE_NAME as STATE_FILE_NAME;
@@ -153,7 +154,8 @@ impl Server {
         })
         .map_err(|error| no_runtime(&error))?;
         let findings = Findings::new(&config.state, not_code(config));
-        let runtime = runtime.telling(findings.listener());
+        let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
+        let runtime = runtime.telling(findings.listener()).probing(prober);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let limits = config.limits.over(InvokerLimits::for_cores(cores));
         let invoker = Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits));

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod dev;
+pub mod doctor;
 pub mod event;
 pub mod invoke;
 pub mod routes;
