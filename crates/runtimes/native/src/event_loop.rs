@@ -13,12 +13,14 @@ use crate::system;
 
 type Fork = unsafe extern "C" fn(*mut c_void) -> i32;
 type UpdateTime = unsafe extern "C" fn(*mut c_void);
+type IsAlive = unsafe extern "C" fn(*const c_void) -> i32;
 
 /// The event loop of the thread that runs JavaScript.
 pub(crate) struct EventLoop {
     pointer: *mut c_void,
     fork: Fork,
     update_time: UpdateTime,
+    is_alive: IsAlive,
 }
 
 /// libuv could not make its descriptors anew.
@@ -31,13 +33,23 @@ impl EventLoop {
             system::symbol(name).ok_or_else(missing)
         };
         let (fork, update_time) = (find(c"uv_loop_fork")?, find(c"uv_update_time")?);
+        let is_alive = find(c"uv_loop_alive")?;
         Ok(Self {
             pointer: env.event_loop()?,
             // SAFETY: libuv's documentation gives that name this signature.
             fork: unsafe { transmute::<NonNull<c_void>, Fork>(fork) },
             // SAFETY: as above.
             update_time: unsafe { transmute::<NonNull<c_void>, UpdateTime>(update_time) },
+            // SAFETY: as above.
+            is_alive: unsafe { transmute::<NonNull<c_void>, IsAlive>(is_alive) },
         })
+    }
+
+    /// Whether there is something that the loop would wait for. Work that another thread does is among it, and shows
+    /// nowhere else.
+    pub(crate) fn is_alive(&self) -> bool {
+        // SAFETY: it only looks at the loop, which is that of this thread.
+        unsafe { (self.is_alive)(self.pointer) != 0 }
     }
 
     /// In a fork: gives the loop descriptors of its own, and the present time. Timers set before the fork would end too

@@ -20,6 +20,7 @@
 //! - `exitNow(code)`: ends the process at once. Node's own end waits for threads that a fork does not have.
 //! - `reseedOpenssl() -> boolean`: has OpenSSL draw fresh randomness; false where there is no OpenSSL, or it failed.
 //! - `socketPair() -> [descriptor, descriptor]`: two ends of a new socket, neither inherited by programs.
+//! - `isLoopAlive() -> boolean`: whether the event loop has anything to wait for, the turn that it is in aside.
 //! - `reopen(descriptor, position)`: in a fork, opens the file behind a descriptor anew, for reading from that position.
 //! - `pid() -> number`: the process's number, as the system knows it now.
 //!
@@ -52,6 +53,7 @@ const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"exitNow", exit_now),
     (c"reseedOpenssl", reseed_openssl),
     (c"socketPair", socket_pair),
+    (c"isLoopAlive", is_loop_alive),
     (c"reopen", reopen),
     (c"pid", pid),
 ];
@@ -113,6 +115,10 @@ extern "C" fn socket_pair(env: Env, _: Arguments) -> Value {
         let numbers = pair.map(std::os::fd::IntoRawFd::into_raw_fd);
         env.array(&numbers)
     })
+}
+
+extern "C" fn is_loop_alive(env: Env, _: Arguments) -> Value {
+    env.answer(|| env.boolean(event_loop::EventLoop::of(env)?.is_alive()))
 }
 
 extern "C" fn reopen(env: Env, arguments: Arguments) -> Value {

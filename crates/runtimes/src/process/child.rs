@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use tokio::io::unix::AsyncFd;
 
@@ -18,6 +19,12 @@ use super::zygote::ExitReport;
 
 /// `/proc/PID/status` is shorter than this.
 const STATUS_BYTES_MAX: usize = 4 * 1024;
+
+/// Asking without waiting.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +99,12 @@ impl Process {
         }
     }
 
+    /// Whether it has ended, seen or not.
+    pub(super) fn has_ended(&self) -> bool {
+        let pidfd = self.pidfd.as_ref();
+        self.exit.is_some() || pidfd.is_some_and(|pidfd| has_ended(pidfd.get_ref()))
+    }
+
     /// Whether it was seen to end.
     pub(super) fn is_over(&self) -> bool {
         self.exit.is_some()
@@ -155,6 +168,12 @@ impl Drop for Process {
             self.undertaker.bury(Grave::of_child(pidfd));
         }
     }
+}
+
+/// Whether the process of a pidfd has ended, collected or not.
+pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(pidfd, PollFlags::IN)];
+    rustix::event::poll(&mut asked, Some(&AT_ONCE)).is_ok_and(|ready| 0 < ready)
 }
 
 /// Collects a process that has ended; none while it is still there.

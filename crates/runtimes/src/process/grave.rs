@@ -5,18 +5,12 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
 use super::child;
 
 /// How many looks a process has that was asked to end, before it is killed: about a second.
 const LOOKS_BEFORE_KILL: u32 = 50;
-/// Asking without waiting.
-const AT_ONCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
 
 /// A process that is to end.
 pub(super) struct Grave {
@@ -63,7 +57,7 @@ impl Grave {
     pub(super) fn is_closed(&mut self) -> bool {
         let is_closed = match self.kin {
             Kin::Child => child::reap(&self.pidfd).is_some(),
-            Kin::Descendant => self.has_ended(),
+            Kin::Descendant => child::has_ended(&self.pidfd),
         };
         if !is_closed && 0 < self.looks_before_kill {
             self.looks_before_kill -= 1;
@@ -73,10 +67,5 @@ impl Grave {
             }
         }
         is_closed
-    }
-
-    fn has_ended(&self) -> bool {
-        let mut asked = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        rustix::event::poll(&mut asked, Some(&AT_ONCE)).is_ok_and(|ready| 0 < ready)
     }
 }

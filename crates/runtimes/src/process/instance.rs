@@ -192,6 +192,11 @@ impl ProcessInstance {
         }
     }
 
+    /// Whether its process is there, as far as anybody can know.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.process.has_ended()
+    }
+
     /// Whose log it writes.
     pub(super) fn id(&self) -> &InstanceId {
         self.logs.instance()

@@ -47,7 +47,8 @@ impl ProcessRuntime {
         instance.log_init_start();
         let deadline = self.parts.clock.instant() + LAMBDA_INIT_MAX;
         match instance.init(deadline).await {
-            InitEnd::Ready { .. } => Some(instance),
+            // It may have ended since it said so.
+            InitEnd::Ready { .. } => instance.is_alive().then_some(instance),
             InitEnd::Unfit { .. }
             | InitEnd::Failed { .. }
             | InitEnd::Exited(_)

@@ -10,11 +10,13 @@
     reason = "these are tests"
 )]
 
+mod ahead;
 mod alone;
 mod environment;
 mod failures;
 mod faults;
 mod forking;
+mod forking_node;
 mod handlers;
 mod harness;
 mod hostile;

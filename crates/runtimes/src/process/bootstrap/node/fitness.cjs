@@ -8,7 +8,7 @@ const fs = require('node:fs');
 
 // An init often leaves behind what comes to its end in a moment: a file being read, a thread that has been told to end.
 const SETTLING_MS = 200;
-const LOOK_INTERVAL_MS = 2;
+const LOOK_INTERVAL_MS = 1;
 const ACCESS_MODE = 0o3;
 
 // Node's names of what keeps a process at work, in words for the developer. Those that are empty show as an open
@@ -38,13 +38,16 @@ async function look() {
 }
 
 // Why this process may not be forked; empty when it may.
-async function settle(before) {
+async function settle(before, addon) {
   const end = performance.now() + SETTLING_MS;
   for (;;) {
+    // Asked from a timer, which is over by then: an immediate would itself count as something to wait for.
+    const isBusy = await new Promise((resolve) => {
+      setTimeout(() => resolve(addon.isLoopAlive()), LOOK_INTERVAL_MS);
+    });
     const found = [...new Set(reasons(before))];
+    if (isBusy && found.length === 0) found.push('unfinished work');
     if (found.length === 0 || performance.now() > end) return found;
-    await new Promise((resolve) => { setTimeout(resolve, LOOK_INTERVAL_MS); });
-    await new Promise(setImmediate);
   }
 }
 

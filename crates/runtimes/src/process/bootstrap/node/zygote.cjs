@@ -52,7 +52,7 @@ async function runTemplate() {
   const before = await fitness.look();
   instance.install();
   const program = await instance.load(order);
-  const reasons = await fitness.settle(before);
+  const reasons = await fitness.settle(before, addon);
   if (reasons.length > 0 && !order.isForkedAnyway) {
     // It is a process like any other, only that it has no use but this one.
     instance.serve(program, channel.types.unfit, JSON.stringify(reasons));
