@@ -19,6 +19,7 @@ const SOURCES: &str = "native/src";
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={SOURCES}");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
     let addon = PathBuf::from(variable("OUT_DIR")?).join("cloudless.node");
     if !is_forkable()? {
         return Ok(fs::write(addon, [])?);

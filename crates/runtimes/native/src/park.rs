@@ -19,6 +19,8 @@ const CHANNEL: u64 = u64::MAX;
 /// Why a process cannot be forked. It goes on as it was.
 #[derive(Debug)]
 pub(crate) enum Refused {
+    /// A fork would have this thread only, and Node.js cannot do without its main one.
+    AnotherThread,
     Channel(io::Error),
     Restless(rest::Restless),
     Heap(io::Error),
@@ -29,6 +31,7 @@ pub(crate) enum Refused {
 impl std::fmt::Display for Refused {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::AnotherThread => write!(to, "only the main thread can be forked"),
             Self::Channel(error) => write!(to, "the channel cannot be used: {error}"),
             Self::Restless(restless) => restless.fmt(to),
             Self::Heap(error) => write!(to, "the memory cannot be made to be forked: {error}"),
@@ -61,6 +64,9 @@ pub(crate) fn park(
     ready: &[u8],
     event_loop: &EventLoop,
 ) -> Result<[u8; 16], Refused> {
+    if system::thread_id() != system::pid() {
+        return Err(Refused::AnotherThread);
+    }
     let channel = Channel::new(channel).map_err(Refused::Channel)?;
     rest::wait_for_other_threads().map_err(Refused::Restless)?;
     heap::copy_at_fork().map_err(Refused::Heap)?;

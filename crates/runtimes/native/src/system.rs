@@ -102,6 +102,7 @@ pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
 }
 
 /// The function of that name which this library stands before.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn next_symbol(name: &CStr) -> Option<NonNull<c_void>> {
     let next = ptr::without_provenance_mut::<c_void>(usize::MAX);
     // SAFETY: as above.

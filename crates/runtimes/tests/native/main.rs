@@ -331,6 +331,20 @@ fn a_process_with_a_busy_thread_does_not_park() {
 }
 
 #[test]
+fn a_worker_does_not_park() {
+    let program = "const { Worker } = require('worker_threads');
+        new Worker(`try { require(${JSON.stringify(process.argv[1])}).park(0, 16, Buffer.from('{}')) } catch (error) { console.log(error.message) }`, { eval: true })";
+    let output = Command::new("node")
+        .args(["-e", program, ADDON])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "only the main thread can be forked\n"
+    );
+}
+
+#[test]
 fn required_alone_the_library_changes_nothing() {
     let program = "const addon = require(process.argv[1]);
         console.log(addon.hasPreload(), addon.wakeThreads(), addon.pid() === process.pid, addon.reseedOpenssl())";

@@ -110,6 +110,9 @@ pub(crate) fn note_fork() {
 }
 
 /// Starts threads in the place of those that slept in this fork's parent, and says how many.
+///
+/// They lack what glibc tells the system when it starts a thread: the list of robust mutexes, which nobody here uses, and
+/// where the number of the processor is noted. What `sched_getcpu` says in such a thread is that of its predecessor.
 pub(crate) fn wake() -> io::Result<i32> {
     // All that threads share: memory, files, signals; and the number is told to glibc.
     const FLAGS: usize = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | NUMBER_FLAGS;
