@@ -226,6 +226,10 @@ fn a_parked_process_keeps_nothing_of_forks_that_have_ended() {
             ended.push(end_one(&mut parked));
         }
         assert_eq!(parked::descriptors(parked.process.id()), before);
+        // It would be woken again and again by a pidfd that it forgot to stop waiting for.
+        let worked = parked.cpu_ticks();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(parked.cpu_ticks() < worked + 5);
     });
 }
 

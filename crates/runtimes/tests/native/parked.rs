@@ -161,6 +161,14 @@ impl Parked {
         self.channel.fork(self.last_number)
     }
 
+    /// How long it has worked, in ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = fields.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
     /// Waits for it to end by itself.
     pub fn status(&mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.process);
