@@ -36,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::doctor::machine::usable_memory;
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
@@ -157,7 +158,9 @@ impl Server {
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let limits = config.limits.over(InvokerLimits::for_cores(cores));
+        let memory = usable_memory().unwrap_or(u64::MAX);
+        let limits = InvokerLimits::for_cores(cores).within_memory(memory);
+        let limits = config.limits.over(limits);
         let invoker = Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits));
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 

@@ -3,24 +3,24 @@
 //! Lives here: [`Invoker`], its one lock, its timer, swapping revisions and stopping.
 //! Does not live here: any decision (`pool`), the life of one instance (`tenure`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Reply};
-use interfaces::runtime::Runtime;
+use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
 use model::application::Application;
 use model::function::Function;
-use model::ids::FunctionName;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::catalogue::{self, Catalogue};
 use crate::limits::InvokerLimits;
-use crate::pool::{Action, Arrival, InstanceKey, Pool, Refusal, Ticket, Version};
+use crate::pool::{Action, Arrival, Fault, InstanceKey, Pool, Refusal, Ticket, VersionId};
 use crate::tenure::{self, FailedStart};
 
 /// How often a stopping invoker looks whether its events are done.
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 /// All that changes, behind one lock that is never held while anything waits.
 struct Core {
     pool: Pool,
-    functions: Arc<BTreeMap<FunctionName, Arc<Function>>>,
+    catalogue: Arc<Catalogue>,
     mailboxes: HashMap<InstanceKey, mpsc::Sender<Job>>,
     waiting: HashMap<Ticket, Job>,
     starts: HashMap<InstanceKey, CancellationToken>,
@@ -68,6 +68,8 @@ pub(crate) struct Job {
     pub(crate) arrived_at: Instant,
     /// Whether it stood in line: the first event of an instance that did has waited for its start.
     pub(crate) stood_in_line: bool,
+    /// Until when it may wait.
+    give_up_at: Instant,
     pub(crate) reply: oneshot::Sender<Result<Reply, NotRun>>,
 }
 
@@ -87,7 +89,7 @@ impl Invoker {
             timer: Notify::new(),
             core: Mutex::new(Core {
                 pool: Pool::new(limits.clone()),
-                functions: Arc::default(),
+                catalogue: Arc::default(),
                 mailboxes: HashMap::new(),
                 waiting: HashMap::new(),
                 starts: HashMap::new(),
@@ -106,47 +108,24 @@ impl Invoker {
     /// busy ones after their event. Events in line run on the new version, or are answered with
     /// [`NotRun::UnknownFunction`] when there is none.
     pub fn swap(&self, application: &Arc<Application>) {
-        let versions: BTreeMap<FunctionName, Version> = application
-            .functions
-            .iter()
-            .map(|(name, function)| (name.clone(), version_of(function)))
-            .collect();
-        let functions = Arc::new(application.functions.clone());
+        let catalogue = Arc::new(Catalogue::of(application));
+        let versions = catalogue.versions();
         let before = {
             let mut core = self.shared.lock();
-            let before = std::mem::replace(&mut core.functions, Arc::clone(&functions));
+            let before = std::mem::replace(&mut core.catalogue, Arc::clone(&catalogue));
             self.shared.decide(&mut core, |pool, now, actions| {
                 pool.swap(&versions, now, actions);
             });
             before
         };
-        self.prepare(&functions, &before);
-        for (name, old) in before.iter() {
-            let stays = functions
-                .get(name)
-                .is_some_and(|new| new.fingerprint == old.fingerprint);
-            if !stays {
-                self.shared.runtime.retire(old);
-            }
+        self.prepare(catalogue.without(&before));
+        for gone in before.without(&catalogue) {
+            self.shared.runtime.retire(&gone);
         }
     }
 
     /// Has the runtime make ready what new versions will be started from, while nobody waits for it.
-    fn prepare(
-        &self,
-        functions: &BTreeMap<FunctionName, Arc<Function>>,
-        before: &BTreeMap<FunctionName, Arc<Function>>,
-    ) {
-        let is_new = |name: &FunctionName, new: &Arc<Function>| {
-            before
-                .get(name)
-                .is_none_or(|old| old.fingerprint != new.fingerprint)
-        };
-        let new: Vec<Arc<Function>> = functions
-            .iter()
-            .filter(|(name, function)| is_new(name, function))
-            .map(|(_, function)| Arc::clone(function))
-            .collect();
+    fn prepare(&self, new: Vec<Arc<Function>>) {
         let shared = Arc::clone(&self.shared);
         let prepare = async move {
             tokio::select! {
@@ -212,32 +191,31 @@ impl Shared {
         self: &Arc<Self>,
         invocation: Invocation,
     ) -> Result<oneshot::Receiver<Result<Reply, NotRun>>, NotRun> {
-        let unknown = invocation
-            .qualifier
-            .as_deref()
-            .is_some_and(|qualifier| qualifier != "$LATEST");
-        if unknown {
-            let function = invocation.function;
-            return Err(NotRun::UnknownFunction { function });
-        }
         let (bytes, bytes_max) = (invocation.payload.len(), self.limits.payload_bytes_max);
         if bytes_max < bytes {
             return Err(NotRun::RequestTooLarge { bytes, bytes_max });
         }
         let (reply, receiver) = oneshot::channel();
+        let now = self.clock.instant();
+        let longest = now + self.limits.wait_max;
         let job = Job {
-            invocation,
-            arrived_at: self.clock.instant(),
+            arrived_at: now,
             stood_in_line: false,
+            give_up_at: invocation.wait_until.map_or(longest, |at| at.min(longest)),
+            invocation,
             reply,
         };
         let mut core = self.lock();
-        let function = job.invocation.function.clone();
-        let wait_until = job.invocation.wait_until;
+        let Invocation {
+            function,
+            qualifier,
+            ..
+        } = &job.invocation;
+        let version = core.catalogue.find(function, qualifier.as_deref())?.clone();
         let mut actions = std::mem::take(&mut core.actions);
         let arrival = core
             .pool
-            .arrive(&function, wait_until, job.arrived_at, &mut actions);
+            .arrive(&version, job.give_up_at, now, &mut actions);
         self.place(&mut core, arrival, job);
         self.carry_out(&mut core, actions);
         Ok(receiver)
@@ -248,16 +226,16 @@ impl Shared {
     pub(crate) fn start_ended(
         self: &Arc<Self>,
         key: InstanceKey,
-        result: Result<(), FailedStart>,
+        result: Result<StartWay, FailedStart>,
     ) -> Option<mpsc::Receiver<Job>> {
         let mut core = self.lock();
         core.starts.remove(&key);
         match result {
-            Ok(()) => {
+            Ok(way) => {
                 let (sender, receiver) = mpsc::channel(1);
                 core.mailboxes.insert(key, sender);
                 let is_wanted = self.decide(&mut core, |pool, now, actions| {
-                    pool.started(key, now, actions)
+                    pool.started(key, way, now, actions)
                 });
                 if !is_wanted {
                     core.mailboxes.remove(&key);
@@ -266,8 +244,12 @@ impl Shared {
             }
             Err(failed) => {
                 let mut actions = std::mem::take(&mut core.actions);
+                let fault = match failed.error() {
+                    StartError::Init { .. } => Fault::Function,
+                    StartError::Machine { .. } => Fault::Machine,
+                };
                 core.pool
-                    .start_failed(key, self.clock.instant(), &mut actions);
+                    .start_failed(key, fault, self.clock.instant(), &mut actions);
                 actions.retain(|action| {
                     let Action::FailStart(ticket) = action else {
                         return true;
@@ -310,11 +292,10 @@ impl Shared {
             });
             return;
         };
-        let wait_until = job.invocation.wait_until;
         let mut actions = std::mem::take(&mut core.actions);
         let arrival =
             core.pool
-                .returned_unseen(key, wait_until, self.clock.instant(), &mut actions);
+                .returned_unseen(key, job.give_up_at, self.clock.instant(), &mut actions);
         self.place(&mut core, arrival, job);
         self.carry_out(&mut core, actions);
     }
@@ -344,7 +325,9 @@ impl Shared {
     fn carry_out(self: &Arc<Self>, core: &mut Core, mut actions: Vec<Action>) {
         for action in actions.drain(..) {
             match action {
-                Action::Start(key, function) => self.start(core, key, &function),
+                Action::Start(key, version, initialization) => {
+                    self.start(core, key, &version, initialization);
+                }
                 Action::CancelStart(key) => {
                     if let Some(start) = core.starts.remove(&key) {
                         start.cancel();
@@ -378,8 +361,14 @@ impl Shared {
         }
     }
 
-    fn start(self: &Arc<Self>, core: &mut Core, key: InstanceKey, function: &FunctionName) {
-        let Some(function) = core.functions.get(function) else {
+    fn start(
+        self: &Arc<Self>,
+        core: &mut Core,
+        key: InstanceKey,
+        version: &VersionId,
+        initialization: Initialization,
+    ) {
+        let Some(function) = core.catalogue.get(version) else {
             return;
         };
         let cancelled = CancellationToken::new();
@@ -387,6 +376,7 @@ impl Shared {
             Arc::clone(self),
             key,
             Arc::clone(function),
+            initialization,
             cancelled.clone(),
         );
         core.starts.insert(key, cancelled);
@@ -408,7 +398,9 @@ impl Job {
     fn refuse(self, refusal: Refusal) {
         let function = self.invocation.function;
         let not_run = match refusal {
-            Refusal::UnknownFunction => NotRun::UnknownFunction { function },
+            Refusal::UnknownFunction => {
+                catalogue::unknown(function, self.invocation.qualifier.as_deref())
+            }
             Refusal::Throttled(limit) => NotRun::Throttled { function, limit },
             Refusal::WaitedTooLong => NotRun::WaitedTooLong { function },
             Refusal::ShuttingDown => NotRun::ShuttingDown,
@@ -421,13 +413,6 @@ impl Job {
         let waited = now.saturating_duration_since(self.arrived_at);
         let answer = failed.answer(self.invocation.function, waited);
         drop(self.reply.send(answer));
-    }
-}
-
-fn version_of(function: &Function) -> Version {
-    Version {
-        fingerprint: function.fingerprint.clone(),
-        reserved_concurrency: function.reserved_concurrency,
     }
 }
 

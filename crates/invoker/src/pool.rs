@@ -1,29 +1,39 @@
 //! Decides which instance runs which event, from plain data.
 //!
-//! Lives here: reuse the most recently used instance, start another, wait in line, refuse; when instances end.
+//! Lives here: reuse the most recently used instance, have another started, wait in line, refuse.
 //! Does not live here: anything that acts or waits (`driver`), and any source of time: `now` comes in.
 //!
 //! The rules, which the simulation in `pool/simulation.rs` holds for any order of events:
 //! - An event that is admitted (it runs or waits) counts against its function's and the account's concurrency.
 //! - An event that finds no free instance makes one start, or takes over a start that has lost its event; it is
 //!   served by whichever instance is free first, started or freed, in the order in which the events came.
-//! - A start that fails is the reply to its own event and to no other.
-//! - A function has never more instances than admitted events need, so its reserved concurrency bounds them too.
+//! - A version's first start is alone where others may be forked from what it makes.
+//! - A start that fails is the reply to its own event; a first start, to all that waited for it.
+//! - A function has never more instances on demand than admitted events need, so its reserved concurrency bounds them too.
+//! - Provisioned instances stay, and are replaced when they end, for as long as they are wanted and can be started.
 
-mod lines;
+mod idle;
+mod line;
+mod queue;
+mod revisions;
+mod shares;
 #[cfg(test)]
 mod simulation;
+mod starts;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use interfaces::invoke::ThrottleLimit;
+use interfaces::runtime::{Initialization, StartWay};
 use model::ids::FunctionName;
 
 use crate::limits::InvokerLimits;
-use lines::{Line, LineEnd};
+use line::{Line, LineEnd};
+use shares::{Claim, Shares};
 
 /// One event in line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +42,21 @@ pub(crate) struct Ticket(u64);
 /// One instance, and its start before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct InstanceKey(u64);
+
+/// A version of a function, which has instances of its own; cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct VersionId(Arc<(FunctionName, String)>);
+
+impl VersionId {
+    pub(crate) fn new(function: FunctionName, version: String) -> Self {
+        Self(Arc::new((function, version)))
+    }
+
+    /// The function: its versions share one concurrency.
+    pub(crate) fn function(&self) -> &FunctionName {
+        &self.0.0
+    }
+}
 
 /// What becomes of an event that arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +72,7 @@ pub(crate) enum Arrival {
 /// Why an event does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// There is no such function, or no longer.
+    /// There is no such version of a function, or no longer.
     UnknownFunction,
     /// A limit is met.
     Throttled(ThrottleLimit),
@@ -57,82 +82,83 @@ pub(crate) enum Refusal {
     ShuttingDown,
 }
 
+/// Whose fault it is that a start failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Its init failed; it probably will again.
+    Function,
+    /// The machine could not start it; it may be able to later.
+    Machine,
+}
+
 /// What the driver has to do. Each ticket that was handed out is named by exactly one `Run`, `Refuse` or `FailStart`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Start an instance of the function's current version.
-    Start(InstanceKey, FunctionName),
+    /// Start an instance of what is deployed as this version.
+    Start(InstanceKey, VersionId, Initialization),
     /// Give up a start; its key is forgotten.
     CancelStart(InstanceKey),
     /// Give the waiting event to the instance.
     Run(Ticket, InstanceKey),
     /// Answer the waiting event without running it.
     Refuse(Ticket, Refusal),
-    /// Answer the waiting event with the failure of the start that was its own.
+    /// Answer the waiting event with the failure of the start that has just failed.
     FailStart(Ticket),
     /// End the instance; its key is forgotten.
     End(InstanceKey),
 }
 
-/// What the pool knows of a function's current version.
+/// What the pool knows of what is deployed as a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
     /// Changes when an instance could notice the difference.
     pub(crate) fingerprint: String,
-    /// `ReservedConcurrentExecutions`.
+    /// `ReservedConcurrentExecutions` of its function: the same for all its versions.
     pub(crate) reserved_concurrency: Option<usize>,
+    /// `ProvisionedConcurrentExecutions`.
+    pub(crate) provisioned_concurrency: usize,
+    /// Whether its first start may make something that the others are forked from.
+    pub(crate) may_fork: bool,
 }
 
 /// All instances and all lines.
 #[derive(Debug)]
 pub(crate) struct Pool {
     limits: InvokerLimits,
-    lines: HashMap<FunctionName, Line>,
+    lines: BTreeMap<VersionId, Line>,
     instances: HashMap<InstanceKey, InstanceRecord>,
-    starts: HashMap<InstanceKey, StartRecord>,
-    /// Functions with events that need a start, while as many starts as may run are running. First come, first served.
-    starved: VecDeque<FunctionName>,
-    /// Concurrency that is set aside for functions that reserve it.
-    reserved_total: usize,
-    admitted: Admitted,
+    starts: BTreeMap<InstanceKey, StartRecord>,
+    /// Versions that would start an instance if the machine could. First come, first served.
+    starved: VecDeque<VersionId>,
+    shares: Shares,
     keys_drawn: u64,
     due: Option<Instant>,
     is_stopping: bool,
 }
 
-/// How many events run or wait.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Admitted {
-    total: usize,
-    /// Those of functions that reserve nothing.
-    unreserved: usize,
-}
-
-impl Admitted {
-    fn add(&mut self, reserved: Option<usize>) {
-        self.total += 1;
-        self.unreserved += usize::from(reserved.is_none());
-    }
-
-    fn remove(&mut self, reserved: Option<usize>) {
-        self.total -= 1;
-        self.unreserved -= usize::from(reserved.is_none());
-    }
-}
-
 #[derive(Debug)]
 struct InstanceRecord {
-    function: FunctionName,
+    version: VersionId,
     generation: u64,
+    initialization: Initialization,
+    started_at: Instant,
+    has_served: bool,
+    /// How many starts in a row had failed when its own began.
+    failed_before: u32,
     /// None while it runs an event.
     free_since: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct StartRecord {
-    function: FunctionName,
+    version: VersionId,
     /// The event that gets its failure as reply; none when that event was served by another instance meanwhile.
     cause: Option<Ticket>,
+    initialization: Initialization,
+    /// What it costs, as far as is known.
+    way: StartWay,
+    /// All events of its version wait for it.
+    is_alone: bool,
     /// How many starts in a row had failed when this one began.
     failed_before: u32,
 }
@@ -141,12 +167,11 @@ impl Pool {
     pub(crate) fn new(limits: InvokerLimits) -> Self {
         Self {
             limits,
-            lines: HashMap::new(),
+            lines: BTreeMap::new(),
             instances: HashMap::new(),
-            starts: HashMap::new(),
+            starts: BTreeMap::new(),
             starved: VecDeque::new(),
-            reserved_total: 0,
-            admitted: Admitted::default(),
+            shares: Shares::default(),
             keys_drawn: 0,
             due: None,
             is_stopping: false,
@@ -158,39 +183,43 @@ impl Pool {
         self.due
     }
 
-    /// Whether any event runs or waits.
+    /// Whether no event runs or waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lines.values().all(|line| line.admitted() == 0)
+        self.shares.admitted() == 0
     }
 
-    /// An event has come. `wait_until` bounds its time in line, beside `wait_max`.
+    /// An event has come, which waits until `give_up_at` at most.
     pub(crate) fn arrive(
         &mut self,
-        function: &FunctionName,
-        wait_until: Option<Instant>,
+        version: &VersionId,
+        give_up_at: Instant,
         now: Instant,
         actions: &mut Vec<Action>,
     ) -> Arrival {
-        if let Err(refusal) = self.admit(function) {
-            return Arrival::Refused(refusal);
-        }
-        let Some(line) = self.lines.get_mut(function) else {
+        let claim = match self.admit(version) {
+            Ok(claim) => claim,
+            Err(refusal) => return Arrival::Refused(refusal),
+        };
+        let Some(line) = self.lines.get_mut(version) else {
             return Arrival::Refused(Refusal::UnknownFunction);
         };
-        if let Some(instance) = line.free.pop_back() {
-            line.busy += 1;
-            self.admitted.add(line.reserved);
-            if let Some(record) = self.instances.get_mut(&instance) {
-                record.free_since = None;
-            }
+        if let Some(instance) = line.take_free() {
+            self.shares.take(version.function(), claim);
+            self.occupy(instance);
             return Arrival::Runs(instance);
         }
+        let function = version.function();
         if self.limits.line_length_max <= line.waiting.len() {
             return Arrival::Refused(Refusal::Throttled(ThrottleLimit::QueueLength));
         }
-        self.admitted.add(line.reserved);
-        let ticket = self.join(function, wait_until, now, LineEnd::Back);
-        self.start_what_is_missing(function, now, actions);
+        let growth = self.shares.room_to_grow(function, &self.limits, now);
+        let needs_growth = claim == Claim::OnDemand && line.orphans.is_empty();
+        if needs_growth && growth <= line.without_start() {
+            return Arrival::Refused(Refusal::Throttled(ThrottleLimit::ScalingRate));
+        }
+        self.shares.take(function, claim);
+        let ticket = self.join(version, give_up_at, LineEnd::Back);
+        self.start_what_is_missing(version, now, actions);
         Arrival::Waits(ticket)
     }
 
@@ -198,89 +227,61 @@ impl Pool {
     pub(crate) fn started(
         &mut self,
         key: InstanceKey,
+        way: StartWay,
         now: Instant,
         actions: &mut Vec<Action>,
     ) -> bool {
         let Some(start) = self.starts.remove(&key) else {
             return false;
         };
-        let Some(line) = self.lines.get_mut(&start.function) else {
+        let Some(line) = self.lines.get_mut(&start.version) else {
             return false;
         };
         line.starting -= 1;
         line.orphans.retain(|orphan| *orphan != key);
+        line.way = Some(way);
+        line.has_given_up = false;
         line.failed_starts = 0;
         line.no_start_before = None;
         if let Some(waiting) = line.waiting.iter_mut().find(|it| it.start == Some(key)) {
             waiting.start = None;
         }
         let record = InstanceRecord {
-            function: start.function.clone(),
+            version: start.version.clone(),
             generation: line.generation,
+            initialization: start.initialization,
+            started_at: now,
+            has_served: false,
+            failed_before: start.failed_before,
             free_since: None,
         };
         self.instances.insert(key, record);
-        self.serve_or_keep(key, &start.function, now, actions);
-        self.start_what_is_missing(&start.function, now, actions);
+        self.serve_or_keep(key, &start.version, now, actions);
+        self.start_what_is_missing(&start.version, now, actions);
         self.feed_the_starved(now, actions);
         true
     }
 
-    /// A start has failed. Its own event, if it still waits, is answered with the failure.
-    pub(crate) fn start_failed(
-        &mut self,
-        key: InstanceKey,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(start) = self.starts.remove(&key) else {
-            return;
-        };
-        let function = start.function;
-        if let Some(line) = self.lines.get_mut(&function) {
-            line.starting -= 1;
-            line.orphans.retain(|orphan| *orphan != key);
-            // Starts that ran side by side count once: ten events at a broken function are one failure.
-            line.failed_starts = line
-                .failed_starts
-                .max(start.failed_before.saturating_add(1));
-            line.no_start_before =
-                lines::start_delay(&self.limits, line.failed_starts).map(|delay| now + delay);
-        }
-        if let Some(ticket) = start.cause {
-            self.leave(&function, ticket);
-            actions.push(Action::FailStart(ticket));
-        }
-        self.start_what_is_missing(&function, now, actions);
-        self.feed_the_starved(now, actions);
-    }
-
     /// The instance has finished its event and can take another.
     pub(crate) fn released(&mut self, key: InstanceKey, now: Instant, actions: &mut Vec<Action>) {
-        let Some(function) = self.finish(key) else {
+        let Some(version) = self.finish(key) else {
             return;
         };
-        self.serve_or_keep(key, &function, now, actions);
+        self.serve_or_keep(key, &version, now, actions);
         self.feed_the_starved(now, actions);
     }
 
     /// The instance is dead, whether it was free or ran an event; an event that it ran is finished.
     pub(crate) fn ended(&mut self, key: InstanceKey, now: Instant, actions: &mut Vec<Action>) {
-        let was_busy = self
-            .instances
-            .get(&key)
-            .is_some_and(|it| it.free_since.is_none());
-        let finished = if was_busy { self.finish(key) } else { None };
-        let Some(record) = self.instances.remove(&key) else {
+        let is_busy = |record: &InstanceRecord| record.free_since.is_none();
+        if self.instances.get(&key).is_some_and(is_busy) {
+            self.finish(key);
+        }
+        let Some(version) = self.bury(key, now) else {
             return;
         };
-        if let Some(line) = self.lines.get_mut(&record.function) {
-            line.free.retain(|free| *free != key);
-        }
-        if let Some(function) = finished {
-            self.start_what_is_missing(&function, now, actions);
-            self.forget_if_gone(&function);
-        }
+        self.start_what_is_missing(&version, now, actions);
+        self.forget_if_gone(&version);
         self.feed_the_starved(now, actions);
     }
 
@@ -288,100 +289,51 @@ impl Pool {
     pub(crate) fn returned_unseen(
         &mut self,
         key: InstanceKey,
-        wait_until: Option<Instant>,
+        give_up_at: Instant,
         now: Instant,
         actions: &mut Vec<Action>,
     ) -> Arrival {
-        let Some(record) = self.instances.remove(&key) else {
+        let Some(version) = self.bury(key, now) else {
             return Arrival::Refused(Refusal::ShuttingDown);
         };
-        let function = record.function;
-        let Some(line) = self.lines.get_mut(&function) else {
+        let Some(line) = self.lines.get_mut(&version) else {
             return Arrival::Refused(Refusal::UnknownFunction);
         };
-        line.busy -= 1;
         if line.is_removed {
-            self.admitted.remove(line.reserved);
-            self.forget_if_gone(&function);
+            let claim = line.last_claim();
+            line.busy -= 1;
+            self.shares.give_back(version.function(), claim);
+            self.forget_if_gone(&version);
             return Arrival::Refused(Refusal::UnknownFunction);
         }
-        if let Some(other) = line.free.pop_back() {
-            line.busy += 1;
-            if let Some(record) = self.instances.get_mut(&other) {
-                record.free_since = None;
-            }
+        line.busy -= 1;
+        if let Some(other) = line.take_free() {
+            self.occupy(other);
+            self.start_what_is_missing(&version, now, actions);
             return Arrival::Runs(other);
         }
-        let ticket = self.join(&function, wait_until, now, LineEnd::Front);
-        self.start_what_is_missing(&function, now, actions);
+        let ticket = self.join(&version, give_up_at, LineEnd::Front);
+        self.start_what_is_missing(&version, now, actions);
         Arrival::Waits(ticket)
     }
 
     /// Time has passed: events give up, instances end, starts that were put off begin.
     pub(crate) fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let functions: Vec<FunctionName> = self.lines.keys().cloned().collect();
-        for function in &functions {
-            for ticket in self.tickets_overdue(function, now) {
-                self.leave(function, ticket);
+        let versions: Vec<VersionId> = self.lines.keys().cloned().collect();
+        for version in &versions {
+            for ticket in self.tickets_overdue(version, now) {
+                self.leave(version, ticket);
                 actions.push(Action::Refuse(ticket, Refusal::WaitedTooLong));
             }
-            self.end_idle(function, now, actions);
-            self.start_what_is_missing(function, now, actions);
+            self.end_idle(version, now, actions);
+            self.start_what_is_missing(version, now, actions);
         }
         self.feed_the_starved(now, actions);
         self.due = None;
-        for function in &functions {
-            let due = self.due_of(function, now);
+        for version in &versions {
+            let due = self.due_of(version, now);
             self.note_due(due);
         }
-    }
-
-    /// Another revision is deployed. Instances of versions that have not changed stay.
-    pub(crate) fn swap(
-        &mut self,
-        versions: &BTreeMap<FunctionName, Version>,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
-        for (function, version) in versions {
-            self.lines
-                .entry(function.clone())
-                .or_insert_with(|| Line::new(version));
-        }
-        let functions: Vec<FunctionName> = self.lines.keys().cloned().collect();
-        for function in &functions {
-            match versions.get(function) {
-                Some(version) => self.replace(function, version, actions),
-                None => self.remove(function, actions),
-            }
-        }
-        self.count_reservations();
-        for function in &functions {
-            self.end_surplus(function, actions);
-            self.start_what_is_missing(function, now, actions);
-            self.forget_if_gone(function);
-        }
-        self.feed_the_starved(now, actions);
-    }
-
-    /// Takes no more events; those that were admitted go on.
-    pub(crate) fn stop(&mut self) {
-        self.is_stopping = true;
-    }
-
-    /// Refuses all that wait, gives up all starts, and ends all instances, busy ones too.
-    pub(crate) fn end_all(&mut self, actions: &mut Vec<Action>) {
-        for line in self.lines.values_mut() {
-            for waiting in line.waiting.drain(..) {
-                actions.push(Action::Refuse(waiting.ticket, Refusal::ShuttingDown));
-            }
-        }
-        actions.extend(self.starts.drain().map(|(key, _)| Action::CancelStart(key)));
-        actions.extend(self.instances.drain().map(|(key, _)| Action::End(key)));
-        self.lines.clear();
-        self.starved.clear();
-        self.admitted = Admitted::default();
-        self.due = None;
     }
 }
 
@@ -398,48 +350,81 @@ impl Pool {
         };
     }
 
-    fn admit(&self, function: &FunctionName) -> Result<(), Refusal> {
+    /// When this version next needs a look.
+    fn due_of(&self, version: &VersionId, now: Instant) -> Option<Instant> {
+        let line = self.lines.get(version)?;
+        let waits = line.waiting.iter().map(|it| it.give_up_at);
+        let others = [self.idle_at(version), self.put_off_until(version, now)];
+        waits.chain(others.into_iter().flatten()).min()
+    }
+
+    fn admit(&self, version: &VersionId) -> Result<Claim, Refusal> {
         if self.is_stopping {
             return Err(Refusal::ShuttingDown);
         }
         let line = self
             .lines
-            .get(function)
+            .get(version)
             .filter(|line| !line.is_removed)
             .ok_or(Refusal::UnknownFunction)?;
-        let throttled = |limit| Err(Refusal::Throttled(limit));
-        if line.reserved.is_some_and(|most| most <= line.admitted()) {
-            return throttled(ThrottleLimit::ReservedConcurrency);
+        let claim = line.next_claim();
+        self.shares
+            .check(version.function(), claim, self.limits.concurrency_max)
+            .map_err(Refusal::Throttled)?;
+        Ok(claim)
+    }
+
+    fn occupy(&mut self, key: InstanceKey) {
+        if let Some(record) = self.instances.get_mut(&key) {
+            record.free_since = None;
         }
-        let concurrency_max = self.limits.concurrency_max;
-        let unreserved_max = concurrency_max.saturating_sub(self.reserved_total);
-        let is_full = concurrency_max <= self.admitted.total
-            || (line.reserved.is_none() && unreserved_max <= self.admitted.unreserved);
-        if is_full {
-            return throttled(ThrottleLimit::AccountConcurrency);
-        }
-        Ok(())
     }
 
     /// Counts the instance's event as finished.
-    fn finish(&mut self, key: InstanceKey) -> Option<FunctionName> {
-        let function = self.instances.get(&key)?.function.clone();
-        let line = self.lines.get_mut(&function)?;
+    fn finish(&mut self, key: InstanceKey) -> Option<VersionId> {
+        let record = self.instances.get_mut(&key)?;
+        record.has_served = true;
+        let version = record.version.clone();
+        let line = self.lines.get_mut(&version)?;
+        let claim = line.last_claim();
         line.busy -= 1;
-        self.admitted.remove(line.reserved);
-        Some(function)
+        self.shares.give_back(version.function(), claim);
+        Some(version)
+    }
+
+    /// Takes a dead instance out of its line. One that died early and served nobody counts as a start that failed, or
+    /// one that keeps dying would be started again and again without a pause.
+    fn bury(&mut self, key: InstanceKey, now: Instant) -> Option<VersionId> {
+        let record = self.instances.remove(&key)?;
+        let version = record.version;
+        let Some(line) = self.lines.get_mut(&version) else {
+            return Some(version);
+        };
+        line.free.retain(|free| *free != key);
+        line.ready.retain(|ready| *ready != key);
+        if record.generation != line.generation {
+            return Some(version);
+        }
+        if record.initialization == Initialization::Provisioned {
+            line.provisioned -= 1;
+        }
+        let age = now.saturating_duration_since(record.started_at);
+        if !record.has_served && age < self.limits.early_end_max {
+            line.note_failure(&self.limits, record.failed_before, Fault::Function, now);
+        }
+        Some(version)
     }
 
     /// Gives an instance without an event to the first event in line; keeps it, or ends it, when there is none.
     fn serve_or_keep(
         &mut self,
         key: InstanceKey,
-        function: &FunctionName,
+        version: &VersionId,
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
         let (Some(line), Some(record)) =
-            (self.lines.get_mut(function), self.instances.get_mut(&key))
+            (self.lines.get_mut(version), self.instances.get_mut(&key))
         else {
             return;
         };
@@ -448,8 +433,17 @@ impl Pool {
             line.busy += 1;
             record.free_since = None;
             actions.push(Action::Run(waiting.ticket, key));
-            self.pass_on_start(function, waiting.start);
+            self.pass_on_start(version, waiting.start);
             return;
+        }
+        if is_current && record.initialization == Initialization::Provisioned {
+            if line.provisioned <= line.provisioned_wanted {
+                record.free_since = Some(now);
+                line.ready.push_back(key);
+                return;
+            }
+            line.provisioned -= 1;
+            record.initialization = Initialization::OnDemand;
         }
         // The instance itself is neither busy nor free at this moment, so it is not counted yet.
         let has_room = line
@@ -458,7 +452,7 @@ impl Pool {
         if !is_current || !has_room {
             self.instances.remove(&key);
             actions.push(Action::End(key));
-            self.forget_if_gone(function);
+            self.forget_if_gone(version);
             return;
         }
         record.free_since = Some(now);

@@ -26,6 +26,10 @@ pub(crate) struct FailedStart {
 }
 
 impl FailedStart {
+    pub(crate) fn error(&self) -> &StartError {
+        &self.error
+    }
+
     /// The answer to the event whose start it was.
     ///
     /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle": an
@@ -55,6 +59,7 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     key: InstanceKey,
     function: Arc<Function>,
+    initialization: Initialization,
     cancelled: CancellationToken,
 ) {
     let mut guard = Guard {
@@ -65,7 +70,7 @@ pub(crate) async fn run(
     };
     let begun_at = shared.clock.instant();
     let result = tokio::select! {
-        result = shared.runtime.start(Arc::clone(&function), Initialization::OnDemand) => result,
+        result = shared.runtime.start(Arc::clone(&function), initialization) => result,
         () = cancelled.cancelled() => {
             guard.phase = Phase::Reported;
             return;
@@ -86,7 +91,7 @@ pub(crate) async fn run(
             return;
         }
     };
-    let Some(mailbox) = shared.start_ended(key, Ok(())) else {
+    let Some(mailbox) = shared.start_ended(key, Ok(started.way)) else {
         end(&shared, started.instance).await;
         return;
     };
@@ -160,7 +165,7 @@ impl Tenure {
         let event = Event {
             request_id: invocation.request_id.clone(),
             payload: invocation.payload,
-            invoked_arn: self.function.arn.to_string(),
+            invoked_arn: invoked_arn(&self.function, invocation.qualifier.as_deref()),
             deadline: given_at + self.function.timeout,
             trace_id: invocation.trace_id,
             client_context: invocation.client_context,
@@ -190,6 +195,16 @@ impl Tenure {
         // Whoever asked may have gone; the function has run all the same.
         drop(job.reply.send(Ok(reply)));
         health
+    }
+}
+
+/// The ARN by which a function was called.
+///
+/// Contract: AWS Lambda Developer Guide, "Using the Lambda context object": with the version or alias, if one was named.
+fn invoked_arn(function: &Function, qualifier: Option<&str>) -> String {
+    match qualifier {
+        Some(qualifier) => format!("{}:{qualifier}", function.arn),
+        None => function.arn.to_string(),
     }
 }
 

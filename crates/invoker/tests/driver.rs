@@ -43,6 +43,14 @@ struct Counts {
     events: AtomicUsize,
     death: Notify,
     deadline: Mutex<Option<Instant>>,
+    invoked_arns: Mutex<Vec<String>>,
+    initializations: Mutex<Vec<Initialization>>,
+}
+
+impl Counts {
+    fn heard(&self, invoked_arn: String) {
+        self.invoked_arns.lock().unwrap().push(invoked_arn);
+    }
 }
 
 struct FakeInstance {
@@ -63,9 +71,14 @@ impl Runtime for FakeRuntime {
     fn start(
         &self,
         function: Arc<Function>,
-        _initialization: Initialization,
+        initialization: Initialization,
     ) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(async move {
+            self.counts
+                .initializations
+                .lock()
+                .unwrap()
+                .push(initialization);
             let number = self.counts.started.fetch_add(1, Ordering::SeqCst);
             let lifetime = match function.handler.as_str() {
                 "dies early" => Lifetime::OneEvent,
@@ -120,6 +133,7 @@ impl Instance for FakeInstance {
             self.is_used = true;
             self.counts.events.fetch_add(1, Ordering::SeqCst);
             *self.counts.deadline.lock().unwrap() = Some(event.deadline);
+            self.counts.heard(event.invoked_arn);
             let begun = tokio::time::Instant::now();
             let text = String::from_utf8(event.payload.to_vec()).unwrap();
             let verdict = match text.split_once(' ') {
@@ -212,14 +226,17 @@ struct Bench {
 }
 
 fn bench(functions: Vec<Function>) -> Bench {
+    bench_of(&application(functions), InvokerLimits::for_cores(4))
+}
+
+fn bench_of(application: &Arc<Application>, limits: InvokerLimits) -> Bench {
     let runtime = Arc::new(FakeRuntime::default());
-    let limits = InvokerLimits::for_cores(4);
     let invoker = Invoker::new(
         Arc::clone(&runtime) as _,
         Arc::new(PausedClock::start()),
         limits,
     );
-    invoker.swap(&application(functions));
+    invoker.swap(application);
     Bench {
         runtime,
         invoker: Arc::new(invoker),
@@ -369,7 +386,12 @@ async fn an_event_that_meets_a_dying_instance_runs_on_another() {
 async fn no_event_is_lost_in_the_mailbox_of_an_instance_that_dies() {
     const CALLERS: usize = 8;
     const EVENTS: usize = 2_000;
-    let bench = bench(vec![function("f", "dies early", "1")]);
+    let unthrottled = InvokerLimits {
+        scaling_instances: u32::MAX,
+        ..InvokerLimits::for_cores(4)
+    };
+    let application = application(vec![function("f", "dies early", "1")]);
+    let bench = bench_of(&application, unthrottled);
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let invoker = Arc::clone(&bench.invoker);
@@ -417,7 +439,7 @@ async fn whoever_waits_longer_than_the_caller_wants_is_not_run() {
 async fn instances_without_events_end() {
     let bench = works();
     bench.invoke("").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(299)).await;
+    tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(bench.count(|it| &it.alive), 1);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(bench.count(|it| &it.stopped), 1);
@@ -508,10 +530,15 @@ async fn what_nobody_deployed_is_refused() {
             ..event("")
         };
         let not_run = bench.invoker.invoke(invocation).await.unwrap_err();
-        assert!(
-            matches!(not_run, NotRun::UnknownFunction { .. }),
-            "{function}"
-        );
+        let function = FunctionName::new(function);
+        let expected = match qualifier {
+            None => NotRun::UnknownFunction { function },
+            Some(qualifier) => NotRun::UnknownQualifier {
+                function,
+                qualifier: qualifier.to_owned(),
+            },
+        };
+        assert_eq!(not_run, expected);
     }
 }
 
@@ -523,4 +550,106 @@ async fn the_largest_event_is_taken_and_a_larger_one_refused() {
     let not_run = bench.invoke(&"x".repeat(bytes_max + 1)).await.unwrap_err();
     let bytes = bytes_max + 1;
     assert_eq!(not_run, NotRun::RequestTooLarge { bytes, bytes_max });
+}
+
+/// `f`, and its version 1 with an alias `live`.
+fn published(provisioned_concurrency: usize) -> Arc<Application> {
+    let latest = function("f", "works", "1");
+    let version = Arc::new(Function {
+        version: "1".to_owned(),
+        provisioned_concurrency,
+        fingerprint: "1:1".to_owned(),
+        ..latest.clone()
+    });
+    let mut application = Application::empty(RevisionId::new("r1"));
+    let name = latest.name.clone();
+    application.functions.insert(name.clone(), Arc::new(latest));
+    let qualifiers = [("1", &version), ("live", &version)];
+    let qualified = qualifiers.map(|(qualifier, version)| (qualifier.to_owned(), version.clone()));
+    application.qualified.insert(name, qualified.into());
+    Arc::new(application)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_qualifier_leads_to_its_version_and_stays_in_the_arn() {
+    let bench = bench_of(&published(0), InvokerLimits::for_cores(4));
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    for (qualifier, executed, instance) in [
+        (None, "$LATEST", "i-0"),
+        (Some("live"), "1", "i-1"),
+        (Some("1"), "1", "i-1"),
+        (Some("$LATEST"), "$LATEST", "i-0"),
+    ] {
+        let invocation = Invocation {
+            qualifier: qualifier.map(str::to_owned),
+            ..event("")
+        };
+        let reply = bench.invoker.invoke(invocation).await.unwrap();
+        assert_eq!(reply.executed_version, executed, "{qualifier:?}");
+        assert_eq!(returned(Ok(reply)), instance, "{qualifier:?}");
+    }
+    let arns = bench.runtime.counts.invoked_arns.lock().unwrap().clone();
+    let qualified = |qualifier: &str| format!("{arn}:{qualifier}");
+    assert_eq!(
+        arns,
+        [
+            arn.to_owned(),
+            qualified("live"),
+            qualified("1"),
+            qualified("$LATEST")
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn provisioned_instances_are_there_before_the_first_event_and_stay() {
+    let bench = bench_of(&published(3), InvokerLimits::for_cores(4));
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(bench.count(|it| &it.alive), 3);
+    let invocation = Invocation {
+        qualifier: Some("live".to_owned()),
+        ..event("")
+    };
+    let reply = bench.invoker.invoke(invocation).await.unwrap();
+    assert_eq!(reply.timings.init, None);
+    assert_eq!(reply.timings.queue, Duration::ZERO);
+    let initializations = bench.runtime.counts.initializations.lock().unwrap().clone();
+    assert_eq!(initializations, [Initialization::Provisioned; 3]);
+    bench.runtime.counts.death.notify_one();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.count(|it| &it.started), 4, "the dead one is replaced");
+    bench.invoker.swap(&published(0));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(bench.count(|it| &it.alive), 0);
+    bench.invoker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_first_events_wait_for_one_init_and_are_all_answered() {
+    let bench = works();
+    let begun = tokio::time::Instant::now();
+    let all: Vec<_> = (0..100).map(|_| bench.begin("sleep 1000")).collect();
+    tokio::time::sleep(START / 2).await;
+    assert_eq!(bench.count(|it| &it.started), 1);
+    for reply in all {
+        returned(reply.await.unwrap());
+    }
+    // The first start, then 32 at a time, then the event itself.
+    assert_eq!(begun.elapsed(), 5 * START + Duration::from_secs(1));
+    assert_eq!(bench.count(|it| &it.alive), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_events_at_a_broken_function_are_told_at_once() {
+    let bench = bench(vec![function("f", "broken", "1")]);
+    let begun = tokio::time::Instant::now();
+    let all: Vec<_> = (0..100).map(|_| bench.begin("")).collect();
+    for reply in all {
+        let Outcome::Failed(error) = reply.await.unwrap().unwrap().outcome else {
+            panic!("its init fails");
+        };
+        assert_eq!(error.kind, FunctionErrorKind::InitFailed);
+    }
+    assert_eq!(begun.elapsed(), START);
+    assert_eq!(bench.count(|it| &it.started), 1);
 }

@@ -4,7 +4,7 @@
 //! Does not live here: looking at it (`interpreters`, `places`, `machine`), how findings look (`report`).
 
 mod interpreters;
-mod machine;
+pub(crate) mod machine;
 mod places;
 mod report;
 

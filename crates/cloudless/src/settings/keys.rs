@@ -94,7 +94,7 @@ pub const KEYS: &[Key] = &[
                 settings.server.limits.instance_idle = Some(Duration::from_secs(seconds.into()));
             },
         },
-        default: "300",
+        default: "60",
         meaning: "how long an instance is kept without an event",
     },
     Key {

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+mod growth;
+mod provisioned;
+
 use super::*;
+
+/// What an event waits whose caller names no time.
+const WAIT_MAX_S: u64 = 10;
 
 /// A pool with one function `f`, and everything it did so far, as words.
 struct Bench {
@@ -15,9 +21,10 @@ struct Bench {
 fn limits() -> InvokerLimits {
     InvokerLimits {
         concurrency_max: 4,
-        starts_max: 2,
+        instances_max: 4,
+        spawns_max: 2,
+        forks_max: 3,
         line_length_max: 3,
-        wait_max: Duration::from_secs(10),
         idle_max: Duration::from_secs(60),
         failed_starts_before_delay: 2,
         start_delay_min: Duration::from_secs(1),
@@ -26,33 +33,50 @@ fn limits() -> InvokerLimits {
     }
 }
 
-fn name(text: &str) -> FunctionName {
-    FunctionName::new(text)
+/// `f`, or `f:1`.
+fn id(text: &str) -> VersionId {
+    let (function, version) = text.split_once(':').unwrap_or((text, "$LATEST"));
+    VersionId::new(FunctionName::new(function), version.to_owned())
 }
 
-fn versions(of: &[(&str, &str, Option<usize>)]) -> BTreeMap<FunctionName, Version> {
-    let version = |fingerprint: &str, reserved_concurrency| Version {
+fn version(fingerprint: &str) -> Version {
+    Version {
         fingerprint: fingerprint.to_owned(),
-        reserved_concurrency,
-    };
+        reserved_concurrency: None,
+        provisioned_concurrency: 0,
+        may_fork: false,
+    }
+}
+
+fn versions(of: &[(&str, &str, Option<usize>)]) -> BTreeMap<VersionId, Version> {
     of.iter()
-        .map(|(function, fingerprint, reserved)| (name(function), version(fingerprint, *reserved)))
+        .map(|(function, fingerprint, reserved_concurrency)| {
+            let version = Version {
+                reserved_concurrency: *reserved_concurrency,
+                ..version(fingerprint)
+            };
+            (id(function), version)
+        })
         .collect()
 }
 
 impl Bench {
+    fn new(limits: InvokerLimits, of: &[(&str, &str, Option<usize>)]) -> Self {
+        Self::of(limits, &versions(of))
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "an arbitrary origin; all time is counted from it"
     )]
-    fn new(limits: InvokerLimits, of: &[(&str, &str, Option<usize>)]) -> Self {
+    fn of(limits: InvokerLimits, versions: &BTreeMap<VersionId, Version>) -> Self {
         let mut bench = Self {
             pool: Pool::new(limits),
             epoch: Instant::now(),
             elapsed: Duration::ZERO,
             actions: Vec::new(),
         };
-        bench.swap(of);
+        bench.deploy(versions);
         bench
     }
 
@@ -66,9 +90,9 @@ impl Bench {
 
     fn arrive_at(&mut self, function: &str, wait_s: Option<u64>) -> Arrival {
         let now = self.now();
-        let wait_until = wait_s.map(|wait_s| now + Duration::from_secs(wait_s));
+        let give_up_at = now + Duration::from_secs(wait_s.unwrap_or(WAIT_MAX_S));
         self.pool
-            .arrive(&name(function), wait_until, now, &mut self.actions)
+            .arrive(&id(function), give_up_at, now, &mut self.actions)
     }
 
     fn waits(&mut self) -> Ticket {
@@ -79,18 +103,30 @@ impl Bench {
     }
 
     fn swap(&mut self, of: &[(&str, &str, Option<usize>)]) {
+        self.deploy(&versions(of));
+    }
+
+    fn deploy(&mut self, versions: &BTreeMap<VersionId, Version>) {
         let now = self.now();
-        self.pool.swap(&versions(of), now, &mut self.actions);
+        self.pool.swap(versions, now, &mut self.actions);
     }
 
     fn started(&mut self, key: InstanceKey) -> bool {
-        self.pool
-            .started(key, self.epoch + self.elapsed, &mut self.actions)
+        self.started_as(key, StartWay::Spawned)
+    }
+
+    fn started_as(&mut self, key: InstanceKey, way: StartWay) -> bool {
+        let now = self.now();
+        self.pool.started(key, way, now, &mut self.actions)
     }
 
     fn start_failed(&mut self, key: InstanceKey) {
-        self.pool
-            .start_failed(key, self.epoch + self.elapsed, &mut self.actions);
+        self.start_failed_by(key, Fault::Function);
+    }
+
+    fn start_failed_by(&mut self, key: InstanceKey, fault: Fault) {
+        let now = self.now();
+        self.pool.start_failed(key, fault, now, &mut self.actions);
     }
 
     fn released(&mut self, key: InstanceKey) {
@@ -115,7 +151,7 @@ impl Bench {
     /// The starts among what was done.
     fn starts(&mut self) -> Vec<InstanceKey> {
         let starts = |action| match action {
-            Action::Start(key, _) => Some(key),
+            Action::Start(key, ..) => Some(key),
             Action::CancelStart(_)
             | Action::Run(..)
             | Action::Refuse(..)
@@ -262,7 +298,7 @@ fn only_so_many_instances_start_at_once_over_all_functions() {
         bench
             .done()
             .iter()
-            .any(|it| matches!(it, Action::Start(_, function) if *function == name("g")))
+            .any(|it| matches!(it, Action::Start(_, version, _) if *version == id("g")))
     );
 }
 
@@ -377,11 +413,16 @@ fn an_event_that_a_dead_instance_never_saw_is_first_in_line_again() {
     bench.done();
     let now = bench.now();
     let mut actions = Vec::new();
-    let Arrival::Waits(again) = bench.pool.returned_unseen(key, None, now, &mut actions) else {
+    let Arrival::Waits(again) = bench.pool.returned_unseen(
+        key,
+        now + Duration::from_secs(WAIT_MAX_S),
+        now,
+        &mut actions,
+    ) else {
         panic!("it waits");
     };
     let start = actions.iter().find_map(|it| match it {
-        Action::Start(key, _) => Some(*key),
+        Action::Start(key, ..) => Some(*key),
         Action::CancelStart(_)
         | Action::Run(..)
         | Action::Refuse(..)
@@ -422,7 +463,7 @@ fn events_in_line_run_on_the_new_version() {
     bench.swap(&[("f", "2", None)]);
     let done = bench.done();
     assert_eq!(done[0], Action::CancelStart(old));
-    let Action::Start(new, _) = &done[1] else {
+    let Action::Start(new, ..) = &done[1] else {
         panic!("{done:?}");
     };
     assert!(!bench.started(old));

@@ -38,6 +38,12 @@ pub(super) fn memory() -> Option<(u64, u64)> {
     ))
 }
 
+/// The memory that this process and its children may use, as far as the system says.
+pub(crate) fn usable_memory() -> Option<u64> {
+    let total = memory().map(|(total, _)| total);
+    total.into_iter().chain(group_memory()).min()
+}
+
 /// How many files this process may open; none: as many as it likes.
 pub(super) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
