@@ -98,7 +98,11 @@ fn what_a_fork_has_started_ends_with_it() {
 fn closing_the_channel_ends_the_process_and_its_forks() {
     in_each_way(|way| {
         let mut parked = Parked::start(way);
-        let (mut busy, idle) = (parked.fork(), parked.fork());
+        let (mut busy, mut idle) = (parked.fork(), parked.fork());
+        assert_eq!(
+            (busy.run("return 1"), idle.run("return 1")),
+            (1.into(), 1.into())
+        );
         busy.tell("for (;;);");
         parked.channel.close();
         assert_eq!(parked.status(), Some(0));
@@ -110,7 +114,11 @@ fn closing_the_channel_ends_the_process_and_its_forks() {
 fn forks_end_with_the_process_that_was_killed() {
     in_each_way(|way| {
         let mut parked = Parked::start(way);
-        let (mut busy, idle) = (parked.fork(), parked.fork());
+        let (mut busy, mut idle) = (parked.fork(), parked.fork());
+        assert_eq!(
+            (busy.run("return 1"), idle.run("return 1")),
+            (1.into(), 1.into())
+        );
         busy.tell("for (;;);");
         parked.process.kill().unwrap();
         assert!(busy.has_ended() && idle.has_ended());
