@@ -265,14 +265,16 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// The real binary behind `python3` or `node` on the path, which may be a script, and its version. Both are
-/// prerequisites of the project.
+/// prerequisites of the project. `CLOUDLESS_TEST_PYTHON` names another Python.
 pub fn interpreter(language: Lang) -> (PathBuf, String) {
     static PYTHON: OnceLock<(PathBuf, String)> = OnceLock::new();
     static NODE: OnceLock<(PathBuf, String)> = OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests names it")]
+    let python = std::env::var("CLOUDLESS_TEST_PYTHON");
     let (cell, command, argument, program) = match language {
         Lang::Python => (
             &PYTHON,
-            "python3",
+            python.as_deref().unwrap_or("python3"),
             "-c",
             "import sys, platform; print(sys.executable); print(platform.python_version())",
         ),

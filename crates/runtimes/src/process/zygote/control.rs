@@ -66,8 +66,6 @@ pub(in crate::process) enum ForkError {
     TimedOut,
     #[error("the process that new ones are forked from named another process than it made")]
     Lied,
-    #[error("the new process ended at once")]
-    Stillborn,
 }
 
 /// A child of a zygote.
@@ -75,6 +73,8 @@ pub(super) struct Forked {
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     pub(super) exit: oneshot::Receiver<Exit>,
+    /// It has ended and was collected before we could look: its number, which nobody proved, may be another's by now.
+    pub(super) is_collected: bool,
 }
 
 /// Our end of a zygote's channel. It is read all the time by [`Control::read`].
@@ -284,9 +284,15 @@ impl Control {
 
     fn forked(&self, number: u32, named: u32, pidfd: OwnedFd) -> Result<(), Broken> {
         let reply = self.ledger().asked.remove(&number).ok_or(Broken)?;
-        let answer = prove(&pidfd, self.zygote).map(|pid| {
-            let exit = self.ledger().expect_end(named);
-            Forked { pid, pidfd, exit }
+        let answer = prove(&pidfd, self.zygote).and_then(|proven| {
+            let is_collected = proven.is_none();
+            let pid = proven.or_else(|| Pid::from_raw(i32::try_from(named).ok()?));
+            Ok(Forked {
+                pid: pid.ok_or(ForkError::Lied)?,
+                pidfd,
+                exit: self.ledger().expect_end(named),
+                is_collected,
+            })
         });
         if let Err(Ok(unwanted)) = reply.send(answer) {
             // Whoever asked has given up. It fails only when the process has just ended, which is what was wanted.
@@ -319,8 +325,8 @@ impl From<bytes::TryGetError> for Broken {
 }
 
 /// The child that a descriptor stands for, as the kernel says: nothing makes user code attach its own child's. The
-/// number that the zygote names is only its name for it.
-fn prove(pidfd: &OwnedFd, zygote: Pid) -> Result<Pid, ForkError> {
+/// number that the zygote names is only its name for it. None: it has ended and is collected.
+fn prove(pidfd: &OwnedFd, zygote: Pid) -> Result<Option<Pid>, ForkError> {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let mut text = String::new();
     let described = File::open(path)
@@ -331,17 +337,18 @@ fn prove(pidfd: &OwnedFd, zygote: Pid) -> Result<Pid, ForkError> {
     let number = number.ok_or(ForkError::Lied)?;
     // A process that has ended and is collected has no number any more, and soon no entry.
     if number < 0 {
-        return Err(ForkError::Stillborn);
+        return Ok(None);
     }
-    let status = std::fs::read_to_string(format!("/proc/{number}/stat"))
-        .map_err(|_| ForkError::Stillborn)?;
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{number}/stat")) else {
+        return Ok(None);
+    };
     let after_name = status.rsplit_once(')').map_or("", |(_, rest)| rest);
     let parent = after_name.split_whitespace().nth(1);
     match (
         Pid::from_raw(number),
         parent.and_then(|number| number.parse().ok()),
     ) {
-        (Some(pid), Some(parent)) if Pid::from_raw(parent) == Some(zygote) => Ok(pid),
+        (Some(pid), Some(parent)) if Pid::from_raw(parent) == Some(zygote) => Ok(Some(pid)),
         (Some(_) | None, Some(_) | None) => Err(ForkError::Lied),
     }
 }
@@ -403,7 +410,7 @@ mod tests {
             ),
             (
                 "the end of a stranger, then a refusal",
-                b"\0\0\0\x09\x22\0\0\0\x07\0\0\0\0\0\0\0\0\x08\x21\0\0\0\x01\0\0\0\x0b",
+                b"\0\0\0\x09\x22\0\0\0\x07\0\0\0\0\0\0\0\0\x08\x21\0\0\0\x01\0\0\0\x16",
                 "could not fork a new process",
             ),
         ];

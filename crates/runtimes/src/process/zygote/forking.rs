@@ -209,12 +209,9 @@ impl ProcessRuntime {
         let forked = match template.zygote.fork(&order).await {
             Ok(forked) => forked,
             Err(ForkError::Gone | ForkError::TimedOut | ForkError::Lied) => return Ok(None),
-            Err(
-                error @ (ForkError::Pipes(_)
-                | ForkError::Refused(_)
-                | ForkError::Busy
-                | ForkError::Stillborn),
-            ) => return Err(machine(&error)),
+            Err(error @ (ForkError::Pipes(_) | ForkError::Refused(_) | ForkError::Busy)) => {
+                return Err(machine(&error));
+            }
         };
         let lineage = Lineage {
             undertaker: self.spawner.undertaker(),

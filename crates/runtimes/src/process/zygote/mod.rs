@@ -96,6 +96,7 @@ impl Zygote {
             },
             report: ExitReport {
                 exit: forked.exit,
+                is_collected: forked.is_collected,
                 _zygote: self.clone(),
             },
         })
@@ -114,6 +115,7 @@ impl Drop for Zygote {
 /// Says how a forked process ended, and keeps its zygote.
 pub(super) struct ExitReport {
     exit: oneshot::Receiver<Exit>,
+    is_collected: bool,
     _zygote: Arc<Zygote>,
 }
 
@@ -123,8 +125,10 @@ impl ExitReport {
         match tokio::time::timeout(REPORT_WAIT_MAX, &mut self.exit).await {
             Ok(Ok(exit)) => exit,
             Ok(Err(_)) | Err(_) => {
-                // Its zygote would have done it.
-                child::kill_group(pid);
+                // Its zygote would have done it, and has if it collected it.
+                if !self.is_collected {
+                    child::kill_group(pid);
+                }
                 Exit::Unknown
             }
         }

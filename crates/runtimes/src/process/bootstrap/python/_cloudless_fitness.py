@@ -1,6 +1,6 @@
 """Whether a process may be forked after its init.
 
-Lives here: what two forks cannot both have: connections, threads, children, timers, files being written.
+Lives here: what two forks cannot both have: connections, threads, children, timers, files being written or locked.
 Does not live here: what is renewed in each fork (`_cloudless_fresh`), what becomes of a process that is unfit (the
 supervisor).
 """
@@ -44,10 +44,17 @@ def _open_descriptors(before):
             kind = target[len("anon_inode:"):].strip("[]") if target.startswith("anon_inode:") else target.split(":")[0]
             yield f"an open {kind}"
         elif not target.startswith("/dev/"):
-            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-                _files.append(number)
-            else:
+            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
                 yield f"the file {target}, open for writing"
+            elif _is_locked(number):
+                yield f"a lock on the file {target}"
+            else:
+                _files.append(number)
+
+
+def _is_locked(number):
+    with open(f"/proc/self/fdinfo/{number}") as lines:
+        return any(line.startswith("lock:") for line in lines)
 
 
 def _threads():

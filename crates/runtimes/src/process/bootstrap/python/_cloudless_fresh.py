@@ -1,6 +1,6 @@
 """What must not be the same in two forks of one process.
 
-Lives here: pseudo-random generators, OpenSSL's generator, names of temporary files.
+Lives here: pseudo-random generators, OpenSSL's generator, names of temporary files, the main thread's number.
 Does not live here: what looks after itself: `os.urandom`, `secrets`, `uuid4`, and the hidden generator of `random`.
 """
 import gc
@@ -8,7 +8,7 @@ import os
 import sys
 
 _generators = []  # of `random`; kept here since frozen objects are not listed any more
-_arrays = []  # of numpy
+_arrays = {}  # of numpy, by identity: many may hold one
 
 
 def note_generators():
@@ -21,11 +21,13 @@ def note_generators():
                 _generators.append(found)
     if "numpy.random" in sys.modules:
         library = sys.modules["numpy.random"]
-        kinds = tuple(getattr(library, name) for name in ("Generator", "RandomState") if hasattr(library, name))
-        for module in list(sys.modules.values()):
-            for found in list(getattr(module, "__dict__", {}).values()):
+        names = ("Generator", "RandomState", "BitGenerator")
+        kinds = tuple(getattr(library, name) for name in names if hasattr(library, name))
+        # The collector does not list these themselves, but all that may hold one.
+        for holder in gc.get_objects():
+            for found in gc.get_referents(holder):
                 if isinstance_plainly(found, kinds):
-                    _arrays.append(found)
+                    _arrays[id(found)] = found
 
 
 def isinstance_plainly(found, kinds):
@@ -43,6 +45,9 @@ def freshen(ancestors):
     if "_ssl" in sys.modules and os.getpid() in ancestors:
         # OpenSSL knows a fork by a new process number, which in a namespace of its own may be that of an older process.
         sys.modules["_ssl"].RAND_add(os.urandom(32), 32.0)
+    if "threading" in sys.modules:
+        # The one number of a thread that the library itself does not renew.
+        sys.modules["threading"].main_thread()._set_native_id()
     if "tempfile" in sys.modules:
         sys.modules["tempfile"]._name_sequence = None
     if "multiprocessing.process" in sys.modules:
@@ -52,9 +57,9 @@ def freshen(ancestors):
 def _freshen_numpy(library):
     if hasattr(library, "seed"):
         library.seed()
-    for found in _arrays:
-        if hasattr(found, "bit_generator"):
-            bits = found.bit_generator
-            bits.state = type(bits)().state
-        else:
+    for found in _arrays.values():
+        if hasattr(found, "seed"):
             found.seed()
+            continue
+        bits = getattr(found, "bit_generator", found)
+        bits.state = type(bits)().state
