@@ -90,8 +90,9 @@ pub(super) fn transform(declared: &Declared<'_>, context: &mut Context<'_>) -> T
             mapping([("TargetArn", target.clone())], place),
         );
     }
-    role::apply(declared, &mut written, tracing.as_ref(), context);
+    // A role that is made for the function is no reason for a new version: it is not there yet.
     let target = published(declared, code.as_ref(), &mut written, context);
+    role::apply(declared, &mut written, tracing.as_ref(), context);
     context.write(
         declared,
         declared.logical_id,
