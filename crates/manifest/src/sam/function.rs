@@ -247,14 +247,20 @@ fn published(
         .get("AutoPublishCodeSha256")
         .and_then(|node| context.resolved_text(node));
     if let Some(digest) = &digest {
-        let described = match declared
-            .get("Description")
-            .and_then(|node| context.resolved_text(node))
-        {
-            Some(description) => format!("{description} {digest}"),
-            None => digest.clone(),
-        };
-        written.set("Description", place, text(described, place));
+        let described = declared.get("Description").map(|node| {
+            let resolved = context.resolved_text(node);
+            match resolved.as_deref() {
+                Some("") => text(digest.clone(), place),
+                Some(description) => text(format!("{description} {digest}"), place),
+                None => {
+                    let parts = vec![node.clone(), text(digest.clone(), place)];
+                    let operands = list(vec![text(" ", place), list(parts, place)], place);
+                    mapping([("Fn::Join", operands)], place)
+                }
+            }
+        });
+        let described = described.unwrap_or_else(|| text(digest.clone(), place));
+        written.set("Description", place, described);
     }
     let version = version_id(declared, code, digest, written, context);
     let alias = format!("{id}Alias{}", name.replace('-', "D").replace('_', "U"));
