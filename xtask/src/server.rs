@@ -15,6 +15,8 @@ use crate::http::now;
 use crate::processes;
 
 const READY_WITHIN: Duration = Duration::from_secs(180);
+/// How long what a killed server leaves behind is waited for.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A server under test. Dropping it ends its whole process group.
 pub(crate) struct Server {
@@ -51,7 +53,7 @@ impl Server {
             .stderr(output)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {command:?}"))?;
+            .with_context(|| format!("cannot start {}", name_of(&command)))?;
         let mut server = Self {
             child,
             ready: Duration::ZERO,
@@ -59,7 +61,8 @@ impl Server {
         while began.elapsed() < READY_WITHIN {
             if let Some(status) = server.child.try_wait()? {
                 bail!(
-                    "{command:?} ended with {status}: {}",
+                    "{} ended with {status}: {}",
+                    name_of(&command),
                     std::fs::read_to_string(log).unwrap_or_default()
                 );
             }
@@ -72,7 +75,8 @@ impl Server {
             std::thread::sleep(Duration::from_millis(5));
         }
         bail!(
-            "{command:?} was not ready after {READY_WITHIN:?}: {}",
+            "{} was not ready after {READY_WITHIN:?}: {}",
+            name_of(&command),
             std::fs::read_to_string(log).unwrap_or_default()
         )
     }
@@ -106,16 +110,29 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Returns when nothing of it is left: what comes next is not measured beside its end.
     fn drop(&mut self) {
         // The number of one that has been waited for may be another's by now.
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
+        let all = processes::tree(self.id());
         let _gone = Command::new("kill")
             .args(["-KILL", "--", &format!("-{}", self.child.id())])
             .status();
         let _reaped = self.child.wait();
+        let began = now();
+        while began.elapsed() < GONE_WITHIN && all.iter().any(|process| process.lives()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
+}
+
+/// The program, without its folder and the environment that it is given.
+fn name_of(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// A port that nobody listens on.

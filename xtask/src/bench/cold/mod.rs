@@ -18,8 +18,8 @@ use anyhow::Result;
 
 use self::goals::Row;
 use self::project::Language;
-use self::starts::Start;
-use super::hello;
+use self::starts::{Measured, Pace};
+use super::hello::{self, Dev};
 use super::peers::Peers;
 
 /// What the measurements are told.
@@ -66,31 +66,34 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
 }
 
 /// What needs instances of the functions with an SDK: all in one server.
-fn starts(peers: &Peers, plan: &Plan, report: &mut Report) -> Result<Vec<(Language, Start)>> {
+fn starts(peers: &Peers, plan: &Plan, report: &mut Report) -> Result<Vec<Measured>> {
     let folder = project::with_sdk(peers)?;
     // The first start brings the SDKs into the cache.
     drop(hello::dev(peers, &folder)?);
     let dev = hello::dev(peers, &folder)?;
     std::thread::sleep(project::BASES_READY);
-    let mut spawned = Vec::new();
-    let mut forked = Vec::new();
+    let mut all = Vec::new();
     for language in Language::ALL {
-        let port = dev.services_port;
         progress(&format!("cold starts of {language}"));
-        let first = first_calls::measure(port, language)?;
-        let slow = starts::measure(&dev.server, port, &language.spawned(), starts::FEW)?;
-        let fast = starts::measure(&dev.server, port, &language.forked(), plan.rounds)?;
-        let rate = starts::rate(port, &language.forked())?;
-        spawned.push((language, slow));
-        forked.push((language, fast, rate, first));
+        all.push(starts_of(&dev, plan, language)?);
     }
-    report.rows.extend(starts::rows(&spawned, &forked));
+    report.rows.extend(starts::rows(&all));
     progress("100 simultaneous first calls");
     report.add(crowd::WHAT, crowd::measure(dev.port).map(|row| vec![row]));
-    Ok(forked
-        .into_iter()
-        .map(|(language, start, ..)| (language, start))
-        .collect())
+    Ok(all)
+}
+
+fn starts_of(dev: &Dev, plan: &Plan, language: Language) -> Result<Measured> {
+    let (server, port) = (&dev.server, dev.services_port);
+    let (plain, rounds) = (language.plain(), plan.rounds);
+    Ok(Measured {
+        language,
+        spawned: first_calls::measure(server, port, &language.spawned())?,
+        new: first_calls::measure(server, port, &language.new_functions())?,
+        alone: starts::measure(server, port, &plain, rounds, Pace::Alone)?,
+        in_a_row: starts::measure(server, port, &plain, rounds, Pace::InARow)?,
+        per_second: starts::rate(port, &plain)?,
+    })
 }
 
 /// Rows so far. One that cannot be measured does not take the others along.

@@ -17,12 +17,14 @@ use crate::http::{self, Reply};
 
 /// How long a server that just came up is left alone: what it prepares at deploy is not measured with what follows.
 pub(super) const BASES_READY: Duration = Duration::from_secs(4);
+/// Spawned functions of a language.
+const SPAWNED_FUNCTIONS: usize = 12;
 /// New functions of a language.
-pub(super) const NEW_FUNCTIONS: usize = 10;
+const NEW_FUNCTIONS: usize = 10;
 /// Cold functions of a language that a crowd calls.
-pub(super) const CROWD_FUNCTIONS: usize = 3;
+const CROWD_FUNCTIONS: usize = 3;
 /// Small functions of a language.
-pub(super) const SMALL_FUNCTIONS: usize = 5;
+const SMALL_FUNCTIONS: usize = 5;
 
 /// With the SDK, as most functions have it: a client is made at init. The handler does nothing unless it is told to
 /// stay busy until a moment.
@@ -75,13 +77,15 @@ impl Language {
     }
 
     /// The deployed name of the function that starts as functions do.
-    pub(super) fn forked(self) -> String {
+    pub(super) fn plain(self) -> String {
         deployed(self.word())
     }
 
-    /// That of the same function, told to be spawned.
-    pub(super) fn spawned(self) -> String {
-        deployed(&format!("{}Spawned", self.word()))
+    /// The same function again and again, told to be spawned.
+    pub(super) fn spawned(self) -> Vec<String> {
+        (0..SPAWNED_FUNCTIONS)
+            .map(|index| deployed(&format!("{}Spawned{index}", self.word())))
+            .collect()
     }
 
     pub(super) fn new_functions(self) -> Vec<String> {
@@ -134,7 +138,7 @@ fn deployed(name: &str) -> String {
     format!("{SERVICE}-dev-{name}")
 }
 
-/// Functions with the SDK: one of each language, the same spawned, new ones, and cold ones behind a gateway.
+/// Functions with the SDK: one of each language, new ones, spawned ones, and cold ones behind a gateway.
 pub(super) fn with_sdk(peers: &Peers) -> Result<PathBuf> {
     let folder = peers.folder("cold-with-sdk")?;
     let (mut functions, mut settings) = (String::new(), String::new());
@@ -143,16 +147,20 @@ pub(super) fn with_sdk(peers: &Peers) -> Result<PathBuf> {
         let (file, code) = language.code_with_sdk();
         std::fs::write(folder.join(file), code)?;
         let word = language.word();
-        let plain = [word.to_owned(), format!("{word}Spawned")];
-        let new = (0..NEW_FUNCTIONS).map(|index| format!("{word}New{index}"));
-        for name in plain.into_iter().chain(new) {
+        function(&mut functions, word, &runtime, "with_sdk", None)?;
+        for index in 0..NEW_FUNCTIONS {
+            let name = format!("{word}New{index}");
             function(&mut functions, &name, &runtime, "with_sdk", None)?;
+        }
+        for index in 0..SPAWNED_FUNCTIONS {
+            let name = format!("{word}Spawned{index}");
+            function(&mut functions, &name, &runtime, "with_sdk", None)?;
+            writeln!(settings, "[functions.{name}]\nstarts = \"spawned\"")?;
         }
         for path in language.crowd_paths() {
             let name = path.trim_start_matches('/');
             function(&mut functions, name, &runtime, "with_sdk", Some(&path))?;
         }
-        writeln!(settings, "[functions.{word}Spawned]\nstarts = \"spawned\"")?;
     }
     write(&folder, &functions)?;
     std::fs::write(folder.join("cloudless.toml"), settings)?;
