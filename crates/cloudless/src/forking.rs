@@ -3,7 +3,7 @@
 //! Lives here: keeping what a run found in the state's folder, and saying it.
 //! Does not live here: finding it (`runtimes`), asking for another way to start (`settings`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,8 +33,8 @@ pub struct Findings {
 
 struct Known {
     record: Record,
-    /// Fingerprints of the functions that are served, by logical id: what is found of others came too late.
-    served: BTreeMap<String, String>,
+    /// Fingerprints of the versions that are served: what is found of others came too late.
+    served: BTreeSet<String>,
 }
 
 /// The file's content. It has at most one finding for each function of the application.
@@ -67,7 +67,7 @@ impl Findings {
         };
         let known = Known {
             record,
-            served: BTreeMap::new(),
+            served: BTreeSet::new(),
         };
         Self {
             path,
@@ -104,20 +104,14 @@ impl Findings {
     pub fn serve(&self, application: &Application) {
         let mut known = lock(&self.known);
         let Known { record, served } = &mut *known;
-        *served = application
-            .functions
-            .values()
-            .map(|function| {
-                (
-                    function.logical_id.to_string(),
-                    function.fingerprint.clone(),
-                )
-            })
+        let versions = application.versions().into_iter();
+        *served = versions
+            .map(|function| function.fingerprint.clone())
             .collect();
         let before = record.functions.len();
         record
             .functions
-            .retain(|id, finding| served.get(id) == Some(&finding.fingerprint));
+            .retain(|_, finding| served.contains(&finding.fingerprint));
         if record.functions.len() < before {
             write(&self.path, record);
         }
@@ -131,9 +125,9 @@ fn keep_one(path: &Path, known: &Mutex<Known>, function: Function, why: String) 
         fingerprint: function.fingerprint,
         why,
     };
-    let id = function.logical_id.to_string();
     let mut known = lock(known);
-    if known.served.get(&id) == Some(&finding.fingerprint) {
+    if known.served.contains(&finding.fingerprint) {
+        let id = function.logical_id.to_string();
         known.record.functions.insert(id, finding);
         write(path, &known.record);
     }

@@ -10,6 +10,7 @@ mod files;
 pub mod forking;
 pub mod functions;
 pub mod keys;
+mod machine;
 pub mod pipeline;
 pub mod printer;
 pub mod project;

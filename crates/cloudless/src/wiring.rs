@@ -36,10 +36,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::doctor::machine::usable_memory;
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
+use crate::machine::usable_memory;
 use crate::pipeline::{Pipeline, chain};
 use crate::settings;
 use crate::system::{RealClock, RealRandom};

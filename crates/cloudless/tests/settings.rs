@@ -59,6 +59,20 @@ fn codes(problems: &[Value]) -> Vec<&str> {
     codes.filter(|code| !code.starts_with("build::")).collect()
 }
 
+/// The statuses of three requests at the same time, the lowest first.
+fn at_once(dev: &Dev, path: &str) -> Vec<u16> {
+    let port = dev.port;
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..3)
+            .map(|_| scope.spawn(move || try_request(port, "GET", path, &[], b"")))
+            .collect();
+        let replies = asked.into_iter().map(|reply| reply.join().unwrap());
+        let mut statuses: Vec<u16> = replies.map(|reply| reply.unwrap().status).collect();
+        statuses.sort_unstable();
+        statuses
+    })
+}
+
 #[test]
 fn check_names_what_is_wrong_in_the_settings_with_its_place_and_remedy() {
     let folder = project(&[("serverless.yml", MANIFEST), ("handler.py", HANDLER)]);
@@ -148,18 +162,7 @@ fn the_concurrency_of_the_account_can_be_set() {
     write(folder.path(), "[limits]\naccount_concurrency = 1\n");
     let dev = Dev::start(folder.path(), &folder.path().join("state"));
     dev.get("/who");
-    let port = dev.port;
-    let statuses = std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..3)
-            .map(|_| scope.spawn(move || try_request(port, "GET", "/who?sleep=1", &[], b"")))
-            .collect();
-        let mut statuses: Vec<u16> = asked
-            .into_iter()
-            .map(|reply| reply.join().unwrap().unwrap().status)
-            .collect();
-        statuses.sort_unstable();
-        statuses
-    });
+    let statuses = at_once(&dev, "/who?sleep=1");
     assert_eq!(statuses[0], 200);
     assert!(statuses[1] >= 429, "{statuses:?}");
     dev.stop();
@@ -228,4 +231,24 @@ fn check_tells_what_the_last_run_found_until_the_code_changes() {
     assert_eq!(codes(&check().1), ["functions::not-forked"]);
     std::fs::write(folder.path().join("handler.py"), HANDLER).unwrap();
     assert_eq!(codes(&check().1), [""; 0], "this code was never run");
+}
+
+#[test]
+fn how_fast_a_function_may_grow_and_how_many_instances_there_are_can_be_set() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.py", HANDLER)]);
+    for (setting, are_all_answered) in [
+        ("function_scaling_instances", false),
+        ("machine_instances", true),
+    ] {
+        write(folder.path(), &format!("[limits]\n{setting} = 1\n"));
+        let dev = Dev::start(folder.path(), &folder.path().join("state"));
+        let statuses = at_once(&dev, "/who?sleep=0.5");
+        assert_eq!(statuses[0], 200, "{setting}");
+        assert_eq!(
+            statuses[2] == 200,
+            are_all_answered,
+            "{setting}: {statuses:?}"
+        );
+        dev.stop();
+    }
 }

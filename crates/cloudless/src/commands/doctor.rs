@@ -1,10 +1,9 @@
 //! `cloudless doctor`: says what this machine can and cannot do.
 //!
 //! Lives here: what is looked at, in which order, and the exit code.
-//! Does not live here: looking at it (`interpreters`, `places`, `machine`), how findings look (`report`).
+//! Does not live here: looking at it (`interpreters`, `places`, `crate::machine`), how findings look (`report`).
 
 mod interpreters;
-pub(crate) mod machine;
 mod places;
 mod report;
 

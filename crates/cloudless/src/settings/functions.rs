@@ -39,12 +39,10 @@ impl Settings {
                 problems.push(twice(one, first));
             }
         }
-        let latest = application.functions.iter_mut();
-        let qualified = application.qualified.iter_mut();
-        let published = qualified
-            .flat_map(|(name, qualifiers)| qualifiers.values_mut().map(move |it| (name, it)));
-        for (name, function) in latest.chain(published) {
-            let own = named.get(name.as_str()).and_then(|one| one.starts);
+        let latest = application.functions.values_mut();
+        let qualified = application.qualified.values_mut();
+        for function in latest.chain(qualified.flat_map(BTreeMap::values_mut)) {
+            let own = named.get(function.name.as_str()).and_then(|one| one.starts);
             if let Some(starts) = own.or(self.starts) {
                 set_starts(function, starts);
             }

@@ -86,6 +86,28 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: Section::Limits,
+        name: "function_scaling_instances",
+        value: Value::Whole {
+            min: 1,
+            max: 100_000,
+            set: |settings, count| settings.server.limits.function_scaling_instances = Some(count),
+        },
+        default: "1000",
+        meaning: "how many instances one function may gain within 10 seconds; an invocation that needs more is throttled",
+    },
+    Key {
+        section: Section::Limits,
+        name: "machine_instances",
+        value: Value::Whole {
+            min: 1,
+            max: 100_000,
+            set: |settings, count| settings.server.limits.machine_instances = Some(count as usize),
+        },
+        default: "1000, or as many as fit into half of the memory at 8 MiB each",
+        meaning: "how many instances of all functions together this machine may have; an invocation that needs more waits",
+    },
+    Key {
+        section: Section::Limits,
         name: "instance_idle_seconds",
         value: Value::Whole {
             min: 1,
@@ -188,7 +210,8 @@ mod tests {
                 panic!("`{}` is no number", key.name);
             };
             let mut settings = Settings::default();
-            set(&mut settings, key.default.parse().unwrap());
+            let (number, _) = key.default.split_once(',').unwrap_or((key.default, ""));
+            set(&mut settings, number.parse().unwrap());
             assert_ne!(settings, Settings::default(), "{}", key.name);
             let with_default = settings.server.limits.over(limits.clone());
             assert_eq!(with_default, limits, "{}", key.name);

@@ -59,6 +59,10 @@ pub struct Server {
 pub struct Limits {
     /// Events that may run or wait at once, of all functions together.
     pub account_concurrency: Option<usize>,
+    /// Instances that one function may gain within [`LAMBDA_SCALING_INTERVAL`](model::limits::LAMBDA_SCALING_INTERVAL).
+    pub function_scaling_instances: Option<u32>,
+    /// Instances that may exist at once, of all functions together.
+    pub machine_instances: Option<usize>,
     /// How long an instance stays without an event.
     pub instance_idle: Option<Duration>,
 }
@@ -69,10 +73,18 @@ impl Limits {
     pub fn over(self, mut limits: InvokerLimits) -> InvokerLimits {
         let Self {
             account_concurrency,
+            function_scaling_instances,
+            machine_instances,
             instance_idle,
         } = self;
         if let Some(count) = account_concurrency {
             limits.concurrency_max = count;
+        }
+        if let Some(count) = function_scaling_instances {
+            limits.scaling_instances = count;
+        }
+        if let Some(count) = machine_instances {
+            limits.instances_max = count;
         }
         if let Some(duration) = instance_idle {
             limits.idle_max = duration;

@@ -245,6 +245,8 @@ starts = \"spawned\"
 [functions.'my-other']
 [limits]
 account_concurrency = 5_000
+function_scaling_instances = 2
+machine_instances = 3
 instance_idle_seconds = 0x10
 [server]
 port = 0
@@ -273,6 +275,8 @@ state = '../state'
         assert_eq!((server.port, server.services_port), (Some(0), Some(4567)));
         assert_eq!(server.state, Some(PathBuf::from("../state")));
         assert_eq!(server.limits.account_concurrency, Some(5_000));
+        assert_eq!(server.limits.function_scaling_instances, Some(2));
+        assert_eq!(server.limits.machine_instances, Some(3));
         assert_eq!(server.limits.instance_idle, Some(Duration::from_secs(16)));
     }
 

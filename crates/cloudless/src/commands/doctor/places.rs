@@ -7,8 +7,8 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::machine;
 use super::report::{Finding, Mark};
+use crate::machine;
 
 /// The ports of `cloudless dev`, with the options that choose others.
 const PORTS: [(u16, &str); 2] = [(3000, "--port"), (4566, "--services-port")];

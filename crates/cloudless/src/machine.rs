@@ -1,7 +1,7 @@
 //! What the kernel says of this machine, and what it allows us.
 //!
 //! Lives here: reading `/proc`, `/etc/os-release`, the limits of processes and control groups.
-//! Does not live here: what is good or bad about it (`doctor`).
+//! Does not live here: what is good or bad about it (`commands::doctor`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const NO_LIMIT_FROM: u64 = 1 << 60;
 
 /// The operating system's name, as `Debian GNU/Linux 12 (bookworm)`.
-pub(super) fn system() -> String {
+pub(crate) fn system() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = text
         .lines()
@@ -24,13 +24,13 @@ pub(super) fn system() -> String {
 }
 
 /// The kernel's release, as `6.1.0-28-amd64`.
-pub(super) fn kernel() -> String {
+pub(crate) fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.trim().to_owned()
 }
 
 /// Memory in all, and what of it programs could still have, in bytes.
-pub(super) fn memory() -> Option<(u64, u64)> {
+pub(crate) fn memory() -> Option<(u64, u64)> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     Some((
         kibibytes(&text, "MemTotal:")? * 1024,
@@ -45,12 +45,12 @@ pub(crate) fn usable_memory() -> Option<u64> {
 }
 
 /// How many files this process may open; none: as many as it likes.
-pub(super) fn open_files() -> Option<u64> {
+pub(crate) fn open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
 /// How many processes and threads may run, with who says so; the smallest limit of all. None: there is none.
-pub(super) fn processes() -> Option<(u64, &'static str)> {
+pub(crate) fn processes() -> Option<(u64, &'static str)> {
     let of_user = getrlimit(Resource::Nproc).current;
     let of_group = group_limit("pids", "pids.max", "pids.max");
     let of_kernel = number_in(Path::new("/proc/sys/kernel/pid_max"));
@@ -66,7 +66,7 @@ pub(super) fn processes() -> Option<(u64, &'static str)> {
 }
 
 /// How much memory our control group may have, in bytes; none when nothing limits it.
-pub(super) fn group_memory() -> Option<u64> {
+pub(crate) fn group_memory() -> Option<u64> {
     group_limit("memory", "memory.max", "memory.limit_in_bytes")
 }
 
