@@ -282,6 +282,24 @@ async fn a_function_that_failed_is_502_or_500_and_the_developer_learns_why() {
 }
 
 #[tokio::test]
+async fn a_function_is_called_by_the_qualifier_of_its_route() {
+    let bench = bench(Act::Echo);
+    let mut aliased = application();
+    if let RestIntegration::LambdaProxy { qualifier, .. } =
+        &mut aliased.rest_apis[0].methods[0].integration
+    {
+        *qualifier = Some("live".to_owned());
+    }
+    bench.handler.swap(&aliased);
+    for path in [REST, HTTP] {
+        bench.send("POST", path, &[], b"").await;
+    }
+    let seen = bench.invoke.seen.lock().unwrap();
+    let qualifiers: Vec<_> = seen.iter().map(|it| it.qualifier.as_deref()).collect();
+    assert_eq!(qualifiers, [Some("live"), None]);
+}
+
+#[tokio::test]
 async fn a_function_that_did_not_run_is_told_apart_by_cause() {
     let function = || FunctionName::new("sample");
     let throttled = NotRun::Throttled {
@@ -293,6 +311,16 @@ async fn a_function_that_did_not_run_is_told_apart_by_cause() {
         function: function(),
     };
     check_fault(Act::NotRun(unknown), [500, 500], "no function is called").await;
+    let unpublished = NotRun::UnknownQualifier {
+        function: function(),
+        qualifier: "live".to_owned(),
+    };
+    check_fault(
+        Act::NotRun(unpublished),
+        [500, 500],
+        "has no version or alias `live`",
+    )
+    .await;
     let waited = NotRun::WaitedTooLong {
         function: function(),
     };

@@ -32,6 +32,23 @@ impl Invoke for Fake {
                 function,
                 limit: ThrottleLimit::ReservedConcurrency,
             }),
+            "crowded" => Err(NotRun::Throttled {
+                function,
+                limit: ThrottleLimit::AccountConcurrency,
+            }),
+            "growing" => Err(NotRun::Throttled {
+                function,
+                limit: ThrottleLimit::ScalingRate,
+            }),
+            "queued" => Err(NotRun::Throttled {
+                function,
+                limit: ThrottleLimit::QueueLength,
+            }),
+            "late" => Err(NotRun::WaitedTooLong { function }),
+            "unpublished" => Err(NotRun::UnknownQualifier {
+                function,
+                qualifier: invocation.qualifier.clone().unwrap_or_default(),
+            }),
             "sick" => Err(NotRun::StartFailed {
                 function,
                 reason: "no memory".to_owned(),
@@ -199,14 +216,40 @@ async fn an_unknown_function_is_named_by_its_arn() {
 
 #[tokio::test]
 async fn a_throttled_function_says_why() {
-    let body = r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}"#;
-    check(
-        "busy/invocations",
-        &[],
-        "{}",
-        (429, "x-amzn-errortype: TooManyRequestsException", body),
-    )
-    .await;
+    for (function, reason) in [
+        ("busy", "ReservedFunctionConcurrentInvocationLimitExceeded"),
+        ("crowded", "ConcurrentInvocationLimitExceeded"),
+        ("growing", "ConcurrentInvocationLimitExceeded"),
+        ("queued", "ConcurrentInvocationLimitExceeded"),
+        ("late", "ConcurrentInvocationLimitExceeded"),
+    ] {
+        let body = format!(r#"{{"Reason":"{reason}","Type":"User","message":"Rate Exceeded."}}"#);
+        check(
+            &format!("{function}/invocations"),
+            &[],
+            "{}",
+            (429, "x-amzn-errortype: TooManyRequestsException", &body),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_version_or_alias_that_is_not_there_is_a_function_that_is_not_there() {
+    let body = r#"{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:unpublished:live"}"#;
+    for path in [
+        "unpublished/invocations?Qualifier=live",
+        "unpublished:live/invocations",
+        "arn:aws:lambda:us-east-1:000000000000:function:unpublished:live/invocations",
+    ] {
+        check(
+            path,
+            &[],
+            "{}",
+            (404, "x-amzn-errortype: ResourceNotFoundException", body),
+        )
+        .await;
+    }
 }
 
 #[tokio::test]
