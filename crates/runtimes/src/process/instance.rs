@@ -224,7 +224,8 @@ impl ProcessInstance {
         self.logs.begin(Some(event.request_id.clone()));
         self.logs
             .platform(report::start(&event.request_id, &self.function.version));
-        let usable = self.state == State::Free && !self.process.is_over();
+        // What it said beyond its last reply would be taken for the next one.
+        let usable = self.state == State::Free && !self.process.is_over() && self.link.is_quiet();
         let end = if usable {
             self.state = State::Busy;
             self.exchange(&event).await
@@ -406,15 +407,14 @@ impl ProcessInstance {
             tokio::select! {
                 biased;
                 exit = self.process.exited() => break Ok(exit),
-                said = self.link.receive() => break Err(said),
+                heard = self.link.overhear() => break Err(heard),
                 () = self.logs.pump_while_free() => {}
             }
         };
         self.state = State::Dead;
         let exit = match ended {
             Ok(exit) => exit,
-            Err(Ok(message)) => self.end_liar(&message).await,
-            Err(Err(error)) => self.end_broken(&error).await,
+            Err(error) => self.end_broken(&error).await,
         };
         self.logs.drain();
         let text = failure::exit_text(exit);

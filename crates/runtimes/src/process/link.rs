@@ -57,6 +57,8 @@ pub(super) enum LinkError {
     Closed,
     #[error("the instance sent a frame of the unknown type {kind}")]
     UnknownFrame { kind: u8 },
+    #[error("the instance spoke out of turn")]
+    OutOfTurn,
     #[error("the channel to the instance failed")]
     Io(#[source] io::Error),
 }
@@ -135,17 +137,36 @@ impl Link {
             if let Some(message) = self.take()? {
                 return Ok(message);
             }
-            self.inbound.reserve(READ_BYTES);
-            // A read that does not fill its buffer tells the event loop that there is nothing more: `try_read` would
-            // have to ask once more.
-            match self.stream.read_buf(&mut self.inbound).await {
-                Ok(0) => return Err(LinkError::Closed),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return Err(LinkError::Closed);
-                }
-                Err(error) => return Err(LinkError::Io(error)),
-            }
+            self.read().await?;
+        }
+    }
+
+    /// Waits until it says anything or is gone, when it has nothing to say: not even the beginning of a frame, of which
+    /// the rest may never come. Cancel-safe.
+    pub(super) async fn overhear(&mut self) -> LinkError {
+        if !self.is_quiet() {
+            return LinkError::OutOfTurn;
+        }
+        match self.read().await {
+            Ok(()) => LinkError::OutOfTurn,
+            Err(error) => error,
+        }
+    }
+
+    /// Whether it has said no more than was asked for, as far as was read.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.inbound.is_empty() && self.excess_bytes == 0
+    }
+
+    async fn read(&mut self) -> Result<(), LinkError> {
+        self.inbound.reserve(READ_BYTES);
+        // A read that does not fill its buffer tells the event loop that there is nothing more: `try_read` would have
+        // to ask once more.
+        match self.stream.read_buf(&mut self.inbound).await {
+            Ok(0) => Err(LinkError::Closed),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(LinkError::Closed),
+            Err(error) => Err(LinkError::Io(error)),
         }
     }
 
@@ -182,7 +203,7 @@ impl Link {
 
     /// The socket, for whoever goes on with other frames; none when the process has said more than it was asked.
     pub(super) fn into_stream(self) -> Option<UnixStream> {
-        self.inbound.is_empty().then_some(self.stream)
+        self.is_quiet().then_some(self.stream)
     }
 
     /// Tells the instance that no event will follow.

@@ -290,3 +290,21 @@ async fn node_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
         churn(KILLABLE[1].0, KILLABLE[1].1).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us() {
+    if !is_alone("faults::descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us") {
+        return;
+    }
+    let mut bench = evaluating(
+        "import _cloudless_frames as frames\ndef add(through, frame, descriptors, send=frames.send_with_descriptors):\n    nowhere = os.open('/dev/null', os.O_RDONLY)\n    try: send(through, frame, descriptors + [nowhere] * 20 if len(descriptors) == 1 else descriptors)\n    finally: os.close(nowhere)\nframes.send_with_descriptors = add",
+    );
+    drop(bench.start().await.unwrap());
+    let held = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for _ in 0..50 {
+        let mut instance = bench.start().await.unwrap();
+        assert_eq!(ask(&mut bench, &mut instance, "1").await, 1);
+    }
+    let held_now = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(held_now <= held + 5, "{held} became {held_now}");
+}

@@ -527,6 +527,14 @@ async fn a_template_that_talks_nonsense_or_lies_is_ended() {
     let frames = [
         ("garbage", r"b'\xff' * 100"),
         (
+            "a flood of ends",
+            r"b'\x00\x00\x00\x09\x22\x00\x00\x00\x07\x00\x00\x00\x00\x00' * 100",
+        ),
+        (
+            "a child that nobody asked for",
+            r"b'\x00\x00\x00\x08\x20' + b'\x00\x00\x00\x63' + b'\x00\x00\x00\x01'",
+        ),
+        (
             "somebody else's process",
             r"b'\x00\x00\x00\x08\x20' + b'\x00\x00\x00\x01' + b'\x00\x00\x00\x01'",
         ),

@@ -244,3 +244,86 @@ async fn a_reply_given_ahead_of_its_event_ends_the_instance() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_reply_with_more_behind_it_ends_the_instance_instead_of_answering_the_next_event() {
+    for (what, more) in [
+        ("another reply", r"\x00\x00\x00\x01\x128"),
+        ("half a reply", r"\x00\x00\x00\x09\x12ab"),
+        ("the beginning of 4 GiB", r"\xff\xff\xff\xff\x12ab"),
+    ] {
+        let source = format!(
+            "import os, time\ndef handler(event, context):\n    os.write(3, b'\\x00\\x00\\x00\\x01\\x127{more}')\n    time.sleep(600)\n"
+        );
+        for is_idle_between in [true, false] {
+            let mut bench = Lang::Python.bench(&source);
+            let mut instance = bench.start().await.unwrap();
+            let first = bench.invoke(&mut instance, "{}").await;
+            let Verdict::Returned(reply) = first.verdict else {
+                panic!("{what}: {first:?}")
+            };
+            assert_eq!(reply, "7");
+            if is_idle_between {
+                let lost = tokio::time::timeout(Duration::from_secs(2), instance.lost());
+                lost.await.unwrap();
+            }
+            let second = bench.invoke(&mut instance, "{}").await;
+            assert!(
+                matches!(second.verdict, Verdict::Exited(_)),
+                "{what}: {second:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_never_ends_a_frame_or_never_reads_one_is_timed_out() {
+    for (what, body) in [
+        (
+            "a frame that does not end",
+            "os.write(3, b'\\x00\\x00\\xff\\xff\\x12abc'); time.sleep(600)",
+        ),
+        (
+            "a frame that comes in drops",
+            "os.write(3, b'\\x00\\x00\\xff\\xff\\x12')\n    while True: os.write(3, b'x'); time.sleep(0.01)",
+        ),
+        (
+            "4 GiB to throw away",
+            "os.write(3, b'\\xff\\xff\\xff\\xff\\x12')\n    while True: os.write(3, bytes(1 << 20))",
+        ),
+        ("a process that stands still", "os.kill(os.getpid(), 19)"),
+    ] {
+        let source = format!("import os, time\ndef handler(event, context):\n    {body}\n");
+        let mut bench = Lang::Python.bench(&source);
+        bench.function.timeout = Duration::from_secs(1);
+        let began_at = RunningClock.instant();
+        let completion = bench.once("{}").await;
+        assert!(matches!(completion.verdict, Verdict::TimedOut(_)), "{what}");
+        assert!(began_at.elapsed() < Duration::from_secs(4), "{what}");
+    }
+
+    // Events are larger than what a socket takes at once.
+    let mut bench = Lang::Python.bench(
+        "import os, threading\ndef stop():\n    os.kill(os.getpid(), 19)\ndef handler(event, context):\n    threading.Timer(0.1, stop).start()\n",
+    );
+    bench.function.timeout = Duration::from_secs(1);
+    let mut instance = bench.start().await.unwrap();
+    bench.invoke(&mut instance, "{}").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let large = format!("\"{}\"", "x".repeat(5 << 20));
+    let completion = bench.invoke(&mut instance, &large).await;
+    assert!(matches!(completion.verdict, Verdict::TimedOut(_)));
+}
+
+#[tokio::test]
+async fn a_line_that_does_not_end_is_cut_and_kept_within_the_limit() {
+    let mut bench = Lang::Python.bench(
+        "import os\ndef handler(event, context):\n    for _ in range(64): os.write(1, b'x' * (1 << 20))\n    return 1\n",
+    );
+    let completion = bench.once("{}").await;
+    assert!(matches!(completion.verdict, Verdict::Returned(_)));
+    let lines = bench.log.stdout();
+    assert!(lines.iter().all(|line| line.len() <= 256 << 10));
+    let kept: usize = lines.iter().map(String::len).sum();
+    assert!((15 << 20..=16 << 20).contains(&kept), "{kept}");
+}

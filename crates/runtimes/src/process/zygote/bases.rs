@@ -133,7 +133,7 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     };
     let loaded = match said {
         Ok(Ok(Message::Ready(loaded))) => loaded,
-        Ok(Ok(_) | Err(LinkError::UnknownFrame { .. })) => {
+        Ok(Ok(_) | Err(LinkError::UnknownFrame { .. } | LinkError::OutOfTurn)) => {
             return Err(unusable("it spoke out of turn"));
         }
         Ok(Err(LinkError::Closed | LinkError::Io(_))) => return Err(unusable("it ended")),
