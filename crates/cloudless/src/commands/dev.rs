@@ -20,9 +20,9 @@ use crate::telemetry::console::Console;
 use crate::wiring::{self, Config, Server};
 
 /// The port of the application's APIs, when nobody names another.
-const PORT: u16 = 3000;
+pub(super) const PORT: u16 = 3000;
 /// The port of the cloud services, when nobody names another: the one that existing scripts use.
-const SERVICES_PORT: u16 = 4566;
+pub(super) const SERVICES_PORT: u16 = 4566;
 
 /// Serves until SIGINT or SIGTERM, then ends in order with exit code 0; at the second signal it ends at once.
 pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
@@ -174,6 +174,14 @@ mod tests {
         assert_eq!(own(&settings), root.join(".cloudless"));
         settings.server.state = Some("link/state".into());
         assert_eq!(own(&settings), root.join("real/state"));
+    }
+
+    #[test]
+    fn the_ports_are_those_that_the_settings_name() {
+        for (name, port) in [("port", PORT), ("services_port", SERVICES_PORT)] {
+            let key = settings::keys::KEYS.iter().find(|key| key.name == name);
+            assert_eq!(key.unwrap().default, port.to_string());
+        }
     }
 
     #[test]

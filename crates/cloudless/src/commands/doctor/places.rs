@@ -8,10 +8,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use super::report::{Finding, Mark};
+use crate::commands::dev::{PORT, SERVICES_PORT};
 use crate::machine;
 
 /// The ports of `cloudless dev`, with the options that choose others.
-const PORTS: [(u16, &str); 2] = [(3000, "--port"), (4566, "--services-port")];
+const PORTS: [(u16, &str); 2] = [(PORT, "--port"), (SERVICES_PORT, "--services-port")];
 /// Fewer open files than this are few: an instance takes about five, a connection one.
 const OPEN_FILES_ENOUGH: u64 = 4_096;
 /// Fewer processes and threads than this are few.
