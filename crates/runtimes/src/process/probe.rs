@@ -37,7 +37,9 @@ use super::{ProcessRuntime, ProcessRuntimeConfig, machine};
 pub use verdict::{Outcome, Verdict};
 
 /// How long one check may take. They take milliseconds; a machine under load is no reason to fail one.
-const CHECK_TIME_MAX: Duration = Duration::from_secs(15);
+const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long an init may take that has not come to its end within the cloud's own limit: it hangs.
+const SECOND_INIT_MAX: Duration = Duration::from_secs(1);
 /// Nobody answers there, and no check asks.
 const NO_SERVICES: &str = "http://127.0.0.1:9";
 /// The status with which the last check ends its process.
@@ -410,7 +412,7 @@ fn function(interpreter: &Interpreter, code_root: PathBuf) -> Function {
         },
         environment: BTreeMap::new(),
         memory_mb: 512,
-        timeout: CHECK_TIME_MAX,
+        timeout: SECOND_INIT_MAX,
         ephemeral_storage_mb: 512,
         reserved_concurrency: None,
         provisioned_concurrency: 0,

@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
 use model::function::{Language, Starts};
@@ -54,22 +53,26 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn the_verdict_on_an_interpreter_is_found_by_forking_it_and_kept() {
-    let cache = tempfile::tempdir().unwrap();
-    let python = of(Lang::Python);
-    let prober = prober(cache.path());
-    assert_eq!(prober.known(&python).unwrap(), None);
-    let verdict = prober.probe(&python).await.unwrap();
-    assert!(
-        matches!(verdict.outcome, Outcome::Works { start } if start < verdict.took),
-        "{verdict:?}"
-    );
-    assert_eq!(prober.known(&python).unwrap(), Some(verdict.clone()));
-    assert!(verdict.took < Duration::from_secs(20), "{verdict:?}");
+    for language in [Lang::Python, Lang::Node] {
+        let cache = tempfile::tempdir().unwrap();
+        let interpreter = of(language);
+        let prober = prober(cache.path());
+        assert_eq!(prober.known(&interpreter).unwrap(), None);
+        let verdict = prober.probe(&interpreter).await.unwrap();
+        match &verdict.outcome {
+            Outcome::Works { start } => assert!(*start < verdict.took, "{verdict:?}"),
+            // This machine may have a version that nobody has looked at yet.
+            Outcome::Fails { reasons } => {
+                assert!(reasons[0].contains("it is not known"), "{verdict:?}");
+            }
+        }
+        assert_eq!(prober.known(&interpreter).unwrap(), Some(verdict));
 
-    let kept = files(&cache.path().join("forking"));
-    assert_eq!(kept.len(), 1, "{kept:?}");
-    std::fs::write(&kept[0], "{").unwrap();
-    assert_eq!(prober.known(&python).unwrap(), None);
+        let kept = files(&cache.path().join("forking"));
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        std::fs::write(&kept[0], "{").unwrap();
+        assert_eq!(prober.known(&interpreter).unwrap(), None);
+    }
 }
 
 #[tokio::test]
