@@ -93,7 +93,7 @@ impl InvokerLimits {
             failed_starts_before_delay: 3,
             start_delay_min: Duration::from_millis(50),
             start_delay_max: Duration::from_secs(2),
-            failed_provisionings_max: 6,
+            failed_provisionings_max: 3,
             early_end_max: Duration::from_secs(10),
             drain_max: Duration::from_secs(30),
             instance_stop_max: Duration::from_secs(2),

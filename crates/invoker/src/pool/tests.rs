@@ -29,6 +29,7 @@ fn limits() -> InvokerLimits {
         failed_starts_before_delay: 2,
         start_delay_min: Duration::from_secs(1),
         start_delay_max: Duration::from_secs(3),
+        failed_provisionings_max: 6,
         ..InvokerLimits::for_cores(1)
     }
 }
