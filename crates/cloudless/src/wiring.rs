@@ -224,12 +224,12 @@ impl Server {
 
     /// Serves this revision from the next request on. The problems are routes that cannot be served.
     pub fn swap(&self, application: &Arc<Application>) -> Vec<Problem> {
-        self.invoker.swap(application);
-        self.functions.swap(application);
         if self.has_apis {
             self.marker.write(self.ports.1, application);
             self.findings.serve(application);
         }
+        self.invoker.swap(application);
+        self.functions.swap(application);
         self.gateway.swap(application)
     }
 
