@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interfaces::log_sink::LogOrigin;
 use interfaces::runtime::{Instance, Verdict};
 use model::function::{RuntimeName, Starts};
 use serde_json::{Value, json};
@@ -716,6 +717,16 @@ async fn an_instance_ends_as_a_process_of_its_own_would() {
             None,
         ),
         (
+            "process.removeAllListeners('uncaughtException'); setTimeout(() => { throw new Error('unheard'); }); new Promise(() => {})",
+            "Runtime exited with error: exit status 1",
+            Some(true),
+        ),
+        (
+            "process.on('exit', () => { throw new Error('on the way out'); }); process.exit(0)",
+            "on the way out",
+            None,
+        ),
+        (
             "process.abort()",
             "Runtime exited with error: signal: aborted",
             Some(false),
@@ -752,6 +763,11 @@ async fn an_instance_ends_as_a_process_of_its_own_would() {
             );
             let _ = std::fs::remove_file(bench.path("ends"));
         }
+        let written = bench.log.lines(LogOrigin::Stderr).join("\n");
+        assert!(
+            written.contains("Uncaught Error: unheard\n    at "),
+            "{written}"
+        );
         // What they were forked from is well, and has no end of the function's.
         let mut last = bench.start().await.unwrap();
         let template = number(&mut bench, &mut last, "process.ppid").await;

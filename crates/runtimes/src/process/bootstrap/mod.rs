@@ -70,6 +70,7 @@ const NODE: &[Embedded] = &[
     ("logging.cjs", include_bytes!("node/logging.cjs")),
     ("modules.cjs", include_bytes!("node/modules.cjs")),
     ("resolve-hook.mjs", include_bytes!("node/resolve-hook.mjs")),
+    ("sdk.cjs", include_bytes!("node/sdk.cjs")),
     ("streaming.cjs", include_bytes!("node/streaming.cjs")),
     ("warming.cjs", include_bytes!("node/warming.cjs")),
     ("zygote.cjs", include_bytes!("node/zygote.cjs")),

@@ -10,6 +10,9 @@ const fs = require('node:fs');
 const SETTLING_MS = 200;
 const LOOK_INTERVAL_MS = 1;
 const ACCESS_MODE = 0o3;
+// libuv's threads, unless UV_THREADPOOL_SIZE says otherwise.
+const POOL_SIZE = 4;
+const POOL_SIZE_MAX = 1024;
 
 // Node's names of what keeps a process at work, in words for the developer. Those that are empty show as an open
 // descriptor, a thread or a child.
@@ -30,10 +33,8 @@ const WORDS = {
   SignalWrap: '',
 };
 
-// What the process holds before the function's code. libuv's threads, which start at first use, are among it: they
-// sleep between two uses, and each fork starts its own.
-async function look() {
-  await fs.promises.stat('/');
+// What the process holds before the function's code.
+function look() {
   return { descriptors: descriptors(), threads: threads(), sharedMemory: sharedMemory() };
 }
 
@@ -45,7 +46,7 @@ async function settle(before, addon) {
     const isBusy = await new Promise((resolve) => {
       setTimeout(() => resolve(addon.isLoopAlive()), LOOK_INTERVAL_MS);
     });
-    const found = [...new Set(reasons(before))];
+    const found = [...new Set([...reasons(before), ...(await threadReasons(before))])];
     if (isBusy && found.length === 0) found.push('unfinished work');
     if (found.length === 0 || performance.now() > end) return found;
   }
@@ -57,8 +58,6 @@ function reasons(before) {
     if (!target.startsWith('/')) found.push(`an open ${kind(target)}`);
     else if (writes) found.push(`the file ${target}, open for writing`);
   }
-  const extra = threads() - before.threads;
-  if (extra > 0) found.push(`${extra} running thread${extra > 1 ? 's' : ''}`);
   if (hasChildren()) found.push('a child process');
   if (sharedMemory() > before.sharedMemory) found.push('memory shared with others');
   for (const name of process.getActiveResourcesInfo()) {
@@ -105,6 +104,21 @@ function details(descriptor) {
 function kind(target) {
   const [, inode] = /^anon_inode:\[?([^\]]*)/.exec(target) ?? [];
   return inode ?? target.split(':')[0];
+}
+
+// libuv's threads start at their first use and then stay. They are not counted: they sleep between two uses, and each
+// fork starts its own. Whether they have started shows when they are used: if not, there are more threads afterwards.
+async function threadReasons(before) {
+  let extra = threads() - before.threads;
+  if (extra <= 0) return [];
+  await fs.promises.stat('/');
+  if (threads() - before.threads <= extra) extra -= poolSize();
+  return extra > 0 ? [`${extra} running thread${extra > 1 ? 's' : ''}`] : [];
+}
+
+function poolSize() {
+  const asked = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? '', 10);
+  return Number.isNaN(asked) ? POOL_SIZE : Math.min(Math.max(asked, 1), POOL_SIZE_MAX);
 }
 
 function threads() {

@@ -16,12 +16,19 @@ const AWAITED_SINCE = 24;
 // The statuses with which the managed runtime ends after an error that nobody caught.
 const EXIT_UNHANDLED_REJECTION = 128;
 const EXIT_UNCAUGHT_EXCEPTION = 129;
+// That of Node itself when what looks after such errors fails, too.
+const EXIT_UNREPORTED = 7;
 
 let isServing = false;
 
+// A function may have broken anything that this needs. Then the process must still end.
 function reportFatal(title, error, status) {
-  logging.logError(title, error);
-  channel.send(isServing ? channel.types.fatal : channel.types.initFailed, JSON.stringify(errors.toReply(error)));
+  try {
+    logging.logError(title, error);
+    channel.send(isServing ? channel.types.fatal : channel.types.initFailed, JSON.stringify(errors.toReply(error)));
+  } catch {
+    process.reallyExit(EXIT_UNREPORTED);
+  }
   process.exit(status);
 }
 
