@@ -73,6 +73,9 @@ async fn measure(sdk: Option<PathBuf>) {
                  then best {best:.2?}, p50 {median:.2?}, p99 {worst:.2?}"
             );
             p50.push(median.as_secs_f64());
+            if starts == Starts::Automatic {
+                on_demand(&mut bench, name).await;
+            }
             burst(&mut bench, name, starts).await;
         }
         println!("{name}: spawn / fork = {:.0}", p50[0] / p50[1]);
@@ -87,6 +90,23 @@ async fn cold(bench: &mut Bench) -> Duration {
     // The end of this instance is no part of the start of the next one.
     tokio::time::sleep(PAUSE).await;
     took
+}
+
+/// Starts right after another one, which was given the instance that was forked ahead.
+async fn on_demand(bench: &mut Bench, name: &str) {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let first = bench.start().await.unwrap();
+        times.push(cold(bench).await);
+        drop(first);
+    }
+    times.sort();
+    println!(
+        "{name}, forked on demand: best {:.2?}, p50 {:.2?}, p99 {:.2?}",
+        times[0],
+        times[ROUNDS / 2],
+        times[ROUNDS * 99 / 100]
+    );
 }
 
 /// Instances that stay: how fast they come, and what they hold while idle.

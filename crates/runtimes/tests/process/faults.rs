@@ -308,3 +308,31 @@ async fn descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us() 
     let held_now = std::fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(held_now <= held + 5, "{held} became {held_now}");
 }
+
+#[tokio::test]
+async fn a_process_that_may_open_no_more_files_says_so_and_recovers() {
+    if !is_alone("faults::a_process_that_may_open_no_more_files_says_so_and_recovers") {
+        return;
+    }
+    let before = getrlimit(Resource::Nofile);
+    for starts in [Starts::Spawned, Starts::Automatic] {
+        let mut bench = Bench::with_starts(KILLABLE[0].0, KILLABLE[0].1, starts);
+        let mut first = bench.start().await.unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let few = Rlimit {
+            current: Some(u64::try_from(open).unwrap() + 2),
+            ..before
+        };
+        setrlimit(Resource::Nofile, few).unwrap();
+        // What was started ahead needs none.
+        let ahead = bench.start().await.ok();
+        let reason = refusal(&bench).await;
+        let limit = "the limit of open files is reached (`ulimit -n`)";
+        assert!(reason.contains(limit), "{reason}");
+        who(&mut bench, &mut first).await;
+        setrlimit(Resource::Nofile, before).unwrap();
+        let mut next = bench.start().await.unwrap();
+        who(&mut bench, &mut next).await;
+        drop(ahead);
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use interfaces::clock::Clock;
 use interfaces::runtime::{Instance, StartError, Verdict};
+use model::function::Starts;
 use serde_json::{Value, json};
 use test_kit::RunningClock;
 
@@ -195,6 +196,102 @@ async fn an_instance_knows_itself_and_its_event() {
             assert!((-1.0..5.0).contains(&off), "{off}");
         }
     }
+}
+
+/// The children of a process.
+fn children(pid: i64) -> Vec<i64> {
+    let found = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    found
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+/// Waits until a template has forked the instance that is kept ahead, beside this many others.
+async fn forked_ahead(template: i64, others: &[i64]) -> i64 {
+    loop {
+        let ahead: Vec<i64> = children(template)
+            .into_iter()
+            .filter(|pid| !others.contains(pid))
+            .collect();
+        if let [ahead] = ahead[..] {
+            return ahead;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_instance_is_forked_ahead_and_serves_the_next_start() {
+    let mut bench = evaluating("");
+    let mut first = bench.start().await.unwrap();
+    let first_pid = ask(&mut bench, &mut first, "os.getpid()").await;
+    let first_pid = first_pid.as_i64().unwrap();
+    let template = parent(first_pid);
+    let ahead = forked_ahead(template, &[first_pid]).await;
+    let nowhere = std::path::Path::new("/dev/null");
+    for descriptor in [0, 1, 2] {
+        let target = std::fs::read_link(format!("/proc/{ahead}/fd/{descriptor}")).unwrap();
+        assert_eq!(target, nowhere);
+    }
+    let mut second = bench.start().await.unwrap();
+    assert_eq!(ask(&mut bench, &mut second, "os.getpid()").await, ahead);
+    assert_eq!(
+        ask(&mut bench, &mut second, "print('heard')").await,
+        Value::Null
+    );
+    assert_eq!(bench.log.stdout(), ["heard"]);
+
+    // One that dies is missed by nobody, and one that is not needed goes with its template.
+    let next = forked_ahead(template, &[first_pid, ahead]).await;
+    kill(next);
+    assert!(is_gone(next).await);
+    let mut third = bench.start().await.unwrap();
+    let third_pid = ask(&mut bench, &mut third, "os.getpid()")
+        .await
+        .as_i64()
+        .unwrap();
+    let last = forked_ahead(template, &[first_pid, ahead, third_pid]).await;
+    bench.retire();
+    drop([first, second, third]);
+    for gone in [first_pid, ahead, third_pid, last, template] {
+        assert!(is_gone(gone).await);
+    }
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+#[tokio::test]
+async fn signals_are_handled_by_instances_as_the_init_said_and_not_by_their_template() {
+    let mut bench = evaluating(
+        "import signal, subprocess\nseen = []\nsignal.signal(signal.SIGCHLD, lambda *_: seen.append(os.getpid()))\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])\ndef masked(): return [int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])]",
+    );
+    let [mut one, other] = two(&bench).await;
+    drop(other);
+    let _third = bench.start().await.unwrap();
+    assert_eq!(ask(&mut bench, &mut one, "seen").await, json!([]));
+    assert_eq!(ask(&mut bench, &mut one, "masked()").await, json!([12]));
+    let question = "subprocess.run(['true']).returncode";
+    assert_eq!(ask(&mut bench, &mut one, question).await, 0);
+    assert_eq!(
+        ask(&mut bench, &mut one, "seen == [os.getpid()]").await,
+        true
+    );
+}
+
+#[tokio::test]
+async fn a_function_that_asks_to_be_forked_may_leave_a_child_behind() {
+    let mut bench = Bench::with_starts(
+        Lang::Python,
+        "import os, subprocess\nheld = subprocess.Popen(['sleep', '0.3'])\nfor _ in range(20): subprocess.Popen(['true'])\ndef handler(event, context):\n    return os.getppid()\n",
+        Starts::Forked,
+    );
+    let template = bench.returned("{}").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(
+        bench.returned("{}").await,
+        template,
+        "its end was no end of an instance"
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ Most of what a fork costs are the pages that the child writes to, each copied th
 ahead, which has written to them and waits to be given its descriptors: whoever asks next has that one.
 """
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -94,26 +95,22 @@ def _loop(channel, ended, keeps_one_ahead):
             for pid, how, value in _collect_ended():
                 _tell(channel, _EXITED_FRAME.pack(9, EXITED, pid, how, value))
         if CHANNEL in ready:
-            number, descriptors = _receive(channel)
-            if _fork_for(channel, number, descriptors):
+            if _answer(channel):
                 return False
             wants_spare = keeps_one_ahead
 
 
-def _receive(channel):
-    """One request to fork: its number, and the child's descriptors."""
+def _answer(channel):
+    """Answers one request to fork, which comes with the child's descriptors. True in the fork."""
     frame, descriptors = channel.receive_whole(_FORK_FRAME.size, 3)
     if frame is None:
         _end()
     _, kind, number = _FORK_FRAME.unpack(frame)
-    if kind != FORK or len(descriptors) != 3:
+    if kind != FORK:
         _end()
-    return number, descriptors
-
-
-def _fork_for(channel, number, descriptors):
-    """Answers one request. True in the fork."""
     try:
+        if len(descriptors) != 3:
+            raise OSError(errno.EMFILE, "some of the descriptors did not fit")
         pid = _adopt(descriptors) or _fork(descriptors)
         if pid == 0:
             return True
@@ -233,26 +230,34 @@ def _wait_for_adoption(channel):
 
 
 def _collect_ended():
-    """How children ended. Their own children go first: until one is collected, nobody else can have its number."""
+    """How children ended that were asked for, of all that are collected."""
     while True:
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is None:
                 return
-            try:
-                os.killpg(found.si_pid, signal.SIGKILL)
-            except OSError:
-                pass  # nobody is left in its group
+            if found.si_pid in _children:
+                _kill_group(found.si_pid)
             ended = os.waitid(os.P_PID, found.si_pid, os.WEXITED)
         except ChildProcessError:
             return
-        _children.discard(ended.si_pid)
+        if ended.si_pid not in _children:
+            continue  # the function's own, left by its init
+        _children.remove(ended.si_pid)
         if _spare is not None and _spare[0] == ended.si_pid:
             ours = _spare[1]
             _let_go_of_spare()
             ours.close()
         else:
             yield ended.si_pid, (STATUS if ended.si_code == os.CLD_EXITED else SIGNAL), ended.si_status
+
+
+def _kill_group(pid):
+    """Of a child that has ended: what it started goes before its number can become another's."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except OSError:
+        pass  # nobody is left in it
 
 
 def _tell(channel, frame, descriptor=None):
