@@ -686,66 +686,67 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
     }
 }
 
+/// What the handler does, what the caller is told, and whether the function's listener ran: one that may be killed first,
+/// since its error has been told, is not asked.
+const ENDS: [(&str, &str, Option<bool>); 10] = [
+    (
+        "process.exit(7)",
+        "Runtime exited with error: exit status 7",
+        Some(true),
+    ),
+    (
+        "process.exitCode = 9; process.exit()",
+        "Runtime exited with error: exit status 9",
+        Some(true),
+    ),
+    (
+        "process.exit()",
+        "Runtime exited without providing a reason",
+        Some(true),
+    ),
+    (
+        "setTimeout(() => { throw new Error('nobody catches me'); }); new Promise(() => {})",
+        "nobody catches me",
+        None,
+    ),
+    (
+        "Promise.reject(new Error('nobody handles me')); new Promise(() => {})",
+        "Error: nobody handles me",
+        None,
+    ),
+    (
+        "process.removeAllListeners('uncaughtException'); setTimeout(() => { throw new Error('unheard'); }); new Promise(() => {})",
+        "Runtime exited with error: exit status 1",
+        Some(true),
+    ),
+    (
+        "process.on('exit', () => { throw new Error('on the way out'); }); process.exit(0)",
+        "on the way out",
+        None,
+    ),
+    (
+        "process.abort()",
+        "Runtime exited with error: signal: aborted",
+        Some(false),
+    ),
+    (
+        "process.kill(process.pid, 'SIGKILL')",
+        "Runtime exited with error: signal: killed",
+        Some(false),
+    ),
+    (
+        "const all = []; for (;;) all.push(new Array(1e5).fill({}))",
+        "Runtime exited with error: signal: aborted",
+        Some(false),
+    ),
+];
+
 #[tokio::test]
 async fn an_instance_ends_as_a_process_of_its_own_would() {
-    // What the handler does, what the caller is told, and whether the function's listener ran: one that may be killed
-    // first, since its error has been told, is not asked.
-    let rows = [
-        (
-            "process.exit(7)",
-            "Runtime exited with error: exit status 7",
-            Some(true),
-        ),
-        (
-            "process.exitCode = 9; process.exit()",
-            "Runtime exited with error: exit status 9",
-            Some(true),
-        ),
-        (
-            "process.exit()",
-            "Runtime exited without providing a reason",
-            Some(true),
-        ),
-        (
-            "setTimeout(() => { throw new Error('nobody catches me'); }); new Promise(() => {})",
-            "nobody catches me",
-            None,
-        ),
-        (
-            "Promise.reject(new Error('nobody handles me')); new Promise(() => {})",
-            "Error: nobody handles me",
-            None,
-        ),
-        (
-            "process.removeAllListeners('uncaughtException'); setTimeout(() => { throw new Error('unheard'); }); new Promise(() => {})",
-            "Runtime exited with error: exit status 1",
-            Some(true),
-        ),
-        (
-            "process.on('exit', () => { throw new Error('on the way out'); }); process.exit(0)",
-            "on the way out",
-            None,
-        ),
-        (
-            "process.abort()",
-            "Runtime exited with error: signal: aborted",
-            Some(false),
-        ),
-        (
-            "process.kill(process.pid, 'SIGKILL')",
-            "Runtime exited with error: signal: killed",
-            Some(false),
-        ),
-        (
-            "const all = []; for (;;) all.push(new Array(1e5).fill({}))",
-            "Runtime exited with error: signal: aborted",
-            Some(false),
-        ),
-    ];
     let init = "process.once('exit', () => require('fs').appendFileSync('../ends', 'x'));";
     for mut bench in evaluating(init) {
         bench.function.memory_mb = 128;
-        for (deed, expected, runs_listener) in rows {
+        for (deed, expected, runs_listener) in ENDS {
             let mut instance = bench.start().await.unwrap();
             let verdict = bench
                 .invoke(&mut instance, &json!(deed).to_string())
