@@ -18,12 +18,13 @@ use crate::random::Random;
 pub(super) const STEADY: u64 = 8;
 /// The longest pause of such a connection.
 const PAUSE_MS_MAX: u64 = 30;
-/// Requests of a burst, at most.
-const BURST_MAX: u64 = 60;
+/// Requests of the bursts, in turn. They are not drawn at random: what is there on average is to be the same in each part
+/// of a run, so that a little growth shows. Their number is odd, so that each size comes to both functions.
+const BURSTS: [usize; 7] = [60, 20, 45, 5, 30, 10, 50];
 /// How long each of a burst keeps its instance busy.
 const BURST_MS: u64 = 150;
 /// Between two bursts.
-const BETWEEN_MS: (u64, u64) = (2_000, 4_000);
+const BETWEEN: Duration = Duration::from_secs(3);
 /// How long after a kill a request may still fail: those that wait for a template that is made again.
 const ECHO: Duration = Duration::from_secs(5);
 
@@ -131,13 +132,12 @@ pub(super) fn steady(port: u16, seed: u64, outcomes: &Outcomes) {
 }
 
 /// Many requests at once, each of which needs an instance of its own.
-pub(super) fn bursts(port: u16, seed: u64, outcomes: &Outcomes) {
-    let mut random = Random::new(seed ^ 0xb0);
-    while !outcomes.is_stopped() {
-        let (least, more) = BETWEEN_MS;
-        outcomes.pause(Duration::from_millis(least + random.below(more)));
-        let count = usize::try_from(1 + random.below(BURST_MAX)).unwrap_or(1);
-        let path = random.pick(&PATHS).copied().unwrap_or_default();
+pub(super) fn bursts(port: u16, outcomes: &Outcomes) {
+    for (count, path) in BURSTS.into_iter().cycle().zip(PATHS.into_iter().cycle()) {
+        outcomes.pause(BETWEEN);
+        if outcomes.is_stopped() {
+            return;
+        }
         let requests = vec![http::get(&format!("{path}?ms={BURST_MS}")); count];
         let sent_at = now();
         match Swarm::open(port, count).and_then(|swarm| swarm.burst(&requests)) {

@@ -120,7 +120,7 @@ fn churn(arguments: &ChurnArguments, server: Server, port: u16, folder: &Path) -
             scope.spawn(move || load::steady(port, seed, outcomes));
         }
         let seed = arguments.seed;
-        scope.spawn(move || load::bursts(port, seed, outcomes));
+        scope.spawn(move || load::bursts(port, outcomes));
         scope.spawn(move || faults::kill(root, seed, outcomes));
         scope.spawn(move || faults::change(folder, outcomes));
         let went = sample(lasts, &mut samples, &mut seen, outcomes);

@@ -29,6 +29,8 @@ pub(super) struct Frame {
     head: usize,
     /// Bytes of the whole reply.
     pub(super) length: usize,
+    /// Whether the server takes no other request on this connection.
+    pub(super) closes: bool,
     is_chunked: bool,
 }
 
@@ -68,11 +70,14 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame>> {
         .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
         .with_context(|| format!("not a reply: {}", String::from_utf8_lossy(head)))?;
     let (mut length, mut is_chunked) = (0, false);
+    let mut closes = head.starts_with(b"HTTP/1.0");
     for line in lines {
         if let Some(value) = header(line, b"content-length:") {
             length = std::str::from_utf8(value)?.parse()?;
         } else if header(line, b"transfer-encoding:").is_some() {
             is_chunked = true;
+        } else if let Some(value) = header(line, b"connection:") {
+            closes = value.eq_ignore_ascii_case(b"close");
         }
     }
     let head = end + 4;
@@ -89,6 +94,7 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame>> {
         status,
         head,
         length: head + length,
+        closes,
         is_chunked,
     }))
 }
@@ -165,6 +171,18 @@ mod tests {
         let (reply, length) = read(whole).unwrap().unwrap();
         assert_eq!((reply.status, reply.body.as_str()), (502, "hello"));
         assert_eq!(length, whole.len());
+    }
+
+    #[test]
+    fn a_server_says_whether_it_takes_another_request() {
+        let closes = |head: &str| {
+            let text = format!("{head}\r\nContent-Length: 0\r\n\r\n");
+            frame(text.as_bytes()).unwrap().unwrap().closes
+        };
+        assert!(!closes("HTTP/1.1 200 OK"));
+        assert!(closes("HTTP/1.1 200 OK\r\nConnection: Close"));
+        assert!(closes("HTTP/1.0 200 OK"));
+        assert!(!closes("HTTP/1.0 200 OK\r\nConnection: keep-alive"));
     }
 
     #[test]

@@ -88,6 +88,18 @@ impl Swarm {
         })
     }
 
+    /// Another connection in place of one that the server is done with.
+    fn renew(&mut self, index: usize) -> Result<()> {
+        let renewed = self.member(index)?;
+        if let Some(member) = self.members.get_mut(index) {
+            *member = Member {
+                turn: member.turn,
+                ..renewed
+            };
+        }
+        Ok(())
+    }
+
     /// Keeps all connections busy until the end; each goes through the requests in turn.
     pub(crate) fn load(mut self, requests: &[Vec<u8>], until: Instant) -> Result<Answered> {
         let mut answered = Answered::default();
@@ -103,7 +115,7 @@ impl Swarm {
                 let Some(member) = self.members.get_mut(index) else {
                     continue;
                 };
-                match member.look(&mut room) {
+                let closes = match member.look(&mut room) {
                     Found::Nothing => continue,
                     Found::Whole(frame) => {
                         let took = member.sent_at.elapsed();
@@ -113,15 +125,15 @@ impl Swarm {
                             answered.fail(&String::from_utf8_lossy(&member.read));
                         }
                         member.read.drain(..frame.length);
+                        frame.closes
                     }
                     Found::Closed(why) => {
                         answered.fail(&why);
-                        let turn = member.turn;
-                        let renewed = self.member(index)?;
-                        if let Some(member) = self.members.get_mut(index) {
-                            *member = Member { turn, ..renewed };
-                        }
+                        true
                     }
+                };
+                if closes {
+                    self.renew(index)?;
                 }
                 self.next(index, requests, stride)?;
             }
