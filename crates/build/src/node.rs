@@ -211,7 +211,8 @@ async fn installed(
     };
     installer.progress.started(&what);
     let mut arguments = sdk::npm_arguments("install");
-    arguments.extend(["--no-save".into(), "--prefix".into()]);
+    // It holds a binary and nothing that would have to run now.
+    arguments.extend(["--ignore-scripts", "--no-save", "--prefix"].map(Into::into));
     arguments.push(draft.folder.clone().into());
     arguments.push(format!("{package}@{wanted}").into());
     let tool = Tool {

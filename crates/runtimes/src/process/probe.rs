@@ -32,7 +32,7 @@ use model::principal::Credentials;
 use tokio::sync::OnceCell;
 
 use super::bootstrap::Bootstraps;
-use super::{ProcessRuntime, ProcessRuntimeConfig, machine};
+use super::{ProcessRuntime, ProcessRuntimeConfig, describe, machine};
 
 pub use verdict::{Outcome, Verdict};
 
@@ -194,14 +194,11 @@ impl Known {
     }
 
     /// Why this interpreter is not forked here; none when it is. The first time on a machine this takes a second.
-    ///
-    /// # Errors
-    /// As [`Prober::probe`].
     pub(super) async fn obstacle(
         &self,
         language: Language,
         toolchain: &Toolchain,
-    ) -> Result<Option<String>, StartError> {
+    ) -> Option<String> {
         let interpreter = Interpreter {
             language,
             path: toolchain.interpreter.clone(),
@@ -215,16 +212,19 @@ impl Known {
             Some(verdict) => Ok(verdict),
             None => self.prober.probe(&interpreter).await,
         };
-        let verdict = cell.get_or_try_init(find_out).await?;
-        Ok(match &verdict.outcome {
-            Outcome::Works { .. } => None,
-            Outcome::Fails { reasons } => Some(format!(
-                "this machine's {} {} cannot be forked ({}); `cloudless doctor` tries it again",
-                name_of(language),
-                interpreter.version,
-                reasons.join("; ")
-            )),
-        })
+        let reason = match cell.get_or_try_init(find_out).await {
+            Ok(Verdict { outcome, .. }) => match outcome {
+                Outcome::Works { .. } => return None,
+                Outcome::Fails { reasons } => reasons.join("; "),
+            },
+            // Not kept. If no process can be started at all, the start that asked will say so itself.
+            Err(error) => describe(&error),
+        };
+        Some(format!(
+            "this machine's {} {} cannot be forked ({reason}); `cloudless doctor` tries it again",
+            name_of(language),
+            interpreter.version,
+        ))
     }
 }
 

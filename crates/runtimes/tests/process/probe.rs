@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
-use model::function::{Language, Starts};
+use model::function::{Function, Language};
 use runtimes::process::probe::{Interpreter, Outcome, Prober};
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
 use test_kit::{CountingRandom, RunningClock};
@@ -102,48 +102,86 @@ async fn an_interpreter_that_has_gone_says_nothing_of_forking() {
     assert!(matches!(error, StartError::Machine { .. }), "{error:?}");
 }
 
+/// A runtime that probes, and a function of this interpreter.
+struct Probing {
+    runtime: ProcessRuntime,
+    function: Arc<Function>,
+    log: Arc<Log>,
+}
+
+impl Probing {
+    fn new(folder: &Path, python: &Interpreter) -> Self {
+        let code_root = folder.join("task");
+        let source = "def handler(event, context):\n    return 1\n";
+        write(&code_root.join("app.py"), source);
+        let version = python.version.rsplit_once('.').unwrap().0;
+        let function = harness::function(
+            code_root,
+            "app.handler",
+            &format!("python{version}"),
+            (python.path.clone(), python.version.clone()),
+        );
+        let cache = folder.join("cache");
+        let log = Arc::new(Log::default());
+        let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
+            services_endpoint: "http://127.0.0.1:4566".to_owned(),
+            principals: Arc::new(Keys::default()),
+            logs: log.clone(),
+            clock: Arc::new(RunningClock),
+            random: Arc::new(CountingRandom::default()),
+            cache_dir: cache.clone(),
+        });
+        Self {
+            runtime: runtime.unwrap().probing(prober(&cache)),
+            function: Arc::new(function),
+            log,
+        }
+    }
+
+    async fn start(&self) -> StartWay {
+        let function = self.function.clone();
+        let start = self.runtime.start(function, Initialization::OnDemand);
+        start.await.unwrap().way
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut said = self.log.platform();
+        said.retain(|line| line.contains("cannot be forked"));
+        said
+    }
+}
+
 #[tokio::test]
 async fn functions_of_an_interpreter_that_fails_are_spawned_and_told_why_once() {
     let folder = tempfile::tempdir().unwrap();
     let bad = bad_python(folder.path());
-    let code_root = folder.path().join("task");
-    write(
-        &code_root.join("app.py"),
-        "def handler(event, context):\n    return 1\n",
-    );
-    let version = bad.version.rsplit_once('.').unwrap().0;
-    let mut function = harness::function(
-        code_root,
-        "app.handler",
-        &format!("python{version}"),
-        (bad.path.clone(), bad.version.clone()),
-    );
-    function.starts = Starts::Automatic;
-    let function = Arc::new(function);
-    let cache = folder.path().join("cache");
-    let log = Arc::new(Log::default());
-    let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-        services_endpoint: "http://127.0.0.1:4566".to_owned(),
-        principals: Arc::new(Keys::default()),
-        logs: log.clone(),
-        clock: Arc::new(RunningClock),
-        random: Arc::new(CountingRandom::default()),
-        cache_dir: cache.clone(),
-    })
-    .unwrap()
-    .probing(prober(&cache));
+    let probing = Probing::new(folder.path(), &bad);
     for _ in 0..2 {
-        let start = runtime.start(function.clone(), Initialization::OnDemand);
-        let started = start.await.unwrap();
-        assert_eq!(started.way, StartWay::Spawned);
+        assert_eq!(probing.start().await, StartWay::Spawned);
     }
-    let said = log.platform();
-    let notes: Vec<&String> = said
-        .iter()
-        .filter(|line| line.contains("cannot be forked (randomness: "))
-        .collect();
-    assert_eq!(notes.len(), 1, "{said:?}");
-    assert!(notes[0].contains("cloudless doctor"), "{notes:?}");
-    let python = prober(&cache).known(&bad).unwrap();
-    assert!(python.is_some());
+    let notes = probing.notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].contains("(randomness: ") && notes[0].contains("cloudless doctor"),
+        "{notes:?}"
+    );
+    let kept = prober(&folder.path().join("cache")).known(&bad).unwrap();
+    assert!(kept.is_some());
+}
+
+#[tokio::test]
+async fn functions_of_an_interpreter_that_passes_are_forked() {
+    let folder = tempfile::tempdir().unwrap();
+    let probing = Probing::new(folder.path(), &of(Lang::Python));
+    assert_eq!(probing.start().await, StartWay::Forked);
+    assert_eq!(probing.notes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_probe_that_cannot_be_made_keeps_no_function_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("cache/forking"), "in the way");
+    let probing = Probing::new(folder.path(), &of(Lang::Python));
+    assert_eq!(probing.start().await, StartWay::Spawned);
+    assert_eq!(probing.notes().len(), 1);
 }

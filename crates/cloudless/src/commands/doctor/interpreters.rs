@@ -103,7 +103,7 @@ async fn forked(prober: &Prober, installed: &Installed, printer: &Printer) -> Fi
     let verdict = match verdict {
         Ok(verdict) => verdict,
         Err(error) => {
-            return finding(Mark::Problem, "could not be started").because(error.to_string());
+            return finding(Mark::Problem, "could not be tried").because(error.to_string());
         }
     };
     let Verdict { outcome, took } = verdict;

@@ -158,7 +158,7 @@ impl ProcessRuntime {
     async fn base_of(&self, function: &Function) -> Result<Result<Arc<Base>, String>, StartError> {
         if let Some(probed) = &self.probed {
             let language = function.runtime.language;
-            if let Some(why) = probed.obstacle(language, &function.toolchain).await? {
+            if let Some(why) = probed.obstacle(language, &function.toolchain).await {
                 return Ok(Err(why));
             }
         }
