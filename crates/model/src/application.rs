@@ -48,6 +48,20 @@ impl Application {
         }
     }
 
+    /// The same, but nothing is started ahead of events: for whoever is there for one event only.
+    #[must_use]
+    pub fn without_provisioned(&self) -> Self {
+        let mut application = self.clone();
+        let latest = application.functions.values_mut();
+        let qualified = application.qualified.values_mut();
+        for function in latest.chain(qualified.flat_map(BTreeMap::values_mut)) {
+            if function.provisioned_concurrency != 0 {
+                Arc::make_mut(function).provisioned_concurrency = 0;
+            }
+        }
+        application
+    }
+
     /// All versions of all functions, each once.
     #[must_use]
     pub fn versions(&self) -> Vec<&Arc<Function>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use interfaces::invoke::{Invocation, Invoke as _, Outcome, Reply};
@@ -56,7 +57,7 @@ pub(super) async fn invoke(
         let Some(name) = functions::find(&names, &arguments.function) else {
             return Err(unknown_function(&arguments.function, names.values()));
         };
-        server.swap(&application);
+        server.swap(&Arc::new(application.without_provisioned()));
         let reply = server.invoker.invoke(invocation(name, event)).await;
         let reply = reply.map_err(|error| {
             Problem::error("invoke::not-run", "the function did not run").because(error.to_string())

@@ -146,3 +146,19 @@ fn an_alias_of_a_function_elsewhere_is_refused() {
     assert_eq!(runs, [""; 0]);
     assert_eq!(causes, ["no function is called `other`"]);
 }
+
+#[test]
+fn an_application_can_do_without_what_it_provisions() {
+    let on = json!({"FunctionVersion": "1", "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 5}});
+    let (application, _) = assemble(&[hello(json!({})), version(), alias("live", on)]);
+    let without = application.without_provisioned();
+    let counts = |application: &Application| -> Vec<usize> {
+        let versions = application.versions();
+        versions
+            .iter()
+            .map(|it| it.provisioned_concurrency)
+            .collect()
+    };
+    assert_eq!(counts(&application), [0, 5]);
+    assert_eq!(counts(&without), [0, 0]);
+}
