@@ -160,7 +160,10 @@ impl Tenure {
         }
         let given_at = shared.clock.instant();
         let first_init = self.first_init.take();
+        let waited = given_at.saturating_duration_since(job.arrived_at);
+        // The start may have begun before the event came, when it is provisioned or was another event's.
         let init = first_init.filter(|_| job.stood_in_line);
+        let init = init.map(|init| init.min(waited));
         let invocation = job.invocation;
         let event = Event {
             request_id: invocation.request_id.clone(),
@@ -175,7 +178,6 @@ impl Tenure {
             completion = self.instance.invoke(event) => completion,
             () = shared.killed.cancelled() => killed(&invocation.request_id),
         };
-        let waited = given_at.saturating_duration_since(job.arrived_at);
         let (outcome, health) = judge(completion.verdict);
         let reply = Reply {
             outcome,

@@ -625,6 +625,20 @@ async fn provisioned_instances_are_there_before_the_first_event_and_stay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_comes_during_a_start_has_waited_for_the_rest_of_it() {
+    let bench = bench_of(&published(1), InvokerLimits::for_cores(4));
+    tokio::time::sleep(START / 4).await;
+    let invocation = Invocation {
+        qualifier: Some("live".to_owned()),
+        ..event("")
+    };
+    let reply = bench.invoker.invoke(invocation).await.unwrap();
+    assert_eq!(reply.timings.init, Some(START * 3 / 4));
+    assert_eq!(reply.timings.queue, Duration::ZERO);
+    assert_eq!(bench.count(|it| &it.started), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hundred_first_events_wait_for_one_init_and_are_all_answered() {
     let bench = works();
     let begun = tokio::time::Instant::now();
