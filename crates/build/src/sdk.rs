@@ -254,6 +254,7 @@ pub(crate) fn npm_arguments(command: &str) -> Vec<OsString> {
         // A machine without a network is told so in seconds; by default npm tries for more than a minute.
         "--fetch-retries=2",
         "--fetch-retry-mintimeout=1000",
+        "--fetch-retry-factor=2",
     ]
     .map(OsString::from)
     .into()

@@ -132,12 +132,23 @@ fn tail(log: &Path) -> String {
 }
 
 fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| is_telling(line)).collect();
     let shown = lines.len().saturating_sub(LINES_SHOWN_MAX);
     lines.get(shown..).unwrap_or_default().join("\n")
+}
+
+/// Whether a line says something to people. Of an error npm prints its own stack and the error's fields, indented.
+fn is_telling(line: &str) -> bool {
+    const OF_NPM: [&str; 2] = ["npm error", "npm ERR!"];
+    let of_npm = OF_NPM.iter().find_map(|prefix| line.strip_prefix(prefix));
+    let Some(rest) = of_npm else {
+        return !line.trim().is_empty();
+    };
+    let said = rest.trim();
+    !rest.starts_with("  ")
+        && !said.is_empty()
+        && said != "}"
+        && !said.starts_with("A complete log")
 }
 
 #[cfg(test)]
@@ -164,6 +175,28 @@ mod tests {
             assert_eq!(package_at_fault(text), Some(package));
         }
         assert_eq!(package_at_fault("npm error network"), None);
+    }
+
+    #[test]
+    fn of_npms_errors_the_sentences_are_shown() {
+        let text = "\
+npm error code ECONNREFUSED
+npm error FetchError: request to http://127.0.0.1:9/a failed
+npm error     at ClientRequest.emit (node:events:524:28)
+npm error   errno: 'ECONNREFUSED',
+npm error }
+npm error
+npm error If you are behind a proxy, please look at its settings.
+npm error A complete log of this run can be found in: /logs/debug-0.log
+";
+        assert_eq!(
+            last_lines(text).lines().collect::<Vec<_>>(),
+            [
+                "npm error code ECONNREFUSED",
+                "npm error FetchError: request to http://127.0.0.1:9/a failed",
+                "npm error If you are behind a proxy, please look at its settings.",
+            ]
+        );
     }
 
     #[test]
