@@ -1,5 +1,5 @@
 //! Measures cold starts, from nothing to the first reply, spawned and forked:
-//! `cargo run --release -p runtimes --example cold -- FOLDER_WITH_BOTO3`.
+//! `cargo run --release -p runtimes --example cold -- [FOLDER_WITH_BOTO3 [NODE_MODULES_WITH_AWS_SDK]]`.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@
 mod harness;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::{Bench, Lang, json};
@@ -29,28 +30,34 @@ const STARTS: Starts = Starts::Automatic;
 const ROUNDS: usize = 60;
 const PAUSE: Duration = Duration::from_millis(20);
 const BURST: usize = 200;
+const TOGETHER: usize = 100;
 
 const HELLO: &str = "import os\ndef handler(event, context):\n    return os.getpid()\n";
 const TABLE: &str = "import os, boto3\ntable = boto3.resource('dynamodb').Table('things')\ndef handler(event, context):\n    return os.getpid()\n";
 
+const NODE_HELLO: &str = "exports.handler = async () => process.pid;\n";
+const DOCUMENTS: &str = "const { DynamoDBClient } = require('@aws-sdk/client-dynamodb');\nconst { DynamoDBDocumentClient } = require('@aws-sdk/lib-dynamodb');\nconst documents = DynamoDBDocumentClient.from(new DynamoDBClient({}));\nexports.handler = async () => process.pid;\n";
+
 #[tokio::main]
 async fn main() {
-    let sdk = std::env::args().nth(1).map(PathBuf::from);
+    let [boto3, node_sdk] = [1, 2].map(|place| std::env::args().nth(place).map(PathBuf::from));
     // On a worker, as in the server: the thread of `main` does not watch sockets itself.
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(measure(sdk));
+    tasks.spawn(measure(boto3, node_sdk));
     tasks.join_all().await;
 }
 
-async fn measure(sdk: Option<PathBuf>) {
-    let mut rows = vec![("hello", HELLO, Vec::new())];
-    if let Some(sdk) = sdk {
-        rows.push(("boto3 table", TABLE, vec![sdk]));
-    }
-    for (name, source, sdk_paths) in rows {
+async fn measure(boto3: Option<PathBuf>, node_sdk: Option<PathBuf>) {
+    let mut rows = vec![
+        (Lang::Python, "Python hello", HELLO, Vec::new()),
+        (Lang::Node, "Node hello", NODE_HELLO, Vec::new()),
+    ];
+    rows.extend(boto3.map(|sdk| (Lang::Python, "boto3 table", TABLE, vec![sdk])));
+    rows.extend(node_sdk.map(|sdk| (Lang::Node, "Node document client", DOCUMENTS, vec![sdk])));
+    for (language, name, source, sdk_paths) in rows {
         let mut p50 = Vec::new();
         for starts in [Starts::Spawned, Starts::Automatic] {
-            let mut bench = Bench::with_starts(Lang::Python, source, starts);
+            let mut bench = Bench::with_starts(language, source, starts);
             bench.function.toolchain.sdk_paths.clone_from(&sdk_paths);
             let first = cold(&mut bench).await;
             // The base is there; the function is new.
@@ -77,6 +84,11 @@ async fn measure(sdk: Option<PathBuf>) {
                 on_demand(&mut bench, name).await;
             }
             burst(&mut bench, name, starts).await;
+            if starts == Starts::Automatic {
+                bench.retire();
+                bench.function.fingerprint = "third".to_owned();
+                together(bench, name).await;
+            }
         }
         println!("{name}: spawn / fork = {:.0}", p50[0] / p50[1]);
     }
@@ -132,6 +144,28 @@ async fn burst(bench: &mut Bench, name: &str, starts: Starts) {
     println!(
         "{name}, {starts:?}: {rate:.0} starts a second one after the other; idle private memory {:.1} MiB",
         f64::from(private_kb[private_kb.len() / 2]) / 1024.0
+    );
+}
+
+/// First calls of a function that nobody has started, all at once.
+async fn together(bench: Bench, name: &str) {
+    let bench = Arc::new(bench);
+    let mut calls = tokio::task::JoinSet::new();
+    let began_at = RunningClock.instant();
+    for _ in 0..TOGETHER {
+        let bench = bench.clone();
+        calls.spawn(async move {
+            let mut instance = bench.start().await.unwrap();
+            let completion = instance.invoke(bench.event("{}")).await;
+            assert!(matches!(completion.verdict, Verdict::Returned(_)));
+            (instance, began_at.elapsed())
+        });
+    }
+    let mut times: Vec<_> = calls.join_all().await;
+    times.sort_by_key(|(_, took)| *took);
+    let (first, median, last) = (times[0].1, times[TOGETHER / 2].1, times[TOGETHER - 1].1);
+    println!(
+        "{name}: {TOGETHER} first calls at once: first {first:.1?}, p50 {median:.1?}, last {last:.1?}"
     );
 }
 

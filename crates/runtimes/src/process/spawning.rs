@@ -14,6 +14,7 @@ use model::function::Function;
 use model::limits::LAMBDA_INIT_MAX;
 
 use super::instance::{InitEnd, ProcessInstance};
+use super::zygote::StartedAhead;
 use super::{ProcessRuntime, Source};
 
 impl ProcessRuntime {
@@ -43,10 +44,9 @@ impl ProcessRuntime {
     /// The process that was started ahead, once its init is done. One whose init did not go well is no worse than none:
     /// an init that somebody waits for is tried anew.
     async fn take_ahead(&self, function: &Function) -> Option<ProcessInstance> {
-        let mut instance = self.ahead.take(function)?;
+        let StartedAhead { mut instance, at } = self.ahead.take(function)?;
         instance.log_init_start();
-        let deadline = self.parts.clock.instant() + LAMBDA_INIT_MAX;
-        match instance.init(deadline).await {
+        match instance.init(at + LAMBDA_INIT_MAX).await {
             // It may have ended since it said so.
             InitEnd::Ready { .. } => instance.is_alive().then_some(instance),
             InitEnd::Unfit { .. }
@@ -59,12 +59,14 @@ impl ProcessRuntime {
     /// Starts the next instance, and does not wait for its init. What hinders it will hinder whoever starts an instance,
     /// who is told.
     async fn start_ahead(&self, function: &Arc<Function>) {
-        if !self.ahead.promise(function) {
+        let Some(promise) = self.ahead.promise(function) else {
             return;
-        }
+        };
         // It finds what it is to do in its socket.
         let source = Source::nothing(Initialization::OnDemand);
-        let started = self.launch(function, source).await.ok();
-        self.ahead.keep(function, started);
+        if let Ok(instance) = self.launch(function, source).await {
+            let at = self.parts.clock.instant();
+            promise.keep(StartedAhead { instance, at });
+        }
     }
 }

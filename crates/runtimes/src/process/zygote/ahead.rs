@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::function::Function;
 use tokio::task::{AbortHandle, JoinSet};
@@ -24,28 +24,42 @@ const AHEAD_IDLE_MAX: Duration = Duration::from_mins(5);
 /// The processes kept ahead by a runtime.
 #[derive(Default)]
 pub(in crate::process) struct Ahead {
-    kept: Arc<Mutex<BTreeMap<Version, Kept>>>,
+    kept: Arc<Shelf>,
     expiries: Mutex<JoinSet<()>>,
 }
+
+type Shelf = Mutex<BTreeMap<Version, Kept>>;
 
 enum Kept {
     /// Somebody is starting it.
     Promised,
     Process {
-        instance: Box<ProcessInstance>,
+        started: Box<StartedAhead>,
         expiry: AbortHandle,
     },
 }
 
+/// A process that does its init, or has done it.
+pub(in crate::process) struct StartedAhead {
+    pub(in crate::process) instance: ProcessInstance,
+    pub(in crate::process) at: Instant,
+}
+
+/// A place for a process that is being started. Dropped unkept, it is free again.
+pub(in crate::process) struct Promise<'a> {
+    ahead: &'a Ahead,
+    version: Version,
+}
+
 impl Ahead {
     /// The process that was started ahead for this version.
-    pub(in crate::process) fn take(&self, function: &Function) -> Option<ProcessInstance> {
+    pub(in crate::process) fn take(&self, function: &Function) -> Option<StartedAhead> {
         let mut kept = lock(&self.kept);
         let version = version(function);
         match kept.remove(&version)? {
-            Kept::Process { instance, expiry } => {
+            Kept::Process { started, expiry } => {
                 expiry.abort();
-                Some(*instance)
+                Some(*started)
             }
             promised @ Kept::Promised => {
                 kept.insert(version, promised);
@@ -54,28 +68,18 @@ impl Ahead {
         }
     }
 
-    /// Whether the caller is to start one: then it must [`Ahead::keep`] it, or say that it could not.
-    pub(in crate::process) fn promise(&self, function: &Function) -> bool {
+    /// A place for the caller to start one; none when there is one, or no room.
+    pub(in crate::process) fn promise(&self, function: &Function) -> Option<Promise<'_>> {
         let mut kept = lock(&self.kept);
         let version = version(function);
         if kept.contains_key(&version) || AHEAD_MAX <= kept.len() {
-            return false;
+            return None;
         }
-        kept.insert(version, Kept::Promised);
-        true
-    }
-
-    /// Keeps what was promised; none: it did not start. One whose version was retired meanwhile ends.
-    pub(in crate::process) fn keep(&self, function: &Function, instance: Option<ProcessInstance>) {
-        let version = version(function);
-        let mut kept = lock(&self.kept);
-        if kept.remove(&version).is_none() {
-            return;
-        }
-        let Some(instance) = instance else { return };
-        let expiry = self.expire(version.clone());
-        let instance = Box::new(instance);
-        kept.insert(version, Kept::Process { instance, expiry });
+        kept.insert(version.clone(), Kept::Promised);
+        Some(Promise {
+            ahead: self,
+            version,
+        })
     }
 
     /// Ends what is kept for a version that has gone.
@@ -94,6 +98,27 @@ impl Ahead {
             let gone = lock(&kept).remove(&version);
             drop(gone);
         })
+    }
+}
+
+impl Promise<'_> {
+    /// Keeps what was promised. A process whose version was retired meanwhile ends.
+    pub(in crate::process) fn keep(self, started: StartedAhead) {
+        let mut kept = lock(&self.ahead.kept);
+        if let Some(place) = kept.get_mut(&self.version) {
+            let expiry = self.ahead.expire(self.version.clone());
+            let started = Box::new(started);
+            *place = Kept::Process { started, expiry };
+        }
+    }
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        let mut kept = lock(&self.ahead.kept);
+        if matches!(kept.get(&self.version), Some(Kept::Promised)) {
+            kept.remove(&self.version);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod forking;
 mod node_ways;
 mod templates;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -26,7 +26,7 @@ use super::child::{self, Exit, Process};
 use super::launch::{self, Launched};
 use control::Control;
 
-pub(super) use ahead::Ahead;
+pub(super) use ahead::{Ahead, StartedAhead};
 pub(super) use bases::Bases;
 pub(super) use control::ForkError;
 pub(super) use fitness::needs_own_process;
@@ -41,9 +41,20 @@ const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
 /// A process that forks others when it is asked to.
 pub(super) struct Zygote {
     control: Arc<Control>,
-    /// Taken only by `drop`.
-    process: Option<Process>,
+    process: Arc<Parting>,
     _reader: JoinSet<()>,
+}
+
+/// A process that is seen off once: when nobody needs it, or when it has gone by itself.
+struct Parting(Mutex<Option<Process>>);
+
+impl Parting {
+    fn see_off(&self) {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(process) = taken {
+            process.see_off();
+        }
+    }
 }
 
 /// A fork: the process, and whoever will say how it ended.
@@ -56,14 +67,18 @@ impl Zygote {
     /// Takes over a process that has said that it is ready to fork.
     pub(super) fn new(process: Process, stream: tokio::net::UnixStream) -> Arc<Self> {
         let control = Control::new(process.pid(), stream);
+        let process = Arc::new(Parting(Mutex::new(Some(process))));
         let mut reader = JoinSet::new();
         reader.spawn({
-            let control = control.clone();
-            async move { control.read().await }
+            let (control, process) = (control.clone(), process.clone());
+            async move {
+                control.read().await;
+                process.see_off();
+            }
         });
         Arc::new(Self {
             control,
-            process: Some(process),
+            process,
             _reader: reader,
         })
     }
@@ -106,9 +121,7 @@ impl Zygote {
 impl Drop for Zygote {
     fn drop(&mut self) {
         self.control.close();
-        if let Some(process) = self.process.take() {
-            process.see_off();
-        }
+        self.process.see_off();
     }
 }
 
