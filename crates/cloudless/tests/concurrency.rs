@@ -136,7 +136,9 @@ fn a_provisioned_instance_that_is_killed_is_replaced() {
             .unwrap();
         assert!(done.success());
     }
-    assert_eq!(dev.get("/ready").status, 200);
+    // A request that meets an instance while it dies may fail, and the next one does not.
+    let answered = eventually(|| (dev.get("/ready").status == 200).then_some(()));
+    assert!(answered.is_some(), "{}", dev.log());
     dev.stop();
 }
 
