@@ -576,15 +576,18 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
             .as_i64()
             .unwrap();
         let template = parent(pid);
-        kill(if kills_base {
+        let killed = if kills_base {
             parent(template)
         } else {
             template
-        });
+        };
+        kill(killed);
         tokio::time::timeout(Duration::from_secs(3), instance.lost())
             .await
             .unwrap();
         assert!(!is_alive(pid));
+        // Also when nobody asks for another one.
+        assert!(is_gone(killed).await, "{kills_base}");
         let mut next = bench.start().await.unwrap();
         assert_eq!(ask(&mut bench, &mut next, "1").await, 1, "{kills_base}");
         assert_eq!(std::fs::read_to_string(bench.path("inits")).unwrap(), "xx");
