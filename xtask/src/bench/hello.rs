@@ -190,11 +190,14 @@ pub(super) fn ministack_node(peers: &Peers) -> Result<Subject> {
 /// A ministack that is up, as it comes: functions run in processes of the machine.
 pub(super) fn ministack(peers: &Peers, name: &str) -> Result<(Server, u16)> {
     let port = free_port()?;
+    let folder = peers.folder(name)?;
     let mut command = peers.python("ministack");
     command
         .env("GATEWAY_PORT", port.to_string())
         .env("NODE_PATH", peers.node_modules())
-        .current_dir(peers.folder(name)?);
+        // It unpacks functions there, and leaves them when it is killed.
+        .env("TMPDIR", &folder)
+        .current_dir(&folder);
     let log = format!("{name}.log");
     let server = start(peers, &log, command, port, "/_ministack/health")?;
     Ok((server, port))

@@ -51,11 +51,8 @@ impl Start {
     }
 
     fn spread(&self) -> String {
-        format!(
-            "{:.1} / {:.1} ms",
-            self.p50_ms(),
-            milliseconds(percentile(&self.times, 0.99))
-        )
+        let at = |share| milliseconds(percentile(&self.times, share));
+        format!("{:.1} / {:.1} / {:.1} ms", at(0.0), at(0.5), at(0.99))
     }
 }
 
@@ -206,7 +203,7 @@ fn forked(of: &Measured) -> Row {
     let forked_ms = of.in_a_row.p50_ms();
     let times = of.spawned.p50_ms() / forked_ms;
     let measured = format!(
-        "{times:.0}× (p50 / p99: spawned {}, forked {}; forked, one call now and then {})",
+        "{times:.0}× (best / p50 / p99: spawned {}, forked {}; forked, one call now and then {})",
         of.spawned.spread(),
         of.in_a_row.spread(),
         of.alone.spread()
