@@ -70,6 +70,7 @@ node_api! {
     get_cb_info: fn(Env, Arguments, *mut usize, *mut Value, *mut Value, *mut *mut c_void);
     get_value_int32: fn(Env, Value, *mut i32);
     get_value_int64: fn(Env, Value, *mut i64);
+    is_buffer: fn(Env, Value, *mut bool);
     get_buffer_info: fn(Env, Value, *mut *mut c_void, *mut usize);
     get_boolean: fn(Env, bool, *mut Value);
     get_uv_event_loop: fn(Env, *mut *mut c_void);
@@ -152,8 +153,15 @@ impl Env {
 
     /// What is in a `Buffer`, while the callback runs and JavaScript does not.
     pub(crate) fn bytes<'a>(self, value: Value) -> Result<&'a [u8], Thrown> {
+        let mut is_buffer = false;
+        // SAFETY: any value may be asked about.
+        let status = unsafe { (api()?.is_buffer)(self, value, &mut is_buffer) };
+        self.check(status)?;
+        if !is_buffer {
+            return Err(self.throw("an argument has another type than the addon takes (no buffer)"));
+        }
         let (mut start, mut length) = (ptr::null_mut(), 0);
-        // SAFETY: what is no buffer is refused by Node.js.
+        // SAFETY: it is a buffer; up to version 18, Node.js ends the process when it is not.
         let status = unsafe { (api()?.get_buffer_info)(self, value, &mut start, &mut length) };
         self.check(status)?;
         if start.is_null() || length == 0 {
