@@ -98,6 +98,26 @@ async fn a_process_started_ahead_ends_with_its_version_and_with_the_runtime() {
 }
 
 #[tokio::test]
+async fn a_process_started_ahead_that_nobody_takes_ends_after_five_minutes() {
+    let mut bench = benches().next().unwrap();
+    bench.returned("{}").await;
+    let ahead = pids(&bench, 2).await[1];
+    for (minutes, is_kept) in [(4, true), (2, false)] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_mins(minutes)).await;
+        tokio::time::resume();
+        assert_eq!(!is_gone_soon(ahead).await, is_kept);
+    }
+    assert_eq!(bench.keys.valid(), 0);
+}
+
+/// Whether nothing is left of a process within half a second.
+async fn is_gone_soon(pid: i64) -> bool {
+    let gone = tokio::time::timeout(Duration::from_millis(500), is_gone(pid));
+    gone.await.unwrap_or(false)
+}
+
+#[tokio::test]
 async fn an_init_that_fails_one_time_in_two_is_tried_anew_by_whoever_waits_for_it() {
     for (language, source) in [
         (

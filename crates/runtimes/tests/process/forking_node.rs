@@ -124,7 +124,7 @@ async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
 }
 
 /// What no two instances may answer alike.
-const DRAWS: [&str; 20] = [
+const DRAWS: [&str; 24] = [
     "Math.random()",
     "draw()",
     "randomUUID()",
@@ -136,6 +136,10 @@ const DRAWS: [&str; 20] = [
     "crypto.randomInt(2 ** 40)",
     "new Promise((resolve) => randomInt(2 ** 40, (error, drawn) => resolve(drawn)))",
     "crypto.randomBytes(8).toString('hex')",
+    "new Promise((resolve) => crypto.randomBytes(8, (error, drawn) => resolve(drawn.toString('hex'))))",
+    "crypto.generateKeySync('aes', { length: 128 }).export().toString('hex')",
+    "String(crypto.generatePrimeSync(64, { bigint: true }))",
+    "new Promise((resolve) => new (require('worker_threads').Worker)('require(`worker_threads`).parentPort.postMessage(Math.random())', { eval: true }).on('message', resolve))",
     "[...globalThis.crypto.getRandomValues(new Uint8Array(8))]",
     "[...pool]",
     "[...words]",

@@ -157,3 +157,31 @@ fn last_line(stderr: &OwnedFd) -> Option<String> {
     let line = text.trim_end().lines().last()?;
     (!line.is_empty()).then(|| line.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_there_are_too_many_the_one_goes_that_was_not_asked_for_the_longest() {
+        let kind = |memory: usize| Kind {
+            program: PathBuf::from("node"),
+            arguments: vec![format!("--max-old-space-size={memory}").into()],
+            sdk_paths: Vec::new(),
+        };
+        let mut kept = Kept::default();
+        let first: Vec<Arc<Place>> = (0..BASES_MAX)
+            .map(|memory| kept.place(kind(memory)))
+            .collect();
+        let is_kept = |kept: &mut Kept, memory: usize| {
+            first
+                .get(memory)
+                .is_some_and(|place| Arc::ptr_eq(place, &kept.place(kind(memory))))
+        };
+        assert!(is_kept(&mut kept, 0));
+        kept.place(kind(BASES_MAX));
+        assert_eq!(kept.places.len(), BASES_MAX);
+        assert!(is_kept(&mut kept, 0));
+        assert!(!is_kept(&mut kept, 1));
+    }
+}
