@@ -11,7 +11,7 @@ use rustix::thread::CapabilitySet;
 use crate::alone::is_alone;
 use crate::forking::{ask, evaluating, kill};
 use crate::harness::{Bench, Lang, json};
-use crate::lifecycle::{is_alive, parent};
+use crate::lifecycle::{descendants, is_alive, parent};
 
 const NO_MORE: &str = "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)";
 
@@ -137,25 +137,9 @@ struct Held {
 
 impl Held {
     fn now() -> Self {
-        let us = i64::from(std::process::id());
-        let mut found = vec![us];
-        let mut next = 0;
-        while let Some(&pid) = found.get(next) {
-            next += 1;
-            let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
-            for task in tasks.into_iter().flatten().flatten() {
-                let children =
-                    std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-                found.extend(
-                    children
-                        .split_whitespace()
-                        .map(|pid| pid.parse::<i64>().unwrap()),
-                );
-            }
-        }
         Self {
             descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
-            descendants: found.len() - 1,
+            descendants: descendants(i64::from(std::process::id())).len(),
         }
     }
 

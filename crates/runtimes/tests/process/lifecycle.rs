@@ -27,6 +27,26 @@ pub fn parent(pid: i64) -> i64 {
         .unwrap()
 }
 
+/// All that come from a process, of any generation, zombies too.
+pub fn descendants(pid: i64) -> Vec<i64> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        next += 1;
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        for task in tasks.into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            let children = children.unwrap_or_default();
+            found.extend(
+                children
+                    .split_whitespace()
+                    .map(|pid| pid.parse::<i64>().unwrap()),
+            );
+        }
+    }
+    found.split_off(1)
+}
+
 /// Whether nothing at all is left of a process within two seconds.
 pub async fn is_gone(pid: i64) -> bool {
     for _ in 0..200 {
@@ -218,15 +238,10 @@ async fn a_killed_server_leaves_no_instance_behind() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let pid: i64 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
-    // With it go those that it was forked from.
-    let mut family = vec![pid];
-    while let Some(&youngest) = family
-        .last()
-        .filter(|&&one| parent(one) != i64::from(server.id()))
-    {
-        family.push(parent(youngest));
-    }
-    assert!(family.iter().all(|&one| is_alive(one)));
+    // With it go those that it was forked from, and the one that was forked ahead.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let family = descendants(i64::from(server.id()));
+    assert!(family.contains(&pid) && family.iter().all(|&one| is_alive(one)));
     server.kill().unwrap();
     server.wait().unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -64,7 +64,10 @@ def fork_when_asked(channel, kind, body, freshen, rehearse=None):
         signal.signal(signal.SIGCHLD, handler)
     freshen(ancestors)
     if is_spare:
-        rehearse()
+        try:
+            rehearse()
+        except Exception:
+            pass  # what the function did to the libraries is its affair; this was to save time
         _wait_for_adoption(channel)
 
 
