@@ -47,6 +47,18 @@ fn a_folder_in_use_is_refused_and_free_again_afterwards() {
 }
 
 #[test]
+fn a_folder_whose_holder_is_just_ending_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Sqlite::open(folder.path()).unwrap();
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(first);
+    });
+    drop(Sqlite::open(folder.path()).unwrap());
+    ending.join().unwrap();
+}
+
+#[test]
 fn a_foreign_or_broken_file_is_refused_with_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(

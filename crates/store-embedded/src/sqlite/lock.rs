@@ -6,10 +6,16 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::OpenError;
 
 const LOCK_FILE_NAME: &str = "store.lock";
+/// How often a lock that is held is asked for again. A holder that was killed frees it when the system has cleared it
+/// away, and a child that it was just starting frees it at its exec: both within milliseconds.
+const ATTEMPTS_MAX: u32 = 25;
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The folder is ours while this is alive.
 #[derive(Debug)]
@@ -40,7 +46,7 @@ impl FolderLock {
             .truncate(false)
             .open(&path)
             .map_err(fail)?;
-        match file.try_lock() {
+        match lock_within_attempts(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(OpenError::InUse {
@@ -56,6 +62,17 @@ impl FolderLock {
             .map_err(fail)?;
         Ok(Self { file })
     }
+}
+
+fn lock_within_attempts(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..ATTEMPTS_MAX {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(ATTEMPT_INTERVAL),
+            Ok(()) => return Ok(()),
+            Err(error @ TryLockError::Error(_)) => return Err(error),
+        }
+    }
+    file.try_lock()
 }
 
 fn holder(file: &mut File) -> String {
