@@ -8,8 +8,8 @@ A base forks templates, a template forks instances. Both run this loop, and both
 their channel, with the socket, the standard output and the standard error of the child. So the child's end of its own
 channel takes the place of its parent's, and it never holds that.
 
-Most of what a fork costs are the pages that the child writes to, each copied then. A template therefore keeps one fork
-ahead, which has written to them and waits to be given its descriptors: whoever asks next has that one.
+Most of what a fork costs are the pages that the child writes to, each copied then. So one fork is kept ahead, which has
+written to them and waits to be given its descriptors: whoever asks next has that one.
 """
 import ctypes
 import errno
@@ -47,10 +47,10 @@ _parent = None  # set while a child is being forked
 ancestors = set()  # the numbers of the processes that this one was forked from
 
 
-def fork_when_asked(channel, kind, body, freshen, rehearse=None):
+def fork_when_asked(channel, kind, body, freshen, rehearse):
     """Says so in a frame of this kind, then forks. Returns in the forks only, once they are fresh.
 
-    With `rehearse`, one fork is kept ahead, and has done that.
+    One is kept ahead, and has done `rehearse`.
     """
     # A handler of the function's would run here, in the process that all its instances are made from.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -58,7 +58,7 @@ def fork_when_asked(channel, kind, body, freshen, rehearse=None):
     ended = _watch_children()
     _private.append(ended)
     channel.send(kind, body)
-    is_spare = _loop(channel, ended, rehearse is not None)
+    is_spare = _loop(channel, ended)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if handler is not None:
         signal.signal(signal.SIGCHLD, handler)
@@ -81,12 +81,12 @@ def _watch_children():
     return found
 
 
-def _loop(channel, ended, keeps_one_ahead):
+def _loop(channel, ended):
     """Returns in the forks: whether this is the one that is kept ahead."""
     poller = select.poll()
     poller.register(CHANNEL, select.POLLIN)
     poller.register(ended, select.POLLIN)
-    wants_spare = False
+    wants_spare = True
     while True:
         ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else None)]
         if not ready:
@@ -100,7 +100,7 @@ def _loop(channel, ended, keeps_one_ahead):
         if CHANNEL in ready:
             if _answer(channel):
                 return False
-            wants_spare = keeps_one_ahead
+            wants_spare = True
 
 
 def _answer(channel):

@@ -29,14 +29,26 @@ def load_sdk(paths):
     except Exception:
         return  # an SDK without one of these is loaded by whoever imports it
     try:
-        session = botocore.session.Session()
-        own = boto3.session.Session(botocore_session=session, region_name="us-east-1")
-        for make in (own.client, own.resource):
-            # Keys that nobody has: without any, it would look for some on the network.
-            make("dynamodb", aws_access_key_id="-", aws_secret_access_key="-")
+        session = use_sdk()
         _share_models(botocore, session.get_component("data_loader"))
     except Exception:
         return  # an SDK of an unknown shape is only less warm
+
+
+def use_sdk():
+    """Makes the clients that most functions make in their init; the session that made them."""
+    session = sys.modules["botocore.session"].Session()
+    own = sys.modules["boto3.session"].Session(botocore_session=session, region_name="us-east-1")
+    for make in (own.client, own.resource):
+        # Keys that nobody has: without any, it would look for some on the network.
+        make("dynamodb", aws_access_key_id="-", aws_secret_access_key="-")
+    return session
+
+
+def rehearse_template():
+    """What the init of a function is likely to do again, as far as that is known."""
+    if "boto3" in sys.modules:
+        use_sdk()
 
 
 def _share_models(botocore, loader):
@@ -58,7 +70,7 @@ def loaded_modules():
     return sorted({name.partition(".")[0] for name in sys.modules} - {"__main__"})
 
 
-def park(channel, kind, body=b"", rehearse=None):
+def park(channel, kind, body, rehearse):
     """Says so, then forks whenever asked to. Returns in the forks only: the channel is then theirs."""
     for stream in (sys.stdout, sys.stderr):
         try:
