@@ -295,6 +295,23 @@ async fn a_function_that_asks_to_be_forked_may_leave_a_child_behind() {
 }
 
 #[tokio::test]
+async fn how_an_instance_ended_is_known_also_of_one_forked_beside_threads() {
+    let mut bench = Bench::with_starts(
+        Lang::Python,
+        "import os, threading, time\nfor _ in range(8): threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef handler(event, context):\n    os._exit(7)\n",
+        Starts::Forked,
+    );
+    for _ in 0..5 {
+        let completion = bench.once("{}").await;
+        let Verdict::Exited(error) = completion.verdict else {
+            panic!("{completion:?}")
+        };
+        let message = json(&error)["errorMessage"].to_string();
+        assert!(message.contains("exit status 7"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_instance_is_a_whole_process() {
     let mut bench = evaluating(
         "import asyncio, concurrent.futures, gc, hashlib, multiprocessing, queue, sqlite3, ssl, subprocess, sys, threading, time\ndef square(n): return n * n\ndef threads():\n    out = []\n    made = [threading.Thread(target=out.append, args=(n,)) for n in range(8)]\n    for t in made: t.start()\n    for t in made: t.join(5)\n    return sorted(out)\ndef pool():\n    with concurrent.futures.ThreadPoolExecutor(4) as p: return list(p.map(square, range(4)))\nasync def work(n):\n    await asyncio.sleep(0.01)\n    return n\nasync def several():\n    process = await asyncio.create_subprocess_exec('true')\n    return [await process.wait(), *await asyncio.gather(*map(work, range(3)))]\ndef database():\n    db = sqlite3.connect(':memory:')\n    db.execute('create table t(n)')\n    db.execute('insert into t values (7)')\n    return db.execute('select n from t').fetchone()[0]\ndef processes():\n    with multiprocessing.get_context('fork').Pool(2) as p: return p.map(square, range(4))\ndef collected():\n    for _ in range(20):\n        keep = [{'me': []} for _ in range(20000)]\n        for one in keep: one['me'].append(one)\n    del keep\n    return 0 <= gc.collect()\ndef connected():\n    import http.server, urllib.request\n    server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n    threading.Thread(target=server.handle_request, daemon=True).start()\n    return urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}/').status",

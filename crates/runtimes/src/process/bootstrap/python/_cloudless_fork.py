@@ -32,6 +32,8 @@ _PR_SET_PDEATHSIG = 1
 _END_SECONDS = 0.5
 # A fork is made ahead when nobody has asked for one for so long: what was just forked is to run its first event first.
 _QUIET_MILLISECONDS = 5
+# How often it is looked for children that have ended, where that may go unsaid.
+_LOOK_MILLISECONDS = 100
 _SIGNAL_RECORDS_BYTES = 4096
 _FORK_FRAME = struct.Struct(">IBI")
 _FORKED_FRAME = struct.Struct(">IBII")
@@ -86,15 +88,21 @@ def _loop(channel, ended):
     poller = select.poll()
     poller.register(CHANNEL, select.POLLIN)
     poller.register(ended, select.POLLIN)
+    # Another thread of the function's may be given the signal instead of us, and lose it.
+    looks_every = None if len(os.listdir("/proc/self/task")) == 1 else _LOOK_MILLISECONDS
     wants_spare = True
     while True:
-        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else None)]
-        if not ready:
+        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else looks_every)]
+        if not ready and wants_spare:
             wants_spare = False
             if _fork_spare():
                 return True
         if ended in ready:
-            os.read(ended, _SIGNAL_RECORDS_BYTES)
+            try:
+                os.read(ended, _SIGNAL_RECORDS_BYTES)
+            except BlockingIOError:
+                pass  # such a thread was quicker
+        if ended in ready or looks_every is not None:
             for pid, how, value in _collect_ended():
                 _tell(channel, _EXITED_FRAME.pack(9, EXITED, pid, how, value))
         if CHANNEL in ready:
