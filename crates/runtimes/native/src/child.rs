@@ -4,10 +4,12 @@
 //! Does not live here: what it then runs, which is JavaScript's.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use crate::channel::Ends;
 use crate::event_loop::EventLoop;
 use crate::preload;
+use crate::spare;
 use crate::system::{self, SignalAction};
 
 const STDOUT: i32 = 1;
@@ -23,10 +25,32 @@ pub(crate) struct Parent<'a> {
 
 /// Makes a process of the fork: randomness of its own is what it gets. A fork in which that fails must end.
 pub(crate) fn become_child(parent: &Parent<'_>, ends: Ends) -> io::Result<[u8; 16]> {
-    system::replace_private(parent.channel, &ends.channel)?;
+    take(ends, parent.channel)?;
+    begin(parent)?;
+    system::random_bytes()
+}
+
+/// Makes a process of a fork that nobody has asked for yet, and waits for its ends at the line, without which it ends.
+pub(crate) fn become_spare(parent: &Parent<'_>, line: OwnedFd) -> io::Result<[u8; 16]> {
+    // In the place of the parent's channel, which it may not hold.
+    system::replace_private(parent.channel, &line)?;
+    drop(line);
+    begin(parent)?;
+    let Some(ends) = spare::wait_for_ends(parent.channel) else {
+        system::exit_now(0)
+    };
+    take(ends, parent.channel)?;
+    parent.event_loop.note_time();
+    system::random_bytes()
+}
+
+fn take(ends: Ends, channel: i32) -> io::Result<()> {
+    system::replace_private(channel, &ends.channel)?;
     system::replace_inherited(STDOUT, &ends.stdout)?;
-    system::replace_inherited(STDERR, &ends.stderr)?;
-    drop(ends);
+    system::replace_inherited(STDERR, &ends.stderr)
+}
+
+fn begin(parent: &Parent<'_>) -> io::Result<()> {
     system::begin_session()?;
     system::end_with_parent()?;
     // The parent may have died before that: then nobody would ever end this process.
@@ -35,16 +59,14 @@ pub(crate) fn become_child(parent: &Parent<'_>, ends: Ends) -> io::Result<[u8; 1
     }
     system::restore_ended_children(parent.on_ended_children)?;
     preload::note_fork();
-    let random = system::random_bytes()?;
     parent
         .event_loop
         .set_right_after_fork()
-        .map_err(|_| io::ErrorKind::Other)?;
-    Ok(random)
+        .map_err(|_| io::ErrorKind::Other.into())
 }
 
 /// Puts nothing in the place of the standard output and the standard error: a parked process has nothing to say.
-pub(crate) fn silence(nowhere: &std::os::fd::OwnedFd) -> io::Result<()> {
+pub(crate) fn silence(nowhere: &OwnedFd) -> io::Result<()> {
     system::replace_inherited(STDOUT, nowhere)?;
     system::replace_inherited(STDERR, nowhere)
 }

@@ -34,6 +34,11 @@ impl Children {
         &self.0.push_mut(Child { pid, pidfd }).pidfd
     }
 
+    pub(crate) fn pidfd(&self, pid: u32) -> Option<&OwnedFd> {
+        let found = self.0.iter().find(|child| child.pid == pid);
+        found.map(|child| &child.pidfd)
+    }
+
     /// Collects the child whose pidfd this is, which has ended.
     pub(crate) fn collect(&mut self, poller: &Poller, descriptor: u64) -> Option<(u32, Ended)> {
         let is_it = |child: &Child| u64::try_from(child.pidfd.as_raw_fd()) == Ok(descriptor);

@@ -60,8 +60,13 @@ impl EventLoop {
         if status != 0 {
             return Err(Disordered);
         }
-        // SAFETY: as above.
-        unsafe { (self.update_time)(self.pointer) };
+        self.note_time();
         Ok(())
+    }
+
+    /// Has the loop know what time it is.
+    pub(crate) fn note_time(&self) {
+        // SAFETY: the loop is that of this thread.
+        unsafe { (self.update_time)(self.pointer) };
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! To JavaScript it is:
 //!
-//! - `park(channel, readyType, readyBody) -> { random, pid }`: sends a frame of that type with that body (a `Buffer`)
-//!   over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's sources has
-//!   it. It returns in the forks only: `channel` is then the fork's own channel, 1 and 2 are its own standard output and
+//! - `park(channel, readyType, readyBody, keepsSpare) -> { random, pid }`: sends a frame of that type with that body (a
+//!   `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's sources has
+//!   it. When `keepsSpare` is `true`, one fork is made before it is asked for. It returns in the forks only: `channel` is then the fork's own channel, 1 and 2 are its own standard output and
 //!   error, `random` is an `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process
 //!   itself ends when the channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it
 //!   would leave the loop of a fork in disorder: call it from `setImmediate`. It throws, with nothing sent and nothing
@@ -41,6 +41,7 @@ mod napi;
 mod park;
 mod preload;
 mod rest;
+mod spare;
 mod system;
 
 use napi::{Arguments, Env, Thrown, Value};
@@ -69,14 +70,14 @@ fn register(env: Env, exports: Value) -> Result<(), Thrown> {
 
 extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
     env.answer(|| {
-        let [channel, ready_type, ready_body] = env.arguments(arguments)?;
+        let [channel, ready_type, ready_body, keeps_spare] = env.arguments(arguments)?;
         let channel = env.to_i32(channel)?;
         let ready_type = u8::try_from(env.to_i32(ready_type)?)
             .map_err(|_| env.throw("the type of a frame is a number up to 255"))?;
         let ready = frames::encode(ready_type, env.bytes(ready_body)?)
             .ok_or_else(|| env.throw("the body of a frame has less than 4 GiB"))?;
         let event_loop = event_loop::EventLoop::of(env)?;
-        let random = park::park(channel, &ready, &event_loop)
+        let random = park::park(channel, &ready, env.is_true(keeps_spare)?, &event_loop)
             .map_err(|refused| env.throw(&refused.to_string()))?;
         let child = env.object()?;
         env.set(child, c"random", env.array_buffer(&random)?)?;

@@ -70,6 +70,7 @@ node_api! {
     get_cb_info: fn(Env, Arguments, *mut usize, *mut Value, *mut Value, *mut *mut c_void);
     get_value_int32: fn(Env, Value, *mut i32);
     get_value_int64: fn(Env, Value, *mut i64);
+    get_value_bool: fn(Env, Value, *mut bool);
     is_buffer: fn(Env, Value, *mut bool);
     get_buffer_info: fn(Env, Value, *mut *mut c_void, *mut usize);
     get_boolean: fn(Env, bool, *mut Value);
@@ -149,6 +150,14 @@ impl Env {
         let status = unsafe { (api()?.get_value_int64)(self, value, &mut number) };
         self.check(status)?;
         Ok(number)
+    }
+
+    /// Whether it is `true`, and nothing else.
+    pub(crate) fn is_true(self, value: Value) -> Result<bool, Thrown> {
+        let mut is_true = false;
+        // SAFETY: what is neither `true` nor `false` is refused by Node.js, and then nothing is written.
+        let status = unsafe { (api()?.get_value_bool)(self, value, &mut is_true) };
+        Ok(status == OK && is_true)
     }
 
     /// What is in a `Buffer`, while the callback runs and JavaScript does not.

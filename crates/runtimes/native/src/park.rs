@@ -10,11 +10,14 @@ use crate::channel::{Asked, Channel, Ends};
 use crate::child::{self, Parent};
 use crate::children::Children;
 use crate::event_loop::EventLoop;
+use crate::spare::Spare;
 use crate::system::{self, EMFILE, Poller, SignalAction};
 use crate::{frames, heap, rest};
 
 /// Stands for the channel. A child is known by its pidfd, which is never negative.
 const CHANNEL: u64 = u64::MAX;
+/// A spare fork is made when nobody has asked for one for so long: what was just forked is to run its first event first.
+const QUIET_MILLISECONDS: i32 = 5;
 
 /// Why a process cannot be forked. It goes on as it was.
 #[derive(Debug)]
@@ -48,6 +51,10 @@ struct Parked<'a> {
     children: Children,
     on_ended_children: SignalAction,
     event_loop: &'a EventLoop,
+    keeps_spare: bool,
+    /// Whether one is to be made as soon as it is quiet.
+    wants_spare: bool,
+    spare: Option<Spare>,
 }
 
 /// What became of this process.
@@ -62,6 +69,7 @@ enum After {
 pub(crate) fn park(
     channel: i32,
     ready: &[u8],
+    keeps_spare: bool,
     event_loop: &EventLoop,
 ) -> Result<[u8; 16], Refused> {
     if system::thread_id() != system::pid() {
@@ -86,6 +94,9 @@ pub(crate) fn park(
         children: Children::default(),
         on_ended_children,
         event_loop,
+        keeps_spare,
+        wants_spare: false,
+        spare: None,
     };
     parked.tell(ready);
     Ok(parked.fork_when_asked())
@@ -94,9 +105,15 @@ pub(crate) fn park(
 impl Parked<'_> {
     fn fork_when_asked(mut self) -> [u8; 16] {
         loop {
-            let Ok(tokens) = self.poller.wait() else {
+            let limit = self.wants_spare.then_some(QUIET_MILLISECONDS);
+            let Ok(tokens) = self.poller.wait(limit) else {
                 self.end();
             };
+            if tokens.len() == 0
+                && let After::Forked(random) = self.fork_spare()
+            {
+                return random;
+            }
             for token in tokens {
                 if token != CHANNEL {
                     self.report_end(token);
@@ -108,7 +125,11 @@ impl Parked<'_> {
     }
 
     fn report_end(&mut self, descriptor: u64) {
-        if let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) {
+        let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) else {
+            return;
+        };
+        // Nobody knows of a spare one yet.
+        if self.spare.take_if(|spare| spare.pid == pid).is_none() {
             self.tell(&frames::exited(pid, ended));
         }
     }
@@ -122,6 +143,19 @@ impl Parked<'_> {
             }
             Asked::End => self.end(),
         };
+        self.wants_spare = self.keeps_spare;
+        if let Some(spare) = self.spare.take()
+            && spare.adopt(&ends).is_ok()
+            && let Some(pidfd) = self.children.pidfd(spare.pid)
+        {
+            let told = self
+                .channel
+                .send(&frames::forked(number, spare.pid), Some(pidfd));
+            if told.is_err() {
+                self.end();
+            }
+            return After::Fork;
+        }
         match self.fork(number, ends) {
             Ok(after) => after,
             Err(error) => {
@@ -157,6 +191,35 @@ impl Parked<'_> {
         Ok(After::Fork)
     }
 
+    /// What hinders it hinders whoever asks next, who is told.
+    fn fork_spare(&mut self) -> After {
+        self.wants_spare = false;
+        let Ok([ours, theirs]) = system::socket_pair() else {
+            return After::Fork;
+        };
+        if self.children.make_room().is_err() {
+            return After::Fork;
+        }
+        let pid = match system::fork_process() {
+            Ok(Some(pid)) => pid,
+            Ok(None) => {
+                drop(ours);
+                return After::Forked(self.become_spare(theirs));
+            }
+            Err(_) => return After::Fork,
+        };
+        drop(theirs);
+        match self.watch(pid) {
+            Ok(pidfd) => {
+                let pid = pid.unsigned_abs();
+                self.children.add(pid, pidfd);
+                self.spare = Some(Spare::new(pid, ours));
+            }
+            Err(_) => end_unwatched(pid),
+        }
+        After::Fork
+    }
+
     fn watch(&self, pid: i32) -> io::Result<OwnedFd> {
         let pidfd = system::open_pidfd(pid)?;
         let descriptor = pidfd.as_raw_fd();
@@ -166,14 +229,25 @@ impl Parked<'_> {
     }
 
     fn become_child(&mut self, ends: Ends) -> [u8; 16] {
+        let parent = self.as_parent();
+        child::become_child(&parent, ends).unwrap_or_else(|_| system::exit_now(1))
+    }
+
+    fn become_spare(&mut self, line: OwnedFd) -> [u8; 16] {
+        let parent = self.as_parent();
+        child::become_spare(&parent, line).unwrap_or_else(|_| system::exit_now(1))
+    }
+
+    /// In a fork: what it has to do with this process. With its brothers it has nothing to do.
+    fn as_parent(&mut self) -> Parent<'_> {
         self.children.forget();
-        let parent = Parent {
+        self.spare = None;
+        Parent {
             pid: self.pid,
             channel: self.channel.descriptor(),
             on_ended_children: &self.on_ended_children,
             event_loop: self.event_loop,
-        };
-        child::become_child(&parent, ends).unwrap_or_else(|_| system::exit_now(1))
+        }
     }
 
     fn tell(&mut self, frame: &[u8]) {
@@ -183,6 +257,7 @@ impl Parked<'_> {
     }
 
     fn end(&mut self) -> ! {
+        self.spare = None;
         self.children.end();
         // What the function registered for the end of its process is for its instances.
         system::exit_now(0)

@@ -366,8 +366,13 @@ impl Poller {
             .map(drop)
     }
 
-    /// The tokens of descriptors that can be read, at least one.
-    pub(crate) fn wait(&self) -> io::Result<impl Iterator<Item = u64> + use<>> {
+    /// The tokens of descriptors that can be read: at least one, unless there is a limit and it has passed.
+    pub(crate) fn wait(
+        &self,
+        milliseconds_max: Option<i32>,
+    ) -> io::Result<impl ExactSizeIterator<Item = u64> + use<>> {
+        const FOR_EVER: c_int = -1;
+        let milliseconds = milliseconds_max.unwrap_or(FOR_EVER);
         let mut events = [EpollEvent {
             events: 0,
             token: 0,
@@ -375,7 +380,12 @@ impl Poller {
         let count = uninterrupted(|| {
             // SAFETY: as many events are written as there is room for.
             check(unsafe {
-                epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), TOKENS as c_int, -1)
+                epoll_wait(
+                    self.0.as_raw_fd(),
+                    events.as_mut_ptr(),
+                    TOKENS as c_int,
+                    milliseconds,
+                )
             })
         })?;
         let count = usize::try_from(count).unwrap_or_default();

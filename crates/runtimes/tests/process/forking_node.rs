@@ -810,21 +810,63 @@ async fn an_init_that_fails_or_crashes_every_time_is_told_every_time() {
     }
 }
 
+/// The forks of a process that are there.
+fn forks(template: i64) -> Vec<i64> {
+    let path = format!("/proc/{template}/task/{template}/children");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+/// Waits until a template has so many forks, and gives them.
+async fn forks_once_there_are(template: i64, count: usize) -> Vec<i64> {
+    for _ in 0..200 {
+        if forks(template).len() == count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(forks(template).len(), count);
+    forks(template)
+}
+
+#[tokio::test]
+async fn one_instance_is_forked_ahead_and_serves_the_next_start() {
+    for mut bench in evaluating("") {
+        let mut one = bench.start().await.unwrap();
+        let pid = number(&mut bench, &mut one, "process.pid").await;
+        let template = parent(pid);
+        let mut spare = forks_once_there_are(template, 2).await;
+        spare.retain(|fork| *fork != pid);
+        let mut other = bench.start().await.unwrap();
+        let found = number(&mut bench, &mut other, "process.pid").await;
+        assert_eq!([found], spare[..]);
+
+        // One that has died is no worse than none.
+        let mut spare = forks_once_there_are(template, 3).await;
+        spare.retain(|fork| ![pid, found].contains(fork));
+        kill(spare[0]);
+        forks_once_there_are(template, 2).await;
+        let mut third = bench.start().await.unwrap();
+        assert_eq!(
+            number(&mut bench, &mut third, "process.ppid").await,
+            template
+        );
+    }
+}
+
 #[tokio::test]
 async fn instances_that_come_and_go_leave_nothing_in_their_template() {
     for mut bench in evaluating("") {
         let mut instance = bench.start().await.unwrap();
         let template = number(&mut bench, &mut instance, "process.ppid").await;
-        let held = || {
-            let children =
-                std::fs::read_to_string(format!("/proc/{template}/task/{template}/children"));
-            let descriptors = std::fs::read_dir(format!("/proc/{template}/fd")).unwrap();
-            (
-                children.unwrap().split_whitespace().count(),
-                descriptors.count(),
-            )
+        forks_once_there_are(template, 2).await;
+        let descriptors = || {
+            let listed = std::fs::read_dir(format!("/proc/{template}/fd"));
+            listed.unwrap().count()
         };
-        let before = held();
+        let before = descriptors();
         for round in 0..60 {
             let mut passing = bench.start().await.unwrap();
             if round % 2 == 0 {
@@ -832,13 +874,9 @@ async fn instances_that_come_and_go_leave_nothing_in_their_template() {
                 passing.stop().await;
             }
         }
-        for _ in 0..100 {
-            if held() == before {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(held(), before);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        forks_once_there_are(template, 2).await;
+        assert_eq!(descriptors(), before);
     }
 }
 

@@ -42,7 +42,7 @@ async function run(order) {
     void globalThis.Response; // with it comes what `fetch` is made of
     await sdk.load(order.sdkPaths, addon);
     await warming.run(addon);
-    await park(channel.types.ready, '[]');
+    await park(channel.types.ready, '[]', false);
   } catch (error) {
     // The last line is what is told of a base that does not come up.
     fs.writeSync(2, `${String(error?.message ?? error).split('\n')[0]}\n`);
@@ -69,7 +69,7 @@ async function runTemplate() {
   }
   const files = fitness.filesToPart(before);
   try {
-    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '');
+    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '', true);
   } catch (error) {
     instance.serve(program, channel.types.unfit, JSON.stringify([...reasons, error.message]));
     return;
@@ -82,13 +82,13 @@ async function runTemplate() {
   instance.serve(program, channel.types.ready);
 }
 
-// Says so, then forks whenever asked to. Returns in the forks only: the channel is then theirs. It throws, and nothing
-// was said, where the process cannot be forked.
-async function park(type, body) {
+// Says so, then forks whenever asked to, one time before that if it keeps a spare one. Returns in the forks only, once
+// somebody has asked: the channel is then theirs. It throws, and nothing was said, where the process cannot be forked.
+async function park(type, body, keepsSpare) {
   // From a turn of the loop of its own: the loop is not within its waiting then, where a fork would find itself.
   await new Promise(setImmediate);
   collectGarbage();
-  fresh.freshen(addon.park(channel.DESCRIPTOR, type, Buffer.from(body)), addon);
+  fresh.freshen(addon.park(channel.DESCRIPTOR, type, Buffer.from(body), keepsSpare), addon);
 }
 
 // What is garbage now, each fork would have to copy. What an init leaves is young as a rule, and found in a tenth of the
