@@ -12,6 +12,7 @@ use cloudformation::template::Template;
 use deployment::{DeployRequest, Deployed, Deployer, Removals, StateError};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
+use invoker::InvokerLimits;
 use manifest::reading::Reading;
 use model::application::Application;
 use model::artefact::BuiltArtefacts;
@@ -30,6 +31,7 @@ pub struct Pipeline {
     deployer: Deployer,
     builder: Builder,
     clock: Arc<dyn Clock>,
+    limits: InvokerLimits,
 }
 
 /// A project that was loaded.
@@ -51,13 +53,19 @@ pub struct Loaded {
 }
 
 impl Pipeline {
-    /// A pipeline over these parts.
+    /// A pipeline over these parts. The limits are those that hold while the server runs, whatever is set meanwhile.
     #[must_use]
-    pub fn new(deployer: Deployer, builder: Builder, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        deployer: Deployer,
+        builder: Builder,
+        clock: Arc<dyn Clock>,
+        limits: InvokerLimits,
+    ) -> Self {
         Self {
             deployer,
             builder,
             clock,
+            limits,
         }
     }
 
@@ -98,6 +106,7 @@ impl Pipeline {
             deployed: &deployed,
             built: &built,
             settings: &loaded.settings,
+            limits: &self.limits,
         };
         let application = assemble(parts, &reading, &account, &mut loaded.problems);
         loaded.application = Some(Arc::new(application));
@@ -175,6 +184,7 @@ impl Checker {
             deployed: &deployed,
             built: &built,
             settings: &settings,
+            limits: &settings.server.limits.here(),
         };
         let application = assemble(parts, &reading, &account, &mut problems);
         problems.extend(gateway::routes::check(&application));
@@ -229,6 +239,7 @@ struct Parts<'a> {
     deployed: &'a Deployed,
     built: &'a BuiltArtefacts,
     settings: &'a Settings,
+    limits: &'a InvokerLimits,
 }
 
 fn assemble(
@@ -242,14 +253,21 @@ fn assemble(
         deployed,
         built,
         settings,
+        limits,
     } = parts;
     problems.extend(deployed.problems.iter().cloned());
     problems.extend(built.problems.iter().cloned());
-    let (mut application, found) =
-        deployment::application::assemble(deployed, &built.built, account, &reading.region);
+    let (mut application, found) = deployment::application::assemble(
+        deployed,
+        &built.built,
+        account,
+        &reading.region,
+        limits.concurrency_max,
+    );
     problems.extend(found);
     let names = names_of_functions(template, deployed);
     problems.extend(settings.apply(&mut application, &names));
+    problems.extend(settings::no_room(&application, limits));
     application
 }
 

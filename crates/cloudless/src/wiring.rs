@@ -23,7 +23,7 @@ use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::CloudService;
-use invoker::{Invoker, InvokerLimits};
+use invoker::Invoker;
 use model::application::Application;
 use model::ids::{AccountId, Region};
 use model::problem::Problem;
@@ -39,7 +39,6 @@ use tokio_util::sync::CancellationToken;
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
-use crate::machine::usable_memory;
 use crate::pipeline::{Pipeline, chain};
 use crate::settings;
 use crate::system::{RealClock, RealRandom};
@@ -157,11 +156,9 @@ impl Server {
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let memory = usable_memory().unwrap_or(u64::MAX);
-        let limits = InvokerLimits::for_cores(cores).within_memory(memory);
-        let limits = config.limits.over(limits);
-        let invoker = Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits));
+        let limits = config.limits.here();
+        let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
+        let invoker = Arc::new(invoker);
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
         let tables = service_tables::Service::new(
@@ -193,7 +190,7 @@ impl Server {
             account,
         );
         Ok(Self {
-            pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock)),
+            pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
             invoker,
             tables,
             functions,

@@ -252,3 +252,26 @@ fn how_fast_a_function_may_grow_and_how_many_instances_there_are_can_be_set() {
         dev.stop();
     }
 }
+
+#[test]
+fn what_functions_reserve_and_provision_is_measured_by_the_limits_that_are_set() {
+    let concurrency = "    provisionedConcurrency: 2\n    reservedConcurrency: 120\n";
+    let folder = project(&[
+        ("serverless.yml", &format!("{MANIFEST}{concurrency}")),
+        ("handler.py", HANDLER),
+    ]);
+    let check = |settings: &str, expected: &[&str]| {
+        write(folder.path(), settings);
+        let (_, problems) = problems_of(folder.path(), &[]);
+        assert_eq!(codes(&problems), expected, "{settings}");
+    };
+    let (granted, room) = (
+        "deployment::concurrency-not-granted",
+        "functions::no-room-for-provisioned",
+    );
+    check("", &[]);
+    check("[limits]\naccount_concurrency = 219\n", &[granted]);
+    check("[limits]\naccount_concurrency = 220\n", &[]);
+    check("[limits]\nmachine_instances = 1\n", &[room]);
+    check("[limits]\nmachine_instances = 2\n", &[]);
+}

@@ -82,7 +82,8 @@ pub const KEYS: &[Key] = &[
             },
         },
         default: "1000",
-        meaning: "how many invocations of all functions together may run or wait at once; the next one is throttled",
+        meaning: "how many invocations of all functions together may run or wait at once; the next one is throttled. What functions \
+                  reserve and provision is granted from it, up to all but 100",
     },
     Key {
         section: Section::Limits,

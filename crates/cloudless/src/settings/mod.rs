@@ -1,19 +1,20 @@
 //! `cloudless.toml`: how a project is run here. It is optional, and says nothing of what the project is.
 //!
 //! Lives here: what can be set, and what a setting does to an application.
-//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), what limits bound (`invoker`).
+//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), limits (`limits`).
 
 mod functions;
 pub mod keys;
+mod limits;
 mod reading;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use invoker::InvokerLimits;
 use model::function::Starts;
 use model::problem::Place;
 
+pub use limits::Limits;
+pub(crate) use limits::no_room;
 pub use reading::read;
 
 /// The file, beside the manifest.
@@ -52,43 +53,4 @@ pub struct Server {
     pub state: Option<PathBuf>,
     /// What bounds the running of functions.
     pub limits: Limits,
-}
-
-/// `[limits]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Events that may run or wait at once, of all functions together.
-    pub account_concurrency: Option<usize>,
-    /// Instances that one function may gain within [`LAMBDA_SCALING_INTERVAL`](model::limits::LAMBDA_SCALING_INTERVAL).
-    pub function_scaling_instances: Option<u32>,
-    /// Instances that may exist at once, of all functions together.
-    pub machine_instances: Option<usize>,
-    /// How long an instance stays without an event.
-    pub instance_idle: Option<Duration>,
-}
-
-impl Limits {
-    /// The limits with what is set here.
-    #[must_use]
-    pub fn over(self, mut limits: InvokerLimits) -> InvokerLimits {
-        let Self {
-            account_concurrency,
-            function_scaling_instances,
-            machine_instances,
-            instance_idle,
-        } = self;
-        if let Some(count) = account_concurrency {
-            limits.concurrency_max = count;
-        }
-        if let Some(count) = function_scaling_instances {
-            limits.scaling_instances = count;
-        }
-        if let Some(count) = machine_instances {
-            limits.instances_max = count;
-        }
-        if let Some(duration) = instance_idle {
-            limits.idle_max = duration;
-        }
-        limits
-    }
 }

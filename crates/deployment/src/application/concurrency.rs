@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use model::function::LATEST;
 use model::ids::FunctionName;
-use model::limits::{LAMBDA_CONCURRENT_EXECUTIONS, LAMBDA_UNRESERVED_CONCURRENCY_MIN};
+use model::limits::LAMBDA_UNRESERVED_CONCURRENCY_MIN;
 use model::problem::Problem;
 use serde_json::Value;
 
@@ -46,23 +46,48 @@ impl Granted {
     }
 }
 
-/// Hands out what the template asks for, in its order, as long as there is enough.
+/// The account's concurrency.
+#[derive(Clone, Copy)]
+struct Account {
+    /// Events that may run at once, of all functions together.
+    concurrency: usize,
+    /// What of it nobody holds yet.
+    unreserved: usize,
+}
+
+impl Account {
+    /// What has to stay for functions that reserve nothing. An account that has less altogether keeps all of it: the
+    /// cloud's words to new accounts say `[10]` or `[50]`, which is what these have.
+    fn unreserved_min(self) -> usize {
+        LAMBDA_UNRESERVED_CONCURRENCY_MIN.min(self.concurrency)
+    }
+
+    fn can_spare(self, asked: usize) -> bool {
+        asked.saturating_add(self.unreserved_min()) <= self.unreserved
+    }
+}
+
+/// Hands out what the template asks for, in its order, as long as there is enough of the account's `concurrency`.
 pub(super) fn grant(
     view: &View<'_>,
     publications: &[Publication<'_>],
+    concurrency: usize,
     problems: &mut Vec<Problem>,
 ) -> Granted {
     let mut granted = Granted::default();
-    let mut unreserved = LAMBDA_CONCURRENT_EXECUTIONS;
+    let mut account = Account {
+        concurrency,
+        unreserved: concurrency,
+    };
     for function in view.of_type("AWS::Lambda::Function") {
         let Some(asked) = count(function.properties.get("ReservedConcurrentExecutions")) else {
             continue;
         };
-        if unreserved < asked + LAMBDA_UNRESERVED_CONCURRENCY_MIN {
-            problems.push(not_reserved(function, asked));
+        if !account.can_spare(asked) {
+            problems.push(not_reserved(function, asked, account));
             continue;
         }
-        unreserved -= asked;
+        account.unreserved -= asked;
         let name = FunctionName::new(function.physical_id);
         granted.reserved.insert(name, asked);
     }
@@ -75,11 +100,11 @@ pub(super) fn grant(
         let Some(asked) = count(asked).filter(|asked| 0 < *asked) else {
             continue;
         };
-        match refusal(publication, asked, unreserved, &granted) {
-            Some(words) => problems.push(not_provisioned(publication, asked, &words)),
+        match refusal(publication, asked, account, &granted) {
+            Some(refusal) => problems.push(not_provisioned(publication, asked, refusal)),
             None => {
                 if granted.reserved(&publication.function).is_none() {
-                    unreserved -= asked;
+                    account.unreserved -= asked;
                 }
                 let key = (publication.function.clone(), publication.version.clone());
                 granted.provisioned.insert(key, asked);
@@ -89,42 +114,71 @@ pub(super) fn grant(
     granted
 }
 
-/// Lambda's words for what cannot be provisioned.
+/// Why something cannot be provisioned.
+struct Refusal {
+    /// Lambda's words.
+    words: String,
+    /// What helps.
+    remedy: &'static str,
+}
+
 fn refusal(
     publication: &Publication<'_>,
     asked: usize,
-    unreserved: usize,
+    account: Account,
     granted: &Granted,
-) -> Option<String> {
+) -> Option<Refusal> {
+    let refused = |words: &str, remedy| {
+        Some(Refusal {
+            words: words.to_owned(),
+            remedy,
+        })
+    };
     let Publication {
         function, version, ..
     } = publication;
     if version == LATEST {
-        let words =
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
-        return Some(words.to_owned());
+        return refused(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+            "let the alias stand on a published version",
+        );
     }
     if 0 < granted.provisioned(function, version) {
-        let words = "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version";
-        return Some(words.to_owned());
+        return refused(
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+            "provision each version in one place only",
+        );
     }
     if let Some(reserved) = granted.reserved(function) {
-        let words = "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function";
-        return (reserved < granted.provisioned_of(function) + asked).then(|| words.to_owned());
+        if asked.saturating_add(granted.provisioned_of(function)) <= reserved {
+            return None;
+        }
+        return refused(
+            "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+            "provision less, or let the function reserve more",
+        );
     }
-    if unreserved < asked {
-        return Some(format!(
-            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
-        ));
+    if account.can_spare(asked) {
+        return None;
     }
-    (unreserved < asked + LAMBDA_UNRESERVED_CONCURRENCY_MIN).then(|| {
+    let words = if account.unreserved < asked {
         format!(
-            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{LAMBDA_UNRESERVED_CONCURRENCY_MIN}]."
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{}].",
+            account.unreserved
         )
-    })
+    } else {
+        format!(
+            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{}].",
+            account.unreserved_min()
+        )
+    };
+    refused(
+        &words,
+        "provision less, let other functions hold less, or set a larger `account_concurrency` in cloudless.toml",
+    )
 }
 
-fn not_reserved(function: &Resource<'_>, asked: usize) -> Problem {
+fn not_reserved(function: &Resource<'_>, asked: usize, account: Account) -> Problem {
     Problem::error(
         "deployment::concurrency-not-granted",
         format!(
@@ -134,15 +188,18 @@ fn not_reserved(function: &Resource<'_>, asked: usize) -> Problem {
     )
     .at(&function.place_of(&["ReservedConcurrentExecutions"]))
     .because(format!(
-        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{LAMBDA_UNRESERVED_CONCURRENCY_MIN}]."
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{}].",
+        account.unreserved_min()
     ))
     .help(format!(
-        "an account has {LAMBDA_CONCURRENT_EXECUTIONS}, of which all functions together can reserve {}: let some reserve less",
-        LAMBDA_CONCURRENT_EXECUTIONS - LAMBDA_UNRESERVED_CONCURRENCY_MIN
+        "the account has {}, of which all functions together can reserve {}: let some reserve less, or set a larger \
+         `account_concurrency` in cloudless.toml",
+        account.concurrency,
+        account.concurrency - account.unreserved_min()
     ))
 }
 
-fn not_provisioned(publication: &Publication<'_>, asked: usize, words: &str) -> Problem {
+fn not_provisioned(publication: &Publication<'_>, asked: usize, refusal: Refusal) -> Problem {
     let place = publication.resource.place_of(&[
         "ProvisionedConcurrencyConfig",
         "ProvisionedConcurrentExecutions",
@@ -155,8 +212,11 @@ fn not_provisioned(publication: &Publication<'_>, asked: usize, words: &str) -> 
         ),
     )
     .at(&place)
-    .because(words)
-    .help("its function runs without: instances start when events come")
+    .because(refusal.words)
+    .help(format!(
+        "{}; until then its instances start when events come",
+        refusal.remedy
+    ))
 }
 
 fn count(value: Option<&Value>) -> Option<usize> {

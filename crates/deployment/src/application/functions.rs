@@ -28,6 +28,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) account: &'a AccountId,
     pub(super) region: &'a Region,
     pub(super) built: &'a BTreeMap<LogicalId, Built>,
+    /// Of the account: events that may run at once, of all functions together.
+    pub(super) concurrency: usize,
 }
 
 /// All functions that were built and can run. What keeps one that was built from running is added to the problems.

@@ -35,13 +35,14 @@ const DEPLOYMENT_BUCKET: &str = "ServerlessDeploymentBucket";
 ///
 /// `built` holds the code of functions and layers by their logical ids; a function whose code is missing there is left
 /// out, and whoever failed to read or build it has said why. Routes to it stay: whoever calls them is told that there is
-/// no such function.
+/// no such function. `concurrency` is the account's: how many events may run at once, of all functions together.
 #[must_use]
 pub fn assemble(
     deployed: &Deployed,
     built: &BTreeMap<LogicalId, Built>,
     account: &AccountId,
     region: &Region,
+    concurrency: usize,
 ) -> (Application, Vec<Problem>) {
     let resources = deployed.resources.iter().map(|resource| Resource {
         logical_id: &resource.logical_id,
@@ -60,6 +61,7 @@ pub fn assemble(
         account,
         region,
         built,
+        concurrency,
     };
     assemble_view(&view, surroundings)
 }
@@ -68,7 +70,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let mut problems = Vec::new();
     report_what_is_only_recorded(view, &mut problems);
     let publications = versions::publications(view, &mut problems);
-    let granted = concurrency::grant(view, &publications, &mut problems);
+    let granted = concurrency::grant(view, &publications, surroundings.concurrency, &mut problems);
     let functions = functions::functions(view, surroundings, &granted, &mut problems);
     // Routes may lead to any function that is declared: one whose build failed is missed when it is invoked, and its
     // own problem has been reported.

@@ -11,6 +11,7 @@ use model::artefact::Built;
 use model::function::Toolchain;
 use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
+use model::limits::LAMBDA_CONCURRENT_EXECUTIONS;
 use model::problem::{Place, Problem};
 use model::rest_api::RestIntegration;
 use proptest::prelude::*;
@@ -32,6 +33,10 @@ type Row = (&'static str, &'static str, &'static str, Value, Value);
 type Owned = (LogicalId, Map<String, Value>, Map<String, Value>, Node);
 
 fn assemble(rows: &[Row]) -> (Application, Vec<Problem>) {
+    assemble_with(rows, LAMBDA_CONCURRENT_EXECUTIONS)
+}
+
+fn assemble_with(rows: &[Row], concurrency: usize) -> (Application, Vec<Problem>) {
     let place = Place::start_of("template.yaml");
     let owned: Vec<Owned> = rows
         .iter()
@@ -90,6 +95,7 @@ fn assemble(rows: &[Row]) -> (Application, Vec<Problem>) {
             account: &AccountId::development(),
             region: &Region::new("eu-west-1"),
             built: &built,
+            concurrency,
         },
     )
 }

@@ -13,7 +13,7 @@ use super::table::{
     FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 
-const VERSIONS: &str = "published versions are records here: the code that is deployed last runs";
+const VERSIONS: &str = "all versions of a function run the code that is deployed last";
 
 /// The types of AWS Lambda that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[
@@ -100,7 +100,7 @@ const FUNCTION: &[Property] = &[
     ),
     carried(
         "ReservedConcurrentExecutions",
-        Shape::Whole(0, limits::LAMBDA_CONCURRENT_EXECUTIONS as i64),
+        Shape::Whole(0, CONCURRENCY_MAX),
     ),
     carried("Role", Shape::Text).required(),
     carried("Runtime", Shape::Text),
@@ -135,8 +135,9 @@ const FUNCTION: &[Property] = &[
     ),
 ];
 
-const SNAPSHOTS: &str =
-    "instances of every version are forked after its init, which is what snapshots do";
+const SNAPSHOTS: &str = "instances of every version are forked after its init where it allows that, which is what snapshots do";
+/// The largest Integer of Lambda's API. How much of it can be had depends on the account (`application::concurrency`).
+const CONCURRENCY_MAX: i64 = i32::MAX as i64;
 const PROCESSOR: &str = "functions run on the processor of this machine";
 const CONTAINER_IMAGES: &str = "the function is reported, and cannot be invoked";
 
@@ -183,7 +184,7 @@ const VERSION: &[Property] = &[
 /// Contract: `PutProvisionedConcurrencyConfig`: at least 1.
 const PROVISIONED: Shape = Shape::Object(&[carried(
     "ProvisionedConcurrentExecutions",
-    Shape::Whole(1, limits::LAMBDA_CONCURRENT_EXECUTIONS as i64),
+    Shape::Whole(1, CONCURRENCY_MAX),
 )
 .required()]);
 

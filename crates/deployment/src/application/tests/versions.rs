@@ -109,10 +109,10 @@ fn what_cannot_be_provisioned_is_refused_in_the_clouds_words() {
 }
 
 #[test]
-fn an_account_keeps_a_hundred_for_functions_that_reserve_nothing() {
-    let reserving = |count: u32| hello(json!({"ReservedConcurrentExecutions": count}));
-    let reserved = |rows: &[Row]| {
-        let (application, problems) = assemble(rows);
+fn an_account_keeps_a_hundred_for_functions_that_reserve_nothing_or_all_that_it_has() {
+    let check = |concurrency: usize, asked: usize, minimum: Option<usize>| {
+        let hello = hello(json!({"ReservedConcurrentExecutions": asked}));
+        let (application, problems) = assemble_with(&[hello], concurrency);
         let reserved: Vec<Option<usize>> = application
             .functions
             .values()
@@ -122,15 +122,22 @@ fn an_account_keeps_a_hundred_for_functions_that_reserve_nothing() {
             .into_iter()
             .filter_map(|problem| problem.cause)
             .collect();
-        (reserved, causes)
+        let words = minimum.map(|minimum| {
+            format!(
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{minimum}]."
+            )
+        });
+        let granted = minimum.is_none().then_some(asked);
+        let expected = (vec![granted], Vec::from_iter(words));
+        assert_eq!((reserved, causes), expected, "{asked} of {concurrency}");
     };
-    assert_eq!(reserved(&[reserving(0)]), (vec![Some(0)], vec![]));
-    assert_eq!(reserved(&[reserving(900)]), (vec![Some(900)], vec![]));
-    let words = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].";
-    assert_eq!(
-        reserved(&[reserving(901)]),
-        (vec![None], vec![words.to_owned()])
-    );
+    check(1_000, 0, None);
+    check(1_000, 900, None);
+    check(1_000, 901, Some(100));
+    check(5_000, 4_900, None);
+    check(50, 0, None);
+    check(50, 1, Some(50));
+    check(10, 1, Some(10));
 }
 
 #[test]

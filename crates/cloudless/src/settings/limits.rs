@@ -1,0 +1,78 @@
+//! What bounds the running of functions here.
+//!
+//! Lives here: what `[limits]` sets and the machine leaves, and whether an application finds room in it.
+//! Does not live here: what each limit bounds, and its default (`invoker`).
+
+use std::time::Duration;
+
+use invoker::InvokerLimits;
+use model::application::Application;
+use model::problem::Problem;
+
+use super::FILE;
+use crate::machine::usable_memory;
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Events that may run or wait at once, of all functions together.
+    pub account_concurrency: Option<usize>,
+    /// Instances that one function may gain within [`LAMBDA_SCALING_INTERVAL`](model::limits::LAMBDA_SCALING_INTERVAL).
+    pub function_scaling_instances: Option<u32>,
+    /// Instances that may exist at once, of all functions together.
+    pub machine_instances: Option<usize>,
+    /// How long an instance stays without an event.
+    pub instance_idle: Option<Duration>,
+}
+
+impl Limits {
+    /// The limits of this machine, with what is set here.
+    #[must_use]
+    pub fn here(self) -> InvokerLimits {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let memory = usable_memory().unwrap_or(u64::MAX);
+        self.over(InvokerLimits::for_cores(cores).within_memory(memory))
+    }
+
+    /// The limits with what is set here.
+    pub(super) fn over(self, mut limits: InvokerLimits) -> InvokerLimits {
+        let Self {
+            account_concurrency,
+            function_scaling_instances,
+            machine_instances,
+            instance_idle,
+        } = self;
+        if let Some(count) = account_concurrency {
+            limits.concurrency_max = count;
+        }
+        if let Some(count) = function_scaling_instances {
+            limits.scaling_instances = count;
+        }
+        if let Some(count) = machine_instances {
+            limits.instances_max = count;
+        }
+        if let Some(duration) = instance_idle {
+            limits.idle_max = duration;
+        }
+        limits
+    }
+}
+
+/// A warning when an application provisions more instances than there may be: the invoker keeps as many as it can.
+pub(crate) fn no_room(application: &Application, limits: &InvokerLimits) -> Option<Problem> {
+    let versions = application.versions().into_iter();
+    let provisioned: usize = versions
+        .map(|function| function.provisioned_concurrency)
+        .sum();
+    let room = limits.instances_max;
+    (room < provisioned).then(|| {
+        let title = format!("{provisioned} instances are provisioned, and there is room for {room}");
+        Problem::warning("functions::no-room-for-provisioned", title)
+            .because(
+                "that many instances of all functions together may exist on this machine, and events on demand need some, too",
+            )
+            .help(format!(
+                "provision less, or set a larger `machine_instances` under `[limits]` in {FILE}, if the memory suffices"
+            ))
+    })
+}
