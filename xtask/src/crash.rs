@@ -6,7 +6,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::random::next;
-use crate::server::{Server, Start, free_port};
+use crate::server::{Dev, Server};
 use crate::tidy;
 
 /// `cargo xtask crash`.
@@ -78,25 +78,9 @@ pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
 const CREATE_TABLE: &str = r#"{"TableName":"crash","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#;
 
 fn start(folder: &Path) -> Result<(Server, u16)> {
-    let (port, services) = (free_port()?, free_port()?);
-    let binary = tidy::target().join("release/cloudless");
-    let mut command = Command::new(binary);
-    command.arg("dev").arg(folder).args([
-        "--port",
-        &port.to_string(),
-        "--services-port",
-        &services.to_string(),
-    ]);
-    let log: PathBuf = folder.join("server.log");
-    Ok((
-        Server::start(Start {
-            command,
-            log: &log,
-            port: services,
-            ready_path: "/_cloudless/health",
-        })?,
-        services,
-    ))
+    let command = Command::new(tidy::target().join("release/cloudless"));
+    let dev = Dev::start(command, folder, &folder.join("server.log"))?;
+    Ok((dev.server, dev.services_port))
 }
 
 /// Each writer overwrites its own keys with growing numbers and notes what was acknowledged.

@@ -37,6 +37,36 @@ pub(crate) struct Start<'a> {
     pub(crate) ready_path: &'a str,
 }
 
+/// `cloudless dev` on ports of its own, up.
+pub(crate) struct Dev {
+    pub(crate) server: Server,
+    /// Where the application's APIs are.
+    pub(crate) port: u16,
+    /// Where the cloud services are.
+    pub(crate) services_port: u16,
+}
+
+impl Dev {
+    /// Serves the project in this folder. The command is the binary, with its environment set.
+    pub(crate) fn start(mut command: Command, folder: &Path, log: &Path) -> Result<Self> {
+        let (port, services_port) = (free_port()?, free_port()?);
+        command.arg("dev").arg(folder);
+        command.args(["--port", &port.to_string()]);
+        command.args(["--services-port", &services_port.to_string()]);
+        let server = Server::start(Start {
+            command,
+            log,
+            port: services_port,
+            ready_path: "/_cloudless/health",
+        })?;
+        Ok(Self {
+            server,
+            port,
+            services_port,
+        })
+    }
+}
+
 impl Server {
     pub(crate) fn start(start: Start<'_>) -> Result<Self> {
         let Start {

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use super::peers::Peers;
 use crate::http;
-use crate::server::{Server, Start, free_port};
+use crate::server::{Dev, Server, Start, free_port};
 
 const NODE_HANDLER: &str = "exports.hello = async () => ({ statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ message: 'hello' }) });\n";
 const PYTHON_HANDLER: &str = "import json\n\ndef hello(event, context):\n    return {'statusCode': 200, 'headers': {'content-type': 'application/json'}, 'body': json.dumps({'message': 'hello'})}\n";
@@ -56,33 +56,11 @@ fn cloudless(
     })
 }
 
-/// `cloudless dev`, up.
-pub(super) struct Dev {
-    pub(super) server: Server,
-    /// Where the application's APIs are.
-    pub(super) port: u16,
-    /// Where Lambda's API is.
-    pub(super) services_port: u16,
-}
-
+/// Our own server, up.
 pub(super) fn dev(peers: &Peers, folder: &Path) -> Result<Dev> {
-    let (port, services_port) = (free_port()?, free_port()?);
-    let mut command = peers.command(&peers.cloudless);
-    command.arg("dev").arg(folder);
-    command.args([
-        "--port",
-        &port.to_string(),
-        "--services-port",
-        &services_port.to_string(),
-    ]);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let log = format!("{name}.log");
-    let server = start(peers, &log, command, services_port, "/_cloudless/health")?;
-    Ok(Dev {
-        server,
-        port,
-        services_port,
-    })
+    let log = peers.work.join(format!("{name}.log"));
+    Dev::start(peers.command(&peers.cloudless), folder, &log)
 }
 
 fn manifest(runtime: &str, plugins: &str) -> String {

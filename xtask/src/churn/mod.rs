@@ -21,7 +21,7 @@ use self::samples::Samples;
 use crate::bench::peers;
 use crate::http::now;
 use crate::processes::{self, Process};
-use crate::server::{Server, Start, free_port};
+use crate::server::{Dev, Server};
 
 /// `cargo xtask churn`.
 #[derive(Debug, Args)]
@@ -81,30 +81,12 @@ pub(crate) fn run(arguments: &ChurnArguments) -> Result<()> {
         std::fs::write(folder.path().join(file), code)?;
     }
     let log = folder.path().join("server.log");
-    let (server, port) = start(&binary, folder.path(), &log)?;
+    let Dev { server, port, .. } = Dev::start(Command::new(&binary), folder.path(), &log)?;
     let outcome = churn(arguments, server, port, folder.path());
     outcome.with_context(|| {
         let kept = keep(&log);
         format!("seed {}; the server's output: {kept}", arguments.seed)
     })
-}
-
-fn start(binary: &Path, folder: &Path, log: &Path) -> Result<(Server, u16)> {
-    let (port, services) = (free_port()?, free_port()?);
-    let mut command = Command::new(binary);
-    command.arg("dev").arg(folder).args([
-        "--port",
-        &port.to_string(),
-        "--services-port",
-        &services.to_string(),
-    ]);
-    let server = Server::start(Start {
-        command,
-        log,
-        port: services,
-        ready_path: "/_cloudless/health",
-    })?;
-    Ok((server, port))
 }
 
 fn churn(arguments: &ChurnArguments, server: Server, port: u16, folder: &Path) -> Result<()> {

@@ -10,15 +10,17 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::processes::{self, Process};
 
-/// By how much the median of a run's last third may exceed that of its first: this share of it …
+/// By how much the median of a run's last third may exceed that of its first: this share of it, and a few of the unit
+/// ([`Measure::growth_max`]).
 const GROWTH_SHARE_MAX: f64 = 0.15;
 /// Samples in a third, at least, for its median to mean something.
 const THIRD_MIN: usize = 3;
 
-/// One thing that is counted, and (…) this much more.
+/// One thing that is counted.
 struct Measure {
     name: &'static str,
     unit: &'static str,
+    /// By how much it may grow beside [`GROWTH_SHARE_MAX`], so that little of something may double.
     growth_max: f64,
     of: fn(&Sample) -> f64,
 }

@@ -19,8 +19,9 @@ use anyhow::Result;
 use self::goals::Row;
 use self::project::Language;
 use self::starts::{Measured, Pace};
-use super::hello::{self, Dev};
+use super::hello;
 use super::peers::Peers;
+use crate::server::Dev;
 
 /// What the measurements are told.
 #[derive(Debug, Clone, Copy)]
