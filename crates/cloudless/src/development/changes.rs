@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::routes::routes_table;
 use model::application::Application;
+use model::function::LATEST;
 
 use crate::functions;
 
@@ -29,15 +30,19 @@ pub(super) fn between(before: &Application, after: &Application) -> String {
 type Marks = BTreeMap<String, BTreeSet<String>>;
 
 fn functions_of(application: &Application) -> Marks {
-    let functions = application.functions.values().map(|function| {
+    let latest = application.functions.values().map(|it| (LATEST, it));
+    let qualified = application.qualified.values().flatten();
+    let qualified = qualified.map(|(qualifier, it)| (qualifier.as_str(), it));
+    let mut marks = Marks::new();
+    for (qualifier, function) in latest.chain(qualified) {
         let mark = format!(
-            "{} {:?} {}",
+            "{qualifier} {} {:?} {}",
             function.fingerprint, function.reserved_concurrency, function.provisioned_concurrency
         );
         let name = functions::written_name(function.logical_id.as_str());
-        (name, BTreeSet::from([mark]))
-    });
-    functions.collect()
+        marks.entry(name).or_default().insert(mark);
+    }
+    marks
 }
 
 /// Two APIs may have one route.
@@ -84,6 +89,11 @@ fn list(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use model::function::Function;
+    use model::ids::RevisionId;
+
     use super::*;
 
     fn check(before: &[(&str, &str)], after: &[(&str, &str)], expected: &[&str]) {
@@ -104,6 +114,27 @@ mod tests {
             &[("b", "2"), ("c", "1")],
             &["routes added: c", "routes removed: a", "routes changed: b"],
         );
+    }
+
+    #[test]
+    fn what_is_provisioned_for_a_version_is_told_of_its_function() {
+        let with = |provisioned_concurrency: usize| {
+            let latest = test_kit::function("hello");
+            let published = Function {
+                version: "1".to_owned(),
+                provisioned_concurrency,
+                ..latest.clone()
+            };
+            let mut application = Application::empty(RevisionId::new("r1"));
+            let versions = BTreeMap::from([("1".to_owned(), Arc::new(published))]);
+            application.qualified.insert(latest.name.clone(), versions);
+            application
+                .functions
+                .insert(latest.name.clone(), Arc::new(latest));
+            application
+        };
+        assert_eq!(between(&with(1), &with(1)), "");
+        assert_eq!(between(&with(1), &with(2)), "functions changed: hello");
     }
 
     #[test]
