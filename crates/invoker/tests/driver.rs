@@ -5,7 +5,6 @@
     reason = "a test that cannot go on has failed"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,9 +17,8 @@ use interfaces::runtime::{
 };
 use invoker::{Invoker, InvokerLimits};
 use model::application::Application;
-use model::arn::Arn;
-use model::function::{Function, RuntimeName, Toolchain};
-use model::ids::{AccountId, FunctionName, InstanceId, LogicalId, Region, RequestId, RevisionId};
+use model::function::Function;
+use model::ids::{FunctionName, InstanceId, RequestId, RevisionId};
 use test_kit::PausedClock;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -176,36 +174,10 @@ impl Drop for FakeInstance {
 }
 
 fn function(name: &str, handler: &str, fingerprint: &str) -> Function {
-    let (account, region) = (AccountId::development(), Region::new("us-east-1"));
-    let name = FunctionName::new(name);
     Function {
-        logical_id: LogicalId::new("F"),
-        arn: Arn::of_function(&region, &account, &name),
-        role: Arn::new("iam", &region, &account, "role/f"),
-        name,
-        version: "$LATEST".to_owned(),
-        account,
-        region,
-        runtime: RuntimeName::parse("nodejs20.x").unwrap(),
         handler: handler.to_owned(),
-        code_root: "/code".into(),
-        layers: Vec::new(),
-        toolchain: Toolchain {
-            interpreter: "/bin/node".into(),
-            version: "20.0.0".to_owned(),
-            dependency_paths: Vec::new(),
-            sdk_paths: Vec::new(),
-        },
-        environment: BTreeMap::new(),
-        memory_mb: 128,
-        timeout: Duration::from_secs(3),
-        ephemeral_storage_mb: 512,
-        reserved_concurrency: None,
-        provisioned_concurrency: 0,
-        starts: model::function::Starts::default(),
         fingerprint: fingerprint.to_owned(),
-        revision: RevisionId::new("r1"),
-        place: None,
+        ..test_kit::function(name)
     }
 }
 

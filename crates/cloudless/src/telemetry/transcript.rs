@@ -237,49 +237,13 @@ fn milliseconds(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::path::PathBuf;
     use std::sync::Arc;
 
-    use model::arn::Arn;
-    use model::function::{Function, RuntimeName, Toolchain};
-    use model::ids::{AccountId, FunctionName, InstanceId, LogicalId, Region, RevisionId};
+    use model::function::Function;
+    use model::ids::InstanceId;
     use model::time::Timestamp;
 
     use super::*;
-
-    fn function() -> Arc<Function> {
-        let (account, region) = (AccountId::development(), Region::new("us-east-1"));
-        Arc::new(Function {
-            logical_id: LogicalId::new("Hello"),
-            name: FunctionName::new("hello"),
-            arn: Arn::new("lambda", &region, &account, "function:hello"),
-            version: "$LATEST".to_owned(),
-            role: Arn::new("iam", &region, &account, "role/hello"),
-            account,
-            region,
-            runtime: RuntimeName::parse("nodejs20.x").unwrap(),
-            handler: "hello.handler".to_owned(),
-            code_root: PathBuf::new(),
-            layers: Vec::new(),
-            toolchain: Toolchain {
-                interpreter: PathBuf::new(),
-                version: String::new(),
-                dependency_paths: Vec::new(),
-                sdk_paths: Vec::new(),
-            },
-            environment: BTreeMap::new(),
-            memory_mb: 128,
-            timeout: Duration::from_secs(3),
-            ephemeral_storage_mb: 512,
-            reserved_concurrency: None,
-            provisioned_concurrency: 0,
-            starts: model::function::Starts::default(),
-            fingerprint: String::new(),
-            revision: RevisionId::new("r"),
-            place: None,
-        })
-    }
 
     fn line(function: &Arc<Function>, request: &str, origin: LogOrigin, text: &str) -> LogLine {
         LogLine {
@@ -309,7 +273,8 @@ mod tests {
         let printer = Printer::plain();
         let clock = test_kit::StoppedClock::at(Timestamp::from_micros(0));
         let now = interfaces::clock::Clock::instant(&clock);
-        (Transcript::new(printer), now, function())
+        let hello = Arc::new(test_kit::function("hello"));
+        (Transcript::new(printer), now, hello)
     }
 
     #[test]

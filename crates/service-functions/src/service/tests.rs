@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use http::Method;
 use interfaces::invoke::{FunctionError, FunctionErrorKind, Timings};
-use model::arn::Arn;
-use model::function::{Function, LATEST, RuntimeName, Starts, Toolchain};
-use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
+use model::ids::{AccountId, Region, RevisionId};
 use model::principal::Principal;
 
 use super::*;
@@ -85,40 +82,6 @@ fn call(method: Method, path: &str, headers: &[(&'static str, &str)], body: &str
         path_and_query: path.to_owned(),
         headers: headers.collect(),
         body: Bytes::from(body.to_owned()),
-    }
-}
-
-fn function(name: &str) -> Function {
-    let (account, region) = (AccountId::development(), Region::new("us-east-1"));
-    let name = FunctionName::new(name);
-    Function {
-        logical_id: LogicalId::new("F"),
-        arn: Arn::of_function(&region, &account, &name),
-        role: Arn::new("iam", &region, &account, "role/f"),
-        name,
-        version: LATEST.to_owned(),
-        account,
-        region,
-        runtime: RuntimeName::parse("nodejs20.x").unwrap(),
-        handler: "app.handler".to_owned(),
-        code_root: "/code".into(),
-        layers: Vec::new(),
-        toolchain: Toolchain {
-            interpreter: "/bin/node".into(),
-            version: "20.0.0".to_owned(),
-            dependency_paths: Vec::new(),
-            sdk_paths: Vec::new(),
-        },
-        environment: BTreeMap::new(),
-        memory_mb: 128,
-        timeout: Duration::from_secs(3),
-        ephemeral_storage_mb: 512,
-        reserved_concurrency: None,
-        provisioned_concurrency: 0,
-        starts: Starts::default(),
-        fingerprint: "1".to_owned(),
-        revision: RevisionId::new("r1"),
-        place: None,
     }
 }
 
@@ -356,7 +319,7 @@ async fn a_dry_run_finds_functions_and_runs_none() {
     };
     assert_eq!(service.execute(dry()).await.status, 404);
     let mut application = Application::empty(RevisionId::new("r1"));
-    let echo = Arc::new(function("echo"));
+    let echo = Arc::new(test_kit::function("echo"));
     let live = BTreeMap::from([("live".to_owned(), Arc::clone(&echo))]);
     application.qualified.insert(echo.name.clone(), live);
     application.functions.insert(echo.name.clone(), echo);
