@@ -37,29 +37,26 @@ pub(crate) async fn find(
         }
     }
     let target = wanted.max(OLDEST);
-    let help = if wanted < OLDEST {
-        "move the function to a runtime that is still supported".to_owned()
-    } else {
-        format!(
-            "install Python 3.{target} (for one, `uv python install 3.{target}` or `pyenv install 3.{target}`)"
-        )
-    };
+    let install = format!(
+        "install Python 3.{target} (for one, `uv python install 3.{target}` or `pyenv install 3.{target}`)"
+    );
     let all = all(installer).await;
     let Some(found) = interpreters::nearest(all, wanted, OLDEST, minor) else {
         let title = format!("no Python for runtime `{runtime}` is installed");
-        let help = format!(
-            "install Python 3.{target} (for one, `uv python install 3.{target}` or `pyenv install 3.{target}`)"
-        );
         return Err(Problem::error("build::interpreter-missing", title)
             .at(place)
-            .help(help));
+            .help(install));
     };
-    let cause = if wanted < OLDEST {
-        format!(
-            "versions before 3.{OLDEST} are not run here, and the cloud takes no new functions for them"
+    let (cause, help) = if wanted < OLDEST {
+        (
+            format!(
+                "versions before 3.{OLDEST} are not run here, and the cloud takes no new functions for them"
+            ),
+            "move the function to a runtime that is still supported".to_owned(),
         )
     } else {
-        format!("Python 3.{wanted} was not found; this is the nearest version")
+        let cause = format!("Python 3.{wanted} was not found; this is the nearest version");
+        (cause, install)
     };
     let title = format!("runtime `{runtime}` runs on Python {} here", found.version);
     let warning = Problem::warning("build::interpreter-nearest", title)

@@ -19,8 +19,8 @@ const OPEN_FILES_ENOUGH: u64 = 4_096;
 const PROCESSES_ENOUGH: u64 = 2_048;
 /// Less memory than this is little: an interpreter with an SDK takes a tenth of it.
 const MEMORY_ENOUGH_BYTES: u64 = 1 << 30;
-/// Files of the cache whose sizes are added up.
-const CACHE_FILES_MAX: usize = 500_000;
+/// Files and folders of the cache that are looked at for its size; of a larger one is said that it is larger.
+const CACHE_ENTRIES_MAX: usize = 500_000;
 
 /// System, cores, memory and limits.
 pub(super) fn of_machine() -> Vec<Finding> {
@@ -52,8 +52,11 @@ pub(super) fn cache(folder: &Path) -> Finding {
             .because(error.to_string())
             .help("mend its permissions, or choose another place: the variable XDG_CACHE_HOME");
     }
-    let bytes = size_of(folder);
-    of(Mark::Ok, format!("{shown}, {}", size(bytes))).fact("bytes", bytes)
+    let (bytes, is_all) = size_of(folder, CACHE_ENTRIES_MAX);
+    let more = if is_all { "" } else { "more than " };
+    of(Mark::Ok, format!("{shown}, {more}{}", size(bytes)))
+        .fact("bytes", bytes)
+        .fact("bytes_are_all", is_all)
 }
 
 /// One finding for each port that `dev` takes unless it is told another one.
@@ -140,26 +143,25 @@ fn can_write(folder: &Path) -> std::io::Result<()> {
     fs::remove_file(&trial)
 }
 
-/// The sizes of all files below a folder, added up; links are not followed.
-fn size_of(folder: &Path) -> u64 {
+/// The sizes of all files below a folder, added up, and whether those are all; links are not followed.
+fn size_of(folder: &Path, entries_max: usize) -> (u64, bool) {
     let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
-    let (mut files, mut bytes) = (0, 0);
+    let (mut entries, mut bytes) = (0, 0);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            } else if files < CACHE_FILES_MAX {
-                files += 1;
-                bytes += metadata.len();
-            } else {
-                return bytes;
+            if entries == entries_max {
+                return (bytes, false);
+            }
+            entries += 1;
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += metadata.len(),
+                // It has gone meanwhile.
+                Err(_) => {}
             }
         }
     }
-    bytes
+    (bytes, true)
 }
 
 #[expect(
@@ -210,7 +212,15 @@ mod tests {
         fs::write(folder.path().join("file"), "12345").unwrap();
         let finding = cache(&folder.path().join("file"));
         assert_eq!(finding.mark, Mark::Problem);
-        assert_eq!(size_of(folder.path()), 5);
+    }
+
+    #[test]
+    fn of_a_cache_that_is_too_large_is_said_that_it_is_larger() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        fs::write(folder.path().join("folder/file"), "12345").unwrap();
+        assert_eq!(size_of(folder.path(), 2), (5, true));
+        assert_eq!(size_of(folder.path(), 1), (0, false));
     }
 
     #[test]
