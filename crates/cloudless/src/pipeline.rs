@@ -129,6 +129,8 @@ pub struct Checked {
     pub application: Option<Application>,
     /// What the first start would install, as `Node.js 22`.
     pub put_off: BTreeSet<String>,
+    /// What `cloudless.toml` says.
+    pub settings: Settings,
 }
 
 impl Checker {
@@ -171,6 +173,7 @@ impl Checker {
                 problems,
                 application: None,
                 put_off: BTreeSet::new(),
+                settings,
             });
         };
         let deployed = self
@@ -192,6 +195,7 @@ impl Checker {
             problems,
             application: Some(application),
             put_off: built.put_off,
+            settings,
         })
     }
 }

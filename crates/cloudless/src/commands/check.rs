@@ -14,7 +14,6 @@ use crate::forking;
 use crate::pipeline::{Checked, Checker};
 use crate::printer::{Printer, Style, harmless};
 use crate::project::{self, ReadOptions};
-use crate::settings;
 use crate::system::RealClock;
 
 /// Problems that are drawn; nobody reads more at once.
@@ -51,8 +50,7 @@ async fn check(arguments: &CheckArguments) -> Result<(Checked, PathBuf), Box<Pro
     let checker = Checker::new(Arc::new(RealClock), &cache, &environment);
     let mut checked = checker.check(&located, &options).await?;
     if let Some(application) = &checked.application {
-        let (settings, _) = settings::read(&located.root);
-        match state_folder(arguments.state.clone(), &settings, &located) {
+        match state_folder(arguments.state.clone(), &checked.settings, &located) {
             Ok(state) => {
                 let warnings = forking::warnings(application, &state);
                 checked.problems.extend(warnings);

@@ -44,6 +44,8 @@ impl Limits {
         } = self;
         if let Some(count) = account_concurrency {
             limits.concurrency_max = count;
+            // All that may wait may wait for one function.
+            limits.line_length_max = count;
         }
         if let Some(count) = function_scaling_instances {
             limits.scaling_instances = count;
