@@ -6,6 +6,7 @@
 //! Contract: AWS Lambda API Reference, `Invoke`, URI request parameters.
 
 use model::arn::Arn;
+use model::function::LATEST;
 use model::ids::{AccountId, FunctionName, Region};
 
 use crate::answers::Refusal;
@@ -62,7 +63,7 @@ impl Named {
     /// The qualified ARN, as refusals show it.
     pub(crate) fn arn(&self, region: &Region, account: &AccountId) -> String {
         let arn = Arn::of_function(region, account, &self.function);
-        let qualifier = self.qualifier.as_deref().unwrap_or("$LATEST");
+        let qualifier = self.qualifier.as_deref().unwrap_or(LATEST);
         format!("{arn}:{qualifier}")
     }
 }
@@ -109,7 +110,7 @@ fn take_apart(text: &str) -> Option<Parts<'_>> {
                 .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
     };
     let is_qualifier =
-        |text: &str| matches!(text, "$LATEST" | "$LATEST.PUBLISHED") || is_word(text, b"-_");
+        |text: &str| matches!(text, LATEST | "$LATEST.PUBLISHED") || is_word(text, b"-_");
     let is_valid = is_word(name, b"-_.") && qualifier.is_none_or(is_qualifier);
     (parts.name, parts.qualifier) = (name, qualifier);
     is_valid.then_some(parts)

@@ -4,6 +4,7 @@
 //! Does not live here: events (`rest_api`, `http_api`).
 
 use cloudformation::node::{Kind, Node};
+use model::function::LATEST;
 use model::problem::{Place, Problem};
 
 use super::Draft;
@@ -126,7 +127,7 @@ fn write_invoke_config(service: &Service<'_>, function: Function<'_>, draft: &mu
         }
     }
     let alias = function.alias();
-    let qualifier = alias.as_ref().map_or("$LATEST", |alias| alias.name);
+    let qualifier = alias.as_ref().map_or(LATEST, |alias| alias.name);
     let properties = Object::new(place)
         .with(
             "FunctionName",
