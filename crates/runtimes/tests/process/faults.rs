@@ -10,7 +10,7 @@ use rustix::thread::CapabilitySet;
 
 use crate::alone::is_alone;
 use crate::forking::{ask, evaluating, kill};
-use crate::harness::{Bench, Lang, json};
+use crate::harness::{Bench, Lang, interpreter, json};
 use crate::lifecycle::{descendants, is_alive, parent};
 
 const NO_MORE: &str = "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)";
@@ -89,6 +89,10 @@ async fn a_full_process_table_refuses_each_start_and_nothing_else_until_there_is
         "faults::a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room",
     ) {
         return;
+    }
+    // What is found on the path may be a script, and its shell takes no other's rights: it could not read ours.
+    for language in [Lang::Python, Lang::Node] {
+        interpreter(language);
     }
     give_up_unlimited_processes();
     let before = getrlimit(Resource::Nproc);

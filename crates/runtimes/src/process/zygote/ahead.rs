@@ -1,7 +1,7 @@
 //! Processes that are started before anybody asks for them.
 //!
 //! Lives here: keeping one for each version of a function whose instances are not forked, and for how long.
-//! Does not live here: starting one, and what becomes of it (`starting`).
+//! Does not live here: starting one, and what becomes of it (`spawning`).
 //!
 //! Such a process does its init while nobody waits. Nobody looks after it either: what it writes and says stays in its
 //! pipes and its socket until it is taken, or killed because nobody came.
