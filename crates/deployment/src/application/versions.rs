@@ -99,7 +99,30 @@ pub(super) fn publications<'v>(
             version,
         });
     }
+    problems.extend(not_kept(&publications));
     publications
+}
+
+/// Aliases that stand on versions which an earlier deployment published: its code is not there any more.
+fn not_kept(publications: &[Publication<'_>]) -> Vec<Problem> {
+    let is_declared = |alias: &Publication<'_>| {
+        let mut versions = publications.iter();
+        versions.any(|it| it.function == alias.function && it.qualifier == alias.version)
+    };
+    publications
+        .iter()
+        .filter(|it| it.version != LATEST && !is_declared(it))
+        .map(|alias| {
+            let title = format!(
+                "`{}` stands on version {} of `{}`, which is not declared here",
+                alias.resource.logical_id, alias.version, alias.function
+            );
+            Problem::warning("deployment::version-not-kept", title)
+                .at(&alias.resource.place_of(&["FunctionVersion"]))
+                .because("the code of earlier deployments is not kept: the code that is deployed last runs")
+                .help("to try an earlier version, serve the sources that it was published from")
+        })
+        .collect()
 }
 
 /// What requests may name.

@@ -155,6 +155,18 @@ fn an_alias_of_a_function_elsewhere_is_refused() {
 }
 
 #[test]
+fn an_alias_of_a_version_that_is_not_declared_runs_what_there_is_and_is_warned_of() {
+    let on_seven = json!({"FunctionVersion": "7"});
+    let rows = [hello(json!({})), version(), alias("live", on_seven)];
+    let (runs, causes) = qualifiers(&rows);
+    assert_eq!(runs, ["1 -> 1 0", "live -> 7 0"]);
+    assert_eq!(
+        causes,
+        ["the code of earlier deployments is not kept: the code that is deployed last runs"]
+    );
+}
+
+#[test]
 fn an_application_can_do_without_what_it_provisions() {
     let on = json!({"FunctionVersion": "1", "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 5}});
     let (application, _) = assemble(&[hello(json!({})), version(), alias("live", on)]);
