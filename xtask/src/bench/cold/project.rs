@@ -23,6 +23,8 @@ const SPAWNED_FUNCTIONS: usize = 12;
 const NEW_FUNCTIONS: usize = 10;
 /// Cold functions of a language that a crowd calls.
 const CROWD_FUNCTIONS: usize = 3;
+/// Instances of all small functions that are live at once.
+pub(super) const SMALL_INSTANCES: usize = 1_000;
 /// Small functions of a language.
 const SMALL_FUNCTIONS: usize = 5;
 
@@ -182,6 +184,9 @@ pub(super) fn small(peers: &Peers) -> Result<PathBuf> {
         }
     }
     write(&folder, &functions)?;
+    // A machine of less memory would have fewer by itself, and the measurement is of these.
+    let settings = format!("[limits]\nmachine_instances = {SMALL_INSTANCES}\n");
+    std::fs::write(folder.join("cloudless.toml"), settings)?;
     Ok(folder)
 }
 

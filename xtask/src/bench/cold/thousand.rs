@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::goals::{Row, at_most};
-use super::project::{self, Language, Said, busy_for, said};
+use super::project::{self, Language, SMALL_INSTANCES, Said, busy_for, said};
 use crate::bench::hello;
 use crate::bench::peers::Peers;
 use crate::http::{self, Swarm, now};
@@ -16,7 +16,6 @@ use crate::processes;
 
 pub(super) const WHAT: &str = "1,000 live instances of 10 small functions on this machine";
 
-const INSTANCES: usize = 1_000;
 /// How long each is busy. All must have started by then.
 const HELD: Duration = Duration::from_secs(25);
 /// When memory is read if they are not all there earlier: some time before the first ends.
@@ -35,14 +34,14 @@ pub(super) fn measure(peers: &Peers) -> Result<Row> {
     let requests: Vec<Vec<u8>> = functions
         .iter()
         .cycle()
-        .take(INSTANCES)
+        .take(SMALL_INSTANCES)
         .map(|function| http::invoke(function, &event))
         .collect();
     let before = processes::leaves(dev.server.id()).len();
-    let swarm = Swarm::open(dev.services_port, INSTANCES)?;
+    let swarm = Swarm::open(dev.services_port, SMALL_INSTANCES)?;
     let began = now();
     let calls = std::thread::spawn(move || swarm.burst(&requests));
-    while processes::leaves(dev.server.id()).len() < before + INSTANCES
+    while processes::leaves(dev.server.id()).len() < before + SMALL_INSTANCES
         && began.elapsed() < LOOKED_AT
         && !calls.is_finished()
     {
@@ -60,7 +59,8 @@ pub(super) fn measure(peers: &Peers) -> Result<Row> {
         .map(|(reply, _)| said(reply))
         .collect::<Result<_>>()?;
     let different = project::instances(&all);
-    let fault = (different < INSTANCES).then(|| format!("only {different} were live at once"));
+    let fault =
+        (different < SMALL_INSTANCES).then(|| format!("only {different} were live at once"));
     Ok(Row::new(
         WHAT,
         format!(
