@@ -66,6 +66,8 @@ struct Order<'a> {
 struct BaseOrder<'a> {
     kind: &'static str,
     sdk_paths: &'a [PathBuf],
+    /// Without what is preloaded its forks would hang, so it is to make sure of that.
+    is_preloaded: bool,
 }
 
 /// The first frame of a fork of a template: what it does not share with the others.
@@ -146,6 +148,7 @@ pub(super) fn base(
 ) -> Result<Launch, OrderError> {
     let mut arguments = arguments(function, bootstrap);
     let mut variables = Vec::new();
+    let mut is_preloaded = false;
     match function.runtime.language {
         Language::Python => {}
         Language::Node => {
@@ -160,6 +163,7 @@ pub(super) fn base(
                     let library = bootstrap.join("cloudless.node");
                     variables.push(("LD_PRELOAD".into(), library.into()));
                 }
+                is_preloaded = way.is_preloaded;
             }
         }
     }
@@ -171,6 +175,7 @@ pub(super) fn base(
         order: serde_json::to_vec(&BaseOrder {
             kind: "base",
             sdk_paths,
+            is_preloaded,
         })?,
     })
 }

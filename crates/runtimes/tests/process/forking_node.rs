@@ -13,6 +13,7 @@ use interfaces::runtime::{Instance, Verdict};
 use model::function::{RuntimeName, Starts};
 use serde_json::{Value, json};
 
+use crate::forking::{kill, notes, two};
 use crate::harness::{Bench, Lang, interpreter, json, text, write};
 use crate::lifecycle::{is_alive, is_gone, parent};
 
@@ -71,21 +72,6 @@ async fn number(bench: &mut Bench, instance: &mut Box<dyn Instance>, question: &
     ask(bench, instance, question).await.as_i64().unwrap()
 }
 
-async fn two(bench: &Bench) -> [Box<dyn Instance>; 2] {
-    [bench.start().await.unwrap(), bench.start().await.unwrap()]
-}
-
-fn kill(pid: i64) {
-    let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(status.unwrap().success());
-}
-
-fn notes(bench: &Bench) -> Vec<String> {
-    let mut lines = bench.log.platform();
-    lines.retain(|line| line.starts_with("[cloudless]"));
-    lines
-}
-
 fn ourselves() -> i64 {
     i64::from(std::process::id())
 }
@@ -130,7 +116,7 @@ const DRAWS: [&str; 24] = [
     "randomUUID()",
     "crypto.randomUUID()",
     "require('node:crypto').randomUUID()",
-    "globalThis.crypto.randomUUID()",
+    "web.randomUUID()",
     "import('node:crypto').then((m) => m.randomUUID())",
     "randomInt(2 ** 40)",
     "crypto.randomInt(2 ** 40)",
@@ -140,13 +126,13 @@ const DRAWS: [&str; 24] = [
     "crypto.generateKeySync('aes', { length: 128 }).export().toString('hex')",
     "String(crypto.generatePrimeSync(64, { bigint: true }))",
     "new Promise((resolve) => new (require('worker_threads').Worker)('require(`worker_threads`).parentPort.postMessage(Math.random())', { eval: true }).on('message', resolve))",
-    "[...globalThis.crypto.getRandomValues(new Uint8Array(8))]",
+    "[...web.getRandomValues(new Uint8Array(8))]",
     "[...pool]",
     "[...words]",
     "part.toString('hex', 1024, 1536)",
     "[...late]",
     "path.basename(fs.mkdtempSync(path.join(os.tmpdir(), 'drawn-')))",
-    "new Response(new FormData()).headers.get('content-type')",
+    "typeof Response === 'undefined' ? draw() : new Response(new FormData()).headers.get('content-type')",
     "process.pid",
     "process.env.AWS_LAMBDA_LOG_STREAM_NAME",
 ];
@@ -155,13 +141,13 @@ const DRAWS: [&str; 24] = [
 async fn no_two_instances_draw_the_same() {
     // Everything that can be drawn ahead has been; the pools are as `uuid` and `nanoid` have them.
     let init = "const crypto = require('crypto'), os = require('os'), path = require('path'), fs = require('fs');\n\
-        const { randomUUID, randomInt } = crypto, draw = Math.random;\n\
+        const { randomUUID, randomInt } = crypto, draw = Math.random, web = globalThis.crypto ?? crypto.webcrypto;\n\
         const pool = crypto.randomFillSync(new Uint8Array(256));\n\
-        const words = globalThis.crypto.getRandomValues(new Uint32Array(16));\n\
+        const words = web.getRandomValues(new Uint32Array(16));\n\
         const part = crypto.randomFillSync(Buffer.alloc(4096), 1024, 512);\n\
         crypto.randomFill(new Uint8Array(64), (error, filled) => { globalThis.late = filled; });\n\
         const key = crypto.randomFillSync(Buffer.alloc(32)).toString('hex');\n\
-        const primed = [draw(), randomUUID(), globalThis.crypto.randomUUID(), randomInt(1e9), crypto.randomBytes(8)];\n";
+        const primed = [draw(), randomUUID(), web.randomUUID(), randomInt(1e9), crypto.randomBytes(8)];\n";
     for mut bench in evaluating(init) {
         let [mut one, mut other] = two(&bench).await;
         for question in DRAWS {
@@ -310,8 +296,11 @@ const TOOLS: &str = "const fs = require('fs'), crypto = require('crypto'), { pro
     const fetched = async () => {\n\
       const server = require('http').createServer((request, reply) => reply.end('you asked ' + request.url));\n\
       const port = await listen(server);\n\
-      const reply = await fetch(`http://127.0.0.1:${port}/hi`);\n\
-      const found = await reply.text(); server.closeAllConnections(); server.close(); return found; };\n\
+      const address = `http://127.0.0.1:${port}/hi`;\n\
+      let found = '';\n\
+      if (globalThis.fetch) { found = await (await fetch(address)).text(); server.closeAllConnections(); }\n\
+      else for await (const piece of await new Promise((done) => require('http').get(address, { agent: false }, done))) found += piece;\n\
+      server.close(); return found; };\n\
     const psk = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined };\n\
     const secured = async () => {\n\
       const server = tls.createServer({ ...psk, pskCallback: () => Buffer.alloc(32, 7) }, (socket) => socket.end('secret'));\n\
@@ -523,7 +512,7 @@ async fn what_cannot_be_forked_is_not_and_the_log_says_so_once() {
             "an open message port",
         ),
         (
-            "require('module').register?.('data:text/javascript,export%20const%20x=1');",
+            "const { register } = require('module'); if (register) register('data:text/javascript,export%20const%20x=1'); else new (require('worker_threads').Worker)('setInterval(() => {}, 1000)', { eval: true });",
             "running thread",
         ),
         (
@@ -692,7 +681,13 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
 
 /// What the handler does, what the caller is told, and whether the function's listener ran: one that may be killed first,
 /// since its error has been told, is not asked.
-const ENDS: [(&str, &str, Option<bool>); 10] = [
+const ENDS: [(&str, &str, Option<bool>); 11] = [
+    (
+        // Nothing is left to do, and nobody is left to be told so.
+        "process.removeAllListeners(); new Promise(() => {})",
+        "Runtime exited without providing a reason",
+        Some(false),
+    ),
     (
         "process.exit(7)",
         "Runtime exited with error: exit status 7",

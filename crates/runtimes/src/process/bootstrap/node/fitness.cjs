@@ -4,7 +4,11 @@
 // that each must read for itself.
 // Does not live here: what is renewed in each fork (`fresh`), what becomes of a process that is unfit (the supervisor).
 'use strict';
-const fs = require('node:fs');
+// As they are now: a function may put something else in their place.
+const {
+  closeSync, constants, fstatSync, openSync, promises: { stat }, readFileSync, readdirSync, readlinkSync,
+} = require('node:fs');
+const { setTimeout } = require('node:timers');
 
 // An init often leaves behind what comes to its end in a moment: a file being read, a thread that has been told to end.
 const SETTLING_MS = 200;
@@ -54,11 +58,13 @@ async function settle(before, addon) {
 
 function reasons(before) {
   const found = [];
-  for (const { target, writes } of opened(before)) {
+  for (const { descriptor, target, writes } of opened(before)) {
     if (!target.startsWith('/')) found.push(`an open ${kind(target)}`);
     else if (writes) found.push(`the file ${target}, open for writing`);
+    else if (!canReopen(descriptor)) found.push(`the file ${target}, which cannot be opened anew`);
   }
   if (hasChildren()) found.push('a child process');
+  if (!hasNumberOfItsOwn()) found.push('a process.pid that cannot be changed');
   if (sharedMemory() > before.sharedMemory) found.push('memory shared with others');
   for (const name of process.getActiveResourcesInfo()) {
     const word = WORDS[name] ?? `unfinished work (${name})`;
@@ -73,16 +79,16 @@ function opened(before) {
   for (const [descriptor, target] of descriptors()) {
     if (before.descriptors.get(descriptor) === target || target.startsWith('/dev/')) continue;
     const { flags, position } = details(descriptor);
-    found.push({ descriptor, target, position, writes: (flags & ACCESS_MODE) !== fs.constants.O_RDONLY });
+    found.push({ descriptor, target, position, writes: (flags & ACCESS_MODE) !== constants.O_RDONLY });
   }
   return found;
 }
 
 function descriptors() {
   const found = new Map();
-  for (const name of fs.readdirSync('/proc/self/fd')) {
+  for (const name of readdirSync('/proc/self/fd')) {
     try {
-      found.set(Number(name), fs.readlinkSync(`/proc/self/fd/${name}`));
+      found.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
     } catch { /* that of the listing itself */ }
   }
   return found;
@@ -90,7 +96,7 @@ function descriptors() {
 
 function details(descriptor) {
   try {
-    const text = fs.readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1');
+    const text = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1');
     return {
       flags: Number.parseInt(/^flags:\s*(\d+)/m.exec(text)?.[1] ?? '0', 8),
       position: Number(/^pos:\s*(\d+)/m.exec(text)?.[1] ?? 0),
@@ -111,7 +117,7 @@ function kind(target) {
 async function threadReasons(before) {
   let extra = threads() - before.threads;
   if (extra <= 0) return [];
-  await fs.promises.stat('/');
+  await stat('/');
   if (threads() - before.threads <= extra) extra -= poolSize();
   return extra > 0 ? [`${extra} running thread${extra > 1 ? 's' : ''}`] : [];
 }
@@ -122,24 +128,41 @@ function poolSize() {
 }
 
 function threads() {
-  return fs.readdirSync('/proc/self/task').length;
+  return readdirSync('/proc/self/task').length;
 }
 
 function hasChildren() {
   try {
-    return fs.readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim() !== '';
+    return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim() !== '';
   } catch {
     return false; // a kernel without that list; children that Node watches keep a pipe or the loop busy
   }
 }
 
+// A fork's number is another one.
+function hasNumberOfItsOwn() {
+  return Object.getOwnPropertyDescriptor(process, 'pid')?.configurable ?? Object.isExtensible(process);
+}
+
 function sharedMemory() {
-  return fs.readFileSync('/proc/self/maps', 'latin1').split('\n').filter((line) => line.split(' ', 2)[1] === 'rw-s').length;
+  return readFileSync('/proc/self/maps', 'latin1').split('\n').filter((line) => line.split(' ', 2)[1] === 'rw-s').length;
 }
 
 // Files that were opened for reading.
 function filesToPart(before) {
-  return opened(before).filter(({ target, writes }) => target.startsWith('/') && !writes);
+  return opened(before).filter(({ descriptor, target, writes }) => target.startsWith('/') && !writes && canReopen(descriptor));
+}
+
+// Not after the function gave up its rights, for one. A named pipe would be waited for.
+function canReopen(descriptor) {
+  try {
+    const found = fstatSync(descriptor);
+    if (!found.isFile() && !found.isDirectory()) return false;
+    closeSync(openSync(`/proc/self/fd/${descriptor}`));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // In a fork: they are opened anew at the same place, for else all forks would read on at one common place.

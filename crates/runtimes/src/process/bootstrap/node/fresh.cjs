@@ -51,7 +51,7 @@ function install() {
 function freshen({ pid, random }, addon) {
   generation += 1;
   numbers.add(process.pid);
-  Object.defineProperty(process, 'pid', { value: pid, writable: false, configurable: true, enumerable: true });
+  Object.defineProperty(process, 'pid', { __proto__: null, value: pid, writable: false, configurable: true, enumerable: true });
   // In a namespace of its own a fork may have the number of its parent, which then looks to OpenSSL like itself.
   if (numbers.has(pid)) addon.reseedOpenssl();
   state.set(new Uint32Array(random));

@@ -35,6 +35,7 @@ let bytesCollected = -GARBAGE_BYTES_MAX;
 // Every process below a base comes by here, and goes on where it was forked.
 async function run(order) {
   try {
+    if (order.isPreloaded && !addon.hasPreload()) throw new Error('what is preloaded into it does not take effect');
     fresh.install();
     process.execArgv = process.execArgv.filter((flag) => !FLAGS_OF_BASES.includes(flag));
     leaveAtOnce();
@@ -114,18 +115,19 @@ function enter({ variables, codeRoot }) {
 // Node's own way out joins threads that a fork does not have.
 function leaveAtOnce() {
   process.reallyExit = (status) => addon.exitNow(Number(status ?? process.exitCode ?? 0));
-  // The loop has run empty. This listener is the first, and the others are the function's.
-  process.on('exit', function leave(status) {
-    for (const listener of process.listeners('exit')) {
-      if (listener === leave) continue;
-      try {
-        listener.call(process, status);
-      } catch (error) {
-        instance.reportUncaught(error);
-      }
+  // The loop has run empty, or somebody asked for the end: the function's listeners are the last to run. Not a listener
+  // itself, for the function may remove all of them.
+  const { emit } = process;
+  process.emit = function emitThenLeave(name, ...values) {
+    if (name !== 'exit' || !process._exiting) return emit.call(this, name, ...values);
+    try {
+      emit.call(this, name, ...values);
+    } catch (error) {
+      instance.reportUncaught(error);
     }
-    process.reallyExit(process.exitCode ?? status);
-  });
+    return process.reallyExit(process.exitCode ?? values[0]);
+  };
+  Object.defineProperty(process, 'emit', { enumerable: false });
   // Node prints an error that nobody catches after that, so it would not come to it.
   process.on('uncaughtExceptionMonitor', (error) => {
     if (process.listenerCount('uncaughtException') > 0) return;

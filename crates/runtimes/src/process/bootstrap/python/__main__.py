@@ -69,6 +69,7 @@ def run_template(channel, zygote, fitness):
     order = receive_order(channel)
     if order is None:
         return
+    # The place of the sandbox: what is forked is this function's from here on, and none of its code has run.
     zygote.enter(order)
     before = fitness.descriptors()
     handler, encoder = load(channel, order)

@@ -7,6 +7,7 @@ supervisor).
 import fcntl
 import os
 import signal
+import stat
 import time
 
 # A thread that has been joined may be in the kernel's list for a moment longer.
@@ -28,8 +29,11 @@ def descriptors():
 
 def reasons(before):
     """Why this process may not be forked, in words for the developer; empty when it may."""
-    found = [*_open_descriptors(before), *_children(), *_timers(), *_shared_memory()]
-    threads = _threads()
+    try:
+        found = [*_open_descriptors(before), *_children(), *_timers(), *_shared_memory()]
+        threads = _threads()
+    except Exception as error:  # the function took away what this needs, as by a limit
+        return [f"a process that cannot be looked into ({error})"]
     if threads:
         found.append(threads)
     return found
@@ -44,10 +48,15 @@ def _open_descriptors(before):
             kind = target[len("anon_inode:"):].strip("[]") if target.startswith("anon_inode:") else target.split(":")[0]
             yield f"an open {kind}"
         elif not target.startswith("/dev/"):
-            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+            flags = fcntl.fcntl(number, fcntl.F_GETFL)
+            if flags & os.O_PATH:
+                continue  # nothing is read from it
+            if flags & os.O_ACCMODE != os.O_RDONLY:
                 yield f"the file {target}, open for writing"
             elif _is_locked(number):
                 yield f"a lock on the file {target}"
+            elif not _can_reopen(number):
+                yield f"the file {target}, which cannot be opened anew"
             else:
                 _files.append(number)
 
@@ -55,6 +64,21 @@ def _open_descriptors(before):
 def _is_locked(number):
     with open(f"/proc/self/fdinfo/{number}") as lines:
         return any(line.startswith("lock:") for line in lines)
+
+
+def _can_reopen(number):
+    kind = stat.S_IFMT(os.fstat(number).st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        return False  # a named pipe would be waited for
+    try:
+        os.close(_reopen(number))
+    except OSError:
+        return False  # as after the function gave up its rights
+    return True
+
+
+def _reopen(number):
+    return os.open(f"/proc/self/fd/{number}", fcntl.fcntl(number, fcntl.F_GETFL) | os.O_CLOEXEC)
 
 
 def _threads():
@@ -90,7 +114,7 @@ def _shared_memory():
 def part_files():
     """In a fork: files opened at init are opened anew, for else all forks would read on at one common place."""
     for number in _files:
-        own = os.open(f"/proc/self/fd/{number}", fcntl.fcntl(number, fcntl.F_GETFL) | os.O_CLOEXEC)
+        own = _reopen(number)
         if os.fstat(own).st_size and os.lseek(number, 0, os.SEEK_CUR):
             os.lseek(own, os.lseek(number, 0, os.SEEK_CUR), os.SEEK_SET)
         os.dup2(own, number, inheritable=os.get_inheritable(number))
