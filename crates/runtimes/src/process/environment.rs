@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::launch::Launch;
 use super::report;
-use super::zygote;
+use super::zygote::{self, Way};
 
 const LANG: (&str, &str) = ("LANG", "en_US.UTF-8");
 const TZ: (&str, &str) = ("TZ", ":UTC");
@@ -154,16 +154,12 @@ pub(super) fn base(
         Language::Node => {
             // Read when it starts, and the same for all functions that are forked.
             variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
+            arguments.insert(0, "--single-threaded".into());
             // A function whose version has no way is never forked.
-            if let Ok(way) = zygote::way_of(&function.toolchain.version) {
-                if way.is_single_threaded {
-                    arguments.insert(0, "--single-threaded".into());
-                }
-                if way.is_preloaded {
-                    let library = bootstrap.join("cloudless.node");
-                    variables.push(("LD_PRELOAD".into(), library.into()));
-                }
-                is_preloaded = way.is_preloaded;
+            is_preloaded = zygote::way_of(&function.toolchain.version) == Ok(Way::Preloaded);
+            if is_preloaded {
+                let library = bootstrap.join("cloudless.node");
+                variables.push(("LD_PRELOAD".into(), library.into()));
             }
         }
     }

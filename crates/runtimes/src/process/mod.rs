@@ -16,6 +16,7 @@ mod launch;
 mod link;
 mod logs;
 pub mod probe;
+mod recent;
 mod report;
 mod spawning;
 mod system;

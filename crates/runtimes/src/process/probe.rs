@@ -9,7 +9,7 @@
 
 mod verdict;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ use model::principal::Credentials;
 use tokio::sync::OnceCell;
 
 use super::bootstrap::Bootstraps;
+use super::recent::Recent;
 use super::{ProcessRuntime, ProcessRuntimeConfig, describe, machine};
 
 pub use verdict::{Outcome, Verdict};
@@ -40,6 +41,8 @@ pub use verdict::{Outcome, Verdict};
 const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long an init may take that has not come to its end within the cloud's own limit: it hangs.
 const SECOND_INIT_MAX: Duration = Duration::from_secs(1);
+/// Interpreters whose verdicts a runtime remembers; those of the others are in their files.
+const INTERPRETERS_MAX: usize = 32;
 /// Nobody answers there, and no check asks.
 const NO_SERVICES: &str = "http://127.0.0.1:9";
 /// The status with which the last check ends its process.
@@ -182,14 +185,14 @@ impl Prober {
 pub(super) struct Known {
     prober: Prober,
     /// Whoever asks first finds it out, the others wait for that.
-    asked: Mutex<HashMap<Interpreter, Arc<OnceCell<Verdict>>>>,
+    asked: Mutex<Recent<Interpreter, OnceCell<Verdict>>>,
 }
 
 impl Known {
     pub(super) fn new(prober: Prober) -> Self {
         Self {
             prober,
-            asked: Mutex::default(),
+            asked: Mutex::new(Recent::new(INTERPRETERS_MAX)),
         }
     }
 
@@ -206,7 +209,7 @@ impl Known {
         };
         let cell = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            asked.entry(interpreter.clone()).or_default().clone()
+            asked.place(interpreter.clone())
         };
         let find_out = async || match self.prober.known(&interpreter)? {
             Some(verdict) => Ok(verdict),

@@ -3,7 +3,7 @@
 //! Lives here: starting one, keeping it, starting it anew when it has gone.
 //! Does not live here: which one a function is forked from (`forking`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::process::child::Process;
 use crate::process::launch::{Launch, LaunchError, Spawner};
 use crate::process::link::{Link, LinkError, Message};
+use crate::process::recent::Recent;
 
 use super::Zygote;
 
@@ -27,16 +28,16 @@ const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
 const BASES_MAX: usize = 8;
 
 /// The bases of a runtime.
-#[derive(Default)]
 pub(in crate::process) struct Bases {
-    kept: Mutex<Kept>,
+    kept: Mutex<Recent<Kind, Place>>,
 }
 
-#[derive(Default)]
-struct Kept {
-    places: HashMap<Kind, (Arc<Place>, u64)>,
-    /// Counts what was asked for: the last one has the highest number.
-    asked: u64,
+impl Default for Bases {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::new(Recent::new(BASES_MAX)),
+        }
+    }
 }
 
 /// What a base is, and has loaded.
@@ -100,21 +101,6 @@ impl Bases {
     }
 }
 
-impl Kept {
-    fn place(&mut self, kind: Kind) -> Arc<Place> {
-        self.asked += 1;
-        if !self.places.contains_key(&kind) && BASES_MAX <= self.places.len() {
-            let oldest = self.places.iter().min_by_key(|(_, (_, asked))| *asked);
-            if let Some(oldest) = oldest.map(|(kind, _)| kind.clone()) {
-                self.places.remove(&oldest);
-            }
-        }
-        let (place, asked) = self.places.entry(kind).or_default();
-        *asked = self.asked;
-        place.clone()
-    }
-}
-
 async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     let launched = spawner.launch(launch).await?;
     let unwatched = |error: std::io::Error| BaseError::Unusable {
@@ -156,32 +142,4 @@ fn last_line(stderr: &OwnedFd) -> Option<String> {
     let text = String::from_utf8_lossy(text.get(..count)?).into_owned();
     let line = text.trim_end().lines().last()?;
     (!line.is_empty()).then(|| line.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn when_there_are_too_many_the_one_goes_that_was_not_asked_for_the_longest() {
-        let kind = |memory: usize| Kind {
-            program: PathBuf::from("node"),
-            arguments: vec![format!("--max-old-space-size={memory}").into()],
-            sdk_paths: Vec::new(),
-        };
-        let mut kept = Kept::default();
-        let first: Vec<Arc<Place>> = (0..BASES_MAX)
-            .map(|memory| kept.place(kind(memory)))
-            .collect();
-        let is_kept = |kept: &mut Kept, memory: usize| {
-            first
-                .get(memory)
-                .is_some_and(|place| Arc::ptr_eq(place, &kept.place(kind(memory))))
-        };
-        assert!(is_kept(&mut kept, 0));
-        kept.place(kind(BASES_MAX));
-        assert_eq!(kept.places.len(), BASES_MAX);
-        assert!(is_kept(&mut kept, 0));
-        assert!(!is_kept(&mut kept, 1));
-    }
 }

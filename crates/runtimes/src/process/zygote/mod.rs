@@ -30,7 +30,7 @@ pub(super) use ahead::{Ahead, StartedAhead};
 pub(super) use bases::Bases;
 pub(super) use control::ForkError;
 pub(super) use fitness::needs_own_process;
-pub(super) use node_ways::way_of;
+pub(super) use node_ways::{Way, way_of};
 pub(super) use templates::{Template, Templates};
 
 /// How long a zygote may take to fork.

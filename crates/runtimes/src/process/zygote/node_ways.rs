@@ -3,30 +3,28 @@
 //! Lives here: one table, which holds what was found by forking each version and checking the forks.
 //! Does not live here: the native half that both ways need (`bootstrap`).
 //!
-//! After a fork V8 still counts on the threads that it had. With `--single-threaded` versions 22 and 24 need none of
-//! them. Version 20 hands pieces of a collection to them all the same and waits for the answer, so that a fork hangs in
-//! one of its later collections, unless the library that is preloaded has replaced what it waits with.
+//! After a fork V8 still counts on the threads that it had. Told to do with one thread, as all are, versions 22 and 24
+//! need none of them. Version 20 and older ones hand pieces of a collection to them all the same and wait for the
+//! answer, so that a fork hangs in one of its later collections, unless the library that is preloaded has replaced what
+//! it waits with.
 
 /// How a base of one version is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::process) struct Way {
-    /// V8 is told to do with one thread.
-    pub(in crate::process) is_single_threaded: bool,
+pub(in crate::process) enum Way {
+    /// With one thread, and nothing else.
+    Plain,
     /// The native half is loaded before Node.js itself.
-    pub(in crate::process) is_preloaded: bool,
+    Preloaded,
 }
 
-const PLAIN: Way = Way {
-    is_single_threaded: true,
-    is_preloaded: false,
-};
-const PRELOADED: Way = Way {
-    is_single_threaded: true,
-    is_preloaded: true,
-};
-
 /// By major version. What is not here has not been seen to work.
-const WAYS: [(u32, Way); 3] = [(20, PRELOADED), (22, PLAIN), (24, PLAIN)];
+const WAYS: [(u32, Way); 5] = [
+    (16, Way::Preloaded),
+    (18, Way::Preloaded),
+    (20, Way::Preloaded),
+    (22, Way::Plain),
+    (24, Way::Plain),
+];
 
 /// The way of a version as `22.11.0`; or why there is none.
 pub(in crate::process) fn way_of(version: &str) -> Result<Way, String> {
@@ -34,7 +32,7 @@ pub(in crate::process) fn way_of(version: &str) -> Result<Way, String> {
     let major: Option<u32> = major.trim_start_matches('v').parse().ok();
     let known = WAYS.iter().find(|(listed, _)| Some(*listed) == major);
     match known {
-        Some((_, way)) if way.is_preloaded && !CAN_PRELOAD => Err(format!(
+        Some((_, Way::Preloaded)) if !CAN_PRELOAD => Err(format!(
             "Node.js {version} cannot be forked on this kind of processor"
         )),
         Some((_, way)) => Ok(*way),
@@ -53,11 +51,14 @@ mod tests {
 
     #[test]
     fn versions_that_were_seen_to_work_have_a_way_and_no_others() {
+        let preloaded = CAN_PRELOAD.then_some(Way::Preloaded);
         for (version, expected) in [
-            ("20.20.2", CAN_PRELOAD.then_some(PRELOADED)),
-            ("22.11.0", Some(PLAIN)),
-            ("24.0.1", Some(PLAIN)),
-            ("18.20.0", None),
+            ("16.20.2", preloaded),
+            ("18.20.8", preloaded),
+            ("20.20.2", preloaded),
+            ("22.11.0", Some(Way::Plain)),
+            ("24.0.1", Some(Way::Plain)),
+            ("14.21.3", None),
             ("23.1.0", None),
             ("240.0.0", None),
             ("", None),

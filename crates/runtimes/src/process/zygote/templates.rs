@@ -3,7 +3,6 @@
 //! Lives here: which there are, and what is known of those that could not be made.
 //! Does not live here: making one (`forking`).
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,11 +12,23 @@ use model::ids::FunctionName;
 
 use super::Zygote;
 use crate::process::keys::IssuedKeys;
+use crate::process::recent::Recent;
 
-/// The templates of a runtime. There are as many as versions of functions were started and not retired.
-#[derive(Default)]
+/// Versions whose templates are kept. Each is a process that waits, and mostly shares its memory with its base. The version
+/// that was not started for the longest goes when there is one more; its next start does the init anew.
+const TEMPLATES_MAX: usize = 256;
+
+/// The templates of a runtime.
 pub(in crate::process) struct Templates {
-    slots: Mutex<BTreeMap<Version, Arc<Slot>>>,
+    slots: Mutex<Recent<Version, Slot>>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::new(Recent::new(TEMPLATES_MAX)),
+        }
+    }
 }
 
 pub(super) type Version = (FunctionName, String);
@@ -53,7 +64,7 @@ pub(super) enum Made {
 
 impl Templates {
     pub(super) fn slot(&self, function: &Function) -> Arc<Slot> {
-        self.slots().entry(version(function)).or_default().clone()
+        self.slots().place(version(function))
     }
 
     /// Forgets a version. Its template ends when the last of its instances has.
@@ -62,7 +73,7 @@ impl Templates {
         drop(gone);
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<Version, Arc<Slot>>> {
+    fn slots(&self) -> MutexGuard<'_, Recent<Version, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
