@@ -34,7 +34,7 @@ pub struct RuntimeName {
 
 /// No runtime of this name is run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no runtime is called `{name}`")]
+#[error("runtime `{name}` is not run here")]
 pub struct ParseRuntimeError {
     /// What was read.
     pub name: String,

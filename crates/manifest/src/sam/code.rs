@@ -161,7 +161,7 @@ pub(super) fn add_function(
                 .because(format!(
                     "function `{logical_id}` is deployed, and cannot be invoked"
                 ))
-                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are run here"),
+                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
         ),
     }
 }

@@ -133,6 +133,6 @@ fn unknown_runtime(name: &str, function: &str, place: &Place) -> Problem {
         format!("the runtime `{name}` of the function `{function}` is not run here"),
     )
     .at(place)
-    .because("functions in Python 3 and Node.js are run so far; this one is left out")
-    .help("runtimes are written as `python3.12` or `nodejs20.x`")
+    .because("the function is left out")
+    .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are")
 }
