@@ -250,11 +250,41 @@ fn summary(payload: &[u8]) -> String {
     }
     let error: Option<ErrorObject> = serde_json::from_slice(payload).ok();
     let (kind, message) = error.map_or((None, None), |error| (error.kind, error.message));
-    let line = |text: String| shorten(text.lines().next().unwrap_or_default());
+    let line = |text: String| shorten(without_request(text.lines().next().unwrap_or_default()));
     match (kind.map(line), message.map(line)) {
         (Some(kind), Some(message)) if !kind.is_empty() => format!("{kind}: {message}"),
         (_, Some(message)) => message,
         (Some(kind), None) => kind,
         (None, None) => "an error that says nothing of itself".to_owned(),
+    }
+}
+
+/// What the platform says of a request without the request's id: it stands under the request already.
+fn without_request(message: &str) -> &str {
+    message
+        .strip_prefix("RequestId: ")
+        .and_then(|rest| rest.split_once(" Error: "))
+        .map_or(message, |(_, said)| said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_summed_up_without_its_requests_id() {
+        for (payload, expected) in [
+            (
+                r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: id-1 Error: Task timed out after 3.00 seconds"}"#,
+                "Sandbox.Timedout: Task timed out after 3.00 seconds",
+            ),
+            (
+                r#"{"errorType":"ValueError","errorMessage":"RequestId: of mine\nand more"}"#,
+                "ValueError: RequestId: of mine",
+            ),
+            ("[]", "an error that says nothing of itself"),
+        ] {
+            assert_eq!(summary(payload.as_bytes()), expected, "{payload}");
+        }
     }
 }
