@@ -1,5 +1,6 @@
 //! Which manifest a folder has.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use manifest::serverless_framework::FILE_NAMES;
@@ -35,6 +36,11 @@ const NOT_YET: &[(&str, &str)] = &[
     ("host.json", "Azure Functions"),
     ("cdk.json", "the AWS CDK"),
 ];
+
+/// Entries of a folder that are looked through for what may have been meant.
+const CANDIDATES_MAX: usize = 200;
+/// Where a template says that it is one.
+const BEGINNING_BYTES_MAX: u64 = 4 * 1024;
 
 /// Finds the manifest of a folder, or takes the one that is named.
 ///
@@ -112,7 +118,41 @@ fn none(dir: &Path) -> Problem {
     }
     Problem::error("project::no-manifest", format!("no manifest in `{}`", dir.display()))
         .because("a project is a folder with serverless.yml (Serverless Framework) or template.yaml (SAM, CloudFormation)")
-        .help("go to the project's folder, or name it: cloudless dev path/to/project")
+        .help(match candidate(dir) {
+            Some(path) => format!("name the one that you mean: cloudless dev {}", path.display()),
+            None => "go to the project's folder, or name it: cloudless dev path/to/project".to_owned(),
+        })
+}
+
+/// What may have been meant by a folder without a manifest: a template of another name, or a project in a folder of it.
+fn candidate(dir: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir).ok()?.filter_map(Result::ok);
+    let mut paths: Vec<PathBuf> = entries
+        .take(CANDIDATES_MAX)
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    let holds_manifest = |folder: &PathBuf| {
+        let mut names = FILE_NAMES.iter().chain(TEMPLATES);
+        names.any(|name| folder.join(name).is_file())
+    };
+    let mut by_likelihood = paths
+        .iter()
+        .filter(|path| is_template(path))
+        .chain(paths.iter().filter(|path| holds_manifest(path)));
+    by_likelihood.next().cloned()
+}
+
+/// Whether the file's beginning is that of a template.
+fn is_template(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    if !["yaml", "yml", "json"].iter().any(|it| extension == *it) || !path.is_file() {
+        return false;
+    }
+    let mut beginning = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(BEGINNING_BYTES_MAX).read_to_end(&mut beginning));
+    read.is_ok() && String::from_utf8_lossy(&beginning).contains("AWSTemplateFormatVersion")
 }
 
 fn not_yet(manifest: &str, tool: &str) -> Problem {
@@ -135,6 +175,31 @@ mod tests {
         locate(folder.path())
             .map(|located| (located.manifest, located.front_end))
             .map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn who_names_a_folder_without_a_manifest_is_told_what_may_be_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let help = || locate(&root).unwrap_err().help.unwrap_or_default();
+        let meant = |name: &str| {
+            let path = root.join(name);
+            format!(
+                "name the one that you mean: cloudless dev {}",
+                path.display()
+            )
+        };
+        std::fs::write(root.join("values.yaml"), "a: b").unwrap();
+        assert_eq!(
+            help(),
+            "go to the project's folder, or name it: cloudless dev path/to/project"
+        );
+        std::fs::create_dir(root.join("shop")).unwrap();
+        std::fs::write(root.join("shop/serverless.yml"), "").unwrap();
+        assert_eq!(help(), meant("shop"));
+        let template = "AWSTemplateFormatVersion: '2010-09-09'";
+        std::fs::write(root.join("stack.yaml"), template).unwrap();
+        assert_eq!(help(), meant("stack.yaml"));
     }
 
     #[test]
