@@ -72,7 +72,11 @@ impl Transcript {
         };
         let is_over = is_report(&line);
         if let Some(held) = self.held.get_mut(&id) {
-            held.is_over |= is_over;
+            if is_over {
+                // Its request, if it has one, is finished in a moment.
+                held.is_over = true;
+                held.since = now;
+            }
             if held.lines.len() < LINES_HELD_MAX {
                 held.lines.push(line);
                 return None;
@@ -144,7 +148,7 @@ impl Transcript {
             if held.is_over {
                 self.held.remove(&id);
             }
-            texts.extend(lines.iter().filter_map(|line| self.alone(line)));
+            texts.extend(lines.iter().filter_map(|line| self.of_nobody(line)));
         }
         self.held
             .retain(|_, held| now.duration_since(held.since) <= FORGOTTEN_AFTER);
@@ -155,7 +159,7 @@ impl Transcript {
     pub(super) fn rest(&mut self) -> Option<String> {
         let held = std::mem::take(&mut self.held);
         let lines = held.values().flat_map(|held| &held.lines);
-        let texts: Vec<String> = lines.filter_map(|line| self.alone(line)).collect();
+        let texts: Vec<String> = lines.filter_map(|line| self.of_nobody(line)).collect();
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
@@ -196,11 +200,20 @@ impl Transcript {
     }
 
     fn alone(&self, line: &LogLine) -> Option<String> {
+        is_shown(line).then(|| self.named(line))
+    }
+
+    /// As [`alone`](Self::alone), for a line whose invocation has no request's line: `REPORT` says how it went.
+    fn of_nobody(&self, line: &LogLine) -> Option<String> {
+        (is_report(line) || is_shown(line)).then(|| self.named(line))
+    }
+
+    fn named(&self, line: &LogLine) -> String {
         let name = self
             .printer
             .paint(Style::Dim, &format!("        {} │", line.function.name));
-        let text = || shown_text(line).replace('\n', &format!("\n{name} "));
-        is_shown(line).then(|| format!("{name} {}", text()))
+        let text = shown_text(line).replace('\n', &format!("\n{name} "));
+        format!("{name} {text}")
     }
 }
 
@@ -291,6 +304,32 @@ mod tests {
             transcript.request(&request("1")),
             "GET     /hello 200 2.0 ms\n        │ one\n        │ two\u{fffd}[2J"
         );
+    }
+
+    #[test]
+    fn an_invocation_without_a_request_has_its_report() {
+        let (mut transcript, now, hello) = begin();
+        for text in [
+            "START RequestId: 1",
+            "END RequestId: 1",
+            "REPORT RequestId: 1\tDuration: 2.00 ms",
+        ] {
+            transcript.line(line(&hello, "1", LogOrigin::Platform, text), now);
+        }
+        assert_eq!(
+            transcript.overdue(now + HELD_BACK_MAX).as_deref(),
+            Some("        hello │ REPORT RequestId: 1 Duration: 2.00 ms")
+        );
+    }
+
+    #[test]
+    fn a_long_request_that_is_over_still_has_a_moment_for_its_line() {
+        let (mut transcript, now, hello) = begin();
+        let platform = |text| line(&hello, "1", LogOrigin::Platform, text);
+        transcript.line(platform("START RequestId: 1"), now);
+        let end = now + HELD_BACK_MAX / 2;
+        transcript.line(platform("REPORT RequestId: 1"), end);
+        assert_eq!(transcript.overdue(end), None);
     }
 
     #[test]
