@@ -1,8 +1,10 @@
 //! `cloudless dev`: serves a project, and reloads it as its files change.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use interfaces::clock::Clock;
 use model::problem::Problem;
@@ -23,6 +25,9 @@ use crate::wiring::{self, Config, Server};
 pub(super) const PORT: u16 = 3000;
 /// The port of the cloud services, when nobody names another: the one that existing scripts use.
 pub(super) const SERVICES_PORT: u16 = 4566;
+
+/// An end that takes longer than this is explained.
+const QUIET_END_MAX: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM, then ends in order with exit code 0; at the second signal it ends at once.
 pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
@@ -81,6 +86,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         outcome = server.serve(listeners, work) => outcome,
         // Requests under way may take half a minute; whoever asks again does not want to wait for them.
         () = asked_to_end(2) => Ok(()),
+        never = say_what_is_waited_for(&console) => match never {},
     };
     console.stop();
     outcome
@@ -118,6 +124,14 @@ fn real_path(path: &Path) -> PathBuf {
         Some(there.canonicalize().ok()?.join(rest))
     });
     real.unwrap_or(path)
+}
+
+/// Says why the end takes a while, once it does.
+async fn say_what_is_waited_for(console: &Console) -> Infallible {
+    asked_to_end(1).await;
+    tokio::time::sleep(QUIET_END_MAX).await;
+    console.notice("stopping once the requests under way have ended; Ctrl-C again stops at once");
+    std::future::pending().await
 }
 
 /// Waits until SIGINT or SIGTERM has come so many times.

@@ -35,7 +35,7 @@ pub(super) fn banner(
     ];
     let rows = routes_table(application);
     if rows.is_empty() {
-        lines.push("  no routes".to_owned());
+        lines.push("  no routes; `cloudless invoke FUNCTION` runs a function".to_owned());
     }
     lines.extend(
         route_lines(printer, &rows)
