@@ -173,6 +173,8 @@ async fn of_node(
     let Some(npm) = node::npm(installer.config) else {
         return Dependencies::failed(sdk::npm_missing(&format!("`{what}`"), place));
     };
+    let (program, mut arguments) = node::npm_by_its_own_node(npm);
+    arguments.extend(sdk::npm_arguments(package.command));
     let environment = with_first_on_path(&installer.config.environment, &node.path);
     let key = package.key(node);
     let order = |draft: &Draft| {
@@ -187,8 +189,8 @@ async fn of_node(
             drop(made.and_then(|mut file| file.write_all(bytes)));
         }
         Order {
-            program: npm.clone(),
-            arguments: sdk::npm_arguments(package.command),
+            program,
+            arguments,
             directory: draft.folder.clone(),
             environment,
         }
@@ -310,7 +312,8 @@ async fn install(
     if let Some(folder) = installer.cache.find(kind, key) {
         return Ok(folder);
     }
-    if installer.only_notes(what) {
+    let shown = format!("packages of {what}");
+    if installer.only_notes(&shown) {
         return Ok(installer.cache.place(kind, key));
     }
     let draft = match installer.cache.entry(kind, key).await.map_err(unwritable)? {
@@ -318,7 +321,7 @@ async fn install(
         Entry::Missing(draft) => draft,
     };
     let order = order(&draft);
-    installer.progress.started(what);
+    installer.progress.started(&shown);
     let tool = Tool {
         program: &order.program,
         arguments: order.arguments,
@@ -326,8 +329,8 @@ async fn install(
         environment: &order.environment,
         log: &draft.log,
     };
-    let result = tool.run(what, installer.progress).await;
-    installer.progress.finished(what);
+    let result = tool.run(&shown, installer.progress).await;
+    installer.progress.finished(&shown);
     result.map_err(|error| sdk::failed(&format!("what `{what}` asks for"), &error, place))?;
     draft.finish().map_err(unwritable)
 }

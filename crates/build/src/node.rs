@@ -4,6 +4,7 @@
 //! Does not live here: installing packages for it (`dependencies`, `sdk`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
@@ -103,6 +104,20 @@ pub(crate) async fn all(installer: &Installer<'_>) -> Vec<Interpreter> {
 /// The `npm` on `PATH`.
 pub(crate) fn npm(config: &BuilderConfig) -> Option<PathBuf> {
     interpreters::on_path(config, "npm").into_iter().next()
+}
+
+/// How to run this npm: by the Node.js that it came with, whatever version is first on `PATH` for the scripts of packages. The
+/// function's own may be older than this npm takes.
+pub(crate) fn npm_by_its_own_node(npm: PathBuf) -> (PathBuf, Vec<OsString>) {
+    let is_script = npm
+        .canonicalize()
+        .is_ok_and(|file| file.extension().is_some_and(|it| it == "js"));
+    let node = npm.with_file_name("node");
+    if is_script && node.is_file() {
+        (node, vec![npm.into()])
+    } else {
+        (npm, Vec::new())
+    }
 }
 
 /// What is on the machine without our doing.

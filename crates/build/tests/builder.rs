@@ -304,6 +304,26 @@ async fn the_nearest_python_is_taken_with_a_warning() {
     assert_eq!(built.built.len(), 1);
 }
 
+/// The function's own Node.js may be older than the machine's npm takes.
+#[tokio::test]
+async fn npm_is_run_by_the_node_that_it_came_with() {
+    let node =
+        "#!/bin/sh\nif [ -f \"$1\" ]; then exec /bin/sh \"$@\"; fi\necho v20.1.2\necho \"$0\"\n";
+    let older = "#!/bin/sh\nif [ -f \"$1\" ]; then exit 1; fi\necho v16.1.0\necho \"$0\"\n";
+    let bench = Bench::new(
+        &[("node", node), ("npm-cli.js", NPM), ("node16", older)],
+        &[
+            ("handler.js", ""),
+            ("package.json", r#"{"dependencies": {"left-pad": "1"}}"#),
+        ],
+    );
+    std::os::unix::fs::symlink("npm-cli.js", bench.path("bin/npm")).unwrap();
+    let built = bench.build("nodejs16.x", "handler.handler").await;
+    let toolchain = only(&built).toolchain.as_ref().unwrap();
+    assert_eq!(toolchain.version, "16.1.0");
+    assert_eq!(bench.runs("npm.log"), 1);
+}
+
 #[tokio::test]
 async fn without_any_interpreter_the_error_says_what_to_install() {
     let bench = Bench::new(&[], &[("app.py", ""), ("h.js", "")]);
