@@ -279,9 +279,10 @@ impl Round<'_> {
         else {
             return false;
         };
-        let may_be_elsewhere = self.has_layers
-            || (self.installer.install == Install::Never
-                && dependencies::are_named(self.project, root, runtime.language));
+        let is_to_be_installed = self.installer.install == Install::Never
+            && dependencies::are_named(self.project, root, runtime.language)
+            && !code::is_typescript(root, runtime, handler);
+        let may_be_elsewhere = self.has_layers || is_to_be_installed;
         if may_be_elsewhere {
             problem.severity = Severity::Warning;
         }

@@ -72,11 +72,7 @@ pub(crate) fn missing_handler(
         artefact.logical_id
     );
     let problem = Problem::error("build::handler-missing", title).at(&artefact.place);
-    let typescript = TYPESCRIPT_EXTENSIONS
-        .iter()
-        .map(|extension| format!("{module}.{extension}"))
-        .find(|file| root.join(file).is_file());
-    if let (Some(file), Language::Node) = (typescript, runtime.language) {
+    if let Some(file) = typescript(root, runtime.language, &module) {
         return Some(
             problem
                 .because(format!(
@@ -95,6 +91,20 @@ pub(crate) fn missing_handler(
             problem.help("the handler is written as `path/to/file.function`, from the code folder")
         }
     })
+}
+
+/// Whether the handler's file is there, in TypeScript: then it is nowhere else.
+pub(crate) fn is_typescript(root: &Path, runtime: &RuntimeName, handler: &str) -> bool {
+    let module = module_of(runtime.language, handler);
+    typescript(root, runtime.language, &module).is_some()
+}
+
+fn typescript(root: &Path, language: Language, module: &str) -> Option<String> {
+    let mut files = TYPESCRIPT_EXTENSIONS
+        .iter()
+        .map(|extension| format!("{module}.{extension}"));
+    let found = files.find(|file| root.join(file).is_file());
+    found.filter(|_| language == Language::Node)
 }
 
 fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathBuf, Box<Problem>> {

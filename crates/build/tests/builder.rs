@@ -325,6 +325,29 @@ async fn npm_is_run_by_the_node_that_it_came_with() {
 }
 
 #[tokio::test]
+async fn a_handler_in_typescript_is_expected_of_no_package() {
+    let bench = Bench::new(
+        &[("node", NODE_20), ("npm", NPM)],
+        &[
+            ("typed.ts", ""),
+            ("package.json", r#"{"dependencies": {"left-pad": "1"}}"#),
+        ],
+    );
+    for (handler, severity) in [
+        ("typed.handler", Severity::Error),
+        ("packaged.handler", Severity::Warning),
+    ] {
+        let artefact = function("nodejs20.x", handler, ".");
+        let checked = bench
+            .builder()
+            .check(&bench.path("project"), &[artefact])
+            .await;
+        let found: Vec<_> = checked.problems.iter().map(|it| it.severity).collect();
+        assert_eq!(found, [severity], "{handler}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_interpreter_the_error_says_what_to_install() {
     let bench = Bench::new(&[], &[("app.py", ""), ("h.js", "")]);
     for (runtime, handler, help) in [
