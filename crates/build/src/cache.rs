@@ -90,7 +90,9 @@ impl Cache {
         let written = fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&draft, text))
             .and_then(|()| fs::rename(&draft, folder.join(key)));
-        drop(written);
+        if written.is_err() {
+            drop(fs::remove_file(&draft));
+        }
     }
 }
 

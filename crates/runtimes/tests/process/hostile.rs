@@ -219,6 +219,60 @@ async fn whatever_a_handler_does_its_caller_gets_an_answer() {
     }
 }
 
+/// Each of these runs in a process that did the init itself, so it has to run in a fork, or not be forked.
+#[tokio::test]
+async fn whatever_an_init_does_to_what_it_finds_its_function_runs() {
+    let node = |init: &str| format!("{init}\nexports.handler = async () => process.pid;\n");
+    let python = |init: &str| {
+        format!("import os\n{init}\ndef handler(event, context):\n    return os.getpid()\n")
+    };
+    let rows = [
+        (Lang::Node, node("Object.freeze(process);")),
+        (
+            Lang::Node,
+            node(
+                "Object.defineProperty(process, 'pid', { value: process.pid, configurable: false });",
+            ),
+        ),
+        (Lang::Node, node("Object.prototype.get = () => 1;")),
+        (
+            Lang::Node,
+            node(
+                "globalThis.setTimeout = undefined;\nconst fs = require('fs');\nfor (const name of ['readdirSync', 'readlinkSync', 'readFileSync']) fs[name] = undefined;",
+            ),
+        ),
+        (Lang::Node, node("require('fs').openSync('.');")),
+        (
+            Lang::Node,
+            node(
+                "const fs = require('fs');\nrequire('child_process').execSync(`mkfifo ../pipe-${process.pid}`);\nfs.openSync(`../pipe-${process.pid}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);",
+            ),
+        ),
+        (
+            Lang::Python,
+            python("held = os.scandir('.')\nnext(held)\nos.open('.', os.O_RDONLY)"),
+        ),
+        (Lang::Python, python("os.open(__file__, os.O_PATH)")),
+        (
+            Lang::Python,
+            python("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))"),
+        ),
+        (
+            Lang::Python,
+            python(
+                "name = f'../pipe-{os.getpid()}'\nos.mkfifo(name)\nos.open(name, os.O_RDONLY | os.O_NONBLOCK)",
+            ),
+        ),
+    ];
+    for (language, source) in rows {
+        let mut bench = language.bench(&source);
+        for _ in 0..2 {
+            let pid = bench.returned("{}").await;
+            assert!(pid.is_u64(), "{source}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_killed_instance_takes_its_children_along() {
     let mut bench = Lang::Python.bench(

@@ -21,6 +21,8 @@ const PROCESSES_ENOUGH: u64 = 2_048;
 const MEMORY_ENOUGH_BYTES: u64 = 1 << 30;
 /// Files and folders of the cache that are looked at for its size; of a larger one is said that it is larger.
 const CACHE_ENTRIES_MAX: usize = 500_000;
+/// What is written on trial.
+const TRIAL_BYTES: usize = 64 * 1024;
 
 /// System, cores, memory and limits.
 pub(super) fn of_machine() -> Vec<Finding> {
@@ -50,7 +52,7 @@ pub(super) fn cache(folder: &Path) -> Finding {
     if let Err(error) = can_write(folder) {
         return of(Mark::Problem, format!("{shown} cannot be written"))
             .because(error.to_string())
-            .help("mend its permissions, or choose another place: the variable XDG_CACHE_HOME");
+            .help("mend its permissions, make room, or choose another place: the variable XDG_CACHE_HOME");
     }
     let (bytes, is_all) = size_of(folder, CACHE_ENTRIES_MAX);
     let more = if is_all { "" } else { "more than " };
@@ -139,8 +141,10 @@ fn processes((limit, who): (u64, &str)) -> Finding {
 fn can_write(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let trial = folder.join(format!(".doctor.{}", std::process::id()));
-    fs::write(&trial, "")?;
-    fs::remove_file(&trial)
+    // An empty file can be made on a full disk, too.
+    let written = fs::write(&trial, [0; TRIAL_BYTES]);
+    fs::remove_file(&trial)?;
+    written
 }
 
 /// The sizes of all files below a folder, added up, and whether those are all; links are not followed.

@@ -101,8 +101,12 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.partial", std::process::id()));
-    fs::write(&draft, content)?;
-    fs::rename(&draft, path)
+    let written = fs::write(&draft, content).and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        // On a full disk it would stay for ever.
+        drop(fs::remove_file(&draft));
+    }
+    written
 }
 
 fn file(folder: &Path, interpreter: &Interpreter) -> PathBuf {
@@ -150,5 +154,14 @@ mod tests {
         assert_eq!(read(&verdicts, &interpreter, &first), None);
         fs::remove_file(&binary).unwrap();
         assert_eq!(identity(&interpreter, &[]), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_no_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        write_whole(&taken, b"content").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
