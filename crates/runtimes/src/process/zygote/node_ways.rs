@@ -4,7 +4,7 @@
 //! Does not live here: the native half that both ways need (`bootstrap`).
 //!
 //! After a fork V8 still counts on the threads that it had. Told to do with one thread, as all are, versions 22 and 24
-//! need none of them. Version 20 and older ones hand pieces of a collection to them all the same and wait for the
+//! need none of them. Versions 18 and 20 hand pieces of a collection to them all the same and wait for the
 //! answer, so that a fork hangs in one of its later collections, unless the library that is preloaded has replaced what
 //! it waits with.
 
@@ -18,8 +18,7 @@ pub(in crate::process) enum Way {
 }
 
 /// By major version. What is not here has not been seen to work.
-const WAYS: [(u32, Way); 5] = [
-    (16, Way::Preloaded),
+const WAYS: [(u32, Way); 4] = [
     (18, Way::Preloaded),
     (20, Way::Preloaded),
     (22, Way::Plain),
@@ -53,12 +52,12 @@ mod tests {
     fn versions_that_were_seen_to_work_have_a_way_and_no_others() {
         let preloaded = CAN_PRELOAD.then_some(Way::Preloaded);
         for (version, expected) in [
-            ("16.20.2", preloaded),
             ("18.20.8", preloaded),
             ("20.20.2", preloaded),
             ("22.11.0", Some(Way::Plain)),
             ("24.0.1", Some(Way::Plain)),
-            ("14.21.3", None),
+            // Works, but leaves a descriptor of OpenSSL's open to programs that a function starts.
+            ("16.20.2", None),
             ("23.1.0", None),
             ("240.0.0", None),
             ("", None),
