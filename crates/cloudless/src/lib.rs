@@ -45,7 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let printer = Printer::for_terminal(Path::new("."));
-    log_to_standard_error(&printer);
+    log_to_standard_error();
     allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -87,7 +87,7 @@ fn allow_many_files() {
     clippy::disallowed_methods,
     reason = "asked for once, before there is anybody to hand it to"
 )]
-fn log_to_standard_error(printer: &Printer) {
+fn log_to_standard_error() {
     let chosen = std::env::var(LOG_VARIABLE)
         .ok()
         .and_then(|level| level.parse().ok());
@@ -96,7 +96,8 @@ fn log_to_standard_error(printer: &Printer) {
         .with_target("notify", Level::ERROR);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(printer.has_colours());
+        // Its colours are a feature that we do not build with; asked for, it says so on every start.
+        .with_ansi(false);
     tracing_subscriber::registry()
         .with(lines)
         .with(targets)

@@ -75,12 +75,6 @@ impl Printer {
         }
     }
 
-    /// Whether it paints at all.
-    #[must_use]
-    pub fn has_colours(&self) -> bool {
-        matches!(self.colours, Colours::Always)
-    }
-
     /// A printer for another folder's places.
     #[must_use]
     pub fn with_root(&self, root: &Path) -> Self {

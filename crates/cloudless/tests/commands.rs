@@ -9,6 +9,7 @@
 mod support;
 
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use support::{Dev, example, project, run, text};
@@ -38,6 +39,23 @@ fn a_folder_without_a_manifest_is_told_what_to_do() {
         text(&output.stderr)
     );
     assert!(text(&output.stderr).contains("help: go to the project's folder"));
+}
+
+/// All other tests read from pipes.
+#[test]
+fn a_terminal_has_colours_and_is_told_no_more_than_a_pipe() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.js", HANDLER)]);
+    let in_terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let output = Command::new("python3")
+        .args(["-c", in_terminal, env!("CARGO_BIN_EXE_cloudless"), "check"])
+        .current_dir(folder.path())
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said, "\u{1b}[32mall of it would run\u{1b}[0m\r\n");
 }
 
 #[test]
