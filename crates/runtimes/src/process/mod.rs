@@ -9,6 +9,7 @@ mod bootstrap;
 mod child;
 mod environment;
 mod failure;
+mod files;
 mod grave;
 mod instance;
 mod keys;

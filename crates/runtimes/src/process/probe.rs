@@ -32,6 +32,7 @@ use model::principal::Credentials;
 use tokio::sync::OnceCell;
 
 use super::bootstrap::Bootstraps;
+use super::files::write_whole;
 use super::recent::Recent;
 use super::{ProcessRuntime, ProcessRuntimeConfig, describe, machine};
 
@@ -148,7 +149,7 @@ impl Prober {
             let folder = std::path::absolute(self.verdicts())?.join(folder);
             let path = folder.join(name);
             if !fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
-                verdict::write_whole(&path, text.as_bytes())?;
+                write_whole(&path, text.as_bytes())?;
             }
             Ok(folder)
         };

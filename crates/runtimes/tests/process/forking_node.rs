@@ -421,6 +421,27 @@ async fn time_is_now_and_timers_take_their_time() {
 }
 
 #[tokio::test]
+async fn what_is_the_same_in_all_instances_is_what_the_guide_says() {
+    for mut bench in evaluating("") {
+        let [mut one, mut other] = two(&bench).await;
+        for question in [
+            "require('vm').runInNewContext('Math.random()')",
+            "performance.timeOrigin",
+        ] {
+            let seen = ask(&mut bench, &mut one, question).await;
+            assert_eq!(
+                seen,
+                ask(&mut bench, &mut other, question).await,
+                "{question}"
+            );
+        }
+        let question = "Math.abs(Date.now() - performance.now() - performance.timeOrigin) < 50 \
+            && Math.abs(1000 * process.uptime() - performance.now()) < 50";
+        assert_eq!(ask(&mut bench, &mut one, question).await, true);
+    }
+}
+
+#[tokio::test]
 async fn an_init_that_takes_a_while_is_waited_for() {
     let init = "const fs = require('fs'); const found = {};\n\
         fs.readFile(__filename, () => { found.file = true; });\n\

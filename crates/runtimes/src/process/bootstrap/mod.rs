@@ -6,12 +6,12 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use model::function::Language;
 
 use super::ProcessRuntimeError;
+use super::files::write_whole;
 
 mod native;
 
@@ -129,16 +129,9 @@ fn unpack_one(
         if content.is_empty() || fs::read(&path).is_ok_and(|found| found == *content) {
             continue;
         }
-        write_whole(&folder, &path, name, content).map_err(failed(&path))?;
+        write_whole(&path, content).map_err(failed(&path))?;
     }
     Ok(folder)
-}
-
-/// A file appears with all its content or not at all: another process of ours may be starting an instance from it.
-fn write_whole(folder: &Path, path: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    fs::write(&draft, content)?;
-    fs::rename(&draft, path)
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Interpreter;
+use crate::process::files::write_whole;
 
+/// Verdicts that are kept on a machine.
+const VERDICTS_MAX: usize = 64;
 /// Where the kernel says its release.
 const KERNEL_RELEASE: &str = "/proc/sys/kernel/osrelease";
 
@@ -91,22 +94,25 @@ pub(super) fn write(
         verdict: verdict.clone(),
     };
     let text = serde_json::to_vec(&kept)?;
-    write_whole(&file(folder, interpreter), &text)
+    write_whole(&file(folder, interpreter), &text)?;
+    keep_the_newest(folder)
 }
 
-/// A file appears with all its content or not at all.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+/// Lets go of the verdicts that were found the longest ago: interpreters come and go with projects.
+fn keep_the_newest(folder: &Path) -> io::Result<()> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|it| it == "json") {
+            found.push((entry.metadata()?.modified()?, entry.path()));
+        }
     }
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.partial", std::process::id()));
-    let written = fs::write(&draft, content).and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        // On a full disk it would stay for ever.
-        drop(fs::remove_file(&draft));
+    found.sort_unstable();
+    let surplus = found.len().saturating_sub(VERDICTS_MAX);
+    for (_, path) in found.iter().take(surplus) {
+        fs::remove_file(path)?;
     }
-    written
+    Ok(())
 }
 
 fn file(folder: &Path, interpreter: &Interpreter) -> PathBuf {
@@ -157,11 +163,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_leaves_no_draft() {
+    fn when_there_are_too_many_the_oldest_verdict_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let taken = folder.path().join("taken");
-        fs::create_dir(&taken).unwrap();
-        write_whole(&taken, b"content").unwrap_err();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let verdict = Verdict {
+            outcome: Outcome::Fails {
+                reasons: Vec::new(),
+            },
+            took: Duration::ZERO,
+        };
+        let interpreter = |number: usize| Interpreter {
+            language: Language::Node,
+            path: PathBuf::from(format!("node-{number}")),
+            version: "20.1.0".to_owned(),
+        };
+        let is_kept = |number| read(folder.path(), &interpreter(number), "same").is_some();
+        write(folder.path(), &interpreter(0), "same", &verdict).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        for number in 1..=VERDICTS_MAX {
+            assert!(is_kept(0));
+            write(folder.path(), &interpreter(number), "same", &verdict).unwrap();
+        }
+        assert!(!is_kept(0) && is_kept(1) && is_kept(VERDICTS_MAX));
     }
 }
