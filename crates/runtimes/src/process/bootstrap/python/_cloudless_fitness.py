@@ -8,11 +8,16 @@ import fcntl
 import os
 import signal
 import stat
+import sys
 import time
+import warnings
+from os import fork  # as it is now: a function may replace it
 
 # A thread that has been joined may be in the kernel's list for a moment longer.
 _SETTLING_SECONDS = 0.05
 _LOOKS = 5
+# How long a fork on trial may take to end; a function's hook may keep it from that.
+_TRIAL_SECONDS = 0.5
 
 _files = []  # files open for reading
 
@@ -82,12 +87,37 @@ def _reopen(number):
 
 
 def _threads():
+    extra = _threads_left()
+    if extra and len(sys._current_frames()) == 1:
+        _fork_on_trial()
+        extra = _threads_left()
+    return f"{extra} running thread{'s' if 1 < extra else ''}" if extra else None
+
+
+def _threads_left():
     for _ in range(_LOOKS):
         extra = len(os.listdir("/proc/self/task")) - 1
         if extra == 0:
-            return None
+            break
         time.sleep(_SETTLING_SECONDS / _LOOKS)
-    return f"{extra} running thread{'s' if 1 < extra else ''}"
+    return extra
+
+
+def _fork_on_trial():
+    """Some libraries, as numpy's OpenBLAS, end their threads before a fork, and start them again when they need them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a fork beside threads
+        pid = fork()
+    if pid == 0:
+        os._exit(0)
+    end_at = time.monotonic() + _TRIAL_SECONDS
+    try:
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            if end_at < time.monotonic():
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(_SETTLING_SECONDS / _LOOKS / 10)
+    except ChildProcessError:
+        pass  # a handler of the function's collected it
 
 
 def _children():
