@@ -17,6 +17,8 @@ const END_MAX: Duration = Duration::from_millis(500);
 struct Child {
     pid: u32,
     pidfd: OwnedFd,
+    /// Whoever asked for it knows of it, and is to know how it ended.
+    is_known: bool,
 }
 
 /// As many as this process may hold descriptors: each has one.
@@ -29,24 +31,32 @@ impl Children {
         self.0.try_reserve(1)
     }
 
-    pub(crate) fn add(&mut self, pid: u32, pidfd: OwnedFd) -> &OwnedFd {
+    /// One that nobody knows of yet.
+    pub(crate) fn add(&mut self, pid: u32, pidfd: OwnedFd) {
         // Room was made before there was a child.
-        &self.0.push_mut(Child { pid, pidfd }).pidfd
+        self.0.push(Child {
+            pid,
+            pidfd,
+            is_known: false,
+        });
     }
 
-    pub(crate) fn pidfd(&self, pid: u32) -> Option<&OwnedFd> {
-        let found = self.0.iter().find(|child| child.pid == pid);
-        found.map(|child| &child.pidfd)
+    /// From now on somebody knows of it: by this pidfd.
+    pub(crate) fn make_known(&mut self, pid: u32) -> Option<&OwnedFd> {
+        let child = self.0.iter_mut().find(|child| child.pid == pid)?;
+        child.is_known = true;
+        Some(&child.pidfd)
     }
 
-    /// Collects the child whose pidfd this is, which has ended.
+    /// Collects the child whose pidfd this is, which has ended. How, is for whoever knows of it.
     pub(crate) fn collect(&mut self, poller: &Poller, descriptor: u64) -> Option<(u32, Ended)> {
         let is_it = |child: &Child| u64::try_from(child.pidfd.as_raw_fd()) == Ok(descriptor);
         let index = self.0.iter().position(is_it)?;
         let child = self.0.swap_remove(index);
         // It was added, so it can be removed.
         let _ = poller.remove(child.pidfd.as_raw_fd());
-        Some((child.pid, end_of(child.pid)))
+        let ended = end_of(child.pid);
+        child.is_known.then_some((child.pid, ended))
     }
 
     /// Nobody asks any more, so nobody uses the children either: as a rule they are ending already.

@@ -11,7 +11,7 @@ use crate::child::{self, Parent};
 use crate::children::Children;
 use crate::event_loop::EventLoop;
 use crate::spare::Spare;
-use crate::system::{self, EMFILE, Poller, SignalAction};
+use crate::system::{self, EMFILE, ESRCH, Poller, SignalAction};
 use crate::{frames, heap, rest};
 
 /// Stands for the channel. A child is known by its pidfd, which is never negative.
@@ -125,11 +125,7 @@ impl Parked<'_> {
     }
 
     fn report_end(&mut self, descriptor: u64) {
-        let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) else {
-            return;
-        };
-        // Nobody knows of a spare one yet.
-        if self.spare.take_if(|spare| spare.pid == pid).is_none() {
+        if let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) {
             self.tell(&frames::exited(pid, ended));
         }
     }
@@ -146,14 +142,8 @@ impl Parked<'_> {
         self.wants_spare = self.keeps_spare;
         if let Some(spare) = self.spare.take()
             && spare.adopt(&ends).is_ok()
-            && let Some(pidfd) = self.children.pidfd(spare.pid)
         {
-            let told = self
-                .channel
-                .send(&frames::forked(number, spare.pid), Some(pidfd));
-            if told.is_err() {
-                self.end();
-            }
+            self.tell_forked(number, spare.pid);
             return After::Fork;
         }
         match self.fork(number, ends) {
@@ -183,11 +173,8 @@ impl Parked<'_> {
             }
         };
         let pid = pid.unsigned_abs();
-        let pidfd = self.children.add(pid, pidfd);
-        let told = self.channel.send(&frames::forked(number, pid), Some(pidfd));
-        if told.is_err() {
-            self.end();
-        }
+        self.children.add(pid, pidfd);
+        self.tell_forked(number, pid);
         Ok(After::Fork)
     }
 
@@ -247,6 +234,16 @@ impl Parked<'_> {
             channel: self.channel.descriptor(),
             on_ended_children: &self.on_ended_children,
             event_loop: self.event_loop,
+        }
+    }
+
+    fn tell_forked(&mut self, number: u32, pid: u32) {
+        let told = match self.children.make_known(pid) {
+            Some(pidfd) => self.channel.send(&frames::forked(number, pid), Some(pidfd)),
+            None => self.channel.send(&frames::fork_failed(number, ESRCH), None),
+        };
+        if told.is_err() {
+            self.end();
         }
     }
 

@@ -20,6 +20,7 @@ const SIGCHLD: c_int = 17;
 const SIGKILL: c_int = 9;
 const EINVAL: i32 = 22;
 pub(crate) const EMFILE: i32 = 24;
+pub(crate) const ESRCH: i32 = 3;
 pub(crate) const ENOMEM: i32 = 12;
 
 const SYS_PIDFD_SEND_SIGNAL: c_long = 424;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use interfaces::runtime::{Instance, StartError, Verdict};
 use model::function::Starts;
-use rustix::process::{Pid, Resource, Rlimit, Uid, getrlimit, prlimit, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, Uid, getrlimit, kill_process, prlimit, setrlimit,
+};
 use rustix::thread::{CapabilitySet, set_thread_res_uid};
 
 use crate::alone::is_alone;
@@ -273,6 +275,39 @@ async fn churn(language: Lang, source: &str) {
         "{before:?} became {:?}",
         Held::now()
     );
+}
+
+#[tokio::test]
+async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
+    for (language, source) in KILLABLE {
+        let mut bench = language.bench(source);
+        let mut first = bench.start().await.unwrap();
+        let (pid, template) = who(&mut bench, &mut first).await;
+        let children = || descendants(template);
+        while children().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let spare = children().into_iter().find(|child| *child != pid).unwrap();
+        let process = Pid::from_raw(template.try_into().unwrap()).unwrap();
+        kill_process(process, Signal::STOP).unwrap();
+        let dying = async {
+            // By then the template has been asked, and has not seen it.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            kill(spare);
+            while is_alive(spare) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            kill_process(process, Signal::CONT).unwrap();
+        };
+        let (second, ()) = tokio::join!(bench.start(), dying);
+        let mut second = second.unwrap();
+        assert_eq!(who(&mut bench, &mut second).await.1, template);
+        // A template that spoke of more children than were asked for would not be believed any more.
+        first.stop().await;
+        second.stop().await;
+        let mut third = bench.start().await.unwrap();
+        assert_eq!(who(&mut bench, &mut third).await.1, template);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,7 @@ _EXITED_FRAME = struct.Struct(">IBIBi")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _children = set()  # the numbers of those that are not collected
+_known = set()  # those of them that somebody has asked for, who is to know how they ended
 _spare = None  # the number of the fork that is kept ahead, and our end of the socket to it
 _received = ()  # the descriptors of the child that is being forked
 _private = []  # those that no child may have
@@ -129,6 +130,7 @@ def _answer(channel):
     except OSError as error:
         _tell(channel, _FORK_FAILED_FRAME.pack(8, FORK_FAILED, number, error.errno or 0))
     else:
+        _known.add(pid)
         _tell(channel, _FORKED_FRAME.pack(8, FORKED, number, pid), pidfd)
         os.close(pidfd)
     for descriptor in descriptors:
@@ -172,6 +174,7 @@ def _become_child():
         os.close(descriptor)
     _private.clear()
     _children.clear()
+    _known.clear()
     _spare = None
     os.setsid()
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -241,7 +244,7 @@ def _wait_for_adoption(channel):
 
 
 def _collect_ended():
-    """How children ended that were asked for, of all that are collected."""
+    """How children ended that somebody knows of, of all that are collected."""
     while True:
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -252,14 +255,13 @@ def _collect_ended():
             ended = os.waitid(os.P_PID, found.si_pid, os.WEXITED)
         except ChildProcessError:
             return
-        if ended.si_pid not in _children:
-            continue  # the function's own, left by its init
-        _children.remove(ended.si_pid)
+        _children.discard(ended.si_pid)  # the function's own, left by its init, are not among them
         if _spare is not None and _spare[0] == ended.si_pid:
             ours = _spare[1]
             _let_go_of_spare()
             ours.close()
-        else:
+        if ended.si_pid in _known:
+            _known.remove(ended.si_pid)
             yield ended.si_pid, (STATUS if ended.si_code == os.CLD_EXITED else SIGNAL), ended.si_status
 
 
