@@ -7,12 +7,13 @@
 //! To JavaScript it is:
 //!
 //! - `park(channel, readyType, readyBody, keepsSpare) -> { random, pid }`: sends a frame of that type with that body (a
-//!   `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's sources has
-//!   it. When `keepsSpare` is `true`, one fork is made before it is asked for. It returns in the forks only: `channel` is then the fork's own channel, 1 and 2 are its own standard output and
-//!   error, `random` is an `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process
-//!   itself ends when the channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it
-//!   would leave the loop of a fork in disorder: call it from `setImmediate`. It throws, with nothing sent and nothing
-//!   changed, where forking is not possible: an unusual Node.js, threads that do not come to rest.
+//!   `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's
+//!   sources has it. When `keepsSpare` is `true`, it makes a spare after each request. It returns in the forks only:
+//!   `channel` is then the fork's own channel, 1 and 2 are its own standard output and error, `random` is an
+//!   `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process itself ends when the
+//!   channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it would leave the loop
+//!   of a fork in disorder: call it from `setImmediate`. It throws, with nothing sent and nothing changed, where forking
+//!   is not possible: an unusual Node.js, threads that do not come to rest.
 //! - `wakeThreads() -> number`: in a fork of a process that this library was preloaded into, starts V8's own threads
 //!   again and says how many. Without the preload, or when none sleeps that the fork lacks, it does nothing and says 0.
 //!   Call it once a fork, after what a process with threads may not do, before the function's code.

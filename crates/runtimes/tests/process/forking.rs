@@ -625,8 +625,9 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
 #[tokio::test]
 async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_is_well() {
     let bench = evaluating(
-        "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    zygote.fork = fork\n    raise BlockingIOError(11, 'no more processes')\nzygote.fork = refuse",
+        "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    if os.path.exists('../full'): raise BlockingIOError(11, 'no more processes')\n    return fork()\nzygote.fork = refuse",
     );
+    write(&bench.path("full"), "");
     let Err(StartError::Machine { reason }) = bench.start().await else {
         panic!("it started")
     };
@@ -634,6 +635,7 @@ async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_i
         reason,
         "could not fork a new process: the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)"
     );
+    std::fs::remove_file(bench.path("full")).unwrap();
     bench.start().await.unwrap();
 }
 
