@@ -209,11 +209,24 @@ fn arguments(function: &Function, bootstrap: &Path) -> Vec<OsString> {
         }
         Language::Node => {
             arguments.extend(["--expose-gc", "--max-http-header-size=81920"].map(OsString::from));
+            if finds_modules_by_internals(&function.toolchain.version) {
+                arguments.push("--expose-internals".into());
+            }
             arguments.extend(heap_options(function).into_iter().map(OsString::from));
             arguments.push(bootstrap.join("main.cjs").into());
         }
     }
     arguments
+}
+
+/// Whether the bootstrap has to replace Node's resolver of ES modules to find the runtime's own: version 22.15 brought
+/// a hook for that, and in versions before 18 the resolver is another.
+fn finds_modules_by_internals(version: &str) -> bool {
+    let mut numbers = version
+        .split('.')
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    ((18, 0)..(22, 15)).contains(&version)
 }
 
 /// The managed runtime gives a tenth of the memory to young objects and the rest to old ones, unless the function

@@ -464,7 +464,7 @@ async fn an_init_that_takes_a_while_is_waited_for() {
 #[tokio::test]
 async fn es_modules_are_forked_with_what_they_awaited() {
     for node in nodes() {
-        let source = "import { setTimeout as pause } from 'node:timers/promises';\nimport { randomUUID } from 'node:crypto';\nrandomUUID();\nawait pause(20);\nconst late = await import('./late.mjs');\nexport const handler = async () => [late.answer, process.ppid, randomUUID()];\n";
+        let source = "import sdk from 'sdk';\nimport { setTimeout as pause } from 'node:timers/promises';\nimport { randomUUID } from 'node:crypto';\nrandomUUID();\nawait pause(20);\nconst late = await import('./late.mjs');\nexport const handler = async () => [late.answer, process.ppid, randomUUID(), sdk, process.execArgv];\n";
         let files = [
             ("app.mjs", source),
             ("late.mjs", "export const answer = 42;\n"),
@@ -474,8 +474,17 @@ async fn es_modules_are_forked_with_what_they_awaited() {
             bench.function.toolchain.interpreter,
             bench.function.toolchain.version,
         ) = node;
+        // What the runtime brings along is found by a hook, where this version has one; no thread may be left of it.
+        write(
+            &bench.path("sdk/node_modules/sdk/index.js"),
+            "module.exports = 'the SDK';\n",
+        );
+        bench.function.toolchain.sdk_paths = vec![bench.path("sdk/node_modules")];
         let (one, other) = (bench.returned("{}").await, bench.returned("{}").await);
         assert_eq!(one[0], 42);
+        assert_eq!(one[3], "the SDK");
+        assert!(!one[4].to_string().contains("internals"), "{}", one[4]);
+        assert_eq!(notes(&bench), [""; 0]);
         assert_eq!(one[1], other[1]);
         assert_ne!(one[2], other[2]);
         assert_ne!(one[1], ourselves());

@@ -69,7 +69,6 @@ const NODE: &[Embedded] = &[
     ("loader.cjs", include_bytes!("node/loader.cjs")),
     ("logging.cjs", include_bytes!("node/logging.cjs")),
     ("modules.cjs", include_bytes!("node/modules.cjs")),
-    ("resolve-hook.mjs", include_bytes!("node/resolve-hook.mjs")),
     ("sdk.cjs", include_bytes!("node/sdk.cjs")),
     ("streaming.cjs", include_bytes!("node/streaming.cjs")),
     ("warming.cjs", include_bytes!("node/warming.cjs")),

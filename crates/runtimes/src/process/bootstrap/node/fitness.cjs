@@ -50,9 +50,18 @@ async function settle(before, addon) {
     const isBusy = await new Promise((resolve) => {
       setTimeout(() => resolve(addon.isLoopAlive()), LOOK_INTERVAL_MS);
     });
-    const found = [...new Set([...reasons(before), ...(await threadReasons(before))])];
+    const found = [...new Set(await allReasons(before))];
     if (isBusy && found.length === 0) found.push('unfinished work');
     if (found.length === 0 || performance.now() > end) return found;
+  }
+}
+
+async function allReasons(before) {
+  try {
+    return [...reasons(before), ...(await threadReasons(before))];
+  } catch (error) {
+    // The function took away what this needs.
+    return [`a process that cannot be looked into (${error.message})`];
   }
 }
 

@@ -52,7 +52,7 @@ function install() {
 async function load(order) {
   let program;
   try {
-    modules.findModulesFor(loader.isModule(order.codeRoot, order.handler));
+    modules.findModules();
     modules.teachOldSdk();
     const handler = await loader.load(order.codeRoot, order.handler);
     program = { handler, run: chooseRun(handler, order.runtimeMajor) };

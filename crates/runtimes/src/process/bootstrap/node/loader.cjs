@@ -81,12 +81,4 @@ function isModuleFolder(folder) {
   return above === folder ? false : isModuleFolder(above);
 }
 
-// Whether the function itself will be loaded as an ES module.
-function isModule(codeRoot, name) {
-  const place = path.resolve(codeRoot, name.slice(0, name.length - path.basename(name).length),
-    path.basename(name).split('.')[0]);
-  if (fs.existsSync(`${place}.js`)) return isModuleFolder(path.dirname(place));
-  return fs.existsSync(`${place}.mjs`);
-}
-
-module.exports = { load, isModule };
+module.exports = { load };

@@ -7,32 +7,44 @@ const Module = require('node:module');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
-// ES modules are searched beside the code only, as Node does it. The cloud's runtime adds NODE_PATH, and so do we:
-// in the process where Node can (22.15), and otherwise in its hooks thread, which costs tens of milliseconds and is
-// therefore only started for a function that is an ES module itself.
-function findModulesFor(isEsModule) {
-  const folders = (process.env.NODE_PATH ?? '').split(path.delimiter).filter(Boolean);
-  if (folders.length === 0) return;
-  const parents = folders.map((folder) => pathToFileURL(path.join(path.dirname(folder), 'anchor.mjs')).href);
+const INTERNALS_FLAG = '--expose-internals';
+
+// Folders that ES modules are looked for in when they are not beside the code, each as a module that would lie there.
+let parents = [];
+
+// ES modules are searched beside the code only, as Node does it. The cloud's runtime adds NODE_PATH, and so do we.
+// Versions before 22.15 offer that in a thread of its own only, which costs tens of milliseconds and which no fork has:
+// there, the resolver that the hook would stand in front of is replaced itself, before anything has asked for it.
+function installFallback() {
   if (Module.registerHooks) {
-    Module.registerHooks({
-      resolve(specifier, context, nextResolve) {
-        try {
-          return nextResolve(specifier, context);
-        } catch (error) {
-          if (error.code !== 'ERR_MODULE_NOT_FOUND' || !isBare(specifier)) throw error;
-          for (const parentURL of parents) {
-            try {
-              return nextResolve(specifier, { ...context, parentURL });
-            } catch { /* the next folder may have it; if none has, the first error is the one to show */ }
-          }
-          throw error;
-        }
-      },
-    });
-  } else if (isEsModule && Module.register) {
-    Module.register('./resolve-hook.mjs', { parentURL: pathToFileURL(__filename).href, data: { parents } });
+    Module.registerHooks({ resolve: withFallback });
+    return;
   }
+  if (!process.execArgv.includes(INTERNALS_FLAG)) return;
+  // The function's own children are started without it.
+  process.execArgv = process.execArgv.filter((flag) => flag !== INTERNALS_FLAG);
+  const resolver = require('internal/modules/esm/resolve');
+  const resolve = resolver.defaultResolve;
+  resolver.defaultResolve = (specifier, context) => withFallback(specifier, context, resolve);
+}
+
+function withFallback(specifier, context, resolve) {
+  try {
+    return resolve(specifier, context);
+  } catch (error) {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !isBare(specifier)) throw error;
+    for (const parentURL of parents) {
+      try {
+        return resolve(specifier, { ...context, parentURL });
+      } catch { /* the next folder may have it; if none has, the first error is the one to show */ }
+    }
+    throw error;
+  }
+}
+
+function findModules() {
+  const folders = (process.env.NODE_PATH ?? '').split(path.delimiter).filter(Boolean);
+  parents = folders.map((folder) => pathToFileURL(path.join(path.dirname(folder), 'anchor.mjs')).href);
 }
 
 function isBare(specifier) {
@@ -53,4 +65,6 @@ function teachOldSdk() {
   };
 }
 
-module.exports = { findModulesFor, teachOldSdk };
+installFallback();
+
+module.exports = { findModules, teachOldSdk };
