@@ -238,7 +238,7 @@ async fn whatever_an_init_does_to_what_it_finds_its_function_runs() {
         (
             Lang::Node,
             node(
-                "globalThis.setTimeout = undefined;\nconst fs = require('fs');\nfor (const name of ['readdirSync', 'readlinkSync', 'readFileSync']) fs[name] = undefined;",
+                "globalThis.setTimeout = undefined;\nconst fs = require('fs');\nfor (const name of ['readdirSync', 'readlinkSync', 'readFileSync', 'openSync']) fs[name] = undefined;",
             ),
         ),
         (Lang::Node, node("require('fs').openSync('.');")),
