@@ -3,9 +3,11 @@
 //! Lives here: making an entry once, whole, also when two processes want it or one dies in the middle.
 //! Does not live here: what an entry holds; the cache never looks inside. Entries are never changed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +15,8 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
+    /// Keys of what does not answer; known until this process ends, since that may pass.
+    silent: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// An entry that is being made. Dropping it leaves nothing behind but a partial folder, which the next one removes.
@@ -38,7 +42,24 @@ impl Cache {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            silent: Arc::default(),
         }
+    }
+
+    /// Whether this was noted as not answering.
+    pub(crate) fn is_silent(&self, key: &str) -> bool {
+        self.silent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(key)
+    }
+
+    /// Notes that this does not answer.
+    pub(crate) fn note_silent(&self, key: String) {
+        self.silent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key);
     }
 
     /// The entry, if it is there.

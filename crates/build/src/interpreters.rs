@@ -6,9 +6,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use crate::cache::{Cache, key_of};
@@ -16,6 +17,8 @@ use crate::config::BuilderConfig;
 
 /// How long an interpreter may take to say its version.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(20);
+/// What says more than this is no interpreter.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 /// A binary that may be what is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +138,18 @@ pub(crate) async fn probe(
     if let Some(known) = known.as_deref().and_then(answered) {
         return Some(known);
     }
-    let output = run(config, path, arguments).await?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    if cache.is_silent(&key) {
+        return None;
+    }
+    let answer = match run(config, path, arguments).await {
+        Answer::Text(answer) => answer,
+        Answer::Failed => return None,
+        Answer::Silent => {
+            cache.note_silent(key);
+            return None;
+        }
+    };
+    let text = String::from_utf8(answer).ok()?;
     let found = answered(&text)?;
     cache.write_note("interpreters", &key, &text);
     Some(found)
@@ -144,23 +157,45 @@ pub(crate) async fn probe(
 
 /// Whether a binary runs this program to a good end.
 pub(crate) async fn succeeds(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> bool {
-    run(config, path, arguments).await.is_some()
+    matches!(run(config, path, arguments).await, Answer::Text(_))
 }
 
-/// None: it did not end well, or took too long.
-async fn run(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> Option<Output> {
-    let running = Command::new(path)
+/// What came of running a binary.
+enum Answer {
+    Text(Vec<u8>),
+    Failed,
+    /// It took too long.
+    Silent,
+}
+
+async fn run(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> Answer {
+    match tokio::time::timeout(PROBE_TIME_MAX, hear_out(config, path, arguments)).await {
+        Ok(Some(text)) => Answer::Text(text),
+        Ok(None) => Answer::Failed,
+        Err(_) => Answer::Silent,
+    }
+}
+
+/// None: it did not end well, or says more than can be an answer.
+async fn hear_out(config: &BuilderConfig, path: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut child = Command::new(path)
         .args(arguments)
         .env_clear()
         .envs(&config.environment)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(PROBE_TIME_MAX, running)
-        .await
-        .ok()?
+        .spawn()
         .ok()?;
-    output.status.success().then_some(output)
+    let mut text = Vec::new();
+    let mut stdout = child.stdout.take()?.take(ANSWER_BYTES_MAX);
+    stdout.read_to_end(&mut text).await.ok()?;
+    // It would wait for ever to be read.
+    if stdout.limit() == 0 {
+        return None;
+    }
+    child.wait().await.ok()?.success().then_some(text)
 }
 
 /// Two lines: version and path.
@@ -170,4 +205,18 @@ fn read(text: &str) -> Option<(PathBuf, String)> {
     let path = PathBuf::from(lines.next()?);
     let is_version = version.starts_with(|first: char| first.is_ascii_digit());
     (is_version && is_executable(&path)).then_some((path, version))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_binary_that_never_stops_talking_is_none_and_takes_no_memory() {
+        let config = BuilderConfig::new(Path::new("/none"), &BTreeMap::new());
+        let answer = run(&config, Path::new("/usr/bin/yes"), &[]).await;
+        assert!(matches!(answer, Answer::Failed));
+    }
 }
