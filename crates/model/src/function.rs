@@ -19,6 +19,30 @@ pub enum Language {
     Python,
     /// `nodejsN.x`.
     Node,
+    /// `provided`, `provided.al2`, `provided.al2023`: the code brings the executable `bootstrap`, in whatever language.
+    Provided,
+    /// `go1.x`, which the cloud has retired: the handler names the executable.
+    Go,
+}
+
+/// Who speaks with a function's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    /// A bootstrap of ours, inside an interpreter that this machine has.
+    Bootstrap,
+    /// The code itself, an executable, asks for its events over the Runtime API.
+    RuntimeApi,
+}
+
+impl Language {
+    /// Who speaks with code in this language.
+    #[must_use]
+    pub fn contact(self) -> Contact {
+        match self {
+            Self::Python | Self::Node => Contact::Bootstrap,
+            Self::Provided | Self::Go => Contact::RuntimeApi,
+        }
+    }
 }
 
 /// A Lambda runtime identifier, taken apart.
@@ -26,9 +50,9 @@ pub enum Language {
 pub struct RuntimeName {
     /// The language.
     pub language: Language,
-    /// Python: 3. Node: the version asked for, as 20.
+    /// Python: 3. Node: the version asked for, as 20. Provided: the Amazon Linux asked for, as 2023. Go: 1.
     pub major: u32,
-    /// Python: the version asked for, as 11. Node: 0.
+    /// Python: the version asked for, as 11. All others: 0.
     pub minor: u32,
 }
 
@@ -41,7 +65,7 @@ pub struct ParseRuntimeError {
 }
 
 impl RuntimeName {
-    /// Reads `python3.11` or `nodejs20.x`.
+    /// Reads `python3.11`, `nodejs20.x`, `provided.al2023` or `go1.x`.
     ///
     /// # Errors
     /// [`ParseRuntimeError`] for every other text, those of languages that are not built yet included.
@@ -71,12 +95,27 @@ impl RuntimeName {
                 minor: 0,
             })
         };
+        let executable = || {
+            let (language, major) = match name {
+                "provided" => (Language::Provided, 1),
+                "provided.al2" => (Language::Provided, 2),
+                "provided.al2023" => (Language::Provided, 2023),
+                "go1.x" => (Language::Go, 1),
+                _ => return None,
+            };
+            Some(Self {
+                language,
+                major,
+                minor: 0,
+            })
+        };
         // Only a name that the cloud knows reads back as itself: `python3.07` and `nodejs20.10` do not.
         let is_known = |runtime: &Self| {
             runtime.to_string() == name || matches!(name, "nodejs6.10" | "nodejs8.10")
         };
         python()
             .or_else(node)
+            .or_else(executable)
             .filter(is_known)
             .ok_or_else(|| ParseRuntimeError {
                 name: name.to_owned(),
@@ -89,6 +128,9 @@ impl fmt::Display for RuntimeName {
         match self.language {
             Language::Python => write!(out, "python{}.{}", self.major, self.minor),
             Language::Node => write!(out, "nodejs{}.x", self.major),
+            Language::Provided if self.major == 1 => out.write_str("provided"),
+            Language::Provided => write!(out, "provided.al{}", self.major),
+            Language::Go => write!(out, "go{}.x", self.major),
         }
     }
 }
@@ -96,9 +138,9 @@ impl fmt::Display for RuntimeName {
 /// What starts the function's processes on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Toolchain {
-    /// The interpreter's binary.
+    /// The interpreter's binary; empty for code that is an executable itself.
     pub interpreter: PathBuf,
-    /// Its version as it says itself, as `3.11.7` or `20.20.2`.
+    /// Its version as it says itself, as `3.11.7` or `20.20.2`; of an executable, that of its surroundings, as `al2023`.
     pub version: String,
     /// Folders of modules that the project itself asked for; they win over `sdk_paths`.
     pub dependency_paths: Vec<PathBuf>,
@@ -177,7 +219,16 @@ mod tests {
 
     #[test]
     fn runtime_names_read_back_as_they_were_written() {
-        for name in ["python3.8", "python3.14", "nodejs20.x", "nodejs24.x"] {
+        for name in [
+            "python3.8",
+            "python3.14",
+            "nodejs20.x",
+            "nodejs24.x",
+            "provided",
+            "provided.al2",
+            "provided.al2023",
+            "go1.x",
+        ] {
             assert_eq!(RuntimeName::parse(name).unwrap().to_string(), name);
         }
         assert_eq!(RuntimeName::parse("nodejs8.10").unwrap().major, 8);
@@ -198,7 +249,11 @@ mod tests {
             "python3.07",
             "nodejs020.x",
             "nodejs20.10",
-            "provided.al2023",
+            "provided.al1",
+            "provided.al",
+            "go1",
+            "ruby3.3",
+            "dotnet8",
         ] {
             assert!(RuntimeName::parse(name).is_err(), "{name}");
         }

@@ -17,7 +17,7 @@ use model::principal::Credentials;
 use model::time::Timestamp;
 use serde::Serialize;
 
-use super::launch::Launch;
+use super::launch::{Connection, Launch};
 use super::report;
 use super::zygote::{self, Way};
 
@@ -37,8 +37,10 @@ pub(super) struct Names<'a> {
     pub(super) services_endpoint: &'a str,
     /// The keys of the function's role.
     pub(super) credentials: &'a Credentials,
-    /// The folder of the bootstrap.
-    pub(super) bootstrap: &'a Path,
+    /// The folder of the bootstrap; none for code that needs none.
+    pub(super) bootstrap: Option<&'a Path>,
+    /// Where the Runtime API answers, for an instance that has one.
+    pub(super) runtime_api: Option<&'a str>,
 }
 
 /// The first frame: what the bootstrap is to load.
@@ -92,10 +94,10 @@ pub(super) enum OrderError {
 pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, OrderError> {
     Ok(Launch {
         program: function.toolchain.interpreter.clone(),
-        arguments: arguments(function, names.bootstrap),
+        arguments: arguments(function, names.bootstrap.unwrap_or(Path::new(""))),
         variables: variables(function, names),
         directory: function.code_root.clone(),
-        order: serde_json::to_vec(&order("function", function, None))?,
+        connection: Connection::Channel(serde_json::to_vec(&order("function", function, None))?),
     })
 }
 
@@ -150,7 +152,7 @@ pub(super) fn base(
     let mut variables = Vec::new();
     let mut is_preloaded = false;
     match function.runtime.language {
-        Language::Python => {}
+        Language::Python | Language::Provided | Language::Go => {}
         Language::Node => {
             // Read when it starts, and the same for all functions that are forked.
             variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
@@ -168,11 +170,11 @@ pub(super) fn base(
         arguments,
         variables,
         directory: bootstrap.to_owned(),
-        order: serde_json::to_vec(&BaseOrder {
+        connection: Connection::Channel(serde_json::to_vec(&BaseOrder {
             kind: "base",
             sdk_paths,
             is_preloaded,
-        })?,
+        })?),
     })
 }
 
@@ -215,6 +217,8 @@ fn arguments(function: &Function, bootstrap: &Path) -> Vec<OsString> {
             arguments.extend(heap_options(function).into_iter().map(OsString::from));
             arguments.push(bootstrap.join("main.cjs").into());
         }
+        // The program is the function's own.
+        Language::Provided | Language::Go => {}
     }
     arguments
 }
@@ -250,7 +254,7 @@ fn heap_options(function: &Function) -> Vec<String> {
 
 /// The function's own variables over the defaults, and the reserved ones over both: the cloud refuses a function that
 /// sets one of those, so a conflict here cannot be meant.
-fn variables(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
+pub(super) fn variables(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
     let own = function
         .environment
         .iter()
@@ -265,8 +269,29 @@ fn variables(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)
     variables.into_iter().collect()
 }
 
-/// Reserved too, and not set here: there is no Runtime API for managed runtimes, and the trace id comes with each event.
-const ABSENT: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "_X_AMZN_TRACE_ID"];
+/// What an extension finds: all but what belongs to the runtime.
+///
+/// Contract: AWS Lambda Developer Guide, "Using the Lambda Extensions API to create extensions", "Environment variables".
+pub(super) fn of_extension(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
+    let mut variables = variables(function, names);
+    variables.retain(|(name, _)| !OF_RUNTIME.iter().any(|it| name == it));
+    variables
+}
+
+/// Of the runtime's process alone.
+const OF_RUNTIME: [&str; 7] = [
+    "_HANDLER",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// Reserved too: set for an instance that has a Runtime API; and the trace id comes with each event.
+const ABSENT: [&str; 2] = [RUNTIME_API, "_X_AMZN_TRACE_ID"];
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(OsString, OsString)> = [
@@ -296,6 +321,7 @@ fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
             "NODE_PATH",
             joined(module_paths(function).into_iter().chain(sdk_paths)),
         ),
+        Language::Provided | Language::Go => return variables,
     };
     if !modules.is_empty() {
         variables.push((name.into(), modules));
@@ -313,7 +339,6 @@ fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
         ("_HANDLER", function.handler.as_str()),
         ("AWS_REGION", function.region.as_str()),
         ("AWS_DEFAULT_REGION", function.region.as_str()),
-        ("AWS_EXECUTION_ENV", &execution_environment),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.as_str()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_mb),
         ("AWS_LAMBDA_FUNCTION_VERSION", &function.version),
@@ -328,8 +353,20 @@ fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
     if let Some(token) = &credentials.session_token {
         variables.push(("AWS_SESSION_TOKEN".into(), token.into()));
     }
+    // Of a runtime that the platform brings along.
+    match function.runtime.language {
+        Language::Python | Language::Node | Language::Go => {
+            variables.push(("AWS_EXECUTION_ENV".into(), execution_environment.into()));
+        }
+        Language::Provided => {}
+    }
     variables.push(("LAMBDA_TASK_ROOT".into(), function.code_root.clone().into()));
-    variables.push(("LAMBDA_RUNTIME_DIR".into(), names.bootstrap.into()));
+    if let Some(bootstrap) = names.bootstrap {
+        variables.push(("LAMBDA_RUNTIME_DIR".into(), bootstrap.into()));
+    }
+    if let Some(address) = names.runtime_api {
+        variables.push((RUNTIME_API.into(), address.into()));
+    }
     variables
 }
 
@@ -349,6 +386,7 @@ pub(super) fn module_paths(function: &Function) -> Vec<PathBuf> {
             format!("nodejs/node{}/node_modules", runtime.major),
             "nodejs/node_modules".to_owned(),
         ],
+        Language::Provided | Language::Go => Vec::new(),
     };
     let mut paths = function.toolchain.dependency_paths.clone();
     for folder in &inside_layer {

@@ -58,14 +58,25 @@ pub(super) fn reply_too_large() -> Bytes {
     payload("Function.ResponseSizeTooLarge", &text)
 }
 
-/// `Runtime exited with error: exit status 1`, in the words of the Go runtime on which the platform is built.
+/// What the platform itself found, of this type.
+pub(super) fn of_platform(request_id: Option<&RequestId>, error_type: &str, text: &str) -> Bytes {
+    payload(error_type, &prefixed(request_id, text))
+}
+
+/// `Runtime exited with error: exit status 1`.
 pub(super) fn exit_text(exit: Exit) -> String {
+    match ended(exit) {
+        Some(how) => format!("Runtime exited with error: {how}"),
+        None => "Runtime exited without providing a reason".to_owned(),
+    }
+}
+
+/// `exit status 1`, in the words of the Go runtime on which the platform is built; none when it ended well.
+pub(super) fn ended(exit: Exit) -> Option<String> {
     match exit {
-        Exit::Status(0) | Exit::Unknown => "Runtime exited without providing a reason".to_owned(),
-        Exit::Status(status) => format!("Runtime exited with error: exit status {status}"),
-        Exit::Signal(signal) => {
-            format!("Runtime exited with error: signal: {}", signal_name(signal))
-        }
+        Exit::Status(0) | Exit::Unknown => None,
+        Exit::Status(status) => Some(format!("exit status {status}")),
+        Exit::Signal(signal) => Some(format!("signal: {}", signal_name(signal))),
     }
 }
 

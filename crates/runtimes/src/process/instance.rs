@@ -3,7 +3,6 @@
 //! Lives here: what every kind of process instance does once there is a process with a channel and two pipes.
 //! Does not live here: making the process (`launch`), the layout of frames (`link`), texts (`failure`, `report`).
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +16,13 @@ use model::ids::InstanceId;
 use super::alarm::Alarm;
 use super::child::{Exit, Process};
 use super::keys::IssuedKeys;
+use super::exchange::{End, InitEnd, InitFailure, failed, race};
 use super::launch::{Launched, Undertaker};
+use super::line::Line;
 use super::link::{EventHead, Link, LinkError, Message};
 use super::logs::Logs;
-use super::report::{InitStatus, Phase, Status, Usage};
+use super::report::{Status, Usage};
+use super::runtime_api::{Companions, Failure, ShutdownReason};
 use super::zygote::{ExitReport, Template, Zygote};
 use super::{Parts, failure, report};
 
@@ -33,9 +35,6 @@ const END_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
 /// Differs: the cloud gives these 300 ms to functions with external extensions, and kills all others at once.
 const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
-/// How long is waited for the last words of a process that has ended: they are in the socket already.
-const LAST_WORDS_WAIT_MAX: Duration = Duration::from_millis(50);
-
 /// Where a process comes from: who collects it.
 pub(super) struct Lineage {
     pub(super) undertaker: Undertaker,
@@ -43,22 +42,12 @@ pub(super) struct Lineage {
     pub(super) report: Option<ExitReport>,
 }
 
-/// How an init ended.
-pub(super) enum InitEnd {
-    Ready {
-        /// What the init of a template left behind that is forked anyway.
-        despite: Vec<String>,
-    },
-    /// It may run events, and must not be forked.
-    Unfit {
-        reasons: Vec<String>,
-    },
-    /// The bootstrap said so, in the cloud's error object.
-    Failed {
-        payload: Bytes,
-    },
-    Exited(Exit),
-    TimedOut,
+/// What there is of an instance before its process.
+pub(super) struct Beginning {
+    pub(super) logs: Logs,
+    /// Of an instance that has a Runtime API.
+    pub(super) companions: Option<Companions>,
+    pub(super) keys: Arc<IssuedKeys>,
 }
 
 /// An instance that is a process.
@@ -68,7 +57,8 @@ pub(super) struct ProcessInstance {
     /// Dropped, and so killed, before the socket closes: a process that saw the end of its socket first would begin
     /// an orderly end that nobody waits for.
     process: Process,
-    link: Link,
+    line: Line,
+    companions: Option<Companions>,
     logs: Logs,
     parts: Parts,
     state: State,
@@ -87,37 +77,34 @@ enum State {
     Dead,
 }
 
-/// What ended an exchange.
-enum End {
-    Said(Message),
-    Exited(Exit),
-    TimedOut,
-    Broken(LinkError),
-}
-
 impl ProcessInstance {
     /// Takes over a process, however it came to be.
     pub(super) fn attach(
         launched: Launched,
-        id: InstanceId,
+        beginning: Beginning,
         function: Arc<Function>,
-        keys: Arc<IssuedKeys>,
         parts: Parts,
         lineage: Lineage,
     ) -> io::Result<Self> {
         let Lineage { undertaker, report } = lineage;
         // First of all, so that whatever fails below kills it.
         let process = Process::new(launched.pid, launched.pidfd, undertaker, report)?;
-        let logs = Logs::new(
-            launched.stdout,
-            launched.stderr,
-            &parts,
-            function.clone(),
-            id,
-        )?;
+        let Beginning {
+            mut logs,
+            companions,
+            keys,
+        } = beginning;
+        let ends = launched.ends;
+        logs.hear(ends.stdout, ends.stderr)?;
+        let line = match (ends.channel, &companions) {
+            (Some(channel), _) => Line::Frames(Link::new(channel)?),
+            (None, Some(companions)) => Line::Api(companions.line()),
+            (None, None) => return Err(io::Error::other("nothing connects it with us")),
+        };
         Ok(Self {
-            link: Link::new(launched.channel)?,
-            untold: launched.untold,
+            line,
+            companions,
+            untold: ends.untold,
             function,
             process,
             logs,
@@ -132,37 +119,37 @@ impl ProcessInstance {
 
     /// Writes the line that begins an instance's log.
     pub(super) fn log_init_start(&mut self) {
-        self.logs.platform(report::init_start(&self.function));
+        self.logs.begin_init();
     }
 
-    /// Writes the line that ends a failed init, and gives the tail of its log.
-    pub(super) fn log_init_report(
-        &mut self,
-        init: Duration,
-        phase: Phase,
-        status: InitStatus<'_>,
-    ) -> Bytes {
-        self.logs.drain();
-        self.logs.platform(report::init_report(init, phase, status));
-        self.logs.finish()
+    /// Its log, for whoever says how its init ended.
+    pub(super) fn logs(&mut self) -> &mut Logs {
+        &mut self.logs
     }
 
     /// Waits until the process has loaded the function, as it was told ahead.
     pub(super) async fn init(&mut self, deadline: Instant) -> InitEnd {
         let Self {
-            link,
+            line,
+            companions,
             process,
             logs,
             untold,
             alarm,
             ..
         } = self;
+        let companions = companions.as_ref();
         let exchange = async {
-            link.send_rest(untold).await?;
-            link.receive().await
+            let initializing = line.initialize(untold);
+            match companions {
+                None => initializing.await,
+                Some(companions) => companions.initialize(initializing).await,
+            }
         };
-        let end = race(exchange, process, logs, alarm.wait_until(deadline)).await;
+        let deadline = alarm.wait_until(deadline);
+        let end = race(exchange, process, logs, deadline, companions).await;
         self.logs.drain();
+        let exited = |exit| InitEnd::Failed(InitFailure::Exited(exit));
         match end {
             End::Said(Message::Ready(despite)) => {
                 self.state = State::Free;
@@ -178,16 +165,21 @@ impl ProcessInstance {
             }
             End::Said(Message::InitFailed(payload) | Message::Fatal(payload)) => {
                 self.put_down().await;
-                InitEnd::Failed { payload }
+                InitEnd::Failed(InitFailure::Said(payload))
+            }
+            End::Said(Message::Abandoned(Failure { error_type, text })) => {
+                self.put_down().await;
+                let payload = failure::of_platform(None, error_type, &text);
+                InitEnd::Failed(InitFailure::Said(payload))
             }
             End::Said(
                 message @ (Message::Returned(_) | Message::Raised(_) | Message::TooLarge),
-            ) => InitEnd::Exited(self.end_liar(&message).await),
-            End::Exited(exit) => InitEnd::Exited(exit),
-            End::Broken(error) => InitEnd::Exited(self.end_broken(&error).await),
+            ) => exited(self.end_liar(&message).await),
+            End::Exited(exit) => exited(exit),
+            End::Broken(error) => exited(self.end_broken(&error).await),
             End::TimedOut => {
                 self.put_down().await;
-                InitEnd::TimedOut
+                InitEnd::Failed(InitFailure::TimedOut)
             }
         }
     }
@@ -210,7 +202,7 @@ impl ProcessInstance {
     /// What is left when its process goes on as the one that others are forked from; none when it said more than
     /// that it is ready.
     pub(super) fn into_template(self) -> Option<Template> {
-        let stream = self.link.into_stream()?;
+        let stream = self.line.into_stream()?;
         Some(Template {
             zygote: Zygote::new(self.process, stream),
             keys: self.keys,
@@ -225,7 +217,7 @@ impl ProcessInstance {
         self.logs
             .platform(report::start(&event.request_id, &self.function.version));
         // What it said beyond its last reply would be taken for the next one.
-        let usable = self.state == State::Free && !self.process.is_over() && self.link.is_quiet();
+        let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
             self.exchange(&event).await
@@ -251,13 +243,17 @@ impl ProcessInstance {
             trace_id: &event.trace_id,
             client_context: client_context.as_deref(),
         };
-        let link = &mut self.link;
+        let (line, companions) = (&mut self.line, self.companions.as_ref());
         let exchange = async {
-            link.send_event(&head, event).await?;
-            link.receive().await
+            let exchanging = line.exchange(&head, event);
+            match companions {
+                None => exchanging.await,
+                Some(companions) => companions.run(&head, event, exchanging).await,
+            }
         };
         let deadline = self.alarm.wait_until(event.deadline);
-        race(exchange, &mut self.process, &mut self.logs, deadline).await
+        let (process, logs) = (&mut self.process, &mut self.logs);
+        race(exchange, process, logs, deadline, companions).await
     }
 
     /// Turns the end of an exchange into a verdict, writing the lines that belong to it.
@@ -299,9 +295,18 @@ impl ProcessInstance {
             memory_peak_mb: self.memory_peak_mb,
         };
         let id = &event.request_id;
+        let memory_mb = self.function.memory_mb;
         self.logs.platform(report::end(id));
         self.logs
-            .platform(report::report(id, usage, self.function.memory_mb, status));
+            .platform(report::report(id, usage, memory_mb, status));
+        if let Some(companions) = &self.companions {
+            companions.tell_report(id.as_str(), usage, memory_mb, status);
+        }
+        match status {
+            Status::Replied => {}
+            Status::Timeout => self.end_companions(ShutdownReason::Timeout).await,
+            Status::Error(_) => self.end_companions(ShutdownReason::Failure).await,
+        }
         Completion {
             verdict,
             handler,
@@ -327,6 +332,14 @@ impl ProcessInstance {
                 self.put_down().await;
                 self.logs.drain();
                 Verdict::Exited(payload)
+            }
+            Message::Abandoned(Failure { error_type, text }) => {
+                self.put_down().await;
+                self.logs.drain();
+                let id = &event.request_id;
+                self.logs.platform(format!("RequestId: {id} Error: {text}"));
+                self.logs.platform(error_type.to_owned());
+                Verdict::Exited(failure::of_platform(Some(id), error_type, &text))
             }
             Message::Ready(_) | Message::Unfit(_) | Message::InitFailed(_) => {
                 let exit = self.end_liar(&message).await;
@@ -368,6 +381,7 @@ impl ProcessInstance {
             Message::Returned(_) | Message::TooLarge => "returned",
             Message::Raised(_) => "raised",
             Message::Fatal(_) => "fatal",
+            Message::Abandoned(_) => "abandoned",
         };
         self.logs.platform(format!(
             "[cloudless] the instance said \"{kind}\" out of turn, so it was killed"
@@ -407,7 +421,13 @@ impl ProcessInstance {
             tokio::select! {
                 biased;
                 exit = self.process.exited() => break Ok(exit),
-                heard = self.link.overhear() => break Err(heard),
+                heard = self.line.overhear() => break Err(heard),
+                failure = failed(self.companions.as_ref()) => {
+                    let Failure { error_type, text } = failure;
+                    self.logs.platform(format!("[cloudless] {error_type}: {text}"));
+                    self.process.kill();
+                    break Ok(self.put_down().await);
+                }
                 () = self.logs.pump_while_free() => {}
             }
         };
@@ -420,11 +440,22 @@ impl ProcessInstance {
         let text = failure::exit_text(exit);
         self.logs
             .platform(format!("[cloudless] an idle instance is gone: {text}"));
+        self.end_companions(ShutdownReason::Failure).await;
+    }
+
+    /// Ends what runs beside its process, which has ended.
+    async fn end_companions(&mut self, reason: ShutdownReason) {
+        let now = self.parts.clock.instant();
+        if let Some(mut companions) = self.companions.take() {
+            companions.shut_down(reason, now).await;
+            self.logs.drain();
+        }
     }
 
     async fn stop_gently(mut self) {
+        let began_at = self.parts.clock.instant();
         self.process.terminate();
-        self.link.close().await;
+        self.line.close().await;
         let stopping = async {
             loop {
                 tokio::select! {
@@ -436,6 +467,11 @@ impl ProcessInstance {
         };
         if tokio::time::timeout(STOP_WAIT_MAX, stopping).await.is_err() {
             self.put_down().await;
+        }
+        if let Some(mut companions) = self.companions.take() {
+            companions
+                .shut_down(ShutdownReason::Spindown, began_at)
+                .await;
         }
         self.logs.drain();
     }
@@ -452,39 +488,5 @@ impl Instance for ProcessInstance {
 
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(self.stop_gently())
-    }
-}
-
-/// Waits for the end of an exchange, reading the log meanwhile.
-async fn race(
-    exchange: impl Future<Output = Result<Message, LinkError>>,
-    process: &mut Process,
-    logs: &mut Logs,
-    deadline: impl Future<Output = ()>,
-) -> End {
-    let mut exchange = std::pin::pin!(exchange);
-    let mut deadline = std::pin::pin!(deadline);
-    loop {
-        tokio::select! {
-            biased;
-            said = &mut exchange => return ended(said),
-            () = &mut deadline => return End::TimedOut,
-            exit = process.exited() => {
-                // What it said before it ended counts.
-                let last_words = tokio::time::timeout(LAST_WORDS_WAIT_MAX, &mut exchange).await;
-                return match last_words {
-                    Ok(Ok(message)) => End::Said(message),
-                    Ok(Err(_)) | Err(_) => End::Exited(exit),
-                };
-            }
-            () = logs.pump() => {}
-        }
-    }
-}
-
-fn ended(said: Result<Message, LinkError>) -> End {
-    match said {
-        Ok(message) => End::Said(message),
-        Err(error) => End::Broken(error),
     }
 }

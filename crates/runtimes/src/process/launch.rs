@@ -40,8 +40,18 @@ pub(super) struct Launch {
     pub(super) variables: Vec<(OsString, OsString)>,
     /// Its working folder.
     pub(super) directory: PathBuf,
-    /// What it is told first, over its channel.
-    pub(super) order: Vec<u8>,
+    /// What it is given besides.
+    pub(super) connection: Connection,
+}
+
+/// What connects a new process with us.
+pub(super) enum Connection {
+    /// A channel, over which it is told this first, and pipes for its output.
+    Channel(Vec<u8>),
+    /// Pipes for its output alone: it asks for its events over the Runtime API.
+    Pipes,
+    /// One pipe that it shares with others, for all its output.
+    Shared(OwnedFd),
 }
 
 /// A process, and our ends of what connects us with it.
@@ -50,14 +60,8 @@ pub(super) struct Launched {
     pub(super) pid: Pid,
     /// Tells when it has ended.
     pub(super) pidfd: OwnedFd,
-    /// Frames go through this.
-    pub(super) channel: UnixStream,
-    /// Its standard output.
-    pub(super) stdout: OwnedFd,
-    /// Its standard error.
-    pub(super) stderr: OwnedFd,
-    /// The end of its order, which the socket did not take yet.
-    pub(super) untold: Vec<u8>,
+    /// What connects us with it.
+    pub(super) ends: Ends,
 }
 
 /// No process could be started.
@@ -191,7 +195,7 @@ fn kill_unwanted(launched: &Launched) {
 
 fn start(launch: Launch) -> Result<Launched, LaunchError> {
     check(&launch)?;
-    let (ours, theirs) = ends(&launch.order).map_err(LaunchError::Pipes)?;
+    let (ends, given) = connect(launch.connection).map_err(LaunchError::Pipes)?;
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.arguments)
@@ -199,9 +203,9 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
         .envs(launch.variables)
         .current_dir(&launch.directory)
         .stdin(Stdio::null())
-        .stdout(theirs.stdout)
-        .stderr(theirs.stderr);
-    system::prepare(&mut command, theirs.channel);
+        .stdout(given.stdout)
+        .stderr(given.stderr);
+    system::prepare(&mut command, given.channel);
     let failed = |source| LaunchError::Spawn {
         program: launch.program.clone(),
         source,
@@ -218,14 +222,7 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
             return Err(failed(error.into()));
         }
     };
-    Ok(Launched {
-        pid,
-        pidfd,
-        channel: ours.channel,
-        stdout: ours.stdout,
-        stderr: ours.stderr,
-        untold: ours.untold,
-    })
+    Ok(Launched { pid, pidfd, ends })
 }
 
 /// Names what is missing, before `exec` would fail with a bare "No such file or directory" that may mean either.
@@ -248,22 +245,46 @@ pub(super) fn check_directory(directory: &Path) -> Result<(), LaunchError> {
     }
 }
 
-/// Our ends of what connects us with a process.
+/// Our ends of what connects us with a process that has a channel.
 pub(super) struct OurEnds {
-    pub(super) channel: UnixStream,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
-    pub(super) untold: Vec<u8>,
+    channel: UnixStream,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    untold: Vec<u8>,
 }
 
-/// The ends that the process is given.
+/// The ends that such a process is given.
 pub(super) struct TheirEnds {
     pub(super) channel: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
 }
 
-/// What connects us with a new process, which finds its order there. Our ends do not block.
+/// Our ends of what connects us with a process, as far as it has each.
+#[derive(Default)]
+pub(super) struct Ends {
+    /// Frames go through this.
+    pub(super) channel: Option<UnixStream>,
+    /// Its standard output, unless others write there too.
+    pub(super) stdout: Option<OwnedFd>,
+    /// Its standard error, likewise.
+    pub(super) stderr: Option<OwnedFd>,
+    /// The end of its order, which the channel did not take yet.
+    pub(super) untold: Vec<u8>,
+}
+
+impl From<OurEnds> for Ends {
+    fn from(ends: OurEnds) -> Self {
+        Self {
+            channel: Some(ends.channel),
+            stdout: Some(ends.stdout),
+            stderr: Some(ends.stderr),
+            untold: ends.untold,
+        }
+    }
+}
+
+/// What connects us with a new process that has a channel and finds its order there. Our ends do not block.
 pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
@@ -284,8 +305,52 @@ pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
     Ok((ours, theirs))
 }
 
+/// What a process that is started here finds open.
+struct Given {
+    channel: Option<OwnedFd>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+fn connect(connection: Connection) -> io::Result<(Ends, Given)> {
+    match connection {
+        Connection::Channel(order) => {
+            let (ours, theirs) = ends(&order)?;
+            let given = Given {
+                channel: Some(theirs.channel),
+                stdout: theirs.stdout,
+                stderr: theirs.stderr,
+            };
+            Ok((ours.into(), given))
+        }
+        Connection::Pipes => {
+            let (stdout, stdout_write) = pipe()?;
+            let (stderr, stderr_write) = pipe()?;
+            let ours = Ends {
+                stdout: Some(stdout),
+                stderr: Some(stderr),
+                ..Ends::default()
+            };
+            let given = Given {
+                channel: None,
+                stdout: stdout_write,
+                stderr: stderr_write,
+            };
+            Ok((ours, given))
+        }
+        Connection::Shared(pipe) => {
+            let given = Given {
+                channel: None,
+                stdout: pipe.try_clone()?,
+                stderr: pipe,
+            };
+            Ok((Ends::default(), given))
+        }
+    }
+}
+
 /// A pipe whose reading end, ours, does not block.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(read.as_fd(), true)?;
     Ok((read, write))

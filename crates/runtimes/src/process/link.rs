@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::failure::REPLY_BYTES_MAX;
+use super::runtime_api::Failure;
 
 const HEADER_BYTES: usize = 5;
 const READ_BYTES: usize = 16 * 1024;
@@ -49,6 +50,8 @@ pub(super) enum Message {
     Fatal(Bytes),
     /// The reply was over the limit; it was read and thrown away.
     TooLarge,
+    /// It said nothing: something that it cannot live without has failed.
+    Abandoned(Failure),
 }
 
 /// The other end does not keep to the protocol, or is gone.

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use interfaces::clock::Clock;
@@ -15,6 +16,10 @@ use model::ids::{InstanceId, RequestId};
 use model::limits::LAMBDA_LOG_TAIL_BYTES_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::net::unix::pipe::Receiver;
+
+use super::report;
+use super::runtime_api::Session;
+use super::runtime_api::telemetry::Category;
 
 /// A longer line is cut into several. As CloudWatch Logs, "quotas": event size, 256 KB.
 pub(super) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -35,6 +40,9 @@ const AT_ONCE: Timespec = Timespec {
 pub(super) struct Logs {
     stdout: Stream,
     stderr: Stream,
+    /// What its extensions write; most functions have none.
+    extensions: Option<Stream>,
+    has_begun: bool,
     journal: Journal,
 }
 
@@ -49,10 +57,13 @@ struct Journal {
     written_lines: usize,
     is_full: bool,
     tail: Vec<u8>,
+    /// Who else is told.
+    session: Option<Arc<Session>>,
 }
 
 struct Stream {
     origin: LogOrigin,
+    category: Category,
     /// None once the other end is closed.
     pipe: Option<Receiver>,
     /// The beginning of a line whose end has not come.
@@ -60,16 +71,13 @@ struct Stream {
 }
 
 impl Logs {
-    pub(super) fn new(
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-        parts: &super::Parts,
-        function: Arc<Function>,
-        instance: InstanceId,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            stdout: Stream::new(LogOrigin::Stdout, stdout)?,
-            stderr: Stream::new(LogOrigin::Stderr, stderr)?,
+    /// The log of an instance that is about to be started.
+    pub(super) fn new(parts: &super::Parts, function: Arc<Function>, instance: InstanceId) -> Self {
+        Self {
+            stdout: Stream::new(LogOrigin::Stdout, Category::Function),
+            stderr: Stream::new(LogOrigin::Stderr, Category::Function),
+            extensions: None,
+            has_begun: false,
             journal: Journal {
                 sink: parts.logs.clone(),
                 clock: parts.clock.clone(),
@@ -80,8 +88,33 @@ impl Logs {
                 written_lines: 0,
                 is_full: false,
                 tail: Vec::new(),
+                session: None,
             },
-        })
+        }
+    }
+
+    /// Reads what the instance's process writes.
+    pub(super) fn hear(
+        &mut self,
+        stdout: Option<OwnedFd>,
+        stderr: Option<OwnedFd>,
+    ) -> io::Result<()> {
+        self.stdout.pipe = stdout.map(Receiver::from_owned_fd).transpose()?;
+        self.stderr.pipe = stderr.map(Receiver::from_owned_fd).transpose()?;
+        Ok(())
+    }
+
+    /// Reads what its extensions write, all of them in one pipe.
+    pub(super) fn hear_extensions(&mut self, output: OwnedFd) -> io::Result<()> {
+        let mut stream = Stream::new(LogOrigin::Stdout, Category::Extension);
+        stream.pipe = Some(Receiver::from_owned_fd(output)?);
+        self.extensions = Some(stream);
+        Ok(())
+    }
+
+    /// Tells it to those, too, who asked for telemetry.
+    pub(super) fn tell(&mut self, session: Arc<Session>) {
+        self.journal.session = Some(session);
     }
 
     /// Whose log this is.
@@ -108,7 +141,27 @@ impl Logs {
 
     /// Writes a line of the platform's.
     pub(super) fn platform(&mut self, text: String) {
-        self.journal.write(LogOrigin::Platform, text.into());
+        self.journal
+            .write(LogOrigin::Platform, Category::Platform, text.into());
+    }
+
+    /// Writes the line that begins an instance's log, once.
+    pub(super) fn begin_init(&mut self) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.platform(report::init_start(&self.journal.function));
+        }
+    }
+
+    /// Writes the line that ends a failed init, and gives the tail of its log.
+    pub(super) fn end_init(
+        &mut self,
+        init: Duration,
+        phase: report::Phase,
+        status: report::InitStatus<'_>,
+    ) -> Bytes {
+        self.drain();
+        self.platform(report::init_report(init, phase, status));
+        self.finish()
     }
 
     /// Waits for output and takes what is there. Cancel-safe; pending when both streams are closed.
@@ -116,6 +169,11 @@ impl Logs {
         tokio::select! {
             () = self.stdout.ready() => self.stdout.read(READ_BYTES, &mut self.journal),
             () = self.stderr.ready() => self.stderr.read(READ_BYTES, &mut self.journal),
+            () = ready(self.extensions.as_ref()) => {
+                if let Some(stream) = &mut self.extensions {
+                    stream.read(READ_BYTES, &mut self.journal);
+                }
+            }
         }
         // A flood is always ready. Without this the event loop would not look at the other sockets for many reads,
         // and a reply would stand in line behind megabytes of log.
@@ -137,19 +195,22 @@ impl Logs {
         if !self.is_anything_there() {
             return;
         }
-        for stream in [&mut self.stdout, &mut self.stderr] {
+        let extensions = self.extensions.iter_mut();
+        for stream in [&mut self.stdout, &mut self.stderr].into_iter().chain(extensions) {
             stream.drain(&mut self.journal);
         }
     }
 
     /// Asks for both streams at once: most handlers write nothing, and this is done twice for each event.
     fn is_anything_there(&self) -> bool {
-        if !self.stdout.begun.is_empty() || !self.stderr.begun.is_empty() {
+        let streams = || {
+            let own = [&self.stdout, &self.stderr].into_iter();
+            own.chain(&self.extensions)
+        };
+        if streams().any(|stream| !stream.begun.is_empty()) {
             return true;
         }
-        let pipes = [&self.stdout, &self.stderr];
-        let mut asked: Vec<PollFd<'_>> = pipes
-            .into_iter()
+        let mut asked: Vec<PollFd<'_>> = streams()
             .filter_map(|stream| stream.pipe.as_ref())
             .map(|pipe| PollFd::new(pipe, PollFlags::IN))
             .collect();
@@ -159,12 +220,13 @@ impl Logs {
 }
 
 impl Stream {
-    fn new(origin: LogOrigin, pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
+    fn new(origin: LogOrigin, category: Category) -> Self {
+        Self {
             origin,
-            pipe: Some(Receiver::from_owned_fd(pipe)?),
+            category,
+            pipe: None,
             begun: BytesMut::new(),
-        })
+        }
     }
 
     async fn ready(&self) {
@@ -196,7 +258,7 @@ impl Stream {
         // A line without an end is a line all the same: what follows belongs to another request.
         if !self.begun.is_empty() {
             let line = self.begun.split().freeze();
-            journal.write(self.origin, line);
+            journal.write(self.origin, self.category, line);
         }
     }
 
@@ -234,13 +296,20 @@ impl Stream {
         while let Some(end) = position(&self.begun, from) {
             let mut line = self.begun.split_to(end + 1);
             line.truncate(end);
-            journal.write(self.origin, line.freeze());
+            journal.write(self.origin, self.category, line.freeze());
             from = 0;
         }
         while LINE_BYTES_MAX < self.begun.len() {
             let line = self.begun.split_to(LINE_BYTES_MAX).freeze();
-            journal.write(self.origin, line);
+            journal.write(self.origin, self.category, line);
         }
+    }
+}
+
+async fn ready(stream: Option<&Stream>) {
+    match stream {
+        Some(stream) => stream.ready().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -255,7 +324,7 @@ fn pending_bytes(pipe: &Receiver) -> usize {
 }
 
 impl Journal {
-    fn write(&mut self, origin: LogOrigin, text: Bytes) {
+    fn write(&mut self, origin: LogOrigin, category: Category, text: Bytes) {
         let text = match origin {
             LogOrigin::Platform => text,
             LogOrigin::Stdout | LogOrigin::Stderr => match self.admit(text) {
@@ -264,6 +333,9 @@ impl Journal {
             },
         };
         self.keep(&text);
+        if let Some(session) = &self.session {
+            session.telemetry.line(category, &text);
+        }
         self.sink.write(LogLine {
             function: self.function.clone(),
             instance: self.instance.clone(),
@@ -288,7 +360,7 @@ impl Journal {
             let note = format!(
                 "[cloudless] more than {limit_mb} MB or {LOG_LINES_MAX} lines of log: the rest of it is not kept"
             );
-            self.write(LogOrigin::Platform, note.into());
+            self.write(LogOrigin::Platform, Category::Platform, note.into());
             return None;
         }
         if !text.contains(&b'\r') {

@@ -1,4 +1,4 @@
-//! Python and Node.js functions, each instance a process of its own.
+//! Functions, each instance a process of its own.
 //!
 //! Lives here: starting an instance: keys, environment, launch, init.
 //! Does not live here: how a process comes to be (`launch`: spawned, `zygote`: forked), how an instance is spoken to
@@ -8,17 +8,20 @@ mod alarm;
 mod bootstrap;
 mod child;
 mod environment;
+mod exchange;
 mod failure;
 mod files;
 mod grave;
 mod instance;
 mod keys;
 mod launch;
+mod line;
 mod link;
 mod logs;
 pub mod probe;
 mod recent;
 mod report;
+mod runtime_api;
 mod spawning;
 mod system;
 mod zygote;
@@ -34,14 +37,16 @@ use interfaces::log_sink::LogSink;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay, Started};
-use model::function::{Function, Starts};
+use model::function::{Contact, Function, Starts};
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
 
 use bootstrap::Bootstraps;
-use instance::{InitEnd, Lineage, ProcessInstance};
+use exchange::{InitEnd, InitFailure};
+use instance::{Beginning, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
+use logs::Logs;
 use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.
@@ -222,9 +227,17 @@ impl ProcessRuntime {
         init_max: Duration,
     ) -> Result<Attempt, StartError> {
         let began_at = self.parts.clock.instant();
-        let mut instance = self.launch(function, source).await?;
+        let deadline = began_at + init_max;
+        let mut instance = match self.launch(function, source, deadline).await {
+            Ok(instance) => instance,
+            Err(NotLaunched::Machine(error)) => return Err(error),
+            Err(NotLaunched::Failed { mut logs, failure }) => {
+                logs.begin_init();
+                return Self::conclude_failed(&mut logs, failure, self.since(began_at), phase);
+            }
+        };
         instance.log_init_start();
-        let end = instance.init(began_at + init_max).await;
+        let end = instance.init(deadline).await;
         Self::conclude(instance, end, self.since(began_at), phase)
     }
 
@@ -235,33 +248,45 @@ impl ProcessRuntime {
         phase: report::Phase,
     ) -> Result<Attempt, StartError> {
         let ready = |instance, fitness| Ok(Attempt::Ready(Box::new(Ready { instance, fitness })));
-        let refused = match end {
-            InitEnd::Ready { despite } if despite.is_empty() => {
-                return ready(instance, Fitness::Fit);
+        match end {
+            InitEnd::Ready { despite } if despite.is_empty() => ready(instance, Fitness::Fit),
+            InitEnd::Ready { despite } => ready(instance, Fitness::ForkedAnyway(despite)),
+            InitEnd::Unfit { reasons } => ready(instance, Fitness::Unfit(reasons)),
+            InitEnd::Failed(failure) => {
+                Self::conclude_failed(instance.logs(), failure, init, phase)
             }
-            InitEnd::Ready { despite } => return ready(instance, Fitness::ForkedAnyway(despite)),
-            InitEnd::Unfit { reasons } => return ready(instance, Fitness::Unfit(reasons)),
-            InitEnd::TimedOut => {
-                let log_tail = instance.log_init_report(init, phase, report::InitStatus::Timeout);
+        }
+    }
+
+    fn conclude_failed(
+        logs: &mut Logs,
+        failure: InitFailure,
+        init: Duration,
+        phase: report::Phase,
+    ) -> Result<Attempt, StartError> {
+        let payload = match failure {
+            InitFailure::TimedOut => {
+                let log_tail = logs.end_init(init, phase, report::InitStatus::Timeout);
                 return Ok(Attempt::TimedOut { log_tail });
             }
-            InitEnd::Failed { payload } => payload,
-            InitEnd::Exited(exit) => failure::exited(None, exit),
+            InitFailure::Said(payload) => payload,
+            InitFailure::Exited(exit) => failure::exited(None, exit),
         };
-        let error_type = failure::error_type(&refused);
-        let log_tail =
-            instance.log_init_report(init, phase, report::InitStatus::Error(&error_type));
-        Err(StartError::Init {
-            payload: refused,
-            log_tail,
-        })
+        let error_type = failure::error_type(&payload);
+        let status = report::InitStatus::Error(&error_type);
+        let log_tail = logs.end_init(init, phase, status);
+        Err(StartError::Init { payload, log_tail })
     }
 
     async fn launch(
         &self,
         function: &Arc<Function>,
         source: Source<'_>,
-    ) -> Result<ProcessInstance, StartError> {
+        deadline: Instant,
+    ) -> Result<ProcessInstance, NotLaunched> {
+        if source.base.is_none() && runtime_api::is_needed(function) {
+            return self.launch_with_api(function, source, deadline).await;
+        }
         let id = self.draw_id();
         let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
         let names = environment::Names {
@@ -271,6 +296,7 @@ impl ProcessRuntime {
             services_endpoint: &self.services_endpoint,
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
+            runtime_api: None,
         };
         let undertaker = self.spawner.undertaker();
         let (launched, report) = match source.base {
@@ -289,19 +315,23 @@ impl ProcessRuntime {
             }
         };
         let lineage = Lineage { undertaker, report };
-        self.attach(launched, id, function, keys, lineage)
+        let beginning = Beginning {
+            logs: Logs::new(&self.parts, function.clone(), id),
+            companions: None,
+            keys,
+        };
+        Ok(self.attach(launched, beginning, function, lineage)?)
     }
 
     fn attach(
         &self,
         launched: Launched,
-        id: InstanceId,
+        beginning: Beginning,
         function: &Arc<Function>,
-        keys: Arc<IssuedKeys>,
         lineage: Lineage,
     ) -> Result<ProcessInstance, StartError> {
         let function = function.clone();
-        ProcessInstance::attach(launched, id, function, keys, self.parts.clone(), lineage).map_err(
+        ProcessInstance::attach(launched, beginning, function, self.parts.clone(), lineage).map_err(
             |error| StartError::Machine {
                 reason: format!("could not watch the new process: {error}"),
             },
@@ -336,6 +366,23 @@ impl Source<'_> {
             base: None,
             initialization,
         }
+    }
+}
+
+/// There is no process whose init could be waited for.
+enum NotLaunched {
+    /// This machine could not start it.
+    Machine(StartError),
+    /// By the function's own fault, as its log is told.
+    Failed {
+        logs: Box<Logs>,
+        failure: InitFailure,
+    },
+}
+
+impl From<StartError> for NotLaunched {
+    fn from(error: StartError) -> Self {
+        Self::Machine(error)
     }
 }
 
@@ -385,9 +432,11 @@ impl Runtime for ProcessRuntime {
 
 /// Whether instances of this function are forks, if nothing hinders that.
 fn may_fork(function: &Function) -> bool {
-    match function.starts {
-        Starts::Automatic | Starts::Forked => true,
-        Starts::Spawned => false,
+    match (function.runtime.language.contact(), function.starts) {
+        (Contact::Bootstrap, Starts::Automatic | Starts::Forked) => true,
+        (Contact::Bootstrap, Starts::Spawned) => false,
+        // There is no process of ours that could be forked.
+        (Contact::RuntimeApi, Starts::Automatic | Starts::Forked | Starts::Spawned) => false,
     }
 }
 

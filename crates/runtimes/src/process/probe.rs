@@ -132,7 +132,9 @@ impl Prober {
         checks: &Path,
     ) -> Result<Option<String>, StartError> {
         let bootstraps = Bootstraps::unpack(&self.cache_dir).map_err(|error| machine(&error))?;
-        let bootstrap = bootstraps.folder(interpreter.language);
+        let bootstrap = bootstraps
+            .folder(interpreter.language)
+            .ok_or_else(no_interpreter)?;
         Ok(verdict::identity(interpreter, &[bootstrap, checks]))
     }
 
@@ -141,6 +143,7 @@ impl Prober {
         let (name, text) = match language {
             Language::Python => ("checks.py", include_str!("probe/checks.py")),
             Language::Node => ("checks.cjs", include_str!("probe/checks.cjs")),
+            Language::Provided | Language::Go => return Err(no_interpreter()),
         };
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -267,6 +270,7 @@ impl Bench {
                 "wasm",
                 "threads",
             ],
+            Language::Provided | Language::Go => return Err(Finding::Machine(no_interpreter())),
         };
         // In the second one they come once more after another: what a check leaves behind must not break the next.
         for check in checks {
@@ -373,10 +377,18 @@ fn compare(drawn: &[Bytes]) -> Result<(), Finding> {
     }
 }
 
+/// Nobody asks whether an executable of a function's own can be forked.
+fn no_interpreter() -> StartError {
+    StartError::Machine {
+        reason: "an executable is no interpreter".to_owned(),
+    }
+}
+
 fn name_of(language: Language) -> &'static str {
     match language {
         Language::Python => "Python",
         Language::Node => "Node.js",
+        Language::Provided | Language::Go => "an executable",
     }
 }
 
@@ -389,7 +401,7 @@ fn function(interpreter: &Interpreter, code_root: PathBuf) -> Function {
     let (major, minor) = (number(), number());
     let minor = match interpreter.language {
         Language::Python => minor,
-        Language::Node => 0,
+        Language::Node | Language::Provided | Language::Go => 0,
     };
     let arn = Arn::of_function(&region, &account, &name);
     Function {

@@ -50,6 +50,8 @@ pub(super) fn init_start(function: &Function) -> String {
     let language = match function.runtime.language {
         Language::Python => "python",
         Language::Node => "nodejs",
+        Language::Provided => "provided",
+        Language::Go => "go",
     };
     let version = &function.toolchain.version;
     format!("INIT_START Runtime Version: {language}:{version}")
@@ -87,10 +89,7 @@ pub(super) fn report(
     status: Status<'_>,
 ) -> String {
     let duration = milliseconds(usage.duration);
-    let billed = usage
-        .duration
-        .saturating_add(usage.init.unwrap_or_default());
-    let billed_ms = billed.as_nanos().div_ceil(1_000_000);
+    let billed_ms = billed_ms(usage);
     let peak_mb = usage.memory_peak_mb;
     let mut text = format!(
         "REPORT RequestId: {request_id}\tDuration: {duration} ms\tBilled Duration: {billed_ms} ms\t\
@@ -107,6 +106,14 @@ pub(super) fn report(
         }
     }
     text
+}
+
+/// What `REPORT` bills, in milliseconds.
+pub(super) fn billed_ms(usage: Usage) -> u64 {
+    let billed = usage
+        .duration
+        .saturating_add(usage.init.unwrap_or_default());
+    u64::try_from(billed.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// `2026-01-31T12:00:00.000Z`.

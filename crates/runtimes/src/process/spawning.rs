@@ -13,9 +13,10 @@ use interfaces::runtime::{Initialization, StartError};
 use model::function::Function;
 use model::limits::LAMBDA_INIT_MAX;
 
-use super::instance::{InitEnd, ProcessInstance};
+use super::exchange::InitEnd;
+use super::instance::ProcessInstance;
 use super::zygote::StartedAhead;
-use super::{ProcessRuntime, Source};
+use super::{ProcessRuntime, Source, runtime_api};
 
 impl ProcessRuntime {
     /// Starts an instance that does its init itself, ahead of now if possible.
@@ -49,22 +50,25 @@ impl ProcessRuntime {
         match instance.init(at + LAMBDA_INIT_MAX).await {
             // It may have ended since it said so.
             InitEnd::Ready { .. } => instance.is_alive().then_some(instance),
-            InitEnd::Unfit { .. }
-            | InitEnd::Failed { .. }
-            | InitEnd::Exited(_)
-            | InitEnd::TimedOut => None,
+            InitEnd::Unfit { .. } | InitEnd::Failed(_) => None,
         }
     }
 
     /// Starts the next instance, and does not wait for its init. What hinders it will hinder whoever starts an instance,
     /// who is told.
+    ///
+    /// Extensions start before their runtime, so whoever starts them waits for them: there is nothing to be gained.
     async fn start_ahead(&self, function: &Arc<Function>) {
+        if !runtime_api::extensions(function).is_empty() {
+            return;
+        }
         let Some(promise) = self.ahead.promise(function) else {
             return;
         };
         // It finds what it is to do in its socket.
         let source = Source::nothing(Initialization::OnDemand);
-        if let Ok(instance) = self.launch(function, source).await {
+        let deadline = self.parts.clock.instant() + LAMBDA_INIT_MAX;
+        if let Ok(instance) = self.launch(function, source, deadline).await {
             let at = self.parts.clock.instant();
             promise.keep(StartedAhead { instance, at });
         }

@@ -19,22 +19,22 @@ use tokio::io::unix::AsyncFd;
 /// descriptors as not to be inherited by the function's own children.
 pub(super) const CHANNEL_FD: RawFd = 3;
 
-/// Makes the command's process a session of its own that dies with the calling thread and holds the channel at
-/// [`CHANNEL_FD`]. Every other descriptor of ours is closed by `exec`.
+/// Makes the command's process a session of its own that dies with the calling thread and holds the channel, if it has
+/// one, at [`CHANNEL_FD`]. Every other descriptor of ours is closed by `exec`.
 #[expect(
     unsafe_code,
     reason = "`pre_exec` is the only way to set up a session and a death signal"
 )]
-pub(super) fn prepare(command: &mut Command, channel: OwnedFd) {
+pub(super) fn prepare(command: &mut Command, channel: Option<OwnedFd>) {
     let parent = rustix::process::getpid();
     // SAFETY: between `fork` and `exec` only async-signal-safe work is allowed. `enter` makes plain system calls
     // through rustix, which uses no libc state, takes no lock and allocates nothing; its error is a bare number.
     unsafe {
-        command.pre_exec(move || enter(&channel, parent).map_err(io::Error::from));
+        command.pre_exec(move || enter(channel.as_ref(), parent).map_err(io::Error::from));
     }
 }
 
-fn enter(channel: &OwnedFd, parent: Pid) -> Result<(), Errno> {
+fn enter(channel: Option<&OwnedFd>, parent: Pid) -> Result<(), Errno> {
     rustix::process::setsid()?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have died before the line above: then nobody will ever kill this process.
@@ -47,7 +47,7 @@ fn enter(channel: &OwnedFd, parent: Pid) -> Result<(), Errno> {
         maximum: Some(0),
     };
     rustix::process::setrlimit(Resource::Core, none)?;
-    place_channel(channel)
+    channel.map_or(Ok(()), place_channel)
 }
 
 #[expect(

@@ -133,6 +133,11 @@ impl Bench {
         };
         let mut function = function(code_root, handler, &runtime, (interpreter, version));
         function.starts = starts;
+        Self::of(folder, function)
+    }
+
+    /// A function whose code lies in this folder, or in one below it.
+    pub fn of(folder: tempfile::TempDir, function: Function) -> Self {
         let log = Arc::new(Log::default());
         let keys = Arc::new(Keys::default());
         let runtime = ProcessRuntime::new(ProcessRuntimeConfig {

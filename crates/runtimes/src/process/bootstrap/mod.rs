@@ -96,11 +96,12 @@ impl Bootstraps {
         })
     }
 
-    /// The folder of a language's bootstrap.
-    pub(super) fn folder(&self, language: Language) -> &Path {
+    /// The folder of a language's bootstrap; none when the code brings its own.
+    pub(super) fn folder(&self, language: Language) -> Option<&Path> {
         match language {
-            Language::Python => &self.python,
-            Language::Node => &self.node,
+            Language::Python => Some(&self.python),
+            Language::Node => Some(&self.node),
+            Language::Provided | Language::Go => None,
         }
     }
 }
@@ -141,7 +142,7 @@ mod tests {
     fn a_damaged_bootstrap_is_put_right_at_the_next_start() {
         let cache = tempfile::tempdir().unwrap();
         let first = Bootstraps::unpack(cache.path()).unwrap();
-        let main = first.folder(Language::Node).join("main.cjs");
+        let main = first.folder(Language::Node).unwrap().join("main.cjs");
         fs::write(&main, "damaged").unwrap();
         let second = Bootstraps::unpack(cache.path()).unwrap();
         assert_eq!(second.folder(Language::Node), first.folder(Language::Node));

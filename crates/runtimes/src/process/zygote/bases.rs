@@ -108,14 +108,20 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     };
     let process = Process::new(launched.pid, launched.pidfd, spawner.undertaker(), None)
         .map_err(unwatched)?;
-    let mut link = Link::new(launched.channel).map_err(unwatched)?;
+    let ends = launched.ends;
+    let Some(channel) = ends.channel else {
+        return Err(BaseError::Unusable {
+            reason: "it has no channel".to_owned(),
+        });
+    };
+    let mut link = Link::new(channel).map_err(unwatched)?;
     let loading = async {
-        link.send_rest(&launched.untold).await?;
+        link.send_rest(&ends.untold).await?;
         link.receive().await
     };
     let said = tokio::time::timeout(BASE_START_MAX, loading).await;
     let unusable = |what: &str| BaseError::Unusable {
-        reason: last_line(&launched.stderr).unwrap_or_else(|| what.to_owned()),
+        reason: ends.stderr.as_ref().and_then(last_line).unwrap_or_else(|| what.to_owned()),
     };
     let loaded = match said {
         Ok(Ok(Message::Ready(loaded))) => loaded,

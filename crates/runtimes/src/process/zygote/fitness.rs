@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use model::function::{Function, Language};
 
 use super::node_ways;
+use crate::process::runtime_api;
 
 /// Beginnings of variables that the loader of an interpreter's libraries, or one of them, reads once when it starts. Not
 /// `TZ`: both languages look at that anew when it is set.
@@ -59,6 +60,12 @@ pub(in crate::process) fn needs_own_process(function: &Function) -> Option<Strin
     {
         return Some(why);
     }
+    if let Some(extension) = runtime_api::extensions(function).first() {
+        return Some(format!(
+            "the extension `{}` belongs to one instance",
+            extension.display()
+        ));
+    }
     let own_folders = [function.code_root.clone(), function.code_root.join("lib")];
     let layers = function.layers.iter().map(|layer| layer.join("lib"));
     own_folders
@@ -77,6 +84,7 @@ fn is_read_at_start(language: Language, name: &str) -> bool {
     let is_read_by_language = match language {
         Language::Python => name.starts_with(READ_BY_PYTHON),
         Language::Node => READ_BY_NODE.contains(&name),
+        Language::Provided | Language::Go => false,
     };
     is_read_by_language || READ_AT_START.iter().any(|start| name.starts_with(start))
 }

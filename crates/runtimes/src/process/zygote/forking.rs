@@ -14,7 +14,9 @@ use super::bases::{Base, BaseError, Kind};
 use super::templates::Made;
 use super::{ForkError, Template, fitness};
 use crate::process::environment;
-use crate::process::instance::{InitEnd, Lineage, ProcessInstance};
+use crate::process::exchange::{InitEnd, InitFailure};
+use crate::process::instance::{Beginning, Lineage, ProcessInstance};
+use crate::process::logs::Logs;
 use crate::process::{Attempt, Fitness, ProcessRuntime, Ready, Source, describe, machine, report};
 
 /// How many warm processes may die under one start before it gives up.
@@ -169,8 +171,10 @@ impl ProcessRuntime {
         if !function.toolchain.sdk_paths.is_empty() {
             kinds.push(Vec::new());
         }
+        let Some(bootstrap) = self.bootstraps.folder(function.runtime.language) else {
+            return Ok(Err("its code brings an executable".to_owned()));
+        };
         for sdk_paths in kinds {
-            let bootstrap = self.bootstraps.folder(function.runtime.language);
             let launch = environment::base(function, &sdk_paths, bootstrap)
                 .map_err(|error| machine(&error))?;
             let kind = Kind::of(&launch, sdk_paths);
@@ -217,13 +221,17 @@ impl ProcessRuntime {
             undertaker: self.spawner.undertaker(),
             report: Some(forked.report),
         };
-        let keys = template.keys.clone();
-        let mut instance = self.attach(forked.launched, id, function, keys, lineage)?;
+        let beginning = Beginning {
+            logs: Logs::new(&self.parts, function.clone(), id),
+            companions: None,
+            keys: template.keys.clone(),
+        };
+        let mut instance = self.attach(forked.launched, beginning, function, lineage)?;
         if writes_init_start {
             instance.log_init_start();
         }
         let end = instance.init(began_at + LAMBDA_INIT_MAX).await;
-        if matches!(end, InitEnd::Exited(_)) && !template.zygote.is_open() {
+        if matches!(end, InitEnd::Failed(InitFailure::Exited(_))) && !template.zygote.is_open() {
             return Ok(None);
         }
         let init = self.since(began_at);

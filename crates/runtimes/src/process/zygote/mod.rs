@@ -104,10 +104,7 @@ impl Zygote {
             launched: Launched {
                 pid: forked.pid,
                 pidfd: forked.pidfd,
-                channel: ours.channel,
-                stdout: ours.stdout,
-                stderr: ours.stderr,
-                untold: ours.untold,
+                ends: ours.into(),
             },
             report: ExitReport {
                 exit: forked.exit,

@@ -1,0 +1,64 @@
+//! Reading the body of a request.
+//!
+//! Lives here: how much is kept, how much is thrown away, trailers.
+//! Does not live here: what a body means (`routes`).
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+/// How much of a body over its limit is read and thrown away, so that its sender comes to read the refusal. A sender of
+/// more finds its connection closed.
+const EXCESS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyError {
+    /// It is over the limit.
+    TooLarge,
+    /// Its end did not come.
+    CutOff,
+}
+
+/// A whole body.
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    pub(super) trailers: HeaderMap,
+}
+
+/// Reads a body of at most so many bytes.
+pub(super) async fn read(mut body: Incoming, bytes_max: usize) -> Result<Whole, BodyError> {
+    let mut kept = BytesMut::new();
+    let mut trailers = HeaderMap::new();
+    let mut count = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::CutOff)?;
+        match frame.into_data() {
+            Ok(data) => {
+                count = count.saturating_add(data.len());
+                if bytes_max < count {
+                    // What was kept is of no use any more.
+                    kept = BytesMut::new();
+                    if bytes_max.saturating_add(EXCESS_BYTES_MAX) < count {
+                        return Err(BodyError::TooLarge);
+                    }
+                } else {
+                    kept.extend_from_slice(&data);
+                }
+            }
+            Err(frame) => {
+                if let Ok(found) = frame.into_trailers() {
+                    trailers = found;
+                }
+            }
+        }
+    }
+    if bytes_max < count {
+        return Err(BodyError::TooLarge);
+    }
+    Ok(Whole {
+        bytes: kept.freeze(),
+        trailers,
+    })
+}

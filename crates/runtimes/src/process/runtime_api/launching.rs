@@ -1,0 +1,272 @@
+//! Starting an instance that has a Runtime API.
+//!
+//! Lives here: the order of the steps: the API, the extensions, the runtime.
+//! Does not live here: any of the steps; the init's limits and errors (`process`).
+//!
+//! Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Init phase": the
+//! extensions start first, and the runtime once all of them have registered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use interfaces::runtime::StartError;
+use model::function::{Contact, Function};
+
+use super::entry::{self, Entry};
+use super::extension::Extension;
+use super::place::Place;
+use super::session::Session;
+use super::state::{EXTENSIONS_MAX, Failure, State};
+use super::telemetry::Telemetry;
+use super::{Companions, ShutdownReason, extensions};
+use crate::process::child::Process;
+use crate::process::environment::{self, Names};
+use crate::process::exchange::InitFailure;
+use crate::process::instance::{Beginning, Lineage, ProcessInstance};
+use crate::process::keys::IssuedKeys;
+use crate::process::launch::{self, Connection, Launch, LaunchError, Launched};
+use crate::process::logs::Logs;
+use crate::process::{NotLaunched, ProcessRuntime, Source, failure, machine};
+
+/// Extensions see the root of the file system when they start, as in the cloud.
+const EXTENSION_DIRECTORY: &str = "/";
+
+impl ProcessRuntime {
+    /// Starts the extensions and the runtime of an instance, and does not wait for the runtime's init.
+    pub(in crate::process) async fn launch_with_api(
+        &self,
+        function: &Arc<Function>,
+        source: Source<'_>,
+        deadline: Instant,
+    ) -> Result<ProcessInstance, NotLaunched> {
+        let id = self.draw_id();
+        let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
+        let mut logs = Logs::new(&self.parts, function.clone(), id.clone());
+        let place = Place::on_loopback().await.map_err(not_served)?;
+        let shown = place.shown.clone();
+        let names = Names {
+            instance: &id,
+            now: self.parts.clock.now(),
+            initialization: source.initialization,
+            services_endpoint: &self.services_endpoint,
+            credentials: keys.credentials(),
+            bootstrap: self.bootstraps.folder(function.runtime.language),
+            runtime_api: Some(&shown),
+        };
+        let contact = function.runtime.language.contact();
+        let entry = match contact {
+            Contact::Bootstrap => None,
+            Contact::RuntimeApi => match find(function) {
+                Ok(entry) => Some(entry),
+                Err(failure) => return Err(refused(logs, &failure)),
+            },
+        };
+        let mut companions = self.companions(function, place, contact);
+        companions.tell_init_start(source.initialization.as_str(), id.as_str());
+        logs.tell(companions.session().clone());
+        let started = self.start_extensions(&mut companions, &mut logs, &names, deadline);
+        match started.await? {
+            Prelude::Done => {}
+            Prelude::Failed(failure) => {
+                let now = self.parts.clock.instant();
+                companions.shut_down(ShutdownReason::Failure, now).await;
+                return Err(refused(logs, &failure));
+            }
+            Prelude::TimedOut => {
+                let logs = Box::new(logs);
+                let failure = InitFailure::TimedOut;
+                return Err(NotLaunched::Failed { logs, failure });
+            }
+        }
+        let launched = match self.start_runtime(function, &names, entry).await? {
+            Ok(launched) => launched,
+            Err(failure) => return Err(refused(logs, &failure)),
+        };
+        let beginning = Beginning {
+            logs,
+            companions: Some(companions),
+            keys,
+        };
+        let lineage = Lineage {
+            undertaker: self.spawner.undertaker(),
+            report: None,
+        };
+        Ok(self.attach(launched, beginning, function, lineage)?)
+    }
+
+    fn companions(&self, function: &Arc<Function>, place: Place, contact: Contact) -> Companions {
+        let session = Session::new(
+            State::new(contact == Contact::RuntimeApi),
+            function.clone(),
+            self.random.clone(),
+            Telemetry::new(self.parts.clock.clone()),
+        );
+        Companions::begin(place, Arc::new(session), self.parts.clone())
+    }
+
+    /// Starts the external extensions, and waits until all have registered.
+    async fn start_extensions(
+        &self,
+        companions: &mut Companions,
+        logs: &mut Logs,
+        names: &Names<'_>,
+        deadline: Instant,
+    ) -> Result<Prelude, NotLaunched> {
+        let paths = extensions(&companions.session.function);
+        if paths.is_empty() {
+            return Ok(Prelude::Done);
+        }
+        if EXTENSIONS_MAX < paths.len() {
+            let text = format!("Extension limit ({EXTENSIONS_MAX}) reached");
+            return Ok(Prelude::Failed(launch_failure(text)));
+        }
+        logs.begin_init();
+        let (heard, output) = launch::pipe().map_err(not_served)?;
+        logs.hear_extensions(heard).map_err(not_served)?;
+        for path in paths {
+            let output = output.try_clone().map_err(not_served)?;
+            if let Some(failure) = self.start_extension(companions, path, output, names).await? {
+                return Ok(Prelude::Failed(failure));
+            }
+        }
+        // The extensions hold it alone, so that its end is seen.
+        drop(output);
+        let mut registered = std::pin::pin!(companions.registered());
+        let sleep = tokio::time::sleep_until(tokio::time::Instant::from_std(deadline));
+        let mut sleep = std::pin::pin!(sleep);
+        let prelude = loop {
+            tokio::select! {
+                biased;
+                ended = &mut registered => break match ended {
+                    Ok(()) => Prelude::Done,
+                    Err(failure) => Prelude::Failed(failure),
+                },
+                () = &mut sleep => break Prelude::TimedOut,
+                () = logs.pump() => {}
+            }
+        };
+        Ok(prelude)
+    }
+
+    /// Gives what the service would say of an extension that cannot be started.
+    async fn start_extension(
+        &self,
+        companions: &mut Companions,
+        path: PathBuf,
+        output: std::os::fd::OwnedFd,
+        names: &Names<'_>,
+    ) -> Result<Option<Failure>, NotLaunched> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.into_owned();
+        let entry = Entry {
+            shown: format!("/opt/extensions/{name}"),
+            path,
+        };
+        let identifier = self.random.request_id().as_str().to_owned();
+        let extension = Extension::external(name.clone(), identifier);
+        let session = companions.session.clone();
+        session.change(|state| state.extensions.push(extension));
+        let launch = Launch {
+            program: entry.path.clone(),
+            arguments: Vec::new(),
+            variables: environment::of_extension(&session.function, names),
+            directory: EXTENSION_DIRECTORY.into(),
+            connection: Connection::Shared(output),
+        };
+        let launched = match self.start_entry(&entry, launch).await? {
+            Ok(launched) => launched,
+            Err(failure) => return Ok(Some(launch_failure(failure.text))),
+        };
+        let undertaker = self.spawner.undertaker();
+        let process = Process::new(launched.pid, launched.pidfd, undertaker, None);
+        companions.watch(name, process.map_err(not_served)?);
+        Ok(None)
+    }
+
+    async fn start_runtime(
+        &self,
+        function: &Function,
+        names: &Names<'_>,
+        entry: Option<Entry>,
+    ) -> Result<Result<Launched, Failure>, NotLaunched> {
+        let Some(entry) = entry else {
+            let launch = environment::launch(function, names).map_err(|error| machine(&error))?;
+            let launched = self.spawner.launch(launch).await;
+            return Ok(Ok(launched.map_err(|error| machine(&error))?));
+        };
+        let launch = Launch {
+            program: entry.path.clone(),
+            arguments: Vec::new(),
+            variables: environment::variables(function, names),
+            directory: function.code_root.clone(),
+            connection: Connection::Pipes,
+        };
+        self.start_entry(&entry, launch).await
+    }
+
+    /// Starts an executable of the function's. What is wrong with the file is the function's fault, all else the
+    /// machine's.
+    async fn start_entry(
+        &self,
+        entry: &Entry,
+        launch: Launch,
+    ) -> Result<Result<Launched, Failure>, NotLaunched> {
+        if let Some(failure) = entry.check().err().and_then(|it| entry.failure(&it)) {
+            return Ok(Err(failure));
+        }
+        let error = match self.spawner.launch(launch).await {
+            Ok(launched) => return Ok(Ok(launched)),
+            Err(error) => error,
+        };
+        let failure = match &error {
+            LaunchError::Spawn { source, .. } | LaunchError::NoInterpreter { source, .. } => {
+                entry.failure(source)
+            }
+            LaunchError::NoDirectory { .. }
+            | LaunchError::Pipes(_)
+            | LaunchError::Busy
+            | LaunchError::Gone => None,
+        };
+        match failure {
+            Some(failure) => Ok(Err(failure)),
+            None => Err(machine(&error).into()),
+        }
+    }
+}
+
+/// How the extensions came up.
+enum Prelude {
+    Done,
+    Failed(Failure),
+    TimedOut,
+}
+
+fn find(function: &Function) -> Result<Entry, Failure> {
+    let entry = entry::find(function)?;
+    match entry.check().err().and_then(|error| entry.failure(&error)) {
+        Some(failure) => Err(failure),
+        None => Ok(entry),
+    }
+}
+
+fn launch_failure(text: String) -> Failure {
+    Failure {
+        error_type: "Extension.LaunchError",
+        text,
+    }
+}
+
+fn refused(logs: Logs, found: &Failure) -> NotLaunched {
+    let payload = failure::of_platform(None, found.error_type, &found.text);
+    NotLaunched::Failed {
+        logs: Box::new(logs),
+        failure: InitFailure::Said(payload),
+    }
+}
+
+fn not_served(error: std::io::Error) -> NotLaunched {
+    NotLaunched::Machine(StartError::Machine {
+        reason: format!("could not serve the Runtime API of a new instance: {error}"),
+    })
+}
