@@ -7,7 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use interfaces::BoxFuture;
 use interfaces::runtime::{Completion, Event, Instance, Verdict};
 use model::function::Function;
@@ -15,8 +14,8 @@ use model::ids::InstanceId;
 
 use super::alarm::Alarm;
 use super::child::{Exit, Process};
-use super::keys::IssuedKeys;
 use super::exchange::{End, InitEnd, InitFailure, failed, race};
+use super::keys::IssuedKeys;
 use super::launch::{Launched, Undertaker};
 use super::line::Line;
 use super::link::{EventHead, Link, LinkError, Message};

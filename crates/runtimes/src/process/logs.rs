@@ -196,7 +196,10 @@ impl Logs {
             return;
         }
         let extensions = self.extensions.iter_mut();
-        for stream in [&mut self.stdout, &mut self.stderr].into_iter().chain(extensions) {
+        for stream in [&mut self.stdout, &mut self.stderr]
+            .into_iter()
+            .chain(extensions)
+        {
             stream.drain(&mut self.journal);
         }
     }

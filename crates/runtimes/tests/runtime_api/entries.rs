@@ -32,11 +32,18 @@ async fn code_without_a_bootstrap_is_refused_in_the_clouds_words() {
 async fn a_bootstrap_that_cannot_be_started_is_refused_in_the_clouds_words() {
     let not_executable = empty("provided", "any");
     std::fs::write(not_executable.path("task/bootstrap"), "#!/bin/sh\n").unwrap();
-    check(&not_executable, "fork/exec /var/task/bootstrap: permission denied").await;
+    check(
+        &not_executable,
+        "fork/exec /var/task/bootstrap: permission denied",
+    )
+    .await;
 
     for (content, reason) in [
         (&b"echo no interpreter\n"[..], "exec format error"),
-        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x08\0", "exec format error"),
+        (
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x08\0",
+            "exec format error",
+        ),
         (b"#!/nowhere/at/all\n", "no such file or directory"),
         // As an editor on Windows leaves it.
         (b"#!/bin/sh\r\nexit 0\r\n", "no such file or directory"),
@@ -49,12 +56,13 @@ async fn a_bootstrap_that_cannot_be_started_is_refused_in_the_clouds_words() {
 
 #[tokio::test]
 async fn a_layer_may_bring_the_bootstrap_and_the_last_one_wins() {
-    let script = |name: &str| {
-        format!("#!/bin/sh\necho from {name} && exit 9\n")
-    };
+    let script = |name: &str| format!("#!/bin/sh\necho from {name} && exit 9\n");
     let mut bench = empty("provided.al2023", "any");
     for name in ["one", "two"] {
-        put(&bench.path(&format!("{name}/bootstrap")), script(name).as_bytes());
+        put(
+            &bench.path(&format!("{name}/bootstrap")),
+            script(name).as_bytes(),
+        );
         bench.function.layers.push(bench.path(name));
     }
     let (payload, tail) = bench.init_failure().await;
@@ -69,7 +77,14 @@ async fn a_layer_may_bring_the_bootstrap_and_the_last_one_wins() {
 #[tokio::test]
 async fn the_handler_of_go_names_the_executable() {
     let mut bench = empty("go1.x", "bin/hello");
-    check(&bench, "fork/exec /var/task/bin/hello: no such file or directory").await;
-    put(&bench.path("task/bin/hello"), &std::fs::read(program()).unwrap());
+    check(
+        &bench,
+        "fork/exec /var/task/bin/hello: no such file or directory",
+    )
+    .await;
+    put(
+        &bench.path("task/bin/hello"),
+        &std::fs::read(program()).unwrap(),
+    );
     assert_eq!(bench.returned("[1]").await, json!([1]));
 }

@@ -152,7 +152,7 @@ impl Extension {
     /// It says which events it wants; gives the identifier by which it goes.
     pub(super) fn register(&mut self, subscriptions: Subscriptions) -> Result<String, Refusal> {
         if self.state != ExtensionState::Started {
-            return Err(self.refuses(ExtensionState::Registered));
+            return Err(self.refuses(&self.name, ExtensionState::Registered.name()));
         }
         self.state = ExtensionState::Registered;
         self.subscriptions = subscriptions;
@@ -169,7 +169,9 @@ impl Extension {
             ExtensionState::Started
             | ExtensionState::Ready
             | ExtensionState::InitError
-            | ExtensionState::ExitError => Err(self.refuses(ExtensionState::Ready)),
+            | ExtensionState::ExitError => {
+                Err(self.refuses(&self.identifier, ExtensionState::Ready.name()))
+            }
         }
     }
 
@@ -195,7 +197,9 @@ impl Extension {
             ExtensionState::Started
             | ExtensionState::Ready
             | ExtensionState::Running
-            | ExtensionState::ExitError => Err(self.refuses(ExtensionState::InitError)),
+            | ExtensionState::ExitError => {
+                Err(self.refuses(&self.identifier, ExtensionState::InitError.name()))
+            }
         }
     }
 
@@ -209,7 +213,8 @@ impl Extension {
                 Ok(())
             }
             ExtensionState::Started | ExtensionState::InitError => {
-                Err(self.refuses(ExtensionState::ExitError))
+                // Its name in the service's own text.
+                Err(self.refuses(&self.identifier, "Exited"))
             }
         }
     }
@@ -243,21 +248,8 @@ impl Extension {
         told
     }
 
-    fn refuses(&self, wanted: ExtensionState) -> Refusal {
-        // The service names an extension that registers, and shows the identifier of one that has.
-        let shown = match wanted {
-            ExtensionState::Registered => &self.name,
-            ExtensionState::Started
-            | ExtensionState::Ready
-            | ExtensionState::Running
-            | ExtensionState::InitError
-            | ExtensionState::ExitError => &self.identifier,
-        };
-        let wanted = match wanted {
-            // Its name in the service's own text.
-            ExtensionState::ExitError => "Exited",
-            other => other.name(),
-        };
+    /// The service names an extension that registers, and shows the identifier of one that has.
+    fn refuses(&self, shown: &str, wanted: &str) -> Refusal {
         Refusal::forbidden(
             "Extension.InvalidExtensionState",
             format!(

@@ -97,7 +97,7 @@ impl ProcessRuntime {
 
     fn companions(&self, function: &Arc<Function>, place: Place, contact: Contact) -> Companions {
         let session = Session::new(
-            State::new(contact == Contact::RuntimeApi),
+            State::new(contact),
             function.clone(),
             self.random.clone(),
             Telemetry::new(self.parts.clock.clone()),
@@ -126,7 +126,10 @@ impl ProcessRuntime {
         logs.hear_extensions(heard).map_err(not_served)?;
         for path in paths {
             let output = output.try_clone().map_err(not_served)?;
-            if let Some(failure) = self.start_extension(companions, path, output, names).await? {
+            if let Some(failure) = self
+                .start_extension(companions, path, output, names)
+                .await?
+            {
                 return Ok(Prelude::Failed(failure));
             }
         }

@@ -152,9 +152,10 @@ impl Companions {
         let began_at = self.parts.clock.instant();
         let telemetry = &self.session.telemetry;
         let version = &self.session.function.version;
-        telemetry.platform("platform.start", || {
-            json!({"requestId": head.request_id, "version": version, "tracing": tracing(head)})
-        });
+        telemetry.platform(
+            "platform.start",
+            || json!({"requestId": head.request_id, "version": version, "tracing": tracing(head)}),
+        );
         self.session.change(|state| {
             state.offer(Current {
                 request_id: head.request_id.to_owned(),
@@ -291,9 +292,10 @@ impl Companions {
         for extension in extensions {
             telemetry.platform("platform.extension", || extension);
         }
-        telemetry.platform("platform.initRuntimeDone", || {
-            json!({"initializationType": "on-demand", "phase": "init", "status": status})
-        });
+        telemetry.platform(
+            "platform.initRuntimeDone",
+            || json!({"initializationType": "on-demand", "phase": "init", "status": status}),
+        );
         let duration = self.since(self.began_at);
         telemetry.platform("platform.initReport", || {
             json!({

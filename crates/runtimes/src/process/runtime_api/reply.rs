@@ -28,7 +28,10 @@ pub(super) fn of_handler(
 ) -> (Message, Result<Answer, Refusal>) {
     let mode = text_of(headers, RESPONSE_MODE);
     if !matches!(mode.as_deref(), None | Some("streaming")) {
-        let payload = object("Runtime.InvalidResponseModeHeader", "Invalid function response mode");
+        let payload = object(
+            "Runtime.InvalidResponseModeHeader",
+            "Invalid function response mode",
+        );
         let refusal = Refusal {
             status: StatusCode::BAD_REQUEST,
             error_type: "InvalidFunctionResponseMode",
@@ -97,7 +100,9 @@ fn valid_error_type(found: Option<&str>) -> String {
         let name = found.split_once(class).map(|(_, name)| name);
         name.is_some_and(|name| {
             name.starts_with(|first: char| first.is_ascii_uppercase())
-                && name.get(1..2).is_some_and(|second| second.bytes().all(|it| it.is_ascii_alphabetic()))
+                && name
+                    .get(1..2)
+                    .is_some_and(|second| second.bytes().all(|it| it.is_ascii_alphabetic()))
         })
     });
     if is_named {

@@ -33,7 +33,7 @@ const EXTENSION_ERROR_TYPE: &str = "Lambda-Extension-Function-Error-Type";
 
 /// Answers one request.
 pub(super) async fn answer(session: &Arc<Session>, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let path: Vec<&str> = path.trim_matches('/').split('/').collect();
     let wanted = match path.as_slice() {
@@ -55,15 +55,14 @@ pub(super) async fn answer(session: &Arc<Session>, request: Request<Incoming>) -
         ["2020-08-15", "logs"] => Wanted::Logs,
         _ => Wanted::Nothing,
     };
-    if matches!(wanted, Wanted::Nothing) {
-        return answers::plain(StatusCode::NOT_FOUND, "404 page not found\n");
-    }
-    if head.method != wanted.method() {
-        return answers::plain(StatusCode::METHOD_NOT_ALLOWED, "");
-    }
-    carry_out(session, wanted, &head.headers, body)
-        .await
-        .unwrap_or_else(|refusal| refusal.answer())
+    let answer = if head.method == wanted.method() || matches!(wanted, Wanted::Nothing) {
+        let carried_out = carry_out(session, wanted, &head.headers, &mut body).await;
+        carried_out.unwrap_or_else(|refusal| refusal.answer())
+    } else {
+        answers::plain(StatusCode::METHOD_NOT_ALLOWED, "")
+    };
+    body::discard(&mut body).await;
+    answer
 }
 
 enum Wanted {
@@ -101,7 +100,7 @@ async fn carry_out(
     session: &Arc<Session>,
     wanted: Wanted,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Answer, Refusal> {
     match wanted {
         Wanted::Ping => Ok(answers::plain(StatusCode::OK, "pong")),
@@ -129,12 +128,8 @@ async fn carry_out(
         }
         Wanted::Register => register(session, headers, body).await,
         Wanted::ExtensionNext => extension_next(session, headers).await,
-        Wanted::ExtensionInitError => {
-            extension_error(session, headers, body, Phase::Init).await
-        }
-        Wanted::ExtensionExitError => {
-            extension_error(session, headers, body, Phase::Exit).await
-        }
+        Wanted::ExtensionInitError => extension_error(session, headers, body, Phase::Init).await,
+        Wanted::ExtensionExitError => extension_error(session, headers, body, Phase::Exit).await,
         Wanted::Telemetry => {
             let identifier = identifier(headers)?;
             let name = session.look(|state| {
@@ -142,7 +137,9 @@ async fn carry_out(
                 extension.map(|found| found.name.clone())
             })?;
             let body = small(body, SMALL_BODY_BYTES_MAX).await?;
-            session.telemetry.subscribe(name, subscription::read(&body)?)?;
+            session
+                .telemetry
+                .subscribe(name, subscription::read(&body)?)?;
             Ok(answers::json(StatusCode::OK, &"OK"))
         }
         // As the service's own emulator answers: extensions that can do without go on.
@@ -153,16 +150,17 @@ async fn carry_out(
                 .to_owned(),
         }
         .answer()),
-        Wanted::Nothing => Ok(answers::plain(StatusCode::NOT_FOUND, "")),
+        Wanted::Nothing => Ok(answers::plain(
+            StatusCode::NOT_FOUND,
+            "404 page not found\n",
+        )),
     }
 }
 
 /// Gives the runtime its next event, once there is one.
 async fn next(session: &Session) -> Result<Answer, Refusal> {
     session.change(super::state::State::runtime_asks)?;
-    let event = session
-        .until(super::state::State::event_for_runtime)
-        .await;
+    let event = session.until(super::state::State::event_for_runtime).await;
     Ok(event_answer(event))
 }
 
@@ -193,9 +191,10 @@ fn event_answer(event: Current) -> Answer {
 async fn register(
     session: &Session,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Answer, Refusal> {
-    let invalid_name = |text: &str| Refusal::forbidden("Extension.InvalidExtensionName", text.to_owned());
+    let invalid_name =
+        |text: &str| Refusal::forbidden("Extension.InvalidExtensionName", text.to_owned());
     let name = text_of(headers, EXTENSION_NAME).unwrap_or_default();
     if name.is_empty() {
         return Err(invalid_name("Empty extension name"));
@@ -264,7 +263,7 @@ enum Phase {
 async fn extension_error(
     session: &Session,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
     phase: Phase,
 ) -> Result<Answer, Refusal> {
     let identifier = identifier(headers)?;
@@ -315,7 +314,7 @@ pub(super) fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-async fn small(body: Incoming, bytes_max: usize) -> Result<Bytes, Refusal> {
+async fn small(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Refusal> {
     match body::read(body, bytes_max).await {
         Ok(whole) => Ok(whole.bytes),
         Err(BodyError::TooLarge) => Err(Refusal {

@@ -9,6 +9,7 @@
 //! Extensions API to create extensions".
 
 use bytes::Bytes;
+use model::function::Contact;
 
 use super::answers::Refusal;
 use super::extension::{Extension, ExtensionEvent, ExtensionState, Subscriptions};
@@ -93,9 +94,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(has_runtime: bool) -> Self {
+    pub(super) fn new(contact: Contact) -> Self {
         Self {
-            runtime: has_runtime.then_some(RuntimeState::Started),
+            runtime: match contact {
+                Contact::RuntimeApi => Some(RuntimeState::Started),
+                Contact::Bootstrap => None,
+            },
             ..Self::default()
         }
     }

@@ -121,7 +121,11 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     };
     let said = tokio::time::timeout(BASE_START_MAX, loading).await;
     let unusable = |what: &str| BaseError::Unusable {
-        reason: ends.stderr.as_ref().and_then(last_line).unwrap_or_else(|| what.to_owned()),
+        reason: ends
+            .stderr
+            .as_ref()
+            .and_then(last_line)
+            .unwrap_or_else(|| what.to_owned()),
     };
     let loaded = match said {
         Ok(Ok(Message::Ready(loaded))) => loaded,

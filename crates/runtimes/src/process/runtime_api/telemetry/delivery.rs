@@ -22,8 +22,7 @@ use crate::process::runtime_api::place;
 const BATCH_WAIT_MAX: Duration = Duration::from_secs(2);
 /// As much of its reply as holds the status.
 const STATUS_BYTES_MAX: usize = 256;
-const TOO_SLOW: &str =
-    "Some logs were dropped because the downstream consumer is slower than the logs production rate";
+const TOO_SLOW: &str = "Some logs were dropped because the downstream consumer is slower than the logs production rate";
 
 /// Events that wait for one extension. What does not fit is counted, and told.
 pub(super) struct Buffer {
@@ -124,7 +123,9 @@ pub(super) async fn deliver(buffer: Arc<Buffer>, destination: Destination, clock
                 "reason": TOO_SLOW,
             });
             let time = report::instant(clock.now());
-            batch.events.push(event(&time, "platform.logsDropped", record));
+            batch
+                .events
+                .push(event(&time, "platform.logsDropped", record));
         }
         let sent = tokio::time::timeout(BATCH_WAIT_MAX, post(&destination, &batch.events)).await;
         if !matches!(sent, Ok(Ok(()))) {

@@ -72,7 +72,11 @@ impl Telemetry {
     }
 
     /// Tells an extension from now on what it asked for, and what has happened before. Its last subscription counts.
-    pub(super) fn subscribe(&self, name: String, subscription: Subscription) -> Result<(), Refusal> {
+    pub(super) fn subscribe(
+        &self,
+        name: String,
+        subscription: Subscription,
+    ) -> Result<(), Refusal> {
         {
             let mut shared = lock(&self.shared);
             if shared.is_closed {

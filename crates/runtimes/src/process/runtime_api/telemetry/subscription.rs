@@ -212,13 +212,21 @@ mod tests {
     fn what_cannot_be_carried_out_is_refused_by_name() {
         let with = |rest: &str| format!(r#"{{"schemaVersion":"2022-07-01",{rest}}}"#);
         let to = |destination: &str| {
-            with(&format!(r#""types":["platform"],"destination":{destination}"#))
+            with(&format!(
+                r#""types":["platform"],"destination":{destination}"#
+            ))
         };
         for (body, expected) in [
-            ("{}".to_owned(), "schemaVersion must be one of 2022-07-01, 2022-12-13, 2025-01-29"),
+            (
+                "{}".to_owned(),
+                "schemaVersion must be one of 2022-07-01, 2022-12-13, 2025-01-29",
+            ),
             (with(r#""types":[]"#), "types should not be empty"),
             (with(r#""types":["all"]"#), "the type all is unknown"),
-            (with(r#""types":["platform"]"#), "destination is not provided"),
+            (
+                with(r#""types":["platform"]"#),
+                "destination is not provided",
+            ),
             (
                 with(r#""types":["platform"],"buffering":{"maxItems":999}"#),
                 "maxItems must be from 1000 to 10000",
