@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts};
-use model::function::{Language, RuntimeName, Toolchain};
+use model::function::{Contact, Language, RuntimeName, Toolchain};
 use model::problem::{Place, Problem, Severity};
 
 use crate::cache::{Cache, key_of};
@@ -19,7 +19,7 @@ use crate::node::Install;
 use crate::progress::Progress;
 use crate::scan::{self, Mentions};
 use crate::sdk::Installer;
-use crate::{code, digest, node, python, sdk};
+use crate::{code, digest, executables, node, python, sdk};
 
 /// The first Node.js for which the cloud brings version 3 of its SDK.
 const NODE_WITH_SDK_V3: u32 = 18;
@@ -175,6 +175,9 @@ impl Round<'_> {
             else {
                 continue;
             };
+            if runtime.language.contact() == Contact::RuntimeApi {
+                continue;
+            }
             if let Some(interpreter) = self.interpreter(runtime, &artefact.place).await {
                 self.dependencies(root, runtime, &interpreter, &artefact.place)
                     .await;
@@ -194,6 +197,9 @@ impl Round<'_> {
             }
             ArtefactKind::Function { runtime, handler } => (runtime, handler),
         };
+        if runtime.language.contact() == Contact::RuntimeApi {
+            return self.with_executable(artefact, runtime, handler, root, &code_digest);
+        }
         let interpreter = self.interpreter(runtime, &artefact.place).await?;
         let dependencies = self
             .dependencies(&root, runtime, &interpreter, &artefact.place)
@@ -216,6 +222,35 @@ impl Round<'_> {
         })
     }
 
+    /// Code that is run as it is. Its executable may be in a layer, if the project has any.
+    fn with_executable(
+        &mut self,
+        artefact: &Artefact,
+        runtime: &RuntimeName,
+        handler: &str,
+        root: PathBuf,
+        code_digest: &str,
+    ) -> Option<Built> {
+        let found = executables::not_startable(&root, artefact, runtime, handler);
+        self.problems.extend(found);
+        if let Some(mut problem) = executables::missing(&root, artefact, runtime, handler) {
+            if self.has_layers {
+                problem.severity = Severity::Warning;
+            }
+            self.problems.push(problem);
+            if !self.has_layers {
+                return None;
+            }
+        }
+        let toolchain = executables::toolchain(runtime);
+        let digest = digest_of(code_digest, &toolchain);
+        Some(Built {
+            code_root: root,
+            toolchain: Some(toolchain),
+            digest,
+        })
+    }
+
     async fn interpreter(&mut self, runtime: &RuntimeName, place: &Place) -> Option<Interpreter> {
         if let Some(known) = self.interpreters.get(runtime) {
             return known.clone();
@@ -223,6 +258,7 @@ impl Round<'_> {
         let found = match runtime.language {
             Language::Python => python::find(self.installer, runtime, place).await,
             Language::Node => node::find(self.installer, runtime, place).await,
+            Language::Provided | Language::Go => return None,
         };
         let interpreter = match found {
             Ok((interpreter, warning)) => {
@@ -351,6 +387,7 @@ impl Round<'_> {
                     wanted.push(Sdk::NodeV2);
                 }
             }
+            Language::Provided | Language::Go => {}
         }
         wanted
     }

@@ -147,6 +147,8 @@ async fn inline(text: &str, language: Option<Language>, cache: &Cache) -> std::i
     let name = match language {
         Some(Language::Python) => "index.py",
         Some(Language::Node) | None => "index.js",
+        // Text is no executable: the missing one is named later.
+        Some(Language::Provided | Language::Go) => "index",
     };
     match cache
         .entry("inline", &key_of([name.as_bytes(), text.as_bytes()]))
@@ -177,6 +179,7 @@ fn module_of(language: Language, handler: &str) -> String {
             let name = name.split('.').next().unwrap_or(name);
             folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}/{name}"))
         }
+        Language::Provided | Language::Go => handler.to_owned(),
     }
 }
 
@@ -194,6 +197,7 @@ fn files_of(language: Language, module: &str) -> impl Iterator<Item = String> {
                 extension => format!("{module}.{extension}"),
             })
             .collect(),
+        Language::Provided | Language::Go => vec![module.to_owned()],
     };
     files.into_iter()
 }

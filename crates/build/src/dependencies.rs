@@ -74,6 +74,7 @@ pub(crate) async fn of_folder(
     match language {
         Language::Python => of_python(installer, project, root, interpreter, place).await,
         Language::Node => of_node(installer, project, root, interpreter, place).await,
+        Language::Provided | Language::Go => Dependencies::default(),
     }
 }
 
@@ -82,6 +83,8 @@ pub(crate) fn are_named(project: &Path, root: &Path, language: Language) -> bool
     let manifest = match language {
         Language::Python => "requirements.txt",
         Language::Node => "package.json",
+        // They are in the executable.
+        Language::Provided | Language::Go => return false,
     };
     nearest(project, root, manifest).is_some()
 }

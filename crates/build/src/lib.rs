@@ -10,6 +10,7 @@ mod code;
 mod config;
 mod dependencies;
 mod digest;
+mod executables;
 mod homes;
 mod interpreters;
 mod node;

@@ -43,6 +43,8 @@ pub enum Served {
     Nearest(Installed, Problem),
     /// Nothing; the problem says why.
     Nothing(Problem),
+    /// The executable that each function's code brings along.
+    Itself,
 }
 
 impl Builder {
@@ -72,6 +74,7 @@ impl Builder {
         let found = match runtime.language {
             Language::Python => python::find(&installer, runtime, &nowhere).await,
             Language::Node => node::find(&installer, runtime, &nowhere).await,
+            Language::Provided | Language::Go => return Served::Itself,
         };
         let without_place = |problem: Problem| Problem {
             place: None,

@@ -569,3 +569,64 @@ async fn a_node_that_the_machine_lacks_comes_from_npm() {
         toolchain.version
     );
 }
+
+#[tokio::test]
+async fn an_executable_is_run_as_it_is_by_nothing_that_this_machine_must_have() {
+    let bench = Bench::new(
+        &[],
+        &[("bootstrap", "#!/bin/sh\n"), ("requirements.txt", "x")],
+    );
+    let path = bench.path("project/bootstrap");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let built = bench.build("provided.al2023", "any").await;
+    let found = only(&built);
+    assert_eq!(found.code_root, bench.path("project"));
+    let toolchain = found.toolchain.as_ref().unwrap();
+    assert_eq!(toolchain.version, "al2023");
+    assert!(toolchain.dependency_paths.is_empty());
+    bench.file("bootstrap", "#!/bin/sh\nexit\n");
+    let changed = bench.build("provided.al2023", "any").await;
+    assert_ne!(only(&changed).digest, found.digest);
+}
+
+#[tokio::test]
+async fn a_missing_executable_is_named_with_what_would_make_it() {
+    for (runtime, file, help) in [
+        ("provided.al2023", "Cargo.toml", "cargo lambda build"),
+        ("provided.al2", "go.mod", "go build"),
+        ("provided", "Makefile", "sam build"),
+        ("go1.x", "readme", "put an executable"),
+    ] {
+        let bench = Bench::new(&[], &[(file, "")]);
+        let built = bench.build(runtime, "main").await;
+        assert_eq!(codes(&built), ["build::bootstrap-missing"]);
+        assert!(built.built.is_empty());
+        let found = built.problems[0].help.as_deref().unwrap();
+        assert!(found.contains(help), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn an_executable_that_nobody_may_execute_is_warned_of() {
+    let bench = Bench::new(&[], &[("main", "#!/bin/sh\n")]);
+    let built = bench.build("go1.x", "main").await;
+    assert_eq!(codes(&built), ["build::bootstrap-not-executable"]);
+    assert_eq!(built.built.len(), 1);
+}
+
+#[tokio::test]
+async fn a_layer_may_bring_the_executable() {
+    let bench = Bench::new(&[], &[("code/notes", ""), ("layer/bootstrap", "")]);
+    let layer = Artefact {
+        logical_id: LogicalId::new("L"),
+        kind: ArtefactKind::Layer,
+        source: CodeSource::Folder(PathBuf::from("layer")),
+        place: Place::start_of("serverless.yml"),
+    };
+    let artefacts = [function("provided.al2023", "any", "code"), layer];
+    let project = bench.path("project");
+    let built = bench.builder().build(&project, &artefacts).await;
+    assert_eq!(codes(&built), ["build::bootstrap-missing"]);
+    assert_eq!(built.problems[0].severity, Severity::Warning);
+    assert_eq!(built.built.len(), 2);
+}

@@ -117,7 +117,9 @@ fn runtime_and_role(
             does_not_run(resource)
                 .at(&resource.place_of(&["Runtime"]))
                 .because(format!("runtime `{runtime_text}` is not run here"))
-                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
+                .help(
+                    "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are",
+                ),
         );
         return None;
     };

@@ -161,7 +161,11 @@ pub(super) fn add_function(
                 .because(format!(
                     "function `{logical_id}` is deployed, and cannot be invoked"
                 ))
-                .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are"),
+                .help(
+                    "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; \
+                     code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the \
+                     language's runtime interface client",
+                ),
         ),
     }
 }

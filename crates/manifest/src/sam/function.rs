@@ -8,6 +8,8 @@
 
 use cloudformation::node::{Kind, Mapping, Node};
 use model::artefact::CodeSource;
+use model::function::{Contact, RuntimeName};
+use model::problem::Problem;
 use serde_json::{Map, Value, json};
 
 use super::code::{self, Location};
@@ -122,23 +124,34 @@ fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
             context.not_implemented("manifest::property-not-implemented", &what, because, &place);
         }
     }
-    let builder = declared
-        .resource
-        .get("Metadata")
-        .and_then(|metadata| metadata.get("BuildMethod"));
-    if let Some(method) = builder
-        && let Some(name) = method.as_str()
-        && !(name.starts_with("python") || name.starts_with("nodejs"))
-    {
-        let what = format!("build method `{name}`");
-        let place = method.place.clone();
-        context.not_implemented(
-            "manifest::build-method-not-implemented",
-            &what,
-            "the code is run as it lies in its folder",
-            &place,
-        );
+    report_build_method(declared, context);
+}
+
+/// Whether the code of an executable is compiled already its folder shows, and `build` says so.
+fn report_build_method(declared: &Declared<'_>, context: &mut Context<'_>) {
+    let metadata = declared.resource.get("Metadata");
+    let Some(method) = metadata.and_then(|metadata| metadata.get("BuildMethod")) else {
+        return;
+    };
+    let Some(name) = method.as_str() else { return };
+    let runtime = declared
+        .get("Runtime")
+        .and_then(|runtime| context.resolved_text(runtime))
+        .and_then(|runtime| RuntimeName::parse(&runtime).ok());
+    let is_executable =
+        runtime.is_some_and(|runtime| runtime.language.contact() == Contact::RuntimeApi);
+    if is_executable || name.starts_with("python") || name.starts_with("nodejs") {
+        return;
     }
+    context.problems.push(
+        Problem::error(
+            "manifest::build-method-not-implemented",
+            format!("build method `{name}` is not built yet"),
+        )
+        .at(&method.place)
+        .because("the code is run as it lies in its folder")
+        .help("build it before (`sam build`), and run what that made: `cloudless dev .aws-sam/build/template.yaml`"),
+    );
 }
 
 /// `Code`, and the artefact that belongs to it.

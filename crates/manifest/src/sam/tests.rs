@@ -222,7 +222,7 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
             &sam(
                 "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: java21}}\n",
             ),
-            "manifest::runtime-not-implemented 3 runtime `java21` is not run here (Python (`python3.N`) and Node.js (`nodejsN.x`) are)",
+            "manifest::runtime-not-implemented 3 runtime `java21` is not run here (Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client)",
         ),
         (
             &sam(

@@ -127,6 +127,10 @@ fn source(
     Some(kind(PathBuf::from(path)))
 }
 
+/// A managed runtime is its language's interface client with a `bootstrap` around it.
+const OTHER_LANGUAGES: &str = "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; code in \
+     Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client";
+
 fn unknown_runtime(name: &str, function: &str, place: &Place) -> Problem {
     Problem::error(
         "manifest::runtime-not-implemented",
@@ -134,5 +138,5 @@ fn unknown_runtime(name: &str, function: &str, place: &Place) -> Problem {
     )
     .at(place)
     .because("the function is left out")
-    .help("Python (`python3.N`) and Node.js (`nodejsN.x`) are")
+    .help(OTHER_LANGUAGES)
 }

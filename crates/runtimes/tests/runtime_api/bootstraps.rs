@@ -348,3 +348,33 @@ async fn an_init_that_takes_too_long_is_given_up() {
     // The init's own ten seconds, and the function's timeout.
     assert!(began_at.elapsed() < Duration::from_secs(14));
 }
+
+#[tokio::test]
+async fn a_program_in_go_is_given_its_event_and_replies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = (folder.path().join("main.go"), folder.path().join("main"));
+    std::fs::write(&source, include_str!("programs/bootstrap.go")).unwrap();
+    let compiled = std::process::Command::new("go")
+        .args(["build", "-o"])
+        .args([&path, &source])
+        .env("GOCACHE", folder.path().join("cache"))
+        .env("GO111MODULE", "off")
+        .status();
+    let Ok(status) = compiled else {
+        eprintln!("there is no Go on this machine: only Rust was tested");
+        return;
+    };
+    assert!(status.success());
+    for (runtime, place) in [("provided.al2", "bootstrap"), ("go1.x", "main")] {
+        let mut bench = empty(runtime, "main");
+        put(
+            &bench.path("task").join(place),
+            &std::fs::read(&path).unwrap(),
+        );
+        let mut instance = bench.start().await.unwrap();
+        for event in ["[1]", "{}"] {
+            let verdict = bench.invoke(&mut instance, event).await.verdict;
+            assert_eq!(verdict, Verdict::Returned(event.to_owned().into()));
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::printer::{Printer, harmless};
 /// The runtimes that are looked for: those that the cloud still runs functions on.
 ///
 /// Contract: AWS Lambda Developer Guide, "Lambda runtimes".
-const RUNTIMES: [&str; 10] = [
+const RUNTIMES: [&str; 12] = [
     "nodejs18.x",
     "nodejs20.x",
     "nodejs22.x",
@@ -26,6 +26,8 @@ const RUNTIMES: [&str; 10] = [
     "python3.12",
     "python3.13",
     "python3.14",
+    "provided.al2",
+    "provided.al2023",
 ];
 
 /// One finding for each interpreter; each is forked, unless that went well before.
@@ -169,6 +171,11 @@ fn served(runtime: &RuntimeName, served: Served) -> Finding {
             let finding = finding(Mark::Warning, "nothing runs it".to_owned());
             explained(finding.fact("served", "no"), problem.cause, problem.help)
         }
+        Served::Itself => finding(
+            Mark::Ok,
+            "the executable that a function's code brings".to_owned(),
+        )
+        .fact("served", "exactly"),
     }
 }
 
@@ -181,6 +188,8 @@ fn name_of(language: Language) -> &'static str {
     match language {
         Language::Python => "Python",
         Language::Node => "Node.js",
+        Language::Provided => "executable",
+        Language::Go => "Go",
     }
 }
 
