@@ -244,3 +244,50 @@ fn help_has_examples_and_version_is_printed() {
     assert!(text(&run(&["--version"], folder.path()).stdout).starts_with("cloudless 0."));
     assert_eq!(run(&["nonsense"], folder.path()).status.code(), Some(2));
 }
+
+/// In any language: here in Python, started by its own first line.
+const BOOTSTRAP: &str = "
+import http.client, os
+host = os.environ['AWS_LAMBDA_RUNTIME_API']
+api = '/2018-06-01/runtime/invocation/'
+def call(method, path, body=None):
+    connection = http.client.HTTPConnection(host)
+    connection.request(method, path, body)
+    reply = connection.getresponse()
+    return reply.headers, reply.read()
+while True:
+    headers, event = call('GET', api + 'next')
+    call('POST', api + headers['Lambda-Runtime-Aws-Request-Id'] + '/response', b'{\"body\":\"' + os.environ['_HANDLER'].encode() + b'\"}')
+";
+
+#[test]
+fn an_executable_is_checked_served_and_invoked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let manifest = "
+service: app
+provider: { name: aws, runtime: provided.al2023 }
+functions:
+  tea: { handler: served, events: [ { httpApi: 'GET /tea' } ] }
+";
+    let folder = project(&[("serverless.yml", manifest)]);
+    let checked = run(&["check"], folder.path());
+    let said = text(&[checked.stdout, checked.stderr].concat());
+    assert!(said.contains("error[build::bootstrap-missing]"), "{said}");
+
+    let python = std::process::Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    let path = folder.path().join("bootstrap");
+    let program = format!("#!{}\n{BOOTSTRAP}", text(&python.stdout).trim_end());
+    std::fs::write(&path, program).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let invoked = run(&["invoke", "tea"], folder.path());
+    assert_eq!(text(&invoked.stdout).trim_end(), "{\"body\":\"served\"}");
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    for _ in 0..2 {
+        assert_eq!(dev.get("/tea").json(), json!({"body": "served"}));
+    }
+    dev.stop();
+}

@@ -121,9 +121,16 @@ pub type NotForked = dyn Fn(&Function, &str) + Send + Sync;
 /// are forked if its init allows it, and when it asks for nothing else.
 #[must_use]
 pub fn forking_obstacle(function: &Function) -> Option<String> {
-    may_fork(function)
-        .then(|| zygote::needs_own_process(function))
-        .flatten()
+    match (function.runtime.language.contact(), function.starts) {
+        (Contact::Bootstrap, Starts::Automatic | Starts::Forked) => {
+            zygote::needs_own_process(function)
+        }
+        (Contact::RuntimeApi, Starts::Forked) => {
+            Some("its code is an executable, in which nothing of ours runs".to_owned())
+        }
+        (Contact::Bootstrap, Starts::Spawned)
+        | (Contact::RuntimeApi, Starts::Automatic | Starts::Spawned) => None,
+    }
 }
 
 /// What every instance shares with its runtime.

@@ -301,3 +301,12 @@ async fn an_extension_that_does_not_end_is_ended_after_two_seconds() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_extension_that_never_registers_is_an_init_that_takes_too_long() {
+    let mut bench = python_bootstrap(ECHO);
+    bench.function.timeout = Duration::from_secs(1);
+    add_extension(&mut bench, "silent", "time.sleep(60)\n");
+    let (payload, _) = bench.init_failure().await;
+    assert_eq!(payload["errorType"], "Sandbox.Timedout");
+}

@@ -62,8 +62,10 @@ impl Entry {
 pub(super) fn find(function: &Function) -> Result<Entry, Failure> {
     match function.runtime.language {
         Language::Go => {
-            let shown = format!("{TASK_ROOT}/{}", function.handler);
-            let path = function.code_root.join(&function.handler);
+            // A path that begins at the root begins at the code's root.
+            let handler = function.handler.trim_start_matches('/');
+            let shown = format!("{TASK_ROOT}/{handler}");
+            let path = function.code_root.join(handler);
             Ok(Entry { path, shown })
         }
         Language::Provided | Language::Python | Language::Node => {
@@ -101,9 +103,14 @@ pub(super) fn reason(error: &io::Error) -> Option<&'static str> {
         Errno::NOENT => Some("no such file or directory"),
         Errno::NOTDIR => Some("not a directory"),
         Errno::LOOP => Some("too many levels of symbolic links"),
-        Errno::TXTBSY => Some("text file busy"),
         _ => None,
     }
+}
+
+/// Whether somebody still had it open for writing: a process that is just being forked holds what its parent was writing,
+/// until it runs its own program.
+pub(super) fn is_busy(error: &io::Error) -> bool {
+    error.raw_os_error().map(Errno::from_raw_os_error) == Some(Errno::TXTBSY)
 }
 
 /// A script that names its interpreter, or a program for this processor.

@@ -6,9 +6,11 @@
 //! Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Init phase": the
 //! extensions start first, and the runtime once all of them have registered.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use interfaces::runtime::StartError;
 use model::function::{Contact, Function};
@@ -31,6 +33,9 @@ use crate::process::{NotLaunched, ProcessRuntime, Source, failure, machine};
 
 /// Extensions see the root of the file system when they start, as in the cloud.
 const EXTENSION_DIRECTORY: &str = "/";
+/// How often an executable is tried that is still open for writing, and how long is waited before it is tried again.
+const BUSY_TRIES_MAX: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 impl ProcessRuntime {
     /// Starts the extensions and the runtime of an instance, and does not wait for the runtime's init.
@@ -125,11 +130,8 @@ impl ProcessRuntime {
         let (heard, output) = launch::pipe().map_err(not_served)?;
         logs.hear_extensions(heard).map_err(not_served)?;
         for path in paths {
-            let output = output.try_clone().map_err(not_served)?;
-            if let Some(failure) = self
-                .start_extension(companions, path, output, names)
-                .await?
-            {
+            let started = self.start_extension(companions, path, &output, names);
+            if let Some(failure) = started.await? {
                 return Ok(Prelude::Failed(failure));
             }
         }
@@ -157,7 +159,7 @@ impl ProcessRuntime {
         &self,
         companions: &mut Companions,
         path: PathBuf,
-        output: std::os::fd::OwnedFd,
+        output: &OwnedFd,
         names: &Names<'_>,
     ) -> Result<Option<Failure>, NotLaunched> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -170,12 +172,14 @@ impl ProcessRuntime {
         let extension = Extension::external(name.clone(), identifier);
         let session = companions.session.clone();
         session.change(|state| state.extensions.push(extension));
-        let launch = Launch {
-            program: entry.path.clone(),
-            arguments: Vec::new(),
-            variables: environment::of_extension(&session.function, names),
-            directory: EXTENSION_DIRECTORY.into(),
-            connection: Connection::Shared(output),
+        let launch = || {
+            Ok(Launch {
+                program: entry.path.clone(),
+                arguments: Vec::new(),
+                variables: environment::of_extension(&session.function, names),
+                directory: EXTENSION_DIRECTORY.into(),
+                connection: Connection::Shared(output.try_clone()?),
+            })
         };
         let launched = match self.start_entry(&entry, launch).await? {
             Ok(launched) => launched,
@@ -198,12 +202,14 @@ impl ProcessRuntime {
             let launched = self.spawner.launch(launch).await;
             return Ok(Ok(launched.map_err(|error| machine(&error))?));
         };
-        let launch = Launch {
-            program: entry.path.clone(),
-            arguments: Vec::new(),
-            variables: environment::variables(function, names),
-            directory: function.code_root.clone(),
-            connection: Connection::Pipes,
+        let launch = || {
+            Ok(Launch {
+                program: entry.path.clone(),
+                arguments: Vec::new(),
+                variables: environment::variables(function, names),
+                directory: function.code_root.clone(),
+                connection: Connection::Pipes,
+            })
         };
         self.start_entry(&entry, launch).await
     }
@@ -213,27 +219,35 @@ impl ProcessRuntime {
     async fn start_entry(
         &self,
         entry: &Entry,
-        launch: Launch,
+        launch: impl Fn() -> io::Result<Launch>,
     ) -> Result<Result<Launched, Failure>, NotLaunched> {
         if let Some(failure) = entry.check().err().and_then(|it| entry.failure(&it)) {
             return Ok(Err(failure));
         }
-        let error = match self.spawner.launch(launch).await {
-            Ok(launched) => return Ok(Ok(launched)),
-            Err(error) => error,
-        };
-        let failure = match &error {
-            LaunchError::Spawn { source, .. } | LaunchError::NoInterpreter { source, .. } => {
-                entry.failure(source)
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.spawner.launch(launch().map_err(not_served)?).await {
+                Ok(launched) => return Ok(Ok(launched)),
+                Err(error) => error,
+            };
+            let of_file = match &error {
+                LaunchError::Spawn { source, .. } | LaunchError::NoInterpreter { source, .. } => {
+                    Some(source)
+                }
+                LaunchError::NoDirectory { .. }
+                | LaunchError::Pipes(_)
+                | LaunchError::Busy
+                | LaunchError::Gone => None,
+            };
+            if tries < BUSY_TRIES_MAX && of_file.is_some_and(entry::is_busy) {
+                tokio::time::sleep(BUSY_PAUSE).await;
+                continue;
             }
-            LaunchError::NoDirectory { .. }
-            | LaunchError::Pipes(_)
-            | LaunchError::Busy
-            | LaunchError::Gone => None,
-        };
-        match failure {
-            Some(failure) => Ok(Err(failure)),
-            None => Err(machine(&error).into()),
+            return match of_file.and_then(|source| entry.failure(source)) {
+                Some(failure) => Ok(Err(failure)),
+                None => Err(machine(&error).into()),
+            };
         }
     }
 }
@@ -268,7 +282,7 @@ fn refused(logs: Logs, found: &Failure) -> NotLaunched {
     }
 }
 
-fn not_served(error: std::io::Error) -> NotLaunched {
+fn not_served(error: io::Error) -> NotLaunched {
     NotLaunched::Machine(StartError::Machine {
         reason: format!("could not serve the Runtime API of a new instance: {error}"),
     })

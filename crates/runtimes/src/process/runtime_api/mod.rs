@@ -72,6 +72,7 @@ pub(super) struct Companions {
     session: Arc<Session>,
     parts: Parts,
     began_at: Instant,
+    initialization: &'static str,
     extensions: Vec<(String, AbortHandle)>,
     /// Each holds a process.
     watchers: JoinSet<()>,
@@ -86,6 +87,7 @@ impl Companions {
         Self {
             session,
             began_at: parts.clock.instant(),
+            initialization: "",
             parts,
             extensions: Vec::new(),
             watchers: JoinSet::new(),
@@ -265,7 +267,8 @@ impl Companions {
         }
     }
 
-    fn tell_init_start(&self, initialization: &str, instance: &str) {
+    fn tell_init_start(&mut self, initialization: &'static str, instance: &str) {
+        self.initialization = initialization;
         let function = &self.session.function;
         self.session.telemetry.platform("platform.initStart", || {
             json!({
@@ -281,6 +284,7 @@ impl Companions {
 
     fn tell_init(&self, ended: &Result<Message, LinkError>) {
         let telemetry = &self.session.telemetry;
+        let initialization = self.initialization;
         let status = match ended {
             Ok(Message::Ready(_) | Message::Unfit(_)) => "success",
             Ok(_) | Err(_) => "error",
@@ -294,12 +298,12 @@ impl Companions {
         }
         telemetry.platform(
             "platform.initRuntimeDone",
-            || json!({"initializationType": "on-demand", "phase": "init", "status": status}),
+            || json!({"initializationType": initialization, "phase": "init", "status": status}),
         );
         let duration = self.since(self.began_at);
         telemetry.platform("platform.initReport", || {
             json!({
-                "initializationType": "on-demand",
+                "initializationType": initialization,
                 "phase": "init",
                 "status": status,
                 "metrics": {"durationMs": milliseconds(duration)},

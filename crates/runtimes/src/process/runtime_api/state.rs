@@ -304,3 +304,121 @@ impl State {
         self.runtime.unwrap_or(RuntimeState::Started)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str) -> Current {
+        Current {
+            request_id: id.to_owned(),
+            deadline_ms: 0,
+            invoked_function_arn: String::new(),
+            trace_id: String::new(),
+            client_context: None,
+            payload: Bytes::new(),
+        }
+    }
+
+    const RESPONSE: RuntimeState = RuntimeState::InvocationResponse;
+
+    /// What is done in each state, and whether it is allowed.
+    fn allowed(state: RuntimeState) -> [bool; 4] {
+        let made = || State {
+            runtime: Some(state),
+            event: Some(event("1")),
+            ..State::new(Contact::RuntimeApi)
+        };
+        [
+            made().runtime_asks().is_ok(),
+            made().begin_reply("1", RESPONSE).is_ok(),
+            made().begin_reply("2", RESPONSE).is_ok(),
+            made().init_failed(Bytes::new()).is_ok(),
+        ]
+    }
+
+    #[test]
+    fn a_runtime_may_do_what_its_state_allows() {
+        for (state, expected) in [
+            (RuntimeState::Started, [true, false, false, true]),
+            (RuntimeState::InitError, [false, false, false, false]),
+            (RuntimeState::Ready, [true, false, false, false]),
+            (RuntimeState::Running, [true, true, false, false]),
+            (
+                RuntimeState::InvocationResponse,
+                [false, false, false, false],
+            ),
+            (
+                RuntimeState::InvocationErrorResponse,
+                [false, false, false, false],
+            ),
+            (RuntimeState::ResponseSent, [true, false, false, false]),
+        ] {
+            assert_eq!(allowed(state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_passed_on_when_the_runtime_asks_again_or_has_gone() {
+        for goes in [false, true] {
+            let mut state = State::new(Contact::RuntimeApi);
+            state.runtime_asks().unwrap();
+            assert!(state.event_for_runtime().is_none());
+            state.offer(event("1"));
+            assert_eq!(state.event_for_runtime().unwrap().request_id, "1");
+            state.begin_reply("1", RESPONSE).unwrap();
+            state.finish_reply(Message::TooLarge);
+            assert_eq!(state.reply(), None);
+            if goes {
+                state.runtime_has_gone();
+            } else {
+                state.runtime_asks().unwrap();
+            }
+            assert_eq!(state.reply(), Some(Message::TooLarge));
+            assert_eq!(state.reply(), None);
+        }
+    }
+
+    #[test]
+    fn an_event_is_over_when_every_extension_that_wanted_it_asks_again() {
+        let mut state = State::new(Contact::Bootstrap);
+        let wants = Subscriptions {
+            invoke: true,
+            shutdown: false,
+        };
+        for (name, wanted) in [("one", wants), ("two", Subscriptions::default())] {
+            let id = state.register(name, wanted, name.to_owned()).unwrap();
+            assert!(!state.are_all_ready());
+            state.extension(&id).unwrap().asks().unwrap();
+        }
+        assert!(state.are_all_ready());
+        state.offer(event("1"));
+        assert!(!state.are_all_ready());
+        assert!(state.extension("two").unwrap().event().is_none());
+        assert!(state.extension("one").unwrap().event().is_some());
+        assert!(!state.are_all_ready());
+        state.extension("one").unwrap().asks().unwrap();
+        assert!(state.are_all_ready());
+        assert!(state.extension("one").unwrap().asks().is_err());
+    }
+
+    #[test]
+    fn only_so_many_extensions_register_and_none_after_the_init() {
+        let mut state = State::new(Contact::Bootstrap);
+        let mut register = |name: String| {
+            state
+                .register(&name, Subscriptions::default(), name.clone())
+                .map_err(|refusal| refusal.error_type)
+        };
+        for number in 0..EXTENSIONS_MAX {
+            assert!(register(number.to_string()).is_ok());
+        }
+        let again = register("0".to_owned());
+        assert_eq!(again, Err("Extension.InvalidExtensionState"));
+        let more = register("more".to_owned());
+        assert_eq!(more, Err("Extension.TooManyExtensions"));
+        state.close_registration();
+        let late = state.register("late", Subscriptions::default(), String::new());
+        assert_eq!(late.unwrap_err().error_type, "Extension.RegistrationClosed");
+    }
+}
