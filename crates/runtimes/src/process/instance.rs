@@ -446,8 +446,7 @@ impl ProcessInstance {
     async fn end_companions(&mut self, reason: ShutdownReason) {
         let now = self.parts.clock.instant();
         if let Some(mut companions) = self.companions.take() {
-            companions.shut_down(reason, now).await;
-            self.logs.drain();
+            companions.shut_down(reason, now, &mut self.logs).await;
         }
     }
 
@@ -468,9 +467,8 @@ impl ProcessInstance {
             self.put_down().await;
         }
         if let Some(mut companions) = self.companions.take() {
-            companions
-                .shut_down(ShutdownReason::Spindown, began_at)
-                .await;
+            let reason = ShutdownReason::Spindown;
+            companions.shut_down(reason, began_at, &mut self.logs).await;
         }
         self.logs.drain();
     }

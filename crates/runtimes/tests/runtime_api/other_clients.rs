@@ -1,7 +1,8 @@
-//! The cloud's own interface client for Python against our API: a second opinion on what it says.
+//! The cloud's own interface clients against our API: a second opinion on what it says.
 //!
-//! Runs when `CLOUDLESS_TEST_RIC` names a folder with the package `awslambdaric` in it, as
-//! `pip install --target FOLDER awslambdaric` makes it.
+//! `CLOUDLESS_TEST_RIC` names a folder with the package `awslambdaric` in it, as
+//! `pip install --target FOLDER awslambdaric` makes it; `CLOUDLESS_TEST_RIC_NODE` one in which
+//! `npm install aws-lambda-ric` has been run, which compiles it. Without them our own clients are all that is tested.
 
 use interfaces::runtime::Verdict;
 use serde_json::json;
@@ -9,29 +10,40 @@ use serde_json::json;
 use crate::bootstraps::{empty, put};
 use crate::harness::{Bench, Lang, interpreter, json as parsed, write};
 
-fn bench(source: &str) -> Option<Bench> {
+/// None: the machine has no such client.
+fn bench(language: Lang, source: &str) -> Option<Bench> {
+    let (variable, file) = match language {
+        Lang::Python => ("CLOUDLESS_TEST_RIC", "app.py"),
+        Lang::Node => ("CLOUDLESS_TEST_RIC_NODE", "app.js"),
+    };
     #[expect(clippy::disallowed_methods, reason = "whoever runs the tests names it")]
-    let Ok(folder) = std::env::var("CLOUDLESS_TEST_RIC") else {
-        eprintln!("CLOUDLESS_TEST_RIC names no interface client: only our own clients were tested");
+    let Ok(folder) = std::env::var(variable) else {
+        eprintln!("{variable} names no interface client: only our own clients were tested");
         return None;
     };
-    let (python, _) = interpreter(Lang::Python);
+    let (program, _) = interpreter(language);
+    let program = program.display();
+    let command = match language {
+        Lang::Python => format!(
+            "export PYTHONPATH={folder}:$LAMBDA_TASK_ROOT\nexec {program} -m awslambdaric \"$_HANDLER\""
+        ),
+        Lang::Node => format!(
+            "exec {program} {folder}/node_modules/aws-lambda-ric/bin/index.mjs \"$_HANDLER\""
+        ),
+    };
     let bench = empty("provided.al2023", "app.handler");
-    let script = format!(
-        "#!/bin/sh\nexport PYTHONPATH={folder}:$LAMBDA_TASK_ROOT\nexec {} -m awslambdaric \"$_HANDLER\"\n",
-        python.display()
-    );
+    let script = format!("#!/bin/sh\n{command}\n");
     put(&bench.path("task/bootstrap"), script.as_bytes());
-    write(&bench.path("task/app.py"), source);
+    write(&bench.path("task").join(file), source);
     Some(bench)
 }
 
 #[tokio::test]
-async fn the_clouds_interface_client_runs_events_and_errors() {
+async fn the_clouds_client_for_python_runs_events_and_errors() {
     let source = "import os\ncount = 0\ndef handler(event, context):\n    global count\n    count += 1\n    print('said', count)\n    \
         if event == 'raise': raise ValueError('cold')\n    if event == 'exit': os._exit(3)\n    if isinstance(event, int): return 'x' * event\n    \
         return [event, count, context.aws_request_id, context.invoked_function_arn, context.client_context.custom, context.get_remaining_time_in_millis() > 15000]\n";
-    let Some(mut bench) = bench(source) else {
+    let Some(mut bench) = bench(Lang::Python, source) else {
         return;
     };
     let mut instance = bench.start().await.unwrap();
@@ -81,8 +93,8 @@ async fn the_clouds_interface_client_runs_events_and_errors() {
 }
 
 #[tokio::test]
-async fn the_clouds_interface_client_says_that_its_init_failed() {
-    let Some(bench) = bench("import nothing_of_this_name\n") else {
+async fn the_clouds_client_for_python_says_that_its_init_failed() {
+    let Some(bench) = bench(Lang::Python, "import nothing_of_this_name\n") else {
         return;
     };
     let (payload, tail) = bench.init_failure().await;
@@ -94,4 +106,74 @@ async fn the_clouds_interface_client_says_that_its_init_failed() {
         tail.contains("Error Type: Runtime.ImportModuleError"),
         "{tail}"
     );
+}
+
+#[tokio::test]
+async fn the_clouds_client_for_node_runs_events_and_errors() {
+    let source = "let count = 0;\nexports.handler = async (event, context) => {\n  count += 1;\n  console.log('said', count);\n  \
+        if (event === 'raise') throw new TypeError('cold');\n  if (event === 'exit') process.exit(3);\n  if (Number.isInteger(event)) return 'x'.repeat(event);\n  \
+        return [event, count, context.awsRequestId, context.invokedFunctionArn, context.clientContext.custom, context.getRemainingTimeInMillis() > 15000];\n};\n";
+    let Some(mut bench) = bench(Lang::Node, source) else {
+        return;
+    };
+    let mut instance = bench.start().await.unwrap();
+    let mut event = bench.event("{\"tea\": \"grün\"}");
+    event.client_context = Some("{\"custom\": {\"a\": 1}}".into());
+    match instance.invoke(event).await.verdict {
+        Verdict::Returned(payload) => {
+            let arn = bench.function.arn.to_string();
+            let expected = json!([{"tea": "grün"}, 1, "request-0", arn, {"a": 1}, true]);
+            assert_eq!(parsed(&payload), expected);
+        }
+        other => panic!("{other:?} {:?}", bench.log.stdout()),
+    }
+    match bench.invoke(&mut instance, "\"raise\"").await.verdict {
+        Verdict::Raised(payload) => {
+            let error = parsed(&payload);
+            assert_eq!(
+                (error["errorType"].as_str(), error["errorMessage"].as_str()),
+                (Some("TypeError"), Some("cold"))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let largest = 6 * 1024 * 1024 + 100 - 2;
+    for (size, fits) in [(largest, true), (largest + 1, false)] {
+        match bench.invoke(&mut instance, &size.to_string()).await.verdict {
+            Verdict::Returned(payload) => assert_eq!((payload.len(), true), (size + 2, fits)),
+            Verdict::ResponseTooLarge(_) => assert!(!fits),
+            other => panic!("{other:?}"),
+        }
+    }
+    let completion = bench.invoke(&mut instance, "\"exit\"").await;
+    assert!(
+        matches!(completion.verdict, Verdict::Exited(_)),
+        "{completion:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_clouds_client_for_node_streams_and_breaks_off() {
+    let source = "exports.handler = awslambda.streamifyResponse(async (event, stream) => {\n  \
+        stream.write('{\"one\":');\n  await new Promise((done) => setTimeout(done, 50));\n  \
+        if (event) throw new TypeError('cut');\n  stream.end('1}');\n});\n";
+    let Some(mut bench) = bench(Lang::Node, source) else {
+        return;
+    };
+    let mut instance = bench.start().await.unwrap();
+    let whole = bench.invoke(&mut instance, "false").await.verdict;
+    assert_eq!(whole, Verdict::Returned("{\"one\":1}".into()));
+    match bench.invoke(&mut instance, "true").await.verdict {
+        Verdict::Raised(payload) => assert_eq!(parsed(&payload)["errorMessage"], "cut"),
+        other => panic!("{other:?} {:?}", bench.log.stdout()),
+    }
+}
+
+#[tokio::test]
+async fn the_clouds_client_for_node_says_that_its_init_failed() {
+    let Some(bench) = bench(Lang::Node, "throw new RangeError('early');\n") else {
+        return;
+    };
+    let (payload, _) = bench.init_failure().await;
+    assert_eq!(payload["errorType"], "RangeError", "{payload}");
 }

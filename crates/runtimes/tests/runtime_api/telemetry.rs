@@ -156,3 +156,22 @@ async fn nobody_subscribes_after_the_init() {
     let closed = "Telemetry API subscription is closed";
     assert_eq!(said, json!([403, "Telemetry.SubscriptionClosed", closed]));
 }
+
+#[tokio::test]
+async fn whoever_subscribes_again_and_again_is_refused_at_some_time() {
+    let bench: Bench = {
+        let mut bench = python_bootstrap("serve(lambda client, request, event: event)\n");
+        add_extension(
+            &mut bench,
+            "fickle",
+            "deaf = socket.socket()\ndeaf.bind(('127.0.0.1', 0))\ndeaf.listen(100)\n\
+             client = Client()\nidentifier, _ = client.register([])\n\
+             body = json.dumps({'schemaVersion': '2022-07-01', 'types': ['platform'], 'destination': {'protocol': 'HTTP', 'URI': f'http://sandbox:{deaf.getsockname()[1]}'}})\n\
+             said = [client.refusal('PUT', '/2022-07-01/telemetry', body, {'Lambda-Extension-Identifier': identifier})[1] for _ in range(50)]\n\
+             print(said.count('Telemetry.TooManySubscriptions'), flush=True)\nclient.extension_next(identifier)\n",
+        );
+        bench
+    };
+    drop(bench.start().await.unwrap());
+    assert_eq!(bench.log.stdout(), ["18"]);
+}

@@ -75,7 +75,8 @@ impl ProcessRuntime {
             Prelude::Done => {}
             Prelude::Failed(failure) => {
                 let now = self.parts.clock.instant();
-                companions.shut_down(ShutdownReason::Failure, now).await;
+                let reason = ShutdownReason::Failure;
+                companions.shut_down(reason, now, &mut logs).await;
                 return Err(refused(logs, &failure));
             }
             Prelude::TimedOut => {

@@ -28,6 +28,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::child::{Exit, Process};
 use super::failure;
 use super::link::{EventHead, LinkError, Message};
+use super::logs::Logs;
 use super::{Parts, report};
 use extension::{Extension, ExtensionState};
 use state::{Current, State};
@@ -228,7 +229,12 @@ impl Companions {
     }
 
     /// Ends the extensions: those that want to know it are told, and have until the deadline; the others end at once.
-    pub(super) async fn shut_down(&mut self, reason: ShutdownReason, began_at: Instant) {
+    pub(super) async fn shut_down(
+        &mut self,
+        reason: ShutdownReason,
+        began_at: Instant,
+        logs: &mut Logs,
+    ) {
         self.session.telemetry.finish().await;
         let deadline = began_at + SHUTDOWN_WAIT_MAX;
         let left = deadline.saturating_duration_since(self.parts.clock.instant());
@@ -242,12 +248,23 @@ impl Companions {
             }
         }
         let watchers = &mut self.watchers;
-        let ending = async { while watchers.join_next().await.is_some() {} };
+        let ending = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = watchers.join_next() => if ended.is_none() {
+                        break;
+                    },
+                    () = logs.pump() => {}
+                }
+            }
+        };
         // What has not ended by itself is killed when its watcher is dropped.
         let _ = tokio::time::timeout(left, ending).await;
         self.watchers.shutdown().await;
         self.server.shutdown().await;
         self.extensions.clear();
+        logs.drain();
     }
 
     async fn all_ready(&self) {

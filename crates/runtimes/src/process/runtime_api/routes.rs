@@ -21,7 +21,8 @@ use super::state::{Current, RuntimeState};
 use super::telemetry::subscription;
 use crate::process::failure::REPLY_BYTES_MAX;
 
-/// The body of a registration, a subscription, or an extension's error.
+/// The body of a registration, a subscription, an extension's error, or the error of an init. Replies alone may be larger,
+/// and of those only one is read at a time.
 const SMALL_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Extensions choose their names; a longer one is refused.
 const NAME_BYTES_MAX: usize = 255;
@@ -121,7 +122,7 @@ async fn carry_out(
             answered
         }
         Wanted::InitError => {
-            let body = small(body, REPLY_BYTES_MAX).await?;
+            let body = small(body, SMALL_BODY_BYTES_MAX).await?;
             let payload = reply::error_object(headers, body);
             session.change(|state| state.init_failed(payload))?;
             Ok(answers::accepted())

@@ -33,9 +33,9 @@ class Client:
         """The status, and the error if there is one."""
         status, _, body = self.send(method, path, body, headers)
         try:
-            body = json.loads(body)
-            return [status, body["errorType"], body["errorMessage"]]
-        except ValueError:
+            error = json.loads(body)
+            return [status, error["errorType"], error["errorMessage"]]
+        except (ValueError, TypeError):
             return [status, body.decode()]
 
     def register(self, events, name=None, headers=None):

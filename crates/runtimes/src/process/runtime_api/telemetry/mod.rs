@@ -27,6 +27,8 @@ use subscription::Subscription;
 const EARLY_EVENTS_MAX: usize = 1_000;
 /// And so many bytes.
 const EARLY_BYTES_MAX: usize = 256 * 1024;
+/// Subscriptions of one instance whose events are still being carried off, those included that others have replaced.
+const DELIVERIES_MAX: usize = 32;
 /// How long the last events of an instance may take to be carried off.
 const FLUSH_WAIT_MAX: Duration = Duration::from_millis(300);
 
@@ -85,13 +87,21 @@ impl Telemetry {
                     "Telemetry API subscription is closed".to_owned(),
                 ));
             }
+            let mut deliveries = lock(&self.deliveries);
+            while deliveries.try_join_next().is_some() {}
+            if DELIVERIES_MAX <= deliveries.len() {
+                return Err(Refusal::forbidden(
+                    "Telemetry.TooManySubscriptions",
+                    format!("{DELIVERIES_MAX} subscriptions are still being served"),
+                ));
+            }
             let buffer = Arc::new(Buffer::new(subscription.buffering));
             for (category, event) in &shared.early {
                 if subscription.wants(*category) {
                     buffer.push(event.clone());
                 }
             }
-            lock(&self.deliveries).spawn(deliver(
+            deliveries.spawn(deliver(
                 buffer.clone(),
                 subscription.destination.clone(),
                 self.clock.clone(),
