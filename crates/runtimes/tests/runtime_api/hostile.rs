@@ -263,3 +263,54 @@ async fn whoever_is_no_extension_is_refused_by_the_apis_of_extensions() {
         check(&format!("return client.refusal({request})"), expected).await;
     }
 }
+
+#[tokio::test]
+async fn headers_are_written_as_the_service_writes_them() {
+    check(
+        "connection = raw(b'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n\
+         head = b''\nwhile b'\\r\\n\\r\\n' not in head: head += connection.recv(4096)\n\
+         return sorted(line.split(':')[0] for line in head.decode().split('\\r\\n') if line.startswith(('Lambda', 'Content')))",
+        json!([
+            "Content-Length",
+            "Content-Type",
+            "Lambda-Runtime-Aws-Request-Id",
+            "Lambda-Runtime-Deadline-Ms",
+            "Lambda-Runtime-Invoked-Function-Arn",
+            "Lambda-Runtime-Trace-Id"
+        ]),
+    )
+    .await;
+}
+
+/// As the cloud's own tutorial writes one.
+const IN_SHELL: &str = r#"#!/bin/sh
+set -eu
+while true
+do
+  HEADERS="$(mktemp)"
+  EVENT_DATA=$(curl -sS -LD "$HEADERS" "http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/next")
+  REQUEST_ID=$(grep -F Lambda-Runtime-Aws-Request-Id "$HEADERS" | tr -d '[:space:]' | cut -d: -f2)
+  rm "$HEADERS"
+  curl -sS "http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/$REQUEST_ID/response" -d "$EVENT_DATA" > /dev/null
+done
+"#;
+
+#[tokio::test]
+async fn a_shell_and_curl_are_enough() {
+    if std::process::Command::new("curl")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("there is no curl on this machine");
+        return;
+    }
+    let mut bench = crate::bootstraps::empty("provided.al2", "any");
+    let path = bench.path("task/bootstrap");
+    crate::bootstraps::put(&path, IN_SHELL.as_bytes());
+    let mut instance = bench.start().await.unwrap();
+    for event in ["{\"a\":1}", "2"] {
+        let verdict = bench.invoke(&mut instance, event).await.verdict;
+        assert_eq!(verdict, Verdict::Returned(event.to_owned().into()));
+    }
+}

@@ -57,6 +57,8 @@ async fn connection(stream: TokioIo<tokio::net::TcpStream>, session: Arc<Session
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
+        // As the service writes them: scripts search for `Lambda-Runtime-Aws-Request-Id`.
+        .title_case_headers(true)
         .serve_connection(stream, service);
     // It fails when the client breaks off or sends what is no HTTP: both are told by hyper, as far as that can be.
     let _ = served.await;
