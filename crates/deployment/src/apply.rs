@@ -203,14 +203,16 @@ impl Run<'_> {
             &properties,
             |before, after| provider.plan_update(&resource.resource_type, before, after),
         );
-        let record = ResourceRecord {
+        let mut record = ResourceRecord {
             resource_type: resource.resource_type.clone(),
             generated_name: self.name_for(id, step),
+            number: None,
             properties,
             position,
             is_retained: resource.deletion_policy != Policy::Delete,
             phase: crate::state::Phase::Failed,
         };
+        record.number = self.number_for(id, step, &record, provider).await?;
         match step {
             Step::Keep | Step::Note => self.keep(resource, record).await,
             Step::Create => self.create(resource, record, provider).await,
@@ -260,6 +262,7 @@ impl Run<'_> {
             resource_type: record.resource_type.clone(),
             properties: record.properties.clone(),
             generated_name: record.generated_name.clone(),
+            number: record.number,
         }
     }
 

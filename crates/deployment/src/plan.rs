@@ -100,6 +100,7 @@ mod tests {
         ResourceRecord {
             resource_type: "T".to_owned(),
             generated_name: "name".to_owned(),
+            number: None,
             properties: properties(json!({"a": 1})),
             position,
             is_retained: false,

@@ -11,6 +11,7 @@
 //! | `02` text(stack) text(logical id) | [`ResourceRecord`], JSON |
 //! | `03` text(stack) text(logical id) text(physical id) | [`Leftover`], JSON: to be deleted |
 //! | `04` text(export's name) | [`ExportRecord`], JSON |
+//! | `05` text(series) | the number that was drawn last, JSON |
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ const STACK: u8 = 0x01;
 const RESOURCE: u8 = 0x02;
 const LEFTOVER: u8 = 0x03;
 const EXPORT: u8 = 0x04;
+const SERIES: u8 = 0x05;
 
 /// Rows that are read at once.
 const PAGE_ROWS: usize = 1_000;
@@ -78,6 +80,9 @@ pub(crate) struct ResourceRecord {
     pub(crate) resource_type: String,
     /// The name that was drawn for it.
     pub(crate) generated_name: String,
+    /// The number that was drawn for it, if it is of a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) number: Option<u64>,
     /// Its properties: as they are, or as they are to be in `Creating`.
     pub(crate) properties: Properties,
     /// Its place in the order of making: what is deleted is deleted the other way round.
@@ -240,6 +245,20 @@ impl<'a> StackState<'a> {
                 Ok((name, self.decode(&value)?))
             })
             .collect()
+    }
+
+    /// The number of a series that was drawn last, by any stack of the region: 0 before the first.
+    pub(crate) async fn last_number(&self, series: &str) -> Result<u64, StateError> {
+        let key = self.key(SERIES).text(series).finish();
+        let value = self.store.get(&key).await;
+        match value.map_err(|source| self.read_error(source))? {
+            Some(bytes) => self.decode(&bytes),
+            None => Ok(0),
+        }
+    }
+
+    pub(crate) fn put_last_number(&self, batch: Batch, series: &str, number: u64) -> Batch {
+        batch.put(self.key(SERIES).text(series).finish(), encode(&number))
     }
 
     pub(crate) fn put_stack(&self, batch: Batch, record: &StackRecord) -> Batch {

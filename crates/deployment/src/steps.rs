@@ -28,6 +28,31 @@ impl Run<'_> {
         }
     }
 
+    /// The number that a resource of a series has, or gets. It is gone once it is drawn, whatever becomes of the resource:
+    /// no number is given twice.
+    pub(crate) async fn number_for(
+        &self,
+        id: &LogicalId,
+        step: Step,
+        record: &ResourceRecord,
+        provider: &dyn ResourceProvider,
+    ) -> Result<Option<u64>, StateError> {
+        match step {
+            Step::Keep | Step::Note | Step::Update => {
+                Ok(self.records.get(id).and_then(|old| old.number))
+            }
+            Step::Create | Step::Replace => {
+                let Some(series) = provider.series(&self.request_for(id, record)) else {
+                    return Ok(None);
+                };
+                let number = self.state.last_number(&series).await?.saturating_add(1);
+                let batch = self.state.put_last_number(Batch::new(), &series, number);
+                self.state.commit(batch).await?;
+                Ok(Some(number))
+            }
+        }
+    }
+
     /// Nothing is made of it; its name is kept, so that references to it stay the same.
     pub(crate) async fn unknown_type(
         &mut self,
@@ -41,6 +66,7 @@ impl Run<'_> {
             let record = ResourceRecord {
                 resource_type: resource.resource_type.clone(),
                 generated_name: generated_name.clone(),
+                number: None,
                 properties: serde_json::Map::new(),
                 position,
                 is_retained: false,

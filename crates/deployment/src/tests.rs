@@ -21,6 +21,7 @@ use store::{
 use test_kit::CountingRandom;
 
 use super::*;
+use crate::records::RecordProvider;
 
 /// When the store breaks: before or after the commit with this number (from 1) is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl Bench {
         let things = Arc::new(Things::default());
         let deployer = Deployer::new(
             store.clone(),
-            vec![things.clone()],
+            vec![things.clone(), Arc::new(RecordProvider::new())],
             Arc::new(CountingRandom::default()),
         );
         Self {
@@ -545,4 +546,90 @@ Resources:
     4:19 deployment::unknown-type: `AWS::Moon::Rocket` is not made here [`Strange` is skipped; references to it get a plausible name, behind which there is nothing]
     6:45 intrinsics::invalid: `Good` (Test::Thing) has no attribute `Nope` [its attributes here are Arn, Nested.Part]
     "#);
+}
+
+/// Functions `f` and `g` with these versions, as logical id, function and description.
+fn with_versions(versions: &[(&str, &str, &str)]) -> String {
+    let mut text = "Resources:\n".to_owned();
+    for name in ["f", "g"] {
+        let role = "arn:aws:iam::000000000000:role/r";
+        text += &format!(
+            "  {}: {{Type: AWS::Lambda::Function, Properties: {{FunctionName: {name}, Code: {{ZipFile: x}}, \
+             Handler: a.b, Runtime: nodejs20.x, Role: '{role}'}}}}\n",
+            name.to_uppercase()
+        );
+    }
+    for (id, function, description) in versions {
+        text += &format!(
+            "  {id}: {{Type: AWS::Lambda::Version, Properties: {{FunctionName: !Ref {function}, Description: {description}}}}}\n"
+        );
+    }
+    text
+}
+
+/// Deploys, and gives the number of each version.
+fn numbers(bench: &Bench, versions: &[(&str, &str, &str)]) -> Vec<(String, String)> {
+    let deployed = bench.deploy(&with_versions(versions));
+    assert_eq!(shown(&deployed.problems), [] as [&str; 0]);
+    let versions = deployed
+        .resources
+        .iter()
+        .filter(|it| it.resource_type == "AWS::Lambda::Version");
+    versions
+        .map(|it| {
+            let number = it.attributes["Version"].as_str().unwrap();
+            assert!(it.physical_id.ends_with(&format!(":{number}")));
+            (it.logical_id.to_string(), number.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn each_version_of_a_function_has_a_number_that_no_other_ever_had() {
+    let bench = Bench::new();
+    let both = |first: &str, second: &str| {
+        [("A", first), ("B", second)].map(|(id, number)| (id.to_owned(), number.to_owned()))
+    };
+    let one = |id: &str, number: &str| vec![(id.to_owned(), number.to_owned())];
+    let first = [("A", "F", "x"), ("B", "F", "x")];
+    assert_eq!(numbers(&bench, &first), both("1", "2"));
+    assert_eq!(numbers(&bench, &first), both("1", "2"), "nothing changed");
+    let changed = [("A", "F", "y"), ("B", "F", "x")];
+    assert_eq!(numbers(&bench, &changed), both("3", "2"), "a replacement");
+    assert_eq!(
+        numbers(&bench, &[("C", "F", "x")]),
+        one("C", "4"),
+        "another id"
+    );
+    assert_eq!(numbers(&bench, &[]), []);
+    assert_eq!(
+        numbers(&bench, &[("D", "F", "x")]),
+        one("D", "5"),
+        "none left"
+    );
+    assert_eq!(
+        numbers(&bench, &[("E", "G", "x")]),
+        one("E", "1"),
+        "another function"
+    );
+}
+
+#[test]
+fn a_version_keeps_its_number_when_its_making_is_interrupted() {
+    let text = with_versions(&[("A", "F", "x")]);
+    let bench = Bench::new();
+    bench.deploy(&text);
+    let most = bench.store.commits();
+    for at in 1..=most {
+        for crash in [Crash::Before(at), Crash::After(at)] {
+            let bench = Bench::new();
+            bench.store.arm(crash);
+            bench.try_deploy(&text).unwrap_err();
+            bench.store.arm(Crash::Never);
+            let first = numbers(&bench, &[("A", "F", "x")]);
+            assert_eq!(numbers(&bench, &[("A", "F", "x")]), first);
+            let next = numbers(&bench, &[("A", "F", "x"), ("B", "F", "x")]);
+            assert_ne!(next[0].1, next[1].1, "{crash:?}");
+        }
+    }
 }

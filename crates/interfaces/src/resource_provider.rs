@@ -24,6 +24,12 @@ pub trait ResourceProvider: Send + Sync {
     /// of its own, which has to be known before anything is made: both would be the same resource otherwise.
     fn physical_id(&self, request: &ResourceRequest) -> String;
 
+    /// What this resource is one of, if such are numbered 1, 2 and so on, and no number is ever given twice: versions of a
+    /// function, for one.
+    fn series(&self, _request: &ResourceRequest) -> Option<String> {
+        None
+    }
+
     /// What a change from `old` to `new` properties takes.
     ///
     /// Contract: AWS CloudFormation Template Reference, "Update requires" of each property.
@@ -68,6 +74,9 @@ pub struct ResourceRequest {
     pub properties: Properties,
     /// A name for it, for when its properties give none: `stack-logical-RANDOM`, the same on every try.
     pub generated_name: String,
+    /// Its number in its [series](ResourceProvider::series), the same on every try; none when it is of no series, or its
+    /// number is only about to be drawn.
+    pub number: Option<u64>,
 }
 
 /// A resource that exists.

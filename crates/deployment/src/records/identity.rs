@@ -20,8 +20,7 @@ const LETTERS_AND_DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What the resource is called, and what can be asked of it.
 ///
-/// The same request always gives the same answer. Differs: a published version or layer version has number 1, since
-/// versions are not kept.
+/// The same request always gives the same answer.
 pub(super) fn identity(request: &ResourceRequest) -> Made {
     match request.resource_type.as_str() {
         "AWS::Lambda::Function" => function(request),
@@ -66,6 +65,24 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
             json!({"Id": request.generated_name}),
         ),
     }
+}
+
+/// Versions of one function, and those of one layer, are counted.
+///
+/// Contract: AWS Lambda Developer Guide, "Manage Lambda function versions": numbers are not used again, even when the
+/// function is deleted and made anew. Differs: a version of code that has not changed gets a number of its own, and the
+/// code of earlier versions is not kept.
+pub(super) fn series(request: &ResourceRequest) -> Option<String> {
+    match request.resource_type.as_str() {
+        "AWS::Lambda::Version" => Some(format!("function:{}", function_in(request))),
+        "AWS::Lambda::LayerVersion" => Some(format!("layer:{}", layer_in(request))),
+        _ => None,
+    }
+}
+
+/// The number of a version; an unnumbered request is that of the first.
+fn number_of(request: &ResourceRequest) -> String {
+    request.number.unwrap_or(1).to_string()
 }
 
 fn made(physical_id: &str, attributes: Value) -> Made {
@@ -181,8 +198,12 @@ fn function(request: &ResourceRequest) -> Made {
 }
 
 fn version(request: &ResourceRequest) -> Made {
-    let arn = lambda_arn(request, format!("function:{}:1", function_in(request)));
-    made(&arn, json!({"Version": "1", "FunctionArn": arn}))
+    let number = number_of(request);
+    let arn = lambda_arn(
+        request,
+        format!("function:{}:{number}", function_in(request)),
+    );
+    made(&arn, json!({"Version": number, "FunctionArn": arn}))
 }
 
 fn alias(request: &ResourceRequest) -> Made {
@@ -191,9 +212,13 @@ fn alias(request: &ResourceRequest) -> Made {
     made(&arn, json!({"AliasArn": arn}))
 }
 
+fn layer_in(request: &ResourceRequest) -> String {
+    name_of(request, "LayerName", NAME_LENGTH_MAX)
+}
+
 fn layer_version(request: &ResourceRequest) -> Made {
-    let name = name_of(request, "LayerName", NAME_LENGTH_MAX);
-    let arn = lambda_arn(request, format!("layer:{name}:1"));
+    let resource = format!("layer:{}:{}", layer_in(request), number_of(request));
+    let arn = lambda_arn(request, resource);
     made(&arn, json!({"LayerVersionArn": arn}))
 }
 

@@ -76,6 +76,10 @@ impl ResourceProvider for RecordProvider {
         identity::identity(request).physical_id
     }
 
+    fn series(&self, request: &ResourceRequest) -> Option<String> {
+        identity::series(request)
+    }
+
     fn plan_update(&self, resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
         if old == new {
             return UpdatePlan::Nothing;

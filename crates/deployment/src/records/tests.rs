@@ -16,6 +16,7 @@ fn request(resource_type: &str, properties: Value) -> ResourceRequest {
         resource_type: resource_type.to_owned(),
         properties: properties.as_object().unwrap().clone(),
         generated_name: "shop-Thing-1A2B3C4D5E6F".to_owned(),
+        number: None,
     }
 }
 
@@ -166,6 +167,32 @@ fn generated_ids_have_their_length_and_are_the_same_each_time() {
             ..wanted
         };
         assert_ne!(id, provider.physical_id(&other));
+    }
+}
+
+#[test]
+fn versions_of_functions_and_layers_have_the_number_that_was_drawn() {
+    for (resource_type, properties, series, physical_id) in [
+        (
+            "AWS::Lambda::Version",
+            json!({"FunctionName": "arn:aws:lambda:eu-west-1:000000000000:function:f"}),
+            "function:f",
+            "arn:aws:lambda:eu-west-1:000000000000:function:f:7",
+        ),
+        (
+            "AWS::Lambda::LayerVersion",
+            json!({"LayerName": "l"}),
+            "layer:l",
+            "arn:aws:lambda:eu-west-1:000000000000:layer:l:7",
+        ),
+    ] {
+        let provider = RecordProvider::new();
+        let request = ResourceRequest {
+            number: Some(7),
+            ..request(resource_type, properties)
+        };
+        assert_eq!(provider.series(&request).as_deref(), Some(series));
+        assert_eq!(provider.physical_id(&request), physical_id);
     }
 }
 

@@ -34,6 +34,7 @@ fn request(changes: Value) -> ResourceRequest {
         resource_type: TABLE.to_owned(),
         properties: properties(changes),
         generated_name: "petstore-PetsTable-ABC".to_owned(),
+        number: None,
     }
 }
 
