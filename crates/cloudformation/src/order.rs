@@ -13,7 +13,7 @@ use model::problem::{Place, Problem};
 
 use crate::intrinsics::sub;
 use crate::node::{Kind, Node};
-use crate::template::Template;
+use crate::template::{Dependency, Template};
 
 /// An order of resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Order {
                 if template.resources.contains_key(&target) {
                     found.entry(target).or_insert(dependency.place.clone());
                 } else {
-                    problems.push(unknown_dependency(id, &dependency.name, &dependency.place));
+                    problems.push(unknown_dependency(template, id, dependency));
                 }
             }
             references(&resource.properties, template, &mut found);
@@ -54,13 +54,17 @@ impl Order {
     }
 }
 
-fn unknown_dependency(id: &LogicalId, name: &str, place: &Place) -> Problem {
-    Problem::error(
+fn unknown_dependency(template: &Template, id: &LogicalId, dependency: &Dependency) -> Problem {
+    let name = &dependency.name;
+    let problem = Problem::error(
         "order::unknown",
         format!("`{id}` depends on `{name}`, which is no resource"),
     )
-    .at(place)
-    .because(format!(
+    .at(&dependency.place);
+    if let Some(unbuilt) = template.unbuilt(name) {
+        return problem.because(unbuilt.because.as_str());
+    }
+    problem.because(format!(
         "CloudFormation: unresolved resource dependencies [{name}] in the Resources block of the template"
     ))
     .help("add the resource, or mend the name")

@@ -210,8 +210,9 @@ fn read(
 }
 
 fn template(reading: &Reading, problems: &mut Vec<Problem>) -> Option<Template> {
-    let (template, found) = Template::read(reading.template.as_ref()?);
+    let (mut template, found) = Template::read(reading.template.as_ref()?);
     problems.extend(found);
+    template.unbuilt.clone_from(&reading.unbuilt);
     Some(template)
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use cloudformation::node::Node;
+use cloudformation::template::Unbuilt;
 use model::artefact::Artefact;
 use model::ids::{AccountId, Region, StackName, StageName};
 use model::problem::Problem;
@@ -86,6 +87,8 @@ pub struct Reading {
     pub stage: Option<StageName>,
     /// The CloudFormation template, every node with the place that caused it. None when nothing could be read.
     pub template: Option<Node>,
+    /// What the template lacks because it is not built here.
+    pub unbuilt: Vec<Unbuilt>,
     /// Values for the template's parameters.
     pub parameters: BTreeMap<String, String>,
     /// The code to build, functions and layers.

@@ -56,19 +56,26 @@ impl Evaluator<'_> {
                 .because("conditions are evaluated before any resource is made")
                 .help("refer to parameters, mappings and other conditions"),
             ),
-            None => self.fail(
-                self.unknown_name(name, place)
-                    .because("CloudFormation: unresolved resource dependencies in the template"),
-            ),
+            None => self.fail(self.unknown_name(
+                name,
+                "CloudFormation: unresolved resource dependencies in the template",
+                place,
+            )),
         }
     }
 
-    fn unknown_name(&self, name: &str, place: &Place) -> Problem {
+    /// What is not there because we do not build it is no mistake of the template, and the cloud takes it.
+    fn unknown_name(&self, name: &str, refused: &str, place: &Place) -> Problem {
+        let template = self.context.template;
+        let unbuilt = template.unbuilt(name);
         let problem = problem(
             &format!("no parameter or resource is called `{name}`"),
             place,
-        );
-        let template = self.context.template;
+        )
+        .because(unbuilt.map_or(refused, |it| &it.because));
+        if unbuilt.is_some_and(|it| !it.may_be_misspelt) {
+            return problem;
+        }
         let names = template.parameters.keys().map(String::as_str);
         let mut names = names.chain(template.resources.keys().map(AsRef::as_ref));
         match names.find(|known| known.eq_ignore_ascii_case(name)) {
@@ -174,9 +181,10 @@ impl Evaluator<'_> {
         }
         let id = LogicalId::new(resource);
         let Some(found) = self.context.template.resources.get(&id) else {
-            return self.fail(self.unknown_name(resource, place).because(format!(
+            let refused = format!(
                 "CloudFormation: instance of Fn::GetAtt references undefined resource {resource}"
-            )));
+            );
+            return self.fail(self.unknown_name(resource, &refused, place));
         };
         if let Some(outcome) = self.refuse_absent(found, place) {
             return outcome;

@@ -6,7 +6,9 @@ use proptest::prelude::{prop, proptest};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::order::Order;
 use crate::parse::{self, Dialect};
+use crate::template::Unbuilt;
 
 /// Knows one of everything.
 pub(crate) struct Fixed;
@@ -317,6 +319,39 @@ const BAD_ARGUMENTS: &[&str] = &[
     "[!Ref A, !Ref B]",
     "!Join ['', [!Ref A]]",
 ];
+
+#[test]
+fn what_is_not_built_here_is_not_said_to_be_refused_by_the_cloud() {
+    let text = "Resources:\n  M: {Type: A::B::C, DependsOn: MRole, Properties: {A: !Ref MRole, B: !GetAtt MRole.Arn, C: !Ref m}}\n";
+    let parsed = parse::yaml("t.yml", text, Dialect::CloudFormation);
+    let (mut template, _) = Template::read(&parsed.node.unwrap());
+    let unbuilt = |prefix: &str, because: &str, may_be_misspelt| Unbuilt {
+        prefix: prefix.to_owned(),
+        because: because.to_owned(),
+        may_be_misspelt,
+    };
+    template.unbuilt = vec![
+        unbuilt("M", "M would bring it", false),
+        unbuilt("", "a plugin may", true),
+    ];
+    let problems = Order::of(&template).problems;
+    assert!(shown(&problems).ends_with("which is no resource [M would bring it] ()\n"));
+    let environment = environment();
+    let (context, _) = Context::new(&template, &environment, &BTreeMap::new(), &Fixed);
+    let properties = &template.resources[&model::ids::LogicalId::new("M")].properties;
+    let problems = context.evaluate(properties, &Fixed).problems;
+    let said = problems
+        .iter()
+        .map(|it| (it.cause.as_deref(), it.help.as_deref()));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            (Some("M would bring it"), None),
+            (Some("M would bring it"), None),
+            (Some("a plugin may"), Some("did you mean `M`?")),
+        ]
+    );
+}
 
 #[test]
 fn bad_arguments_are_explained() {

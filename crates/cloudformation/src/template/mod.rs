@@ -50,6 +50,19 @@ pub struct Template {
     /// Whether it was read without an error. CloudFormation refuses the whole template otherwise; what is missing
     /// here may only be misspelt there.
     pub is_sound: bool,
+    /// What is missing without being the template's mistake. Whoever wrote the template says so.
+    pub unbuilt: Vec<Unbuilt>,
+}
+
+/// Resources that the cloud would have and this template has not, since what makes them is not built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unbuilt {
+    /// What their names begin with.
+    pub prefix: String,
+    /// What would make them, or might, as a cause.
+    pub because: String,
+    /// Whether a name that begins so may also be a mistake.
+    pub may_be_misspelt: bool,
 }
 
 /// One of the `Outputs`.
@@ -79,6 +92,7 @@ impl Template {
             resources: IndexMap::new(),
             outputs: IndexMap::new(),
             is_sound: false,
+            unbuilt: Vec::new(),
         };
         let Kind::Mapping(sections) = &node.kind else {
             problems.push(wrong_kind("the template", "a mapping of sections", node));
@@ -97,6 +111,12 @@ impl Template {
         }
         template.is_sound = !any_error(&problems);
         (template, problems)
+    }
+
+    /// What would make a resource of this name, if that is not built.
+    pub(crate) fn unbuilt(&self, name: &str) -> Option<&Unbuilt> {
+        let mut unbuilt = self.unbuilt.iter();
+        unbuilt.find(|it| name.len() > it.prefix.len() && name.starts_with(&it.prefix))
     }
 
     fn read_section(&mut self, section: &Entry, problems: &mut Vec<Problem>) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use cloudformation::node::{Mapping, Node};
 use cloudformation::parse::{self, Dialect};
+use cloudformation::template::Unbuilt;
 use model::artefact::Artefact;
 use model::problem::{Place, Problem};
 
@@ -40,6 +41,8 @@ pub(super) struct Context<'a> {
     pub(super) conditions: Mapping,
     /// What stands for something else in references: `Function.Alias`, and layers that got a new name.
     pub(super) renamed: BTreeMap<String, String>,
+    /// What the template that is written lacks.
+    pub(super) unbuilt: Vec<Unbuilt>,
     pub(super) artefacts: Vec<Artefact>,
     pub(super) problems: Vec<Problem>,
     pub(super) needs: Vec<Need>,
@@ -95,6 +98,7 @@ impl<'a> Context<'a> {
             resources: Mapping::default(),
             conditions: Mapping::default(),
             renamed: BTreeMap::new(),
+            unbuilt: Vec::new(),
             artefacts: Vec::new(),
             problems: Vec::new(),
             needs: Vec::new(),

@@ -28,6 +28,7 @@ mod tests;
 
 use cloudformation::node::{Entry, Kind, Mapping, Node};
 use cloudformation::parse::{self, Dialect};
+use cloudformation::template::Unbuilt;
 use model::ids::{Region, StackName};
 use model::problem::{Place, Problem};
 
@@ -52,6 +53,7 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
         region: Region::new(request.region.as_deref().unwrap_or(REGION_DEFAULT)),
         stage: None,
         template: None,
+        unbuilt: Vec::new(),
         parameters: request.params.clone(),
         artefacts: Vec::new(),
         problems: parsed.problems,
@@ -83,6 +85,7 @@ pub fn read(request: &ReadRequest, answers: &Answers) -> Step {
         .problems
         .sort_by(|left, right| left.place.cmp(&right.place));
     reading.artefacts = context.artefacts;
+    reading.unbuilt = context.unbuilt;
     reading.template = Some(Node::new(Kind::Mapping(transformed), &root.place));
     Step::Done(Box::new(reading))
 }
@@ -128,6 +131,11 @@ fn uses_sam(template: &Mapping, context: &mut Context<'_>) -> bool {
                 "the template is read as if it were not there",
                 &name.place,
             );
+            context.unbuilt.push(Unbuilt {
+                prefix: String::new(),
+                because: format!("the transform `{shown}` may make it, which is not built yet"),
+                may_be_misspelt: true,
+            });
         }
     }
     uses
@@ -265,7 +273,18 @@ fn transform_resource<'n>(
             } else {
                 let mut resource = entry.value.clone();
                 if let Kind::Mapping(members) = &mut resource.kind {
+                    members.remove("Connectors");
                     others::plain(members, &entry.key, context);
+                }
+                if unbuilt {
+                    context.unbuilt.push(Unbuilt {
+                        prefix: entry.key.clone(),
+                        because: format!(
+                            "it would come with `{}`: the type `{kind}` is not built yet",
+                            entry.key
+                        ),
+                        may_be_misspelt: false,
+                    });
                 }
                 context
                     .resources

@@ -128,6 +128,14 @@ pub(super) fn check_form(entry: &Entry, context: &mut Context<'_>) {
         context.invalid(INVALID, title, &entry.value.place);
         return;
     };
+    if let Some(connectors) = resource.entry("Connectors") {
+        context.not_implemented(
+            "manifest::property-not-implemented",
+            &format!("`Connectors` of `{id}`"),
+            "the permissions that they grant are not made; here no call is refused for want of any",
+            &connectors.key_place,
+        );
+    }
     let sam = resource
         .get("Type")
         .and_then(Node::as_str)

@@ -293,6 +293,35 @@ fn types_that_are_not_transformed_yet_stay_for_the_deployment_to_report() {
 }
 
 #[test]
+fn what_would_come_with_a_type_that_is_not_transformed_is_no_mistake_of_the_template() {
+    let reading = done(&sam(
+        "  A: {Type: 'AWS::Serverless::StateMachine', Properties: {Name: a}}\n",
+    ));
+    let unbuilt: Vec<_> = reading.unbuilt.iter().map(|it| &*it.prefix).collect();
+    assert_eq!(unbuilt, ["A"]);
+    assert_eq!(
+        reading.unbuilt[0].because,
+        "it would come with `A`: the type `AWS::Serverless::StateMachine` is not built yet"
+    );
+}
+
+#[test]
+fn connectors_are_refused_wherever_they_stand_and_handed_on_to_nobody() {
+    for kind in [
+        "AWS::Serverless::StateMachine",
+        "AWS::DynamoDB::Table",
+        "AWS::Serverless::SimpleTable",
+    ] {
+        let text = sam(&format!(
+            "  A: {{Type: '{kind}', Connectors: {{C: {{Properties: {{}}}}}}}}\n"
+        ));
+        let expected = "manifest::property-not-implemented 3 `Connectors` of `A` is not built yet";
+        assert_eq!(problems(&text), [expected], "{kind}");
+        assert_eq!(resource(&done(&text), "A").get("Connectors"), None);
+    }
+}
+
+#[test]
 fn events_are_checked_and_the_function_stays() {
     let with = |event: &str| {
         sam(&format!(

@@ -5,6 +5,7 @@
 
 use cloudformation::node::{Kind, Mapping, Node};
 use cloudformation::parse::{self, Dialect};
+use cloudformation::template::Unbuilt;
 use model::ids::{Region, StackName, StageName};
 use model::problem::{Place, Problem, Severity};
 
@@ -185,10 +186,28 @@ fn reading(mut root: Node, request: &ReadRequest, mut problems: Vec<Problem>) ->
         region: service.region.clone(),
         stage: Some(StageName::new(service.stage.clone())),
         template: Some(template),
+        unbuilt: unbuilt(&problems).into_iter().collect(),
         parameters: stack_parameters(&service),
         artefacts,
         problems: in_order(problems, &request.manifest),
     }
+}
+
+/// What plugins, events and keys make that are not carried out could have any name.
+fn unbuilt(problems: &[Problem]) -> Option<Unbuilt> {
+    let codes = [
+        "manifest::plugin-not-implemented",
+        "manifest::event-not-implemented",
+        "manifest::key-not-implemented",
+    ];
+    let mut found = codes
+        .iter()
+        .flat_map(|code| problems.iter().filter(move |it| it.code == *code));
+    found.next().map(|problem| Unbuilt {
+        prefix: String::new(),
+        because: format!("it may belong to what is missing here: {}", problem.title),
+        may_be_misspelt: true,
+    })
 }
 
 /// A manifest from which nothing can be made.
@@ -201,6 +220,7 @@ fn nothing(request: &ReadRequest, problems: Vec<Problem>) -> Reading {
         region: Region::new(region.unwrap_or_else(|| REGION_DEFAULT.to_owned())),
         stage: Some(StageName::new(stage)),
         template: None,
+        unbuilt: Vec::new(),
         parameters: std::collections::BTreeMap::new(),
         artefacts: Vec::new(),
         problems: in_order(problems, &request.manifest),
