@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::application::Application;
 use model::function::{Function, Starts};
 use model::problem::Problem;
+use runtimes::process::probe::Prober;
 use runtimes::process::{NotForked, forking_obstacle};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -134,14 +135,15 @@ fn keep_one(path: &Path, known: &Mutex<Known>, function: Function, why: String) 
 }
 
 /// A warning for each function whose instances will be started one by one, though nobody asked for that. `state` is the
-/// folder in which the last run kept what it found.
+/// folder in which the last run kept what it found; the prober knows what was found of interpreters.
 #[must_use]
-pub fn warnings(application: &Application, state: &Path) -> Vec<Problem> {
+pub fn warnings(application: &Application, state: &Path, prober: &Prober) -> Vec<Problem> {
     let record = read(&state.join(FILE));
     let functions = application.functions.values();
     functions
         .filter_map(|function| {
-            if let Some(why) = forking_obstacle(function) {
+            let obstacle = forking_obstacle(function).or_else(|| prober.known_obstacle(function));
+            if let Some(why) = obstacle {
                 return Some(warning(function, &why, why.clone()));
             }
             let finding = record.functions.get(function.logical_id.as_str())?;

@@ -101,6 +101,26 @@ fn check_names_what_is_wrong_in_the_settings_with_its_place_and_remedy() {
 }
 
 #[test]
+fn one_port_for_both_listeners_is_refused_by_check_and_by_the_server() {
+    let folder = project(&[("serverless.yml", MANIFEST), ("handler.py", HANDLER)]);
+    write(folder.path(), "[server]\nport = 4566\n");
+    let (code, problems) = problems_of(folder.path(), &[]);
+    assert_eq!((code, codes(&problems)), (Some(1), vec!["server::port"]));
+    for arguments in [
+        &["dev"][..],
+        &["dev", "--port", "4600", "--services-port", "4600"][..],
+    ] {
+        let output = run(arguments, folder.path());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("for both the application's APIs and the cloud services"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_function_named_twice_is_pointed_out() {
     let folder = project(&[("serverless.yml", MANIFEST), ("handler.py", HANDLER)]);
     write(

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use interfaces::clock::Clock;
 use model::problem::{Problem, Severity, any_error};
+use runtimes::process::probe::Prober;
 
-use super::dev::state_folder;
+use super::dev::{ports, state_folder};
 use super::{cache_folder, environment, fail};
 use crate::cli::CheckArguments;
 use crate::forking;
 use crate::pipeline::{Checked, Checker};
 use crate::printer::{Printer, Style, harmless};
 use crate::project::{self, ReadOptions};
-use crate::system::RealClock;
+use crate::system::{RealClock, RealRandom};
 
 /// Problems that are drawn; nobody reads more at once.
 const SHOWN_MAX: usize = 200;
@@ -47,12 +49,17 @@ async fn check(arguments: &CheckArguments) -> Result<(Checked, PathBuf), Box<Pro
     let cache = cache_folder(&environment);
     let located = project::locate(&arguments.project.dir)?;
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
-    let checker = Checker::new(Arc::new(RealClock), &cache, &environment);
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let checker = Checker::new(Arc::clone(&clock), &cache, &environment);
+    let prober = Prober::new(&cache, clock, Arc::new(RealRandom::default()));
     let mut checked = checker.check(&located, &options).await?;
+    if let Err(problem) = ports((None, None), &checked.settings) {
+        checked.problems.push(*problem);
+    }
     if let Some(application) = &checked.application {
         match state_folder(arguments.state.clone(), &checked.settings, &located) {
             Ok(state) => {
-                let warnings = forking::warnings(application, &state);
+                let warnings = forking::warnings(application, &state, &prober);
                 checked.problems.extend(warnings);
             }
             Err(problem) => checked.problems.push(*problem),

@@ -45,13 +45,9 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let options = ReadOptions::new(&arguments.project, environment.clone())?;
     // What is wrong in it is said with all the rest, once the project is loaded.
     let (settings, _) = settings::read(&located.root);
-    let port = arguments.port.or(settings.server.port);
-    let services_port = arguments.services_port.or(settings.server.services_port);
-    let listeners = wiring::bind(
-        Some(port.unwrap_or(PORT)),
-        services_port.unwrap_or(SERVICES_PORT),
-    )
-    .await?;
+    let chosen = (arguments.port, arguments.services_port);
+    let (port, services_port) = ports(chosen, &settings)?;
+    let listeners = wiring::bind(Some(port), services_port).await?;
     let printer = printer.with_root(&located.root);
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
@@ -90,6 +86,32 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     };
     console.stop();
     outcome
+}
+
+/// The port of the application's APIs and that of the cloud services: of the options, or as `cloudless.toml` has them.
+pub(super) fn ports(
+    (port, services_port): (Option<u16>, Option<u16>),
+    settings: &Settings,
+) -> Result<(u16, u16), Box<Problem>> {
+    let server = &settings.server;
+    let port = port.or(server.port).unwrap_or(PORT);
+    let services_port = services_port
+        .or(server.services_port)
+        .unwrap_or(SERVICES_PORT);
+    // 0 is any that is free.
+    if port != services_port || port == 0 {
+        return Ok((port, services_port));
+    }
+    let title =
+        format!("port {port} is named for both the application's APIs and the cloud services");
+    let problem = Problem::error("server::port", title).because(format!(
+        "`--port`, or `port` under `[server]` in {}, is {PORT} unless set, and `--services-port`, or `services_port`, \
+         is {SERVICES_PORT}",
+        settings::FILE
+    ));
+    Err(Box::new(
+        problem.help("choose another one for either of them"),
+    ))
 }
 
 /// `--state`, or what `cloudless.toml` says, or `.cloudless` beside the manifest; without links and `..`, so that it can be told apart from the
@@ -195,6 +217,35 @@ mod tests {
         for (name, port) in [("port", PORT), ("services_port", SERVICES_PORT)] {
             let key = settings::keys::KEYS.iter().find(|key| key.name == name);
             assert_eq!(key.unwrap().default, port.to_string());
+        }
+    }
+
+    #[test]
+    fn the_two_ports_are_never_the_same() {
+        for (options, set, expected) in [
+            ((None, None), (None, None), Some((PORT, SERVICES_PORT))),
+            ((Some(0), Some(0)), (None, None), Some((0, 0))),
+            ((None, None), (Some(5000), Some(5000)), None),
+            ((None, None), (Some(SERVICES_PORT), None), None),
+            ((None, None), (None, Some(PORT)), None),
+            ((Some(5000), None), (None, Some(5000)), None),
+            (
+                (Some(5001), None),
+                (Some(5000), Some(5000)),
+                Some((5001, 5000)),
+            ),
+        ] {
+            let mut settings = Settings::default();
+            (settings.server.port, settings.server.services_port) = set;
+            let found = ports(options, &settings);
+            let code = found.as_ref().err().map(|problem| problem.code);
+            assert_eq!(
+                found.as_ref().ok(),
+                expected.as_ref(),
+                "{options:?} {set:?}"
+            );
+            assert_eq!(code.is_some(), expected.is_none());
+            assert!(code.is_none_or(|code| code == "server::port"));
         }
     }
 

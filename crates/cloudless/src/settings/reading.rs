@@ -4,6 +4,7 @@
 //! Does not live here: which keys there are (`keys`), whether the functions that it names exist (`functions`).
 
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use model::function::Starts;
@@ -27,11 +28,54 @@ type Entry<'a> = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>);
 /// Reads the file of a project's folder. Without one, nothing is set; what is wrong in it is left out of the settings.
 #[must_use]
 pub fn read(root: &Path) -> (Settings, Vec<Problem>) {
+    let refused = |cause: String, help: &str| {
+        let problem = Problem::error("settings::unreadable", format!("cannot read `{FILE}`"));
+        let problem = problem.because(cause).help(help);
+        (Settings::default(), vec![problem])
+    };
+    let path = root.join(FILE);
+    if let Some(what) = other_than_file(&path) {
+        let help = "put a file in its place, or remove it: without it, nothing is set";
+        return refused(what, help);
+    }
     match project::read_file(root, FILE) {
         Ok(Some(text)) => parse(&text),
         Ok(None) => (Settings::default(), Vec::new()),
-        Err(problem) => (Settings::default(), vec![*problem]),
+        Err(problem) => refused(
+            problem.cause.unwrap_or(problem.title),
+            "let it be a text of UTF-8 that you may read",
+        ),
     }
+}
+
+/// What stands in the place of a file, without opening it: a pipe is waited for, and a device may have no end.
+fn other_than_file(path: &Path) -> Option<String> {
+    let itself = path.symlink_metadata().ok()?;
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if itself.is_symlink() => {
+            return Some(format!("it is a link that leads nowhere: {error}"));
+        }
+        Err(error) => return Some(error.to_string()),
+    };
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return None;
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    let link = if itself.is_symlink() {
+        "a link to "
+    } else {
+        ""
+    };
+    Some(format!("it is {link}{what}"))
 }
 
 fn parse(text: &str) -> (Settings, Vec<Problem>) {
@@ -332,6 +376,64 @@ state = '../state'
             .collect();
         assert_eq!(found, [("settings::syntax", 3)]);
         assert_eq!(settings.server.port, Some(1));
+    }
+
+    #[test]
+    fn what_is_no_file_is_said_to_be_none_and_not_waited_for() {
+        use std::os::unix::fs::symlink;
+        type Make = fn(&Path);
+        let rows: [(Make, &str); 7] = [
+            (|path| std::fs::create_dir(path).unwrap(), "it is a folder"),
+            (|path| make_pipe(path), "it is a pipe"),
+            (
+                |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+                "it is a socket",
+            ),
+            (
+                |path| symlink("/dev/zero", path).unwrap(),
+                "it is a link to a device",
+            ),
+            (
+                |path| symlink("..", path).unwrap(),
+                "it is a link to a folder",
+            ),
+            (
+                |path| symlink("nowhere", path).unwrap(),
+                "it is a link that leads nowhere: No such file or directory (os error 2)",
+            ),
+            (
+                |path| symlink(FILE, path).unwrap(),
+                "it is a link that leads nowhere: Too many levels of symbolic links (os error 40)",
+            ),
+        ];
+        for (make, expected) in rows {
+            let folder = tempfile::tempdir().unwrap();
+            make(&folder.path().join(FILE));
+            let (settings, problems) = read(folder.path());
+            let [problem] = &problems[..] else {
+                panic!("{expected}: {problems:?}");
+            };
+            assert_eq!(settings, Settings::default());
+            assert_eq!(problem.code, "settings::unreadable");
+            assert_eq!(problem.cause.as_deref(), Some(expected));
+            assert!(problem.help.is_some());
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_as_good_as_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("other"), "[server]\nport = 1\n").unwrap();
+        std::os::unix::fs::symlink("other", folder.path().join(FILE)).unwrap();
+        let (settings, problems) = read(folder.path());
+        assert_eq!((settings.server.port, problems), (Some(1), Vec::new()));
+        std::fs::write(folder.path().join("other"), [0xff]).unwrap();
+        assert_eq!(read(folder.path()).1[0].code, "settings::unreadable");
+    }
+
+    fn make_pipe(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
     }
 
     proptest::proptest! {

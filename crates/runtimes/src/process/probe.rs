@@ -26,7 +26,7 @@ use interfaces::runtime::{
     Event, Initialization, Instance, Runtime as _, StartError, StartWay, Verdict as Reply,
 };
 use model::arn::Arn;
-use model::function::{Function, Language, RuntimeName, Starts, Toolchain};
+use model::function::{Contact, Function, Language, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
 use tokio::sync::OnceCell;
@@ -60,6 +60,16 @@ pub struct Interpreter {
     pub version: String,
 }
 
+impl Interpreter {
+    fn of(language: Language, toolchain: &Toolchain) -> Self {
+        Self {
+            language,
+            path: toolchain.interpreter.clone(),
+            version: toolchain.version.clone(),
+        }
+    }
+}
+
 /// Probes interpreters, and keeps what it found in the cache.
 pub struct Prober {
     cache_dir: PathBuf,
@@ -87,6 +97,18 @@ impl Prober {
         let checks = self.unpack_checks(interpreter.language)?;
         let identity = self.identity(interpreter, &checks)?;
         Ok(identity.and_then(|identity| verdict::read(&self.verdicts(), interpreter, &identity)))
+    }
+
+    /// Why a function is not forked on the interpreter that it runs on here, as far as that was found before.
+    #[must_use]
+    pub fn known_obstacle(&self, function: &Function) -> Option<String> {
+        match (function.runtime.language.contact(), function.starts) {
+            (Contact::Bootstrap, Starts::Automatic | Starts::Forked) => {}
+            (Contact::Bootstrap, Starts::Spawned) | (Contact::RuntimeApi, _) => return None,
+        }
+        let interpreter = Interpreter::of(function.runtime.language, &function.toolchain);
+        let verdict = self.known(&interpreter).ok()??;
+        reason_of(&verdict).map(|reason| obstacle(&interpreter, &reason))
     }
 
     /// Probes now, which takes about a second, and keeps what it found.
@@ -206,11 +228,7 @@ impl Known {
         language: Language,
         toolchain: &Toolchain,
     ) -> Option<String> {
-        let interpreter = Interpreter {
-            language,
-            path: toolchain.interpreter.clone(),
-            version: toolchain.version.clone(),
-        };
+        let interpreter = Interpreter::of(language, toolchain);
         let cell = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             asked.place(interpreter.clone())
@@ -220,19 +238,28 @@ impl Known {
             None => self.prober.probe(&interpreter).await,
         };
         let reason = match cell.get_or_try_init(find_out).await {
-            Ok(Verdict { outcome, .. }) => match outcome {
-                Outcome::Works { .. } => return None,
-                Outcome::Fails { reasons } => reasons.join("; "),
-            },
+            Ok(verdict) => reason_of(verdict)?,
             // Not kept. If no process can be started at all, the start that asked will say so itself.
             Err(error) => describe(&error),
         };
-        Some(format!(
-            "this machine's {} {} cannot be forked ({reason}); `cloudless doctor` tries it again",
-            name_of(language),
-            interpreter.version,
-        ))
+        Some(obstacle(&interpreter, &reason))
     }
+}
+
+/// What does not work, if so.
+fn reason_of(verdict: &Verdict) -> Option<String> {
+    match &verdict.outcome {
+        Outcome::Works { .. } => None,
+        Outcome::Fails { reasons } => Some(reasons.join("; ")),
+    }
+}
+
+fn obstacle(interpreter: &Interpreter, reason: &str) -> String {
+    format!(
+        "this machine's {} {} cannot be forked ({reason}); `cloudless doctor` tries it again",
+        name_of(interpreter.language),
+        interpreter.version,
+    )
 }
 
 /// A runtime of the probe's own, and the function that runs in it.
