@@ -156,7 +156,7 @@ fn what_a_function_does_not_reserve_is_refused_as_each_kind_of_api_does() {
             "{path}"
         );
     }
-    dev.wait_for_log("its reserved concurrency is in use");
+    dev.wait_for_log("its reserved concurrency is 0, so it never runs");
     for (path, status) in [("/dev/one", 500), ("/one", 503)] {
         let (good, bad) = at_once(&dev, path, 4);
         assert_eq!((good.len(), bad), (1, vec![status; 3]), "{path}");

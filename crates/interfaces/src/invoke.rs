@@ -157,6 +157,8 @@ pub enum NotRun {
 pub enum ThrottleLimit {
     /// `ReservedConcurrentExecutions` of the function.
     ReservedConcurrency,
+    /// The same, which is 0: the function is switched off.
+    NothingReserved,
     /// Concurrent executions of the account.
     AccountConcurrency,
     /// Instances that a function may gain within a time.
@@ -169,6 +171,7 @@ impl std::fmt::Display for ThrottleLimit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(match self {
             Self::ReservedConcurrency => "its reserved concurrency is in use",
+            Self::NothingReserved => "its reserved concurrency is 0, so it never runs",
             Self::AccountConcurrency => "the account's concurrency is in use",
             Self::ScalingRate => "it gains instances as fast as it may already",
             Self::QueueLength => "too many invocations are in line",

@@ -262,7 +262,7 @@ fn refused(not_run: NotRun, call: &ServiceCall, named: &Named) -> Refusal {
             Refusal::function_not_found(&named.arn(&call.region, &call.account))
         }
         NotRun::Throttled { limit, .. } => Refusal::throttled(match limit {
-            ThrottleLimit::ReservedConcurrency => {
+            ThrottleLimit::ReservedConcurrency | ThrottleLimit::NothingReserved => {
                 "ReservedFunctionConcurrentInvocationLimitExceeded"
             }
             ThrottleLimit::AccountConcurrency

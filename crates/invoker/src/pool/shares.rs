@@ -76,6 +76,7 @@ impl Shares {
         let share = self.functions.get(function);
         match (claim, share.and_then(|share| share.reserved)) {
             (Claim::Provisioned, _) => Ok(()),
+            (Claim::OnDemand, Some(0)) => Err(ThrottleLimit::NothingReserved),
             (Claim::OnDemand, Some(reserved)) => {
                 let held = share.map_or(0, |share| share.held);
                 (held < reserved)

@@ -341,7 +341,7 @@ fn reserved_concurrency_bounds_its_function_and_is_kept_from_others() {
 #[test]
 fn a_function_that_reserves_nothing_at_all_is_switched_off() {
     let mut bench = Bench::new(limits(), &[("f", "1", Some(0))]);
-    let reserved = Refusal::Throttled(ThrottleLimit::ReservedConcurrency);
+    let reserved = Refusal::Throttled(ThrottleLimit::NothingReserved);
     assert_eq!(bench.arrive(), Arrival::Refused(reserved));
 }
 
