@@ -398,7 +398,11 @@ async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() 
             "import socket\nheld = socket.create_server(('127.0.0.1', 0))",
             "an open socket",
         ),
-        ("held = os.pipe()", "an open pipe"),
+        ("held = os.pipe()", "2 open pipes"),
+        (
+            "import socket\nheld = [open('../log', 'w'), *socket.socketpair(), socket.socket()]",
+            "log, open for writing, 3 open sockets",
+        ),
         ("import select\nheld = select.epoll()", "an open eventpoll"),
         (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()",

@@ -243,7 +243,30 @@ impl ProcessRuntime {
 }
 
 fn left_behind(reasons: &[String]) -> String {
-    format!("its init leaves behind {}", reasons.join(", "))
+    format!("its init leaves behind {}", counted(reasons).join(", "))
+}
+
+/// Each once, in their order, as `2 open sockets`.
+fn counted(reasons: &[String]) -> Vec<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for reason in reasons {
+        match counts.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+    }
+    let shown = counts.into_iter().map(|(reason, count)| {
+        let thing = ["a ", "an "]
+            .iter()
+            .find_map(|article| reason.strip_prefix(article));
+        match thing {
+            _ if count == 1 => reason.to_owned(),
+            // What names a file is no plain noun.
+            Some(thing) if !thing.contains('/') => format!("{count} {thing}s"),
+            _ => format!("{reason} ({count} times)"),
+        }
+    });
+    shown.collect()
 }
 
 fn forked_anyway(reasons: &[String]) -> String {
@@ -261,5 +284,35 @@ fn gone() -> StartError {
     StartError::Machine {
         reason: "the processes that the function's instances are forked from end again and again"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_behind_several_times_is_counted() {
+        for (reasons, expected) in [
+            (vec!["an open socket"], "an open socket"),
+            (
+                vec!["an open socket", "a running timer", "an open socket"],
+                "2 open sockets, a running timer",
+            ),
+            (
+                vec!["the file /log, open for writing"; 2],
+                "the file /log, open for writing (2 times)",
+            ),
+            (
+                vec!["a lock on the file /log"; 3],
+                "a lock on the file /log (3 times)",
+            ),
+        ] {
+            let reasons: Vec<String> = reasons.into_iter().map(str::to_owned).collect();
+            assert_eq!(
+                left_behind(&reasons),
+                format!("its init leaves behind {expected}")
+            );
+        }
     }
 }

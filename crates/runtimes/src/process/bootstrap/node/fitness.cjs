@@ -50,7 +50,7 @@ async function settle(before, addon) {
     const isBusy = await new Promise((resolve) => {
       setTimeout(() => resolve(addon.isLoopAlive()), LOOK_INTERVAL_MS);
     });
-    const found = [...new Set(await allReasons(before))];
+    const found = await allReasons(before);
     if (isBusy && found.length === 0) found.push('unfinished work');
     if (found.length === 0 || performance.now() > end) return found;
   }
@@ -75,7 +75,7 @@ function reasons(before) {
   if (hasChildren()) found.push('a child process');
   if (!hasNumberOfItsOwn()) found.push('a process.pid that cannot be changed');
   if (sharedMemory() > before.sharedMemory) found.push('memory shared with others');
-  for (const name of process.getActiveResourcesInfo()) {
+  for (const name of new Set(process.getActiveResourcesInfo())) {
     const word = WORDS[name] ?? `unfinished work (${name})`;
     if (word !== '') found.push(word);
   }
