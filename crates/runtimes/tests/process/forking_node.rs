@@ -110,7 +110,7 @@ async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
 }
 
 /// What no two instances may answer alike.
-const DRAWS: [&str; 24] = [
+const DRAWS: [&str; 26] = [
     "Math.random()",
     "draw()",
     "randomUUID()",
@@ -131,6 +131,8 @@ const DRAWS: [&str; 24] = [
     "[...words]",
     "part.toString('hex', 1024, 1536)",
     "[...late]",
+    "stock.toString('hex')",
+    "lateStock.toString('hex')",
     "path.basename(fs.mkdtempSync(path.join(os.tmpdir(), 'drawn-')))",
     "new Response(new FormData()).headers.get('content-type')",
     "process.pid",
@@ -146,6 +148,8 @@ async fn no_two_instances_draw_the_same() {
         const words = web.getRandomValues(new Uint32Array(16));\n\
         const part = crypto.randomFillSync(Buffer.alloc(4096), 1024, 512);\n\
         crypto.randomFill(new Uint8Array(64), (error, filled) => { globalThis.late = filled; });\n\
+        const stock = crypto.randomBytes(1024), salt = crypto.randomBytes(1023);\n\
+        crypto.randomBytes(2048, (error, drawn) => { globalThis.lateStock = drawn; });\n\
         const key = crypto.randomFillSync(Buffer.alloc(32)).toString('hex');\n\
         const primed = [draw(), randomUUID(), web.randomUUID(), randomInt(1e9), crypto.randomBytes(8)];\n";
     for mut bench in evaluating(init) {
@@ -161,6 +165,7 @@ async fn no_two_instances_draw_the_same() {
         // What the init itself keeps, they share, as with SnapStart; and nothing around a pool was written to.
         for question in [
             "key",
+            "salt.toString('hex')",
             "part.toString('hex', 0, 1024) + part.toString('hex', 1536)",
         ] {
             let kept = ask(&mut bench, &mut one, question).await;
@@ -177,8 +182,8 @@ async fn no_two_instances_draw_the_same() {
             ),
             ("/\\[native code\\]/.test(Math.random)", json!(true)),
             (
-                "[randomUUID.name, randomInt.name, crypto.randomFillSync.length]",
-                json!(["randomUUID", "randomInt", 1]),
+                "[randomUUID.name, randomInt.name, crypto.randomFillSync.length, crypto.randomBytes.length]",
+                json!(["randomUUID", "randomInt", 1, 2]),
             ),
             (
                 "new Set(Array.from({ length: 9999 }, draw)).size",

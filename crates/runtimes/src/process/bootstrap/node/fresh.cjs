@@ -12,6 +12,8 @@ const { syncBuiltinESMExports } = require('node:module');
 
 // A smaller one may be a key or a salt, from which something was made already.
 const POOL_BYTES_MIN = 64;
+// A pool is larger than what `randomBytes` is asked for as a key or an initial vector.
+const RANDOM_BYTES_MIN = 1024;
 // How much Node draws ahead for `randomUUID` and for `randomInt`.
 const UUIDS_AHEAD = 128;
 const INTS_AHEAD = 1024;
@@ -34,6 +36,13 @@ function install() {
       return original.call(this, view, ...rest);
     });
   }
+  wrap(crypto, 'randomBytes', (original) => function (size, callback) {
+    if (!(size >= RANDOM_BYTES_MIN)) return original.call(this, size, callback);
+    if (typeof callback !== 'function') return remembered(original.call(this, size, callback));
+    return original.call(this, size, function (error, drawn) {
+      return callback.call(this, error, remembered(drawn));
+    });
+  });
   const uuids = { isUsed: false, generation: 0 };
   const spendUuids = (original, self) => {
     for (let i = 0; i < UUIDS_AHEAD; i += 1) original.call(self);
@@ -84,6 +93,11 @@ function remember(view, [offset, size]) {
   if (!(bytes >= POOL_BYTES_MIN)) return;
   pools = pools.filter((pool) => pool.view.deref() !== undefined);
   pools.push({ view: new WeakRef(view), from, bytes });
+}
+
+function remembered(drawn) {
+  if (drawn !== undefined) remember(drawn, []);
+  return drawn;
 }
 
 // From the kernel, which is a tenth of the work of waking OpenSSL's generator.
