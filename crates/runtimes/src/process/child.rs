@@ -105,6 +105,19 @@ impl Process {
         self.exit.is_some() || pidfd.is_some_and(|pidfd| has_ended(pidfd.get_ref()))
     }
 
+    /// Its end, seen from aside: nothing is collected.
+    pub(super) fn end(&self) -> impl Future<Output = ()> + Send + use<> {
+        let pidfd = self.pidfd.as_ref();
+        let pidfd = pidfd.and_then(|pidfd| pidfd.get_ref().try_clone().ok());
+        let watched = pidfd.and_then(|pidfd| system::watch(pidfd).ok());
+        async move {
+            match &watched {
+                Some(pidfd) if pidfd.readable().await.is_ok() => {}
+                Some(_) | None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Whether it was seen to end.
     pub(super) fn is_over(&self) -> bool {
         self.exit.is_some()

@@ -188,6 +188,11 @@ impl ProcessInstance {
         !self.process.has_ended()
     }
 
+    /// The end of its process, which is still to be collected then. Never, when it cannot be watched.
+    pub(super) fn end(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.process.end()
+    }
+
     /// Whose log it writes.
     pub(super) fn id(&self) -> &InstanceId {
         self.logs.instance()

@@ -76,6 +76,30 @@ async fn a_process_started_ahead_that_has_died_is_no_worse_than_none() {
 }
 
 #[tokio::test]
+async fn a_process_started_ahead_that_has_died_is_collected_though_nobody_takes_it() {
+    for mut bench in benches() {
+        bench.returned("{}").await;
+        let ahead = pids(&bench, 2).await[1];
+        let status = std::process::Command::new("kill")
+            .args(["-9", &ahead.to_string()])
+            .status();
+        assert!(status.unwrap().success());
+        let entry = std::path::PathBuf::from(format!("/proc/{ahead}"));
+        for _ in 0..500 {
+            if !entry.exists() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(
+            !entry.exists(),
+            "a dead process stays in the system's table"
+        );
+        assert_eq!(bench.keys.valid(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_process_started_ahead_ends_with_its_version_and_with_the_runtime() {
     for retires in [true, false] {
         for mut bench in benches() {

@@ -85,17 +85,31 @@ impl Ahead {
     /// Ends what is kept for a version that has gone.
     pub(in crate::process) fn retire(&self, function: &Function) {
         let gone = lock(&self.kept).remove(&version(function));
-        drop(gone);
+        if let Some(Kept::Process { started, expiry }) = gone {
+            expiry.abort();
+            drop(started);
+        }
     }
 
-    fn expire(&self, version: Version) -> AbortHandle {
+    /// Lets go of a process that nobody takes, or that ends before somebody does: else it stays in the system's table.
+    fn expire(
+        &self,
+        version: Version,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
         let mut expiries = lock(&self.expiries);
         while expiries.try_join_next().is_some() {}
         let kept = self.kept.clone();
         expiries.spawn(async move {
-            tokio::time::sleep(AHEAD_IDLE_MAX).await;
-            // Whoever takes the process first aborts this.
-            let gone = lock(&kept).remove(&version);
+            // The same for both: dropping it collects it. Whoever takes the process first aborts this.
+            let has_ended = tokio::time::timeout(AHEAD_IDLE_MAX, end).await.is_ok();
+            let gone = {
+                let mut kept = lock(&kept);
+                // Not one that came in its place meanwhile.
+                let is_it = matches!(kept.get(&version), Some(Kept::Process { started, .. })
+                    if !(has_ended && started.instance.is_alive()));
+                is_it.then(|| kept.remove(&version))
+            };
             drop(gone);
         })
     }
@@ -106,7 +120,8 @@ impl Promise<'_> {
     pub(in crate::process) fn keep(self, started: StartedAhead) {
         let mut kept = lock(&self.ahead.kept);
         if let Some(place) = kept.get_mut(&self.version) {
-            let expiry = self.ahead.expire(self.version.clone());
+            let end = started.instance.end();
+            let expiry = self.ahead.expire(self.version.clone(), end);
             let started = Box::new(started);
             *place = Kept::Process { started, expiry };
         }
