@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interfaces::clock::Clock;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,8 +22,16 @@ use super::{Handler, ServerLimits, http2};
 
 /// Connections over the limit that are being told so. Those over this limit too are closed without a word.
 const REFUSALS_MAX: usize = 64;
-/// How long nothing is accepted after accepting failed, as it does when file descriptors run out.
+/// How long nothing is accepted after accepting failed, as it does when file descriptors run out; twice as long after
+/// each failure more, up to the limit.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(400);
+/// How often that is said at most.
+const ACCEPT_SAID_EVERY: Duration = Duration::from_secs(1);
+
+/// Numbers of errors, which all of Linux shares.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
@@ -69,6 +77,7 @@ impl Server {
             served: JoinSet::new(),
             refused: JoinSet::new(),
         };
+        let mut failures = Failures::default();
         loop {
             tokio::select! {
                 biased;
@@ -76,9 +85,16 @@ impl Server {
                 Some(ended) = connections.served.join_next() => note(ended),
                 Some(_) = connections.refused.join_next() => {}
                 accepted = listener.accept() => {
-                    if let Err(error) = connections.take(accepted) {
-                        tracing::warn!(%error, "no connection could be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    let Err(error) = connections.take(accepted) else {
+                        failures.pause = Duration::ZERO;
+                        continue;
+                    };
+                    if failures.is_to_be_said(connections.service.clock.instant()) {
+                        tracing::warn!(%error, "{}", explained(&error));
+                    }
+                    tokio::select! {
+                        () = shutdown.cancelled() => break,
+                        () = tokio::time::sleep(failures.next_pause()) => {}
                     }
                 }
             }
@@ -86,6 +102,44 @@ impl Server {
         connections.take_backlog(&listener).await;
         drop(listener);
         connections.drain(self.limits.drain_time_max).await
+    }
+}
+
+/// Failures to accept, which come as fast as they are asked for.
+#[derive(Default)]
+struct Failures {
+    pause: Duration,
+    said_at: Option<Instant>,
+}
+
+impl Failures {
+    fn is_to_be_said(&mut self, now: Instant) -> bool {
+        let is_new = self
+            .said_at
+            .is_none_or(|then| ACCEPT_SAID_EVERY <= now.saturating_duration_since(then));
+        if is_new {
+            self.said_at = Some(now);
+        }
+        is_new
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        self.pause = (self.pause * 2).clamp(ACCEPT_PAUSE, ACCEPT_PAUSE_MAX);
+        self.pause
+    }
+}
+
+fn explained(error: &io::Error) -> &'static str {
+    // Contract: accept(2), "Errors".
+    match error.raw_os_error() {
+        Some(EMFILE) => {
+            "no connection is accepted: this process holds as many open files as it may; end it, and start it again after \
+             `ulimit -n 65536`, or with fewer connections"
+        }
+        Some(ENFILE) => {
+            "no connection is accepted: the system holds as many open files as it may (`sysctl fs.file-max`)"
+        }
+        _ => "no connection could be accepted",
     }
 }
 
@@ -177,5 +231,33 @@ fn note(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         tracing::error!(%error, "a connection's task panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_to_accept_are_said_once_a_second_and_tried_again_ever_more_slowly() {
+        let began_at = test_kit::RunningClock.instant();
+        let mut failures = Failures::default();
+        let said = [0, 50, 999, 1000, 1001, 2000]
+            .map(|at_ms| failures.is_to_be_said(began_at + Duration::from_millis(at_ms)));
+        assert_eq!(said, [true, false, false, true, false, true]);
+        let pauses = [(); 5].map(|()| failures.next_pause().as_millis());
+        assert_eq!(pauses, [50, 100, 200, 400, 400]);
+    }
+
+    #[test]
+    fn who_runs_out_of_open_files_is_told_what_to_do() {
+        for (number, expected) in [
+            (EMFILE, "ulimit -n"),
+            (ENFILE, "fs.file-max"),
+            (1, "could be accepted"),
+        ] {
+            let said = explained(&io::Error::from_raw_os_error(number));
+            assert!(said.contains(expected), "{said}");
+        }
     }
 }
