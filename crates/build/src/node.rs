@@ -49,7 +49,9 @@ pub(crate) async fn find(
     let nearest = interpreters::nearest(others, wanted, OLDEST, major);
     if wanted < OLDEST {
         // No binary of a version that gets no repairs any more is fetched as long as another one is there.
-        if let Some(found) = nearest {
+        let mut there = in_the_cache(installer).await;
+        there.extend(nearest.clone());
+        if let Some(found) = interpreters::nearest(there, wanted, OLDEST, major) {
             let warning = too_old(runtime, &found, place);
             return Ok((found, Some(warning)));
         }
@@ -93,11 +95,18 @@ pub(crate) async fn all(installer: &Installer<'_>) -> Vec<Interpreter> {
         Search::Exact(found) => vec![found],
         Search::Others(found) => found,
     };
+    found.extend(in_the_cache(installer).await);
+    found.retain(|node| OLDEST <= major(node));
+    found
+}
+
+/// Those that npm brought.
+async fn in_the_cache(installer: &Installer<'_>) -> Vec<Interpreter> {
+    let mut found = Vec::new();
     for folder in installer.cache.entries("node") {
         let path = binary_in(&folder, &package_name());
         found.extend(probed(installer, &in_cache(path)).await);
     }
-    found.retain(|node| OLDEST <= major(node));
     found
 }
 

@@ -67,8 +67,10 @@ impl Machine {
         }
         Artefact {
             logical_id: LogicalId::new("F"),
+            name: "F".to_owned(),
             kind: ArtefactKind::Function {
                 runtime: RuntimeName::parse(runtime).unwrap(),
+                runtime_place: Place::start_of("serverless.yml"),
                 handler: handler.to_owned(),
             },
             source: CodeSource::Folder(PathBuf::from(".")),
@@ -218,6 +220,21 @@ async fn retired_runtimes_run_on_the_nearest_newer_version_with_a_warning() {
         assert_eq!(toolchain.unwrap().version, version, "{runtime}");
     }
     assert!(!machine.path("bin/npm.log").exists());
+}
+
+#[tokio::test]
+async fn the_nearest_newer_version_may_be_one_that_npm_brought() {
+    let machine = Machine::new(&[("bin/node", "v20.1.0")]);
+    machine.program("bin/npm", NPM);
+    let version = async |runtime| {
+        let built = machine.build(&machine.builder(), runtime).await;
+        let toolchain = built.built[&LogicalId::new("F")].toolchain.clone();
+        toolchain.unwrap().version
+    };
+    assert_eq!(version("nodejs14.x").await, "20.1.0");
+    let brought = version("nodejs16.x").await;
+    assert!(brought.starts_with("16."), "{brought}");
+    assert_eq!(version("nodejs14.x").await, brought);
 }
 
 #[tokio::test]
