@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
-use model::function::{Function, Language};
+use model::function::{Function, Language, Starts};
 use runtimes::process::probe::{Interpreter, Outcome, Prober};
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
 use test_kit::{CountingRandom, RunningClock};
@@ -167,6 +167,31 @@ async fn functions_of_an_interpreter_that_fails_are_spawned_and_told_why_once() 
     );
     let kept = prober(&folder.path().join("cache")).known(&bad).unwrap();
     assert!(kept.is_some());
+}
+
+#[tokio::test]
+async fn what_was_found_of_an_interpreter_is_known_of_the_functions_that_would_be_forked() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = bad_python(folder.path());
+    let probing = Probing::new(folder.path(), &bad);
+    let prober = prober(&folder.path().join("cache"));
+    let mut function = Function::clone(&probing.function);
+    assert_eq!(prober.known_obstacle(&function), None, "nobody has tried");
+    probing.start().await;
+    for (starts, is_told) in [
+        (Starts::Automatic, true),
+        (Starts::Forked, true),
+        (Starts::Spawned, false),
+    ] {
+        function.starts = starts;
+        let told = prober.known_obstacle(&function);
+        assert_eq!(told.is_some(), is_told, "{starts:?}");
+        let note = &probing.notes()[0];
+        assert!(told.is_none_or(|why| note.ends_with(&why)), "{note}");
+    }
+    let good = Probing::new(folder.path(), &of(Lang::Python));
+    assert_eq!(good.start().await, StartWay::Forked);
+    assert_eq!(prober.known_obstacle(&good.function), None);
 }
 
 #[tokio::test]
