@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts};
 use model::function::{Contact, Language, RuntimeName, Toolchain};
-use model::problem::{Place, Problem, Severity};
+use model::problem::{Place, Problem, Severity, push_of};
 
 use crate::cache::{Cache, key_of};
 use crate::config::BuilderConfig;
@@ -171,14 +171,19 @@ impl Round<'_> {
     /// Of all functions before any of them is built: which SDKs a runtime wants depends on what every one brings.
     async fn find_dependencies(&mut self, artefacts: &[Artefact], roots: &[Option<PathBuf>]) {
         for (artefact, root) in artefacts.iter().zip(roots) {
-            let (ArtefactKind::Function { runtime, .. }, Some(root)) = (&artefact.kind, root)
+            let ArtefactKind::Function {
+                runtime,
+                runtime_place,
+                ..
+            } = &artefact.kind
             else {
                 continue;
             };
+            let Some(root) = root else { continue };
             if runtime.language.contact() == Contact::RuntimeApi {
                 continue;
             }
-            if let Some(interpreter) = self.interpreter(runtime, &artefact.place).await {
+            if let Some(interpreter) = self.interpreter(runtime, runtime_place).await {
                 self.dependencies(root, runtime, &interpreter, &artefact.place)
                     .await;
             }
@@ -187,7 +192,7 @@ impl Round<'_> {
 
     async fn build_one(&mut self, artefact: &Artefact, root: PathBuf) -> Option<Built> {
         let code_digest = self.digests.get(&root).cloned().unwrap_or_default();
-        let (runtime, handler) = match &artefact.kind {
+        let (runtime, runtime_place, handler) = match &artefact.kind {
             ArtefactKind::Layer => {
                 return Some(Built {
                     code_root: root,
@@ -195,12 +200,16 @@ impl Round<'_> {
                     digest: code_digest,
                 });
             }
-            ArtefactKind::Function { runtime, handler } => (runtime, handler),
+            ArtefactKind::Function {
+                runtime,
+                runtime_place,
+                handler,
+            } => (runtime, runtime_place, handler),
         };
         if runtime.language.contact() == Contact::RuntimeApi {
             return self.with_executable(artefact, runtime, handler, root, &code_digest);
         }
-        let interpreter = self.interpreter(runtime, &artefact.place).await?;
+        let interpreter = self.interpreter(runtime, runtime_place).await?;
         let dependencies = self
             .dependencies(&root, runtime, &interpreter, &artefact.place)
             .await;
@@ -237,7 +246,7 @@ impl Round<'_> {
             if self.has_layers {
                 problem.severity = Severity::Warning;
             }
-            self.problems.push(problem);
+            push_of(&mut self.problems, problem, &artefact.name);
             if !self.has_layers {
                 return None;
             }

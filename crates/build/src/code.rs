@@ -41,7 +41,7 @@ pub(crate) async fn root_of(
         CodeSource::Inline(text) => inline(text, language, cache).await.map_err(|error| {
             Problem::error(
                 "build::cache",
-                format!("the code of `{}` cannot be written", artefact.logical_id),
+                format!("the code of `{}` cannot be written", artefact.name),
             )
             .at(&artefact.place)
             .because(error.to_string())
@@ -69,7 +69,7 @@ pub(crate) fn missing_handler(
     }
     let title = format!(
         "there is no file for handler `{handler}` of `{}`",
-        artefact.logical_id
+        artefact.name
     );
     let problem = Problem::error("build::handler-missing", title).at(&artefact.place);
     if let Some(file) = typescript(root, runtime.language, &module) {
@@ -124,7 +124,7 @@ fn folder_of(project: &Path, folder: &Path, artefact: &Artefact) -> Result<PathB
 }
 
 fn not_found(artefact: &Artefact, what: &str) -> Problem {
-    let title = format!("{what} of `{}` cannot be used", artefact.logical_id);
+    let title = format!("{what} of `{}` cannot be used", artefact.name);
     Problem::error("build::code-missing", title).at(&artefact.place)
 }
 
@@ -237,6 +237,7 @@ mod tests {
         let runtime = RuntimeName::parse(runtime).unwrap();
         let artefact = Artefact {
             logical_id: LogicalId::new("F"),
+            name: "F".to_owned(),
             kind: ArtefactKind::Layer,
             source: CodeSource::Folder(PathBuf::from(".")),
             place: Place::start_of("serverless.yml"),

@@ -65,7 +65,8 @@ pub(crate) fn missing(
     Some(
         Problem::error(
             "build::bootstrap-missing",
-            format!("there is no executable for `{}`", artefact.logical_id),
+            // Its name follows.
+            "there is no executable for",
         )
         .at(&artefact.place)
         .because(format!(
@@ -87,7 +88,7 @@ pub(crate) fn not_startable(
     (mode & 0o111 == 0).then(|| {
         Problem::warning(
             "build::bootstrap-not-executable",
-            format!("the executable of `{}` is none", artefact.logical_id),
+            format!("the executable of `{}` is none", artefact.name),
         )
         .at(&artefact.place)
         .because("its file mode does not let anybody execute it: the cloud refuses it with \"permission denied\"")

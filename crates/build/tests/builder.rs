@@ -86,11 +86,20 @@ impl Bench {
     }
 }
 
+fn runtime_place() -> Place {
+    Place {
+        line: 7,
+        ..Place::start_of("serverless.yml")
+    }
+}
+
 fn function(runtime: &str, handler: &str, folder: &str) -> Artefact {
     Artefact {
         logical_id: LogicalId::new("F"),
+        name: "F".to_owned(),
         kind: ArtefactKind::Function {
             runtime: RuntimeName::parse(runtime).unwrap(),
+            runtime_place: runtime_place(),
             handler: handler.to_owned(),
         },
         source: CodeSource::Folder(PathBuf::from(folder)),
@@ -183,6 +192,7 @@ async fn a_function_gets_the_sdk_whatever_functions_come_before_it() {
     );
     let named = |name: &str, folder: &str| Artefact {
         logical_id: LogicalId::new(name),
+        name: name.to_owned(),
         ..function("python3.11", "app.handler", folder)
     };
     let artefacts = [named("A", "plain"), named("B", "with")];
@@ -300,6 +310,7 @@ async fn the_nearest_python_is_taken_with_a_warning() {
     let bench = Bench::new(&[("python3.11", PYTHON_3_11)], &[("app.py", "")]);
     let built = bench.build("python3.13", "app.handler").await;
     assert_eq!(codes(&built), ["build::interpreter-nearest"]);
+    assert_eq!(built.problems[0].place, Some(runtime_place()));
     assert_eq!(built.problems[0].severity, Severity::Warning);
     assert_eq!(built.built.len(), 1);
 }
@@ -365,6 +376,7 @@ async fn a_missing_handler_or_folder_does_not_keep_others_from_being_built() {
     let bench = Bench::new(&[("node", NODE_20)], &[("src/h.js", "")]);
     let named = |id: &str, handler: &str, folder: &str| Artefact {
         logical_id: LogicalId::new(id),
+        name: id.to_owned(),
         ..function("nodejs20.x", handler, folder)
     };
     let artefacts = [
@@ -615,10 +627,31 @@ async fn an_executable_that_nobody_may_execute_is_warned_of() {
 }
 
 #[tokio::test]
+async fn functions_of_one_folder_miss_its_executable_together() {
+    let bench = Bench::new(&[], &[("code/notes", "")]);
+    let named = |id: &str| Artefact {
+        logical_id: LogicalId::new(id),
+        name: id.to_owned(),
+        ..function("provided.al2023", "any", "code")
+    };
+    let project = bench.path("project");
+    let built = bench
+        .builder()
+        .build(&project, &[named("A"), named("B")])
+        .await;
+    assert_eq!(codes(&built), ["build::bootstrap-missing"]);
+    assert_eq!(
+        built.problems[0].title,
+        "there is no executable for `A`, `B`"
+    );
+}
+
+#[tokio::test]
 async fn a_layer_may_bring_the_executable() {
     let bench = Bench::new(&[], &[("code/notes", ""), ("layer/bootstrap", "")]);
     let layer = Artefact {
         logical_id: LogicalId::new("L"),
+        name: "L".to_owned(),
         kind: ArtefactKind::Layer,
         source: CodeSource::Folder(PathBuf::from("layer")),
         place: Place::start_of("serverless.yml"),

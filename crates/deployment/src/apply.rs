@@ -115,6 +115,7 @@ impl Deployer {
         Ok(Deployed {
             revision: revision::of(request.stack, &run.resources, &outputs),
             resources: run.resources,
+            stood_in: run.standing.into_values().filter_map(stand_in).collect(),
             outputs,
             changes: run.changes,
             problems: without_repetitions(run.problems),
@@ -329,6 +330,13 @@ impl Run<'_> {
             self.remove(&id, removal).await?;
         }
         Ok(())
+    }
+}
+
+fn stand_in(standing: Standing) -> Option<String> {
+    match standing {
+        Standing::StoodIn { name } => Some(name),
+        Standing::Made(_) => None,
     }
 }
 

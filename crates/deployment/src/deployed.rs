@@ -3,7 +3,7 @@
 //! Lives here: plain data.
 //! Does not live here: deploying (`apply`), checking (`check`), assembling an application (`application`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudformation::node::Node;
 use cloudformation::template::Template;
@@ -47,6 +47,8 @@ pub struct Deployed {
     pub revision: RevisionId,
     /// What exists, in the order in which it was made. What failed or was skipped is missing.
     pub resources: Vec<DeployedResource>,
+    /// The names that stand in for what failed or was skipped, of which the problems speak.
+    pub stood_in: BTreeSet<String>,
     /// The values of the template's outputs.
     pub outputs: BTreeMap<String, Value>,
     /// What this deployment did.

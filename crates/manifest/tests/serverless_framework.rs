@@ -129,7 +129,7 @@ fn mistakes_are_named_all_at_once_and_the_rest_is_still_written() {
     let template = reading.template.unwrap();
     assert!(
         template
-            .at_path(["Resources", "AlphaLambdaFunction"])
+            .at_path(["Resources", "AlphaLambdaFunction", "Properties", "Handler"])
             .is_some()
     );
     let artefacts: Vec<&str> = reading

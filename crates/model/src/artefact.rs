@@ -15,6 +15,8 @@ use crate::problem::{Place, Problem};
 pub struct Artefact {
     /// The resource in the template that it belongs to.
     pub logical_id: LogicalId,
+    /// What its manifest calls it.
+    pub name: String,
     /// Function or layer.
     pub kind: ArtefactKind,
     /// Where the code is; paths are relative to the project's folder.
@@ -34,6 +36,8 @@ pub enum ArtefactKind {
     Function {
         /// Its runtime.
         runtime: RuntimeName,
+        /// Where the manifest says so.
+        runtime_place: Place,
         /// Its handler, as the manifest says.
         handler: String,
     },

@@ -127,6 +127,8 @@ impl fmt::Display for RuntimeName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.language {
             Language::Python => write!(out, "python{}.{}", self.major, self.minor),
+            // The first ones named a minor version.
+            Language::Node if self.major < 10 => write!(out, "nodejs{}.10", self.major),
             Language::Node => write!(out, "nodejs{}.x", self.major),
             Language::Provided if self.major == 1 => out.write_str("provided"),
             Language::Provided => write!(out, "provided.al{}", self.major),
@@ -221,6 +223,7 @@ mod tests {
     fn runtime_names_read_back_as_they_were_written() {
         for name in [
             "python3.8",
+            "nodejs8.10",
             "python3.14",
             "nodejs20.x",
             "nodejs24.x",
@@ -231,7 +234,6 @@ mod tests {
         ] {
             assert_eq!(RuntimeName::parse(name).unwrap().to_string(), name);
         }
-        assert_eq!(RuntimeName::parse("nodejs8.10").unwrap().major, 8);
     }
 
     #[test]

@@ -50,6 +50,26 @@ pub enum Severity {
     Warning,
 }
 
+/// Adds a problem of `name`, with which its title ends. What several have at the same place, as a setting that they share, is
+/// told once, with all names.
+pub fn push_of(problems: &mut Vec<Problem>, problem: Problem, name: &str) {
+    let is_same = |known: &Problem| {
+        known.title.starts_with(&problem.title)
+            && known.code == problem.code
+            && known.severity == problem.severity
+            && known.place == problem.place
+            && known.cause == problem.cause
+            && known.help == problem.help
+    };
+    match problems.iter_mut().find(|known| is_same(known)) {
+        Some(known) => known.title = format!("{}, `{name}`", known.title),
+        None => problems.push(Problem {
+            title: format!("{} `{name}`", problem.title),
+            ..problem
+        }),
+    }
+}
+
 /// One problem. Problems are collected, never thrown: a reader mends ten mistakes in one go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -119,4 +139,27 @@ pub fn any_error(problems: &[Problem]) -> bool {
     problems
         .iter()
         .any(|problem| problem.severity == Severity::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_have_at_one_place_is_told_once() {
+        let at = |line| Place {
+            line,
+            ..Place::start_of("a.yml")
+        };
+        let mut problems = Vec::new();
+        for (name, line) in [("a", 1), ("b", 1), ("c", 2)] {
+            push_of(
+                &mut problems,
+                Problem::error("x::y", "no code for").at(&at(line)),
+                name,
+            );
+        }
+        let titles: Vec<&str> = problems.iter().map(|it| it.title.as_str()).collect();
+        assert_eq!(titles, ["no code for `a`, `b`", "no code for `c`"]);
+    }
 }

@@ -55,6 +55,7 @@ pub fn assemble(
     });
     let view = View {
         resources: resources.collect(),
+        stood_in: &deployed.stood_in,
     };
     let surroundings = Surroundings {
         revision: &deployed.revision,

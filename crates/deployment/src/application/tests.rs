@@ -1,6 +1,6 @@
 //! Tests of the assembly, from small sets of deployed resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -89,7 +89,10 @@ fn assemble_with(rows: &[Row], concurrency: usize) -> (Application, Vec<Problem>
         ),
     ]);
     assemble_view(
-        &View { resources },
+        &View {
+            resources,
+            stood_in: &BTreeSet::from(["broken".to_owned()]),
+        },
         Surroundings {
             revision: &RevisionId::new("r1"),
             account: &AccountId::development(),

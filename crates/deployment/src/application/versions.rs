@@ -19,7 +19,12 @@ use super::integration::Refusal;
 use super::view::{Resource, View};
 
 /// The functions that are declared, and the qualifiers by which each can be called.
-pub(super) struct Callable(BTreeMap<FunctionName, BTreeSet<String>>);
+///
+/// One that failed is among them, as one that was not built: that has been reported, and its routes stay.
+pub(super) struct Callable {
+    declared: BTreeMap<FunctionName, BTreeSet<String>>,
+    stood_in: BTreeSet<String>,
+}
 
 impl Callable {
     /// The function and its qualifier, if there are such.
@@ -31,7 +36,10 @@ impl Callable {
         name: FunctionName,
         qualifier: Option<String>,
     ) -> Result<(FunctionName, Option<String>), Refusal> {
-        let Some(qualifiers) = self.0.get(&name) else {
+        if self.stood_in.contains(name.as_str()) {
+            return Ok((name, qualifier));
+        }
+        let Some(qualifiers) = self.declared.get(&name) else {
             return Err(Refusal::new(format!("no function is called `{name}`"))
                 .help("only functions of this project can be reached"));
         };
@@ -79,6 +87,9 @@ pub(super) fn publications<'v>(
         let named = resource.text("FunctionName").unwrap_or_default();
         let function = function_named(&named);
         if !declared.contains(&function) {
+            if view.stood_in.contains(function.as_str()) {
+                continue;
+            }
             problems.push(
                 Problem::error(
                     "deployment::version-without-function",
@@ -135,7 +146,10 @@ pub(super) fn callable(view: &View<'_>, publications: &[Publication<'_>]) -> Cal
         let qualifiers = callable.entry(publication.function.clone()).or_default();
         qualifiers.insert(publication.qualifier.clone());
     }
-    Callable(callable)
+    Callable {
+        declared: callable,
+        stood_in: view.stood_in.clone(),
+    }
 }
 
 /// What runs under each qualifier.

@@ -3,6 +3,8 @@
 //! Lives here: finding resources, reading their evaluated properties, and where a property stands in the manifest.
 //! Does not live here: deploying (the engine), what the properties mean (the sibling files).
 
+use std::collections::BTreeSet;
+
 use cloudformation::node::Node;
 use interfaces::resource_provider::Properties;
 use model::ids::LogicalId;
@@ -34,6 +36,8 @@ pub(super) struct Resource<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct View<'a> {
     pub(super) resources: Vec<Resource<'a>>,
+    /// Names of what is not there, as has been reported: nothing that leads there is a mistake of its own.
+    pub(super) stood_in: &'a BTreeSet<String>,
 }
 
 impl<'a> View<'a> {

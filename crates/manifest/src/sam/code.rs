@@ -9,7 +9,7 @@ use cloudformation::node::{Kind, Node};
 use model::artefact::{Artefact, ArtefactKind, CodeSource};
 use model::function::RuntimeName;
 use model::ids::LogicalId;
-use model::problem::{Place, Problem};
+use model::problem::{Place, Problem, push_of};
 
 use super::context::Context;
 use super::nodes::{mapping, text};
@@ -135,37 +135,40 @@ pub(super) fn add_function(
     place: &Place,
     context: &mut Context<'_>,
 ) {
-    let Some(runtime) = runtime else {
+    let (Some(runtime), Some(handler)) = (runtime, handler) else {
         // The resource's own check names the missing property.
         return;
     };
     let name = context.resolved_text(runtime).unwrap_or_default();
     match RuntimeName::parse(&name) {
         Ok(parsed) => {
-            let handler = handler
-                .and_then(|node| context.resolved_text(node))
-                .unwrap_or_default();
+            let handler = context.resolved_text(handler).unwrap_or_default();
             context.artefacts.push(Artefact {
                 logical_id: LogicalId::new(logical_id),
+        name: logical_id.to_owned(),
                 kind: ArtefactKind::Function {
                     runtime: parsed,
+                    runtime_place: runtime.place.clone(),
                     handler,
                 },
                 source,
                 place: place.clone(),
             });
         }
-        Err(error) => context.problems.push(
-            Problem::error("manifest::runtime-not-implemented", error.to_string())
-                .at(&runtime.place)
-                .because(format!(
-                    "function `{logical_id}` is deployed, and cannot be invoked"
-                ))
-                .help(
-                    "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; \
-                     code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the \
-                     language's runtime interface client",
-                ),
+        Err(error) => push_of(
+            &mut context.problems,
+            Problem::error(
+                "manifest::runtime-not-implemented",
+                format!("{error}, which is that of"),
+            )
+            .at(&runtime.place)
+            .because("nothing of this runtime can be invoked")
+            .help(
+                "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; \
+                 code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the \
+                 language's runtime interface client",
+            ),
+            logical_id,
         ),
     }
 }
@@ -179,6 +182,7 @@ pub(super) fn add_layer(
 ) {
     context.artefacts.push(Artefact {
         logical_id: LogicalId::new(logical_id),
+        name: logical_id.to_owned(),
         kind: ArtefactKind::Layer,
         source,
         place: place.clone(),

@@ -222,7 +222,7 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
             &sam(
                 "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: java21}}\n",
             ),
-            "manifest::runtime-not-implemented 3 runtime `java21` is not run here (Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client)",
+            "manifest::runtime-not-implemented 3 runtime `java21` is not run here, which is that of `A` (Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client)",
         ),
         (
             &sam(
@@ -303,6 +303,14 @@ fn what_would_come_with_a_type_that_is_not_transformed_is_no_mistake_of_the_temp
         reading.unbuilt[0].because,
         "it would come with `A`: the type `AWS::Serverless::StateMachine` is not built yet"
     );
+}
+
+#[test]
+fn a_runtime_that_functions_share_is_refused_once() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Runtime: ruby3.2, CodeUri: s, Handler: a.b}}\nResources:\n  F: {Type: 'AWS::Serverless::Function'}\n  G: {Type: 'AWS::Serverless::Function'}\n";
+    let found = problems(text);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("runtime `ruby3.2` is not run here, which is that of `F`, `G`"));
 }
 
 #[test]

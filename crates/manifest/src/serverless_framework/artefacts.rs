@@ -9,7 +9,7 @@ use cloudformation::node::Node;
 use model::artefact::{Artefact, ArtefactKind, CodeSource};
 use model::function::RuntimeName;
 use model::ids::LogicalId;
-use model::problem::{Place, Problem};
+use model::problem::{Place, Problem, push_of};
 
 use super::script;
 use super::service::{Function, Service};
@@ -44,6 +44,7 @@ pub(super) fn list(service: &Service<'_>, problems: &mut Vec<Problem>) -> Vec<Ar
         };
         artefacts.extend(source.map(|source| Artefact {
             logical_id: LogicalId::new(layers::logical_id(service, layer)),
+            name: layer.key.clone(),
             kind: ArtefactKind::Layer,
             source,
             place: layer.key_place.clone(),
@@ -80,12 +81,12 @@ fn of_function(
     problems: &mut Vec<Problem>,
 ) -> Option<Artefact> {
     let handler = script::truthy(function.node.get("handler")).and_then(script::text_of)?;
-    let runtime = function.runtime(service);
-    let name = script::text_of(&runtime).unwrap_or_default();
+    let given = function.runtime(service);
+    let name = script::text_of(&given).unwrap_or_default();
     let runtime = match RuntimeName::parse(&name) {
         Ok(runtime) => runtime,
         Err(_) => {
-            problems.push(unknown_runtime(&name, function.key, &runtime.place));
+            push_of(problems, unknown_runtime(&name, &given.place), function.key);
             return None;
         }
     };
@@ -100,7 +101,12 @@ fn of_function(
     };
     Some(Artefact {
         logical_id: LogicalId::new(function.logical_id()),
-        kind: ArtefactKind::Function { runtime, handler },
+        name: function.key.to_owned(),
+        kind: ArtefactKind::Function {
+            runtime,
+            runtime_place: given.place,
+            handler,
+        },
         source,
         place: function.place.clone(),
     })
@@ -131,12 +137,13 @@ fn source(
 const OTHER_LANGUAGES: &str = "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; code in \
      Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client";
 
-fn unknown_runtime(name: &str, function: &str, place: &Place) -> Problem {
+/// The function's name follows.
+fn unknown_runtime(name: &str, place: &Place) -> Problem {
     Problem::error(
         "manifest::runtime-not-implemented",
-        format!("the runtime `{name}` of the function `{function}` is not run here"),
+        format!("runtime `{name}` is not run here, which is that of"),
     )
     .at(place)
-    .because("the function is left out")
+    .because("nothing of this runtime can be invoked")
     .help(OTHER_LANGUAGES)
 }

@@ -49,6 +49,33 @@ fn versions_and_aliases_lead_to_the_code_that_is_deployed() {
 }
 
 #[test]
+fn what_leads_to_a_function_that_failed_is_no_mistake_of_its_own() {
+    let (id, kind, physical_id, _, attributes) = version();
+    let of = |name: &str| {
+        (
+            id,
+            kind,
+            physical_id,
+            json!({"FunctionName": name}),
+            attributes.clone(),
+        )
+    };
+    assert_eq!(assemble(&[of("broken")]).1, []);
+    let codes =
+        |problems: Vec<Problem>| -> Vec<&str> { problems.iter().map(|it| it.code).collect() };
+    let (_, problems) = assemble(&[of("nobodys")]);
+    assert_eq!(codes(problems), ["deployment::version-without-function"]);
+    let integration = |name: &str| {
+        json!({"openapi": "3.0", "paths": {"/": {"get": {"x-amazon-apigateway-integration": {
+        "type": "aws_proxy", "uri": URI_OF_HELLO.replace("hello", name)}}}}})
+    };
+    let deployed =
+        |name: &str| assemble(&[rest_api(json!({"Body": integration(name)})), deployment()]);
+    assert_eq!(deployed("broken").1, []);
+    assert_eq!(codes(deployed("nobodys").1), ["deployment::not-served"]);
+}
+
+#[test]
 fn an_alias_provisions_the_version_that_it_stands_on() {
     let provisioned = |count: u32| json!({"ProvisionedConcurrentExecutions": count});
     let on = |version: &str, count| json!({"FunctionVersion": version, "ProvisionedConcurrencyConfig": provisioned(count)});

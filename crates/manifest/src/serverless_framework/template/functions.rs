@@ -104,7 +104,13 @@ fn basics(service: &Service<'_>, function: Function<'_>) -> Object {
     let architecture = function.or_provider("architecture", service);
     let mut properties = Object::new(place)
         .with("Code", code)
-        .with_some("Handler", own("handler"))
+        // One without a handler was reported; it stays, so that what leads to it is not taken for a mistake, too.
+        .with(
+            "Handler",
+            own("handler")
+                .cloned()
+                .unwrap_or_else(|| Node::string("", place)),
+        )
         .with("Runtime", function.runtime(service))
         .with("FunctionName", function.name(service))
         .with("MemorySize", number("memorySize", MEMORY_MB_DEFAULT))
