@@ -11,6 +11,8 @@ use crate::interpreters::{Candidate, Origin, is_executable};
 
 /// Versions that one manager may have installed; the folders beyond are not looked at.
 const VERSIONS_MAX: usize = 200;
+/// Where the data of a user's programs is below the home folder, unless `XDG_DATA_HOME` names another place.
+const DATA_HOME: &str = ".local/share/";
 
 /// A folder that holds one folder for each installed version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +119,13 @@ fn homes(managers: &[Manager], environment: &BTreeMap<String, String>) -> Vec<Ho
         .iter()
         .filter_map(|manager| {
             let root = set(manager.variable).map(PathBuf::from).or_else(|| {
-                let home = set("HOME")?;
-                Some(Path::new(home).join(manager.below_home))
+                // The XDG Base Directory Specification: a folder that is not absolute does not count.
+                let data = set("XDG_DATA_HOME").map(Path::new);
+                let data = data.filter(|folder| folder.is_absolute());
+                match (manager.below_home.strip_prefix(DATA_HOME), data) {
+                    (Some(below), Some(data)) => Some(data.join(below)),
+                    (_, _) => Some(Path::new(set("HOME")?).join(manager.below_home)),
+                }
             })?;
             Some(Home {
                 manager: manager.name,
@@ -163,6 +170,34 @@ mod tests {
             assert!(folders.contains(&PathBuf::from(expected)), "{expected}");
         }
         assert_eq!(of_python(&BTreeMap::new()), []);
+    }
+
+    #[test]
+    fn managers_that_keep_to_the_data_folder_follow_it() {
+        let below = |data: &str| -> Vec<String> {
+            let environment = [("HOME", "/home/ada"), ("XDG_DATA_HOME", data)];
+            let environment = environment
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+            [of_node(&environment), of_python(&environment)]
+                .into_iter()
+                .flatten()
+                .filter(|home| ["fnm", "uv", "mise", "pyenv"].contains(&home.manager))
+                .map(|home| home.versions.display().to_string())
+                .collect()
+        };
+        let elsewhere = [
+            "/data/fnm/node-versions",
+            "/home/ada/.fnm/node-versions",
+            "/data/mise/installs/node",
+            "/home/ada/.pyenv/versions",
+            "/data/uv/python/",
+            "/data/mise/installs/python",
+        ];
+        assert_eq!(below("/data"), elsewhere);
+        let at_home = elsewhere.map(|it| it.replace("/data", "/home/ada/.local/share"));
+        assert_eq!(below(""), at_home);
+        assert_eq!(below("relative"), at_home);
     }
 
     #[test]

@@ -31,7 +31,9 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, String>, Box<Problem
     place.line = *line;
     let title = "this line is not of the form KEY=VALUE";
     Err(Box::new(
-        Problem::error("project::bad-environment-file", title).at(&place),
+        Problem::error("project::bad-environment-file", title)
+            .at(&place)
+            .help("begin a comment with `#`; quote a value of several lines: `KEY=\"first\\nsecond\"`"),
     ))
 }
 
@@ -67,5 +69,7 @@ mod tests {
         let line = |text: &str| parse(".env", text).unwrap_err().place.unwrap().line;
         assert_eq!(line("A=1\nnonsense\n"), 2);
         assert_eq!(line("=1\n"), 1);
+        let help = parse(".env", "nonsense\n").unwrap_err().help;
+        assert!(help.unwrap().contains(r#"KEY="first\nsecond""#));
     }
 }

@@ -97,6 +97,7 @@ fn parse(text: &str) -> (Settings, Vec<Problem>) {
         Problem::error("settings::syntax", title)
             .at(&reader.place(&fault.span().unwrap_or_default()))
             .because(fault.message())
+            .help("write sections as `[server]`, and what is set in them as `port = 3000`, with texts in quotes")
     });
     let syntax = syntax.collect();
     (reader.settings, syntax)
@@ -375,6 +376,7 @@ state = '../state'
             .map(|it| (it.code, it.place.as_ref().unwrap().line))
             .collect();
         assert_eq!(found, [("settings::syntax", 3)]);
+        assert!(problems[0].help.is_some());
         assert_eq!(settings.server.port, Some(1));
     }
 

@@ -112,15 +112,18 @@ pub const PLUGINS: &[(&str, Standing)] = &[
 
 /// Names what is missing because plugins are not run.
 pub(super) fn check(root: &Node, problems: &mut Vec<Problem>) {
-    let Some(plugins) = root.get("plugins") else {
-        return;
-    };
-    let list = plugins.get("modules").unwrap_or(plugins);
-    for plugin in list.as_sequence().unwrap_or_default() {
+    for plugin in named(root) {
         if let Some(name) = plugin.as_str() {
             problems.extend(check_one(name, &plugin.place));
         }
     }
+}
+
+/// The plugins that a manifest names.
+pub(super) fn named(root: &Node) -> impl Iterator<Item = &Node> {
+    let plugins = root.get("plugins");
+    let list = plugins.map(|plugins| plugins.get("modules").unwrap_or(plugins));
+    list.and_then(Node::as_sequence).unwrap_or_default().iter()
 }
 
 fn check_one(name: &str, place: &Place) -> Option<Problem> {

@@ -61,7 +61,13 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
 /// Makes values what the schema says they are (`'10'` becomes a number where a number is due, as the tool does),
 /// and names what nobody knows, what is refused, and what has the wrong type.
 pub(super) fn check(root: &mut Node, problems: &mut Vec<Problem>) {
+    let plugins = super::plugins::named(root);
+    let plugins = plugins
+        .filter_map(Node::as_str)
+        .map(str::to_owned)
+        .collect();
     let mut checker = Checker {
+        plugins,
         severity: severity_of_schema(root),
         index: &INDEX,
         problems,
@@ -93,6 +99,13 @@ const fn refused(path: &'static str, shape: Shape, missing: &'static str) -> Key
     }
 }
 
+/// Keys of the manifest that plugins read.
+const PLUGIN_KEYS: [(&str, &str); 3] = [
+    ("appSync", "serverless-appsync-plugin"),
+    ("constructs", "serverless-lift"),
+    ("stepFunctions", "serverless-step-functions"),
+];
+
 static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
 
 struct Index {
@@ -118,6 +131,8 @@ impl Index {
 }
 
 struct Checker<'a> {
+    /// The plugins that the manifest names.
+    plugins: Vec<String>,
     /// None: the manifest asks not to hear of it.
     severity: Option<Severity>,
     index: &'a Index,
@@ -260,15 +275,30 @@ impl Checker<'_> {
         } else {
             format!("`{}`", way.shown)
         };
+        let plugin = PLUGIN_KEYS
+            .iter()
+            .find(|(known, _)| way.shown.is_empty() && *known == key);
+        if let Some((_, plugin)) = plugin
+            && self.plugins.iter().any(|named| named == plugin)
+        {
+            // What it does is missing, and that is told at its name.
+            return;
+        }
         let mut problem = Problem::warning(
             "manifest::unknown-key",
             format!("{section} has no key `{key}`"),
         )
         .at(place)
         .because("the Serverless Framework warns of it, and does nothing with it");
-        problem = match nearest(key, children.iter().copied()) {
-            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-            None => problem.help("remove it, or name the plugin that knows it"),
+        problem = match (plugin, nearest(key, children.iter().copied())) {
+            (Some((_, plugin)), _) => problem.help(format!(
+                "remove it, or name the plugin that knows it: `{plugin}`"
+            )),
+            (None, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
+            (None, None) if self.plugins.is_empty() => {
+                problem.help("remove it, or name the plugin that knows it")
+            }
+            (None, None) => problem.help("remove it, unless one of the plugins knows it"),
         };
         self.problems.push(Problem {
             severity,

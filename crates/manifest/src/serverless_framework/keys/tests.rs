@@ -42,6 +42,16 @@ fn problems_of_keys_say_where_and_what_to_do() {
         ),
         ("configValidationMode: off\nprovider: {xyz: 1}", ""),
         (
+            "constructs: {}",
+            "warning 1:1 the manifest has no key `constructs` / remove it, or name the plugin that knows it: `serverless-lift`",
+        ),
+        ("plugins: [serverless-lift]\nconstructs: {}", ""),
+        ("plugins: {modules: [serverless-lift]}\nconstructs: {}", ""),
+        (
+            "plugins: [serverless-lift]\nprovider: {constructs: 1}",
+            "warning 2:12 `provider` has no key `constructs` / remove it, unless one of the plugins knows it",
+        ),
+        (
             "functions: {a: {events: [{schedule: rate(1 hour)}]}}",
             "error 1:27 events of the type `schedule` are not implemented yet / the function itself is deployed, and its other events reach it",
         ),
