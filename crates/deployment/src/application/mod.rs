@@ -100,7 +100,7 @@ fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
             )
             .at(role.place)
             .because("a call that the cloud would refuse with AccessDenied is carried out here")
-            .help("try in the cloud what depends on a refusal; everything else runs as it would there"),
+            .help("try in the cloud what depends on a refusal"),
         );
     }
     for bucket in view.of_type("AWS::S3::Bucket") {

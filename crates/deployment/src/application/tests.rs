@@ -761,6 +761,11 @@ fn what_is_only_recorded_is_said_once() {
         "Warning: permissions are recorded, but not enforced yet: a call that the cloud would refuse with AccessDenied is carried out here
          Error: bucket `Pictures` is only a name: Amazon S3 is not served yet: every call to the bucket is refused",
     );
+    let (_, problems) = assemble(&[role("A", "s3:GetObject")]);
+    assert_eq!(
+        problems[0].help.as_deref(),
+        Some("try in the cloud what depends on a refusal")
+    );
 }
 
 /// JSON with the words that the assembly looks for.
