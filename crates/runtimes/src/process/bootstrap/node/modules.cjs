@@ -15,11 +15,7 @@ let parents = [];
 // ES modules are searched beside the code only, as Node does it. The cloud's runtime adds NODE_PATH, and so do we.
 // Versions before 22.15 offer that in a thread of its own only, which costs tens of milliseconds and which no fork has:
 // there, the resolver that the hook would stand in front of is replaced itself, before anything has asked for it.
-function installFallback() {
-  if (Module.registerHooks) {
-    Module.registerHooks({ resolve: withFallback });
-    return;
-  }
+function replaceResolver() {
   if (!process.execArgv.includes(INTERNALS_FLAG)) return;
   // The function's own children are started without it.
   process.execArgv = process.execArgv.filter((flag) => flag !== INTERNALS_FLAG);
@@ -45,6 +41,8 @@ function withFallback(specifier, context, resolve) {
 function findModules() {
   const folders = (process.env.NODE_PATH ?? '').split(path.delimiter).filter(Boolean);
   parents = folders.map((folder) => pathToFileURL(path.join(path.dirname(folder), 'anchor.mjs')).href);
+  // Every lookup of every module passes through it, so it is there only for who has somewhere else to look.
+  if (parents.length > 0) Module.registerHooks?.({ resolve: withFallback });
 }
 
 function isBare(specifier) {
@@ -65,6 +63,6 @@ function teachOldSdk() {
   };
 }
 
-installFallback();
+replaceResolver();
 
 module.exports = { findModules, teachOldSdk };
