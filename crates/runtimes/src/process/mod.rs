@@ -296,15 +296,7 @@ impl ProcessRuntime {
         }
         let id = self.draw_id();
         let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
-        let names = environment::Names {
-            instance: &id,
-            now: self.parts.clock.now(),
-            initialization: source.initialization,
-            services_endpoint: &self.services_endpoint,
-            credentials: keys.credentials(),
-            bootstrap: self.bootstraps.folder(function.runtime.language),
-            runtime_api: None,
-        };
+        let names = self.names(function, &id, &keys, source.initialization);
         let undertaker = self.spawner.undertaker();
         let (launched, report) = match source.base {
             None => {
@@ -343,6 +335,25 @@ impl ProcessRuntime {
                 reason: format!("could not watch the new process: {error}"),
             },
         )
+    }
+
+    /// What the environment of an instance names, without a Runtime API.
+    fn names<'a>(
+        &'a self,
+        function: &Function,
+        instance: &'a InstanceId,
+        keys: &'a IssuedKeys,
+        initialization: Initialization,
+    ) -> environment::Names<'a> {
+        environment::Names {
+            instance,
+            now: self.parts.clock.now(),
+            initialization,
+            services_endpoint: &self.services_endpoint,
+            credentials: keys.credentials(),
+            bootstrap: self.bootstraps.folder(function.runtime.language),
+            runtime_api: None,
+        }
     }
 
     fn draw_id(&self) -> InstanceId {

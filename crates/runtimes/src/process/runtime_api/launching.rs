@@ -51,13 +51,8 @@ impl ProcessRuntime {
         let place = Place::on_loopback().await.map_err(not_served)?;
         let shown = place.shown.clone();
         let names = Names {
-            instance: &id,
-            now: self.parts.clock.now(),
-            initialization: source.initialization,
-            services_endpoint: &self.services_endpoint,
-            credentials: keys.credentials(),
-            bootstrap: self.bootstraps.folder(function.runtime.language),
             runtime_api: Some(&shown),
+            ..self.names(function, &id, &keys, source.initialization)
         };
         let contact = function.runtime.language.contact();
         let entry = match contact {
