@@ -29,6 +29,22 @@ pub(super) struct Beginning {
     pub(super) thread_id: *mut i32,
 }
 
+/// Takes from the stack what [`sleep`] has put there, and returns to where it was called from.
+macro_rules! wake_up {
+    () => {
+        "ldmxcsr [rsp]
+         fldcw [rsp + 4]
+         add rsp, 8
+         pop r15
+         pop r14
+         pop r13
+         pop r12
+         pop rbx
+         pop rbp
+         ret"
+    };
+}
+
 /// Sleeps while `word` holds `value`: the system call `futex`, whose result it returns. While it does, `stack_end` says
 /// where a new thread can go on; the caller sets it back to 0.
 ///
@@ -59,16 +75,7 @@ pub(super) unsafe extern "C" fn sleep(
         "mov r9d, 0xffffffff",
         "mov eax, 202",
         "syscall",
-        "ldmxcsr [rsp]",
-        "fldcw [rsp + 4]",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        wake_up!(),
     )
 }
 
@@ -93,15 +100,6 @@ pub(super) unsafe extern "C" fn wake(beginning: *const Beginning) -> isize {
         "jz 2f",
         "ret",
         "2:",
-        "ldmxcsr [rsp]",
-        "fldcw [rsp + 4]",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        wake_up!(),
     )
 }
