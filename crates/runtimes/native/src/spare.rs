@@ -52,17 +52,21 @@ pub(crate) fn wait_for_ends(line: RawFd) -> Option<Ends> {
 mod tests {
     use super::*;
 
+    /// Ends of which the first two are joined.
+    fn ends() -> Ends {
+        let [channel, stdout] = system::socket_pair().unwrap();
+        Ends {
+            channel,
+            stdout,
+            stderr: system::nowhere().unwrap(),
+        }
+    }
+
     #[test]
     fn it_gets_its_ends_in_their_order_or_none() {
         let [ours, theirs] = system::socket_pair().unwrap();
         let spare = Spare::new(1, ours);
-        let [channel, stdout] = system::socket_pair().unwrap();
-        let stderr = system::nowhere().unwrap();
-        let ends = Ends {
-            channel,
-            stdout,
-            stderr,
-        };
+        let ends = ends();
         spare.adopt(&ends).unwrap();
         let got = wait_for_ends(theirs.as_raw_fd()).unwrap();
         // What goes into the first comes out of the second.
@@ -78,13 +82,6 @@ mod tests {
     fn one_that_has_died_cannot_be_adopted() {
         let [ours, theirs] = system::socket_pair().unwrap();
         drop(theirs);
-        let [channel, stdout] = system::socket_pair().unwrap();
-        let stderr = system::nowhere().unwrap();
-        let ends = Ends {
-            channel,
-            stdout,
-            stderr,
-        };
-        assert!(Spare::new(1, ours).adopt(&ends).is_err());
+        assert!(Spare::new(1, ours).adopt(&ends()).is_err());
     }
 }

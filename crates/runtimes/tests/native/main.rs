@@ -94,16 +94,22 @@ fn what_a_fork_has_started_ends_with_it() {
     });
 }
 
+/// Two forks that are well, one of which never comes back from what it does.
+fn busy_and_idle(parked: &mut Parked) -> (parked::Fork, parked::Fork) {
+    let (mut busy, mut idle) = (parked.fork(), parked.fork());
+    assert_eq!(
+        (busy.run("return 1"), idle.run("return 1")),
+        (1.into(), 1.into())
+    );
+    busy.tell("for (;;);");
+    (busy, idle)
+}
+
 #[test]
 fn closing_the_channel_ends_the_process_and_its_forks() {
     in_each_way(|way| {
         let mut parked = Parked::start(way);
-        let (mut busy, mut idle) = (parked.fork(), parked.fork());
-        assert_eq!(
-            (busy.run("return 1"), idle.run("return 1")),
-            (1.into(), 1.into())
-        );
-        busy.tell("for (;;);");
+        let (busy, idle) = busy_and_idle(&mut parked);
         parked.channel.close();
         assert_eq!(parked.status(), Some(0));
         assert!(busy.has_ended() && idle.has_ended());
@@ -114,12 +120,7 @@ fn closing_the_channel_ends_the_process_and_its_forks() {
 fn forks_end_with_the_process_that_was_killed() {
     in_each_way(|way| {
         let mut parked = Parked::start(way);
-        let (mut busy, mut idle) = (parked.fork(), parked.fork());
-        assert_eq!(
-            (busy.run("return 1"), idle.run("return 1")),
-            (1.into(), 1.into())
-        );
-        busy.tell("for (;;);");
+        let (busy, idle) = busy_and_idle(&mut parked);
         parked.process.kill().unwrap();
         assert!(busy.has_ended() && idle.has_ended());
     });

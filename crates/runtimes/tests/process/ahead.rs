@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::function::Starts;
 
+use crate::forking::kill;
 use crate::harness::{Bench, Lang};
 use crate::lifecycle::{is_alive, is_gone};
 
@@ -59,10 +60,7 @@ async fn a_process_started_ahead_that_has_died_is_no_worse_than_none() {
     for mut bench in benches() {
         bench.returned("{}").await;
         let ahead = pids(&bench, 2).await[1];
-        let status = std::process::Command::new("kill")
-            .args(["-9", &ahead.to_string()])
-            .status();
-        assert!(status.unwrap().success());
+        kill(ahead);
         // The last of its threads counts.
         let threads =
             || std::fs::read_dir(format!("/proc/{ahead}/task")).map_or(0, Iterator::count);
@@ -80,10 +78,7 @@ async fn a_process_started_ahead_that_has_died_is_collected_though_nobody_takes_
     for mut bench in benches() {
         bench.returned("{}").await;
         let ahead = pids(&bench, 2).await[1];
-        let status = std::process::Command::new("kill")
-            .args(["-9", &ahead.to_string()])
-            .status();
-        assert!(status.unwrap().success());
+        kill(ahead);
         let entry = std::path::PathBuf::from(format!("/proc/{ahead}"));
         for _ in 0..500 {
             if !entry.exists() {

@@ -44,6 +44,16 @@ pub fn notes(bench: &Bench) -> Vec<String> {
     lines
 }
 
+/// Asserts that the log says one thing about how instances start, in these words and for this reason.
+pub fn assert_noted_once(bench: &Bench, words: &str, reason: &str, case: &str) {
+    let notes = notes(bench);
+    assert_eq!(notes.len(), 1, "{case}: {notes:?}");
+    assert!(
+        notes[0].contains(words) && notes[0].contains(reason),
+        "{case}: {notes:?}"
+    );
+}
+
 #[tokio::test]
 async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
     let mut bench = evaluating("open('../inits', 'a').write('x')");
@@ -444,12 +454,7 @@ async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() 
             std::process::id(),
             "{init}"
         );
-        let notes = notes(&bench);
-        assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(
-            notes[0].contains("started one by one") && notes[0].contains(reason),
-            "{notes:?}"
-        );
+        assert_noted_once(&bench, "started one by one", reason, init);
     }
 }
 

@@ -13,7 +13,7 @@ use interfaces::runtime::{Instance, Verdict};
 use model::function::{RuntimeName, Starts};
 use serde_json::{Value, json};
 
-use crate::forking::{kill, notes, two};
+use crate::forking::{assert_noted_once, kill, notes, two};
 use crate::harness::{Bench, Lang, interpreter, json, text, write};
 use crate::lifecycle::{is_alive, is_gone, parent};
 
@@ -558,12 +558,7 @@ async fn what_cannot_be_forked_is_not_and_the_log_says_so_once() {
             assert_eq!(number(&mut bench, &mut one, "1").await, 1, "{init}");
             let spawned = number(&mut bench, &mut other, "process.ppid").await;
             assert_eq!(spawned, ourselves(), "{init}");
-            let notes = notes(&bench);
-            assert_eq!(notes.len(), 1, "{init}: {notes:?}");
-            assert!(
-                notes[0].contains("started one by one") && notes[0].contains(reason),
-                "{init}: {notes:?}"
-            );
+            assert_noted_once(&bench, "started one by one", reason, init);
         }
     }
 }
@@ -583,12 +578,7 @@ async fn a_function_that_asks_for_it_is_forked_whatever_its_init_leaves_behind()
         let template = bench.returned("{}").await;
         assert_ne!(template, ourselves(), "{language:?}");
         assert_eq!(bench.returned("{}").await, template, "{language:?}");
-        let notes = notes(&bench);
-        assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(
-            notes[0].contains("forked, as it asks for") && notes[0].contains(reason),
-            "{notes:?}"
-        );
+        assert_noted_once(&bench, "forked, as it asks for", reason, source);
     }
 }
 

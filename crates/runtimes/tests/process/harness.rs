@@ -1,6 +1,5 @@
 //! What the tests of instances share: a function from its source, a runtime, the log.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -229,30 +228,21 @@ pub fn function(
         logical_id: LogicalId::new("HelloLambdaFunction"),
         arn: Arn::of_function(&region, &account, &name),
         role: Arn::parse("arn:aws:iam::000000000000:role/hello").unwrap(),
-        name,
-        version: "$LATEST".to_owned(),
-        account,
         region,
         runtime: RuntimeName::parse(runtime).unwrap(),
         handler: handler.to_owned(),
         code_root,
-        layers: Vec::new(),
         toolchain: Toolchain {
             interpreter,
             version,
             dependency_paths: Vec::new(),
             sdk_paths: Vec::new(),
         },
-        environment: BTreeMap::new(),
         memory_mb: 256,
         timeout: Duration::from_secs(20),
-        ephemeral_storage_mb: 512,
-        reserved_concurrency: None,
-        provisioned_concurrency: 0,
-        starts: Starts::default(),
         fingerprint: "f".to_owned(),
         revision: RevisionId::new("1"),
-        place: None,
+        ..test_kit::function(name.as_str())
     }
 }
 
