@@ -5,8 +5,10 @@
 //!
 //! Contract: Amazon DynamoDB API Reference, "Common Errors" and the errors of each action.
 
+use super::json_write;
 use crate::engine::catalogue;
 use crate::engine::items::AccessError;
+use crate::engine::value::Attributes;
 
 /// Why a request was not carried out, as its sender is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +18,44 @@ pub struct Fault {
     pub kind: Kind,
     /// Its text.
     pub message: String,
+    /// What its JSON tells besides: it belongs to some kinds alone.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What an error tells besides its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// The item that a condition does not hold for.
+    Item(Attributes),
+    /// What became of each action of a transaction.
+    Cancellation(Vec<Reason>),
+}
+
+/// What became of one action of a transaction that was cancelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing was wrong with it.
+    None,
+    /// This was.
+    Failed {
+        /// Which kind.
+        code: &'static str,
+        /// Its text.
+        message: String,
+        /// The item that its condition does not hold for, if it was asked for.
+        item: Option<Attributes>,
+    },
+}
+
+impl Reason {
+    /// As the API names it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Failed { code, .. } => code,
+        }
+    }
 }
 
 /// The kinds of errors.
@@ -33,6 +73,10 @@ pub enum Kind {
     ResourceInUse,
     /// A condition does not hold.
     ConditionalCheckFailed,
+    /// A transaction was given up as a whole.
+    TransactionCanceled,
+    /// A token was used before, with another request.
+    IdempotentParameterMismatch,
     /// A fault of ours.
     InternalServerError,
 }
@@ -48,6 +92,12 @@ impl Kind {
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
+            Self::TransactionCanceled => {
+                "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+            }
+            Self::IdempotentParameterMismatch => {
+                "com.amazonaws.dynamodb.v20120810#IdempotentParameterMismatchException"
+            }
             Self::InternalServerError => "com.amazonaws.dynamodb.v20120810#InternalServerError",
         }
     }
@@ -61,20 +111,29 @@ impl Kind {
             | Self::Validation
             | Self::ResourceNotFound
             | Self::ResourceInUse
-            | Self::ConditionalCheckFailed => 400,
+            | Self::ConditionalCheckFailed
+            | Self::TransactionCanceled
+            | Self::IdempotentParameterMismatch => 400,
             Self::InternalServerError => 500,
         }
     }
 }
 
 impl Fault {
+    /// A refusal of this kind.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+        }
+    }
+
     /// A parameter is wrong.
     #[must_use]
     pub fn validation(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Validation,
-            message: message.into(),
-        }
+        Self::new(Kind::Validation, message)
     }
 
     /// A parameter is wrong, in the words that many of these texts begin with.
@@ -89,10 +148,7 @@ impl Fault {
     /// The body is not what the operation takes.
     #[must_use]
     pub fn serialization(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Serialization,
-            message: message.into(),
-        }
+        Self::new(Kind::Serialization, message)
     }
 
     /// DynamoDB knows this parameter, and we do not carry it out yet.
@@ -106,28 +162,22 @@ impl Fault {
     /// An operation on items names a table that is not there.
     #[must_use]
     pub fn no_table() -> Self {
-        Self {
-            kind: Kind::ResourceNotFound,
-            message: "Requested resource not found".to_owned(),
-        }
+        Self::new(Kind::ResourceNotFound, "Requested resource not found")
     }
 
     /// An operation on tables names a table that is not there.
     #[must_use]
     pub fn no_table_called(name: &str) -> Self {
-        Self {
-            kind: Kind::ResourceNotFound,
-            message: format!("Requested resource not found: Table: {name} not found"),
-        }
+        Self::new(
+            Kind::ResourceNotFound,
+            format!("Requested resource not found: Table: {name} not found"),
+        )
     }
 
     /// Something of ours failed: the log says what, the sender that it may try again.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request to tables failed");
-        Self {
-            kind: Kind::InternalServerError,
-            message: "Internal server error".to_owned(),
-        }
+        Self::new(Kind::InternalServerError, "Internal server error")
     }
 
     /// Its JSON.
@@ -135,7 +185,7 @@ impl Fault {
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
         out.extend_from_slice(b"{\"__type\":");
-        super::json_write::string(&mut out, self.kind.type_name());
+        json_write::string(&mut out, self.kind.type_name());
         if !self.message.is_empty() {
             // Where the sender's JSON could not be read at all, DynamoDB writes the name with a capital letter.
             let name = match self.kind {
@@ -145,14 +195,46 @@ impl Fault {
                 | Kind::ResourceNotFound
                 | Kind::ResourceInUse
                 | Kind::ConditionalCheckFailed
+                | Kind::IdempotentParameterMismatch
                 | Kind::InternalServerError => ",\"message\":",
+                Kind::TransactionCanceled => ",\"Message\":",
             };
             out.extend_from_slice(name.as_bytes());
-            super::json_write::string(&mut out, &self.message);
+            json_write::string(&mut out, &self.message);
+        }
+        match self.detail.as_deref() {
+            None => {}
+            Some(Detail::Item(item)) => write_item(&mut out, item),
+            Some(Detail::Cancellation(reasons)) => write_reasons(&mut out, reasons),
         }
         out.push(b'}');
         out
     }
+}
+
+fn write_item(out: &mut Vec<u8>, item: &Attributes) {
+    out.extend_from_slice(b",\"Item\":");
+    json_write::attributes(out, item);
+}
+
+fn write_reasons(out: &mut Vec<u8>, reasons: &[Reason]) {
+    out.extend_from_slice(b",\"CancellationReasons\":[");
+    for (index, reason) in reasons.iter().enumerate() {
+        if index != 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"Code\":");
+        json_write::string(out, reason.code());
+        if let Reason::Failed { message, item, .. } = reason {
+            out.extend_from_slice(b",\"Message\":");
+            json_write::string(out, message);
+            if let Some(item) = item {
+                write_item(out, item);
+            }
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
 }
 
 impl From<AccessError> for Fault {

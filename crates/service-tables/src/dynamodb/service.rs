@@ -87,9 +87,10 @@ impl Service {
     /// DynamoDB over this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let catalogue = Arc::new(Catalogue::new(Arc::clone(&store)));
         Self {
-            catalogue: Arc::new(Catalogue::new(Arc::clone(&store))),
-            items: Items::new(store),
+            items: Items::new(store, Arc::clone(&catalogue), Arc::clone(&clock)),
+            catalogue,
             clock,
             random,
         }
@@ -163,10 +164,7 @@ fn unknown(target: &str) -> Fault {
     } else {
         String::new()
     };
-    Fault {
-        kind: Kind::UnknownOperation,
-        message,
-    }
+    Fault::new(Kind::UnknownOperation, message)
 }
 
 fn framed(status: u16, body: Vec<u8>) -> ServiceAnswer {

@@ -83,8 +83,5 @@ pub(crate) const PROTECTED: &str = "Resource cannot be deleted as it is currentl
 
 /// A table of this name is there already.
 pub(super) fn exists(name: &str) -> Fault {
-    Fault {
-        kind: Kind::ResourceInUse,
-        message: format!("Table already exists: {name}"),
-    }
+    Fault::new(Kind::ResourceInUse, format!("Table already exists: {name}"))
 }

@@ -141,10 +141,10 @@ impl Write {
         if self.expressions.condition.as_ref().is_none_or(holds) {
             return Ok(());
         }
-        Err(Fault {
-            kind: Kind::ConditionalCheckFailed,
-            message: "The conditional request failed".to_owned(),
-        })
+        Err(Fault::new(
+            Kind::ConditionalCheckFailed,
+            "The conditional request failed",
+        ))
     }
 
     /// The item that was there, if it is to be answered.
