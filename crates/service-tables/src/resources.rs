@@ -14,6 +14,7 @@
 //! | `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use interfaces::BoxFuture;
@@ -199,10 +200,11 @@ impl Tables {
                 descriptor.deletion_protection = wished.deletion_protection;
                 descriptor.class = wished.class;
                 descriptor.tags.clone_from(&wished.tags);
+                Ok::<_, Infallible>(())
             })
             .await;
         match altered {
-            Ok(table) => Ok(made(&table)),
+            Ok(Ok(table)) => Ok(made(&table)),
             Err(error) => Err(refused(name, error)),
         }
     }

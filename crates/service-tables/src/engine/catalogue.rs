@@ -109,7 +109,7 @@ impl Catalogue {
                 table.descriptor_key.clone(),
                 serde_json::to_vec(&table.descriptor)?,
             )
-            .put(table.items.clone(), Vec::new());
+            .put(table.items.clone(), table.mark.clone());
         match self.store.commit(batch).await {
             Ok(_) => Ok(self.insert(table)),
             Err(CommitError::CheckFailed { .. }) => Err(Error::Exists),
@@ -117,36 +117,63 @@ impl Catalogue {
         }
     }
 
-    /// Changes what a table's descriptor says, its identity and keys apart.
+    /// Changes what a table's descriptor says, its identity and keys apart. A refusal of `edit` is handed on, and nothing is
+    /// changed.
     ///
     /// # Errors
     /// [`Error::Missing`], and what the store says.
-    pub async fn alter(
+    pub async fn alter<R>(
         &self,
         account: &AccountId,
         region: &Region,
         name: &str,
-        edit: impl FnOnce(&mut Descriptor),
-    ) -> Result<Arc<Table>, Error> {
+        edit: impl FnOnce(&mut Descriptor) -> Result<(), R>,
+    ) -> Result<Result<Arc<Table>, R>, Error> {
         let _change = self.change.lock().await;
         let key = keys::descriptor(account, region, name);
         let found = self.load(account, region, key).await?;
         let before = found.ok_or(Error::Missing)?;
         let mut descriptor = before.descriptor.clone();
-        edit(&mut descriptor);
+        if let Err(refusal) = edit(&mut descriptor) {
+            return Ok(Err(refusal));
+        }
+        if descriptor == before.descriptor {
+            return Ok(Ok(before));
+        }
+        descriptor.generation += 1;
         let table = Table::new(account, region, descriptor);
-        let batch = Batch::new().check_present(table.items.clone()).put(
-            table.descriptor_key.clone(),
-            serde_json::to_vec(&table.descriptor)?,
-        );
+        let batch = Batch::new()
+            .check_equals(before.items.clone(), before.mark.clone())
+            .put(
+                table.descriptor_key.clone(),
+                serde_json::to_vec(&table.descriptor)?,
+            )
+            .put(table.items.clone(), table.mark.clone());
         match self.store.commit(batch).await {
-            Ok(_) => Ok(self.insert(table)),
+            Ok(_) => Ok(Ok(self.insert(table))),
             Err(CommitError::CheckFailed { .. }) => {
                 self.forget(&before);
                 Err(Error::Missing)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same table as it is by now; none when it was deleted.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn renewed(&self, table: &Table) -> Result<Option<Arc<Table>>, Error> {
+        let _change = self.change.lock().await;
+        let snapshot = self.current();
+        let known = snapshot.get(&table.descriptor_key);
+        if known.is_some_and(|known| known.descriptor.generation == table.descriptor.generation) {
+            // Another node has changed it: what is at hand is as old as what the caller has.
+            self.forget(table);
+        }
+        let key = table.descriptor_key.clone();
+        let found = self.load(&table.account, &table.region, key).await?;
+        Ok(found.filter(|found| found.descriptor.id == table.descriptor.id))
     }
 
     /// Deletes a table. Its items are gone for everybody at once, and from the disk when [`Catalogue::purge`] has run.
@@ -167,7 +194,7 @@ impl Catalogue {
             return Err(Error::Protected);
         }
         let batch = Batch::new()
-            .check_present(table.items.clone())
+            .check_equals(table.items.clone(), table.mark.clone())
             .delete(table.descriptor_key.clone())
             .delete(table.items.clone())
             .put(

@@ -17,6 +17,8 @@ use super::value::Value;
 const KIND_DESCRIPTOR: u8 = 0x01;
 const KIND_ITEMS: u8 = 0x02;
 const KIND_TRASH: u8 = 0x03;
+const KIND_ENTRIES: u8 = 0x04;
+const KIND_BACKFILL: u8 = 0x05;
 
 /// The type of a key attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -121,6 +123,33 @@ pub fn items(account: &AccountId, region: &Region, table_id: TableId) -> Vec<u8>
     KeyWriter::new(account, region, Owner::Tables)
         .byte(KIND_ITEMS)
         .raw(&table_id.to_bytes())
+        .finish()
+}
+
+/// What the keys of all entries of an index begin with.
+#[must_use]
+pub fn entries(account: &AccountId, region: &Region, table_id: TableId, index_id: u32) -> Vec<u8> {
+    KeyWriter::after(&entries_of_table(account, region, table_id))
+        .raw(&index_id.to_be_bytes())
+        .finish()
+}
+
+/// What the keys of all entries of all indexes of a table begin with.
+#[must_use]
+pub fn entries_of_table(account: &AccountId, region: &Region, table_id: TableId) -> Vec<u8> {
+    KeyWriter::new(account, region, Owner::Tables)
+        .byte(KIND_ENTRIES)
+        .raw(&table_id.to_bytes())
+        .finish()
+}
+
+/// The key of the note how far the filling of a new index has come.
+#[must_use]
+pub fn backfill(account: &AccountId, region: &Region, table_id: TableId, index_id: u32) -> Vec<u8> {
+    KeyWriter::new(account, region, Owner::Tables)
+        .byte(KIND_BACKFILL)
+        .raw(&table_id.to_bytes())
+        .raw(&index_id.to_be_bytes())
         .finish()
 }
 

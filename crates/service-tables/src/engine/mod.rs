@@ -5,6 +5,8 @@
 
 pub mod catalogue;
 pub mod codec;
+pub mod consequences;
+pub mod indexes;
 pub mod items;
 pub mod keys;
 pub mod number;

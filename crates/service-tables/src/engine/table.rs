@@ -1,7 +1,8 @@
 //! What a table is.
 //!
 //! Lives here: the descriptor as it stands in the store, and what is worked out from it once.
-//! Does not live here: making and deleting tables (`catalogue`), how the API describes them (`dynamodb`).
+//! Does not live here: making and deleting tables (`catalogue`), what indexes hold (`indexes`), how the API describes
+//! tables (`dynamodb`).
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use model::ids::{AccountId, Region};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::indexes::{Index, SecondaryIndex};
 use super::keys::{self, KeyPart, KeyType};
 use super::table_id::TableId;
 use super::value::Attributes;
@@ -41,6 +43,68 @@ pub struct Descriptor {
     pub class: Option<Class>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// How often the descriptor was changed. Every write of an item checks it, so that nobody who knows an older state
+    /// of the table leaves an index or a stream without its entry.
+    #[serde(default)]
+    pub generation: u32,
+    /// Its indexes, in the order in which they were made.
+    #[serde(default)]
+    pub secondary_indexes: Vec<SecondaryIndex>,
+    /// The id that the next index gets: none is used twice in a table's life.
+    #[serde(default)]
+    pub index_id_next: u32,
+    /// Its stream, also one that was switched off and can still be read; none if there never was one.
+    #[serde(default)]
+    pub stream: Option<StreamSettings>,
+    /// Whether items expire, and by which attribute.
+    #[serde(default)]
+    pub time_to_live: Option<TimeToLive>,
+}
+
+/// A table's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamSettings {
+    /// What its records show.
+    pub view_type: StreamViewType,
+    /// When it was switched on: its label, which is the last part of its ARN.
+    pub since: Timestamp,
+    /// Whether it takes records. One that does not can be read until they expire.
+    pub enabled: bool,
+}
+
+/// What a record of a stream shows of the item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StreamViewType {
+    /// The key alone.
+    KeysOnly,
+    /// The item as it is now.
+    NewImage,
+    /// The item as it was.
+    OldImage,
+    /// Both.
+    NewAndOldImages,
+}
+
+impl StreamViewType {
+    /// As the API writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KeysOnly => "KEYS_ONLY",
+            Self::NewImage => "NEW_IMAGE",
+            Self::OldImage => "OLD_IMAGE",
+            Self::NewAndOldImages => "NEW_AND_OLD_IMAGES",
+        }
+    }
+}
+
+/// How items of a table expire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeToLive {
+    /// The attribute that says when: seconds since the epoch.
+    pub attribute: String,
+    /// When it was last switched on.
+    pub since: Timestamp,
 }
 
 /// An attribute of the primary key.
@@ -94,30 +158,59 @@ impl Class {
 pub struct Table {
     /// What it is.
     pub descriptor: Descriptor,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where it is.
+    pub region: Region,
     /// Its ARN.
     pub arn: String,
     /// Where its descriptor is.
     pub descriptor_key: Vec<u8>,
     /// What the keys of its items begin with; by itself the key of the mark that the table is there.
     pub items: Vec<u8>,
+    /// The value of that mark: the descriptor's generation.
+    pub mark: Vec<u8>,
+    /// Its indexes, in the descriptor's order.
+    pub indexes: Vec<Index>,
 }
 
 impl Table {
     /// The table with this descriptor.
     #[must_use]
     pub fn new(account: &AccountId, region: &Region, descriptor: Descriptor) -> Self {
+        let resource = format!("table/{}", descriptor.name);
+        let arn = Arn::new("dynamodb", region, account, resource).to_string();
+        let indexes = descriptor.secondary_indexes.iter().map(|index| {
+            let entries = keys::entries(account, region, descriptor.id, index.id);
+            Index::new(&arn, entries, index.clone())
+        });
         Self {
-            arn: Arn::new(
-                "dynamodb",
-                region,
-                account,
-                format!("table/{}", descriptor.name),
-            )
-            .to_string(),
+            indexes: indexes.collect(),
+            account: account.clone(),
+            region: region.clone(),
+            arn,
             descriptor_key: keys::descriptor(account, region, &descriptor.name),
             items: keys::items(account, region, descriptor.id),
+            mark: match descriptor.generation {
+                // Tables that were made before there were generations have an empty mark.
+                0 => Vec::new(),
+                generation => generation.to_be_bytes().to_vec(),
+            },
             descriptor,
         }
+    }
+
+    /// The index of this name.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.name() == name)
+    }
+
+    /// Whether a write has consequences that depend on the item that is there: entries of indexes, a stream's record.
+    #[must_use]
+    pub fn has_consequences(&self) -> bool {
+        let streams = |stream: &StreamSettings| stream.enabled;
+        !self.indexes.is_empty() || self.descriptor.stream.as_ref().is_some_and(streams)
     }
 
     /// Its name.

@@ -8,6 +8,8 @@
 //! another. Writes that depend on nothing share the partition and ride in the same flush. Readers take no lock at all.
 //! Two partitions may meet in one place of the table; then they wait for one another, which is slower and never wrong.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Places in the table: many times the writers that a store can serve at once.
@@ -59,9 +61,28 @@ impl Writers {
         })
     }
 
+    /// Waits for the right to look at all of these partitions and then write. Turns are taken in the order of the
+    /// table's places, by everybody, so that no two can wait for one another.
+    pub async fn alone_in_all<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Option<Vec<Turn<'_>>> {
+        let places: BTreeSet<usize> = partitions.into_iter().map(place_of).collect();
+        let mut turns = Vec::with_capacity(places.len());
+        for place in places {
+            turns.push(Turn::Alone {
+                _lock: self.places.get(place)?.write().await,
+            });
+        }
+        Some(turns)
+    }
+
     /// Always some place: the option spares a proof that the remainder is within the table.
     fn place(&self, partition: &[u8]) -> Option<&RwLock<()>> {
-        let hash = usize::try_from(crc32fast::hash(partition)).unwrap_or_default();
-        self.places.get(hash % PLACES)
+        self.places.get(place_of(partition))
     }
+}
+
+fn place_of(partition: &[u8]) -> usize {
+    usize::try_from(crc32fast::hash(partition)).unwrap_or_default() % PLACES
 }

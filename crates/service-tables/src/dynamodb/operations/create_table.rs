@@ -129,6 +129,11 @@ impl TableWish {
                 _ => Class::StandardInfrequentAccess,
             }),
             tags: self.tags,
+            generation: 0,
+            secondary_indexes: Vec::new(),
+            index_id_next: 0,
+            stream: None,
+            time_to_live: None,
         })
     }
 

@@ -3,12 +3,13 @@
 //! Lives here: its members, its checks in the service's order, the write.
 //! Does not live here: what writes have in common (`writes`).
 
+use std::sync::Arc;
+
 use super::Context;
 use super::writes::{WriteFields, WriteKind};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
-use crate::engine::codec;
 use crate::engine::items::Change;
 use crate::engine::value;
 
@@ -34,11 +35,12 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let table = context.table(&table_name).await?;
     write.expressions.judge_key_paths(&table)?;
     let key = item_keys::of_item(&table, &item)?;
+    let item = Arc::new(item);
     let ((), before) = context
         .items
         .change(&table, &key, write.depends(), |existing| {
             write.decide(existing)?;
-            Ok((Change::Put(codec::encode(&item)), ()))
+            Ok((Change::Put(Arc::clone(&item)), ()))
         })
         .await?;
     let returned = write.old_if_wanted(before.as_ref());

@@ -3,6 +3,8 @@
 //! Lives here: its members, its checks in the service's order, the write.
 //! Does not live here: update expressions (`expressions::update`), what writes have in common (`writes`).
 
+use std::sync::Arc;
+
 use super::Context;
 use super::writes::{Returned, Write, WriteFields, WriteKind};
 use crate::dynamodb::expressions::placeholders::PathStep;
@@ -11,7 +13,6 @@ use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::{item_keys, values};
-use crate::engine::codec;
 use crate::engine::items::{Change, Depends};
 use crate::engine::table::Table;
 use crate::engine::value::{self, Attributes};
@@ -38,10 +39,10 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         .change(&table, &item_key, Depends::OnTheItem, |existing| {
             write.decide(existing)?;
             if existing.is_none() && update.only_takes() {
-                return Ok((Change::Keep, Attributes::new()));
+                return Ok((Change::Keep, Arc::default()));
             }
-            let new = updated(existing.unwrap_or(&key), &update)?;
-            Ok((Change::Put(codec::encode(&new)), new))
+            let new = Arc::new(updated(existing.unwrap_or(&key), &update)?);
+            Ok((Change::Put(Arc::clone(&new)), new))
         })
         .await?;
     let returned = returned(&write, &update, before.as_ref(), &new);
