@@ -17,4 +17,4 @@ pub mod projection;
 pub mod reserved;
 pub mod syntax;
 pub mod update;
-mod update_parser;
+pub(in crate::dynamodb) mod update_parser;

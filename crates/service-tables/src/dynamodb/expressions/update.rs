@@ -57,8 +57,18 @@ impl Update {
     /// # Errors
     /// The text that stands after `Invalid UpdateExpression: `.
     pub fn read(text: &str, placeholders: &Placeholders) -> Result<Self, String> {
-        let actions = update_parser::update(text)?;
-        judge_words(&actions)?;
+        Self::of_actions(&update_parser::update(text)?, placeholders)
+    }
+
+    /// The update of these changes.
+    ///
+    /// # Errors
+    /// The text that stands after `Invalid UpdateExpression: `.
+    pub(in crate::dynamodb) fn of_actions(
+        actions: &[Action],
+        placeholders: &Placeholders,
+    ) -> Result<Self, String> {
+        judge_words(actions)?;
         let changes = actions
             .iter()
             .map(|action| change(action, placeholders))

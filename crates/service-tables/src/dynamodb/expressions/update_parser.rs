@@ -11,7 +11,7 @@ use super::syntax::{Node, Path};
 
 /// One change, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(in crate::dynamodb) enum Action {
     /// `SET path = value`
     Set {
         path: Path,
@@ -28,7 +28,7 @@ pub(super) enum Action {
 
 /// What stands before an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(in crate::dynamodb) enum Sign {
     Plus,
     Minus,
 }
