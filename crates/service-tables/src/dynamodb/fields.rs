@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use super::fault::Fault;
 use super::json_read::Json;
 use super::values::{self, Judged};
-use crate::engine::value::Attributes;
+use crate::engine::value::{Attributes, Value};
 
 /// Constraints that one message tells; the service stops there, too.
 const VIOLATIONS_MAX: usize = 10;
@@ -22,6 +22,8 @@ const VIOLATIONS_MAX: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     operation: &'static str,
+    /// What stands before the paths of violations: where a structure is in its request.
+    place: String,
     members: Vec<(std::borrow::Cow<'a, str>, Json<'a>)>,
     violations: Vec<String>,
 }
@@ -54,9 +56,17 @@ impl<'a> Fields<'a> {
     ) -> Self {
         Self {
             operation,
+            place: String::new(),
             members,
             violations: Vec::new(),
         }
+    }
+
+    /// These fields as those of a structure at this place: `expected.a.member.`.
+    #[must_use]
+    fn at(mut self, place: String) -> Self {
+        self.place = place;
+        self
     }
 
     /// The operation.
@@ -123,6 +133,123 @@ impl<'a> Fields<'a> {
     /// A serialization fault.
     pub(crate) fn attributes(&mut self, name: &str) -> Result<Option<Judged<Attributes>>, Fault> {
         self.take(name).map(values::read_attributes).transpose()
+    }
+
+    /// Takes an attribute value.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn value(&mut self, name: &str) -> Result<Option<Judged<Value>>, Fault> {
+        self.take(name).map(values::read_value).transpose()
+    }
+
+    /// Takes a list of attribute values.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn values(&mut self, name: &str) -> Result<Option<Judged<Vec<Value>>>, Fault> {
+        self.take(name).map(values::read_values).transpose()
+    }
+
+    /// Takes a list of texts.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Fault> {
+        let Some(json) = self.take(name) else {
+            return Ok(None);
+        };
+        values::read_list(json)?
+            .into_iter()
+            .map(|member| Ok(values::read_text(member)?.into_owned()))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// Takes structures by name.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn structures_by_name(
+        &mut self,
+        name: &str,
+        type_name: &str,
+    ) -> Result<Option<Vec<(String, Self)>>, Fault> {
+        let members = match self.take(name) {
+            None => return Ok(None),
+            Some(Json::Map(members)) => members,
+            Some(Json::List(_)) => {
+                return Err(Fault::serialization(format!(
+                    "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.{type_name}>"
+                )));
+            }
+            Some(
+                Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Decimal(_) | Json::Text(_),
+            ) => return Err(Fault::serialization("Unexpected field type")),
+        };
+        let parameter = lower_first(name);
+        members
+            .into_iter()
+            .map(|(key, json)| {
+                let place = format!("{}{parameter}.{key}.member.", self.place);
+                let structure = self.structure_of(json, type_name)?.at(place);
+                Ok((key.into_owned(), structure))
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// Takes a list of structures that know their places.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn placed_structures(
+        &mut self,
+        name: &str,
+        type_name: &str,
+    ) -> Result<Option<Vec<Self>>, Fault> {
+        let Some(json) = self.take(name) else {
+            return Ok(None);
+        };
+        let parameter = lower_first(name);
+        values::read_list(json)?
+            .into_iter()
+            .zip(1_usize..)
+            .map(|(member, number)| {
+                let place = format!("{}{parameter}.{number}.member.", self.place);
+                Ok(self.structure_of(member, type_name)?.at(place))
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// Takes a structure that knows its place.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn placed_structure(
+        &mut self,
+        name: &str,
+        type_name: &str,
+    ) -> Result<Option<Self>, Fault> {
+        let place = format!("{}{}.", self.place, lower_first(name));
+        Ok(self
+            .structure(name, type_name)?
+            .map(|fields| fields.at(place)))
+    }
+
+    /// A member of a list or map of structures; null is an empty one.
+    fn structure_of(&self, json: Json<'a>, type_name: &str) -> Result<Self, Fault> {
+        match json {
+            Json::Map(members) => Ok(Self::of(self.operation, members)),
+            Json::Null => Ok(Self::of(self.operation, Vec::new())),
+            Json::List(_) => Err(Fault::serialization(format!(
+                "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.{type_name}"
+            ))),
+            Json::Bool(_) | Json::Integer(_) | Json::Decimal(_) | Json::Text(_) => {
+                Err(Fault::serialization("Unexpected value type in payload"))
+            }
+        }
     }
 
     /// Takes texts by name.
@@ -201,6 +328,11 @@ impl<'a> Fields<'a> {
 
     /// Notes that a member breaks a constraint. `value` is as the service prints it; none prints `null`.
     pub(crate) fn violation(&mut self, value: Option<&str>, path: &str, constraint: &str) {
+        self.violated(value, path, &format!("Member must {constraint}"));
+    }
+
+    /// As [`Fields::violation`], where it is not the member itself that must do something.
+    pub(crate) fn violated(&mut self, value: Option<&str>, path: &str, constraint: &str) {
         let mut text = "Value ".to_owned();
         // Writing to a text cannot fail.
         let _ = match value {
@@ -209,7 +341,8 @@ impl<'a> Fields<'a> {
         };
         let _ = write!(
             text,
-            " at '{path}' failed to satisfy constraint: Member must {constraint}"
+            " at '{}{path}' failed to satisfy constraint: {constraint}",
+            self.place
         );
         self.violations.push(text);
     }
@@ -289,6 +422,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether no member has broken a constraint so far.
+    #[must_use]
+    pub(crate) const fn has_no_violation(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Ends the reading of a structure: what nobody took is refused, what was violated is told with its request.
+    ///
+    /// # Errors
+    /// A validation fault that names a member.
+    pub(crate) fn close(&mut self, mut structure: Self) -> Result<(), Fault> {
+        structure.nothing_left()?;
+        self.adopt(&mut structure);
+        Ok(())
+    }
+
     /// Moves the violations of a structure to those of its request.
     pub(crate) fn adopt(&mut self, structure: &mut Self) {
         self.violations.append(&mut structure.violations);
@@ -322,6 +471,14 @@ impl<'a> Fields<'a> {
             self.violations.join("; ")
         )))
     }
+}
+
+/// A parameter's name as paths have it.
+fn lower_first(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_ascii_lowercase().to_string() + chars.as_str()
+    })
 }
 
 /// Characters of a table's name.

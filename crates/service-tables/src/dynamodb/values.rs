@@ -39,6 +39,27 @@ pub(crate) fn read_attributes(json: Json<'_>) -> Result<Judged<Attributes>, Faul
     })
 }
 
+/// Reads one attribute value.
+///
+/// # Errors
+/// A serialization fault when it is not of that shape.
+pub(crate) fn read_value(json: Json<'_>) -> Result<Judged<Value>, Fault> {
+    let mut reader = Reader::default();
+    let value = reader.value(json, 1)?;
+    Ok(match reader.wrong {
+        Some(fault) => Err(fault),
+        None => Ok(value),
+    })
+}
+
+/// Reads a list of attribute values.
+///
+/// # Errors
+/// A serialization fault when it is not of that shape.
+pub(crate) fn read_values(json: Json<'_>) -> Result<Judged<Vec<Value>>, Fault> {
+    read_list(json)?.into_iter().map(read_value).collect()
+}
+
 /// Reads values, and keeps the first fault of one that is of the right shape.
 #[derive(Debug, Default)]
 struct Reader {

@@ -25,6 +25,28 @@ const FUNCTIONS: [(&str, usize); 2] = [("if_not_exists", 2), ("list_append", 2)]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     changes: Vec<Change>,
+    words: Words,
+}
+
+/// What the parameter `AttributeUpdates` does to one attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttributeUpdate {
+    /// It becomes this.
+    Put(Value),
+    /// A number is added to it, or members.
+    Add(Value),
+    /// It goes, or these members of it do.
+    Delete(Option<Value>),
+}
+
+/// In which words an operand of the wrong type is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Words {
+    /// Those of expressions.
+    #[default]
+    Expression,
+    /// Those of `AttributeUpdates`.
+    Parameter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +103,28 @@ impl Update {
         for change in &changes {
             judge_operand(&change.kind)?;
         }
-        Ok(Self { changes })
+        Ok(Self {
+            changes,
+            words: Words::Expression,
+        })
+    }
+
+    /// The update that `AttributeUpdates` comes to.
+    #[must_use]
+    pub fn of_attributes(updates: Vec<(String, AttributeUpdate)>) -> Self {
+        let changes = updates.into_iter().map(|(name, update)| Change {
+            path: vec![PathStep::Name(name)],
+            kind: match update {
+                AttributeUpdate::Put(value) => ChangeKind::Set(Source::Value(value)),
+                AttributeUpdate::Add(value) => ChangeKind::Add(value),
+                AttributeUpdate::Delete(None) => ChangeKind::Remove,
+                AttributeUpdate::Delete(Some(value)) => ChangeKind::Delete(value),
+            },
+        });
+        Self {
+            changes: changes.collect(),
+            words: Words::Parameter,
+        }
     }
 
     /// All places that it changes.
@@ -111,12 +154,12 @@ impl Update {
             match &change.kind {
                 ChangeKind::Set(source) => changes.push((&change.path, Some(source.value(item)?))),
                 ChangeKind::Add(value) => {
-                    let sum = added(at(item, &change.path), value)?;
+                    let sum = added(at(item, &change.path), value, self.words)?;
                     changes.push((&change.path, Some(sum)));
                 }
                 ChangeKind::Delete(value) => {
                     if let Some(existing) = at(item, &change.path) {
-                        changes.push((&change.path, without(existing, value)?));
+                        changes.push((&change.path, without(existing, value, self.words)?));
                     }
                 }
                 ChangeKind::Remove => removed.push(&change.path),
@@ -348,14 +391,16 @@ fn sum(left: Number, right: Number) -> Result<Value, Fault> {
     })
 }
 
-fn added(existing: Option<&Value>, value: &Value) -> Result<Value, Fault> {
+fn added(existing: Option<&Value>, value: &Value, words: Words) -> Result<Value, Fault> {
     match (existing, value) {
         (None, value) => Ok(value.clone()),
         (Some(Value::N(left)), Value::N(right)) => sum(*left, *right),
         (Some(Value::Ss(left)), Value::Ss(right)) => Ok(Value::Ss(union(left, right))),
         (Some(Value::Ns(left)), Value::Ns(right)) => Ok(Value::Ns(union(left, right))),
         (Some(Value::Bs(left)), Value::Bs(right)) => Ok(Value::Bs(union(left, right))),
-        (Some(_), _) => Err(wrong_type()),
+        // Only `AttributeUpdates` adds lists: see `judge_operand`.
+        (Some(Value::L(left)), Value::L(right)) => Ok(Value::L([&left[..], right].concat())),
+        (Some(_), _) => Err(words.wrong_type()),
     }
 }
 
@@ -366,7 +411,7 @@ fn union<T: Ord + Clone>(left: &[T], right: &[T]) -> Vec<T> {
 }
 
 /// The set without some members; none when nothing is left of it, since there are no empty sets.
-fn without(existing: &Value, value: &Value) -> Result<Option<Value>, Fault> {
+fn without(existing: &Value, value: &Value, words: Words) -> Result<Option<Value>, Fault> {
     fn left<T: Ord + Clone>(members: &[T], gone: &[T]) -> Option<Vec<T>> {
         let gone: std::collections::BTreeSet<&T> = gone.iter().collect();
         let left: Vec<T> = members
@@ -380,7 +425,7 @@ fn without(existing: &Value, value: &Value) -> Result<Option<Value>, Fault> {
         (Value::Ss(members), Value::Ss(gone)) => Ok(left(members, gone).map(Value::Ss)),
         (Value::Ns(members), Value::Ns(gone)) => Ok(left(members, gone).map(Value::Ns)),
         (Value::Bs(members), Value::Bs(gone)) => Ok(left(members, gone).map(Value::Bs)),
-        _ => Err(wrong_type()),
+        _ => Err(words.wrong_type()),
     }
 }
 
@@ -433,6 +478,15 @@ fn take(item: &mut Value, path: &[PathStep]) -> Result<(), Fault> {
 
 fn invalid_path() -> Fault {
     Fault::validation("The document path provided in the update expression is invalid for update")
+}
+
+impl Words {
+    fn wrong_type(self) -> Fault {
+        match self {
+            Self::Expression => wrong_type(),
+            Self::Parameter => Fault::validation("Type mismatch for attribute to update"),
+        }
+    }
 }
 
 fn wrong_type() -> Fault {

@@ -101,33 +101,33 @@ impl PageFields {
     }
 
     pub(super) const fn has_key_condition(&self) -> bool {
-        self.expressions.key_condition.is_some()
+        self.expressions.has_key_condition()
     }
 
     pub(super) fn read(self) -> Result<PageRequest, Fault> {
-        let projects = self.expressions.projection.is_some();
+        let projects = self.expressions.projection_parameter();
         let returns = match (self.select, projects) {
             (Some("ALL_PROJECTED_ATTRIBUTES"), _) => {
                 return Err(Fault::invalid(
                     "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
                 ));
             }
-            (Some("ALL_ATTRIBUTES"), true) => {
-                return Err(Fault::invalid(
-                    "Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES",
-                ));
+            (Some("ALL_ATTRIBUTES"), Some(parameter)) => {
+                return Err(Fault::invalid(format!(
+                    "Cannot specify the {parameter} when choosing to get ALL_ATTRIBUTES"
+                )));
             }
-            (Some("COUNT"), true) => {
-                return Err(Fault::invalid(
-                    "Cannot specify the ProjectionExpression when choosing to get only the Count",
-                ));
+            (Some("COUNT"), Some(parameter)) => {
+                return Err(Fault::invalid(format!(
+                    "Cannot specify the {parameter} when choosing to get only the Count"
+                )));
             }
-            (Some("SPECIFIC_ATTRIBUTES"), false) => {
+            (Some("SPECIFIC_ATTRIBUTES"), None) => {
                 return Err(Fault::invalid(
                     "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES",
                 ));
             }
-            (Some("COUNT"), false) => Returns::Count,
+            (Some("COUNT"), None) => Returns::Count,
             _ => Returns::Items,
         };
         Ok(PageRequest {

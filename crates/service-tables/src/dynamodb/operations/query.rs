@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
 
     let table = context.table(&table_name).await?;
     if let Some(filter) = &request.expressions.filter {
-        judge_filter(&table, filter)?;
+        judge_filter(&table, filter, request.expressions.filter_parameter)?;
     }
     let range = plan(&table, &conditions, start_key.as_ref(), direction)?;
     request.expressions.judge_key_paths(&table)?;
@@ -186,7 +186,7 @@ fn judge_start(
     ))
 }
 
-fn judge_filter(table: &Table, filter: &Condition) -> Result<(), Fault> {
+fn judge_filter(table: &Table, filter: &Condition, parameter: &str) -> Result<(), Fault> {
     let key = table.key_attributes().find(|attribute| {
         filter.paths().iter().any(
             |path| matches!(path.first(), Some(PathStep::Name(name)) if *name == attribute.name),
@@ -194,7 +194,7 @@ fn judge_filter(table: &Table, filter: &Condition) -> Result<(), Fault> {
     });
     match key {
         Some(attribute) => Err(Fault::validation(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {}",
+            "{parameter} can only contain non-primary key attributes: Primary key attribute: {}",
             attribute.name
         ))),
         None => Ok(()),

@@ -6,7 +6,7 @@
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
 use crate::dynamodb::capacity::{self, Units, Wanted};
 use crate::dynamodb::expressions::condition::Condition;
-use crate::dynamodb::fault::{Fault, Kind};
+use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
 use crate::engine::items::{ChangeError, Depends};
@@ -18,6 +18,7 @@ pub(super) struct WriteFields {
     pub(super) table_name: String,
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
+    on_failure: OnFailure,
     kind: WriteKind,
     expressions: ExpressionFields,
 }
@@ -41,6 +42,35 @@ pub(super) enum Returned {
     UpdatedNew,
 }
 
+/// What is told of the item that a condition does not hold for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnFailure {
+    Nothing,
+    TheItem,
+}
+
+impl OnFailure {
+    pub(super) fn of(name: Option<&str>) -> Self {
+        if name == Some("ALL_OLD") {
+            Self::TheItem
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// The refusal of a write whose condition does not hold for this item.
+    pub(super) fn fault(self, existing: Option<&Attributes>) -> Fault {
+        let mut fault = Fault::new(
+            Kind::ConditionalCheckFailed,
+            "The conditional request failed",
+        );
+        if self == Self::TheItem {
+            fault.detail = existing.map(|item| Box::new(Detail::Item(item.clone())));
+        }
+        fault
+    }
+}
+
 impl WriteFields {
     pub(super) fn take(fields: &mut Fields<'_>, kind: WriteKind) -> Result<Self, Fault> {
         let capacity = Wanted::take(fields)?;
@@ -60,12 +90,6 @@ impl WriteFields {
             "returnValuesOnConditionCheckFailure",
             &allowed,
         )?;
-        if on_failure == Some("ALL_OLD") {
-            return Err(Fault::not_implemented(
-                fields.operation(),
-                "ReturnValuesOnConditionCheckFailure",
-            ));
-        }
         Ok(Self {
             table_name,
             capacity,
@@ -76,6 +100,7 @@ impl WriteFields {
                 Some("UPDATED_NEW") => Returned::UpdatedNew,
                 _ => Returned::Nothing,
             },
+            on_failure: OnFailure::of(on_failure),
             kind,
             expressions: ExpressionFields::take(fields, kind.takes())?,
         })
@@ -98,6 +123,7 @@ impl WriteFields {
         Ok(Write {
             capacity: self.capacity,
             return_values: self.return_values,
+            on_failure: self.on_failure,
             expressions: self.expressions.read()?,
         })
     }
@@ -117,6 +143,7 @@ impl WriteKind {
 pub(super) struct Write {
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
+    on_failure: OnFailure,
     pub(super) expressions: Expressions,
 }
 
@@ -141,10 +168,7 @@ impl Write {
         if self.expressions.condition.as_ref().is_none_or(holds) {
             return Ok(());
         }
-        Err(Fault::new(
-            Kind::ConditionalCheckFailed,
-            "The conditional request failed",
-        ))
+        Err(self.on_failure.fault(existing))
     }
 
     /// The item that was there, if it is to be answered.
