@@ -8,6 +8,7 @@ pub mod invoke;
 pub mod log_sink;
 pub mod principals;
 pub mod random;
+pub mod record_source;
 pub mod resource_provider;
 pub mod runtime;
 pub mod service;

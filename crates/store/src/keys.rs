@@ -22,6 +22,8 @@ pub enum Owner {
     Tables,
     /// `deployment`.
     Deployment,
+    /// `event-delivery`.
+    Delivery,
 }
 
 impl Owner {
@@ -29,6 +31,7 @@ impl Owner {
         match self {
             Self::Tables => 0x01,
             Self::Deployment => 0x02,
+            Self::Delivery => 0x03,
         }
     }
 }

@@ -15,6 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("interfaces", &["model"]),
     ("aws-wire", &["model"]),
+    ("patterns", &["model"]),
     ("cloudformation", &["model"]),
     ("manifest", &["model", "cloudformation"]),
     ("build", &["model"]),
@@ -26,6 +27,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "service-tables",
         &["model", "interfaces", "store", "aws-wire"],
+    ),
+    (
+        "event-delivery",
+        &["model", "interfaces", "store", "patterns"],
     ),
     ("service-functions", &["model", "interfaces", "aws-wire"]),
     (
