@@ -14,7 +14,6 @@ mod json_read;
 mod json_write;
 mod legacy;
 mod operations;
-mod partiql;
 mod service;
 pub(crate) mod templates;
 mod values;
