@@ -35,5 +35,5 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         })
         .await?;
     let returned = write.old_if_wanted(before.as_ref());
-    Ok(write.answer(&table_name, returned, before.as_ref(), 0))
+    Ok(write.answer(&table, returned, before.as_ref(), None))
 }

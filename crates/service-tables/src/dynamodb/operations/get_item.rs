@@ -5,7 +5,7 @@
 
 use super::Context;
 use super::expression_fields::{ExpressionFields, Takes};
-use crate::dynamodb::capacity::{self, Consistency, Units, Wanted};
+use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::{item_keys, json_write};
@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         }
         let size = found.as_deref().map_or(Ok(0), codec::size_of);
         let units = Units::of_read(size.map_err(AccessError::from)?, consistency);
-        capacity::write(&mut out, wanted, &table_name, units);
+        capacity::write(&mut out, wanted, &table_name, &Consumed::of_table(units));
     }
     out.push(b'}');
     Ok(out)

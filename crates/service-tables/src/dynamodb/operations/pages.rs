@@ -10,7 +10,7 @@ use store::{Direction, PageLimit, Range};
 
 use super::Context;
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
-use crate::dynamodb::capacity::{self, Consistency, Units, Wanted};
+use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::values::Judged;
@@ -253,7 +253,12 @@ impl PageRequest {
         if self.wanted != Wanted::Nothing {
             out.push(b',');
             let units = Units::of_read(progress.bytes, self.consistency);
-            capacity::write(&mut out, self.wanted, table.name(), units);
+            capacity::write(
+                &mut out,
+                self.wanted,
+                table.name(),
+                &Consumed::of_table(units),
+            );
         }
         out.push(b'}');
         out

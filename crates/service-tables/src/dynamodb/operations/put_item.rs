@@ -44,5 +44,5 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         })
         .await?;
     let returned = write.old_if_wanted(before.as_ref());
-    Ok(write.answer(&table_name, returned, before.as_ref(), bytes))
+    Ok(write.answer(&table, returned, before.as_ref(), Some(&item)))
 }

@@ -46,12 +46,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         })
         .await?;
     let returned = returned(&write, &update, before.as_ref(), &new);
-    Ok(write.answer(
-        &table_name,
-        returned.as_ref(),
-        before.as_ref(),
-        value::size(&new),
-    ))
+    Ok(write.answer(&table, returned.as_ref(), before.as_ref(), Some(&new)))
 }
 
 /// The new item, if it is fit to be stored.

@@ -4,13 +4,14 @@
 //! Does not live here: carrying it out (`engine::items`).
 
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
-use crate::dynamodb::capacity::{self, Units, Wanted};
+use crate::dynamodb::capacity::{self, Consumed, Wanted};
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
 use crate::engine::items::{ChangeError, Depends};
-use crate::engine::value::{self, Attributes};
+use crate::engine::table::Table;
+use crate::engine::value::Attributes;
 
 /// The members that all of them take.
 #[derive(Debug)]
@@ -179,13 +180,13 @@ impl Write {
         before.filter(|_| self.return_values == Returned::AllOld)
     }
 
-    /// The answer, given the attributes to tell, the item that was there and the size of what is there now.
+    /// The answer, given the attributes to tell, and the item before and after.
     pub(super) fn answer(
         &self,
-        table_name: &str,
+        table: &Table,
         returned: Option<&Attributes>,
         before: Option<&Attributes>,
-        bytes_after: usize,
+        after: Option<&Attributes>,
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         out.push(b'{');
@@ -197,8 +198,8 @@ impl Write {
             if 1 < out.len() {
                 out.push(b',');
             }
-            let bytes = before.map_or(0, value::size).max(bytes_after);
-            capacity::write(&mut out, self.capacity, table_name, Units::of_write(bytes));
+            let consumed = Consumed::of_write(table, before, after);
+            capacity::write(&mut out, self.capacity, table.name(), &consumed);
         }
         out.push(b'}');
         out
