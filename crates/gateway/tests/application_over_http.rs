@@ -7,7 +7,6 @@
     reason = "tests own their server, their client and their time"
 )]
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,23 +86,21 @@ async fn start() -> Running {
 fn application() -> Application {
     Application {
         rest_apis: vec![RestApi {
-            logical_id: LogicalId::new("Api"),
-            id: ApiId::new("abcdef1234"),
-            name: "api".to_owned(),
-            stage: StageName::new("dev"),
-            stage_variables: BTreeMap::new(),
-            binary_media_types: Vec::new(),
-            methods: vec![RestMethod {
-                path: "/{proxy+}".to_owned(),
-                resource_id: "r1".to_owned(),
-                http_method: "ANY".to_owned(),
-                integration: RestIntegration::LambdaProxy {
+            methods: vec![RestMethod::new(
+                "/{proxy+}",
+                "ANY",
+                RestIntegration::LambdaProxy {
                     function: FunctionName::new("echo"),
                     qualifier: None,
                     timeout: Duration::from_secs(29),
+                    is_streamed: false,
                 },
-                place: None,
-            }],
+            )],
+            ..RestApi::new(
+                LogicalId::new("Api"),
+                ApiId::new("abcdef1234"),
+                StageName::new("dev"),
+            )
         }],
         ..Application::empty(RevisionId::new("first"))
     }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::door::{ApiKey, CustomDomain, UsagePlan};
 use crate::function::{Function, LATEST};
+use crate::function_url::FunctionUrl;
 use crate::http_api::HttpApi;
 use crate::ids::{FunctionName, RevisionId};
 use crate::rest_api::RestApi;
@@ -24,6 +26,14 @@ pub struct Application {
     pub rest_apis: Vec<RestApi>,
     /// Its HTTP APIs.
     pub http_apis: Vec<HttpApi>,
+    /// Addresses of single functions.
+    pub function_urls: Vec<FunctionUrl>,
+    /// Keys by which callers of its REST APIs are counted.
+    pub api_keys: Vec<ApiKey>,
+    /// What the holders of keys may do.
+    pub usage_plans: Vec<UsagePlan>,
+    /// Host names of its own.
+    pub domains: Vec<CustomDomain>,
 }
 
 impl Application {
@@ -36,6 +46,10 @@ impl Application {
             qualified: BTreeMap::new(),
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
+            function_urls: Vec::new(),
+            api_keys: Vec::new(),
+            usage_plans: Vec::new(),
+            domains: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::door::{AccessLogSettings, Guard, HttpProxy, Rate};
 use crate::ids::{ApiId, FunctionName, LogicalId, StageName};
 use crate::problem::Place;
 
@@ -26,6 +27,8 @@ pub struct HttpApi {
     pub routes: Vec<HttpRoute>,
     /// Its CORS configuration; none: the functions answer preflights themselves.
     pub cors: Option<CorsConfiguration>,
+    /// How each request is written down.
+    pub access_log: Option<AccessLogSettings>,
 }
 
 /// One route.
@@ -35,6 +38,10 @@ pub struct HttpRoute {
     pub key: RouteKey,
     /// What answers it.
     pub integration: HttpIntegration,
+    /// Who may call it; API keys are for REST APIs.
+    pub guard: Guard,
+    /// How often the stage lets it be called.
+    pub throttle: Option<Rate>,
     /// Where the manifest declares it.
     pub place: Option<Place>,
 }
@@ -53,6 +60,8 @@ pub enum HttpIntegration {
         /// How long the gateway waits for the function.
         timeout: Duration,
     },
+    /// `HTTP_PROXY` to another server.
+    HttpProxy(HttpProxy),
     /// Nothing, although the route is declared: its requests fail. It keeps its place, because a less specific route
     /// (`$default`) would otherwise take its requests, past whatever guards it.
     NotServed {
@@ -99,4 +108,35 @@ pub struct CorsConfiguration {
     pub max_age_s: Option<u32>,
     /// Whether `Access-Control-Allow-Credentials: true` is sent.
     pub allow_credentials: bool,
+}
+
+impl HttpApi {
+    /// An API without routes, and with nothing but the defaults.
+    #[must_use]
+    pub fn new(logical_id: LogicalId, id: ApiId, stage: StageName) -> Self {
+        Self {
+            name: logical_id.to_string(),
+            logical_id,
+            id,
+            stage,
+            stage_variables: BTreeMap::new(),
+            routes: Vec::new(),
+            cors: None,
+            access_log: None,
+        }
+    }
+}
+
+impl HttpRoute {
+    /// A route that anybody may call, with nothing but the defaults.
+    #[must_use]
+    pub fn new(key: RouteKey, integration: HttpIntegration) -> Self {
+        Self {
+            key,
+            integration,
+            guard: Guard::default(),
+            throttle: None,
+            place: None,
+        }
+    }
 }

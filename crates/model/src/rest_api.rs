@@ -4,8 +4,13 @@
 //! Does not live here: matching and events (`gateway`), HTTP APIs (`http_api`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::door::{
+    AccessLogSettings, ApiKeySource, GatewayResponse, Guard, HttpProxy, MethodCache, Rate,
+    Validation,
+};
 use crate::ids::{ApiId, FunctionName, LogicalId, StageName};
 use crate::problem::Place;
 
@@ -26,6 +31,18 @@ pub struct RestApi {
     pub binary_media_types: Vec<String>,
     /// Its methods.
     pub methods: Vec<RestMethod>,
+    /// Where API keys are looked for.
+    pub api_key_source: ApiKeySource,
+    /// Its resource policy, as JSON.
+    pub policy: Option<Arc<str>>,
+    /// What it says in its own words, by the kind of response, as `DEFAULT_4XX`.
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
+    /// Replies of so many bytes and more are compressed for clients that ask for it.
+    pub minimum_compression_bytes: Option<u32>,
+    /// How much the stage's cache holds; none: it has no cache.
+    pub cache_bytes: Option<u64>,
+    /// How each request is written down.
+    pub access_log: Option<AccessLogSettings>,
 }
 
 /// One method of one resource.
@@ -39,6 +56,14 @@ pub struct RestMethod {
     pub http_method: String,
     /// What answers.
     pub integration: RestIntegration,
+    /// Who may call it.
+    pub guard: Guard,
+    /// What a request must bring.
+    pub validation: Validation,
+    /// How often the stage lets it be called.
+    pub throttle: Option<Rate>,
+    /// How its replies are kept.
+    pub cache: Option<MethodCache>,
     /// Where the manifest declares it.
     pub place: Option<Place>,
 }
@@ -54,7 +79,11 @@ pub enum RestIntegration {
         qualifier: Option<String>,
         /// How long the gateway waits for it.
         timeout: Duration,
+        /// Whether its reply is handed on as it is written (`ResponseTransferMode: STREAM`).
+        is_streamed: bool,
     },
+    /// `HTTP_PROXY` to another server.
+    HttpProxy(HttpProxy),
     /// `MOCK`: a reply of fixed headers, as every tool writes for a CORS preflight.
     Mock(MockReply),
     /// Nothing, although the method is declared: its requests fail. It keeps its place, because a less specific
@@ -77,4 +106,44 @@ pub struct MockReply {
     /// When not empty, `Access-Control-Allow-Origin` is the request's own origin if it is one of these
     /// patterns (`*` stands for any run of characters), as the Serverless Framework's template does it.
     pub allowed_origins: Vec<String>,
+}
+
+impl RestApi {
+    /// An API without methods, and with nothing but the defaults.
+    #[must_use]
+    pub fn new(logical_id: LogicalId, id: ApiId, stage: StageName) -> Self {
+        Self {
+            name: logical_id.to_string(),
+            logical_id,
+            id,
+            stage,
+            stage_variables: BTreeMap::new(),
+            binary_media_types: Vec::new(),
+            methods: Vec::new(),
+            api_key_source: ApiKeySource::default(),
+            policy: None,
+            gateway_responses: BTreeMap::new(),
+            minimum_compression_bytes: None,
+            cache_bytes: None,
+            access_log: None,
+        }
+    }
+}
+
+impl RestMethod {
+    /// A method that anybody may call, with nothing but the defaults.
+    #[must_use]
+    pub fn new(path: &str, http_method: &str, integration: RestIntegration) -> Self {
+        Self {
+            path: path.to_owned(),
+            resource_id: String::new(),
+            http_method: http_method.to_owned(),
+            integration,
+            guard: Guard::default(),
+            validation: Validation::default(),
+            throttle: None,
+            cache: None,
+            place: None,
+        }
+    }
 }

@@ -53,7 +53,7 @@ async fn application(arguments: &RoutesArguments) -> Result<Application, Box<Pro
 fn as_json(row: &RouteRow) -> Value {
     let (function, not_served) = match &row.answered_by {
         AnsweredBy::Function(function) => (Some(function.as_str()), None),
-        AnsweredBy::Gateway => (None, None),
+        AnsweredBy::Gateway | AnsweredBy::Server { .. } => (None, None),
         AnsweredBy::Nobody { reason } => (None, Some(reason)),
     };
     json!({

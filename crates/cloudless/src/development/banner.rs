@@ -86,7 +86,7 @@ pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
 
 fn style_of(answered_by: &AnsweredBy) -> Style {
     match answered_by {
-        AnsweredBy::Function(_) | AnsweredBy::Gateway => Style::Dim,
+        AnsweredBy::Function(_) | AnsweredBy::Server { .. } | AnsweredBy::Gateway => Style::Dim,
         AnsweredBy::Nobody { .. } => Style::Red,
     }
 }

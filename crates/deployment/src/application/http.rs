@@ -110,16 +110,18 @@ fn api(
     routes.extend(declared_routes(view, resource, &scope, problems));
     let title = definition.and_then(|definition| definition.pointer("/info/title"));
     HttpApi {
-        logical_id: resource.logical_id.clone(),
-        id: ApiId::new(resource.physical_id),
         name: resource
             .text("Name")
             .or_else(|| title.and_then(Value::as_str).map(str::to_owned))
             .unwrap_or_else(|| resource.logical_id.to_string()),
-        stage: stage.name,
         stage_variables: stage.variables,
         routes,
         cors: cors(resource, definition),
+        ..HttpApi::new(
+            resource.logical_id.clone(),
+            ApiId::new(resource.physical_id),
+            stage.name,
+        )
     }
 }
 
@@ -182,9 +184,8 @@ fn route(
         }
     });
     HttpRoute {
-        key,
-        integration,
         place: Some(place.clone()),
+        ..HttpRoute::new(key, integration)
     }
 }
 

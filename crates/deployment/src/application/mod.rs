@@ -77,11 +77,11 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     // own problem has been reported.
     let callable = versions::callable(view, &publications);
     let application = Application {
-        revision: surroundings.revision.clone(),
         rest_apis: rest::apis(view, &callable, &mut problems),
         http_apis: http::apis(view, &callable, &mut problems),
         qualified: versions::qualified(&publications, &functions, &granted),
         functions,
+        ..Application::empty(surroundings.revision.clone())
     };
     (application, problems)
 }

@@ -139,13 +139,15 @@ fn api(
         .or_else(|| title.and_then(Value::as_str).map(str::to_owned))
         .unwrap_or_else(|| resource.logical_id.to_string());
     RestApi {
-        logical_id: resource.logical_id.clone(),
-        id: ApiId::new(resource.physical_id),
         name,
-        stage: stage.name,
         stage_variables: stage.variables,
         binary_media_types,
         methods,
+        ..RestApi::new(
+            resource.logical_id.clone(),
+            ApiId::new(resource.physical_id),
+            stage.name,
+        )
     }
 }
 
@@ -166,6 +168,7 @@ impl Scope<'_> {
             function,
             qualifier,
             timeout,
+            is_streamed: false,
         })
     }
 }
@@ -217,11 +220,9 @@ fn declared_methods(
         let name = format!("{http_method} {path}");
         let integration = settle(&name, resolved, method.place, problems);
         methods.push(RestMethod {
-            path: path.clone(),
             resource_id,
-            http_method,
-            integration,
             place: Some(method.place.clone()),
+            ..RestMethod::new(path, &http_method, integration)
         });
     }
     methods
@@ -309,12 +310,11 @@ fn defined_methods(
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             };
+            let integration = settle(&name, resolved, &place, problems);
             RestMethod {
-                integration: settle(&name, resolved, &place, problems),
-                resource_id: resource_id_of(api.physical_id, &path),
-                path,
-                http_method: operation.http_method,
                 place: Some(place),
+                resource_id: resource_id_of(api.physical_id, &path),
+                ..RestMethod::new(&path, &operation.http_method, integration)
             }
         })
         .collect()

@@ -200,7 +200,9 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
                     function,
                     qualifier,
                     timeout,
+                    is_streamed: _,
                 } => format!("{} {}", target(function, qualifier), timeout.as_millis()),
+                RestIntegration::HttpProxy(proxy) => proxy.uri.clone(),
                 RestIntegration::Mock(reply) => format!(
                     "mock {} {:?} {:?}",
                     reply.status, reply.headers, reply.allowed_origins
@@ -231,6 +233,7 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
                     let target = target(function, qualifier);
                     format!("{target} {payload_format:?} {}", timeout.as_millis())
                 }
+                HttpIntegration::HttpProxy(proxy) => proxy.uri.clone(),
                 HttpIntegration::NotServed { reason } => format!("not served: {reason}"),
             };
             writeln!(out, "{}/{} {key} -> {answer}", api.id, api.stage).unwrap();

@@ -161,6 +161,10 @@ impl ApplicationHandler {
         };
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
+            Answer::HttpProxy(proxy) => {
+                let reason = format!("requests are not handed on to {} yet", proxy.uri);
+                Err(Refusal::not_served(hit.route, &reason))
+            }
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 function,

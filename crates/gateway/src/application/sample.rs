@@ -3,7 +3,6 @@
 //! Lives here: the application with one API of each kind, and the path from a request to its event.
 //! Does not live here: the handler (`application`), which takes the same path with real requests.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -154,56 +153,57 @@ pub(crate) fn application() -> Application {
     let function = FunctionName::new("sample");
     let timeout = Duration::from_secs(29);
     let rest_method = |path: &str, resource_id: &str| RestMethod {
-        path: path.to_owned(),
         resource_id: resource_id.to_owned(),
-        http_method: "ANY".to_owned(),
-        integration: RestIntegration::LambdaProxy {
-            function: function.clone(),
-            qualifier: None,
-            timeout,
-        },
-        place: None,
+        ..RestMethod::new(
+            path,
+            "ANY",
+            RestIntegration::LambdaProxy {
+                function: function.clone(),
+                qualifier: None,
+                timeout,
+                is_streamed: false,
+            },
+        )
     };
-    let http_route = |path: &str, payload_format| HttpRoute {
-        key: RouteKey::Path {
+    let http_route = |path: &str, payload_format| {
+        let key = RouteKey::Path {
             http_method: "POST".to_owned(),
             path: path.to_owned(),
-        },
-        integration: HttpIntegration::Lambda {
+        };
+        let integration = HttpIntegration::Lambda {
             function: function.clone(),
             qualifier: None,
             payload_format,
             timeout,
-        },
-        place: None,
+        };
+        HttpRoute::new(key, integration)
     };
     Application {
-        revision: RevisionId::new("sample"),
-        functions: BTreeMap::new(),
-        qualified: BTreeMap::new(),
         rest_apis: vec![RestApi {
-            logical_id: LogicalId::new("SampleRestApi"),
-            id: ApiId::new("abcdef1234"),
             name: "sample".to_owned(),
-            stage: StageName::new("dev"),
-            stage_variables: BTreeMap::new(),
             binary_media_types: vec!["image/*".to_owned()],
             methods: vec![
                 rest_method("/pets/{id}", "a1b2c3"),
                 rest_method("/{proxy+}", "d4e5f6"),
             ],
+            ..RestApi::new(
+                LogicalId::new("SampleRestApi"),
+                ApiId::new("abcdef1234"),
+                StageName::new("dev"),
+            )
         }],
         http_apis: vec![HttpApi {
-            logical_id: LogicalId::new("SampleHttpApi"),
-            id: ApiId::new("ghijkl5678"),
             name: "sample".to_owned(),
-            stage: StageName::new("http"),
-            stage_variables: BTreeMap::new(),
             routes: vec![
                 http_route("/pets/{id}", PayloadFormat::V2),
                 http_route("/v1/{proxy+}", PayloadFormat::V1),
             ],
-            cors: None,
+            ..HttpApi::new(
+                LogicalId::new("SampleHttpApi"),
+                ApiId::new("ghijkl5678"),
+                StageName::new("http"),
+            )
         }],
+        ..Application::empty(RevisionId::new("sample"))
     }
 }

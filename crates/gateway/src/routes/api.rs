@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use model::door::HttpProxy;
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -72,6 +73,7 @@ pub(crate) enum Answer {
         timeout: Duration,
         payload: Payload,
     },
+    HttpProxy(HttpProxy),
     Mock(MockReply),
     /// Nothing, for this reason: its requests fail.
     NotServed(String),
@@ -247,12 +249,14 @@ fn rest_routes(api: &RestApi) -> Vec<Route> {
                 function,
                 qualifier,
                 timeout,
+                is_streamed: _,
             } => Answer::Function {
                 function: function.clone(),
                 qualifier: qualifier.clone(),
                 timeout: *timeout,
                 payload: Payload::Rest,
             },
+            RestIntegration::HttpProxy(proxy) => Answer::HttpProxy(proxy.clone()),
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
             RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
@@ -298,6 +302,7 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
                         PayloadFormat::V2 => Payload::HttpV2,
                     },
                 },
+                HttpIntegration::HttpProxy(proxy) => Answer::HttpProxy(proxy.clone()),
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
             place: route.place.clone(),

@@ -27,6 +27,11 @@ pub enum AnsweredBy {
     Function(FunctionName),
     /// The gateway itself: a CORS preflight.
     Gateway,
+    /// Another server, to which requests are handed on.
+    Server {
+        /// Its address, with the variables in it.
+        uri: String,
+    },
     /// Nobody: its requests fail.
     Nobody {
         /// Why.
@@ -54,6 +59,7 @@ impl fmt::Display for AnsweredBy {
         match self {
             Self::Function(function) => function.fmt(formatter),
             Self::Gateway => formatter.write_str("(CORS preflight)"),
+            Self::Server { uri } => formatter.write_str(uri),
             Self::Nobody { reason } => write!(formatter, "not served: {reason}"),
         }
     }
@@ -82,6 +88,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                 RestIntegration::LambdaProxy { function, .. } => {
                     AnsweredBy::Function(function.clone())
                 }
+                RestIntegration::HttpProxy(proxy) => AnsweredBy::Server {
+                    uri: proxy.uri.clone(),
+                },
                 RestIntegration::Mock(_) => AnsweredBy::Gateway,
                 RestIntegration::NotServed { reason } => AnsweredBy::Nobody {
                     reason: reason.clone(),
@@ -106,6 +115,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                     HttpIntegration::Lambda { function, .. } => {
                         AnsweredBy::Function(function.clone())
                     }
+                    HttpIntegration::HttpProxy(proxy) => AnsweredBy::Server {
+                        uri: proxy.uri.clone(),
+                    },
                     HttpIntegration::NotServed { reason } => AnsweredBy::Nobody {
                         reason: reason.clone(),
                     },

@@ -1,6 +1,5 @@
 //! Tables of matching, precedence, stages and the choice among APIs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::application::Application;
@@ -17,59 +16,53 @@ const TIMEOUT: Duration = Duration::from_secs(29);
 
 fn rest(id: &str, stage: &str, routes: &str) -> RestApi {
     RestApi {
-        logical_id: LogicalId::new("Api"),
-        id: ApiId::new(id),
-        name: "api".to_owned(),
-        stage: StageName::new(stage),
-        stage_variables: BTreeMap::new(),
-        binary_media_types: Vec::new(),
         methods: routes
             .split(", ")
             .map(|route| {
                 let (method, path) = route.split_once(' ').unwrap();
+                let integration = RestIntegration::LambdaProxy {
+                    function: FunctionName::new("f"),
+                    qualifier: None,
+                    timeout: TIMEOUT,
+                    is_streamed: false,
+                };
                 RestMethod {
-                    path: path.to_owned(),
                     resource_id: "r1".to_owned(),
-                    http_method: method.to_owned(),
-                    integration: RestIntegration::LambdaProxy {
-                        function: FunctionName::new("f"),
-                        qualifier: None,
-                        timeout: TIMEOUT,
-                    },
                     place: Some(Place::start_of("serverless.yml")),
+                    ..RestMethod::new(path, method, integration)
                 }
             })
             .collect(),
+        ..RestApi::new(LogicalId::new("Api"), ApiId::new(id), StageName::new(stage))
     }
 }
 
 fn http(id: &str, stage: &str, routes: &str) -> HttpApi {
     HttpApi {
-        logical_id: LogicalId::new("HttpApi"),
-        id: ApiId::new(id),
-        name: "api".to_owned(),
-        stage: StageName::new(stage),
-        stage_variables: BTreeMap::new(),
-        cors: None,
         routes: routes
             .split(", ")
-            .map(|route| HttpRoute {
-                key: match route.split_once(' ') {
+            .map(|route| {
+                let key = match route.split_once(' ') {
                     Some((method, path)) => RouteKey::Path {
                         http_method: method.to_owned(),
                         path: path.to_owned(),
                     },
                     None => RouteKey::Default,
-                },
-                integration: HttpIntegration::Lambda {
+                };
+                let integration = HttpIntegration::Lambda {
                     function: FunctionName::new("f"),
                     qualifier: None,
                     payload_format: PayloadFormat::V2,
                     timeout: TIMEOUT,
-                },
-                place: None,
+                };
+                HttpRoute::new(key, integration)
             })
             .collect(),
+        ..HttpApi::new(
+            LogicalId::new("HttpApi"),
+            ApiId::new(id),
+            StageName::new(stage),
+        )
     }
 }
 
