@@ -12,3 +12,4 @@ pub mod http;
 mod replies;
 pub mod routes;
 pub mod service_door;
+pub mod throttle;

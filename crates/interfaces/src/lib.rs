@@ -4,6 +4,7 @@
 //! Does not live here: implementations; `cloudless::wiring` joins them.
 
 pub mod clock;
+pub mod counters;
 pub mod invoke;
 pub mod log_sink;
 pub mod principals;
