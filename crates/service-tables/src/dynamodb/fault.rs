@@ -73,6 +73,8 @@ pub enum Kind {
     ResourceInUse,
     /// A condition does not hold.
     ConditionalCheckFailed,
+    /// An item of this key is there already.
+    DuplicateItem,
     /// A transaction was given up as a whole.
     TransactionCanceled,
     /// A token was used before, with another request.
@@ -92,6 +94,7 @@ impl Kind {
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
+            Self::DuplicateItem => "com.amazonaws.dynamodb.v20120810#DuplicateItemException",
             Self::TransactionCanceled => {
                 "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
             }
@@ -112,6 +115,7 @@ impl Kind {
             | Self::ResourceNotFound
             | Self::ResourceInUse
             | Self::ConditionalCheckFailed
+            | Self::DuplicateItem
             | Self::TransactionCanceled
             | Self::IdempotentParameterMismatch => 400,
             Self::InternalServerError => 500,
@@ -195,6 +199,7 @@ impl Fault {
                 | Kind::ResourceNotFound
                 | Kind::ResourceInUse
                 | Kind::ConditionalCheckFailed
+                | Kind::DuplicateItem
                 | Kind::IdempotentParameterMismatch
                 | Kind::InternalServerError => ",\"message\":",
                 Kind::TransactionCanceled => ",\"Message\":",

@@ -14,6 +14,7 @@ mod json_read;
 mod json_write;
 mod legacy;
 mod operations;
+mod partiql;
 mod service;
 pub(crate) mod templates;
 mod values;
@@ -27,8 +28,12 @@ pub mod fuzz {
     use super::expressions::{check, key_condition, parser};
     use super::fields::Fields;
     use super::json_write;
+    use super::partiql::{self, Compiled, STATEMENT_CHARACTERS_MAX};
     use crate::engine::codec;
+    use crate::engine::keys::{self, KeyPart, KeyType};
     use crate::engine::number::Number;
+    use crate::engine::table::KeyAttribute;
+    use crate::engine::value::{Attributes, Value};
 
     /// An item as JSON: what is accepted must read back from the store's encoding.
     pub fn item_json(body: &[u8]) {
@@ -59,6 +64,63 @@ pub mod fuzz {
             number.encode(&mut bytes);
             assert_eq!(Number::decode(&bytes), Ok((number, &[][..])));
             assert_eq!(Number::parse(&number.to_string()), Ok(number));
+        }
+    }
+
+    /// A statement of `PartiQL`, with parameters enough for any.
+    pub fn statement(text: &str) {
+        let parameters = vec![Value::S("p".to_owned()); STATEMENT_CHARACTERS_MAX];
+        let key = KeyAttribute {
+            name: "p".to_owned(),
+            key_type: KeyType::S,
+        };
+        let schema = partiql::Schema {
+            prefix: b"t",
+            partition_key: &key,
+            sort_key: Some(&key),
+        };
+        match partiql::compile(text, &parameters) {
+            Ok(Compiled::Select(select) | Compiled::Exists(select)) => {
+                let _ = partiql::walk(schema, select.condition.as_ref());
+            }
+            Ok(Compiled::Update { update, .. }) => {
+                let _ = update.apply(&Attributes::new());
+            }
+            Ok(Compiled::Insert { item, .. }) => {
+                let bytes = codec::encode(&item);
+                assert_eq!(codec::decode(&bytes).as_ref(), Ok(&item));
+            }
+            Ok(Compiled::Delete { .. }) | Err(_) => {}
+        }
+    }
+
+    /// A token with which a page goes on: what is accepted must read back.
+    pub fn token(text: &str) {
+        super::operations::try_token(text);
+    }
+
+    /// Two values as sort keys: their encodings must order as they do, and neither may begin the other's partition.
+    pub fn keys(left: &str, right: &str) {
+        use std::cmp::Ordering;
+        let key = |part: KeyPart<'_>| keys::item(b"t", KeyPart::S("p"), Some(part));
+        let check = |left: KeyPart<'_>, right: KeyPart<'_>, order: Ordering| {
+            assert_eq!(key(left).cmp(&key(right)), order);
+            let partition = |part| keys::partition(b"t", part);
+            let begins = partition(left).starts_with(&partition(right));
+            assert_eq!(begins, order == Ordering::Equal);
+        };
+        check(
+            KeyPart::S(left),
+            KeyPart::S(right),
+            left.as_bytes().cmp(right.as_bytes()),
+        );
+        check(
+            KeyPart::B(left.as_bytes()),
+            KeyPart::B(right.as_bytes()),
+            left.as_bytes().cmp(right.as_bytes()),
+        );
+        if let (Ok(left), Ok(right)) = (Number::parse(left), Number::parse(right)) {
+            check(KeyPart::N(left), KeyPart::N(right), left.cmp(&right));
         }
     }
 
@@ -171,6 +233,21 @@ mod tests {
         #[test]
         fn numbers_are_refused_or_read_back(text in "[-+]?[0-9]{0,45}[.]?[0-9]{0,45}(e[-+]?[0-9]{1,4})?") {
             fuzz::number(&text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_statement_makes_the_parser_panic(text in condition(), noise in ".{0,60}") {
+            fuzz::statement(&format!("SELECT * FROM t WHERE {text}"));
+            fuzz::statement(&format!("UPDATE t {text} WHERE p = 'x'"));
+            fuzz::statement(&noise);
+            fuzz::token(&noise);
+        }
+
+        #[test]
+        fn encoded_keys_order_as_their_values(left in "[-0-9.e]{0,8}|.{0,6}", right in "[-0-9.e]{0,8}|.{0,6}") {
+            fuzz::keys(&left, &right);
         }
     }
 

@@ -46,7 +46,6 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "DescribeTimeToLive",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
-    "ExecuteStatement",
     "ExecuteTransaction",
     "ExportTableToPointInTime",
     "GetResourcePolicy",

@@ -11,6 +11,7 @@
 )]
 
 mod items;
+mod partiql;
 mod queries;
 mod refusals;
 mod resources;

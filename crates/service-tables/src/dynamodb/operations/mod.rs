@@ -5,6 +5,9 @@
 
 mod create_table;
 mod delete_item;
+mod execute_select;
+mod execute_statement;
+mod execute_write;
 mod expression_fields;
 mod get_item;
 mod pages;
@@ -25,6 +28,7 @@ use crate::engine::catalogue::Catalogue;
 use crate::engine::items::Items;
 
 pub(crate) use create_table::TableWish;
+pub(super) use execute_select::try_token;
 pub(crate) use tables::PROTECTED;
 
 /// What an operation works with.
@@ -67,6 +71,7 @@ pub(super) async fn run(
         "PutItem" => run!("PutItem", put_item::run),
         "UpdateItem" => run!("UpdateItem", update_item::run),
         "DeleteItem" => run!("DeleteItem", delete_item::run),
+        "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
         "Query" => run!("Query", query::run),
         "Scan" => run!("Scan", scan::run),
         "CreateTable" => run!("CreateTable", create_table::run),

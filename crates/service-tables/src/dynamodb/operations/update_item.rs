@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
 }
 
 /// The new item, if it is fit to be stored.
-fn updated(item: &Attributes, update: &Update) -> Result<Attributes, Fault> {
+pub(super) fn updated(item: &Attributes, update: &Update) -> Result<Attributes, Fault> {
     let new = update.apply(item)?;
     if model::limits::DYNAMODB_ITEM_BYTES_MAX < value::size(&new) {
         return Err(Fault::validation(
@@ -80,7 +80,7 @@ fn returned(
     }
 }
 
-fn judge_key_attributes(table: &Table, update: &Update) -> Result<(), Fault> {
+pub(super) fn judge_key_attributes(table: &Table, update: &Update) -> Result<(), Fault> {
     let changed = table.key_attributes().find(|attribute| {
         update.paths().any(
             |path| matches!(path.first(), Some(PathStep::Name(name)) if *name == attribute.name),
