@@ -71,6 +71,8 @@ pub enum Kind {
     ResourceNotFound,
     /// There is such a table already.
     ResourceInUse,
+    /// More is going on than is allowed at once.
+    LimitExceeded,
     /// A condition does not hold.
     ConditionalCheckFailed,
     /// An item of this key is there already.
@@ -91,6 +93,7 @@ impl Kind {
             Self::Validation => "com.amazon.coral.validate#ValidationException",
             Self::ResourceNotFound => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
             Self::ResourceInUse => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
+            Self::LimitExceeded => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
@@ -114,6 +117,7 @@ impl Kind {
             | Self::Validation
             | Self::ResourceNotFound
             | Self::ResourceInUse
+            | Self::LimitExceeded
             | Self::ConditionalCheckFailed
             | Self::DuplicateItem
             | Self::TransactionCanceled
@@ -198,6 +202,7 @@ impl Fault {
                 | Kind::Validation
                 | Kind::ResourceNotFound
                 | Kind::ResourceInUse
+                | Kind::LimitExceeded
                 | Kind::ConditionalCheckFailed
                 | Kind::DuplicateItem
                 | Kind::IdempotentParameterMismatch

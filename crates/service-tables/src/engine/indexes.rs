@@ -30,10 +30,10 @@ pub struct SecondaryIndex {
     pub name: String,
     /// Global or local.
     pub kind: IndexKind,
-    /// Its partition key.
-    pub partition_key: KeyAttribute,
-    /// Its sort key.
-    pub sort_key: Option<KeyAttribute>,
+    /// The attributes of its partition key: one at least, of a global index up to four.
+    pub partition_keys: Vec<KeyAttribute>,
+    /// The attributes of its sort key, in their order: none at all, one, of a global index up to four.
+    pub sort_keys: Vec<KeyAttribute>,
     /// What it holds of an item.
     pub projection: Projection,
     /// Where it is in its life.
@@ -145,9 +145,31 @@ impl Index {
         &self.settings.name
     }
 
-    /// The attributes of its key: the partition key, then the sort key.
+    /// The attributes of its key: those of the partition key, then those of the sort key.
     pub fn key_attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
-        std::iter::once(&self.settings.partition_key).chain(&self.settings.sort_key)
+        let settings = &self.settings;
+        settings.partition_keys.iter().chain(&settings.sort_keys)
+    }
+
+    /// Whether its partition key or its sort key has several attributes.
+    #[must_use]
+    pub fn is_composite(&self) -> bool {
+        1 < self.settings.partition_keys.len() || 1 < self.settings.sort_keys.len()
+    }
+
+    /// The attributes by which an entry is found: those of the table's key, then those of its own.
+    pub fn entry_attributes<'a>(
+        &'a self,
+        table: &'a Table,
+    ) -> impl Iterator<Item = &'a KeyAttribute> {
+        let is_new = |attribute: &&KeyAttribute| {
+            table
+                .key_attributes()
+                .all(|other| other.name != attribute.name)
+        };
+        table
+            .key_attributes()
+            .chain(self.key_attributes().filter(is_new))
     }
 
     /// Whether entries are written: until the index is being removed.
@@ -165,30 +187,53 @@ impl Index {
         self.settings.projection == Projection::All
     }
 
-    /// What the keys of all entries with this partition key begin with; none for a value of another type.
+    /// What the keys of all entries with these parts of the partition key begin with.
     #[must_use]
-    pub fn partition(&self, value: &Value) -> Option<Vec<u8>> {
-        let part = KeyPart::of(value, self.settings.partition_key.key_type)?;
-        Some(keys::partition(&self.entries, part))
+    pub fn partition(&self, parts: &[KeyPart<'_>]) -> Vec<u8> {
+        keys::partition_of_parts(&self.entries, parts)
     }
 
-    /// The key of the entry that an item with these attributes has; none when it has none.
+    /// The key of the entry that an item with these attributes has; none when it has none: when an attribute is missing, is
+    /// empty, is too long or has another type. The last three can only be in items that were there before the index.
     #[must_use]
     pub fn entry_key(&self, table: &Table, item: &Attributes) -> Option<Vec<u8>> {
-        let part =
-            |attribute: &KeyAttribute| KeyPart::of(item.get(&attribute.name)?, attribute.key_type);
-        let partition = self.partition(item.get(&self.settings.partition_key.name)?)?;
-        let mut key = KeyWriter::after(&partition);
-        if let Some(attribute) = &self.settings.sort_key {
-            key = part(attribute)?.append(key);
+        let parts = |attributes: &'_ [KeyAttribute], bytes_max| {
+            let mut bytes = 0;
+            let mut parts = Vec::with_capacity(attributes.len());
+            for attribute in attributes {
+                let value = item.get(&attribute.name)?;
+                let part = KeyPart::of(value, attribute.key_type)?;
+                if !matches!(value, Value::N(_)) {
+                    bytes += value.size();
+                }
+                if part.is_empty() || bytes_max < bytes {
+                    return None;
+                }
+                parts.push(part);
+            }
+            Some(parts)
+        };
+        let settings = &self.settings;
+        let partition = parts(
+            &settings.partition_keys,
+            model::limits::DYNAMODB_PARTITION_KEY_BYTES_MAX,
+        )?;
+        let sort = parts(
+            &settings.sort_keys,
+            model::limits::DYNAMODB_SORT_KEY_BYTES_MAX,
+        )?;
+        let mut key = KeyWriter::after(&self.partition(&partition));
+        for part in sort {
+            key = part.append(key);
         }
-        let stands_in_front = match self.settings.kind {
+        let stands_in_front = match settings.kind {
             IndexKind::Global => 0,
             // The partition key.
             IndexKind::Local => 1,
         };
         for attribute in table.key_attributes().skip(stands_in_front) {
-            key = part(attribute)?.append(key);
+            let part = KeyPart::of(item.get(&attribute.name)?, attribute.key_type)?;
+            key = part.append(key);
         }
         Some(key.finish())
     }

@@ -20,6 +20,9 @@ const KIND_TRASH: u8 = 0x03;
 const KIND_ENTRIES: u8 = 0x04;
 const KIND_BACKFILL: u8 = 0x05;
 
+/// Bytes of the hash that stands before a partition key.
+pub const HASH_BYTES: usize = 4;
+
 /// The type of a key attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum KeyType {
@@ -63,6 +66,16 @@ impl<'a> KeyPart<'a> {
             (Value::N(number), KeyType::N) => Some(Self::N(*number)),
             (Value::B(bytes), KeyType::B) => Some(Self::B(bytes)),
             _ => None,
+        }
+    }
+
+    /// Whether it is a text or bytes of no length, which no key may have.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        match self {
+            Self::S(text) => text.is_empty(),
+            Self::B(bytes) => bytes.is_empty(),
+            Self::N(_) => false,
         }
     }
 
@@ -146,10 +159,17 @@ pub fn entries_of_table(account: &AccountId, region: &Region, table_id: TableId)
 /// The key of the note how far the filling of a new index has come.
 #[must_use]
 pub fn backfill(account: &AccountId, region: &Region, table_id: TableId, index_id: u32) -> Vec<u8> {
+    KeyWriter::after(&backfills_of_table(account, region, table_id))
+        .raw(&index_id.to_be_bytes())
+        .finish()
+}
+
+/// What the keys of all such notes of a table begin with.
+#[must_use]
+pub fn backfills_of_table(account: &AccountId, region: &Region, table_id: TableId) -> Vec<u8> {
     KeyWriter::new(account, region, Owner::Tables)
         .byte(KIND_BACKFILL)
         .raw(&table_id.to_bytes())
-        .raw(&index_id.to_be_bytes())
         .finish()
 }
 
@@ -183,10 +203,19 @@ pub fn trashed_table(trash_of: &[u8], key: &[u8]) -> Result<TableId, ShapeError>
 /// What the keys of all items of a partition begin with.
 #[must_use]
 pub fn partition(items: &[u8], partition_key: KeyPart<'_>) -> Vec<u8> {
-    let part = partition_key.append(KeyWriter::after(&[])).finish();
+    partition_of_parts(items, &[partition_key])
+}
+
+/// The same of a partition key with several parts.
+#[must_use]
+pub fn partition_of_parts(items: &[u8], parts: &[KeyPart<'_>]) -> Vec<u8> {
+    let parts = parts
+        .iter()
+        .fold(KeyWriter::after(&[]), |key, part| part.append(key))
+        .finish();
     KeyWriter::after(items)
-        .raw(&partition_hash(&part).to_be_bytes())
-        .raw(&part)
+        .raw(&partition_hash(&parts).to_be_bytes())
+        .raw(&parts)
         .finish()
 }
 

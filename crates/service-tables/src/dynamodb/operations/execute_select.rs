@@ -132,21 +132,30 @@ impl<'a> Source<'a> {
                 "Strongly consistent read is not supported on Global Secondary Indexes",
             ));
         }
+        if index.is_composite() {
+            return Err(Fault::validation(format!(
+                "A PartiQL statement on an index whose key has several attributes is not implemented by Cloudless yet: {name}"
+            )));
+        }
         let index = Some(index);
         Ok(Self { table, index })
     }
 
     fn schema(self) -> Schema<'a> {
-        match self.index {
+        let keyed = self.index.and_then(|index| {
+            let partition_key = index.settings.partition_keys.first()?;
+            Some((index, partition_key))
+        });
+        match keyed {
             None => Schema {
                 prefix: &self.table.items,
                 partition_key: &self.table.descriptor.partition_key,
                 sort_key: self.table.descriptor.sort_key.as_ref(),
             },
-            Some(index) => Schema {
+            Some((index, partition_key)) => Schema {
                 prefix: &index.entries,
-                partition_key: &index.settings.partition_key,
-                sort_key: index.settings.sort_key.as_ref(),
+                partition_key,
+                sort_key: index.settings.sort_keys.first(),
             },
         }
     }

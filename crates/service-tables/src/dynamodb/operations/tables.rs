@@ -1,12 +1,13 @@
 //! `DescribeTable`, `ListTables` and `DeleteTable`.
 //!
 //! Lives here: their members and answers.
-//! Does not live here: `CreateTable` and the description of a table (`create_table`).
+//! Does not live here: `CreateTable`, `UpdateTable` and the description of a table (`description`).
 
 use serde_json::json;
 
 use super::Context;
-use super::create_table::{self, Contents, Status};
+use super::description::{self, Contents, Moment};
+use super::table_fields;
 use crate::dynamodb::fault::{Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::engine::catalogue::Error;
@@ -15,14 +16,14 @@ use crate::engine::catalogue::Error;
 const NAMES_MAX: i64 = 100;
 
 pub(super) async fn describe(context: &Context<'_>, fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
-    let name = create_table::take_only_table_name(fields)?;
+    let name = table_fields::take_only_table_name(fields)?;
     let found = context
         .catalogue
         .find(context.account, context.region, &name)
         .await?;
     let table = found.ok_or_else(|| Fault::no_table_called(&name))?;
-    let contents = Contents::count(context.items, &table).await?;
-    let description = create_table::description(&table, Status::Active, contents);
+    let contents = Contents::count(context, &table).await?;
+    let description = description::of(&table, Moment::Active, &contents);
     Ok(json!({ "Table": description }).to_string().into_bytes())
 }
 
@@ -47,7 +48,7 @@ pub(super) async fn list(context: &Context<'_>, mut fields: Fields<'_>) -> Resul
 }
 
 pub(super) async fn delete(context: &Context<'_>, fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
-    let name = create_table::take_only_table_name(fields)?;
+    let name = table_fields::take_only_table_name(fields)?;
     let deleted = context
         .catalogue
         .delete(context.account, context.region, &name)
@@ -66,13 +67,7 @@ pub(super) async fn delete(context: &Context<'_>, fields: Fields<'_>) -> Result<
         .catalogue
         .purge(context.account, context.region)
         .await?;
-    let mut description = create_table::description(&table, Status::Deleting, Contents::default());
-    if let Some(members) = description.as_object_mut() {
-        // The service no longer tells these of a table that goes.
-        for name in ["CreationDateTime", "KeySchema", "AttributeDefinitions"] {
-            members.shift_remove(name);
-        }
-    }
+    let description = description::of(&table, Moment::Deleting, &Contents::default());
     Ok(json!({ "TableDescription": description })
         .to_string()
         .into_bytes())
