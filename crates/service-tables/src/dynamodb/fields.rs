@@ -116,6 +116,24 @@ impl<'a> Fields<'a> {
         self.take(name).map(values::read_attributes).transpose()
     }
 
+    /// Takes a list of attribute values by name, as `Keys`.
+    ///
+    /// # Errors
+    /// A serialization fault.
+    pub(crate) fn attribute_maps(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<Vec<Judged<Attributes>>>, Fault> {
+        let Some(json) = self.take(name) else {
+            return Ok(None);
+        };
+        let members = values::read_list(json)?.into_iter();
+        members
+            .map(values::read_attributes)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
     /// Takes an attribute value.
     ///
     /// # Errors

@@ -65,6 +65,16 @@ pub(super) fn of_item(table: &Table, item: &Attributes) -> Result<ItemKey, Fault
     table.item_key(item).ok_or_else(no_match)
 }
 
+/// A fault of [`of_item`] as the service words it in a batch.
+#[must_use]
+pub(super) fn as_in_batch(fault: Fault) -> Fault {
+    let of_a_key = ["Missing the key", "Type mismatch for key"];
+    if of_a_key.iter().any(|text| fault.message.contains(text)) {
+        return no_match();
+    }
+    fault
+}
+
 /// The attributes of the key alone.
 pub(super) fn key_of(table: &Table, item: &Attributes) -> Attributes {
     table

@@ -26,8 +26,6 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// The operations of DynamoDB that are not carried out here. Each is refused by name.
 const NOT_IMPLEMENTED: &[&str] = &[
     "BatchExecuteStatement",
-    "BatchGetItem",
-    "BatchWriteItem",
     "CreateBackup",
     "CreateGlobalTable",
     "DeleteBackup",

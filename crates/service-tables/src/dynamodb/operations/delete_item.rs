@@ -4,7 +4,7 @@
 //! Does not live here: what writes have in common (`writes`).
 
 use super::Context;
-use super::writes::{WriteFields, WriteKind};
+use super::writes::{WriteFields, WriteKind, Written};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
@@ -26,14 +26,20 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
 
     let table = context.table(&table_name).await?;
     write.expressions.judge_key_paths(&table)?;
-    let key = item_keys::of_key(&table, &key)?;
+    let item_key = item_keys::of_key(&table, &key)?;
     let ((), before) = context
         .items
-        .change(&table, &key, write.depends(), |existing| {
+        .change(&table, &item_key, write.depends(), |existing| {
             write.decide(existing)?;
             Ok((Change::Delete, ()))
         })
         .await?;
     let returned = write.old_if_wanted(before.as_ref());
-    Ok(write.answer(&table, returned, before.as_ref(), None))
+    let written = Written {
+        key: &key,
+        returned,
+        before: before.as_ref(),
+        after: None,
+    };
+    write.answer(context, &table, &item_key, written).await
 }

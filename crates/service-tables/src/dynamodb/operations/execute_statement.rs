@@ -6,7 +6,7 @@
 use super::Context;
 use super::execute_select::{self, Paging};
 use super::execute_write::{self, OnFailure, Written};
-use crate::dynamodb::capacity::{self, Consistency, Units, Wanted};
+use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_read::Json;
@@ -190,7 +190,7 @@ fn items(items: &[Attributes]) -> Vec<u8> {
 fn finished(mut out: Vec<u8>, wanted: Wanted, table: &Table, units: Units) -> Vec<u8> {
     if wanted != Wanted::Nothing {
         out.push(b',');
-        capacity::write(&mut out, wanted, table.name(), units);
+        capacity::write(&mut out, wanted, table.name(), &Consumed::of_table(units));
     }
     out.push(b'}');
     out

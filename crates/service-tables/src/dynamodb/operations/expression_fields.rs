@@ -12,9 +12,11 @@ use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::expressions::{check, parser};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
+use crate::dynamodb::json_write;
 use crate::dynamodb::legacy::conditions::{Conditions, Join};
 use crate::dynamodb::legacy::updates::Updates;
 use crate::dynamodb::values::Judged;
+use crate::engine::codec::{self, CorruptItem};
 use crate::engine::table::Table;
 use crate::engine::value::Attributes;
 
@@ -206,6 +208,25 @@ impl ExpressionFields {
         }
     }
 
+    /// The parameters that say which attributes are wanted, as they were sent.
+    pub(super) fn projection_members(&self) -> Vec<(&'static str, serde_json::Value)> {
+        let mut members = Vec::new();
+        if let Some(text) = &self.projection {
+            members.push(("ProjectionExpression", text.clone().into()));
+        }
+        if let Some(names) = &self.names {
+            let names = names.iter();
+            let names: serde_json::Map<_, _> = names
+                .map(|(name, attribute)| (name.clone(), attribute.clone().into()))
+                .collect();
+            members.push(("ExpressionAttributeNames", names.into()));
+        }
+        if let Some(names) = &self.legacy.attributes_to_get {
+            members.push(("AttributesToGet", names.clone().into()));
+        }
+        members
+    }
+
     /// Refuses parameters that exclude one another, and placeholders without an expression that could use them.
     pub(super) fn judge(&self, takes: Takes) -> Result<(), Fault> {
         let expressions = given(&[
@@ -313,6 +334,22 @@ pub(super) struct Expressions {
 }
 
 impl Expressions {
+    /// Writes an encoded item as far as it is wanted.
+    pub(super) fn write_projected(
+        &self,
+        out: &mut Vec<u8>,
+        bytes: &[u8],
+    ) -> Result<(), CorruptItem> {
+        match &self.projection {
+            None => json_write::encoded_item(out, bytes),
+            Some(projection) => {
+                let item = codec::decode(bytes)?;
+                json_write::attributes(out, &projection.apply(&item));
+                Ok(())
+            }
+        }
+    }
+
     /// Refuses steps into key attributes, which have no parts.
     pub(super) fn judge_key_paths(&self, table: &Table) -> Result<(), Fault> {
         let conditions = [&self.condition, &self.filter];

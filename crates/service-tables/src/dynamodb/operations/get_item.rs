@@ -8,7 +8,7 @@ use super::expression_fields::{ExpressionFields, Takes};
 use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::{item_keys, json_write};
+use crate::dynamodb::item_keys;
 use crate::engine::codec;
 use crate::engine::items::AccessError;
 use crate::engine::value::Attributes;
@@ -36,13 +36,8 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     out.push(b'{');
     if let Some(bytes) = &found {
         out.extend_from_slice(b"\"Item\":");
-        match &expressions.projection {
-            None => json_write::encoded_item(&mut out, bytes).map_err(AccessError::from)?,
-            Some(projection) => {
-                let item = codec::decode(bytes).map_err(AccessError::from)?;
-                json_write::attributes(&mut out, &projection.apply(&item));
-            }
-        }
+        let written = expressions.write_projected(&mut out, bytes);
+        written.map_err(AccessError::from)?;
     }
     if wanted != Wanted::Nothing {
         if found.is_some() {

@@ -3,6 +3,10 @@
 //! Lives here: the table of those that are carried out, what they all are given.
 //! Does not live here: what they share in judging (`fields`, `item_keys`, `expressions`).
 
+mod batch_get_item;
+mod batch_tables;
+mod batch_write_item;
+mod collection_metrics;
 mod create_table;
 mod delete_item;
 mod execute_select;
@@ -72,6 +76,8 @@ pub(super) async fn run(
         "UpdateItem" => run!("UpdateItem", update_item::run),
         "DeleteItem" => run!("DeleteItem", delete_item::run),
         "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
+        "BatchGetItem" => run!("BatchGetItem", batch_get_item::run),
+        "BatchWriteItem" => run!("BatchWriteItem", batch_write_item::run),
         "Query" => run!("Query", query::run),
         "Scan" => run!("Scan", scan::run),
         "CreateTable" => run!("CreateTable", create_table::run),

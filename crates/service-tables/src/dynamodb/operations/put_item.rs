@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Context;
-use super::writes::{WriteFields, WriteKind};
+use super::writes::{WriteFields, WriteKind, Written};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
@@ -44,5 +44,11 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         })
         .await?;
     let returned = write.old_if_wanted(before.as_ref());
-    Ok(write.answer(&table, returned, before.as_ref(), Some(&item)))
+    let written = Written {
+        key: &item,
+        returned,
+        before: before.as_ref(),
+        after: Some(&item),
+    };
+    write.answer(context, &table, &key, written).await
 }

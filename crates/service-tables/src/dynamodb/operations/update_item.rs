@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Context;
-use super::writes::{Returned, Write, WriteFields, WriteKind};
+use super::writes::{Returned, Write, WriteFields, WriteKind, Written};
 use crate::dynamodb::expressions::placeholders::PathStep;
 use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::expressions::update::Update;
@@ -46,7 +46,13 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         })
         .await?;
     let returned = returned(&write, &update, before.as_ref(), &new);
-    Ok(write.answer(&table, returned.as_ref(), before.as_ref(), Some(&new)))
+    let written = Written {
+        key: &key,
+        returned: returned.as_ref(),
+        before: before.as_ref(),
+        after: Some(&new),
+    };
+    write.answer(context, &table, &item_key, written).await
 }
 
 /// The new item, if it is fit to be stored.

@@ -3,6 +3,8 @@
 //! Lives here: their shared members, and the pure decision on the item that is there.
 //! Does not live here: carrying it out (`engine::items`).
 
+use super::Context;
+use super::collection_metrics::{Metrics, MetricsWanted};
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
 use crate::dynamodb::capacity::{self, Consumed, Wanted};
 use crate::dynamodb::expressions::condition::Condition;
@@ -10,7 +12,7 @@ use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
 use crate::engine::items::{ChangeError, Depends};
-use crate::engine::table::Table;
+use crate::engine::table::{ItemKey, Table};
 use crate::engine::value::Attributes;
 
 /// The members that all of them take.
@@ -20,6 +22,7 @@ pub(super) struct WriteFields {
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
     on_failure: OnFailure,
+    metrics: MetricsWanted,
     kind: WriteKind,
     expressions: ExpressionFields,
 }
@@ -78,13 +81,7 @@ impl WriteFields {
         let table_name = fields.table_name()?;
         let allowed = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
         let returned = fields.one_of("ReturnValues", "returnValues", &allowed)?;
-        // Sizes of item collections are told for tables with local secondary indexes alone, and there are none here.
-        let allowed = ["SIZE", "NONE"];
-        fields.one_of(
-            "ReturnItemCollectionMetrics",
-            "returnItemCollectionMetrics",
-            &allowed,
-        )?;
+        let metrics = MetricsWanted::take(fields)?;
         let allowed = ["ALL_OLD", "NONE"];
         let on_failure = fields.one_of(
             "ReturnValuesOnConditionCheckFailure",
@@ -102,6 +99,7 @@ impl WriteFields {
                 _ => Returned::Nothing,
             },
             on_failure: OnFailure::of(on_failure),
+            metrics,
             kind,
             expressions: ExpressionFields::take(fields, kind.takes())?,
         })
@@ -125,6 +123,7 @@ impl WriteFields {
             capacity: self.capacity,
             return_values: self.return_values,
             on_failure: self.on_failure,
+            metrics: self.metrics,
             expressions: self.expressions.read()?,
         })
     }
@@ -145,6 +144,7 @@ pub(super) struct Write {
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
     on_failure: OnFailure,
+    metrics: MetricsWanted,
     pub(super) expressions: Expressions,
 }
 
@@ -180,17 +180,17 @@ impl Write {
         before.filter(|_| self.return_values == Returned::AllOld)
     }
 
-    /// The answer, given the attributes to tell, and the item before and after.
-    pub(super) fn answer(
+    /// The answer.
+    pub(super) async fn answer(
         &self,
+        context: &Context<'_>,
         table: &Table,
-        returned: Option<&Attributes>,
-        before: Option<&Attributes>,
-        after: Option<&Attributes>,
-    ) -> Vec<u8> {
+        key: &ItemKey,
+        written: Written<'_>,
+    ) -> Result<Vec<u8>, Fault> {
         let mut out = Vec::with_capacity(64);
         out.push(b'{');
-        if let Some(returned) = returned {
+        if let Some(returned) = written.returned {
             out.extend_from_slice(b"\"Attributes\":");
             json_write::attributes(&mut out, returned);
         }
@@ -198,12 +198,28 @@ impl Write {
             if 1 < out.len() {
                 out.push(b',');
             }
-            let consumed = Consumed::of_write(table, before, after);
+            let consumed = Consumed::of_write(table, written.before, written.after);
             capacity::write(&mut out, self.capacity, table.name(), &consumed);
         }
+        let mut metrics = Metrics::of(self.metrics);
+        metrics.note(table, key, written.key);
+        metrics.write_one(&mut out, context).await?;
         out.push(b'}');
-        out
+        Ok(out)
     }
+}
+
+/// What a write did, for the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// The attributes of the key, among others.
+    pub(super) key: &'a Attributes,
+    /// The attributes to tell.
+    pub(super) returned: Option<&'a Attributes>,
+    /// The item as it was.
+    pub(super) before: Option<&'a Attributes>,
+    /// The item as it is.
+    pub(super) after: Option<&'a Attributes>,
 }
 
 impl From<ChangeError<Fault>> for Fault {
