@@ -188,6 +188,7 @@ impl Server {
             random,
             telemetry.access_log,
             account,
+            Arc::new(LocalCounters::default()),
         );
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),

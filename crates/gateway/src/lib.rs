@@ -6,6 +6,8 @@
 //! nothing from one request to the next.
 
 pub mod application;
+mod authorise;
+mod caller;
 mod cors;
 pub mod events;
 pub mod http;

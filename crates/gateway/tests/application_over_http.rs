@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::application::{AccessEntry, AccessLog, ApplicationHandler};
 use gateway::http::{Drained, Server, ServerLimits};
+use gateway::throttle::LocalCounters;
 use interfaces::BoxFuture;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use model::application::Application;
@@ -71,6 +72,7 @@ async fn start() -> Running {
         Arc::new(FixedRandom(1)),
         Arc::new(NoLog),
         AccountId::development(),
+        Arc::new(LocalCounters::default()),
     );
     assert_eq!(handler.swap(&application()), []);
     let shutdown = CancellationToken::new();

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
+use interfaces::counters::Counters;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use interfaces::random::Random;
 use model::application::Application;
@@ -27,11 +28,13 @@ use model::problem::Problem;
 
 pub use access::{AccessEntry, AccessLog};
 
+use crate::authorise;
 use crate::cors;
 use crate::events;
 use crate::http::{Body, Handler, Request, Response};
 use crate::replies::{self, Accepts, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
+use crate::throttle;
 use arrival::{Arrival, Head};
 use refusal::Refusal;
 
@@ -46,6 +49,7 @@ pub struct ApplicationHandler {
     random: Arc<dyn Random>,
     access_log: Arc<dyn AccessLog>,
     account: AccountId,
+    counters: Arc<dyn Counters>,
     table: RwLock<Arc<Table>>,
 }
 
@@ -76,6 +80,7 @@ impl ApplicationHandler {
         random: Arc<dyn Random>,
         access_log: Arc<dyn AccessLog>,
         account: AccountId,
+        counters: Arc<dyn Counters>,
     ) -> Self {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
         Self {
@@ -84,6 +89,7 @@ impl ApplicationHandler {
             random,
             access_log,
             account,
+            counters,
             table: RwLock::new(Arc::new(table)),
         }
     }
@@ -106,7 +112,7 @@ impl ApplicationHandler {
         let located = table.locate(&asked);
         let mut trail = Trail::default();
         let answered = self
-            .steps(&head, body, &arrival, &located, &mut trail)
+            .steps(&head, body, &arrival, (&table, &located), &mut trail)
             .await;
         let mut response = match answered {
             Ok(response) => response,
@@ -138,13 +144,13 @@ impl ApplicationHandler {
         response
     }
 
-    /// Match, CORS, event, invoke, reply.
+    /// Match, CORS, authorise, throttle, event, invoke, reply.
     async fn steps(
         &self,
         head: &Head,
         body: Body,
         arrival: &Arrival,
-        located: &Located<'_>,
+        (table, located): (&Table, &Located<'_>),
         trail: &mut Trail,
     ) -> Result<Response, Refusal> {
         head.check()?;
@@ -159,6 +165,11 @@ impl ApplicationHandler {
             }
             Located::Missing(missing) => return Err(Refusal::no_route(head, Some(missing))),
         };
+        let caller = authorise::run(hit, &head.headers, &table.keys)
+            .map_err(|bad| Refusal::not_authorised(hit.route, &bad))?;
+        throttle::admit(&*self.counters, hit, &caller, arrival.at)
+            .await
+            .map_err(Refusal::limited)?;
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
             Answer::HttpProxy(proxy) => {

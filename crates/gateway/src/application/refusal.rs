@@ -6,16 +6,19 @@
 use std::time::Duration;
 
 use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun};
+use model::door::Rate;
 use model::ids::FunctionName;
 use model::limits;
 use serde::Deserialize;
 
 use super::arrival::Head;
+use crate::authorise::NotAuthorised;
 use crate::http::BodyError;
 use crate::replies::faults::Fault;
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
 use crate::routes::{EncodingError, Missing, Route};
+use crate::throttle::Met;
 
 /// `errorType` of code that does not parse.
 const SYNTAX_ERROR: &str = "Runtime.UserCodeSyntaxError";
@@ -33,7 +36,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(fault: Fault, reason: impl Into<String>) -> Self {
+    pub(super) fn new(fault: Fault, reason: impl Into<String>) -> Self {
         Self {
             fault,
             reason: reason.into(),
@@ -83,6 +86,42 @@ impl Refusal {
                 route.key
             ),
         )
+    }
+
+    pub(super) fn not_authorised(route: &Route, bad: &NotAuthorised) -> Self {
+        match bad {
+            NotAuthorised::NoKey => Self::new(
+                Fault::Forbidden,
+                format!(
+                    "`{}` asks for an API key; send it as `x-api-key`",
+                    route.key
+                ),
+            ),
+            NotAuthorised::BadKey(bad) => Self::new(Fault::Forbidden, bad.to_string()),
+            NotAuthorised::NotCarriedOut(guard) => Self::not_served(
+                route,
+                &format!("{guard} guards it, which cannot be enforced yet"),
+            ),
+        }
+    }
+
+    pub(super) fn limited(met: Met) -> Self {
+        match met {
+            Met::Rate { of, rate } => {
+                let Rate { per_1000_s, burst } = rate;
+                Self::new(
+                    Fault::TooManyRequests,
+                    format!("the rate of {of} is met: {per_1000_s} in 1,000 s, {burst} at once"),
+                )
+            }
+            Met::Quota { plan, key, limit } => Self::new(
+                Fault::QuotaUsedUp,
+                format!(
+                    "the quota of usage plan `{plan}` for key `{key}` is used up: {limit} requests"
+                ),
+            ),
+            Met::Uncounted(error) => Self::new(Fault::TooManyRequests, error.to_string()),
+        }
     }
 
     pub(super) fn bad_encoding(text: &str, error: EncodingError) -> Self {

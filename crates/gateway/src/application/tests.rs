@@ -1,11 +1,13 @@
 //! The handler from request to response, with a function that is a table.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Version};
 use interfaces::invoke::{FunctionError, FunctionErrorKind, ThrottleLimit};
+use model::door::{ApiKey, KeyValue, PlanStage, Quota, QuotaPeriod, Rate, UsagePlan};
 use model::http_api::{CorsConfiguration, HttpIntegration, HttpRoute, RouteKey};
 use model::ids::RequestId;
 use model::problem::Place;
@@ -16,6 +18,7 @@ use test_kit::{FixedRandom, StoppedClock};
 
 use super::*;
 use crate::http::{Headers, ResponseBody};
+use crate::throttle::LocalCounters;
 
 /// What the function does with the next event.
 #[derive(Clone)]
@@ -101,6 +104,7 @@ fn bench(act: Act) -> Bench {
         Arc::new(FixedRandom(7)),
         log.clone(),
         AccountId::development(),
+        Arc::new(LocalCounters::default()),
     );
     handler.swap(&application());
     Bench {
@@ -560,6 +564,105 @@ proptest! {
         raw.extend_from_slice(&body);
         if let Some(event) = sample::event_of_raw(&raw) {
             prop_assert!(serde_json::from_slice::<serde_json::Value>(&event).is_ok());
+        }
+    }
+}
+
+/// The sample, whose first method asks for a key: `secret` opens it by a plan, `idle` by none.
+fn with_keys(plan: UsagePlan) -> Application {
+    let mut application = application();
+    application.rest_apis[0].methods[0].guard.api_key_required = true;
+    for name in ["secret", "idle"] {
+        application.api_keys.push(ApiKey {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            value: KeyValue::new(name),
+            is_enabled: true,
+        });
+    }
+    let api = &application.rest_apis[0];
+    application.usage_plans.push(UsagePlan {
+        keys: BTreeSet::from(["secret".to_owned()]),
+        stages: vec![PlanStage {
+            api: api.id.clone(),
+            stage: api.stage.clone(),
+            methods: BTreeMap::new(),
+        }],
+        ..plan
+    });
+    application
+}
+
+fn plan() -> UsagePlan {
+    UsagePlan {
+        id: "p".to_owned(),
+        name: "partners".to_owned(),
+        throttle: None,
+        quota: None,
+        stages: Vec::new(),
+        keys: BTreeSet::new(),
+        place: None,
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_asks_for_a_key_lets_in_whoever_holds_one_of_its_plan() {
+    let bench = bench(Act::Echo);
+    bench.handler.swap(&with_keys(plan()));
+    for (key, status, reason) in [
+        (None, 403, "asks for an API key"),
+        (Some("wrong"), 403, "no API key has the value"),
+        (Some("idle"), 403, "no usage plan joins the API key `idle`"),
+        (Some("secret"), 200, ""),
+    ] {
+        let headers: Vec<(&str, &str)> = key.map(|key| ("X-Api-Key", key)).into_iter().collect();
+        let response = bench.send("GET", REST, &headers, b"").await;
+        assert_eq!(response.status.as_u16(), status, "{key:?}");
+        let said = bench.entry().message.unwrap_or_default();
+        assert!(said.contains(reason), "{key:?}: {said}");
+        if status == 403 {
+            assert_eq!(text(&response), r#"{"message":"Forbidden"}"#);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_meets_its_plans_rate_and_quota_in_the_clouds_words() {
+    let rate = Rate {
+        per_1000_s: 1_000,
+        burst: 2,
+    };
+    let quota = Quota {
+        limit: 2,
+        offset: 0,
+        period: QuotaPeriod::Day,
+    };
+    for (plan, words) in [
+        (
+            UsagePlan {
+                throttle: Some(rate),
+                ..plan()
+            },
+            "Too Many Requests",
+        ),
+        (
+            UsagePlan {
+                quota: Some(quota),
+                ..plan()
+            },
+            "Limit Exceeded",
+        ),
+    ] {
+        let bench = bench(Act::Echo);
+        bench.handler.swap(&with_keys(plan));
+        for expected in [200, 200, 429] {
+            let response = bench
+                .send("GET", REST, &[("x-api-key", "secret")], b"")
+                .await;
+            assert_eq!(response.status.as_u16(), expected, "{words}");
+            if expected == 429 {
+                assert_eq!(text(&response), format!(r#"{{"message":"{words}"}}"#));
+            }
         }
     }
 }

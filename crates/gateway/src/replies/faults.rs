@@ -42,6 +42,12 @@ pub(crate) enum Fault {
     IntegrationTimeout,
     /// The event is over the function's limit.
     EventTooLarge,
+    /// The caller may not do this: no API key that opens the stage.
+    Forbidden,
+    /// A limit on how often requests come is met.
+    TooManyRequests,
+    /// The quota of the caller's key is used up.
+    QuotaUsedUp,
     /// The function's concurrency is used up.
     Throttled,
     /// The integration is not served, names no function, or a response that cannot be sent.
@@ -125,6 +131,21 @@ fn rest(fault: Fault) -> Words {
         Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
             internal(StatusCode::INTERNAL_SERVER_ERROR)
         }
+        Fault::Forbidden => words(
+            StatusCode::FORBIDDEN,
+            "ForbiddenException",
+            r#"{"message":"Forbidden"}"#,
+        ),
+        Fault::TooManyRequests => words(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequestsException",
+            r#"{"message":"Too Many Requests"}"#,
+        ),
+        Fault::QuotaUsedUp => words(
+            StatusCode::TOO_MANY_REQUESTS,
+            "LimitExceededException",
+            r#"{"message":"Limit Exceeded"}"#,
+        ),
         Fault::IntegrationTimeout => words(
             StatusCode::GATEWAY_TIMEOUT,
             "InternalServerErrorException",
@@ -153,6 +174,11 @@ fn http(fault: Fault) -> (StatusCode, &'static str) {
         Fault::BodyTooLarge | Fault::EventTooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
             r#"{"message":"Request Entity Too Large"}"#,
+        ),
+        Fault::Forbidden => (StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#),
+        Fault::TooManyRequests | Fault::QuotaUsedUp => (
+            StatusCode::TOO_MANY_REQUESTS,
+            r#"{"message":"Too Many Requests"}"#,
         ),
         Fault::FunctionFailed | Fault::BadReply | Fault::BadBase64 | Fault::Misconfigured => {
             (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_HTTP)

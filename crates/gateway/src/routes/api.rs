@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::door::HttpProxy;
+use model::door::{ApiKeySource, Guard, HttpProxy, Rate};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -43,6 +43,7 @@ pub(crate) enum Kind {
     Rest {
         binary_media_types: Vec<String>,
         deployment_id: String,
+        api_key_source: ApiKeySource,
     },
     Http {
         cors: Option<CorsConfiguration>,
@@ -59,6 +60,10 @@ pub(crate) struct Route {
     /// A REST API's resource id.
     pub(crate) resource_id: String,
     pub(crate) answer: Answer,
+    /// Who may call it.
+    pub(crate) guard: Guard,
+    /// How often it may be called.
+    pub(crate) throttle: Option<Rate>,
     pub(crate) place: Option<Place>,
     pub(super) template: Option<Template>,
     pub(super) method: String,
@@ -215,6 +220,7 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
         kind: Kind::Rest {
             binary_media_types: api.binary_media_types.clone(),
             deployment_id: deployment_id(revision),
+            api_key_source: api.api_key_source,
         },
         id: api.id.clone(),
         stage: api.stage.clone(),
@@ -260,6 +266,8 @@ fn rest_routes(api: &RestApi) -> Vec<Route> {
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
             RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
+        guard: method.guard.clone(),
+        throttle: method.throttle,
         place: method.place.clone(),
         template: Template::parse(&method.path).ok(),
         method: method.http_method.clone(),
@@ -305,6 +313,8 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
                 HttpIntegration::HttpProxy(proxy) => Answer::HttpProxy(proxy.clone()),
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
+            guard: route.guard.clone(),
+            throttle: route.throttle,
             place: route.place.clone(),
             template,
             method,

@@ -9,11 +9,14 @@ use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
 use super::{problems, target};
+use crate::authorise::Keys;
 
 /// All APIs of one revision.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) revision: RevisionId,
+    /// The keys of callers, and what their plans allow.
+    pub(crate) keys: Keys,
     apis: Vec<Api>,
 }
 
@@ -103,7 +106,13 @@ impl Table {
             apis.push(api);
         }
         let revision = application.revision.clone();
-        (Self { revision, apis }, found)
+        let keys = Keys::compile(application);
+        let table = Self {
+            revision,
+            keys,
+            apis,
+        };
+        (table, found)
     }
 
     /// Finds the API and route of a request.

@@ -1,8 +1,148 @@
-//! How often requests are let in.
+//! How often requests are let in, and how many.
 //!
-//! Lives here: counting in this process.
-//! Does not live here: which limits a route has (`model::door`), the refusal's words (`replies::faults`).
+//! Lives here: which limits a request meets, in the cloud's order; counting in this process.
+//! Does not live here: the limits' declaration (`model::door`), the refusal's words (`replies::faults`).
+//!
+//! Contract: Amazon API Gateway Developer Guide, "Throttle requests to your REST APIs for better throughput": the plan's
+//! limit of a method for a key, the plan's limit for a key, the stage's limit of a method.
 
 mod local;
+mod quota;
+
+use interfaces::counters::{Bucket, Counted, Counters, NotCounted, Taken, Window};
+use model::door::Rate;
+use model::time::Timestamp;
+
+use crate::caller::{Caller, KeyInUse};
+use crate::routes::Hit;
 
 pub use local::LocalCounters;
+
+/// A limit that a request met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// It came too soon.
+    Rate {
+        /// Whose rate it is, for the developer.
+        of: String,
+        /// The rate.
+        rate: Rate,
+    },
+    /// The quota of its key is used up.
+    Quota {
+        /// The plan.
+        plan: String,
+        /// The key.
+        key: String,
+        /// Requests in a period.
+        limit: u64,
+    },
+    /// Nobody could count.
+    Uncounted(NotCounted),
+}
+
+struct Limit {
+    name: String,
+    of: String,
+    rate: Rate,
+}
+
+/// Counts a request, or says which limit it met.
+pub(crate) async fn admit(
+    counters: &dyn Counters,
+    hit: &Hit<'_>,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(), Met> {
+    let limits = limits(hit, caller.key.as_ref());
+    if !limits.is_empty() {
+        let buckets: Vec<Bucket<'_>> = limits
+            .iter()
+            .map(|limit| Bucket {
+                name: &limit.name,
+                rate: limit.rate,
+            })
+            .collect();
+        match counters.take(&buckets, now).await.map_err(Met::Uncounted)? {
+            Taken::All => {}
+            Taken::Empty { place } => {
+                let limit = limits.into_iter().nth(place);
+                return Err(limit.map_or_else(uncounted, |limit| Met::Rate {
+                    of: limit.of,
+                    rate: limit.rate,
+                }));
+            }
+        }
+    }
+    match &caller.key {
+        Some(used) => count(counters, used, now).await,
+        None => Ok(()),
+    }
+}
+
+fn uncounted() -> Met {
+    Met::Uncounted(NotCounted {
+        reason: "an unknown bucket is empty".to_owned(),
+    })
+}
+
+/// The rates that apply, those of the caller's key first.
+fn limits(hit: &Hit<'_>, used: Option<&KeyInUse>) -> Vec<Limit> {
+    let (api, route) = (hit.api, hit.route);
+    let place = format_args!("{}/{}", api.id, api.stage);
+    let mut limits = Vec::new();
+    if let Some(KeyInUse { key, plan }) = used {
+        let opened = plan
+            .stages
+            .iter()
+            .find(|one| one.api == api.id && one.stage == api.stage);
+        let path = format!("{}/{}", route.resource, route.method());
+        let of_method = opened.and_then(|stage| stage.methods.get(&path));
+        if let Some(rate) = of_method {
+            limits.push(Limit {
+                name: format!("plan/{}/{}/{place}{path}", plan.id, key.id),
+                of: format!(
+                    "usage plan `{}` for `{}` and key `{}`",
+                    plan.name, route.key, key.name
+                ),
+                rate: *rate,
+            });
+        }
+        if let Some(rate) = plan.throttle {
+            limits.push(Limit {
+                name: format!("plan/{}/{}", plan.id, key.id),
+                of: format!("usage plan `{}` for key `{}`", plan.name, key.name),
+                rate,
+            });
+        }
+    }
+    if let Some(rate) = route.throttle {
+        limits.push(Limit {
+            name: format!("route/{place}/{}", route.key),
+            of: format!("stage `{}` for `{}`", api.stage, route.key),
+            rate,
+        });
+    }
+    limits
+}
+
+async fn count(counters: &dyn Counters, used: &KeyInUse, now: Timestamp) -> Result<(), Met> {
+    let KeyInUse { key, plan } = used;
+    let Some(quota) = plan.quota else {
+        return Ok(());
+    };
+    let window = Window {
+        name: &format!("quota/{}/{}", plan.id, key.id),
+        began_at: quota::began_at(quota.period, now),
+        limit: quota.limit,
+        offset: quota.offset,
+    };
+    match counters.count(&window).await.map_err(Met::Uncounted)? {
+        Counted::Left(_) => Ok(()),
+        Counted::UsedUp => Err(Met::Quota {
+            plan: plan.name.clone(),
+            key: key.name.clone(),
+            limit: quota.limit,
+        }),
+    }
+}
