@@ -4,11 +4,12 @@
 //! Does not live here: bringing the peers (`peers`), starting servers (`crate::server`), load (`load`).
 
 mod cold;
+mod dynamodb;
 mod functions;
+mod goals;
 mod hello;
 mod load;
 pub(crate) mod peers;
-mod tables;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub(crate) struct BenchArguments {
     /// Measure the load from idle to full too, which waits a minute for instances to go; `--write` does so anyway.
     #[arg(long)]
     step: bool,
+    /// Items of the large table of DynamoDB; 0 leaves it out.
+    #[arg(long, default_value_t = 5_000_000)]
+    items: usize,
     /// Write the tables into `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
@@ -45,8 +49,8 @@ pub(crate) struct BenchArguments {
 enum Scenario {
     /// A hello function behind a gateway.
     Functions,
-    /// `PutItem` and `GetItem`.
-    Tables,
+    /// Operations on items, and a table of millions of them.
+    Dynamodb,
     /// Calls for which no instance is there.
     Cold,
 }
@@ -55,13 +59,13 @@ const PAGE: &str = "docs/benchmarks.md";
 const END: &str = "<!-- end -->";
 
 impl Scenario {
-    const ALL: [Self; 3] = [Self::Cold, Self::Functions, Self::Tables];
+    const ALL: [Self; 3] = [Self::Cold, Self::Functions, Self::Dynamodb];
 
     /// The line of the page after which its tables are.
     fn begins(self) -> &'static str {
         match self {
             Self::Functions => "<!-- begin: cargo xtask bench functions --write -->",
-            Self::Tables => "<!-- begin: cargo xtask bench tables --write -->",
+            Self::Dynamodb => "<!-- begin: cargo xtask bench dynamodb --write -->",
             Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
         }
     }
@@ -78,7 +82,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
         writeln!(report, "{}\n", machine())?;
         report.push_str(&match scenario {
             Scenario::Functions => functions::measure(&peers, duration)?,
-            Scenario::Tables => tables::measure(&peers, duration)?,
+            Scenario::Dynamodb => {
+                let items = arguments.items;
+                dynamodb::measure(&peers, &dynamodb::Plan { duration, items })?
+            }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
         });
         print(&report);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::goals::{Row, at_most};
 use super::project::Language;
+use crate::bench::goals::{Row, at_most};
 use crate::http::{self, Swarm, milliseconds, percentile};
 
 pub(super) const WHAT: &str = "100 simultaneous first calls to a cold function";

@@ -5,7 +5,6 @@
 
 mod crowd;
 mod first_calls;
-mod goals;
 mod project;
 mod starts;
 mod step;
@@ -16,11 +15,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use self::goals::Row;
 use self::project::Language;
 use self::starts::{Measured, Pace};
 use super::hello;
 use super::peers::Peers;
+use crate::bench::goals::Row;
 use crate::server::Dev;
 
 /// What the measurements are told.

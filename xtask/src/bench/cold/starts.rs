@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::goals::{Goal, Row, Side, at_most, times};
 use super::project::{self, Language, Said, busy_for, said};
+use crate::bench::goals::{Goal, Row, Side, at_most, times};
 use crate::bench::hello;
 use crate::bench::peers::Peers;
 use crate::http::{self, Connection, Swarm, milliseconds, percentile};

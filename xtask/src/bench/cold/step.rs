@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::goals::Row;
 use super::progress;
 use super::project::{self, Language};
+use crate::bench::goals::Row;
 use crate::bench::hello;
 use crate::bench::load::try_load;
 use crate::bench::peers::Peers;

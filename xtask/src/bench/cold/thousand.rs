@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::goals::{Row, at_most};
 use super::project::{self, Language, SMALL_INSTANCES, Said, busy_for, said};
+use crate::bench::goals::{Row, at_most};
 use crate::bench::hello;
 use crate::bench::peers::Peers;
 use crate::http::{self, Swarm, now};

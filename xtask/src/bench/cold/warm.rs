@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::goals::{Goal, Row, Side, at_most, times};
 use super::{Report, progress};
+use crate::bench::goals::{Goal, Row, Side, at_most, times};
 use crate::bench::hello::{self, Subject};
 use crate::bench::load::{Load, load};
 use crate::bench::peers::Peers;

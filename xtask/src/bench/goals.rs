@@ -101,8 +101,10 @@ impl Row {
         let met = match (&self.fault, self.met()) {
             (Some(fault), _) => format!("**no**: {}", first_line(fault)),
             (None, Met::No) => "**no**".to_owned(),
-            (None, Met::Bar) => "yes".to_owned(),
-            (None, Met::Aim) => "yes, and the aim".to_owned(),
+            (None, Met::Aim) if self.checks.iter().any(|(_, goal)| goal.aim.is_some()) => {
+                "yes, and the aim".to_owned()
+            }
+            (None, Met::Bar | Met::Aim) => "yes".to_owned(),
         };
         format!(
             "| {} | {} | {} | {} | {met} |\n",

@@ -1,0 +1,155 @@
+//! DynamoDB: five operations from 1 and 32 connections, ours and the peers; and a table of millions of items.
+//!
+//! Lives here: what is measured in which order, the report and its bars.
+//! Does not live here: requests (`requests`), starting servers (`servers`), the large table (`large`).
+
+mod large;
+mod requests;
+mod servers;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use self::requests::{Operation, Requests};
+use self::servers::Subject;
+use super::goals::{Goal, Row, Side, at_most};
+use super::load::{Load, load};
+use super::peers::Peers;
+
+/// Connections that send at the same time, in the two loads of each operation.
+const CONNECTIONS: [usize; 2] = [1, 32];
+/// How long each operation is warmed up.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// How long each load lasts.
+    pub(super) duration: Duration,
+    /// Items of the large table; none leaves it out.
+    pub(super) items: usize,
+}
+
+/// What a server did.
+struct Measured {
+    name: &'static str,
+    /// By operation; none for one that the server does not have.
+    loads: Vec<Option<[Load; 2]>>,
+    memory_mib: f64,
+}
+
+pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
+    let requests = Requests::new();
+    let mut all = vec![measured(servers::cloudless(peers)?, &requests, plan)?];
+    all.push(measured(servers::dynalite(peers)?, &requests, plan)?);
+    all.push(measured(servers::ministack(peers)?, &requests, plan)?);
+    all.push(measured(servers::moto(peers)?, &requests, plan)?);
+    let mut report = figures(&all)?;
+    report.push_str("\n| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n");
+    for row in bars(&all) {
+        report.push_str(&row.line());
+    }
+    if plan.items != 0 {
+        for row in large::measure(peers, plan)? {
+            report.push_str(&row.line());
+        }
+    }
+    Ok(report)
+}
+
+fn measured(subject: Subject, requests: &Requests, plan: &Plan) -> Result<Measured> {
+    requests.prepare(subject.name, subject.port)?;
+    let mut loads = Vec::new();
+    for operation in Operation::ALL {
+        let all = requests.of(operation);
+        if !requests::is_known(subject.port, all)? {
+            loads.push(None);
+            continue;
+        }
+        let [_, most] = CONNECTIONS;
+        load(subject.port, all, most, WARM_UP)?;
+        let [one, many] = CONNECTIONS;
+        loads.push(Some([
+            load(subject.port, all, one, plan.duration)?,
+            load(subject.port, all, many, plan.duration)?,
+        ]));
+    }
+    Ok(Measured {
+        name: subject.name,
+        loads,
+        memory_mib: subject.server.memory_mib(),
+    })
+}
+
+/// Absolute figures: an operation's column holds both loads.
+fn figures(all: &[Measured]) -> Result<String> {
+    let mut table = String::from("### DynamoDB\n\nRequests per second (p50 / p99 ms).\n\n");
+    table.push_str("| server | connections |");
+    for operation in Operation::ALL {
+        write!(table, " {} |", operation.name())?;
+    }
+    table.push_str(" memory MiB |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    for measured in all {
+        for (index, connections) in CONNECTIONS.iter().enumerate() {
+            write!(table, "| {} | {connections} |", measured.name)?;
+            for loads in &measured.loads {
+                match loads.as_ref().and_then(|loads| loads.get(index)) {
+                    Some(load) => write!(
+                        table,
+                        " {:.0} ({:.2} / {:.2}) |",
+                        load.per_second, load.p50_ms, load.p99_ms
+                    )?,
+                    None => table.push_str(" not there |"),
+                }
+            }
+            writeln!(table, " {:.0} |", measured.memory_mib)?;
+        }
+    }
+    Ok(table)
+}
+
+fn bars(all: &[Measured]) -> Vec<Row> {
+    let Some((ours, peers)) = all.split_first() else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    for (place, operation) in Operation::ALL.into_iter().enumerate() {
+        for (index, connections) in CONNECTIONS.iter().enumerate() {
+            let of = |measured: &Measured| -> Option<Load> {
+                let loads = measured.loads.get(place)?.as_ref()?;
+                loads.get(index).cloned()
+            };
+            let Some(mine) = of(ours) else { continue };
+            let mut checks = Vec::new();
+            let mut texts = Vec::new();
+            let mut least_p99 = f64::INFINITY;
+            for (peer, bar) in peers.iter().zip(operation.bars()) {
+                let Some(its) = of(peer) else { continue };
+                let ratio = mine.per_second / its.per_second;
+                let short = peer.name.split(' ').next().unwrap_or_default();
+                texts.push(format!("{ratio:.1}× {short}"));
+                checks.push((ratio, bar));
+                least_p99 = least_p99.min(its.p99_ms);
+            }
+            texts.push(format!("p99 {:.2} ms to {least_p99:.2}", mine.p99_ms));
+            let p99 = at_most("p99", Some(1.0), None, "× the least of theirs");
+            checks.push((mine.p99_ms / least_p99, p99));
+            let what = format!("{}, {connections} connections", operation.name());
+            rows.push(Row::new(&what, texts.join(", "), checks));
+        }
+    }
+    rows
+}
+
+/// A ratio of ours to a peer's.
+const fn ratio(name: &'static str, bar: f64) -> Goal {
+    Goal {
+        name,
+        side: Side::AtLeast,
+        bar: Some(bar),
+        aim: None,
+        unit: "×",
+    }
+}
