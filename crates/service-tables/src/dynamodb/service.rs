@@ -25,7 +25,6 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// The operations of DynamoDB that are not carried out here. Each is refused by name.
 const NOT_IMPLEMENTED: &[&str] = &[
-    "BatchExecuteStatement",
     "CreateBackup",
     "CreateGlobalTable",
     "DeleteBackup",

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use store::{Direction, PageLimit, Range};
 
 use super::Context;
-use crate::dynamodb::capacity::Consistency;
+use crate::dynamodb::capacity::{Consistency, Consumed, Units};
 use crate::dynamodb::expressions::condition::{self, Condition};
 use crate::dynamodb::expressions::placeholders::PathStep;
 use crate::dynamodb::fault::Fault;
@@ -40,8 +40,7 @@ pub(super) struct Paging<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) items: Vec<Attributes>,
-    /// What the items that were judged weigh.
-    pub(super) bytes: usize,
+    pub(super) consumed: Consumed,
     /// Where the next page begins, if there may be more.
     pub(super) next: Option<Next>,
 }
@@ -77,6 +76,7 @@ pub(super) async fn page(
         direction,
         page: Page::default(),
         judged: 0,
+        bytes: 0,
     };
     for (index, range) in ranges.into_iter().enumerate().skip(first) {
         let range = match (&after, index == first, direction) {
@@ -89,6 +89,8 @@ pub(super) async fn page(
             break;
         }
     }
+    let units = Units::of_read(reading.bytes, paging.consistency);
+    reading.page.consumed = source.consumed(units);
     Ok(reading.page)
 }
 
@@ -199,6 +201,13 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    fn consumed(self, units: Units) -> Consumed {
+        match self.index {
+            None => Consumed::of_table(units),
+            Some(index) => Consumed::of_index(index, units),
+        }
+    }
+
     /// Whether a statement wants attributes that are in the table alone.
     fn fetches(self, select: &Select) -> bool {
         let Some(index) = self.index else {
@@ -307,6 +316,8 @@ struct Reading<'a> {
     direction: Direction,
     page: Page,
     judged: usize,
+    /// What the items that were judged weigh.
+    bytes: usize,
 }
 
 impl Reading<'_> {
@@ -330,7 +341,7 @@ impl Reading<'_> {
                 }
                 let item = codec::decode(&row.value).map_err(AccessError::from)?;
                 self.judged += 1;
-                self.page.bytes += value::size(&item);
+                self.bytes += value::size(&item);
                 if self.is_full() {
                     self.page.next = Some(Next {
                         token: token(self.paging.fingerprint, index, &row.key),
@@ -381,7 +392,7 @@ impl Reading<'_> {
 
     fn is_full(&self) -> bool {
         self.paging.limit == Some(self.judged)
-            || model::limits::DYNAMODB_PAGE_BYTES_MAX <= self.page.bytes
+            || model::limits::DYNAMODB_PAGE_BYTES_MAX <= self.bytes
     }
 }
 

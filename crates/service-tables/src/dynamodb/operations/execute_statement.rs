@@ -6,7 +6,7 @@
 use super::Context;
 use super::execute_select::{self, Paging};
 use super::execute_write::{self, OnFailure, Written};
-use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
+use crate::dynamodb::capacity::{self, Consistency, Consumed, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_read::Json;
@@ -119,8 +119,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
             out.extend_from_slice(b",\"LastEvaluatedKey\":");
             json_write::attributes(&mut out, &next.key);
         }
-        let units = Units::of_read(page.bytes, consistency);
-        return Ok(finished(out, wanted, &table, units));
+        return Ok(finished(out, wanted, &table, &page.consumed));
     }
     if limit.is_some() || token.is_some() {
         return Err(Fault::validation(
@@ -129,7 +128,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     }
     let written = write(context, &table, compiled, statement.on_failure).await?;
     let out = items(written.returned.as_slice());
-    Ok(finished(out, wanted, &table, written.units))
+    Ok(finished(out, wanted, &table, &written.consumed))
 }
 
 /// Carries out a statement that writes.
@@ -187,10 +186,10 @@ fn items(items: &[Attributes]) -> Vec<u8> {
     out
 }
 
-fn finished(mut out: Vec<u8>, wanted: Wanted, table: &Table, units: Units) -> Vec<u8> {
+fn finished(mut out: Vec<u8>, wanted: Wanted, table: &Table, consumed: &Consumed) -> Vec<u8> {
     if wanted != Wanted::Nothing {
         out.push(b',');
-        capacity::write(&mut out, wanted, table.name(), &Consumed::of_table(units));
+        capacity::write(&mut out, wanted, table.name(), consumed);
     }
     out.push(b'}');
     out

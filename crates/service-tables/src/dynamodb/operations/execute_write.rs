@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::update_item;
-use crate::dynamodb::capacity::Units;
+use crate::dynamodb::capacity::Consumed;
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::expressions::update::Update;
@@ -30,7 +30,7 @@ pub(super) enum OnFailure {
 pub(super) struct Written {
     /// What its `RETURNING` shows.
     pub(super) returned: Option<Attributes>,
-    pub(super) units: Units,
+    pub(super) consumed: Consumed,
 }
 
 /// Makes an item.
@@ -42,7 +42,6 @@ pub(super) async fn insert(
 ) -> Result<Written, Fault> {
     judge_item(&item)?;
     let key = item_keys::of_item(table, &item)?;
-    let bytes = value::size(&item);
     let item = Arc::new(item);
     context
         .items
@@ -53,7 +52,7 @@ pub(super) async fn insert(
         .await?;
     Ok(Written {
         returned: None,
-        units: Units::of_write(bytes),
+        consumed: Consumed::of_write(table, None, Some(&item)),
     })
 }
 
@@ -84,10 +83,9 @@ pub(super) async fn update(
         Some(Returning::ModifiedOld) => before.as_ref().map(parts),
         Some(Returning::ModifiedNew) => Some(parts(&new)),
     };
-    let bytes = before.as_ref().map_or(0, value::size);
     Ok(Written {
         returned: returned.filter(|item| !item.is_empty()),
-        units: Units::of_write(bytes.max(value::size(&new))),
+        consumed: Consumed::of_write(table, before.as_ref(), Some(&new)),
     })
 }
 
@@ -110,10 +108,10 @@ pub(super) async fn delete(
             })
         })
         .await?;
-    let bytes = before.as_ref().map_or(0, value::size);
+    let consumed = Consumed::of_write(table, before.as_ref(), None);
     Ok(Written {
         returned: before.filter(|_| returning.is_some()),
-        units: Units::of_write(bytes),
+        consumed,
     })
 }
 

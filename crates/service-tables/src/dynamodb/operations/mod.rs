@@ -9,6 +9,7 @@ mod batch_write_item;
 mod collection_metrics;
 mod create_table;
 mod delete_item;
+mod execute_batch;
 mod execute_select;
 mod execute_statement;
 mod execute_write;
@@ -75,6 +76,7 @@ pub(super) async fn run(
         "PutItem" => run!("PutItem", put_item::run),
         "UpdateItem" => run!("UpdateItem", update_item::run),
         "DeleteItem" => run!("DeleteItem", delete_item::run),
+        "BatchExecuteStatement" => run!("BatchExecuteStatement", execute_batch::run),
         "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
         "BatchGetItem" => run!("BatchGetItem", batch_get_item::run),
         "BatchWriteItem" => run!("BatchWriteItem", batch_write_item::run),
