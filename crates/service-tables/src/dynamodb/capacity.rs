@@ -81,7 +81,7 @@ impl Units {
         }
     }
 
-    const fn plus(self, other: Self) -> Self {
+    pub(super) const fn plus(self, other: Self) -> Self {
         Self {
             halves: self.halves + other.halves,
         }

@@ -4,6 +4,7 @@
 //! Does not live here: where the item then is (`engine::table`).
 
 use super::fault::Fault;
+use super::index_keys;
 use crate::engine::table::{ItemKey, KeyAttribute, Table};
 use crate::engine::value::{Attributes, Value};
 
@@ -62,6 +63,7 @@ pub(super) fn of_item(table: &Table, item: &Attributes) -> Result<ItemKey, Fault
         }
         judge_size(value, part)?;
     }
+    index_keys::judge_item(table, item)?;
     table.item_key(item).ok_or_else(no_match)
 }
 

@@ -9,6 +9,7 @@ mod capacity;
 pub mod expressions;
 pub mod fault;
 mod fields;
+mod index_keys;
 mod item_keys;
 mod json_read;
 mod json_write;
@@ -16,6 +17,7 @@ mod legacy;
 mod operations;
 mod partiql;
 mod service;
+mod streams;
 pub(crate) mod templates;
 mod values;
 

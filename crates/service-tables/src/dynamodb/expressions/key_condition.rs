@@ -9,6 +9,9 @@ use super::syntax::Comparator;
 use crate::dynamodb::fault::Fault;
 use crate::engine::value::Value;
 
+/// Conditions of one query: as many as the key of an index can have attributes.
+const CONDITIONS_MAX: usize = 8;
+
 /// A condition on one attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCondition {
@@ -60,10 +63,16 @@ impl Test {
 pub fn conditions(condition: &Condition) -> Result<Vec<KeyCondition>, Fault> {
     let mut found = Vec::new();
     collect(condition, &mut found)?;
-    if 2 < found.len() {
-        return Err(Fault::validation("Conditions can be of length 1 or 2 only"));
+    if CONDITIONS_MAX < found.len() {
+        return Err(too_many());
     }
     Ok(found)
+}
+
+/// More conditions than a key with one attribute or two can have.
+#[must_use]
+pub fn too_many() -> Fault {
+    Fault::validation("Conditions can be of length 1 or 2 only")
 }
 
 fn collect(condition: &Condition, found: &mut Vec<KeyCondition>) -> Result<(), Fault> {

@@ -71,7 +71,7 @@ pub(super) async fn update(
         .items
         .change(table, &key, Depends::OnTheItem, |existing| {
             let item = decide(&target, existing, on_failure)?.ok_or_else(condition_failed)?;
-            let new = Arc::new(update_item::updated(item, update)?);
+            let new = Arc::new(update_item::updated(table, item, update)?);
             Ok((Change::Put(Arc::clone(&new)), new))
         })
         .await?;

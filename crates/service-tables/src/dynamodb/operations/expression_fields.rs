@@ -12,10 +12,10 @@ use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::expressions::{check, parser};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::json_write;
 use crate::dynamodb::legacy::conditions::{Conditions, Join};
 use crate::dynamodb::legacy::updates::Updates;
 use crate::dynamodb::values::Judged;
+use crate::dynamodb::{index_keys, json_write};
 use crate::engine::codec::{self, CorruptItem};
 use crate::engine::table::Table;
 use crate::engine::value::Attributes;
@@ -195,6 +195,10 @@ impl ExpressionFields {
         self.condition.is_some()
     }
 
+    pub(super) const fn has_update(&self) -> bool {
+        self.update.is_some()
+    }
+
     pub(super) const fn has_key_condition(&self) -> bool {
         self.key_condition.is_some() || self.legacy.key_conditions.is_some()
     }
@@ -334,6 +338,14 @@ pub(super) struct Expressions {
 }
 
 impl Expressions {
+    /// Whether the condition, if there is one, holds for the item that is there.
+    pub(super) fn condition_holds(&self, existing: Option<&Attributes>) -> bool {
+        let nothing = Attributes::new();
+        let item = existing.unwrap_or(&nothing);
+        let holds = |condition: &Condition| condition.holds(item);
+        self.condition.as_ref().is_none_or(holds)
+    }
+
     /// Writes an encoded item as far as it is wanted.
     pub(super) fn write_projected(
         &self,
@@ -350,26 +362,17 @@ impl Expressions {
         }
     }
 
-    /// Refuses steps into key attributes, which have no parts.
+    /// Refuses steps into key attributes, also into those of indexes: they have no parts.
     pub(super) fn judge_key_paths(&self, table: &Table) -> Result<(), Fault> {
         let conditions = [&self.condition, &self.filter];
-        let mut paths = conditions
+        let paths = conditions
             .into_iter()
             .flatten()
             .flat_map(Condition::paths)
             .chain(self.projection.iter().flat_map(Projection::paths));
-        let nested = paths.find_map(|path| match path {
-            [PathStep::Name(name), _, ..] => table
-                .key_attributes()
-                .find(|attribute| attribute.name == *name),
-            _ => None,
-        });
-        match nested {
-            Some(attribute) => Err(Fault::validation(format!(
-                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: {}",
-                attribute.name
-            ))),
-            None => Ok(()),
+        for path in paths {
+            index_keys::judge_path(table, path)?;
         }
+        Ok(())
     }
 }

@@ -10,17 +10,22 @@ mod collection_metrics;
 mod create_table;
 mod delete_item;
 mod execute_batch;
+mod description;
 mod execute_select;
 mod execute_statement;
 mod execute_write;
 mod expression_fields;
 mod get_item;
+mod index_fields;
 mod pages;
 mod put_item;
 mod query;
 mod scan;
+mod sources;
+mod table_fields;
 mod tables;
 mod update_item;
+mod update_table;
 mod writes;
 
 use interfaces::clock::Clock;
@@ -31,6 +36,8 @@ use super::fault::Fault;
 use super::fields::Fields;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::items::Items;
+use crate::engine::keeper::Keeper;
+use crate::engine::upkeep::Upkeep;
 
 pub(crate) use create_table::TableWish;
 pub(super) use execute_select::try_token;
@@ -40,6 +47,8 @@ pub(crate) use tables::PROTECTED;
 pub(super) struct Context<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) items: &'a Items,
+    pub(super) upkeep: &'a Upkeep,
+    pub(super) keeper: &'a Keeper,
     pub(super) clock: &'a dyn Clock,
     pub(super) random: &'a dyn Random,
     pub(super) account: &'a AccountId,
@@ -85,6 +94,7 @@ pub(super) async fn run(
         "CreateTable" => run!("CreateTable", create_table::run),
         "DescribeTable" => run!("DescribeTable", tables::describe),
         "ListTables" => run!("ListTables", tables::list),
+        "UpdateTable" => run!("UpdateTable", update_table::run),
         "DeleteTable" => run!("DeleteTable", tables::delete),
         _ => return None,
     })

@@ -6,18 +6,22 @@
 //! Contract: Amazon DynamoDB Developer Guide, "Paginating table query results": a page ends with the item that reaches
 //! `Limit` or 1 MB, counted before the filter; then the key of that item is answered, even if no more follow.
 
-use store::{Direction, PageLimit, Range};
+use bytes::Bytes;
+use store::{Direction, PageLimit, Range, Row};
 
-use super::Context;
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
+use super::sources::{Source, invalid_start};
+use super::{Context, index_fields};
 use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
+use crate::dynamodb::expressions::condition::Condition;
+use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
+use crate::dynamodb::json_write;
 use crate::dynamodb::values::Judged;
-use crate::dynamodb::{item_keys, json_write};
 use crate::engine::codec;
+use crate::engine::indexes::IndexKind;
 use crate::engine::items::AccessError;
-use crate::engine::table::Table;
 use crate::engine::value::Attributes;
 
 /// Rows that are read from the store at once.
@@ -30,15 +34,25 @@ const SELECTS: [&str; 4] = [
     "ALL_PROJECTED_ATTRIBUTES",
 ];
 
+/// What has to be read besides the rows themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// Nothing.
+    Nothing,
+    /// The items that the entries of an index stand for.
+    Items,
+}
+
 /// The members that both take.
 #[derive(Debug)]
 pub(super) struct PageFields {
     pub(super) table_name: String,
     pub(super) start_key: Option<Judged<Attributes>>,
+    pub(super) index_name: Option<String>,
+    pub(super) consistency: Consistency,
     select: Option<&'static str>,
     wanted: Wanted,
     limit: Option<usize>,
-    consistency: Consistency,
     expressions: ExpressionFields,
     takes: Takes,
 }
@@ -53,20 +67,32 @@ pub(super) struct PageRequest {
     returns: Returns,
 }
 
+/// What is answered of the items that are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Returns {
-    Items,
+    /// What the table or the index holds of them.
+    Held,
+    /// All of them: what an index does not hold is fetched.
+    Whole,
+    /// Some attributes.
+    Specific,
+    /// How many there are.
     Count,
 }
 
 impl PageFields {
     pub(super) fn take(fields: &mut Fields<'_>, takes: Takes) -> Result<Self, Fault> {
         let select = fields.one_of("Select", "select", &SELECTS)?;
+        let index_name = fields.text("IndexName")?;
+        if let Some(name) = &index_name {
+            index_fields::judge_index_name(fields, name);
+        }
         let wanted = Wanted::take(fields)?;
         let table_name = fields.table_name()?;
         let limit = fields.integer_within("Limit", "limit", 1, i64::MAX)?;
         Ok(Self {
             table_name,
+            index_name,
             start_key: fields.attributes("ExclusiveStartKey")?,
             select,
             wanted,
@@ -106,20 +132,20 @@ impl PageFields {
 
     pub(super) fn read(self) -> Result<PageRequest, Fault> {
         let projects = self.expressions.projection_parameter();
+        let choosing = match self.select {
+            Some("ALL_ATTRIBUTES") => "ALL_ATTRIBUTES",
+            Some("ALL_PROJECTED_ATTRIBUTES") => "ALL_PROJECTED_ATTRIBUTES",
+            _ => "only the Count",
+        };
         let returns = match (self.select, projects) {
-            (Some("ALL_PROJECTED_ATTRIBUTES"), _) => {
+            (Some("ALL_PROJECTED_ATTRIBUTES"), _) if self.index_name.is_none() => {
                 return Err(Fault::invalid(
                     "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
                 ));
             }
-            (Some("ALL_ATTRIBUTES"), Some(parameter)) => {
+            (Some("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES" | "COUNT"), Some(parameter)) => {
                 return Err(Fault::invalid(format!(
-                    "Cannot specify the {parameter} when choosing to get ALL_ATTRIBUTES"
-                )));
-            }
-            (Some("COUNT"), Some(parameter)) => {
-                return Err(Fault::invalid(format!(
-                    "Cannot specify the {parameter} when choosing to get only the Count"
+                    "Cannot specify the {parameter} when choosing to get {choosing}"
                 )));
             }
             (Some("SPECIFIC_ATTRIBUTES"), None) => {
@@ -128,7 +154,9 @@ impl PageFields {
                 ));
             }
             (Some("COUNT"), None) => Returns::Count,
-            _ => Returns::Items,
+            (Some("ALL_ATTRIBUTES"), None) => Returns::Whole,
+            (_, Some(_)) => Returns::Specific,
+            (_, None) => Returns::Held,
         };
         Ok(PageRequest {
             expressions: self.expressions.read()?,
@@ -140,10 +168,6 @@ impl PageFields {
     }
 }
 
-pub(super) fn invalid_start(what: &str) -> Fault {
-    Fault::validation(format!("The provided starting key is invalid: {what}"))
-}
-
 /// What was read so far.
 #[derive(Debug, Default)]
 struct Progress {
@@ -151,18 +175,51 @@ struct Progress {
     count: usize,
     scanned: usize,
     bytes: usize,
+    /// What items cost that were fetched from the table.
+    fetched: Option<Units>,
     last_key: Option<Attributes>,
 }
 
 impl PageRequest {
+    /// Refuses what the source cannot tell; whether what it does not hold of items has to be fetched.
+    pub(super) fn judge_source(&self, source: Source<'_>) -> Result<Fetch, Fault> {
+        let Some(index) = source.index.filter(|index| !index.holds_all()) else {
+            return Ok(Fetch::Nothing);
+        };
+        let projected = self.expressions.projection.iter();
+        let mut paths = projected.flat_map(Projection::paths);
+        match (self.returns, index.settings.kind) {
+            (Returns::Held | Returns::Count, _) => Ok(Fetch::Nothing),
+            (Returns::Whole, IndexKind::Local) => Ok(Fetch::Items),
+            (Returns::Whole, IndexKind::Global) => Err(Fault::invalid(format!(
+                "Select type ALL_ATTRIBUTES is not supported for global secondary index {} because its projection type is not ALL",
+                index.name()
+            ))),
+            (Returns::Specific, IndexKind::Global) => {
+                source.judge_projected(&mut paths)?;
+                Ok(Fetch::Nothing)
+            }
+            (Returns::Specific, IndexKind::Local) => {
+                let filter = self.expressions.filter.iter().flat_map(Condition::paths);
+                let missing = source.not_held(paths.chain(filter));
+                Ok(if missing.is_empty() {
+                    Fetch::Nothing
+                } else {
+                    Fetch::Items
+                })
+            }
+        }
+    }
+
     /// Reads the page of this range and writes the answer.
     pub(super) async fn answer(
         &self,
         context: &Context<'_>,
-        table: &Table,
+        source: Source<'_>,
         mut range: Range,
         direction: Direction,
     ) -> Result<Vec<u8>, Fault> {
+        let fetch = self.judge_source(source)?;
         let mut progress = Progress::default();
         let rows_wanted = self.limit.unwrap_or(usize::MAX);
         while !range.is_empty() && progress.last_key.is_none() {
@@ -173,10 +230,14 @@ impl PageRequest {
             let page = context.items.page(&range, direction, limit).await?;
             for row in &page.rows {
                 // The first key under a table's prefix is the mark that the table is there.
-                if row.key.as_ref() == table.items {
+                if row.key.as_ref() == source.prefix() {
                     continue;
                 }
-                self.add(table, &row.value, &mut progress)?;
+                let whole = match fetch {
+                    Fetch::Nothing => None,
+                    Fetch::Items => self.fetch(context, source, row, &mut progress).await?,
+                };
+                self.add(source, &row.value, whole.as_deref(), &mut progress)?;
                 if progress.last_key.is_some() {
                     break;
                 }
@@ -189,19 +250,45 @@ impl PageRequest {
                 Direction::Backward => range.before(&last.key),
             };
         }
-        Ok(self.write(table, &progress))
+        Ok(self.write(source, &progress))
+    }
+
+    /// The whole item of an entry; none when it went between the two reads.
+    async fn fetch(
+        &self,
+        context: &Context<'_>,
+        source: Source<'_>,
+        entry: &Row,
+        progress: &mut Progress,
+    ) -> Result<Option<Bytes>, AccessError> {
+        let part = codec::decode(&entry.value)?;
+        let Some(key) = source.table.item_key(&part) else {
+            return Ok(None);
+        };
+        let found = context.items.get(&key).await?;
+        let size = found.as_deref().map_or(Ok(0), codec::size_of)?;
+        let units = Units::of_read(size, self.consistency);
+        progress.fetched = Some(progress.fetched.unwrap_or_default().plus(units));
+        Ok(found)
     }
 
     /// Adds an item, and notes its key if it is the page's last.
-    fn add(&self, table: &Table, bytes: &[u8], progress: &mut Progress) -> Result<(), AccessError> {
+    fn add(
+        &self,
+        source: Source<'_>,
+        held: &[u8],
+        whole: Option<&[u8]>,
+        progress: &mut Progress,
+    ) -> Result<(), AccessError> {
+        let bytes = whole.unwrap_or(held);
         progress.scanned += 1;
-        progress.bytes += codec::size_of(bytes)?;
+        progress.bytes += codec::size_of(held)?;
         let full = self.limit == Some(progress.scanned)
             || model::limits::DYNAMODB_PAGE_BYTES_MAX <= progress.bytes;
         let plain = self.expressions.filter.is_none() && self.expressions.projection.is_none();
         if plain && !full {
             self.begin_item(progress);
-            if self.returns == Returns::Items {
+            if self.returns != Returns::Count {
                 json_write::encoded_item(&mut progress.items, bytes)?;
             }
             return Ok(());
@@ -215,7 +302,7 @@ impl PageRequest {
         if passes {
             self.begin_item(progress);
         }
-        if passes && self.returns == Returns::Items {
+        if passes && self.returns != Returns::Count {
             match &self.expressions.projection {
                 None => json_write::attributes(&mut progress.items, &item),
                 Some(projection) => {
@@ -224,22 +311,26 @@ impl PageRequest {
             }
         }
         if full {
-            progress.last_key = Some(item_keys::key_of(table, &item));
+            // The entry's own attributes: the item may have changed between the two reads.
+            progress.last_key = Some(match whole {
+                Some(_) => source.place_of(&codec::decode(held)?),
+                None => source.place_of(&item),
+            });
         }
         Ok(())
     }
 
     fn begin_item(&self, progress: &mut Progress) {
-        if self.returns == Returns::Items && progress.count != 0 {
+        if self.returns != Returns::Count && progress.count != 0 {
             progress.items.push(b',');
         }
         progress.count += 1;
     }
 
-    fn write(&self, table: &Table, progress: &Progress) -> Vec<u8> {
+    fn write(&self, source: Source<'_>, progress: &Progress) -> Vec<u8> {
         let mut out = Vec::with_capacity(progress.items.len() + 256);
         out.push(b'{');
-        if self.returns == Returns::Items {
+        if self.returns != Returns::Count {
             out.extend_from_slice(b"\"Items\":[");
             out.extend_from_slice(&progress.items);
             out.extend_from_slice(b"],");
@@ -253,12 +344,16 @@ impl PageRequest {
         if self.wanted != Wanted::Nothing {
             out.push(b',');
             let units = Units::of_read(progress.bytes, self.consistency);
-            capacity::write(
-                &mut out,
-                self.wanted,
-                table.name(),
-                &Consumed::of_table(units),
-            );
+            let consumed = match source.index {
+                None => Consumed::of_table(units),
+                Some(index) => {
+                    // The service tells the table's part of it also when that is nothing.
+                    let mut consumed = Consumed::of_table(progress.fetched.unwrap_or_default());
+                    consumed.add(Consumed::of_index(index, units));
+                    consumed
+                }
+            };
+            capacity::write(&mut out, self.wanted, source.table.name(), &consumed);
         }
         out.push(b'}');
         out

@@ -8,15 +8,15 @@ use store::{Direction, Range};
 
 use super::Context;
 use super::expression_fields::Takes;
-use super::pages::{PageFields, invalid_start};
+use super::pages::PageFields;
+use super::sources::Source;
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::key_condition::{self, KeyCondition, Test};
 use crate::dynamodb::expressions::placeholders::PathStep;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::item_keys;
-use crate::engine::keys::{self, KeyPart};
-use crate::engine::table::{KeyAttribute, Table};
+use crate::engine::keys::KeyPart;
+use crate::engine::table::KeyAttribute;
 use crate::engine::value::{Attributes, Value};
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
@@ -33,7 +33,8 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         Some(false) => Direction::Backward,
         Some(true) | None => Direction::Forward,
     };
-    let table_name = page.table_name.clone();
+    let (table_name, index_name) = (page.table_name.clone(), page.index_name.clone());
+    let consistency = page.consistency;
     let request = page.read()?;
     let conditions = match &request.expressions.key_condition {
         Some(condition) => key_condition::conditions(condition)?,
@@ -41,69 +42,76 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     };
 
     let table = context.table(&table_name).await?;
+    let source = Source::find(&table, index_name.as_deref(), consistency)?;
     if let Some(filter) = &request.expressions.filter {
-        judge_filter(&table, filter, request.expressions.filter_parameter)?;
+        judge_filter(source, filter, request.expressions.filter_parameter)?;
     }
-    let range = plan(&table, &conditions, start_key.as_ref(), direction)?;
+    let range = plan(source, &conditions, start_key.as_ref(), direction)?;
     request.expressions.judge_key_paths(&table)?;
-    request.answer(context, &table, range, direction).await
+    request.answer(context, source, range, direction).await
 }
 
 /// The range of keys that a query walks.
 fn plan(
-    table: &Table,
+    source: Source<'_>,
     conditions: &[KeyCondition],
     start_key: Option<&Attributes>,
     direction: Direction,
 ) -> Result<Range, Fault> {
-    let attributes: Vec<_> = table.key_attributes().collect();
-    if start_key.is_some_and(|key| key.len() != attributes.len()) {
+    if start_key.is_some_and(|key| !source.has_place_size(key)) {
         return Err(Fault::validation("The provided starting key is invalid"));
     }
-    judge_conditions(table, conditions)?;
-    let of = |attribute: &KeyAttribute| {
-        let mut found = conditions.iter();
-        found.find(|condition| condition.attribute == attribute.name)
+    if source.is_composite() {
+        judge_composite(source, conditions)?;
+    } else {
+        judge_single(source, conditions)?;
+    }
+    judge_values(source, conditions)?;
+    let part = |attribute: &KeyAttribute| match test_of(conditions, attribute) {
+        Some(Test::Equal(value)) => KeyPart::of(value, attribute.key_type).ok_or_else(wrong_type),
+        Some(_) | None => Err(not_supported()),
     };
-    let partition_key = &table.descriptor.partition_key;
-    let Some(Test::Equal(partition_value)) = of(partition_key).map(|condition| &condition.test)
-    else {
-        return Err(not_supported());
-    };
-    let part = KeyPart::of(partition_value, partition_key.key_type).ok_or_else(wrong_type)?;
-    let partition = keys::partition(&table.items, part);
-    let sort = table.descriptor.sort_key.as_ref();
-    let sort_test = sort.and_then(|attribute| Some((attribute, &of(attribute)?.test)));
-    let mut range = match sort_test {
-        None => Range::of_prefix(partition.clone()),
-        Some((attribute, test)) => sort_range(&partition, attribute, test)?,
-    };
+    let parts = source.partition_keys().iter().map(part);
+    let partition = source.partition(&parts.collect::<Result<Vec<_>, _>>()?);
+    let mut range = Range::of_prefix(partition.clone());
+    let mut before = partition.clone();
+    let mut is_sorted = false;
+    for attribute in source.sort_keys() {
+        let Some(test) = test_of(conditions, attribute) else {
+            break;
+        };
+        is_sorted = true;
+        range = sort_range(&before, attribute, test)?;
+        before.clone_from(&range.start);
+    }
     if let Some(key) = start_key {
-        let key = item_keys::of_key(table, key).map_err(|fault| invalid_start(&fault.message))?;
-        judge_start(
-            &range,
-            &partition,
-            key.as_bytes(),
-            sort_test.map(|(_, test)| test),
-        )?;
+        let key = source.row_key(key)?;
+        judge_start(&range, &partition, &key, is_sorted)?;
         range = match direction {
-            Direction::Forward => range.after(key.as_bytes()),
-            Direction::Backward => range.before(key.as_bytes()),
+            Direction::Forward => range.after(&key),
+            Direction::Backward => range.before(&key),
         };
     }
     Ok(range)
 }
 
-fn judge_conditions(table: &Table, conditions: &[KeyCondition]) -> Result<(), Fault> {
-    let attributes: Vec<_> = table.key_attributes().collect();
+fn test_of<'c>(conditions: &'c [KeyCondition], attribute: &KeyAttribute) -> Option<&'c Test> {
+    let mut found = conditions.iter();
+    let condition = found.find(|condition| condition.attribute == attribute.name)?;
+    Some(&condition.test)
+}
+
+/// Judges the conditions on a key with one attribute or two.
+fn judge_single(source: Source<'_>, conditions: &[KeyCondition]) -> Result<(), Fault> {
+    if 2 < conditions.len() {
+        return Err(key_condition::too_many());
+    }
+    let attributes: Vec<_> = source.key_attributes().collect();
     if attributes.len() == 1 && 1 < conditions.len() {
         return Err(not_supported());
     }
     for (index, attribute) in attributes.iter().enumerate() {
-        let found = conditions
-            .iter()
-            .find(|condition| condition.attribute == attribute.name);
-        let Some(condition) = found else {
+        let Some(test) = test_of(conditions, attribute) else {
             if index == 0 || 1 < conditions.len() {
                 return Err(Fault::validation(format!(
                     "Query condition missed key schema element: {}",
@@ -112,14 +120,64 @@ fn judge_conditions(table: &Table, conditions: &[KeyCondition]) -> Result<(), Fa
             }
             continue;
         };
-        let mut values = condition.test.values();
-        if values.any(|value| KeyPart::of(value, attribute.key_type).is_none()) {
-            return Err(wrong_type());
-        }
-        if index == 0 && !matches!(condition.test, Test::Equal(_)) {
+        judge_type(attribute, test)?;
+        if index == 0 && !matches!(test, Test::Equal(_)) {
             return Err(not_supported());
         }
-        if let Some(kind) = condition.test.values().find_map(empty_kind) {
+    }
+    Ok(())
+}
+
+/// Judges the conditions on a key with more attributes: all of the partition key are to be equal to something, those of the
+/// sort key are given from the left, and only the last may be compared otherwise.
+fn judge_composite(source: Source<'_>, conditions: &[KeyCondition]) -> Result<(), Fault> {
+    for attribute in source.key_attributes() {
+        if let Some(test) = test_of(conditions, attribute) {
+            judge_type(attribute, test)?;
+        }
+    }
+    let is_equal =
+        |attribute: &KeyAttribute| matches!(test_of(conditions, attribute), Some(Test::Equal(_)));
+    if !source.partition_keys().iter().all(is_equal) {
+        return Err(Fault::validation(
+            "Query key condition not supported: all HASH key attributes of the index must have equality conditions",
+        ));
+    }
+    let sort_keys = source.sort_keys();
+    let given = sort_keys
+        .iter()
+        .take_while(|attribute| test_of(conditions, attribute).is_some())
+        .count();
+    let (given_keys, others) = sort_keys.split_at(given);
+    let has_gap = others
+        .iter()
+        .any(|attribute| test_of(conditions, attribute).is_some());
+    let before_last = given_keys
+        .split_last()
+        .map_or(given_keys, |(_, before)| before);
+    if has_gap || !before_last.iter().all(is_equal) {
+        return Err(Fault::validation(
+            "Query key condition not supported: RANGE key attributes of the index must be given from the left without a gap, and all but the last with equality conditions",
+        ));
+    }
+    if conditions.len() != source.partition_keys().len() + given {
+        return Err(not_supported());
+    }
+    Ok(())
+}
+
+fn judge_type(attribute: &KeyAttribute, test: &Test) -> Result<(), Fault> {
+    let mut values = test.values();
+    if values.any(|value| KeyPart::of(value, attribute.key_type).is_none()) {
+        return Err(wrong_type());
+    }
+    Ok(())
+}
+
+fn judge_values(source: Source<'_>, conditions: &[KeyCondition]) -> Result<(), Fault> {
+    for attribute in source.key_attributes() {
+        let values = test_of(conditions, attribute).map(Test::values);
+        if let Some(kind) = values.into_iter().flatten().find_map(empty_kind) {
             return Err(Fault::invalid(format!(
                 "The AttributeValue for a key attribute cannot contain an empty {kind} value. Key: {}",
                 attribute.name
@@ -136,47 +194,53 @@ fn empty_kind(value: &Value) -> Option<&'static str> {
     (*value == Value::B(bytes::Bytes::new())).then_some("binary")
 }
 
-fn sort_range(partition: &[u8], attribute: &KeyAttribute, test: &Test) -> Result<Range, Fault> {
+/// The rows after these parts of the key whose next part passes the test.
+fn sort_range(before: &[u8], attribute: &KeyAttribute, test: &Test) -> Result<Range, Fault> {
     let part = |value| KeyPart::of(value, attribute.key_type).ok_or_else(wrong_type);
-    let key = |value| Ok::<_, Fault>(part(value)?.append(KeyWriter::after(partition)).finish());
-    let all = Range::of_prefix(partition.to_vec());
-    // Keys of items end with the sort key, so the key itself is the smallest that is not before it.
+    let with = |value| {
+        let key = part(value)?.append(KeyWriter::after(before)).finish();
+        Ok::<_, Fault>(Range::of_prefix(key))
+    };
+    let all = Range::of_prefix(before.to_vec());
     Ok(match test {
-        Test::Equal(value) => Range::of_prefix(key(value)?),
-        Test::Less(value) => all.before(&key(value)?),
-        Test::LessOrEqual(value) => all.before(&store::scan::after_key(&key(value)?)),
-        Test::Greater(value) => all.after(&key(value)?),
-        Test::GreaterOrEqual(value) => Range {
-            start: key(value)?,
+        Test::Equal(value) => with(value)?,
+        Test::Less(value) => Range {
+            end: Some(with(value)?.start),
+            ..all
+        },
+        Test::LessOrEqual(value) => Range {
+            end: with(value)?.end,
+            ..all
+        },
+        Test::Greater(value) => Range {
+            start: with(value)?.end.unwrap_or(all.start),
             end: all.end,
         },
-        Test::Between(low, high) => Range::new(key(low)?, store::scan::after_key(&key(high)?)),
+        Test::GreaterOrEqual(value) => Range {
+            start: with(value)?.start,
+            end: all.end,
+        },
+        Test::Between(low, high) => Range {
+            start: with(low)?.start,
+            end: with(high)?.end,
+        },
         Test::BeginsWith(start) => {
             if matches!(start, Value::N(_)) {
                 return Err(wrong_type());
             }
-            Range::of_prefix(
-                part(start)?
-                    .append_open(KeyWriter::after(partition))
-                    .finish(),
-            )
+            Range::of_prefix(part(start)?.append_open(KeyWriter::after(before)).finish())
         }
     })
 }
 
 /// The start key must be where the query could have stopped.
-fn judge_start(
-    range: &Range,
-    partition: &[u8],
-    key: &[u8],
-    sort_test: Option<&Test>,
-) -> Result<(), Fault> {
+fn judge_start(range: &Range, partition: &[u8], key: &[u8], is_sorted: bool) -> Result<(), Fault> {
     let within = range.start.as_slice() <= key && range.end.as_deref().is_none_or(|end| key < end);
     if within {
         return Ok(());
     }
     Err(Fault::validation(
-        match (sort_test.is_some(), key.starts_with(partition)) {
+        match (is_sorted, key.starts_with(partition)) {
             (true, true) => "The provided starting key does not match the range key predicate",
             (true, false) => "The query can return at most one row and cannot be restarted",
             (false, _) => {
@@ -186,8 +250,9 @@ fn judge_start(
     ))
 }
 
-fn judge_filter(table: &Table, filter: &Condition, parameter: &str) -> Result<(), Fault> {
-    let key = table.key_attributes().find(|attribute| {
+fn judge_filter(source: Source<'_>, filter: &Condition, parameter: &str) -> Result<(), Fault> {
+    let mut attributes = source.key_attributes();
+    let key = attributes.find(|attribute| {
         filter.paths().iter().any(
             |path| matches!(path.first(), Some(PathStep::Name(name)) if *name == attribute.name),
         )

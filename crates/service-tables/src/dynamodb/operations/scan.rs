@@ -7,11 +7,10 @@ use store::{Direction, Range};
 
 use super::Context;
 use super::expression_fields::Takes;
-use super::pages::{PageFields, invalid_start};
+use super::pages::PageFields;
+use super::sources::{Source, invalid_start};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::item_keys;
-use crate::engine::table::{ItemKey, Table};
 
 /// Amazon DynamoDB API Reference, `Scan`: `TotalSegments`.
 const SEGMENTS_MAX: i64 = 1_000_000;
@@ -30,19 +29,24 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     fields.finish()?;
     let start_key = page.judge()?;
     let segment = segment(index, total)?;
-    let table_name = page.table_name.clone();
+    let (table_name, index_name) = (page.table_name.clone(), page.index_name.clone());
+    let consistency = page.consistency;
     let request = page.read()?;
 
     let table = context.table(&table_name).await?;
-    let mut range = range_of(&table, segment);
+    let source = Source::find(&table, index_name.as_deref(), consistency)?;
+    let mut range = range_of(source, segment);
     if let Some(key) = start_key {
-        let key = item_keys::of_key(&table, &key).map_err(|fault| invalid_start(&fault.message))?;
+        if source.index.is_some() && !source.has_place_size(&key) {
+            return Err(Fault::validation("The provided starting key is invalid"));
+        }
+        let key = source.row_key(&key)?;
         judge_start(&range, &key, segment)?;
-        range = range.after(key.as_bytes());
+        range = range.after(&key);
     }
     request.expressions.judge_key_paths(&table)?;
     request
-        .answer(context, &table, range, Direction::Forward)
+        .answer(context, source, range, Direction::Forward)
         .await
 }
 
@@ -63,13 +67,13 @@ fn segment(index: Option<i64>, total: Option<i64>) -> Result<Segment, Fault> {
 }
 
 /// A segment is a range of partition hashes: segments share nothing, and together they are the table.
-fn range_of(table: &Table, segment: Segment) -> Range {
-    let whole = Range::of_prefix(table.items.clone());
+fn range_of(source: Source<'_>, segment: Segment) -> Range {
+    let whole = Range::of_prefix(source.prefix().to_vec());
     let bound = |index: i64| {
         // Rounded down; within 32 bits, since `index` is less than `total` wherever the bound is used.
         let hash = (i128::from(index) << 32) / i128::from(segment.total);
         let hash = u32::try_from(hash).unwrap_or(u32::MAX);
-        [&table.items[..], &hash.to_be_bytes()].concat()
+        [source.prefix(), &hash.to_be_bytes()].concat()
     };
     let mut range = whole;
     if 0 < segment.index {
@@ -81,12 +85,9 @@ fn range_of(table: &Table, segment: Segment) -> Range {
     range
 }
 
-fn judge_start(range: &Range, key: &ItemKey, segment: Segment) -> Result<(), Fault> {
-    let before = key.as_bytes() < range.start.as_slice();
-    let behind = range
-        .end
-        .as_deref()
-        .is_some_and(|end| end <= key.as_bytes());
+fn judge_start(range: &Range, key: &[u8], segment: Segment) -> Result<(), Fault> {
+    let before = key < range.start.as_slice();
+    let behind = range.end.as_deref().is_some_and(|end| end <= key);
     if before || behind {
         return Err(invalid_start(&format!(
             "Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: {} Segment: {}",

@@ -12,7 +12,7 @@ use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::{item_keys, values};
+use crate::dynamodb::{index_keys, item_keys, values};
 use crate::engine::items::{Change, Depends};
 use crate::engine::table::Table;
 use crate::engine::value::{self, Attributes};
@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
             if existing.is_none() && update.only_takes() {
                 return Ok((Change::Keep, Arc::default()));
             }
-            let new = Arc::new(updated(existing.unwrap_or(&key), &update)?);
+            let new = Arc::new(updated(&table, existing.unwrap_or(&key), &update)?);
             Ok((Change::Put(Arc::clone(&new)), new))
         })
         .await?;
@@ -56,7 +56,11 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
 }
 
 /// The new item, if it is fit to be stored.
-pub(super) fn updated(item: &Attributes, update: &Update) -> Result<Attributes, Fault> {
+pub(super) fn updated(
+    table: &Table,
+    item: &Attributes,
+    update: &Update,
+) -> Result<Attributes, Fault> {
     let new = update.apply(item)?;
     if model::limits::DYNAMODB_ITEM_BYTES_MAX < value::size(&new) {
         return Err(Fault::validation(
@@ -64,6 +68,7 @@ pub(super) fn updated(item: &Attributes, update: &Update) -> Result<Attributes, 
         ));
     }
     values::judge_nesting(&new)?;
+    index_keys::judge_update(table, item, &new)?;
     Ok(new)
 }
 
