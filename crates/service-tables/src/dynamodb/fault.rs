@@ -73,6 +73,10 @@ pub enum Kind {
     ResourceInUse,
     /// More is going on than is allowed at once.
     LimitExceeded,
+    /// An iterator of a stream is too old.
+    ExpiredIterator,
+    /// The records of a stream that are asked for have gone.
+    TrimmedDataAccess,
     /// A condition does not hold.
     ConditionalCheckFailed,
     /// An item of this key is there already.
@@ -94,6 +98,10 @@ impl Kind {
             Self::ResourceNotFound => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
             Self::ResourceInUse => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Self::LimitExceeded => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
+            Self::ExpiredIterator => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
+            Self::TrimmedDataAccess => {
+                "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException"
+            }
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
@@ -118,6 +126,8 @@ impl Kind {
             | Self::ResourceNotFound
             | Self::ResourceInUse
             | Self::LimitExceeded
+            | Self::ExpiredIterator
+            | Self::TrimmedDataAccess
             | Self::ConditionalCheckFailed
             | Self::DuplicateItem
             | Self::TransactionCanceled
@@ -203,6 +213,8 @@ impl Fault {
                 | Kind::ResourceNotFound
                 | Kind::ResourceInUse
                 | Kind::LimitExceeded
+                | Kind::ExpiredIterator
+                | Kind::TrimmedDataAccess
                 | Kind::ConditionalCheckFailed
                 | Kind::DuplicateItem
                 | Kind::IdempotentParameterMismatch

@@ -3,12 +3,15 @@
 //! Lives here: which operation a request names, and the frame of every answer.
 //! Does not live here: the operations (`operations`), signatures and request ids (`gateway::service_door`).
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
+use interfaces::record_source::RecordSource;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::ids::{AccountId, Region};
@@ -16,11 +19,18 @@ use store::Store;
 
 use super::fault::{Fault, Kind};
 use super::operations::{self, Context};
+use super::streams::{self, source::TableStreams};
 use crate::engine::catalogue::{self, Catalogue};
-use crate::engine::items::Items;
+use crate::engine::items::{AccessError, Items};
+use crate::engine::keeper::Keeper;
+use crate::engine::streams::log::Streams;
+use crate::engine::time_to_live::Expiry;
+use crate::engine::upkeep::Upkeep;
 use crate::resources::Tables;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// After this long, work that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// The operations of DynamoDB that are not carried out here. Each is refused by name.
@@ -65,7 +75,6 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "UpdateGlobalTable",
     "UpdateGlobalTableSettings",
     "UpdateKinesisStreamingDestination",
-    "UpdateTable",
     "UpdateTableReplicaAutoScaling",
     "UpdateTimeToLive",
 ];
@@ -75,6 +84,9 @@ const NOT_IMPLEMENTED: &[&str] = &[
 pub struct Service {
     catalogue: Arc<Catalogue>,
     items: Items,
+    upkeep: Arc<Upkeep>,
+    streams: Streams,
+    keeper: Arc<Keeper>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -83,9 +95,26 @@ impl Service {
     /// DynamoDB over this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let catalogue = Arc::new(Catalogue::new(Arc::clone(&store)));
+        let catalogue = Arc::new(Catalogue::new(Arc::clone(&store), Arc::clone(&clock)));
+        let streams = Streams::new(Arc::clone(&store));
+        let items = Items::new(
+            Arc::clone(&store),
+            Arc::clone(&catalogue),
+            Arc::clone(&clock),
+            Arc::clone(streams.wakers()),
+        );
+        let expiry = Expiry::new(Arc::clone(&store), Arc::clone(&catalogue), items.clone());
+        let keeper = Keeper::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            expiry,
+            streams.clone(),
+        );
         Self {
-            items: Items::new(store, Arc::clone(&catalogue), Arc::clone(&clock)),
+            upkeep: Arc::new(Upkeep::new(store, Arc::clone(&catalogue), items.clone())),
+            streams,
+            keeper: Arc::new(keeper),
+            items,
             catalogue,
             clock,
             random,
@@ -115,6 +144,45 @@ impl Service {
         self.catalogue.purge(account, region).await
     }
 
+    /// Does what requests have left to be done later: fills new indexes, removes deleted ones.
+    ///
+    /// # Errors
+    /// What the store says; what was not done stays for the next call.
+    pub async fn settle(&self) -> Result<(), AccessError> {
+        self.upkeep.settle().await
+    }
+
+    /// Takes up what the last process left undone, then does what requests leave to be done later, for ever.
+    pub async fn keep_up(&self, account: &AccountId, region: &Region) {
+        if let Err(error) = self.upkeep.find_unfinished(account, region).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "could not look for indexes that are not complete");
+        }
+        loop {
+            if let Err(error) = self.settle().await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "an index could not be filled or removed yet");
+                tokio::time::sleep(AGAIN_AFTER).await;
+                continue;
+            }
+            self.upkeep.wait().await;
+        }
+    }
+
+    /// Deletes items that expire and removes records of streams after their day, until it is dropped.
+    pub async fn keep(&self) -> Infallible {
+        self.keeper.run().await
+    }
+
+    /// The streams of tables, for whoever calls functions with their records.
+    #[must_use]
+    pub fn record_source(&self) -> Arc<dyn RecordSource> {
+        Arc::new(TableStreams::new(
+            self.streams.clone(),
+            Arc::clone(&self.clock),
+        ))
+    }
+
     async fn answer(&self, call: ServiceCall) -> ServiceAnswer {
         match self.carry_out(&call).await {
             Ok(body) => framed(200, body),
@@ -127,11 +195,23 @@ impl Service {
             .headers
             .get("x-amz-target")
             .and_then(|value| value.to_str().ok())
-            .and_then(|target| target.strip_prefix(TARGET_PREFIX))
             .unwrap_or_default();
+        if let Some(target) = target.strip_prefix(streams::TARGET_PREFIX) {
+            let context = streams::Context {
+                streams: &self.streams,
+                clock: &*self.clock,
+                account: &call.account,
+                region: &call.region,
+            };
+            let answered = streams::run(&context, target, &call.body).await;
+            return answered.unwrap_or_else(|| Err(unknown(target)));
+        }
+        let target = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
         let context = Context {
             catalogue: &self.catalogue,
             items: &self.items,
+            upkeep: &self.upkeep,
+            keeper: &self.keeper,
             clock: &*self.clock,
             random: &*self.random,
             account: &call.account,

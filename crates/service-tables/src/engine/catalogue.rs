@@ -10,13 +10,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use interfaces::clock::Clock;
 use model::ids::{AccountId, Region};
 use store::{Batch, CommitError, Direction, PageLimit, Range, ReadError, Store};
 use tokio::sync::Mutex;
 
 use super::keys;
+use super::streams;
 use super::table::{DESCRIPTOR_FORMAT, Descriptor, Table};
 use super::table_id::TableId;
+use super::time_to_live;
 
 /// Items of a deleted table that one commit removes.
 const PURGE_ROWS: usize = 1_000;
@@ -28,6 +31,7 @@ type Snapshot = HashMap<Vec<u8>, Arc<Table>>;
 /// The tables of a store.
 pub struct Catalogue {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     snapshot: RwLock<Arc<Snapshot>>,
     /// Held by whoever changes tables or adds to the snapshot, so that no stale table can come back into it.
     change: Mutex<()>,
@@ -65,9 +69,10 @@ pub enum Error {
 impl Catalogue {
     /// The catalogue of this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
+            clock,
             snapshot: RwLock::default(),
             change: Mutex::new(()),
         }
@@ -110,6 +115,7 @@ impl Catalogue {
                 serde_json::to_vec(&table.descriptor)?,
             )
             .put(table.items.clone(), table.mark.clone());
+        let batch = self.entailing(batch, None, Some(&table))?;
         match self.store.commit(batch).await {
             Ok(_) => Ok(self.insert(table)),
             Err(CommitError::CheckFailed { .. }) => Err(Error::Exists),
@@ -140,6 +146,10 @@ impl Catalogue {
         if descriptor == before.descriptor {
             return Ok(Ok(before));
         }
+        streams::keep_apart(
+            before.descriptor.stream.as_ref(),
+            descriptor.stream.as_mut(),
+        );
         descriptor.generation += 1;
         let table = Table::new(account, region, descriptor);
         let batch = Batch::new()
@@ -149,6 +159,7 @@ impl Catalogue {
                 serde_json::to_vec(&table.descriptor)?,
             )
             .put(table.items.clone(), table.mark.clone());
+        let batch = self.entailing(batch, Some(&before), Some(&table))?;
         match self.store.commit(batch).await {
             Ok(_) => Ok(Ok(self.insert(table))),
             Err(CommitError::CheckFailed { .. }) => {
@@ -201,6 +212,7 @@ impl Catalogue {
                 keys::trash(account, region, table.descriptor.id),
                 Vec::new(),
             );
+        let batch = self.entailing(batch, Some(&table), None)?;
         let committed = self.store.commit(batch).await;
         self.forget(&table);
         match committed {
@@ -265,11 +277,21 @@ impl Catalogue {
         region: &Region,
         table_id: TableId,
     ) -> Result<(), Error> {
-        let range = Range::of_prefix(keys::items(account, region, table_id));
+        for prefix in [
+            keys::items(account, region, table_id),
+            keys::entries_of_table(account, region, table_id),
+            keys::backfills_of_table(account, region, table_id),
+        ] {
+            self.purge_rows(&Range::of_prefix(prefix)).await?;
+        }
+        Ok(())
+    }
+
+    async fn purge_rows(&self, range: &Range) -> Result<(), Error> {
         loop {
             let page = self
                 .store
-                .scan(&range, Direction::Forward, PageLimit::rows(PURGE_ROWS))
+                .scan(range, Direction::Forward, PageLimit::rows(PURGE_ROWS))
                 .await?;
             if page.rows.is_empty() {
                 return Ok(());
@@ -280,6 +302,18 @@ impl Catalogue {
                 .fold(Batch::new(), |batch, row| batch.delete(row.key));
             self.store.commit(batch).await?;
         }
+    }
+
+    /// The batch with what a change of a table writes of its stream and of the expiry of its items.
+    fn entailing(
+        &self,
+        batch: Batch,
+        before: Option<&Table>,
+        after: Option<&Table>,
+    ) -> Result<Batch, Error> {
+        let streams = streams::transition(before, after, self.clock.now())?;
+        let expiry = time_to_live::transition(before, after);
+        Ok(streams.into_iter().chain(expiry).fold(batch, Batch::write))
     }
 
     /// The table with this descriptor key, from the snapshot or the store. Only with `change` held.

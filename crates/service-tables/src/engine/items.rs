@@ -15,9 +15,10 @@ use super::catalogue::{self, Catalogue};
 use super::codec::{self, CorruptItem};
 use super::consequences::{Author, Cause, consequences};
 use super::indexes::Image;
+use super::streams::wakers::Wakers;
 use super::table::{ItemKey, Table};
 use super::value::Attributes;
-use super::writers::Writers;
+use super::writers::{Turn, Writers};
 
 /// How often a change is decided anew because the table or another node came between. On one node only a change of the table
 /// can: see `writers`.
@@ -30,6 +31,7 @@ pub struct Items {
     catalogue: Arc<Catalogue>,
     clock: Arc<dyn Clock>,
     writers: Arc<Writers>,
+    wakers: Arc<Wakers>,
 }
 
 /// What is to become of an item.
@@ -121,8 +123,14 @@ pub enum AccessError {
 impl Items {
     /// The items of this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        catalogue: Arc<Catalogue>,
+        clock: Arc<dyn Clock>,
+        wakers: Arc<Wakers>,
+    ) -> Self {
         Self {
+            wakers,
             store,
             catalogue,
             clock,
@@ -136,6 +144,12 @@ impl Items {
     /// [`AccessError::Read`].
     pub async fn get(&self, key: &ItemKey) -> Result<Option<Bytes>, AccessError> {
         Ok(self.store.get(key.as_bytes()).await?)
+    }
+
+    /// The right to write to an item's partition, alone.
+    pub(super) async fn alone(&self, key: &ItemKey) -> Result<Turn<'_>, AccessError> {
+        let turn = self.writers.alone(key.partition()).await;
+        turn.ok_or(AccessError::NoPlace)
     }
 
     /// The encoded items at these keys, all as they were at one moment: writers of their partitions wait meanwhile.
@@ -226,7 +240,10 @@ impl Items {
                 return Ok((outcome, existing));
             }
             match self.store.commit(batch).await {
-                Ok(_) => return Ok((outcome, existing)),
+                Ok(_) => {
+                    self.wake(table);
+                    return Ok((outcome, existing));
+                }
                 Err(CommitError::CheckFailed { index: 0 }) => {
                     renewed = Some(self.renew(table).await?);
                 }
@@ -268,6 +285,7 @@ impl Items {
             }
             match self.store.commit(batch).await {
                 Ok(stamp) => {
+                    tables.iter().for_each(|table| self.wake(table));
                     let stamp = Some(stamp);
                     return Ok(Changed { outcome, stamp });
                 }
@@ -339,6 +357,13 @@ impl Items {
             batch = add_change(batch, table, &target.key, before, change, cause);
         }
         batch
+    }
+
+    /// Tells those who wait for records of the table's stream that there may be some.
+    fn wake(&self, table: &Table) {
+        if let Some(stream) = &table.stream {
+            self.wakers.wake(&stream.arn);
+        }
     }
 
     /// The table as it is by now.

@@ -6,11 +6,16 @@
 pub mod catalogue;
 pub mod codec;
 pub mod consequences;
+pub mod counts;
 pub mod indexes;
 pub mod items;
+pub mod keeper;
 pub mod keys;
 pub mod number;
+pub mod streams;
 pub mod table;
 pub mod table_id;
+pub mod time_to_live;
+pub mod upkeep;
 pub mod value;
 pub mod writers;
