@@ -67,7 +67,11 @@ pub(crate) struct TableWish {
 
 impl TableWish {
     pub(crate) fn take(fields: &mut Fields<'_>) -> Result<Self, Fault> {
-        let definitions = Definitions::take(fields, true)?;
+        let definitions = Definitions::take(fields)?;
+        if definitions.is_none() {
+            fields.violation(None, "attributeDefinitions", "not be null");
+        }
+        let definitions = definitions.unwrap_or_default();
         let name = table_fields::take_table_name(fields)?;
         let billing_mode = table_fields::take_billing_mode(fields)?;
         let throughput = table_fields::take_throughput(fields)?;

@@ -75,18 +75,18 @@ fn plan(
     let partition = source.partition(&parts.collect::<Result<Vec<_>, _>>()?);
     let mut range = Range::of_prefix(partition.clone());
     let mut before = partition.clone();
-    let mut is_sorted = false;
+    let mut walk = Walk::WholePartition;
     for attribute in source.sort_keys() {
         let Some(test) = test_of(conditions, attribute) else {
             break;
         };
-        is_sorted = true;
+        walk = Walk::Sorted;
         range = sort_range(&before, attribute, test)?;
         before.clone_from(&range.start);
     }
     if let Some(key) = start_key {
         let key = source.row_key(key)?;
-        judge_start(&range, &partition, &key, is_sorted)?;
+        judge_start(&range, &partition, &key, walk)?;
         range = match direction {
             Direction::Forward => range.after(&key),
             Direction::Backward => range.before(&key),
@@ -233,17 +233,27 @@ fn sort_range(before: &[u8], attribute: &KeyAttribute, test: &Test) -> Result<Ra
     })
 }
 
+/// Which part of a partition a query walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    WholePartition,
+    /// What passes a test of the sort key.
+    Sorted,
+}
+
 /// The start key must be where the query could have stopped.
-fn judge_start(range: &Range, partition: &[u8], key: &[u8], is_sorted: bool) -> Result<(), Fault> {
+fn judge_start(range: &Range, partition: &[u8], key: &[u8], walk: Walk) -> Result<(), Fault> {
     let within = range.start.as_slice() <= key && range.end.as_deref().is_none_or(|end| key < end);
     if within {
         return Ok(());
     }
     Err(Fault::validation(
-        match (is_sorted, key.starts_with(partition)) {
-            (true, true) => "The provided starting key does not match the range key predicate",
-            (true, false) => "The query can return at most one row and cannot be restarted",
-            (false, _) => {
+        match (walk, key.starts_with(partition)) {
+            (Walk::Sorted, true) => {
+                "The provided starting key does not match the range key predicate"
+            }
+            (Walk::Sorted, false) => "The query can return at most one row and cannot be restarted",
+            (Walk::WholePartition, _) => {
                 "The provided starting key is outside query boundaries based on provided conditions"
             }
         },

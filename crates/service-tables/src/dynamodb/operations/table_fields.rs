@@ -67,20 +67,15 @@ pub(super) fn take_only_table_name(mut fields: Fields<'_>) -> Result<String, Fau
 }
 
 impl Definitions {
-    /// Takes `AttributeDefinitions`; where it must be there, its absence is a violation.
-    pub(super) fn take(fields: &mut Fields<'_>, required: bool) -> Result<Self, Fault> {
+    /// Takes `AttributeDefinitions`, if it is there.
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Option<Self>, Fault> {
         let pairs = take_pairs(
             fields,
             "AttributeDefinitions",
             ("AttributeDefinition", "AttributeType"),
             &["B", "N", "S"],
         )?;
-        if pairs.is_none() && required {
-            fields.violation(None, "attributeDefinitions", "not be null");
-        }
-        Ok(Self {
-            pairs: pairs.unwrap_or_default(),
-        })
+        Ok(pairs.map(|pairs| Self { pairs }))
     }
 
     /// Refuses two definitions of one attribute.

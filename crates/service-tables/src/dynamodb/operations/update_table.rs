@@ -75,7 +75,7 @@ enum IndexUpdate {
 
 impl UpdateWish {
     fn take(fields: &mut Fields<'_>) -> Result<Self, Fault> {
-        let definitions = Definitions::take(fields, false)?;
+        let definitions = Definitions::take(fields)?.unwrap_or_default();
         let name = table_fields::take_table_name(fields)?;
         Ok(Self {
             name: name.unwrap_or_default(),
