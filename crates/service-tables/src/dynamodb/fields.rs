@@ -12,6 +12,8 @@ mod structures;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use sha2::{Digest as _, Sha256};
+
 use super::fault::Fault;
 use super::json_read::Json;
 use super::values::{self, Judged};
@@ -68,6 +70,16 @@ impl<'a> Fields<'a> {
             !matches
         });
         found.filter(|json| *json != Json::Null)
+    }
+
+    /// A hash of what a member says, whatever the order in which its maps were written.
+    #[must_use]
+    pub(crate) fn fingerprint(&self, name: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for (_, json) in self.members.iter().filter(|(other, _)| other == name) {
+            json.hash_into(&mut hash);
+        }
+        hash.finalize().into()
     }
 
     /// Takes a text.

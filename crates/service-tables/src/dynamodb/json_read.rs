@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest as _, Sha256};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,49 @@ impl Json<'_> {
             Self::Decimal(_) => Some("DECIMAL_VALUE"),
             Self::Text(_) => Some("STRING_VALUE"),
             Self::Null | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+}
+
+impl Json<'_> {
+    /// Adds what it says to a hash. Each value begins with what it is, and texts, lists and maps with their lengths, so that no
+    /// two say the same; the members of a map are taken by their names.
+    pub(crate) fn hash_into(&self, hash: &mut Sha256) {
+        let length = |length: usize| (length as u64).to_be_bytes();
+        match self {
+            Self::Null => hash.update(b"z"),
+            Self::Bool(value) => hash.update([b'o', u8::from(*value)]),
+            Self::Integer(number) => {
+                hash.update(b"i");
+                hash.update(number.to_be_bytes());
+            }
+            Self::Decimal(number) => {
+                hash.update(b"d");
+                hash.update(number.to_bits().to_be_bytes());
+            }
+            Self::Text(text) => {
+                hash.update(b"t");
+                hash.update(length(text.len()));
+                hash.update(text.as_bytes());
+            }
+            Self::List(members) => {
+                hash.update(b"l");
+                hash.update(length(members.len()));
+                for member in members {
+                    member.hash_into(hash);
+                }
+            }
+            Self::Map(members) => {
+                hash.update(b"m");
+                hash.update(length(members.len()));
+                let mut sorted: Vec<_> = members.iter().collect();
+                sorted.sort_by(|left, right| left.0.cmp(&right.0));
+                for (name, member) in sorted {
+                    hash.update(length(name.len()));
+                    hash.update(name.as_bytes());
+                    member.hash_into(hash);
+                }
+            }
         }
     }
 }

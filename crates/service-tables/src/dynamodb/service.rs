@@ -67,8 +67,6 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "RestoreTableFromBackup",
     "RestoreTableToPointInTime",
     "TagResource",
-    "TransactGetItems",
-    "TransactWriteItems",
     "UntagResource",
     "UpdateContinuousBackups",
     "UpdateContributorInsights",

@@ -16,6 +16,7 @@ pub mod streams;
 pub mod table;
 pub mod table_id;
 pub mod time_to_live;
+pub mod tokens;
 pub mod upkeep;
 pub mod value;
 pub mod writers;

@@ -24,6 +24,9 @@ mod scan;
 mod sources;
 mod table_fields;
 mod tables;
+mod transact_get_items;
+mod transact_write_items;
+mod transactions;
 mod update_item;
 mod update_table;
 mod writes;
@@ -89,6 +92,8 @@ pub(super) async fn run(
         "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
         "BatchGetItem" => run!("BatchGetItem", batch_get_item::run),
         "BatchWriteItem" => run!("BatchWriteItem", batch_write_item::run),
+        "TransactGetItems" => run!("TransactGetItems", transact_get_items::run),
+        "TransactWriteItems" => run!("TransactWriteItems", transact_write_items::run),
         "Query" => run!("Query", query::run),
         "Scan" => run!("Scan", scan::run),
         "CreateTable" => run!("CreateTable", create_table::run),

@@ -7,7 +7,6 @@ use super::Context;
 use super::collection_metrics::{Metrics, MetricsWanted};
 use super::expression_fields::{ExpressionFields, Expressions, Takes};
 use crate::dynamodb::capacity::{self, Consumed, Wanted};
-use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
@@ -54,14 +53,6 @@ pub(super) enum OnFailure {
 }
 
 impl OnFailure {
-    pub(super) fn of(name: Option<&str>) -> Self {
-        if name == Some("ALL_OLD") {
-            Self::TheItem
-        } else {
-            Self::Nothing
-        }
-    }
-
     /// The refusal of a write whose condition does not hold for this item.
     pub(super) fn fault(self, existing: Option<&Attributes>) -> Fault {
         let mut fault = Fault::new(
@@ -82,12 +73,7 @@ impl WriteFields {
         let allowed = ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
         let returned = fields.one_of("ReturnValues", "returnValues", &allowed)?;
         let metrics = MetricsWanted::take(fields)?;
-        let allowed = ["ALL_OLD", "NONE"];
-        let on_failure = fields.one_of(
-            "ReturnValuesOnConditionCheckFailure",
-            "returnValuesOnConditionCheckFailure",
-            &allowed,
-        )?;
+        let on_failure = take_on_failure(fields)?;
         Ok(Self {
             table_name,
             capacity,
@@ -98,7 +84,7 @@ impl WriteFields {
                 Some("UPDATED_NEW") => Returned::UpdatedNew,
                 _ => Returned::Nothing,
             },
-            on_failure: OnFailure::of(on_failure),
+            on_failure,
             metrics,
             kind,
             expressions: ExpressionFields::take(fields, kind.takes())?,
@@ -127,6 +113,20 @@ impl WriteFields {
             expressions: self.expressions.read()?,
         })
     }
+}
+
+/// Takes `ReturnValuesOnConditionCheckFailure`.
+pub(super) fn take_on_failure(fields: &mut Fields<'_>) -> Result<OnFailure, Fault> {
+    let found = fields.one_of(
+        "ReturnValuesOnConditionCheckFailure",
+        "returnValuesOnConditionCheckFailure",
+        &["ALL_OLD", "NONE"],
+    )?;
+    Ok(if found == Some("ALL_OLD") {
+        OnFailure::TheItem
+    } else {
+        OnFailure::Nothing
+    })
 }
 
 impl WriteKind {
@@ -163,10 +163,7 @@ impl Write {
 
     /// Refuses the write if its condition does not hold for the item that is there.
     pub(super) fn decide(&self, existing: Option<&Attributes>) -> Result<(), Fault> {
-        let nothing = Attributes::new();
-        let item = existing.unwrap_or(&nothing);
-        let holds = |condition: &Condition| condition.holds(item);
-        if self.expressions.condition.as_ref().is_none_or(holds) {
+        if self.expressions.condition_holds(existing) {
             return Ok(());
         }
         Err(self.on_failure.fault(existing))
