@@ -173,17 +173,7 @@ fn transaction(group: usize) -> String {
     format!(r#"{{"TransactItems":[{}]}}"#, puts.join(","))
 }
 
-/// A request as it goes over the wire, with a signature that no server of a run verifies.
+/// A request as it goes over the wire.
 pub(super) fn called(operation: &str, body: &str) -> Vec<u8> {
-    let target = format!("DynamoDB_20120810.{operation}");
-    let headers = [
-        ("Content-Type", "application/x-amz-json-1.0"),
-        ("X-Amz-Target", target.as_str()),
-        ("X-Amz-Date", "20260101T000000Z"),
-        (
-            "Authorization",
-            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000",
-        ),
-    ];
-    http::request("POST", "/", &headers, body)
+    http::table_request(&format!("DynamoDB_20120810.{operation}"), body)
 }
