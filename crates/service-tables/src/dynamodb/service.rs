@@ -158,8 +158,11 @@ impl Service {
         }
         loop {
             if let Err(error) = self.settle().await {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "an index could not be filled or removed yet");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an index could not be filled or removed yet"
+                );
+                drop(error);
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }
