@@ -14,6 +14,7 @@ use std::time::Duration;
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
 use deployment::records::RecordProvider;
+use event_delivery::{Delivery, Parts as DeliveryParts};
 use gateway::application::ApplicationHandler;
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
 use gateway::service_door::{OwnPages, Parts as DoorParts, ServiceDoor, UnknownKeys};
@@ -80,6 +81,7 @@ pub struct Server {
     pub invoker: Arc<Invoker>,
     tables: service_tables::Service,
     functions: Arc<service_functions::Service>,
+    delivery: Delivery,
     gateway: Arc<ApplicationHandler>,
     door: Arc<ServiceDoor>,
     clock: Arc<dyn Clock>,
@@ -167,6 +169,13 @@ impl Server {
             Arc::clone(&random),
         );
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
+        let delivery = Delivery::new(DeliveryParts {
+            store: Arc::clone(&store),
+            sources: vec![tables.record_source()],
+            invoke: Arc::clone(&invoke),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        });
         let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
         let door = Arc::new(ServiceDoor::new(DoorParts {
             services: vec![
@@ -195,6 +204,7 @@ impl Server {
             invoker,
             tables,
             functions,
+            delivery,
             gateway: Arc::new(gateway),
             door,
             clock,
@@ -229,6 +239,17 @@ impl Server {
         self.invoker.swap(application);
         self.functions.swap(application);
         self.gateway.swap(application)
+    }
+
+    /// Calls functions with the records of the streams that this revision reads. New readers have their place when it
+    /// returns: what is written from then on reaches them.
+    pub async fn deliver(&self, application: &Application) {
+        self.delivery.swap(&application.event_sources).await;
+    }
+
+    /// Lets items expire, and records of streams go after their day, for ever.
+    pub async fn keep_tables(&self) {
+        match self.tables.keep().await {}
     }
 
     /// Removes what a crash left behind of deleted tables. Takes as long as they were large, and nobody waits for it.
@@ -310,6 +331,7 @@ impl Server {
         };
         stop_apis.cancel();
         while apis.join_next().await.is_some() {}
+        self.delivery.stop().await;
         self.invoker.stop().await;
         stop_services.cancel();
         while services.join_next().await.is_some() {}

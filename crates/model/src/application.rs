@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::door::{ApiKey, CustomDomain, UsagePlan};
+use crate::event_source::Mapping;
 use crate::function::{Function, LATEST};
 use crate::function_url::FunctionUrl;
 use crate::http_api::HttpApi;
@@ -26,6 +27,8 @@ pub struct Application {
     pub rest_apis: Vec<RestApi>,
     /// Its HTTP APIs.
     pub http_apis: Vec<HttpApi>,
+    /// What reads streams and calls its functions with their records.
+    pub event_sources: Vec<Mapping>,
     /// Addresses of single functions.
     pub function_urls: Vec<FunctionUrl>,
     /// Keys by which callers of its REST APIs are counted.
@@ -46,6 +49,7 @@ impl Application {
             qualified: BTreeMap::new(),
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
+            event_sources: Vec::new(),
             function_urls: Vec::new(),
             api_keys: Vec::new(),
             usage_plans: Vec::new(),

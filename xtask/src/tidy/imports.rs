@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("service-functions", &["model", "interfaces", "aws-wire"]),
     (
         "deployment",
-        &["model", "interfaces", "store", "cloudformation"],
+        &["model", "interfaces", "store", "cloudformation", "patterns"],
     ),
     ("test-kit", &["model", "interfaces"]),
     ("xtask", &[]),

@@ -79,6 +79,7 @@ impl Loop {
         self.show(&loaded.problems);
         let clashes = server.swap(&application);
         self.show(&clashes);
+        server.deliver(&application).await;
         self.console.notice(banner::banner(
             &self.printer,
             server,
@@ -90,9 +91,10 @@ impl Loop {
         current.application = Some(application);
         server.set_ready();
         let following = self.follow(server, watcher, current);
-        let (never, (), ()) = tokio::join!(
+        let (never, (), (), ()) = tokio::join!(
             following,
             server.clean_up(&loaded.region),
+            server.keep_tables(),
             server.keep_findings()
         );
         Ok(never)
@@ -111,6 +113,9 @@ impl Loop {
                 Ok(loaded) => {
                     watcher.follow(&loaded.files);
                     self.take(server, &mut current, loaded, began);
+                    if let Some(application) = &current.application {
+                        server.deliver(application).await;
+                    }
                 }
                 Err(problem) => self.show(std::slice::from_ref(&problem)),
             }

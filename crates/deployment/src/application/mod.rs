@@ -4,6 +4,7 @@
 //! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
 
 mod concurrency;
+mod event_sources;
 mod functions;
 mod http;
 mod integration;
@@ -79,6 +80,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let application = Application {
         rest_apis: rest::apis(view, &callable, &mut problems),
         http_apis: http::apis(view, &callable, &mut problems),
+        event_sources: event_sources::mappings(view, &callable, &mut problems),
         qualified: versions::qualified(&publications, &functions, &granted),
         functions,
         ..Application::empty(surroundings.revision.clone())

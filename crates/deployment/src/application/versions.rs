@@ -198,7 +198,7 @@ fn declared(view: &View<'_>) -> BTreeSet<FunctionName> {
 }
 
 /// From a name, a partial ARN or an ARN, with or without a qualifier.
-fn function_named(text: &str) -> FunctionName {
+pub(super) fn function_named(text: &str) -> FunctionName {
     if let Some(name) = Arn::parse(text).ok().and_then(|arn| arn.function_name()) {
         return name;
     }

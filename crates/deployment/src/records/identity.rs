@@ -31,6 +31,7 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
             json!({"Id": request.generated_name}),
         ),
         "AWS::Lambda::LayerVersion" => layer_version(request),
+        "AWS::Lambda::EventSourceMapping" => event_source_mapping(request),
         "AWS::IAM::Role" => role(request),
         "AWS::IAM::Policy" => made(
             &request.generated_name,
@@ -210,6 +211,27 @@ fn alias(request: &ResourceRequest) -> Made {
     let name = given(request, "Name").unwrap_or_default();
     let arn = lambda_arn(request, format!("function:{}:{name}", function_in(request)));
     made(&arn, json!({"AliasArn": arn}))
+}
+
+/// A UUID of version 4: what `Ref` gives, and what the mapping's place in its source is kept under.
+fn event_source_mapping(request: &ResourceRequest) -> Made {
+    let digest = digest_of(request);
+    let drawn = digest
+        .iter()
+        .take(16)
+        .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    let marked = (drawn & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let part = |shift: u32, bits: u32| (marked >> shift) & ((1 << bits) - 1);
+    let id = format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 32),
+        part(80, 16),
+        part(64, 16),
+        part(48, 16),
+        part(0, 48)
+    );
+    let arn = lambda_arn(request, format!("event-source-mapping:{id}"));
+    made(&id, json!({"Id": id, "EventSourceMappingArn": arn}))
 }
 
 fn layer_in(request: &ResourceRequest) -> String {

@@ -1,7 +1,8 @@
 //! What is known of the resource types of AWS Lambda.
 //!
 //! Lives here: the tables, and what only Lambda asks of values.
-//! Does not live here: running functions (`application`, `invoker`), event source mappings, function URLs.
+//! Does not live here: running functions (`application`, `invoker`), event source mappings (`event_sources`), function
+//! URLs.
 //!
 //! Contract: AWS CloudFormation Template Reference, "AWS Lambda resource type reference".
 

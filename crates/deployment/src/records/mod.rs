@@ -5,6 +5,7 @@
 
 mod check;
 mod coverage;
+mod event_sources;
 mod gateway_http;
 mod gateway_rest;
 mod identity;
@@ -23,8 +24,9 @@ use interfaces::resource_provider::{
 
 use table::{TypeTable, Update};
 
-const TABLES: [&[TypeTable]; 4] = [
+const TABLES: [&[TypeTable]; 5] = [
     lambda::TYPES,
+    event_sources::TYPES,
     others::TYPES,
     gateway_rest::TYPES,
     gateway_http::TYPES,

@@ -15,6 +15,7 @@ mod partiql;
 mod queries;
 mod refusals;
 mod resources;
+mod streams;
 mod tables;
 mod updates;
 
@@ -33,6 +34,7 @@ use test_kit::{CountingRandom, StoppedClock};
 
 pub(crate) struct Server {
     pub(crate) service: Service,
+    pub(crate) clock: Arc<StoppedClock>,
 }
 
 impl Server {
@@ -42,8 +44,11 @@ impl Server {
 
     pub(crate) fn over(store: Arc<dyn Store>) -> Self {
         let clock = StoppedClock::at(Timestamp::from_micros(1_700_000_000_250_000));
+        let clock = Arc::new(clock);
+        let random = Arc::new(CountingRandom::default());
         Self {
-            service: Service::new(store, Arc::new(clock), Arc::new(CountingRandom::default())),
+            service: Service::new(store, clock.clone(), random),
+            clock,
         }
     }
 
@@ -81,9 +86,18 @@ impl Server {
         self.send(operation, body.to_string()).await
     }
 
+    pub(crate) async fn call_streams(&self, operation: &str, body: &Value) -> (u16, Value) {
+        let target = format!("DynamoDBStreams_20120810.{operation}");
+        self.send_to(&target, body.to_string().into()).await
+    }
+
     pub(crate) async fn send(&self, operation: &str, body: impl Into<Bytes>) -> (u16, Value) {
-        let mut headers = http::HeaderMap::new();
         let target = format!("DynamoDB_20120810.{operation}");
+        self.send_to(&target, body.into()).await
+    }
+
+    async fn send_to(&self, target: &str, body: Bytes) -> (u16, Value) {
+        let mut headers = http::HeaderMap::new();
         headers.insert("x-amz-target", target.parse().unwrap());
         let call = ServiceCall {
             request_id: RequestId::new("r"),
@@ -95,7 +109,7 @@ impl Server {
             method: http::Method::POST,
             path_and_query: "/".to_owned(),
             headers,
-            body: body.into(),
+            body,
         };
         let answer = self.service.execute(call).await;
         let header = |name| {

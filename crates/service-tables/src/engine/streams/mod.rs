@@ -91,7 +91,8 @@ impl OpenStream {
 /// Moves the moment of a stream that was switched on anew, if it would get the label of the one before.
 pub fn keep_apart(before: Option<&StreamSettings>, after: Option<&mut StreamSettings>) {
     if let (Some(before), Some(after)) = (before, after)
-        && before.since != after.since
+        && !before.enabled
+        && after.enabled
         && after.since.epoch_ms() <= before.since.epoch_ms()
     {
         after.since = before.since.plus(Duration::from_millis(1));
