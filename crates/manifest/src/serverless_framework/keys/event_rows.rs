@@ -29,10 +29,52 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "nothing watches the bucket",
     ),
+    done("functions.*.events[].stream", Shape::Any),
+    done("functions.*.events[].stream.arn", Shape::Any),
+    done("functions.*.events[].stream.type", Shape::Text),
+    done("functions.*.events[].stream.batchSize", Shape::Number),
+    done("functions.*.events[].stream.batchWindow", Shape::Number),
+    done(
+        "functions.*.events[].stream.bisectBatchOnFunctionError",
+        Shape::Flag,
+    ),
     refused(
-        "functions.*.events[].stream",
+        "functions.*.events[].stream.consumer",
         Shape::Any,
-        "nothing reads the stream",
+        "Kinesis is missing",
+    ),
+    done("functions.*.events[].stream.destinations", Shape::Mapping),
+    done(
+        "functions.*.events[].stream.destinations.onFailure",
+        Shape::Any,
+    ),
+    done("functions.*.events[].stream.enabled", Shape::Flag),
+    done("functions.*.events[].stream.filterPatterns", Shape::List),
+    done(
+        "functions.*.events[].stream.functionResponseType",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].stream.maximumRecordAgeInSeconds",
+        Shape::Number,
+    ),
+    done(
+        "functions.*.events[].stream.maximumRetryAttempts",
+        Shape::Number,
+    ),
+    done(
+        "functions.*.events[].stream.parallelizationFactor",
+        Shape::Number,
+    ),
+    done("functions.*.events[].stream.startingPosition", Shape::Text),
+    refused(
+        "functions.*.events[].stream.startingPositionTimestamp",
+        Shape::Number,
+        "Kinesis is missing",
+    ),
+    done(
+        "functions.*.events[].stream.tumblingWindowInSeconds",
+        Shape::Number,
     ),
     refused(
         "functions.*.events[].websocket",

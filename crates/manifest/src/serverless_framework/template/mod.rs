@@ -19,6 +19,7 @@ mod invocations;
 pub(super) mod layers;
 mod rest_api;
 mod roles;
+mod streams;
 mod versions;
 
 /// A template under construction.
@@ -44,6 +45,7 @@ pub(super) fn write(service: &Service<'_>) -> (Node, Vec<Problem>) {
     layers::write(service, &mut draft);
     functions::write(service, &mut draft);
     rest_api::write(service, &mut draft);
+    streams::write(service, &mut draft);
     http_api::write(service, &mut draft);
     if let Some(role) = draft.role.take() {
         let node = role.resource();
