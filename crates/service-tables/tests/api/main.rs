@@ -12,6 +12,7 @@
 
 mod items;
 mod partiql;
+mod partiql_batches;
 mod queries;
 mod refusals;
 mod resources;

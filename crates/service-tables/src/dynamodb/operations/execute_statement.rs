@@ -5,7 +5,8 @@
 
 use super::Context;
 use super::execute_select::{self, Paging};
-use super::execute_write::{self, OnFailure, Written};
+use super::execute_write::{self, Written};
+use super::writes::OnFailure;
 use crate::dynamodb::capacity::{self, Consistency, Consumed, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
@@ -65,7 +66,7 @@ impl StatementFields {
             text: text.unwrap_or_default(),
             parameters,
             on_failure: match on_failure {
-                Some("ALL_OLD") => OnFailure::AllOld,
+                Some("ALL_OLD") => OnFailure::TheItem,
                 _ => OnFailure::Nothing,
             },
         })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::update_item;
+use super::writes::OnFailure;
 use crate::dynamodb::capacity::Consumed;
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::projection::Projection;
@@ -17,13 +18,6 @@ use crate::dynamodb::{item_keys, values};
 use crate::engine::items::{Change, Depends};
 use crate::engine::table::Table;
 use crate::engine::value::{self, Attributes};
-
-/// What a refusal shows of the item that a condition does not hold for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnFailure {
-    Nothing,
-    AllOld,
-}
 
 /// A statement was carried out.
 #[derive(Debug)]
@@ -70,7 +64,8 @@ pub(super) async fn update(
     let (new, before) = context
         .items
         .change(table, &key, Depends::OnTheItem, |existing| {
-            let item = decide(&target, existing, on_failure)?.ok_or_else(condition_failed)?;
+            let item = decide(&target, existing, on_failure)?;
+            let item = item.ok_or_else(|| on_failure.fault(None))?;
             let new = Arc::new(update_item::updated(table, item, update)?);
             Ok((Change::Put(Arc::clone(&new)), new))
         })
@@ -150,23 +145,12 @@ fn decide<'a>(
     if condition.is_none_or(|condition| condition.holds(item)) {
         return Ok(Some(item));
     }
-    let mut fault = condition_failed();
-    if on_failure == OnFailure::AllOld {
-        fault.detail = Some(Box::new(Detail::Item(item.clone())));
-    }
-    Err(fault)
-}
-
-fn condition_failed() -> Fault {
-    Fault::new(
-        Kind::ConditionalCheckFailed,
-        "The conditional request failed",
-    )
+    Err(on_failure.fault(Some(item)))
 }
 
 fn duplicate(existing: &Attributes, on_failure: OnFailure) -> Fault {
     let mut fault = Fault::new(Kind::DuplicateItem, "Duplicate primary key exists in table");
-    if on_failure == OnFailure::AllOld {
+    if on_failure == OnFailure::TheItem {
         fault.detail = Some(Box::new(Detail::Item(existing.clone())));
     }
     fault

@@ -9,10 +9,11 @@ mod batch_write_item;
 mod collection_metrics;
 mod create_table;
 mod delete_item;
-mod execute_batch;
 mod description;
+mod execute_batch;
 mod execute_select;
 mod execute_statement;
+mod execute_transaction;
 mod execute_write;
 mod expression_fields;
 mod get_item;
@@ -89,6 +90,7 @@ pub(super) async fn run(
         "UpdateItem" => run!("UpdateItem", update_item::run),
         "DeleteItem" => run!("DeleteItem", delete_item::run),
         "BatchExecuteStatement" => run!("BatchExecuteStatement", execute_batch::run),
+        "ExecuteTransaction" => run!("ExecuteTransaction", execute_transaction::run),
         "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
         "BatchGetItem" => run!("BatchGetItem", batch_get_item::run),
         "BatchWriteItem" => run!("BatchWriteItem", batch_write_item::run),

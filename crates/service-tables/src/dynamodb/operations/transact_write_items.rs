@@ -36,7 +36,7 @@ struct ActionFields {
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let wanted = Wanted::take(&mut fields)?;
     let metrics_wanted = MetricsWanted::take(&mut fields)?;
-    let token = take_token(&mut fields)?;
+    let token = take_token(&mut fields, "TransactItems")?;
     let actions = take_actions(&mut fields)?;
     fields.finish()?;
     let actions = actions.into_iter().map(judge);
@@ -54,8 +54,8 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     Ok(out)
 }
 
-/// Takes the token, and the fingerprint of what it stands for.
-fn take_token(fields: &mut Fields<'_>) -> Result<Option<Token>, Fault> {
+/// Takes the token, and the fingerprint of the member that it stands for.
+pub(super) fn take_token(fields: &mut Fields<'_>, member: &str) -> Result<Option<Token>, Fault> {
     let Some(text) = fields.text("ClientRequestToken")? else {
         return Ok(None);
     };
@@ -68,7 +68,7 @@ fn take_token(fields: &mut Fields<'_>) -> Result<Option<Token>, Fault> {
         let constraint = format!("have length less than or equal to {TOKEN_CHARS_MAX}");
         fields.violation(Some(&text), "clientRequestToken", &constraint);
     }
-    let fingerprint = fields.fingerprint("TransactItems");
+    let fingerprint = fields.fingerprint(member);
     Ok(Some(Token { text, fingerprint }))
 }
 
