@@ -24,6 +24,10 @@
 //! - `isLoopAlive() -> boolean`: whether the event loop has anything to wait for, the turn that it is in aside.
 //! - `reopen(descriptor, position)`: in a fork, opens the file behind a descriptor anew, for reading from that position.
 //! - `pid() -> number`: the process's number, as the system knows it now.
+//! - `receive(descriptor, buffer, from) -> number`: waits for bytes and reads them into a `Buffer`, from that position on;
+//!   0 when the other end is closed.
+//! - `setTrace(value) -> boolean`: sets the variable `_X_AMZN_TRACE_ID` in place; false, with nothing set, when the value is
+//!   too long for that.
 //!
 //! Require it before anything else: threads that Node.js starts before that are taken for V8's own.
 //!
@@ -44,6 +48,7 @@ mod preload;
 mod rest;
 mod spare;
 mod system;
+mod trace;
 
 use napi::{Arguments, Env, Thrown, Value};
 
@@ -58,6 +63,8 @@ const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"isLoopAlive", is_loop_alive),
     (c"reopen", reopen),
     (c"pid", pid),
+    (c"receive", receive),
+    (c"setTrace", set_trace),
 ];
 
 fn register(env: Env, exports: Value) -> Result<(), Thrown> {
@@ -135,4 +142,25 @@ extern "C" fn reopen(env: Env, arguments: Arguments) -> Value {
 
 extern "C" fn pid(env: Env, _: Arguments) -> Value {
     env.answer(|| env.number(system::pid()))
+}
+
+extern "C" fn receive(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [descriptor, buffer, from] = env.arguments(arguments)?;
+        let descriptor = env.to_i32(descriptor)?;
+        let from = usize::try_from(env.to_i32(from)?).unwrap_or(usize::MAX);
+        let into = env.bytes_mut(buffer)?.get_mut(from..).unwrap_or_default();
+        let count = system::read_when_ready(descriptor, into)
+            .map_err(|error| env.throw(&format!("the channel cannot be read: {error}")))?;
+        env.number(i32::try_from(count).unwrap_or(i32::MAX))
+    })
+}
+
+extern "C" fn set_trace(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [value] = env.arguments(arguments)?;
+        let mut room = [0; trace::VALUE_BYTES_MAX + 1];
+        let text = env.text(value, &mut room)?;
+        env.boolean(trace::set(text))
+    })
 }

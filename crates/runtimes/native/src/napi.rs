@@ -70,6 +70,7 @@ node_api! {
     get_cb_info: fn(Env, Arguments, *mut usize, *mut Value, *mut Value, *mut *mut c_void);
     get_value_int32: fn(Env, Value, *mut i32);
     get_value_int64: fn(Env, Value, *mut i64);
+    get_value_string_utf8: fn(Env, Value, *mut c_char, usize, *mut usize);
     get_value_bool: fn(Env, Value, *mut bool);
     is_buffer: fn(Env, Value, *mut bool);
     get_buffer_info: fn(Env, Value, *mut *mut c_void, *mut usize);
@@ -160,8 +161,24 @@ impl Env {
         Ok(status == OK && is_true)
     }
 
+    /// The bytes of a text, as far as there is room for them and for one more.
+    pub(crate) fn text(self, value: Value, room: &mut [u8]) -> Result<&[u8], Thrown> {
+        let mut length = 0;
+        let start = room.as_mut_ptr().cast();
+        // SAFETY: no more is written than there is room for. What is no text is refused by Node.js.
+        let status =
+            unsafe { (api()?.get_value_string_utf8)(self, value, start, room.len(), &mut length) };
+        self.check(status)?;
+        Ok(room.get(..length).unwrap_or_default())
+    }
+
     /// What is in a `Buffer`, while the callback runs and JavaScript does not.
     pub(crate) fn bytes<'a>(self, value: Value) -> Result<&'a [u8], Thrown> {
+        self.bytes_mut(value).map(|bytes| &*bytes)
+    }
+
+    /// The same, to be written to. The caller asks for each buffer once.
+    pub(crate) fn bytes_mut<'a>(self, value: Value) -> Result<&'a mut [u8], Thrown> {
         let mut is_buffer = false;
         // SAFETY: any value may be asked about.
         let status = unsafe { (api()?.is_buffer)(self, value, &mut is_buffer) };
@@ -174,10 +191,11 @@ impl Env {
         let status = unsafe { (api()?.get_buffer_info)(self, value, &mut start, &mut length) };
         self.check(status)?;
         if start.is_null() || length == 0 {
-            return Ok(&[]);
+            return Ok(&mut []);
         }
-        // SAFETY: the argument keeps its buffer alive, and no JavaScript runs that could write to it.
-        Ok(unsafe { std::slice::from_raw_parts(start.cast(), length) })
+        // SAFETY: the argument keeps its buffer alive, no JavaScript runs that could touch it, and no callback here asks
+        // for the same buffer twice.
+        Ok(unsafe { std::slice::from_raw_parts_mut(start.cast(), length) })
     }
 
     pub(crate) fn boolean(self, is_true: bool) -> Result<Value, Thrown> {

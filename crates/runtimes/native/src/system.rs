@@ -12,7 +12,9 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 
 mod message;
+mod reading;
 pub(crate) use message::{receive, send};
+pub(crate) use reading::read_when_ready;
 
 use crate::frames::Ended;
 

@@ -18,6 +18,8 @@ const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, rai
 const { readSync, writeSync } = fs;
 const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 let channel = DESCRIPTOR;
+// Waits for bytes and reads them.
+let read = (descriptor, into, from) => readSync(descriptor, into, from, into.length - from, null);
 
 // The next frame as {type, body}; undefined once the other end is closed. The body is valid until the next call.
 // Only one frame is ever under way, so nothing follows it.
@@ -26,7 +28,7 @@ function receive() {
   let have = 0;
   let end = HEADER_BYTES;
   while (have < end) {
-    const count = readSync(channel, into, have, into.length - have, null);
+    const count = read(channel, into, have);
     if (count === 0) return undefined;
     have += count;
     if (end === HEADER_BYTES && have >= HEADER_BYTES) {
@@ -50,6 +52,11 @@ function receiveOrder() {
 // Has all frames go through another descriptor.
 function use(descriptor) {
   channel = descriptor;
+}
+
+// Has the addon read, which is not woken in vain.
+function useNative(addon) {
+  read = addon.receive;
 }
 
 function send(type, body) {
@@ -76,4 +83,4 @@ function writeAll(bytes) {
   while (written < bytes.length) written += writeSync(channel, bytes, written, bytes.length - written);
 }
 
-module.exports = { DESCRIPTOR, receive, receiveOrder, send, types, use };
+module.exports = { DESCRIPTOR, receive, receiveOrder, send, types, use, useNative };

@@ -20,6 +20,8 @@ const EXIT_UNCAUGHT_EXCEPTION = 129;
 const EXIT_UNREPORTED = 7;
 
 let isServing = false;
+// Sets the variable that changes with each event; false where it cannot.
+let setTraceInPlace = () => false;
 
 // A function may have broken anything that this needs. Then the process must still end.
 function reportFatal(title, error, status) {
@@ -96,11 +98,21 @@ function runEvents(handler, run, onEnd) {
     const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
     const text = frame.body.toString('utf8', headEnd);
     logging.setRequestId(head.requestId);
-    if (head.traceId) process.env._X_AMZN_TRACE_ID = head.traceId;
-    else delete process.env._X_AMZN_TRACE_ID;
+    setTrace(head.traceId);
     run(handler, head, text, next);
   };
   next();
 }
 
-module.exports = { install, load, serve, runEvents, reportUncaught };
+// glibc keeps every value that a variable ever had, and searches them all at each new one; the addon has a place for this one.
+function setTrace(id) {
+  if (!id) delete process.env._X_AMZN_TRACE_ID;
+  else if (!setTraceInPlace(id)) process.env._X_AMZN_TRACE_ID = id;
+}
+
+function useNative(addon) {
+  channel.useNative(addon);
+  setTraceInPlace = addon.setTrace;
+}
+
+module.exports = { install, load, useNative, serve, runEvents, reportUncaught };
