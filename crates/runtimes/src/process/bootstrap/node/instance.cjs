@@ -81,6 +81,7 @@ function chooseRun(handler, runtimeMajor) {
 // Says that the init is done, and goes on with events.
 function serve({ handler, run }, type, body = '') {
   isServing = true;
+  invocation.noteFields();
   channel.send(type, body);
   // Listeners for SIGTERM run before the end, should the function have any.
   runEvents(handler, run, () => setImmediate(() => process.exit(0)));

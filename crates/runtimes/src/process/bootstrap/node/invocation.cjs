@@ -28,14 +28,30 @@ function sendError(error) {
   channel.send(channel.types.raised, JSON.stringify(errors.toReply(error)));
 }
 
-function fieldsOf(head) {
+// What of the context is the same for all events of an instance: each look at `process.env` asks the system anew.
+let fixed = {};
+
+function noteFields() {
   const environment = process.env;
-  return {
+  fixed = {
     functionVersion: environment.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: environment.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: environment.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: environment.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+}
+
+// Plain properties alone, those that differ between the ways of replying first: an object with accessors V8 keeps as a
+// dictionary, and what it makes for them lives until the whole heap is collected.
+function contextOf(head, ways) {
+  return {
+    ...ways,
+    functionVersion: fixed.functionVersion,
+    functionName: fixed.functionName,
+    memoryLimitInMB: fixed.memoryLimitInMB,
+    logGroupName: fixed.logGroupName,
+    logStreamName: fixed.logStreamName,
     clientContext: head.clientContext === undefined ? undefined : JSON.parse(head.clientContext),
     identity: undefined,
     invokedFunctionArn: head.invokedFunctionArn,
@@ -49,7 +65,7 @@ const isPromise = (value) => Boolean(value) && typeof value.then === 'function';
 
 // Node.js up to 22. `next` waits for the next event.
 function runWithCallbacks(handler, head, text, next) {
-  let waitsForEmptyLoop = true;
+  let context;
   let isFinished = false;
   let isCompleted = false;
 
@@ -81,16 +97,9 @@ function runWithCallbacks(handler, head, text, next) {
   const callback = once((error, result) => {
     setOnLoopEmpty(nothing);
     if (error !== undefined && error !== null) fail(error);
-    else if (!waitsForEmptyLoop) complete(result);
+    else if (!context.callbackWaitsForEmptyEventLoop) complete(result);
     else setOnLoopEmpty(() => { setOnLoopEmpty(nothing); setImmediate(complete, result); });
   });
-  const context = {
-    get callbackWaitsForEmptyEventLoop() { return waitsForEmptyLoop; },
-    set callbackWaitsForEmptyEventLoop(value) { waitsForEmptyLoop = value; },
-    succeed: once((result) => done(null, result)),
-    fail: once((error) => done(error ?? 'handled')),
-    done: once(done),
-  };
 
   // A handler that neither returned a promise nor called back has replied null once nothing is left to do.
   setOnLoopEmpty(() => {
@@ -100,7 +109,12 @@ function runWithCallbacks(handler, head, text, next) {
     next();
   });
   try {
-    Object.assign(context, fieldsOf(head));
+    context = contextOf(head, {
+      callbackWaitsForEmptyEventLoop: true,
+      succeed: once((result) => done(null, result)),
+      fail: once((error) => done(error ?? 'handled')),
+      done: once(done),
+    });
     const result = handler(JSON.parse(text), context, callback);
     if (isPromise(result)) result.then(context.succeed, context.fail).catch(context.fail);
   } catch (error) {
@@ -112,7 +126,7 @@ function runWithCallbacks(handler, head, text, next) {
 async function runAwaited(handler, head, text, next) {
   const turn = () => new Promise(setImmediate);
   try {
-    const result = await handler(JSON.parse(text), fieldsOf(head));
+    const result = await handler(JSON.parse(text), contextOf(head, {}));
     await turn();
     let body;
     try {
@@ -128,4 +142,4 @@ async function runAwaited(handler, head, text, next) {
   next();
 }
 
-module.exports = { runWithCallbacks, runAwaited, fieldsOf, sendError, setOnLoopEmpty };
+module.exports = { runWithCallbacks, runAwaited, noteFields, contextOf, sendError, setOnLoopEmpty };

@@ -6,7 +6,7 @@
 'use strict';
 const { Writable } = require('node:stream');
 const channel = require('./channel.cjs');
-const { fieldsOf, sendError } = require('./invocation.cjs');
+const { contextOf, sendError } = require('./invocation.cjs');
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 // Between the head of an HTTP reply and its body.
@@ -47,7 +47,7 @@ async function run(handler, head, text, next) {
     const stream = new ResponseStream();
     const finished = new Promise((resolve, reject) => stream.on('finish', resolve).on('error', reject));
     finished.catch(() => {});
-    const returned = handler(JSON.parse(text), stream, fieldsOf(head));
+    const returned = handler(JSON.parse(text), stream, contextOf(head, {}));
     if (typeof returned?.then !== 'function') throw 'Streaming does not support non-async handlers.';
     if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
     if (!stream.writableEnded) throw 'Response stream is not finished.';
