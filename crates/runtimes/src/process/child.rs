@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::grave::Grave;
@@ -59,7 +60,7 @@ impl Process {
     ) -> io::Result<Self> {
         Ok(Self {
             pid,
-            pidfd: Some(system::watch(pidfd)?),
+            pidfd: Some(system::watch(pidfd, Interest::READABLE)?),
             exit: None,
             status_file: File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok(),
             undertaker,
@@ -109,7 +110,7 @@ impl Process {
     pub(super) fn end(&self) -> impl Future<Output = ()> + Send + use<> {
         let pidfd = self.pidfd.as_ref();
         let pidfd = pidfd.and_then(|pidfd| pidfd.get_ref().try_clone().ok());
-        let watched = pidfd.and_then(|pidfd| system::watch(pidfd).ok());
+        let watched = pidfd.and_then(|pidfd| system::watch(pidfd, Interest::READABLE).ok());
         async move {
             match &watched {
                 Some(pidfd) if pidfd.readable().await.is_ok() => {}

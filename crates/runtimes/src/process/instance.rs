@@ -458,7 +458,7 @@ impl ProcessInstance {
     async fn stop_gently(mut self) {
         let began_at = self.parts.clock.instant();
         self.process.terminate();
-        self.line.close().await;
+        self.line.close();
         let stopping = async {
             loop {
                 tokio::select! {

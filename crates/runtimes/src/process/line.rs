@@ -71,9 +71,9 @@ impl Line {
     }
 
     /// Says that no event will follow.
-    pub(super) async fn close(&mut self) {
+    pub(super) fn close(&self) {
         match self {
-            Self::Frames(link) => link.close().await,
+            Self::Frames(link) => link.close(),
             // Its process is asked to end; the API has no word for it.
             Self::Api(_) => {}
         }

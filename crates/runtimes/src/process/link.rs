@@ -10,18 +10,26 @@
 //! but its being the function's own word.
 
 use std::io::{self, IoSlice, Write as _};
+use std::os::fd::OwnedFd;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use interfaces::runtime::Event;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::Shutdown;
 use serde::Serialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
 use super::failure::REPLY_BYTES_MAX;
 use super::runtime_api::Failure;
+use super::system;
 
 const HEADER_BYTES: usize = 5;
 const READ_BYTES: usize = 16 * 1024;
+/// A body up to this size is copied out of what was read, whose memory stays for the next frame.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
 const READS_IN_A_ROW_MAX: usize = 32;
 
 const TYPE_ORDER: u8 = 1;
@@ -80,9 +88,12 @@ pub(super) struct EventHead<'a> {
 }
 
 /// Our end of an instance's channel.
+///
+/// The event loop watches it for what can be read alone: the socket can be written to again each time that the instance
+/// has taken an event, and hearing of that would wake us once more for each of them.
 pub(super) struct Link {
-    stream: UnixStream,
-    inbound: BytesMut,
+    stream: AsyncFd<OwnedFd>,
+    inbound: Vec<u8>,
     /// Bytes of a reply over the limit that are still to be thrown away.
     excess_bytes: usize,
 }
@@ -90,8 +101,8 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         Ok(Self {
-            stream: UnixStream::from_std(stream)?,
-            inbound: BytesMut::with_capacity(READ_BYTES),
+            stream: system::watch(stream.into(), Interest::READABLE)?,
+            inbound: Vec::new(),
             excess_bytes: 0,
         })
     }
@@ -122,16 +133,23 @@ impl Link {
         while whole.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 2];
             let filled = whole.chunks_vectored(&mut slices);
-            let sent = self
-                .stream
-                .write_vectored(slices.get(..filled).unwrap_or_default())
-                .await
-                .map_err(LinkError::Io)?;
-            if sent == 0 {
-                return Err(LinkError::Closed);
+            let slices = slices.get(..filled).unwrap_or_default();
+            match rustix::io::writev(self.stream.get_ref(), slices) {
+                Ok(0) => return Err(LinkError::Closed),
+                Ok(sent) => whole.advance(sent),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.wait_for_room().await.map_err(LinkError::Io)?,
+                Err(error) => return Err(LinkError::Io(error.into())),
             }
-            whole.advance(sent);
         }
+        Ok(())
+    }
+
+    /// Waits until the socket takes more: a large event, which the instance has only begun to read.
+    async fn wait_for_room(&self) -> io::Result<()> {
+        let twin = self.stream.get_ref().try_clone()?;
+        let watched = system::watch(twin, Interest::WRITABLE)?;
+        watched.writable().await?.retain_ready();
         Ok(())
     }
 
@@ -168,13 +186,22 @@ impl Link {
 
     async fn read(&mut self) -> Result<(), LinkError> {
         self.inbound.reserve(READ_BYTES);
-        // A read that does not fill its buffer tells the event loop that there is nothing more: `try_read` would have
-        // to ask once more.
-        match self.stream.read_buf(&mut self.inbound).await {
-            Ok(0) => Err(LinkError::Closed),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(LinkError::Closed),
-            Err(error) => Err(LinkError::Io(error)),
+        loop {
+            let mut ready = self.stream.readable().await.map_err(LinkError::Io)?;
+            let room = self.inbound.capacity() - self.inbound.len();
+            match rustix::io::read(self.stream.get_ref(), spare_capacity(&mut self.inbound)) {
+                Ok(0) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
+                Ok(count) => {
+                    // There was nothing more, so the next read need not ask to learn that.
+                    if count < room {
+                        ready.clear_ready();
+                    }
+                    return Ok(());
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(error) => return Err(LinkError::Io(error.into())),
+            }
         }
     }
 
@@ -182,11 +209,11 @@ impl Link {
     fn take(&mut self) -> Result<Option<Message>, LinkError> {
         if 0 < self.excess_bytes {
             let discarded = self.excess_bytes.min(self.inbound.len());
-            self.inbound.advance(discarded);
+            self.inbound.drain(..discarded);
             self.excess_bytes -= discarded;
             return Ok((self.excess_bytes == 0).then_some(Message::TooLarge));
         }
-        let mut head = self.inbound.as_ref();
+        let mut head = self.inbound.as_slice();
         if head.remaining() < HEADER_BYTES {
             return Ok(None);
         }
@@ -196,7 +223,7 @@ impl Link {
             return Err(LinkError::UnknownFrame { kind });
         }
         if REPLY_BYTES_MAX < body_bytes {
-            self.inbound.advance(HEADER_BYTES);
+            self.inbound.drain(..HEADER_BYTES);
             self.excess_bytes = body_bytes;
             return self.take();
         }
@@ -204,20 +231,34 @@ impl Link {
             self.inbound.reserve(body_bytes - head.remaining());
             return Ok(None);
         }
-        self.inbound.advance(HEADER_BYTES);
-        let body = self.inbound.split_to(body_bytes).freeze();
+        let body = self.take_body(HEADER_BYTES + body_bytes);
         message(kind, body).map(Some)
     }
 
-    /// The socket, for whoever goes on with other frames; none when the process has said more than it was asked.
+    /// Takes a whole frame of this length away, and gives its body.
+    fn take_body(&mut self, frame_bytes: usize) -> Bytes {
+        if frame_bytes <= COPIED_BYTES_MAX {
+            let body = self.inbound.get(HEADER_BYTES..frame_bytes);
+            let body = Bytes::copy_from_slice(body.unwrap_or_default());
+            self.inbound.drain(..frame_bytes);
+            return body;
+        }
+        let rest = self.inbound.split_off(frame_bytes);
+        let frame = std::mem::replace(&mut self.inbound, rest);
+        Bytes::from(frame).slice(HEADER_BYTES..)
+    }
+
+    /// The socket, for whoever goes on with other frames; none when the process has said more than it was asked, or when the
+    /// event loop cannot watch it any more.
     pub(super) fn into_stream(self) -> Option<UnixStream> {
-        self.is_quiet().then_some(self.stream)
+        let stream = self.is_quiet().then(|| self.stream.into_inner())?;
+        UnixStream::from_std(stream.into()).ok()
     }
 
     /// Tells the instance that no event will follow.
-    pub(super) async fn close(&mut self) {
+    pub(super) fn close(&self) {
         // It fails only when the other end is gone, which is what was wanted.
-        let _ = self.stream.shutdown().await;
+        let _ = rustix::net::shutdown(self.stream.get_ref(), Shutdown::Write);
     }
 }
 

@@ -90,13 +90,13 @@ pub(super) fn keep_inherited_descriptors_private() -> io::Result<()> {
     Ok(())
 }
 
-/// Has the event loop watch a pidfd, which becomes readable when its process ends.
+/// Has the event loop watch a descriptor for this alone: a pidfd, which becomes readable when its process ends, a socket.
 #[expect(
     unsafe_code,
     reason = "the event loop must be promised that its descriptor stays open"
 )]
-pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` names the same descriptor and keeps it open until it is dropped, and the `AsyncFd` owns it.
-    let watched = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+    let watched = unsafe { AsyncFd::register_with_interest(descriptor, interest) };
     watched.map_err(io::Error::from)
 }
