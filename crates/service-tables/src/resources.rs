@@ -1,20 +1,21 @@
 //! `AWS::DynamoDB::Table`: tables that templates ask for.
 //!
-//! Lives here: which properties are carried out, what a change takes, making, changing and deleting the table.
+//! Lives here: what a change takes, making, changing and deleting the table.
 //! Does not live here: what a table may look like (`dynamodb::operations`), the order of resources (`deployment`).
 //!
 //! Contract: AWS CloudFormation Template Reference, `AWS::DynamoDB::Table`.
 //!
 //! | property | here |
 //! | --- | --- |
-//! | `TableName`, `AttributeDefinitions`, `KeySchema`, `DeletionProtectionEnabled`, `Tags` | carried out |
-//! | `BillingMode`, `ProvisionedThroughput`, `TableClass` | kept and shown; no throughput is enforced, nothing is billed |
-//! | `SSESpecification`, `ContributorInsightsSpecification`, `WarmThroughput` | accepted: nothing of them can be observed through the API that is carried out |
+//! | `TableName`, `AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `DeletionProtectionEnabled`, `Tags` | carried out |
+//! | `BillingMode`, `ProvisionedThroughput`, `TableClass`, `SSESpecification` | kept and shown; no throughput is enforced, nothing is billed or encrypted |
+//! | `ContributorInsightsSpecification`, `WarmThroughput` | accepted: nothing of them can be observed through the API that is carried out |
 //! | `PointInTimeRecoverySpecification`, `OnDemandThroughput` | a warning: no backup is kept, no ceiling is enforced |
-//! | `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
+//! | `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
+mod changes;
+mod properties;
+
 use std::sync::Arc;
 
 use interfaces::BoxFuture;
@@ -23,88 +24,20 @@ use interfaces::random::Random;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
-use model::coverage::{Coverage, Fate};
 use model::problem::Severity;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::changes::{follow, local_indexes};
+pub use self::properties::coverage;
+use self::properties::{CARRIED_OUT, SHOWN_ONLY, key_types, property_problem, time_to_live, wish};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::templates::{PROTECTED, read_table};
 use crate::engine::catalogue::{Catalogue, Error};
 use crate::engine::table::{Descriptor, Table};
 use crate::engine::table_id::TableId;
+use crate::engine::upkeep::Upkeep;
 
 const TABLE: &str = "AWS::DynamoDB::Table";
-
-/// What becomes a table.
-const CARRIED_OUT: [&str; 5] = [
-    "TableName",
-    "AttributeDefinitions",
-    "KeySchema",
-    "DeletionProtectionEnabled",
-    "Tags",
-];
-
-/// What descriptions of the table show, and nothing else comes of.
-const SHOWN_ONLY: [&str; 3] = ["BillingMode", "ProvisionedThroughput", "TableClass"];
-const SHOWN: &str =
-    "kept and shown by `DescribeTable`: no request is throttled, and nothing is billed";
-
-/// What nobody can tell from its absence here.
-const WITHOUT_EFFECT: [&str; 3] = [
-    "SSESpecification",
-    "ContributorInsightsSpecification",
-    "WarmThroughput",
-];
-const UNSEEN: &str = "nothing of it shows in any answer";
-
-/// What is missing, and what that means.
-const MISSING: [(&str, Severity, &str); 9] = [
-    (
-        "PointInTimeRecoverySpecification",
-        Severity::Warning,
-        "no backups are kept, so there is no earlier point in time to restore",
-    ),
-    (
-        "OnDemandThroughput",
-        Severity::Warning,
-        "no request is throttled, also above this ceiling",
-    ),
-    (
-        "GlobalSecondaryIndexes",
-        Severity::Error,
-        "the table is made without its global secondary indexes, and queries that name one are refused",
-    ),
-    (
-        "LocalSecondaryIndexes",
-        Severity::Error,
-        "the table is made without its local secondary indexes, and queries that name one are refused",
-    ),
-    (
-        "StreamSpecification",
-        Severity::Error,
-        "the table is made without a stream: nothing is invoked when items change",
-    ),
-    (
-        "TimeToLiveSpecification",
-        Severity::Error,
-        "items do not expire",
-    ),
-    (
-        "KinesisStreamSpecification",
-        Severity::Error,
-        "changes of items are not sent to the stream",
-    ),
-    (
-        "ImportSourceSpecification",
-        Severity::Error,
-        "the table is made empty",
-    ),
-    (
-        "ResourcePolicy",
-        Severity::Error,
-        "the policy allows and denies nothing",
-    ),
-];
 
 /// Tags by which a table is known to belong to a resource of a template, as CloudFormation sets them.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
@@ -115,11 +48,13 @@ pub(crate) struct Tables {
     catalogue: Arc<Catalogue>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    upkeep: Arc<Upkeep>,
 }
 
 impl Tables {
     pub(crate) fn new(
         catalogue: Arc<Catalogue>,
+        upkeep: Arc<Upkeep>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
@@ -127,6 +62,7 @@ impl Tables {
             catalogue,
             clock,
             random,
+            upkeep,
         }
     }
 
@@ -135,6 +71,7 @@ impl Tables {
         let mut descriptor = read_table(&body, TableId::draw(&*self.random), self.clock.now())
             .map_err(|fault| failed(&fault))?;
         descriptor.tags.extend(ownership(request));
+        descriptor.time_to_live = time_to_live(&request.properties, self.clock.now())?;
         Ok(descriptor)
     }
 
@@ -165,8 +102,9 @@ impl Tables {
             .map_err(|error| refused(&wished.name, error))?;
         let is_ours = |table: &Arc<Table>| {
             let there = &table.descriptor;
-            let has_same_keys =
-                there.partition_key == wished.partition_key && there.sort_key == wished.sort_key;
+            let has_same_keys = there.partition_key == wished.partition_key
+                && there.sort_key == wished.sort_key
+                && local_indexes(there).eq(local_indexes(wished));
             let has_same_owner = ownership(request)
                 .iter()
                 .all(|(key, value)| there.tags.get(key) == Some(value));
@@ -196,17 +134,26 @@ impl Tables {
         let altered = self
             .catalogue
             .alter(&request.account, &request.region, name, |descriptor| {
-                descriptor.billing = wished.billing;
-                descriptor.deletion_protection = wished.deletion_protection;
-                descriptor.class = wished.class;
-                descriptor.tags.clone_from(&wished.tags);
-                Ok::<_, Infallible>(())
+                follow(descriptor, wished)
             })
             .await;
-        match altered {
-            Ok(Ok(table)) => Ok(made(&table)),
-            Err(error) => Err(refused(name, error)),
+        let table = match altered {
+            Ok(Ok(table)) => table,
+            Ok(Err(message)) => return Err(ProviderError { message }),
+            Err(error) => return Err(refused(name, error)),
+        };
+        // As CloudFormation, which ends an update when the index is ready.
+        if let Err(error) = self.upkeep.finish(&table).await {
+            let message = error.to_string();
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                table = name,
+                "an index could not be filled or removed"
+            );
+            self.upkeep.ask(table);
+            return Err(ProviderError { message });
         }
+        Ok(made(&table))
     }
 
     async fn delete_table(
@@ -263,7 +210,8 @@ impl ResourceProvider for Tables {
             .chain(SHOWN_ONLY)
             .filter(|name| old.get(*name) != new.get(*name))
             .collect();
-        let replaces = changed.contains(&"TableName") || changed.contains(&"KeySchema");
+        let replacing = ["TableName", "KeySchema", "LocalSecondaryIndexes"];
+        let replaces = replacing.iter().any(|name| changed.contains(name));
         if replaces || key_types(old) != key_types(new) {
             UpdatePlan::Replace
         } else if changed.is_empty() {
@@ -298,111 +246,6 @@ impl ResourceProvider for Tables {
     }
 }
 
-/// What becomes of each property of a table, for the reference.
-#[must_use]
-pub fn coverage() -> Vec<Coverage> {
-    let row = |property: &str, fate| Coverage {
-        resource_type: TABLE,
-        property: property.to_owned(),
-        fate,
-    };
-    let carried_out = CARRIED_OUT.map(|name| row(name, Fate::CarriedOut));
-    let shown_only = SHOWN_ONLY.map(|name| row(name, Fate::NoEffect(SHOWN)));
-    let without_effect = WITHOUT_EFFECT.map(|name| row(name, Fate::NoEffect(UNSEEN)));
-    let missing = MISSING.map(|(name, _, what)| row(name, Fate::Missing(what)));
-    let mut rows = Vec::from(carried_out);
-    rows.extend(shown_only);
-    rows.extend(without_effect);
-    rows.extend(missing);
-    rows
-}
-
-/// Whether a property goes into the table's description.
-fn is_kept(name: &str) -> bool {
-    CARRIED_OUT.contains(&name) || SHOWN_ONLY.contains(&name)
-}
-
-fn property_problem(name: &str) -> Option<PropertyProblem> {
-    if is_kept(name) || WITHOUT_EFFECT.contains(&name) {
-        return None;
-    }
-    let known = MISSING.iter().find(|(missing, _, _)| *missing == name);
-    let (severity, title, cause) = match known {
-        Some((_, severity, cause)) => (
-            *severity,
-            format!("`{name}` of a table is not implemented yet"),
-            *cause,
-        ),
-        None => (
-            Severity::Error,
-            format!("a table has no property `{name}`"),
-            "CloudFormation refuses properties that it does not know",
-        ),
-    };
-    Some(PropertyProblem {
-        path: vec![name.to_owned()],
-        severity,
-        title,
-        cause: Some(cause.to_owned()),
-        help: None,
-    })
-}
-
-/// The body of the `CreateTable` that these properties come to.
-fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec<u8> {
-    let mut body: Map<String, Value> = properties
-        .iter()
-        .filter(|(name, value)| is_kept(name) && !value.is_null())
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    if let (None, Some(name)) = (body.get("TableName"), generated_name) {
-        body.insert("TableName".to_owned(), name.into());
-    }
-    keep_key_definitions(&mut body);
-    // Parameters of templates are texts; CloudFormation takes them for numbers where numbers are wanted.
-    if let Some(Value::Object(units)) = body.get_mut("ProvisionedThroughput") {
-        for unit in units.values_mut() {
-            if let Some(number) = unit
-                .as_str()
-                .and_then(|text| text.trim().parse::<u64>().ok())
-            {
-                *unit = number.into();
-            }
-        }
-    }
-    Value::Object(body).to_string().into_bytes()
-}
-
-/// Leaves out definitions that only an index needs: a table without its indexes must not have them.
-fn keep_key_definitions(body: &mut Map<String, Value>) {
-    fn name(entry: &Value) -> Option<&str> {
-        entry.get("AttributeName")?.as_str()
-    }
-    let keys: Vec<String> = match body.get("KeySchema") {
-        Some(Value::Array(entries)) => entries.iter().filter_map(name).map(str::to_owned).collect(),
-        _ => return,
-    };
-    if let Some(Value::Array(definitions)) = body.get_mut("AttributeDefinitions") {
-        definitions
-            .retain(|entry| name(entry).is_none_or(|name| keys.iter().any(|key| key == name)));
-    }
-}
-
-/// The types of the key attributes: to edit one takes another table.
-fn key_types(properties: &Properties) -> BTreeMap<String, Value> {
-    let body: Map<String, Value> =
-        serde_json::from_slice(&wish(properties, None)).unwrap_or_default();
-    let definitions = body.get("AttributeDefinitions").and_then(Value::as_array);
-    definitions
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.get("AttributeName")?.as_str()?;
-            Some((name.to_owned(), entry.get("AttributeType")?.clone()))
-        })
-        .collect()
-}
-
 fn ownership(request: &ResourceRequest) -> [(String, String); 2] {
     [
         (STACK_TAG.to_owned(), request.stack.to_string()),
@@ -413,13 +256,22 @@ fn ownership(request: &ResourceRequest) -> [(String, String); 2] {
 fn made(table: &Table) -> Made {
     Made {
         physical_id: table.name().to_owned(),
-        attributes: attributes(&table.arn),
+        attributes: attributes(table),
     }
 }
 
-/// `StreamArn` is not among them: there are no streams yet.
-fn attributes(arn: &str) -> Properties {
-    Properties::from_iter([("Arn".to_owned(), Value::from(arn))])
+/// `StreamArn` is there while the stream is.
+fn attributes(table: &Table) -> Properties {
+    let stream = table.descriptor.stream.as_ref();
+    let stream_arn = stream
+        .filter(|stream| stream.enabled)
+        .and_then(|_| table.stream_arn());
+    let mut attributes = Properties::new();
+    attributes.insert("Arn".to_owned(), table.arn.as_str().into());
+    if let Some(arn) = stream_arn {
+        attributes.insert("StreamArn".to_owned(), arn.into());
+    }
+    attributes
 }
 
 fn failed(fault: &Fault) -> ProviderError {

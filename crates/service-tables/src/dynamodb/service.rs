@@ -123,6 +123,7 @@ impl Service {
     pub fn provider(&self) -> Arc<dyn ResourceProvider> {
         Arc::new(Tables::new(
             Arc::clone(&self.catalogue),
+            Arc::clone(&self.upkeep),
             Arc::clone(&self.clock),
             Arc::clone(&self.random),
         ))

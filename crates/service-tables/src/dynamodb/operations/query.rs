@@ -84,9 +84,12 @@ fn plan(
         range = sort_range(&before, attribute, test)?;
         before.clone_from(&range.start);
     }
-    if let Some(key) = start_key {
-        let key = source.row_key(key)?;
+    if let Some(start_key) = start_key {
+        let key = source.row_key(start_key)?;
         judge_start(&range, &partition, &key, walk)?;
+        if source.index.is_none() && source.sort_keys().is_empty() {
+            return Err(only_one_row(start_key));
+        }
         range = match direction {
             Direction::Forward => range.after(&key),
             Direction::Backward => range.before(&key),
@@ -231,6 +234,30 @@ fn sort_range(before: &[u8], attribute: &KeyAttribute, test: &Test) -> Result<Ra
             Range::of_prefix(part(start)?.append_open(KeyWriter::after(before)).finish())
         }
     })
+}
+
+/// A partition without a sort key has one item: a page that begins after it is never answered.
+fn only_one_row(start_key: &Attributes) -> Fault {
+    let shown = start_key.iter().map(|(name, value)| {
+        let value = match value {
+            Value::S(text) => format!("S:{text}"),
+            Value::N(number) => format!("N:{number}"),
+            Value::B(_)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Ss(_)
+            | Value::Ns(_)
+            | Value::Bs(_)
+            | Value::L(_)
+            | Value::M(_) => value.type_name().to_owned(),
+        };
+        format!("{name}=AttributeValue: {{{value}}}")
+    });
+    let shown: Vec<_> = shown.collect();
+    Fault::validation(format!(
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {{{}}}",
+        shown.join(", ")
+    ))
 }
 
 /// Which part of a partition a query walks.
