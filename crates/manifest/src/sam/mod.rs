@@ -22,6 +22,7 @@ mod properties;
 mod rename;
 mod rest_api;
 mod role;
+mod streams;
 mod structure;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::context::{Context, Declared};
 use super::function::tags;
 use super::nodes::{attribute, json, list, mapping, text};
 use super::policies::{self, RolePolicies, managed_arn};
+use super::streams;
 
 /// A function without a role gets one; so does one whose `Role` is `AWS::NoValue` under a condition, under that condition.
 pub(super) fn apply(
@@ -98,6 +99,7 @@ fn write_role(
     if let Some(document) = dead_letter_policy(declared) {
         policies.inline("DeadLetterQueuePolicy", document);
     }
+    streams::allow(declared, &mut policies);
     if let Some(given) = declared.get("Policies") {
         policies::read(given, role, &mut policies, context);
     }
