@@ -25,6 +25,7 @@ use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
 use model::problem::Severity;
+use model::time::Timestamp;
 use serde_json::Value;
 
 use self::changes::{follow, local_indexes};
@@ -183,18 +184,27 @@ impl ResourceProvider for Tables {
             .collect();
         // A name stands in for the one that will be generated; time and identity do not matter to the judgement.
         let body = wish(properties, Some("generated"));
-        if let Err(fault) = read_table(
-            &body,
-            TableId::from_bytes([0; 16]),
-            model::time::Timestamp::from_micros(0),
-        ) {
-            problems.push(PropertyProblem {
-                path: Vec::new(),
-                severity: Severity::Error,
-                title: "DynamoDB would refuse this table".to_owned(),
-                cause: Some(fault.message),
-                help: None,
-            });
+        let epoch = Timestamp::from_micros(0);
+        let table = read_table(&body, TableId::from_bytes([0; 16]), epoch);
+        let causes = [
+            (Vec::new(), table.err().map(|fault| fault.message)),
+            (
+                vec!["TimeToLiveSpecification".to_owned()],
+                time_to_live(properties, epoch)
+                    .err()
+                    .map(|error| error.message),
+            ),
+        ];
+        for (path, cause) in causes {
+            if cause.is_some() {
+                problems.push(PropertyProblem {
+                    path,
+                    severity: Severity::Error,
+                    title: "DynamoDB would refuse this table".to_owned(),
+                    cause,
+                    help: None,
+                });
+            }
         }
         problems
     }

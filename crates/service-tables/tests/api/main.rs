@@ -10,6 +10,8 @@
     reason = "helpers of tests fail as tests do, and a table of cases is as long as its subject"
 )]
 
+mod index_updates;
+mod indexes;
 mod items;
 mod partiql;
 mod partiql_batches;
@@ -61,6 +63,14 @@ impl Server {
             .create_table("events", &[("who", "S"), ("at", "N")])
             .await;
         server
+    }
+
+    /// As a start does: looks for what was left undone, and does it.
+    pub(crate) async fn keep_up_until_idle(&self) {
+        let (account, region) = (AccountId::development(), Region::new("us-east-1"));
+        let wait = std::time::Duration::from_millis(300);
+        let kept = self.service.keep_up(&account, &region);
+        let _ = tokio::time::timeout(wait, kept).await;
     }
 
     pub(crate) async fn create_table(&self, name: &str, keys: &[(&str, &str)]) {

@@ -564,7 +564,7 @@ async fn tables_are_judged_in_the_words_of_the_service() {
         ),
         (
             json!({"GlobalSecondaryIndexes": []}),
-            "CreateTable with the parameter GlobalSecondaryIndexes is not implemented by Cloudless yet",
+            "One or more parameter values were invalid: List of GlobalSecondaryIndexes is empty",
         ),
     ] {
         server
@@ -585,10 +585,10 @@ async fn tables_are_judged_in_the_words_of_the_service() {
 #[tokio::test]
 async fn what_is_not_carried_out_is_refused_by_name() {
     let server = Server::with_tables().await;
-    let message = "The operation TransactWriteItems is not implemented by Cloudless yet";
+    let message = "The operation CreateBackup is not implemented by Cloudless yet";
     server
         .refuses(
-            "TransactWriteItems",
+            "CreateBackup",
             json!({}),
             "UnknownOperationException",
             message,
@@ -597,33 +597,11 @@ async fn what_is_not_carried_out_is_refused_by_name() {
     server
         .refuses("Bogus", json!({}), "UnknownOperationException", "")
         .await;
-    for (operation, request, parameter) in [
-        (
-            "Query",
-            json!({"TableName": "pets", "IndexName": "by-name"}),
-            "IndexName",
-        ),
-        (
-            "Scan",
-            json!({"TableName": "pets", "ScanFilter": {}}),
-            "ScanFilter",
-        ),
-        (
-            "GetItem",
-            json!({"TableName": "pets", "Key": {}, "AttributesToGet": ["a"]}),
-            "AttributesToGet",
-        ),
-        (
-            "PutItem",
-            json!({"TableName": "pets", "Item": {}, "Expected": {}}),
-            "Expected",
-        ),
-        (
-            "DeleteItem",
-            json!({"TableName": "pets", "Key": {}, "FromTheFuture": 1}),
-            "FromTheFuture",
-        ),
-    ] {
+    for (operation, request, parameter) in [(
+        "DeleteItem",
+        json!({"TableName": "pets", "Key": {}, "FromTheFuture": 1}),
+        "FromTheFuture",
+    )] {
         let message = format!(
             "{operation} with the parameter {parameter} is not implemented by Cloudless yet"
         );

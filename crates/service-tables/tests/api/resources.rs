@@ -141,14 +141,15 @@ fn every_property_that_is_not_carried_out_is_named() {
     assert_eq!(check(json!({})), []);
     assert_eq!(check(json!({"SSESpecification": {"SSEEnabled": true}})), []);
     for (changes, path, severity) in [
-        (
-            json!({"StreamSpecification": {}}),
-            "StreamSpecification",
-            Severity::Error,
-        ),
+        (json!({"StreamSpecification": {}}), "", Severity::Error),
         (
             json!({"TimeToLiveSpecification": {}}),
             "TimeToLiveSpecification",
+            Severity::Error,
+        ),
+        (
+            json!({"KinesisStreamSpecification": {"StreamArn": "x"}}),
+            "KinesisStreamSpecification",
             Severity::Error,
         ),
         (
@@ -158,17 +159,7 @@ fn every_property_that_is_not_carried_out_is_named() {
         ),
         (json!({"TabelName": "x"}), "TabelName", Severity::Error),
         (json!({"BillingMode": "FREE"}), "", Severity::Error),
-        (
-            json!({
-                "GlobalSecondaryIndexes": [{}],
-                "AttributeDefinitions": [
-                    {"AttributeName": "id", "AttributeType": "S"},
-                    {"AttributeName": "owner", "AttributeType": "S"},
-                ],
-            }),
-            "GlobalSecondaryIndexes",
-            Severity::Error,
-        ),
+        (json!({"GlobalSecondaryIndexes": [{}]}), "", Severity::Error),
     ] {
         assert_eq!(check(changes), [(path.to_owned(), severity)]);
     }
@@ -180,7 +171,13 @@ fn a_change_is_made_in_place_or_by_replacement_as_the_reference_says() {
     let definition = |kind: &str| json!([{"AttributeName": "id", "AttributeType": kind}]);
     for (changes, plan) in [
         (json!({}), UpdatePlan::Nothing),
-        (json!({"SSESpecification": {}}), UpdatePlan::Nothing),
+        (
+            json!({"ContributorInsightsSpecification": {}}),
+            UpdatePlan::Nothing,
+        ),
+        (json!({"SSESpecification": {}}), UpdatePlan::InPlace),
+        (json!({"GlobalSecondaryIndexes": []}), UpdatePlan::InPlace),
+        (json!({"LocalSecondaryIndexes": []}), UpdatePlan::Replace),
         (json!({"BillingMode": "PROVISIONED"}), UpdatePlan::InPlace),
         (
             json!({"DeletionProtectionEnabled": true}),
@@ -197,4 +194,104 @@ fn a_change_is_made_in_place_or_by_replacement_as_the_reference_says() {
         let found = provider.plan_update(TABLE, &properties(json!({})), &new);
         assert_eq!(found, plan, "{changes}");
     }
+}
+
+/// Properties of a table with these global indexes, each on an attribute of its own name.
+fn with_indexes(names: &[&str]) -> Value {
+    let indexes: Vec<_> = names
+        .iter()
+        .map(|name| {
+            json!({
+                "IndexName": name,
+                "KeySchema": [{"AttributeName": name, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            })
+        })
+        .collect();
+    let definitions: Vec<_> = ["id"]
+        .iter()
+        .chain(names)
+        .map(|name| json!({"AttributeName": name, "AttributeType": "S"}))
+        .collect();
+    json!({"GlobalSecondaryIndexes": indexes, "AttributeDefinitions": definitions})
+}
+
+#[tokio::test]
+async fn an_update_brings_and_takes_one_index_and_keeps_the_items() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    let first = request(with_indexes(&["one"]));
+    provider.create(&first).await.unwrap();
+    for id in ["a", "b"] {
+        let item = json!({"id": {"S": id}, "one": {"S": "x"}, "two": {"S": "x"}});
+        server
+            .ok("PutItem", json!({"TableName": "pets", "Item": item}))
+            .await;
+    }
+    let count = async |index: &str| {
+        let body = json!({"TableName": "pets", "IndexName": index});
+        let (status, answer) = server.call("Scan", &body).await;
+        (status == 200).then(|| answer["Count"].as_u64().unwrap())
+    };
+    assert_eq!((count("one").await, count("two").await), (Some(2), None));
+    let both = request(with_indexes(&["one", "two"]));
+    let updated = provider.update("pets", &first.properties, &both).await;
+    updated.unwrap();
+    assert_eq!(
+        count("two").await,
+        Some(2),
+        "it is filled when the update ends"
+    );
+    let other = request(with_indexes(&["one", "six"]));
+    let refused = provider.update("pets", &both.properties, &other).await;
+    assert_eq!(
+        refused.unwrap_err().message,
+        "Cannot perform more than one GSI creation or deletion in a single update"
+    );
+    let second = request(with_indexes(&["two"]));
+    let updated = provider.update("pets", &both.properties, &second).await;
+    updated.unwrap();
+    assert_eq!((count("one").await, count("two").await), (None, Some(2)));
+    let mut changed = with_indexes(&["two"]);
+    changed["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
+    let refused = provider
+        .update("pets", &second.properties, &request(changed))
+        .await;
+    let message = refused.unwrap_err().message;
+    assert!(
+        message.starts_with("Cannot update GSI's properties"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn streams_expiry_and_keys_of_templates_come_and_go() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    let plain = request(json!({}));
+    let made = provider.create(&plain).await.unwrap();
+    assert_eq!(made.attributes.get("StreamArn"), None);
+    let full = request(json!({
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "TimeToLiveSpecification": {"AttributeName": "until", "Enabled": "true"},
+        "SSESpecification": {"SSEEnabled": true, "SSEType": "KMS"},
+    }));
+    let updated = provider.update("pets", &plain.properties, &full).await;
+    let made = updated.unwrap();
+    let arn = made.attributes["StreamArn"].as_str().unwrap();
+    assert!(arn.contains(":table/pets/stream/"), "{arn}");
+    let described = async || {
+        let body = json!({"TableName": "pets"});
+        server.ok("DescribeTable", body).await["Table"].clone()
+    };
+    let table = described().await;
+    assert_eq!(table["LatestStreamArn"], arn);
+    assert_eq!(table["SSEDescription"]["Status"], "ENABLED");
+    provider
+        .update("pets", &full.properties, &plain)
+        .await
+        .unwrap();
+    let table = described().await;
+    assert_eq!(table.get("StreamSpecification"), None);
+    assert_eq!(table.get("SSEDescription"), None);
 }
