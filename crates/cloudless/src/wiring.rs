@@ -252,7 +252,7 @@ impl Server {
         match self.tables.keep().await {}
     }
 
-    /// Removes what a crash left behind of deleted tables. Takes as long as they were large, and nobody waits for it.
+    /// Removes what a crash left behind of deleted tables, then fills new indexes and removes deleted ones, for ever.
     pub async fn clean_up(&self, region: &Region) {
         let account = AccountId::development();
         if let Err(error) = self.tables.purge(&account, region).await {
@@ -261,6 +261,7 @@ impl Server {
                 "deleted tables still take up space; the next start tries again"
             );
         }
+        self.tables.keep_up(&account, region).await;
     }
 
     /// Waits until the file that holds the state is removed or replaced while it is used.

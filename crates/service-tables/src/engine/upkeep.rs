@@ -1,6 +1,6 @@
 //! Work on tables that goes on after the request that asked for it.
 //!
-//! Lives here: filling new indexes, removing deleted ones, slice by slice; which tables wait for it.
+//! Lives here: filling new indexes, removing deleted ones, slice by slice; which tables wait for it, or for their removal.
 //! Does not live here: expiry (`ttl`), who asks (`dynamodb::operations::update_table`).
 //!
 //! What is to be done stands in the table's descriptor: an index that is `Creating` or `Deleting`. So a start after a crash finds
@@ -8,9 +8,9 @@
 //! it takes care of the items that no one writes. A slice is one commit: its entries, only while their items are what
 //! they were when they were read, and the note how far it has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use model::ids::{AccountId, Region};
@@ -36,8 +36,15 @@ pub struct Upkeep {
     store: Arc<dyn Store>,
     catalogue: Arc<Catalogue>,
     items: Items,
-    waiting: Mutex<BTreeMap<Vec<u8>, Arc<Table>>>,
+    waiting: Mutex<Waiting>,
     news: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tables: BTreeMap<Vec<u8>, Arc<Table>>,
+    /// Where tables were deleted whose items are still on the disk.
+    purges: BTreeSet<(AccountId, Region)>,
 }
 
 /// The end of a slice.
@@ -67,9 +74,15 @@ impl Upkeep {
 
     /// Says that there is something to do for a table.
     pub fn ask(&self, table: Arc<Table>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(table.descriptor_key.clone(), table);
-        drop(waiting);
+        let key = table.descriptor_key.clone();
+        self.waiting().tables.insert(key, table);
+        self.news.notify_one();
+    }
+
+    /// Says that a table was deleted.
+    pub fn ask_to_purge(&self, account: &AccountId, region: &Region) {
+        let place = (account.clone(), region.clone());
+        self.waiting().purges.insert(place);
         self.news.notify_one();
     }
 
@@ -118,6 +131,12 @@ impl Upkeep {
                 return Err(error);
             }
         }
+        while let Some((account, region)) = self.next_purge() {
+            if let Err(error) = self.catalogue.purge(&account, &region).await {
+                self.ask_to_purge(&account, &region);
+                return Err(error.into());
+            }
+        }
         Ok(())
     }
 
@@ -140,8 +159,17 @@ impl Upkeep {
     }
 
     fn next(&self) -> Option<Arc<Table>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.pop_first().map(|(_, table)| table)
+        let next = self.waiting().tables.pop_first();
+        next.map(|(_, table)| table)
+    }
+
+    fn next_purge(&self) -> Option<(AccountId, Region)> {
+        self.waiting().purges.pop_first()
+    }
+
+    /// Nothing that can panic runs while the lock is held, so a poisoned one is still sound.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fills an index, from where it was left. Returns early when the table has changed.

@@ -63,10 +63,7 @@ pub(super) async fn delete(context: &Context<'_>, fields: Fields<'_>) -> Result<
         | Error::Format(_)
         | Error::Key(_)) => error.into(),
     })?;
-    context
-        .catalogue
-        .purge(context.account, context.region)
-        .await?;
+    context.upkeep.ask_to_purge(context.account, context.region);
     let description = description::of(&table, Moment::Deleting, &Contents::default());
     Ok(json!({ "TableDescription": description })
         .to_string()
