@@ -3,7 +3,9 @@
 //! Lives here: one item by its key, pages of items, and the one way in which an item is changed: look, decide, commit.
 //! Does not live here: what is decided (the caller's pure function), validation (`dynamodb`).
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use interfaces::clock::Clock;
@@ -11,14 +13,14 @@ use store::{
     Batch, CommitError, Direction, Page, PageLimit, Range, ReadError, Store, Versionstamp, Write,
 };
 
+use super::batches::{Before, add_change, is_at, unchanged};
 use super::catalogue::{self, Catalogue};
 use super::codec::{self, CorruptItem};
-use super::consequences::{Author, Cause, consequences};
-use super::indexes::Image;
+use super::consequences::{Author, Cause};
 use super::streams::wakers::Wakers;
 use super::table::{ItemKey, Table};
 use super::value::Attributes;
-use super::writers::{Turn, Writers};
+use super::writers::{Turn, Turns, Writers};
 
 /// How often a change is decided anew because the table or another node came between. On one node only a change of the table
 /// can: see `writers`.
@@ -72,6 +74,14 @@ pub struct Plan<T> {
     pub writes: Vec<Write>,
     /// What is handed back once it is done.
     pub outcome: T,
+}
+
+impl<T> Plan<T> {
+    /// Whether anything is to be written.
+    fn writes(&self) -> bool {
+        let keeps = |change: &Change| matches!(change, Change::Keep);
+        !self.writes.is_empty() || !self.changes.iter().all(keeps)
+    }
 }
 
 /// Several items were changed.
@@ -146,10 +156,12 @@ impl Items {
         Ok(self.store.get(key.as_bytes()).await?)
     }
 
-    /// The right to write to an item's partition, alone.
+    /// The right to write to an item's partition, alone, with nothing on its way there.
     pub(super) async fn alone(&self, key: &ItemKey) -> Result<Turn<'_>, AccessError> {
         let turn = self.writers.alone(key.partition()).await;
-        turn.ok_or(AccessError::NoPlace)
+        let turn = turn.ok_or(AccessError::NoPlace)?;
+        turn.landed().await;
+        Ok(turn)
     }
 
     /// The encoded items at these keys, all as they were at one moment: writers of their partitions wait meanwhile.
@@ -159,7 +171,8 @@ impl Items {
     pub async fn get_all(&self, keys: &[ItemKey]) -> Result<Vec<Option<Bytes>>, AccessError> {
         let partitions = keys.iter().map(ItemKey::partition);
         let turns = self.writers.alone_in_all(partitions).await;
-        let _turns = turns.ok_or(AccessError::NoPlace)?;
+        let turns = turns.ok_or(AccessError::NoPlace)?;
+        turns.landed().await;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             found.push(self.get(key).await?);
@@ -218,13 +231,22 @@ impl Items {
             } else {
                 self.writers.share(key.partition()).await
             };
-            let _turn = turn.ok_or(AccessError::NoPlace)?;
-            let found = if looks { self.get(key).await? } else { None };
-            let existing = decoded(found.as_ref())?;
-            let (change, outcome) = decide(existing.as_ref()).map_err(ChangeError::Refused)?;
+            let turn = turn.ok_or(AccessError::NoPlace)?;
+            let mut met = Met::default();
+            if looks {
+                met = self.meet(&turn, key).await?;
+            }
+            let mut decided = decide(met.attributes.as_ref());
+            if met.is_coming && !matches!(decided, Ok((Change::Put(_) | Change::Delete, _))) {
+                // Nothing will be written that could fail with what it was decided on: the answer is about what is durable.
+                turn.landed().await;
+                met = self.meet(&turn, key).await?;
+                decided = decide(met.attributes.as_ref());
+            }
+            let (change, outcome) = decided.map_err(ChangeError::Refused)?;
             let mut batch = Batch::new().check_equals(table.items.clone(), table.mark.clone());
             if looks {
-                batch = unchanged(batch, key.as_bytes(), found.as_ref());
+                batch = unchanged(batch, key.as_bytes(), met.bytes.as_ref());
             }
             let cause = Cause {
                 at: self.clock.now(),
@@ -232,17 +254,17 @@ impl Items {
                 ordinal: 0,
             };
             let before = Before {
-                bytes: found.as_ref(),
-                attributes: existing.as_ref(),
+                bytes: met.bytes.as_ref(),
+                attributes: met.attributes.as_ref(),
             };
             let batch = add_change(batch, table, key, before, &change, cause);
             if batch.writes().is_empty() {
-                return Ok((outcome, existing));
+                return Ok((outcome, met.attributes));
             }
-            match self.store.commit(batch).await {
+            match self.commit(batch, &[key], turn).await {
                 Ok(_) => {
                     self.wake(table);
-                    return Ok((outcome, existing));
+                    return Ok((outcome, met.attributes));
                 }
                 Err(CommitError::CheckFailed { index: 0 }) => {
                     renewed = Some(self.renew(table).await?);
@@ -266,16 +288,23 @@ impl Items {
         beside: Option<&[u8]>,
         decide: impl Fn(&[Option<Attributes>], Option<&Bytes>) -> Result<Plan<T>, R>,
     ) -> Result<Changed<T>, ChangeError<R>> {
-        let partitions = targets.iter().map(|target| target.key.partition());
-        let turns = self.writers.alone_in_all(partitions.chain(beside)).await;
-        let _turns = turns.ok_or(AccessError::NoPlace)?;
         let mut tables: Vec<Arc<Table>> = targets
             .iter()
             .map(|target| Arc::clone(&target.table))
             .collect();
+        let keys: Vec<&ItemKey> = targets.iter().map(|target| &target.key).collect();
         for _ in 0..DECISIONS_MAX {
-            let seen = self.look(&tables, targets, beside).await?;
-            let plan = decide(&seen.items, seen.beside.as_ref()).map_err(ChangeError::Refused)?;
+            let partitions = keys.iter().map(|key| key.partition());
+            let turns = self.writers.alone_in_all(partitions.chain(beside)).await;
+            let turns = turns.ok_or(AccessError::NoPlace)?;
+            let mut seen = self.look(&turns, &tables, targets, beside).await?;
+            let mut decided = decide(&seen.items, seen.beside.as_ref());
+            if seen.is_coming && !decided.as_ref().is_ok_and(Plan::writes) {
+                turns.landed().await;
+                seen = self.look(&turns, &tables, targets, beside).await?;
+                decided = decide(&seen.items, seen.beside.as_ref());
+            }
+            let plan = decided.map_err(ChangeError::Refused)?;
             let batch = self.carry_out(&tables, targets, &seen, &plan.changes);
             let batch = plan.writes.into_iter().fold(batch, Batch::write);
             let outcome = plan.outcome;
@@ -283,7 +312,7 @@ impl Items {
                 let stamp = None;
                 return Ok(Changed { outcome, stamp });
             }
-            match self.store.commit(batch).await {
+            match self.commit(batch, &keys, turns).await {
                 Ok(stamp) => {
                     tables.iter().for_each(|table| self.wake(table));
                     let stamp = Some(stamp);
@@ -300,9 +329,47 @@ impl Items {
         Err(ChangeError::Contended)
     }
 
+    /// The item at this key, as batches on their way will leave it.
+    async fn meet(&self, turn: &Turn<'_>, key: &ItemKey) -> Result<Met, AccessError> {
+        let (bytes, is_coming) = match turn.coming(key.as_bytes()) {
+            Some(coming) => (coming, true),
+            None => (self.get(key).await?, false),
+        };
+        let attributes = decoded(bytes.as_ref())?;
+        Ok(Met {
+            bytes,
+            attributes,
+            is_coming,
+        })
+    }
+
+    /// Commits a batch. The turn ends when the batch is in the store's queue, so that the next writer's can follow it into
+    /// the same flush.
+    async fn commit<T>(
+        &self,
+        batch: Batch,
+        keys: &[&ItemKey],
+        turn: T,
+    ) -> Result<Versionstamp, CommitError> {
+        let mut departing = Vec::with_capacity(keys.len());
+        for write in batch.writes() {
+            let key = keys.iter().find(|key| is_at(write, key));
+            departing.extend(key.map(|key| (key.partition(), write)));
+        }
+        let _flight = self.writers.depart(&departing);
+        let mut commit = self.store.commit(batch);
+        let first = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await;
+        drop(turn);
+        match first {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => commit.await,
+        }
+    }
+
     /// Reads all targets.
     async fn look(
         &self,
+        turns: &Turns<'_>,
         tables: &[Arc<Table>],
         targets: &[Target],
         beside: Option<&[u8]>,
@@ -313,8 +380,16 @@ impl Items {
         });
         let mut bytes = Vec::with_capacity(targets.len());
         let mut items = Vec::with_capacity(targets.len());
+        let mut is_coming = false;
         for target in targets {
-            let found = self.get(&target.key).await?;
+            let key = &target.key;
+            let found = match turns.coming(key.partition(), key.as_bytes()) {
+                Some(coming) => {
+                    is_coming = true;
+                    coming
+                }
+                None => self.get(key).await?,
+            };
             checks = unchanged(checks, target.key.as_bytes(), found.as_ref());
             items.push(decoded(found.as_ref())?);
             bytes.push(found);
@@ -329,6 +404,7 @@ impl Items {
             bytes,
             items,
             beside: row,
+            is_coming,
         })
     }
 
@@ -384,64 +460,20 @@ struct Seen {
     bytes: Vec<Option<Bytes>>,
     items: Vec<Option<Attributes>>,
     beside: Option<Bytes>,
+    /// Whether some of it is on its way only.
+    is_coming: bool,
 }
 
-/// The item that a change meets; nothing, when it does not look.
-#[derive(Clone, Copy)]
-struct Before<'a> {
-    bytes: Option<&'a Bytes>,
-    attributes: Option<&'a Attributes>,
-}
-
-impl<'a> Before<'a> {
-    fn image(self) -> Option<Image<'a>> {
-        Some(Image {
-            attributes: self.attributes?,
-            bytes: self.bytes?,
-        })
-    }
+/// An item as a change meets it.
+#[derive(Default)]
+struct Met {
+    bytes: Option<Bytes>,
+    attributes: Option<Attributes>,
+    /// Whether it is on its way only.
+    is_coming: bool,
 }
 
 fn decoded(bytes: Option<&Bytes>) -> Result<Option<Attributes>, AccessError> {
     let item = bytes.map(|bytes| codec::decode(bytes)).transpose();
     Ok(item?)
-}
-
-/// Only if this is still what the decision is made on.
-fn unchanged(batch: Batch, key: &[u8], found: Option<&Bytes>) -> Batch {
-    let key = Bytes::copy_from_slice(key);
-    match found {
-        Some(bytes) => batch.check_equals(key, bytes.clone()),
-        None => batch.check_absent(key),
-    }
-}
-
-/// The batch with the change and all that it entails.
-fn add_change(
-    batch: Batch,
-    table: &Table,
-    key: &ItemKey,
-    before: Before<'_>,
-    change: &Change,
-    cause: Cause,
-) -> Batch {
-    let item_key = Bytes::copy_from_slice(key.as_bytes());
-    let (write, entailed) = match change {
-        Change::Keep => return batch,
-        Change::Put(item) => {
-            let value = Bytes::from(codec::encode(item));
-            let after = Image {
-                attributes: item,
-                bytes: &value,
-            };
-            let entailed = consequences(table, key, before.image(), Some(after), cause);
-            let key = item_key;
-            (Write::Put { key, value }, entailed)
-        }
-        Change::Delete => (
-            Write::Delete { key: item_key },
-            consequences(table, key, before.image(), None, cause),
-        ),
-    };
-    entailed.into_iter().fold(batch.write(write), Batch::write)
 }

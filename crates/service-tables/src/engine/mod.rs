@@ -3,6 +3,7 @@
 //! Lives here: numbers, values, their bytes, the order of items, tables and their life, who writes when.
 //! Does not live here: requests, answers and error texts (`dynamodb`).
 
+mod batches;
 pub mod catalogue;
 pub mod codec;
 pub mod consequences;
