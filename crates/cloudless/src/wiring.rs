@@ -18,6 +18,7 @@ use event_delivery::{Delivery, Parts as DeliveryParts};
 use gateway::application::ApplicationHandler;
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
 use gateway::service_door::{OwnPages, Parts as DoorParts, ServiceDoor, UnknownKeys};
+use gateway::throttle::LocalCounters;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::principals::Principals;

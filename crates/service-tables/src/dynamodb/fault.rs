@@ -73,6 +73,10 @@ pub enum Kind {
     ResourceInUse,
     /// More is going on than is allowed at once.
     LimitExceeded,
+    /// The caller may not do that.
+    AccessDenied,
+    /// There is no such table, as operations on backups say it.
+    TableNotFound,
     /// An iterator of a stream is too old.
     ExpiredIterator,
     /// The records of a stream that are asked for have gone.
@@ -98,6 +102,8 @@ impl Kind {
             Self::ResourceNotFound => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
             Self::ResourceInUse => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Self::LimitExceeded => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
+            Self::AccessDenied => "com.amazon.coral.service#AccessDeniedException",
+            Self::TableNotFound => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Self::ExpiredIterator => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
             Self::TrimmedDataAccess => {
                 "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException"
@@ -126,6 +132,8 @@ impl Kind {
             | Self::ResourceNotFound
             | Self::ResourceInUse
             | Self::LimitExceeded
+            | Self::AccessDenied
+            | Self::TableNotFound
             | Self::ExpiredIterator
             | Self::TrimmedDataAccess
             | Self::ConditionalCheckFailed
@@ -213,6 +221,8 @@ impl Fault {
                 | Kind::ResourceNotFound
                 | Kind::ResourceInUse
                 | Kind::LimitExceeded
+                | Kind::AccessDenied
+                | Kind::TableNotFound
                 | Kind::ExpiredIterator
                 | Kind::TrimmedDataAccess
                 | Kind::ConditionalCheckFailed

@@ -40,17 +40,13 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "DeleteBackup",
     "DeleteResourcePolicy",
     "DescribeBackup",
-    "DescribeContinuousBackups",
     "DescribeContributorInsights",
-    "DescribeEndpoints",
     "DescribeExport",
     "DescribeGlobalTable",
     "DescribeGlobalTableSettings",
     "DescribeImport",
     "DescribeKinesisStreamingDestination",
-    "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
-    "DescribeTimeToLive",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
     "ExportTableToPointInTime",
@@ -61,19 +57,14 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "ListExports",
     "ListGlobalTables",
     "ListImports",
-    "ListTagsOfResource",
     "PutResourcePolicy",
     "RestoreTableFromBackup",
     "RestoreTableToPointInTime",
-    "TagResource",
-    "UntagResource",
-    "UpdateContinuousBackups",
     "UpdateContributorInsights",
     "UpdateGlobalTable",
     "UpdateGlobalTableSettings",
     "UpdateKinesisStreamingDestination",
     "UpdateTableReplicaAutoScaling",
-    "UpdateTimeToLive",
 ];
 
 /// DynamoDB. Clones share everything.
@@ -213,6 +204,11 @@ impl Service {
             items: &self.items,
             upkeep: &self.upkeep,
             keeper: &self.keeper,
+            host: call
+                .headers
+                .get("host")
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default(),
             clock: &*self.clock,
             random: &*self.random,
             account: &call.account,

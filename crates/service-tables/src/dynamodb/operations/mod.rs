@@ -3,10 +3,12 @@
 //! Lives here: the table of those that are carried out, what they all are given.
 //! Does not live here: what they share in judging (`fields`, `item_keys`, `expressions`).
 
+mod account;
 mod batch_get_item;
 mod batch_tables;
 mod batch_write_item;
 mod collection_metrics;
+mod continuous_backups;
 mod create_table;
 mod delete_item;
 mod description;
@@ -25,6 +27,8 @@ mod scan;
 mod sources;
 mod table_fields;
 mod tables;
+mod tags;
+mod time_to_live;
 mod transact_get_items;
 mod transact_write_items;
 mod transactions;
@@ -53,6 +57,8 @@ pub(super) struct Context<'a> {
     pub(super) items: &'a Items,
     pub(super) upkeep: &'a Upkeep,
     pub(super) keeper: &'a Keeper,
+    /// The name by which the caller has reached us.
+    pub(super) host: &'a str,
     pub(super) clock: &'a dyn Clock,
     pub(super) random: &'a dyn Random,
     pub(super) account: &'a AccountId,
@@ -102,6 +108,19 @@ pub(super) async fn run(
         "DescribeTable" => run!("DescribeTable", tables::describe),
         "ListTables" => run!("ListTables", tables::list),
         "UpdateTable" => run!("UpdateTable", update_table::run),
+        "UpdateTimeToLive" => run!("UpdateTimeToLive", time_to_live::update),
+        "DescribeTimeToLive" => run!("DescribeTimeToLive", time_to_live::describe),
+        "TagResource" => run!("TagResource", tags::tag),
+        "UntagResource" => run!("UntagResource", tags::untag),
+        "ListTagsOfResource" => run!("ListTagsOfResource", tags::list),
+        "DescribeLimits" => run!("DescribeLimits", account::limits),
+        "DescribeEndpoints" => run!("DescribeEndpoints", account::endpoints),
+        "DescribeContinuousBackups" => {
+            run!("DescribeContinuousBackups", continuous_backups::describe)
+        }
+        "UpdateContinuousBackups" => {
+            run!("UpdateContinuousBackups", continuous_backups::update)
+        }
         "DeleteTable" => run!("DeleteTable", tables::delete),
         _ => return None,
     })
