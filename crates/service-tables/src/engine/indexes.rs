@@ -338,3 +338,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

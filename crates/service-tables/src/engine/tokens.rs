@@ -144,7 +144,9 @@ mod tests {
     fn row(fingerprint: Fingerprint, now: Timestamp) -> Bytes {
         match write(b"key".to_vec(), &fingerprint, now) {
             Write::Put { value, .. } => value,
-            Write::Delete { .. } => Bytes::new(),
+            Write::Delete { .. }
+            | Write::PutVersionstampedKey { .. }
+            | Write::PutVersionstampedValue { .. } => Bytes::new(),
         }
     }
 

@@ -147,6 +147,7 @@ async fn a_deleted_table_leaves_nothing_to_a_new_one_of_its_name() {
     server.create_table("pets", &[("id", "S")]).await;
     server.ok("PutItem", item.clone()).await;
     server.ok("DeleteTable", json!({"TableName": "pets"})).await;
+    server.service.settle().await.unwrap();
     let everything = store::Range {
         start: Vec::new(),
         end: None,
