@@ -6,6 +6,7 @@ A frame is the length of its body (u32, big-endian), its type (u8), and the body
 """
 import array
 import os
+import select
 import socket
 import struct
 
@@ -26,6 +27,9 @@ class Channel:
         os.set_inheritable(descriptor, False)
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(True)
+        # Who sleeps in `recv` is woken also when the other end has taken what was sent to it: a switch in vain each event.
+        self._readable = select.poll()
+        self._readable.register(descriptor, select.POLLIN)
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
 
@@ -35,6 +39,7 @@ class Channel:
         The body is valid until the next call. Only one frame is ever under way, so nothing follows it.
         """
         view, have = self._view, 0
+        self._readable.poll()
         while have < _HEADER.size:
             count = self._socket.recv_into(view[have:])
             if not count:
