@@ -10,7 +10,7 @@ use std::time::Duration;
 use interfaces::clock::Clock;
 use interfaces::log_sink::LogLine;
 
-use super::transcript::Transcript;
+use super::transcript::{self, Transcript};
 use crate::printer::{Printer, Style};
 
 pub use super::transcript::RequestLine;
@@ -20,6 +20,8 @@ const ENTRIES_WAITING_MAX: usize = 8_192;
 /// Log lines may only wait while there are fewer entries than these: a function that floods its log must not cost
 /// requests their lines.
 const LINES_WAITING_MAX: usize = 6_144;
+/// For how many entries room is kept from one printing to the next.
+const ENTRIES_KEPT_MAX: usize = 1_024;
 /// How often lines that wait for their request are looked through.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What arrives within this time is printed at once: under load, a wake-up and a write for each line would cost as
@@ -76,7 +78,10 @@ impl Console {
 
     /// Shows a line of a function's log, with its request.
     pub fn line(&self, line: LogLine) {
-        self.line.push(Entry::Line(line));
+        // Handing over what another thread only throws away costs more than the line did.
+        if transcript::matters(&line) {
+            self.line.push(Entry::Line(line));
+        }
     }
 
     /// Shows a line of the server's own.
@@ -122,8 +127,9 @@ impl Line {
         }
     }
 
-    /// Waits for entries, at most until it is time to look through those that wait for their request.
-    fn take(&self) -> Waiting {
+    /// Waits for entries, at most until it is time to look through those that wait for their request. The next ones are put
+    /// into the room that is given.
+    fn take(&self, room: Vec<Entry>) -> Waiting {
         let idle = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_over;
         let waited = self
             .arrived
@@ -137,7 +143,7 @@ impl Line {
         }
         let mut waiting = self.lock();
         Waiting {
-            entries: std::mem::take(&mut waiting.entries),
+            entries: std::mem::replace(&mut waiting.entries, room),
             left_out: std::mem::take(&mut waiting.left_out),
             is_over: waiting.is_over,
         }
@@ -147,11 +153,12 @@ impl Line {
 fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
     let mut transcript = Transcript::new(printer.clone());
     let mut looked_at = clock.instant();
+    let mut room = Vec::new();
     loop {
-        let taken = line.take();
+        let mut taken = line.take(room);
         let now = clock.instant();
         let mut texts = Vec::new();
-        for entry in taken.entries {
+        for entry in taken.entries.drain(..) {
             texts.extend(match entry {
                 Entry::Line(line) => transcript.line(line, now),
                 Entry::Request(request) => Some(transcript.request(&request)),
@@ -177,5 +184,7 @@ fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
         if taken.is_over {
             return;
         }
+        room = taken.entries;
+        room.shrink_to(ENTRIES_KEPT_MAX);
     }
 }

@@ -217,6 +217,12 @@ impl Transcript {
     }
 }
 
+/// Whether anything comes of a line: `START` says since when its request runs, and `REPORT` that it is over.
+pub(super) fn matters(line: &LogLine) -> bool {
+    let begins = line.origin == LogOrigin::Platform && line.text.starts_with(b"START RequestId");
+    begins || is_report(line) || is_shown(line)
+}
+
 fn shown_text(line: &LogLine) -> String {
     let text = String::from_utf8_lossy(&line.text);
     let shown: String = text.chars().take(LINE_CHARACTERS_MAX).collect();
@@ -288,6 +294,23 @@ mod tests {
         let now = interfaces::clock::Clock::instant(&clock);
         let hello = Arc::new(test_kit::function("hello"));
         (Transcript::new(printer), now, hello)
+    }
+
+    #[test]
+    fn only_lines_of_which_nothing_comes_do_not_matter() {
+        let (_, _, hello) = begin();
+        let says = |origin, text| matters(&line(&hello, "r", origin, text));
+        for text in [
+            "START RequestId: r",
+            "REPORT RequestId: r",
+            "[cloudless] a note",
+        ] {
+            assert!(says(LogOrigin::Platform, text), "{text}");
+        }
+        for text in ["INIT_START Runtime", "END RequestId: r"] {
+            assert!(!says(LogOrigin::Platform, text), "{text}");
+            assert!(says(LogOrigin::Stdout, text), "{text}");
+        }
     }
 
     #[test]
