@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::tags;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::{Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name};
 use crate::engine::indexes::Throughput;
@@ -282,13 +283,8 @@ pub(super) fn take_encryption(
 
 /// Takes `Tags`.
 pub(super) fn take_tags(fields: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Fault> {
-    let mut tags = BTreeMap::new();
-    for mut structure in fields.structures("Tags", "Tag")?.unwrap_or_default() {
-        let key = structure.text("Key")?.unwrap_or_default();
-        let value = structure.text("Value")?.unwrap_or_default();
-        structure.nothing_left()?;
-        tags.insert(key, value);
-    }
+    let tags = tags::take(fields)?.unwrap_or_default();
+    tags::judge(&tags)?;
     Ok(tags)
 }
 

@@ -29,8 +29,12 @@ const ARN_CHARS_MAX: usize = 1_283;
 
 pub(super) async fn tag(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let arn = take_arn(&mut fields)?;
-    let tags = take_tags(&mut fields)?;
+    let tags = take(&mut fields)?;
+    if tags.is_none() {
+        fields.violation(None, "tags", "not be null");
+    }
     fields.finish()?;
+    let tags = tags.unwrap_or_default();
     if tags.is_empty() {
         return Err(Fault::invalid("Atleast one Tag Key should be provided"));
     }
@@ -114,10 +118,9 @@ fn judge_count(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
 }
 
 /// Takes `Tags`.
-pub(super) fn take_tags(fields: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Fault> {
+pub(super) fn take(fields: &mut Fields<'_>) -> Result<Option<BTreeMap<String, String>>, Fault> {
     let Some(structures) = fields.structures("Tags", "Tag")? else {
-        fields.violation(None, "tags", "not be null");
-        return Ok(BTreeMap::new());
+        return Ok(None);
     };
     let mut tags = BTreeMap::new();
     for (number, mut structure) in (1_usize..).zip(structures) {
@@ -143,7 +146,7 @@ pub(super) fn take_tags(fields: &mut Fields<'_>) -> Result<BTreeMap<String, Stri
         fields.close(structure)?;
         tags.insert(key, value);
     }
-    Ok(tags)
+    Ok(Some(tags))
 }
 
 fn is_allowed(text: &str) -> bool {

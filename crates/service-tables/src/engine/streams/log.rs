@@ -362,15 +362,12 @@ impl Stream {
         })
     }
 
-    /// The name of a shard.
+    /// The name of a shard. Those of one stream sort as their numbers do.
     #[must_use]
     pub fn shard_name(&self, shard: u8) -> String {
-        let unique = [&self.row.table_id.to_bytes()[..], &[shard]].concat();
-        format!(
-            "shardId-{:020}-{:08x}",
-            self.row.since.epoch_ms(),
-            crc32fast::hash(&unique)
-        )
+        let of_table = crc32fast::hash(&self.row.table_id.to_bytes());
+        let number = u32::from(shard) << 24 | of_table >> 8;
+        format!("shardId-{:020}-{number:08x}", self.row.since.epoch_ms())
     }
 
     /// The shard of this name.
