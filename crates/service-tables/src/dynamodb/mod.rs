@@ -6,6 +6,7 @@
 //! Contract: Amazon DynamoDB API Reference, version 2012-08-10.
 
 mod capacity;
+mod compression;
 pub mod expressions;
 pub mod fault;
 mod fields;

@@ -17,6 +17,7 @@ use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::ids::{AccountId, Region};
 use store::Store;
 
+use super::compression::{self, Encoding};
 use super::fault::{Fault, Kind};
 use super::operations::{self, Context};
 use super::streams::{self, source::TableStreams};
@@ -29,6 +30,8 @@ use crate::engine::upkeep::Upkeep;
 use crate::resources::Tables;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// DynamoDB calls itself so.
+const SERVER: &str = "Server";
 /// After this long, work that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
@@ -176,13 +179,21 @@ impl Service {
     }
 
     async fn answer(&self, call: ServiceCall) -> ServiceAnswer {
-        match self.carry_out(&call).await {
-            Ok(body) => framed(200, body),
-            Err(fault) => framed(fault.kind.status(), fault.to_json()),
+        let (status, body) = match self.carry_out(&call).await {
+            Ok(body) => (200, body),
+            Err(fault) => (fault.kind.status(), fault.to_json()),
+        };
+        match compression::wished(&call.headers, body.len()) {
+            None => framed(status, None, body),
+            Some(encoding) => {
+                let (encoding, body) = compression::answer(encoding, body);
+                framed(status, encoding, body)
+            }
         }
     }
 
     async fn carry_out(&self, call: &ServiceCall) -> Result<Vec<u8>, Fault> {
+        let body = compression::request(&call.headers, &call.body)?;
         let target = call
             .headers
             .get("x-amz-target")
@@ -195,7 +206,7 @@ impl Service {
                 account: &call.account,
                 region: &call.region,
             };
-            let answered = streams::run(&context, target, &call.body).await;
+            let answered = streams::run(&context, target, &body).await;
             return answered.unwrap_or_else(|| Err(unknown(target)));
         }
         let target = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
@@ -214,7 +225,7 @@ impl Service {
             account: &call.account,
             region: &call.region,
         };
-        match operations::run(&context, target, &call.body).await {
+        match operations::run(&context, target, &body).await {
             Some(answered) => answered,
             None => Err(unknown(target)),
         }
@@ -240,15 +251,18 @@ fn unknown(target: &str) -> Fault {
     Fault::new(Kind::UnknownOperation, message)
 }
 
-fn framed(status: u16, body: Vec<u8>) -> ServiceAnswer {
-    // SDKs check it: the header is how DynamoDB tells a damaged answer from a whole one.
+fn framed(status: u16, encoding: Option<Encoding>, body: Vec<u8>) -> ServiceAnswer {
+    // SDKs check it: the header is how DynamoDB tells a damaged answer from a whole one. It is about the body as it is sent.
     let checksum = crc32fast::hash(&body);
+    let mut headers = vec![
+        ("content-type", CONTENT_TYPE.to_owned()),
+        ("server", SERVER.to_owned()),
+        ("x-amz-crc32", checksum.to_string()),
+    ];
+    headers.extend(encoding.map(|encoding| ("content-encoding", encoding.name().to_owned())));
     ServiceAnswer {
         status,
-        headers: vec![
-            ("content-type", CONTENT_TYPE.to_owned()),
-            ("x-amz-crc32", checksum.to_string()),
-        ],
+        headers,
         body: Bytes::from(body),
     }
 }

@@ -21,6 +21,9 @@ const FUNCTIONS: [(&str, usize); 6] = [
     ("size", 1),
 ];
 
+/// The functions that only updates have.
+const OF_UPDATES: [&str; 2] = ["if_not_exists", "list_append"];
+
 const TYPE_NAMES: [&str; 10] = ["S", "N", "B", "NULL", "SS", "BOOL", "L", "BS", "NS", "M"];
 
 /// Checks a condition.
@@ -32,7 +35,7 @@ pub fn condition(node: &Node, placeholders: &Placeholders) -> Result<Condition, 
     collect_functions(node, Place::Condition, &mut functions);
     if let Some((name, _)) = functions
         .iter()
-        .find(|(name, _)| operands_of(name).is_none())
+        .find(|(name, _)| operands_of(name).is_none() && !OF_UPDATES.contains(name))
     {
         return Err(format!("Invalid function name; function: {name}"));
     }
@@ -69,7 +72,7 @@ enum Place {
 }
 
 fn may_stand(function: &str, place: Place) -> bool {
-    (function == "size") == (place == Place::Operand)
+    !OF_UPDATES.contains(&function) && (function == "size") == (place == Place::Operand)
 }
 
 fn operands_of(function: &str) -> Option<usize> {
@@ -208,8 +211,13 @@ fn operand(node: &Node, placeholders: &Placeholders) -> Result<Operand, String> 
                 return Err(wrong_count(name, operands.len()));
             };
             let inner = operand(inner, placeholders)?;
-            if let Operand::Value(value @ (Value::N(_) | Value::Bool(_) | Value::Null)) = &inner {
-                return Err(wrong_type(name, value.type_name()));
+            match &inner {
+                Operand::Value(value @ (Value::N(_) | Value::Bool(_) | Value::Null)) => {
+                    return Err(wrong_type(name, value.type_name()));
+                }
+                // A size is a number, and those have none.
+                Operand::Size(_) => return Err(wrong_type(name, "N")),
+                Operand::Value(_) | Operand::Path(_) => {}
             }
             Ok(Operand::Size(Box::new(inner)))
         }
@@ -319,6 +327,13 @@ fn ordered_type(comparator: Comparator, sides: &[Operand; 2]) -> Result<(), Stri
 }
 
 fn between(operands: &[Operand; 3]) -> Result<(), String> {
+    for operand in operands {
+        if let Operand::Value(value) = operand
+            && !matches!(value, Value::S(_) | Value::N(_) | Value::B(_))
+        {
+            return Err(wrong_type("BETWEEN", value.type_name()));
+        }
+    }
     let [_, Operand::Value(low), Operand::Value(high)] = operands else {
         return Ok(());
     };
