@@ -6,6 +6,7 @@
 //! The way of a condition: `lexer` → `parser` → `check` (placeholders resolved, operands typed, DynamoDB's words for
 //! what is wrong) → `condition`, which judges items, or `key_condition`, which becomes a range of keys.
 
+pub mod cache;
 pub mod check;
 pub mod condition;
 pub mod key_condition;

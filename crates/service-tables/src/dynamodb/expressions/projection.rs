@@ -3,8 +3,8 @@
 //! Lives here: checked projections, and the item that is left of one.
 //! Does not live here: paths' syntax (`parser`).
 
+use super::cache;
 use super::check;
-use super::parser;
 use super::placeholders::{PathStep, Placeholders};
 use crate::dynamodb::fault::Fault;
 use crate::engine::value::{Attributes, Value};
@@ -23,7 +23,7 @@ impl Projection {
     pub fn read(text: &str, placeholders: &Placeholders) -> Result<Self, Fault> {
         let refuse =
             |text: String| Fault::validation(format!("Invalid ProjectionExpression: {text}"));
-        let mut paths = parser::paths(text)
+        let mut paths = cache::paths(text)
             .and_then(|paths| {
                 let paths = paths.iter().map(|path| check::path(path, placeholders));
                 paths.collect::<Result<Vec<_>, _>>()

@@ -7,12 +7,13 @@
 //! attributes are set in the order of their paths, and list members are removed last and from behind, so that all indexes
 //! are those of the item as it was.
 
+use super::cache;
 use super::condition::at;
 use super::paths;
 use super::placeholders::{PathStep, Placeholders};
 use super::reserved;
 use super::syntax::{Node, Path, Step};
-use super::update_parser::{self, Action, Sign};
+use super::update_parser::{Action, Sign};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::values::number_fault;
 use crate::engine::number::{Number, ParseError};
@@ -79,7 +80,7 @@ impl Update {
     /// # Errors
     /// The text that stands after `Invalid UpdateExpression: `.
     pub fn read(text: &str, placeholders: &Placeholders) -> Result<Self, String> {
-        Self::of_actions(&update_parser::update(text)?, placeholders)
+        Self::of_actions(&cache::update(text)?, placeholders)
     }
 
     /// The update of these changes.

@@ -9,12 +9,12 @@ use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::placeholders::{PathStep, Placeholders};
 use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::expressions::update::Update;
-use crate::dynamodb::expressions::{check, parser};
+use crate::dynamodb::expressions::{cache, check};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::legacy::conditions::{Conditions, Join};
 use crate::dynamodb::legacy::updates::Updates;
-use crate::dynamodb::values::Judged;
+use crate::dynamodb::values::{self, Judged};
 use crate::dynamodb::{index_keys, json_write};
 use crate::engine::codec::{self, CorruptItem};
 use crate::engine::table::Table;
@@ -146,6 +146,9 @@ fn take_attributes_to_get(fields: &mut Fields<'_>) -> Result<Option<Vec<String>>
 
 /// The projection that `AttributesToGet` comes to.
 fn attributes_projection(names: Vec<String>) -> Result<Projection, Fault> {
+    if let Some(fault) = names.iter().find_map(|name| values::name_fault(name)) {
+        return Err(fault);
+    }
     let mut seen = std::collections::BTreeSet::new();
     if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
         return Err(Fault::invalid(format!(
@@ -282,7 +285,7 @@ impl ExpressionFields {
         let placeholders = Placeholders::new(self.names, self.values)?;
         let condition = |parameter: &str, text: Option<String>| {
             text.map(|text| {
-                parser::condition(&text)
+                cache::condition(&text)
                     .and_then(|node| check::condition(&node, &placeholders))
                     .map_err(|text| Fault::validation(format!("Invalid {parameter}: {text}")))
             })
