@@ -52,12 +52,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The operation.
-    #[must_use]
-    pub(crate) const fn operation(&self) -> &'static str {
-        self.operation
-    }
-
     /// Takes a member of any type; null is none.
     pub(crate) fn take(&mut self, name: &str) -> Option<Json<'a>> {
         let mut found = None;

@@ -31,7 +31,7 @@ pub struct Update {
 
 /// What the parameter `AttributeUpdates` does to one attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AttributeUpdate {
+pub enum AttributeAction {
     /// It becomes this.
     Put(Value),
     /// A number is added to it, or members.
@@ -112,14 +112,14 @@ impl Update {
 
     /// The update that `AttributeUpdates` comes to.
     #[must_use]
-    pub fn of_attributes(updates: Vec<(String, AttributeUpdate)>) -> Self {
+    pub fn of_attributes(updates: Vec<(String, AttributeAction)>) -> Self {
         let changes = updates.into_iter().map(|(name, update)| Change {
             path: vec![PathStep::Name(name)],
             kind: match update {
-                AttributeUpdate::Put(value) => ChangeKind::Set(Source::Value(value)),
-                AttributeUpdate::Add(value) => ChangeKind::Add(value),
-                AttributeUpdate::Delete(None) => ChangeKind::Remove,
-                AttributeUpdate::Delete(Some(value)) => ChangeKind::Delete(value),
+                AttributeAction::Put(value) => ChangeKind::Set(Source::Value(value)),
+                AttributeAction::Add(value) => ChangeKind::Add(value),
+                AttributeAction::Delete(None) => ChangeKind::Remove,
+                AttributeAction::Delete(Some(value)) => ChangeKind::Delete(value),
             },
         });
         Self {

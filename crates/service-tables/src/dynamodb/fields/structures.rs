@@ -6,6 +6,9 @@
 use super::{Fault, Fields, Json};
 use crate::dynamodb::values;
 
+/// Lists of structures, by name.
+pub(crate) type StructureLists<'a> = Vec<(String, Vec<Fields<'a>>)>;
+
 impl<'a> Fields<'a> {
     /// The members of a structure inside a request, as `ProvisionedThroughput`.
     #[must_use]
@@ -167,7 +170,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &str,
         type_name: &str,
-    ) -> Result<Option<Vec<(String, Vec<Self>)>>, Fault> {
+    ) -> Result<Option<StructureLists<'a>>, Fault> {
         let members = match self.take(name) {
             None => return Ok(None),
             Some(Json::Map(members)) => members,

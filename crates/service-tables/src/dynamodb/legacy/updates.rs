@@ -3,7 +3,7 @@
 //! Lives here: reading `AttributeUpdates`, what is wrong with it, the update that it comes to.
 //! Does not live here: changing items (`expressions::update`).
 
-use crate::dynamodb::expressions::update::{AttributeUpdate, Update};
+use crate::dynamodb::expressions::update::{AttributeAction, Update};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::values::{self, Judged};
@@ -67,21 +67,21 @@ impl Updates {
     }
 }
 
-fn update(action: Action, value: Option<Judged<Value>>) -> Result<AttributeUpdate, Fault> {
+fn update(action: Action, value: Option<Judged<Value>>) -> Result<AttributeAction, Fault> {
     let value = value.transpose()?;
     match (action, value) {
-        (Action::Put, Some(value)) => Ok(AttributeUpdate::Put(value)),
+        (Action::Put, Some(value)) => Ok(AttributeAction::Put(value)),
         (
             Action::Add,
             Some(value @ (Value::N(_) | Value::Ss(_) | Value::Ns(_) | Value::Bs(_) | Value::L(_))),
-        ) => Ok(AttributeUpdate::Add(value)),
+        ) => Ok(AttributeAction::Add(value)),
         (Action::Add, Some(other)) => Err(Fault::invalid(format!(
             "ADD action is not supported for the type {}",
             other.type_name()
         ))),
-        (Action::Delete, None) => Ok(AttributeUpdate::Delete(None)),
+        (Action::Delete, None) => Ok(AttributeAction::Delete(None)),
         (Action::Delete, Some(value @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_)))) => {
-            Ok(AttributeUpdate::Delete(Some(value)))
+            Ok(AttributeAction::Delete(Some(value)))
         }
         (Action::Delete, Some(other)) => Err(Fault::invalid(format!(
             "DELETE action with value is not supported for the type {}",
