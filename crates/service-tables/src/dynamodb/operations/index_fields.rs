@@ -3,7 +3,7 @@
 //! Lives here: indexes as they stand in requests and templates, and what an index may be, in DynamoDB's words.
 //! Does not live here: what an index holds (`engine::indexes`), what several of them may be together (`create_table`).
 
-use super::table_fields::{self, Definitions, KeySchema};
+use super::table_fields::{self, Definitions, KEY_NAME_BYTES_MAX, KeySchema};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::{Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name};
 use crate::engine::indexes::{IndexKind, IndexStatus, Projection, SecondaryIndex, Throughput};
@@ -246,6 +246,13 @@ fn take_projection(fields: &mut Fields<'_>) -> Result<ProjectionFields, Fault> {
             _ => None,
         };
         if let Some(constraint) = constraint {
+            structure.violation(Some(&shown), "nonKeyAttributes", &constraint);
+        }
+        let is_fit = |name: &String| (1..=KEY_NAME_BYTES_MAX).contains(&name.len());
+        if !names.iter().all(is_fit) {
+            let constraint = format!(
+                "satisfy constraint: [Member must have length less than or equal to {KEY_NAME_BYTES_MAX}, Member must have length greater than or equal to 1]"
+            );
             structure.violation(Some(&shown), "nonKeyAttributes", &constraint);
         }
     }

@@ -14,8 +14,8 @@ use crate::engine::table::{Class, Encryption, KeyAttribute, StreamViewType};
 
 /// Read or write units that a table or an index may be given.
 const UNITS_MAX: u64 = 1_000_000_000_000;
-/// Bytes of the name of a key attribute.
-const KEY_NAME_BYTES_MAX: usize = 255;
+/// Bytes of the name of an attribute that is in a key or named by a projection.
+pub(super) const KEY_NAME_BYTES_MAX: usize = 255;
 
 /// The billing modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
