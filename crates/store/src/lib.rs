@@ -19,10 +19,11 @@
 //! | owner | shape | value |
 //! | --- | --- | --- |
 //! | `Tables` `01` | `01` text(table name) | the table's descriptor |
-//! | `Tables` `01` | `02` table id (16 bytes) | the mark that the table is there: its generation (4 bytes), or empty for 0; every write of an item checks it |
-//! | `Tables` `01` | `02` table id, hash of the partition key (4 bytes), partition key, sort key | an item |
-//! | `Tables` `01` | `03` table id (16 bytes) | empty; a deleted table whose items are still to be removed |
-//! | `Tables` `01` | `04` table id, index id (4 bytes), hash of the index's partition key (4 bytes), the parts of the index's key, the parts of the item's key (a local index: without the partition key) | an index's entry: the part of the item that is projected |
+//! | `Tables` `01` | `06` short table id (the last 6 bytes) | the mark that the table is there: its generation (4 bytes), or empty for 0; every write of an item checks it |
+//! | `Tables` `01` | `06` short table id, hash of the partition key (4 bytes), partition key, sort key | an item |
+//! | `Tables` `01` | `07` short table id, index id (4 bytes), hash of the index's partition key (4 bytes), the parts of the index's key, the parts of the item's key (a local index: without the partition key) | an index's entry: the part of the item that is projected |
+//! | `Tables` `01` | `02`, `04` table id (16 bytes), as `06`, `07` | the same of tables with a descriptor of format 1 |
+//! | `Tables` `01` | `03` short table id, or table id | the table id, or empty; a deleted table whose items are still to be removed |
 //! | `Tables` `01` | `05` table id, index id (4 bytes) | how far the filling of a new index has come: the key of the last item that was seen |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //!

@@ -15,10 +15,9 @@ use model::ids::{AccountId, Region};
 use store::{Batch, CommitError, Direction, PageLimit, Range, ReadError, Store};
 use tokio::sync::Mutex;
 
-use super::keys;
+use super::keys::{self, Place};
 use super::streams;
 use super::table::{DESCRIPTOR_FORMAT, Descriptor, Table};
-use super::table_id::TableId;
 use super::time_to_live;
 
 /// Items of a deleted table that one commit removes.
@@ -110,6 +109,9 @@ impl Catalogue {
         let table = Table::new(account, region, descriptor);
         let batch = Batch::new()
             .check_absent(table.descriptor_key.clone())
+            // Another table with the same short id, there or still on the disk: the sender tries again with another one.
+            .check_absent(table.items.clone())
+            .check_absent(keys::trash(account, region, table.place))
             .put(
                 table.descriptor_key.clone(),
                 serde_json::to_vec(&table.descriptor)?,
@@ -209,8 +211,8 @@ impl Catalogue {
             .delete(table.descriptor_key.clone())
             .delete(table.items.clone())
             .put(
-                keys::trash(account, region, table.descriptor.id),
-                Vec::new(),
+                keys::trash(account, region, table.place),
+                keys::trash_value(table.place),
             );
         let batch = self.entailing(batch, Some(&table), None)?;
         let committed = self.store.commit(batch).await;
@@ -237,8 +239,8 @@ impl Catalogue {
             let Some(note) = page.rows.into_iter().next() else {
                 return Ok(());
             };
-            let table_id = keys::trashed_table(&notes, &note.key)?;
-            self.purge_items(account, region, table_id).await?;
+            let place = keys::trashed_table(&notes, &note.key, &note.value)?;
+            self.purge_items(account, region, place).await?;
             self.store.commit(Batch::new().delete(note.key)).await?;
         }
     }
@@ -275,12 +277,12 @@ impl Catalogue {
         &self,
         account: &AccountId,
         region: &Region,
-        table_id: TableId,
+        place: Place,
     ) -> Result<(), Error> {
         for prefix in [
-            keys::items(account, region, table_id),
-            keys::entries_of_table(account, region, table_id),
-            keys::backfills_of_table(account, region, table_id),
+            keys::items(account, region, place),
+            keys::entries_of_table(account, region, place),
+            keys::backfills_of_table(account, region, place.id()),
         ] {
             self.purge_rows(&Range::of_prefix(prefix)).await?;
         }
@@ -330,7 +332,7 @@ impl Catalogue {
             return Ok(None);
         };
         let descriptor: Descriptor = serde_json::from_slice(&json)?;
-        if descriptor.format != DESCRIPTOR_FORMAT {
+        if !(1..=DESCRIPTOR_FORMAT).contains(&descriptor.format) {
             return Err(Error::Format(descriptor.format));
         }
         Ok(Some(self.insert(Table::new(account, region, descriptor))))

@@ -12,19 +12,20 @@ use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::indexes::{Index, SecondaryIndex};
-use super::keys::{self, KeyPart, KeyType};
+use super::keys::{self, KeyPart, KeyType, Place};
 use super::streams::OpenStream;
 use super::table_id::TableId;
 use super::value::Attributes;
 
-/// The version of the descriptor's JSON.
-pub const DESCRIPTOR_FORMAT: u32 = 1;
+/// The version of the descriptor. Of format 1 are tables whose rows have the whole id in their keys; they are read and written
+/// as they are.
+pub const DESCRIPTOR_FORMAT: u32 = 2;
 
 /// A table, as it stands in the store: JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descriptor {
-    /// [`DESCRIPTOR_FORMAT`].
+    /// [`DESCRIPTOR_FORMAT`], or an earlier one.
     pub format: u32,
     /// Its identity: a table of the same name that is made later has another one.
     pub id: TableId,
@@ -207,6 +208,8 @@ pub struct Table {
     pub account: AccountId,
     /// Where it is.
     pub region: Region,
+    /// How it stands in the keys of its rows.
+    pub place: Place,
     /// Its ARN.
     pub arn: String,
     /// Where its descriptor is.
@@ -227,8 +230,12 @@ impl Table {
     pub fn new(account: &AccountId, region: &Region, descriptor: Descriptor) -> Self {
         let resource = format!("table/{}", descriptor.name);
         let arn = Arn::new("dynamodb", region, account, resource).to_string();
+        let place = match descriptor.format {
+            1 => Place::Whole(descriptor.id),
+            _ => Place::Short(descriptor.id),
+        };
         let indexes = descriptor.secondary_indexes.iter().map(|index| {
-            let entries = keys::entries(account, region, descriptor.id, index.id);
+            let entries = keys::entries(account, region, place, index.id);
             Index::new(&arn, entries, index.clone())
         });
         let settings = descriptor.stream.as_ref();
@@ -239,7 +246,8 @@ impl Table {
             region: region.clone(),
             arn,
             descriptor_key: keys::descriptor(account, region, &descriptor.name),
-            items: keys::items(account, region, descriptor.id),
+            items: keys::items(account, region, place),
+            place,
             mark: match descriptor.generation {
                 // Tables that were made before there were generations have an empty mark.
                 0 => Vec::new(),

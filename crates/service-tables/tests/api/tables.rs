@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use model::ids::{AccountId, Region};
 use serde_json::json;
-use store::Store;
+use store::keys::{KeyWriter, Owner};
+use store::{Batch, Store};
 use store_embedded::Memory;
 
 use crate::Server;
@@ -208,4 +210,69 @@ async fn tables_and_items_outlive_a_restart() {
         let key = json!({"TableName": "pets", "Key": {"id": {"S": "a"}}});
         server.check("GetItem", key, expected).await;
     }
+}
+
+/// What the first version wrote: descriptors without the later members, whole ids in the keys of items, an empty mark.
+#[tokio::test]
+async fn a_table_of_the_first_format_is_read_written_and_deleted_as_it_is() {
+    let store = Arc::new(Memory::new());
+    let (account, region) = (AccountId::development(), Region::new("us-east-1"));
+    let key = || KeyWriter::new(&account, &region, Owner::Tables);
+    let id = 0x0011_2233_4455_4677_8899_aabb_ccdd_eeff_u128;
+    let mark = key().byte(2).raw(&id.to_be_bytes()).finish();
+    let part = KeyWriter::after(&[]).text("a").finish();
+    let item = KeyWriter::after(&mark)
+        .raw(&crc32fast::hash(&part).to_be_bytes())
+        .raw(&part)
+        .finish();
+    let descriptor = json!({
+        "format": 1,
+        "id": "00112233-4455-4677-8899-aabbccddeeff",
+        "name": "pets",
+        "created_at": 1_700_000_000_000_000_i64,
+        "partition_key": {"name": "id", "key_type": "S"},
+        "sort_key": null,
+        "billing": {"OnDemand": {"since": 1_700_000_000_000_000_i64}},
+        "deletion_protection": false,
+        "class": null,
+        "tags": {},
+    });
+    let batch = Batch::new()
+        .put(
+            key().byte(1).text("pets").finish(),
+            descriptor.to_string().into_bytes(),
+        )
+        .put(mark, Vec::new())
+        .put(item, vec![1, 3, 1, 2, b'i', b'd', 0, 1, b'a']);
+    store.commit(batch).await.unwrap();
+    let server = Server::over(store.clone());
+    let get = json!({"TableName": "pets", "Key": {"id": {"S": "a"}}});
+    let found = json!({"Item": {"id": {"S": "a"}}});
+    server.check("GetItem", get, found).await;
+    let put = json!({"TableName": "pets", "Item": {"id": {"S": "b"}, "kind": {"S": "cat"}}});
+    server.ok("PutItem", put).await;
+    let update = json!({
+        "TableName": "pets",
+        "AttributeDefinitions": [{"AttributeName": "kind", "AttributeType": "S"}],
+        "GlobalSecondaryIndexUpdates": [{"Create": {
+            "IndexName": "by-kind",
+            "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }}],
+    });
+    server.ok("UpdateTable", update).await;
+    server.service.settle().await.unwrap();
+    let scan = json!({"TableName": "pets", "IndexName": "by-kind"});
+    assert_eq!(server.ok("Scan", scan).await["Count"], 1);
+    let scan = json!({"TableName": "pets"});
+    assert_eq!(server.ok("Scan", scan).await["Count"], 2);
+    server.ok("DeleteTable", json!({"TableName": "pets"})).await;
+    server.service.settle().await.unwrap();
+    let everything = store::Range {
+        start: Vec::new(),
+        end: None,
+    };
+    let limit = store::PageLimit::rows(9);
+    let left = store.scan(&everything, store::Direction::Forward, limit);
+    assert_eq!(left.await.unwrap().rows, [], "nothing is left on the disk");
 }
