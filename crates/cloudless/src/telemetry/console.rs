@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use interfaces::clock::Clock;
 use interfaces::log_sink::LogLine;
+use model::ids::RequestId;
 
 use super::transcript::{self, Transcript};
 use crate::printer::{Printer, Style};
@@ -50,6 +51,8 @@ struct Waiting {
 
 enum Entry {
     Line(LogLine),
+    /// `START` of an invocation, of which only the time is of use.
+    Began(Option<RequestId>),
     Request(RequestLine),
     Notice(String),
 }
@@ -79,7 +82,9 @@ impl Console {
     /// Shows a line of a function's log, with its request.
     pub fn line(&self, line: LogLine) {
         // Handing over what another thread only throws away costs more than the line did.
-        if transcript::matters(&line) {
+        if transcript::begins(&line) {
+            self.line.push(Entry::Began(line.request_id));
+        } else if transcript::matters(&line) {
             self.line.push(Entry::Line(line));
         }
     }
@@ -112,7 +117,7 @@ impl Line {
     fn push(&self, entry: Entry) {
         let mut waiting = self.lock();
         let room = match entry {
-            Entry::Line(_) => LINES_WAITING_MAX,
+            Entry::Line(_) | Entry::Began(_) => LINES_WAITING_MAX,
             Entry::Request(_) | Entry::Notice(_) => ENTRIES_WAITING_MAX,
         };
         if waiting.entries.len() >= room {
@@ -161,6 +166,10 @@ fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
         for entry in taken.entries.drain(..) {
             texts.extend(match entry {
                 Entry::Line(line) => transcript.line(line, now),
+                Entry::Began(request) => {
+                    transcript.began(request, now);
+                    None
+                }
                 Entry::Request(request) => Some(transcript.request(&request)),
                 Entry::Notice(text) => Some(text),
             });

@@ -65,6 +65,18 @@ impl Transcript {
         }
     }
 
+    /// Takes the beginning of an invocation, from which it is counted how long it runs.
+    pub(super) fn began(&mut self, invocation: Option<RequestId>, now: Instant) {
+        let Some(id) = invocation.filter(|_| self.held.len() < REQUESTS_HELD_MAX) else {
+            return;
+        };
+        self.held.entry(id).or_insert(Held {
+            lines: Vec::new(),
+            since: now,
+            is_over: false,
+        });
+    }
+
     /// Takes a log line; the text to show now, if any.
     pub(super) fn line(&mut self, line: LogLine, now: Instant) -> Option<String> {
         let Some(id) = line.request_id.clone() else {
@@ -217,10 +229,14 @@ impl Transcript {
     }
 }
 
-/// Whether anything comes of a line: `START` says since when its request runs, and `REPORT` that it is over.
+/// Whether a line is the platform's `START`.
+pub(super) fn begins(line: &LogLine) -> bool {
+    line.origin == LogOrigin::Platform && line.text.starts_with(b"START RequestId")
+}
+
+/// Whether anything comes of a line, shown or not: `REPORT` says that its invocation is over.
 pub(super) fn matters(line: &LogLine) -> bool {
-    let begins = line.origin == LogOrigin::Platform && line.text.starts_with(b"START RequestId");
-    begins || is_report(line) || is_shown(line)
+    is_report(line) || is_shown(line)
 }
 
 fn shown_text(line: &LogLine) -> String {
@@ -300,17 +316,33 @@ mod tests {
     fn only_lines_of_which_nothing_comes_do_not_matter() {
         let (_, _, hello) = begin();
         let says = |origin, text| matters(&line(&hello, "r", origin, text));
-        for text in [
-            "START RequestId: r",
-            "REPORT RequestId: r",
-            "[cloudless] a note",
-        ] {
+        for text in ["REPORT RequestId: r", "[cloudless] a note"] {
             assert!(says(LogOrigin::Platform, text), "{text}");
         }
-        for text in ["INIT_START Runtime", "END RequestId: r"] {
+        for text in [
+            "INIT_START Runtime",
+            "START RequestId: r",
+            "END RequestId: r",
+        ] {
             assert!(!says(LogOrigin::Platform, text), "{text}");
             assert!(says(LogOrigin::Stdout, text), "{text}");
         }
+    }
+
+    #[test]
+    fn how_long_a_request_runs_is_counted_from_its_beginning() {
+        let (mut transcript, began_at, hello) = begin();
+        let start = line(&hello, "r", LogOrigin::Platform, "START RequestId: r");
+        assert!(begins(&start));
+        transcript.began(start.request_id, began_at);
+        let late = began_at + HELD_BACK_MAX;
+        let said = line(&hello, "r", LogOrigin::Stdout, "late");
+        assert_eq!(transcript.line(said, late), None);
+        let after = late + Duration::from_millis(1);
+        assert_eq!(
+            transcript.overdue(after).as_deref(),
+            Some("        hello │ late")
+        );
     }
 
     #[test]
