@@ -170,13 +170,7 @@ impl Server {
             Arc::clone(&random),
         );
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
-        let delivery = Delivery::new(DeliveryParts {
-            store: Arc::clone(&store),
-            sources: vec![tables.record_source()],
-            invoke: Arc::clone(&invoke),
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-        });
+        let delivery = delivery(&tables, (&store, &invoke), &clock, &random);
         let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
         let door = Arc::new(ServiceDoor::new(DoorParts {
             services: vec![
@@ -248,9 +242,13 @@ impl Server {
         self.delivery.swap(&application.event_sources).await;
     }
 
-    /// Lets items expire, and records of streams go after their day, for ever.
-    pub async fn keep_tables(&self) {
-        match self.tables.keep().await {}
+    /// Lets items expire and records of streams go after their day, fills new indexes, for ever.
+    pub async fn keep_tables(&self, region: &Region) {
+        let account = AccountId::development();
+        tokio::join!(
+            async { match self.tables.keep().await {} },
+            self.tables.keep_up(&account, region),
+        );
     }
 
     /// Removes what a crash left behind of deleted tables, then fills new indexes and removes deleted ones, for ever.
@@ -373,6 +371,22 @@ impl Listeners {
 /// Whoever makes resources: the services, and the records for the types that are nothing more here.
 pub(crate) fn providers(tables: &service_tables::Service) -> Vec<Arc<dyn ResourceProvider>> {
     vec![tables.provider(), Arc::new(RecordProvider::new())]
+}
+
+/// From the streams of tables to functions.
+fn delivery(
+    tables: &service_tables::Service,
+    (store, invoke): (&Arc<dyn Store>, &Arc<dyn Invoke>),
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Delivery {
+    Delivery::new(DeliveryParts {
+        store: Arc::clone(store),
+        sources: vec![tables.record_source()],
+        invoke: Arc::clone(invoke),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    })
 }
 
 fn not_code(config: &Config) -> Vec<PathBuf> {

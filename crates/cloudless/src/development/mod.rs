@@ -79,7 +79,7 @@ impl Loop {
         self.show(&loaded.problems);
         let clashes = server.swap(&application);
         self.show(&clashes);
-        server.deliver(&application).await;
+        Box::pin(server.deliver(&application)).await;
         self.console.notice(banner::banner(
             &self.printer,
             server,
@@ -94,7 +94,7 @@ impl Loop {
         let (never, (), (), ()) = tokio::join!(
             following,
             server.clean_up(&loaded.region),
-            server.keep_tables(),
+            Box::pin(server.keep_tables(&loaded.region)),
             server.keep_findings()
         );
         Ok(never)
@@ -114,7 +114,7 @@ impl Loop {
                     watcher.follow(&loaded.files);
                     self.take(server, &mut current, loaded, began);
                     if let Some(application) = &current.application {
-                        server.deliver(application).await;
+                        Box::pin(server.deliver(application)).await;
                     }
                 }
                 Err(problem) => self.show(std::slice::from_ref(&problem)),

@@ -12,7 +12,7 @@ use crate::dynamodb::json_write;
 use crate::engine::codec::{self, CorruptItem};
 use crate::engine::consequences::Author;
 use crate::engine::streams::log::Stream;
-use crate::engine::streams::record::{Event, StreamRecord};
+use crate::engine::streams::record::{Event, Logged};
 
 /// The version of the shape of records.
 const EVENT_VERSION: &str = "1.1";
@@ -34,7 +34,7 @@ pub(super) fn write(
     out: &mut Vec<u8>,
     stream: &Stream,
     region: &Region,
-    record: &StreamRecord,
+    record: &Logged,
     shape: Shape,
 ) -> Result<(), CorruptItem> {
     let name = match record.event {
@@ -98,7 +98,7 @@ fn text_member(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// The table's id is random, and a place is taken once: together they are unique, and the same whoever reads.
-fn event_id(stream: &Stream, record: &StreamRecord) -> String {
+fn event_id(stream: &Stream, record: &Logged) -> String {
     let id = u128::from_be_bytes(stream.row.table_id.to_bytes());
     format!("{:032x}", id ^ record.place.number())
 }

@@ -12,7 +12,7 @@ use store::keys::KeyWriter;
 use store::{Batch, CommitError, Direction, PageLimit, Range, ReadError, Store};
 
 use super::keys;
-use super::record::{self, CorruptRecord, PLACE_BYTES, Place, StreamRecord};
+use super::record::{self, Corrupt, Logged, PLACE_BYTES, Place};
 use super::wakers::Wakers;
 use super::{RETENTION, StreamRow};
 
@@ -47,7 +47,7 @@ pub struct Stream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordPage {
     /// The records, oldest first.
-    pub records: Vec<StreamRecord>,
+    pub records: Vec<Logged>,
     /// Where to go on.
     pub next: Place,
     /// Whether there are more at once.
@@ -65,7 +65,7 @@ pub enum StreamError {
     Commit(#[from] CommitError),
     /// The bytes of a record are damaged.
     #[error("could not read a record")]
-    Record(#[from] CorruptRecord),
+    Record(#[from] Corrupt),
     /// The row of a stream is damaged, or of a later version.
     #[error("could not read the row of a stream")]
     Row,

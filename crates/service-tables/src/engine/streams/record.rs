@@ -48,7 +48,7 @@ pub enum Event {
 
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamRecord {
+pub struct Logged {
     /// Where it stands.
     pub place: Place,
     /// What happened.
@@ -68,7 +68,7 @@ pub struct StreamRecord {
 /// The bytes are no record that this version knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a record of a stream is damaged, or of a later version")]
-pub struct CorruptRecord;
+pub struct Corrupt;
 
 impl Place {
     /// The place in these bytes of a key.
@@ -183,60 +183,60 @@ pub fn follow(
 /// Reads a record from its first row. Those that follow it have to be added to it before.
 ///
 /// # Errors
-/// [`CorruptRecord`].
-pub fn decode(place: Place, bytes: &Bytes) -> Result<StreamRecord, CorruptRecord> {
+/// [`Corrupt`].
+pub fn decode(place: Place, bytes: &Bytes) -> Result<Logged, Corrupt> {
     let [FORMAT, _rows, event, author, ..] = bytes.as_ref() else {
-        return Err(CorruptRecord);
+        return Err(Corrupt);
     };
     let event = match event {
         0 => Event::Insert,
         1 => Event::Modify,
         2 => Event::Remove,
-        _ => return Err(CorruptRecord),
+        _ => return Err(Corrupt),
     };
     let author = match author {
         0 => Author::Caller,
         1 => Author::TimeToLive,
-        _ => return Err(CorruptRecord),
+        _ => return Err(Corrupt),
     };
     let at = written_at(bytes)?;
     let mut rest = bytes.slice(12..);
-    let mut part = || -> Result<Option<Bytes>, CorruptRecord> {
-        let (length, _) = rest.split_first_chunk::<4>().ok_or(CorruptRecord)?;
+    let mut part = || -> Result<Option<Bytes>, Corrupt> {
+        let (length, _) = rest.split_first_chunk::<4>().ok_or(Corrupt)?;
         let length = u32::from_be_bytes(*length);
         let _length = rest.split_to(4);
         if length == NO_PART {
             return Ok(None);
         }
-        let length = usize::try_from(length).map_err(|_| CorruptRecord)?;
+        let length = usize::try_from(length).map_err(|_| Corrupt)?;
         if rest.len() < length {
-            return Err(CorruptRecord);
+            return Err(Corrupt);
         }
         Ok(Some(rest.split_to(length)))
     };
-    Ok(StreamRecord {
+    Ok(Logged {
         place,
         event,
         author,
         at,
-        key: part()?.ok_or(CorruptRecord)?,
+        key: part()?.ok_or(Corrupt)?,
         new_image: part()?,
         old_image: part()?,
     })
 }
 
 /// In how many rows a record lies, given the first of them.
-pub(super) fn rows_of(first: &[u8]) -> Result<u8, CorruptRecord> {
+pub(super) fn rows_of(first: &[u8]) -> Result<u8, Corrupt> {
     match first {
         [FORMAT, rows, ..] => Ok(*rows),
-        _ => Err(CorruptRecord),
+        _ => Err(Corrupt),
     }
 }
 
 /// When a record was written, given its first row.
-pub(super) fn written_at(first: &[u8]) -> Result<Timestamp, CorruptRecord> {
+pub(super) fn written_at(first: &[u8]) -> Result<Timestamp, Corrupt> {
     let micros = first.get(4..12).and_then(|bytes| bytes.first_chunk());
-    let micros = micros.ok_or(CorruptRecord)?;
+    let micros = micros.ok_or(Corrupt)?;
     Ok(Timestamp::from_micros(i64::from_be_bytes(*micros)))
 }
 
