@@ -37,6 +37,9 @@ pub(crate) struct BenchArguments {
     /// Items of the large table of DynamoDB; 0 leaves it out.
     #[arg(long, default_value_t = 5_000_000)]
     items: usize,
+    /// Of `cold`, only the rows of warm calls.
+    #[arg(long, conflicts_with = "write")]
+    warm: bool,
     /// Write the tables into `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
@@ -100,6 +103,11 @@ fn plan(arguments: &BenchArguments) -> cold::Plan {
     cold::Plan {
         duration: Duration::from_secs(arguments.seconds),
         rounds: arguments.rounds,
+        rows: if arguments.warm {
+            cold::Rows::Warm
+        } else {
+            cold::Rows::All
+        },
         step: if arguments.step || arguments.write {
             cold::Step::Measured
         } else {

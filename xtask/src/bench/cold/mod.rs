@@ -29,8 +29,18 @@ pub(super) struct Plan {
     pub(super) duration: Duration,
     /// Cold starts of a forked function.
     pub(super) rounds: usize,
+    /// What of it is measured.
+    pub(super) rows: Rows,
     /// Whether the step is measured, which waits a minute for instances to go.
     pub(super) step: Step,
+}
+
+/// Which rows are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    All,
+    /// Those of warm calls, which take a minute.
+    Warm,
 }
 
 /// The load from idle to full, and the minute after it.
@@ -42,6 +52,10 @@ pub(super) enum Step {
 
 pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     let mut report = Report::default();
+    if plan.rows == Rows::Warm {
+        warm::measure(peers, plan.duration, &mut report);
+        return written(peers, &report);
+    }
     let starts = starts(peers, plan, &mut report)?;
     progress("1,000 instances at once");
     report.add(
@@ -58,6 +72,10 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
         progress("the step, and the minute after it");
         report.add(step::WHAT, step::measure(peers).map(|row| vec![row]));
     }
+    written(peers, &report)
+}
+
+fn written(peers: &Peers, report: &Report) -> Result<String> {
     Ok(format!(
         "### Cold starts\n\n{}\n\n{}\n",
         peers.versions()?,
