@@ -1,3 +1,5 @@
+//! Patterns and events, pair by pair.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

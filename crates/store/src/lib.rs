@@ -25,6 +25,12 @@
 //! | `Tables` `01` | `02`, `04` table id (16 bytes), as `06`, `07` | the same of tables with a descriptor of format 1 |
 //! | `Tables` `01` | `03` short table id, or table id | the table id, or empty; a deleted table whose items are still to be removed |
 //! | `Tables` `01` | `05` table id, index id (4 bytes) | how far the filling of a new index has come: the key of the last item that was seen |
+//! | `Tables` `01` | `10` text(table name), since (8 bytes) | a stream: JSON; there while it may have records |
+//! | `Tables` `01` | `11` table id (16 bytes), since (8 bytes), shard (1 byte), versionstamp, number in the commit (2 bytes), row (1 byte) | a record of a stream; a large one lies in several rows |
+//! | `Tables` `01` | `12` table id (16 bytes), since (8 bytes), shard (1 byte) | up to where the shard was trimmed: versionstamp and number (10 bytes) |
+//! | `Tables` `01` | `13` table id (16 bytes), expiry in seconds (8 bytes), the item's key after the table's prefix | the table's name: an item that expires |
+//! | `Tables` `01` | `14` table id (16 bytes) | text(table name) and the last item seen: entries `13` are to be made, or removed |
+//! | `Delivery` `03` | `01` text(mapping id), text(shard), lanes (1 byte), lane (1 byte) | format byte, time in microseconds (8 bytes), how far the lane has come |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //!
 //! A new shape is entered here in the commit that brings it.
