@@ -38,11 +38,13 @@ pub(super) fn judge_update(
     if table.indexes.is_empty() {
         return Ok(());
     }
-    let is_new = |(name, value): &(&String, &Value)| before.get(*name) != Some(*value);
-    let changed: Attributes = after
-        .iter()
-        .filter(is_new)
-        .map(|(name, value)| (name.clone(), value.clone()))
+    let names = table.indexes.iter().flat_map(Index::key_attributes);
+    let changed: Attributes = names
+        .filter_map(|attribute| {
+            let (name, value) = after.get_key_value(&attribute.name)?;
+            let is_new = before.get(name) != Some(value);
+            is_new.then(|| (name.clone(), value.clone()))
+        })
         .collect();
     judge_item(table, &changed)
 }

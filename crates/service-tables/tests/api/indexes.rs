@@ -321,6 +321,9 @@ async fn indexes_are_described_with_what_is_in_them() {
     assert_eq!(local.get("IndexStatus"), None);
 }
 
+/// An edit of a table, and how it is refused.
+type Case<'a> = (&'a dyn Fn(&mut Value), &'a str);
+
 #[tokio::test]
 async fn a_table_with_wrong_indexes_is_refused_in_the_words_of_the_service() {
     let server = Server::new();
@@ -336,7 +339,7 @@ async fn a_table_with_wrong_indexes_is_refused_in_the_words_of_the_service() {
             index
         })
         .collect();
-    let cases: [(&dyn Fn(&mut Value), &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (
             &|body| body["GlobalSecondaryIndexes"] = json!([]),
             "One or more parameter values were invalid: List of GlobalSecondaryIndexes is empty",

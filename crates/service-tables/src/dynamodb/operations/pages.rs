@@ -43,6 +43,26 @@ pub(super) enum Fetch {
     Items,
 }
 
+/// How what a page reads is rounded up to units.
+///
+/// The service keeps an on-demand table in four parts of the hash space at least, and rounds up what a scan reads of each: so
+/// the scan of a small table costs four times what its items come to. It is documented nowhere, and seen by everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// All at once.
+    Together,
+    /// Each quarter of the hash space that was walked for itself.
+    ByQuarter {
+        /// The quarter in which the page's range begins.
+        first: usize,
+        /// The quarter in which it ends.
+        last: usize,
+    },
+}
+
+/// The quarters of the hash space.
+const QUARTERS: usize = 4;
+
 /// The members that both take.
 #[derive(Debug)]
 pub(super) struct PageFields {
@@ -175,6 +195,10 @@ struct Progress {
     count: usize,
     scanned: usize,
     bytes: usize,
+    /// The same by quarters of the hash space.
+    bytes_by_quarter: [usize; QUARTERS],
+    /// The quarter of the last row.
+    quarter: usize,
     /// What items cost that were fetched from the table.
     fetched: Option<Units>,
     last_key: Option<Attributes>,
@@ -218,6 +242,7 @@ impl PageRequest {
         source: Source<'_>,
         mut range: Range,
         direction: Direction,
+        rounding: Rounding,
     ) -> Result<Vec<u8>, Fault> {
         let fetch = self.judge_source(source)?;
         let mut progress = Progress::default();
@@ -233,6 +258,7 @@ impl PageRequest {
                 if row.key.as_ref() == source.prefix() {
                     continue;
                 }
+                progress.quarter = quarter_of(source, &row.key);
                 let whole = match fetch {
                     Fetch::Nothing => None,
                     Fetch::Items => self.fetch(context, source, row, &mut progress).await?,
@@ -250,7 +276,23 @@ impl PageRequest {
                 Direction::Backward => range.before(&last.key),
             };
         }
-        Ok(self.write(source, &progress))
+        let units = self.units(&progress, rounding);
+        Ok(self.write(source, &progress, units))
+    }
+
+    fn units(&self, progress: &Progress, rounding: Rounding) -> Units {
+        let (first, last) = match rounding {
+            Rounding::Together => return Units::of_read(progress.bytes, self.consistency),
+            Rounding::ByQuarter { first, last } => match &progress.last_key {
+                Some(_) => (first, progress.quarter),
+                None => (first, last),
+            },
+        };
+        let read = progress.bytes_by_quarter.iter().enumerate();
+        let walked = read.filter(|(quarter, _)| (first..=last).contains(quarter));
+        walked.fold(Units::default(), |sum, (_, bytes)| {
+            sum.plus(Units::of_read(*bytes, self.consistency))
+        })
     }
 
     /// The whole item of an entry; none when it went between the two reads.
@@ -282,7 +324,11 @@ impl PageRequest {
     ) -> Result<(), AccessError> {
         let bytes = whole.unwrap_or(held);
         progress.scanned += 1;
-        progress.bytes += codec::size_of(held)?;
+        let size = codec::size_of(held)?;
+        progress.bytes += size;
+        if let Some(bytes) = progress.bytes_by_quarter.get_mut(progress.quarter) {
+            *bytes += size;
+        }
         let full = self.limit == Some(progress.scanned)
             || model::limits::DYNAMODB_PAGE_BYTES_MAX <= progress.bytes;
         let plain = self.expressions.filter.is_none() && self.expressions.projection.is_none();
@@ -327,7 +373,7 @@ impl PageRequest {
         progress.count += 1;
     }
 
-    fn write(&self, source: Source<'_>, progress: &Progress) -> Vec<u8> {
+    fn write(&self, source: Source<'_>, progress: &Progress, units: Units) -> Vec<u8> {
         let mut out = Vec::with_capacity(progress.items.len() + 256);
         out.push(b'{');
         if self.returns != Returns::Count {
@@ -343,7 +389,6 @@ impl PageRequest {
         }
         if self.wanted != Wanted::Nothing {
             out.push(b',');
-            let units = Units::of_read(progress.bytes, self.consistency);
             let consumed = match source.index {
                 None => Consumed::of_table(units),
                 Some(index) => {
@@ -358,4 +403,10 @@ impl PageRequest {
         out.push(b'}');
         out
     }
+}
+
+/// The quarter of the hash space that a key of a source is in.
+pub(super) fn quarter_of(source: Source<'_>, key: &[u8]) -> usize {
+    let hash = key.get(source.prefix().len()).copied().unwrap_or_default();
+    usize::from(hash >> 6)
 }

@@ -8,7 +8,7 @@ use store::{Direction, Range};
 
 use super::Context;
 use super::expression_fields::Takes;
-use super::pages::PageFields;
+use super::pages::{PageFields, Rounding};
 use super::sources::Source;
 use crate::dynamodb::expressions::condition::Condition;
 use crate::dynamodb::expressions::key_condition::{self, KeyCondition, Test};
@@ -48,7 +48,9 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     }
     let range = plan(source, &conditions, start_key.as_ref(), direction)?;
     request.expressions.judge_key_paths(&table)?;
-    request.answer(context, source, range, direction).await
+    request
+        .answer(context, source, range, direction, Rounding::Together)
+        .await
 }
 
 /// The range of keys that a query walks.

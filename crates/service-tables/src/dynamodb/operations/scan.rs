@@ -7,10 +7,11 @@ use store::{Direction, Range};
 
 use super::Context;
 use super::expression_fields::Takes;
-use super::pages::PageFields;
+use super::pages::{PageFields, Rounding, quarter_of};
 use super::sources::{Source, invalid_start};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
+use crate::engine::table::Billing;
 
 /// Amazon DynamoDB API Reference, `Scan`: `TotalSegments`.
 const SEGMENTS_MAX: i64 = 1_000_000;
@@ -45,8 +46,9 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         range = range.after(&key);
     }
     request.expressions.judge_key_paths(&table)?;
+    let rounding = rounding(source, &range);
     request
-        .answer(context, source, range, Direction::Forward)
+        .answer(context, source, range, Direction::Forward, rounding)
         .await
 }
 
@@ -83,6 +85,29 @@ fn range_of(source: Source<'_>, segment: Segment) -> Range {
         range.end = Some(bound(segment.index + 1));
     }
     range
+}
+
+/// On-demand tables are rounded up part by part; the smallest provisioned ones are one part.
+fn rounding(source: Source<'_>, range: &Range) -> Rounding {
+    match source.table.descriptor.billing {
+        Billing::Provisioned { .. } => Rounding::Together,
+        Billing::OnDemand { .. } => {
+            let within = range
+                .end
+                .as_deref()
+                .filter(|end| end.starts_with(source.prefix()));
+            Rounding::ByQuarter {
+                first: quarter_of(source, &range.start),
+                // The end is beyond the range; what is not under the prefix is beyond the last quarter.
+                last: within.map_or(3, |end| {
+                    let hash = end.get(source.prefix().len()..).unwrap_or_default();
+                    let starts_quarter = hash.first().is_some_and(|byte| byte & 0x3f == 0)
+                        && hash.iter().skip(1).all(|byte| *byte == 0);
+                    quarter_of(source, end).saturating_sub(usize::from(starts_quarter))
+                }),
+            }
+        }
+    }
 }
 
 fn judge_start(range: &Range, key: &[u8], segment: Segment) -> Result<(), Fault> {

@@ -153,8 +153,7 @@ impl UpdateWish {
             match update {
                 IndexUpdate::Create(wish) => self.create_index(descriptor, wish)?,
                 IndexUpdate::Update { name, throughput } => {
-                    let index = index_mut(descriptor, name)?;
-                    index.throughput = throughput.or(index.throughput);
+                    update_index(descriptor, name, *throughput)?;
                 }
                 IndexUpdate::Delete { name } => delete_index(descriptor, name)?,
             }
@@ -366,6 +365,32 @@ fn switch_stream_off(descriptor: &mut Descriptor) -> Result<(), Fault> {
             descriptor.name
         ))),
     }
+}
+
+fn update_index(
+    descriptor: &mut Descriptor,
+    name: &str,
+    throughput: Option<Throughput>,
+) -> Result<(), Fault> {
+    let on_demand = matches!(descriptor.billing, Billing::OnDemand { .. });
+    let index = index_mut(descriptor, name)?;
+    let Some(throughput) = throughput else {
+        return Ok(());
+    };
+    if on_demand {
+        return Err(Fault::invalid(
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+        ));
+    }
+    table_fields::judge_units(throughput)?;
+    if index.throughput == Some(throughput) {
+        let (read_units, write_units) = (throughput.read_units, throughput.write_units);
+        return Err(Fault::validation(format!(
+            "The provisioned throughput for the index {name} will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the index: {read_units}. Requested ReadCapacityUnits: {read_units}. Current WriteCapacityUnits provisioned for the index: {write_units}. Requested WriteCapacityUnits: {write_units}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
+        )));
+    }
+    index.throughput = Some(throughput);
+    Ok(())
 }
 
 fn delete_index(descriptor: &mut Descriptor, name: &str) -> Result<(), Fault> {
