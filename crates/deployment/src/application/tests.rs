@@ -17,6 +17,7 @@ use model::rest_api::RestIntegration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+mod event_sources;
 mod versions;
 
 use super::functions::Surroundings;

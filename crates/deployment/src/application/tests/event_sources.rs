@@ -1,0 +1,161 @@
+//! Event source mappings: what they come to, and which are named as not running.
+
+use std::time::Duration;
+
+use model::event_source::{Answers, Mapping, MappingState, OnError, StartingPosition};
+
+use super::*;
+
+const STREAM: &str =
+    "arn:aws:dynamodb:eu-west-1:000000000000:table/orders/stream/2026-01-01T00:00:00.000";
+
+fn mapping(extra: Value) -> Row {
+    let mut properties = json!({
+        "EventSourceArn": STREAM, "FunctionName": "hello", "StartingPosition": "TRIM_HORIZON",
+    });
+    let members = properties.as_object_mut().unwrap();
+    for (name, value) in extra.as_object().unwrap() {
+        match value {
+            Value::Null => drop(members.remove(name)),
+            value => drop(members.insert(name.clone(), value.clone())),
+        }
+    }
+    (
+        "Changes",
+        "AWS::Lambda::EventSourceMapping",
+        "0f0e0d0c-0b0a-4908-8706-050403020100",
+        properties,
+        json!({}),
+    )
+}
+
+fn assembled(extra: Value) -> (Vec<Mapping>, Vec<Problem>) {
+    let alias = alias("live", json!({"FunctionVersion": "$LATEST"}));
+    let (application, problems) = assemble(&[hello(json!({})), alias, mapping(extra)]);
+    (application.event_sources, problems)
+}
+
+#[test]
+fn a_mapping_that_says_little_has_the_services_defaults() {
+    let (mappings, problems) = assembled(json!({}));
+    assert!(problems.is_empty(), "{problems:?}");
+    let [mapping] = mappings.as_slice() else {
+        panic!("{mappings:?}");
+    };
+    assert_eq!(mapping.id, "0f0e0d0c-0b0a-4908-8706-050403020100");
+    assert_eq!(mapping.source.to_string(), STREAM);
+    assert_eq!(mapping.function, FunctionName::new("hello"));
+    assert_eq!(mapping.qualifier, None);
+    assert_eq!(mapping.state, MappingState::Enabled);
+    assert_eq!(mapping.start, StartingPosition::TrimHorizon);
+    assert_eq!(
+        (mapping.batch_records_max, mapping.parallelization),
+        (100, 1)
+    );
+    assert_eq!(mapping.batch_window, Duration::ZERO);
+    assert_eq!((mapping.retries_max, mapping.record_age_max), (None, None));
+    assert_eq!(
+        (mapping.on_error, mapping.answers),
+        (OnError::RetryWhole, Answers::Ignored)
+    );
+}
+
+#[test]
+fn every_setting_arrives() {
+    let arn = "arn:aws:lambda:eu-west-1:000000000000:function:hello:live";
+    let pattern = r#"{"eventName": ["INSERT"]}"#;
+    let (mappings, problems) = assembled(json!({
+        "FunctionName": arn, "StartingPosition": "LATEST", "Enabled": "false", "BatchSize": "25",
+        "MaximumBatchingWindowInSeconds": 5, "ParallelizationFactor": 4, "BisectBatchOnFunctionError": true,
+        "MaximumRetryAttempts": 3, "MaximumRecordAgeInSeconds": 600,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "FilterCriteria": {"Filters": [{"Pattern": pattern}]},
+    }));
+    assert!(problems.is_empty(), "{problems:?}");
+    let mapping = &mappings[0];
+    assert_eq!(mapping.qualifier.as_deref(), Some("live"));
+    assert_eq!(mapping.start, StartingPosition::Latest);
+    assert_eq!(mapping.state, MappingState::Disabled);
+    assert_eq!(
+        (mapping.batch_records_max, mapping.parallelization),
+        (25, 4)
+    );
+    assert_eq!(mapping.batch_window, Duration::from_secs(5));
+    assert_eq!(mapping.retries_max, Some(3));
+    assert_eq!(mapping.record_age_max, Some(Duration::from_secs(600)));
+    assert_eq!(mapping.on_error, OnError::Bisect);
+    assert_eq!(mapping.answers, Answers::BatchItemFailures);
+    assert_eq!(mapping.filters, [pattern]);
+}
+
+#[test]
+fn minus_one_means_without_end() {
+    let (mappings, _) = assembled(json!({
+        "MaximumRetryAttempts": -1, "MaximumRecordAgeInSeconds": -1,
+    }));
+    assert_eq!(
+        (mappings[0].retries_max, mappings[0].record_age_max),
+        (None, None)
+    );
+}
+
+#[test]
+fn what_cannot_run_is_named_with_its_reason() {
+    let queue = "arn:aws:sqs:eu-west-1:000000000000:jobs";
+    let table = "arn:aws:dynamodb:eu-west-1:000000000000:table/orders";
+    for (extra, reason) in [
+        (
+            json!({"EventSourceArn": queue}),
+            "sources of the service `sqs`",
+        ),
+        (
+            json!({"EventSourceArn": table}),
+            "is not the ARN of a stream",
+        ),
+        (json!({"EventSourceArn": "orders"}), "is not an ARN"),
+        (json!({"EventSourceArn": null}), "names no source"),
+        (
+            json!({"FunctionName": "nobody"}),
+            "no function is called `nobody`",
+        ),
+        (
+            json!({"FunctionName": "hello:never"}),
+            "no version or alias `never`",
+        ),
+        (
+            json!({"StartingPosition": null}),
+            "needs a `StartingPosition`",
+        ),
+        (
+            json!({"StartingPosition": "AT_TIMESTAMP"}),
+            "not read from `AT_TIMESTAMP`",
+        ),
+        (
+            json!({"TumblingWindowInSeconds": 30}),
+            "tumbling windows are not built yet",
+        ),
+        (
+            json!({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}),
+            "is no pattern",
+        ),
+        (
+            json!({"FilterCriteria": {"Filters": vec![json!({"Pattern": "{\"a\":[1]}"}); 6]}}),
+            "it has 6 filters",
+        ),
+    ] {
+        let (mappings, problems) = assembled(extra.clone());
+        assert!(mappings.is_empty(), "{extra}");
+        let [problem] = problems.as_slice() else {
+            panic!("{extra}: {problems:?}");
+        };
+        assert_eq!(problem.code, "deployment::event-source-not-read");
+        let cause = problem.cause.as_deref().unwrap();
+        assert!(cause.contains(reason), "{extra}: {cause}");
+    }
+}
+
+#[test]
+fn a_mapping_to_a_function_that_failed_is_no_mistake_of_its_own() {
+    let (mappings, problems) = assembled(json!({"FunctionName": "broken"}));
+    assert_eq!((mappings.len(), problems.len()), (1, 0));
+}
