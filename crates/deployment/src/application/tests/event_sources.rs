@@ -15,9 +15,10 @@ fn mapping(extra: Value) -> Row {
     });
     let members = properties.as_object_mut().unwrap();
     for (name, value) in extra.as_object().unwrap() {
-        match value {
-            Value::Null => drop(members.remove(name)),
-            value => drop(members.insert(name.clone(), value.clone())),
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
         }
     }
     (
