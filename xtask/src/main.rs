@@ -5,6 +5,7 @@
 
 mod bench;
 mod churn;
+mod conformance;
 mod crash;
 mod fuzz;
 mod http;
@@ -36,6 +37,8 @@ enum Task {
     Crash(crash::CrashArguments),
     /// Loads a server for a while, kills its processes at random, and sees that nothing grows.
     Churn(churn::ChurnArguments),
+    /// Runs a suite that others wrote, and writes the ledger of what passes.
+    Conformance(conformance::ConformanceArguments),
     /// Runs fuzz targets for a while.
     Fuzz(fuzz::FuzzArguments),
     /// Counts how many public applications read without a problem.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Churn(arguments) => churn::run(&arguments),
+        Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Yardstick(arguments) => yardstick::run(&arguments),
     };

@@ -267,12 +267,13 @@ impl ConsumedByTable {
         }
     }
 
-    /// Writes the member `ConsumedCapacity`, if it is wanted, and a comma before it.
+    /// Writes the member `ConsumedCapacity`, if it is wanted, and a comma before it where one is needed.
     pub(super) fn write(&self, out: &mut Vec<u8>, wanted: Wanted, also: Also) {
         if wanted == Wanted::Nothing {
             return;
         }
-        out.extend_from_slice(b",\"ConsumedCapacity\":[");
+        json_write::separate(out);
+        out.extend_from_slice(b"\"ConsumedCapacity\":[");
         for (position, (name, consumed)) in self.tables.iter().enumerate() {
             if position != 0 {
                 out.push(b',');

@@ -128,6 +128,13 @@ fn encoded_members(
     Ok(())
 }
 
+/// Writes a comma, unless the object has only just begun.
+pub(crate) fn separate(out: &mut Vec<u8>) {
+    if !out.ends_with(b"{") {
+        out.push(b',');
+    }
+}
+
 /// Writes an item or a map.
 pub(crate) fn attributes(out: &mut Vec<u8>, members: &Attributes) {
     out.push(b'{');

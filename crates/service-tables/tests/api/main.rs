@@ -11,11 +11,13 @@
 )]
 
 mod account;
+mod batches;
 mod expiry;
 mod faults;
 mod index_updates;
 mod indexes;
 mod items;
+mod legacy;
 mod partiql;
 mod partiql_batches;
 mod queries;
@@ -23,6 +25,7 @@ mod refusals;
 mod resources;
 mod streams;
 mod tables;
+mod transactions;
 mod updates;
 
 use std::sync::Arc;

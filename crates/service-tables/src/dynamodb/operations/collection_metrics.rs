@@ -111,7 +111,7 @@ impl Metrics {
         context: &Context<'_>,
     ) -> Result<(), Fault> {
         if let Some(collection) = self.collections.first() {
-            separate(out);
+            json_write::separate(out);
             out.extend_from_slice(b"\"ItemCollectionMetrics\":");
             collection.write(out, context).await?;
         }
@@ -127,7 +127,7 @@ impl Metrics {
         if self.collections.is_empty() {
             return Ok(());
         }
-        separate(out);
+        json_write::separate(out);
         out.extend_from_slice(b"\"ItemCollectionMetrics\":{");
         let groups = self
             .collections
@@ -185,12 +185,5 @@ async fn size_of(context: &Context<'_>, mut range: Range) -> Result<usize, Acces
             Some(last) => range = range.after(&last.key),
             None => return Ok(bytes),
         }
-    }
-}
-
-/// A comma, unless the object has only just begun.
-fn separate(out: &mut Vec<u8>) {
-    if !out.ends_with(b"{") {
-        out.push(b',');
     }
 }
