@@ -31,7 +31,7 @@ pub mod fuzz {
     use super::expressions::{check, key_condition, parser};
     use super::fields::Fields;
     use super::json_write;
-    use super::partiql::{self, Compiled, STATEMENT_CHARACTERS_MAX};
+    use super::partiql::{self, Compiled};
     use crate::engine::codec;
     use crate::engine::keys::{self, KeyPart, KeyType};
     use crate::engine::number::Number;
@@ -72,7 +72,7 @@ pub mod fuzz {
 
     /// A statement of `PartiQL`, with parameters enough for any.
     pub fn statement(text: &str) {
-        let parameters = vec![Value::S("p".to_owned()); STATEMENT_CHARACTERS_MAX];
+        let parameters = vec![Value::S("p".to_owned()); text.matches('?').count()];
         let key = KeyAttribute {
             name: "p".to_owned(),
             key_type: KeyType::S,

@@ -13,9 +13,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use self::requests::{Operation, Requests};
-use self::servers::Subject;
+use self::servers::{Kind, Subject};
 use super::goals::{Goal, Row, Side, at_most};
-use super::load::{Load, load};
+use super::load::{Load, load, try_load};
 use super::peers::Peers;
 
 /// Connections that send at the same time, in the two loads of each operation.
@@ -68,13 +68,14 @@ fn measured(subject: Subject, requests: &Requests, plan: &Plan) -> Result<Measur
             loads.push(None);
             continue;
         }
-        let [_, most] = CONNECTIONS;
-        load(subject.port, all, most, WARM_UP)?;
-        let [one, many] = CONNECTIONS;
-        loads.push(Some([
-            load(subject.port, all, one, plan.duration)?,
-            load(subject.port, all, many, plan.duration)?,
-        ]));
+        let [one, most] = CONNECTIONS;
+        try_load(subject.port, all, most, WARM_UP)?;
+        let measure = |connections| match subject.kind {
+            Kind::Ours => load(subject.port, all, connections, plan.duration),
+            // What a peer does under load is its own affair; the report says how often it failed.
+            Kind::Peer => try_load(subject.port, all, connections, plan.duration),
+        };
+        loads.push(Some([measure(one)?, measure(most)?]));
     }
     Ok(Measured {
         name: subject.name,
@@ -96,11 +97,7 @@ fn figures(all: &[Measured]) -> Result<String> {
             write!(table, "| {} | {connections} |", measured.name)?;
             for loads in &measured.loads {
                 match loads.as_ref().and_then(|loads| loads.get(index)) {
-                    Some(load) => write!(
-                        table,
-                        " {:.0} ({:.2} / {:.2}) |",
-                        load.per_second, load.p50_ms, load.p99_ms
-                    )?,
+                    Some(load) => write!(table, " {} |", cell(load))?,
                     None => table.push_str(" not there |"),
                 }
             }
@@ -108,6 +105,17 @@ fn figures(all: &[Measured]) -> Result<String> {
         }
     }
     Ok(table)
+}
+
+fn cell(load: &Load) -> String {
+    let figures = format!(
+        "{:.0} ({:.2} / {:.2})",
+        load.per_second, load.p50_ms, load.p99_ms
+    );
+    match load.failures {
+        (0, _) => figures,
+        (failed, _) => format!("{figures}, {failed} of {} failed", failed + load.successes),
+    }
 }
 
 fn bars(all: &[Measured]) -> Vec<Row> {
@@ -127,6 +135,9 @@ fn bars(all: &[Measured]) -> Vec<Row> {
             let mut least_p99 = f64::INFINITY;
             for (peer, bar) in peers.iter().zip(operation.bars()) {
                 let Some(its) = of(peer) else { continue };
+                if its.successes == 0 {
+                    continue;
+                }
                 let ratio = mine.per_second / its.per_second;
                 let short = peer.name.split(' ').next().unwrap_or_default();
                 texts.push(format!("{ratio:.1}× {short}"));

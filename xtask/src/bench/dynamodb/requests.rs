@@ -106,9 +106,9 @@ impl Requests {
     pub(super) fn prepare(&self, name: &str, port: u16) -> Result<()> {
         const BENCH: &str = r#"{"TableName":"bench","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}"#;
         const EVENTS: &str = r#"{"TableName":"bench-events","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"who","AttributeType":"S"},{"AttributeName":"at","AttributeType":"N"}],"KeySchema":[{"AttributeName":"who","KeyType":"HASH"},{"AttributeName":"at","KeyType":"RANGE"}]}"#;
-        let mut connection = Connection::open(port)?;
-        let mut send = |request: &[u8]| -> Result<()> {
-            let (reply, _) = connection.exchange(request)?;
+        // Some peers close a connection after each reply.
+        let send = |request: &[u8]| -> Result<()> {
+            let (reply, _) = Connection::open(port)?.exchange(request)?;
             ensure!(reply.is_success(), "{name}: {}", reply.body);
             Ok(())
         };

@@ -11,9 +11,17 @@ use crate::bench::hello;
 use crate::bench::peers::Peers;
 use crate::server::{Dev, Server, free_port};
 
+/// Whose a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ours,
+    Peer,
+}
+
 /// A server under test.
 pub(super) struct Subject {
     pub(super) name: &'static str,
+    pub(super) kind: Kind,
     pub(super) server: Server,
     pub(super) port: u16,
 }
@@ -23,6 +31,7 @@ pub(super) fn cloudless(peers: &Peers) -> Result<Subject> {
     let dev = cloudless_in(peers, &folder)?;
     Ok(Subject {
         name: "Cloudless (each reply durable)",
+        kind: Kind::Ours,
         server: dev.server,
         port: dev.services_port,
     })
@@ -52,6 +61,7 @@ pub(super) fn dynalite(peers: &Peers) -> Result<Subject> {
     let server = hello::start(peers, "dynalite.log", command, port, "/")?;
     Ok(Subject {
         name: "dynalite 4 on disk (does not flush)",
+        kind: Kind::Peer,
         server,
         port,
     })
@@ -61,6 +71,7 @@ pub(super) fn ministack(peers: &Peers) -> Result<Subject> {
     let (server, port) = hello::ministack(peers, "ministack-tables")?;
     Ok(Subject {
         name: "ministack",
+        kind: Kind::Peer,
         server,
         port,
     })
@@ -73,6 +84,7 @@ pub(super) fn moto(peers: &Peers) -> Result<Subject> {
     let server = hello::start(peers, "moto.log", command, port, "/moto-api/")?;
     Ok(Subject {
         name: "moto",
+        kind: Kind::Peer,
         server,
         port,
     })
