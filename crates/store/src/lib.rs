@@ -30,6 +30,7 @@
 //! | `Tables` `01` | `12` table id (16 bytes), since (8 bytes), shard (1 byte) | up to where the shard was trimmed: versionstamp and number (10 bytes) |
 //! | `Tables` `01` | `13` table id (16 bytes), expiry in seconds (8 bytes), the item's key after the table's prefix | the table's name: an item that expires |
 //! | `Tables` `01` | `14` table id (16 bytes) | text(table name) and the last item seen: entries `13` are to be made, or removed |
+//! | `Tables` `01` | `20` text(token) | `01`, the end of its life in microseconds (8 bytes), a SHA-256: a transaction that was carried out |
 //! | `Delivery` `03` | `01` text(mapping id), text(shard), lanes (1 byte), lane (1 byte) | format byte, time in microseconds (8 bytes), how far the lane has come |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //!

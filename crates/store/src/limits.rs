@@ -10,8 +10,8 @@ pub const KEY_BYTES_MAX: usize = 16 * 1024;
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Writes and checks of one batch, together.
 pub const BATCH_STEPS_MAX: usize = 10_000;
-/// Bytes of all keys and values of one batch, together.
-pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of all keys and values of one batch, together. A transaction may meet a hundred items of 400 KB, each of which it checks.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Rows of one page of a scan.
 pub const PAGE_ROWS_MAX: usize = 10_000;
 /// Bytes of one page of a scan. The last row may go over it, so that every page makes progress.

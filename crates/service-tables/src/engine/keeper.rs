@@ -1,7 +1,7 @@
-//! What goes by itself: expired items, records that have passed their day.
+//! What goes by itself: expired items, records that have passed their day, tokens of old transactions.
 //!
 //! Lives here: how often it is looked, in which accounts and regions.
-//! Does not live here: what then goes (`time_to_live`, `streams`).
+//! Does not live here: what then goes (`time_to_live`, `streams`, `tokens`).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::streams::log::{StreamError, Streams};
 use super::time_to_live::{Expiry, ExpiryError};
+use super::tokens::{self, TrimError};
 
 /// How often it is looked for expired items.
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ enum KeeperError {
     Expiry(#[from] ExpiryError),
     #[error("old records of streams are not removed")]
     Streams(#[from] StreamError),
+    #[error("old tokens of transactions are not removed")]
+    Tokens(#[from] TrimError),
 }
 
 impl Keeper {
@@ -92,7 +95,10 @@ impl Keeper {
             self.expiry.follow_tables(&account, &region).await?;
             self.expiry.delete_expired(&account, &region, now).await?;
             match look {
-                Look::AtAll => self.streams.trim(&account, &region, now).await?,
+                Look::AtAll => {
+                    self.streams.trim(&account, &region, now).await?;
+                    tokens::trim(&*self.store, &account, &region, now).await?;
+                }
                 Look::AtExpiry => {}
             }
         }

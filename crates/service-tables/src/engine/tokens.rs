@@ -164,4 +164,21 @@ mod tests {
         assert_eq!(known(None, &[7; 32], start), Known::Nothing);
         assert_eq!(known(Some(b"\x02"), &[7; 32], start), Known::Nothing);
     }
+
+    #[tokio::test]
+    async fn old_tokens_are_removed_and_young_ones_stay() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let store = store_embedded::Memory::new();
+        let (account, region) = (AccountId::development(), Region::new("us-east-1"));
+        let start = Timestamp::from_micros(1_000_000);
+        let later = start.plus(LIFE);
+        for (token, at) in [("old", start), ("young", later)] {
+            let write = write(key(&account, &region, token), &[7; 32], at);
+            store.commit(Batch::new().write(write)).await?;
+        }
+        trim(&store, &account, &region, later).await?;
+        assert_eq!(store.get(&key(&account, &region, "old")).await?, None);
+        assert!(store.get(&key(&account, &region, "young")).await?.is_some());
+        Ok(())
+    }
 }

@@ -188,3 +188,19 @@ async fn a_transaction_reads_items_in_the_order_asked_for() {
     });
     assert_eq!(answer, (200, expected));
 }
+
+#[tokio::test]
+async fn a_transaction_may_delete_a_hundred_large_items() {
+    let server = Server::with_tables().await;
+    let long = "x".repeat(390_000);
+    for id in 0..100 {
+        let item = json!({"id": {"S": id.to_string()}, "long": {"S": long}});
+        let body = json!({"TableName": "pets", "Item": item});
+        assert_eq!(server.call("PutItem", &body).await.0, 200);
+    }
+    let delete =
+        |id: u32| json!({"Delete": {"TableName": "pets", "Key": {"id": {"S": id.to_string()}}}});
+    let actions: Vec<_> = (0..100).map(delete).collect();
+    let (status, answer) = write(&server, &actions).await;
+    assert_eq!(status, 200, "{answer}");
+}

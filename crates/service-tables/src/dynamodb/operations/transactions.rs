@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use store::CommitError;
+
 use super::Context;
 use super::collection_metrics::Metrics;
 use super::expression_fields::Expressions;
@@ -17,7 +19,7 @@ use super::writes::OnFailure;
 use crate::dynamodb::capacity::{Consumed, ConsumedByTable};
 use crate::dynamodb::fault::{Detail, Fault, Kind, Reason};
 use crate::dynamodb::item_keys;
-use crate::engine::items::{Change, ChangeError, Plan, Target};
+use crate::engine::items::{AccessError, Change, ChangeError, Plan, Target};
 use crate::engine::table::{ItemKey, Table};
 use crate::engine::tokens::{self, Fingerprint, Known};
 use crate::engine::value::{self, Attributes};
@@ -118,6 +120,10 @@ pub(super) async fn write(
     match changed {
         Ok(changed) => Ok(changed.outcome),
         Err(ChangeError::Contended) => Err(in_conflict(prepared.len())),
+        // All that the items are and become, indexes included, does not fit into one commit.
+        Err(ChangeError::Items(AccessError::Commit(CommitError::TooLarge { .. }))) => {
+            Err(too_large())
+        }
         Err(error @ (ChangeError::Refused(_) | ChangeError::NoTable | ChangeError::Items(_))) => {
             Err(error.into())
         }
