@@ -276,3 +276,23 @@ async fn a_table_of_the_first_format_is_read_written_and_deleted_as_it_is() {
     let left = store.scan(&everything, store::Direction::Forward, limit);
     assert_eq!(left.await.unwrap().rows, [], "nothing is left on the disk");
 }
+
+#[tokio::test]
+async fn many_items_are_counted_by_samples() {
+    let server = Server::with_tables().await;
+    let items = 12_000_u64;
+    for group in 0..items / 25 {
+        let puts: Vec<_> = (group * 25..group * 25 + 25)
+            .map(|id| json!({"PutRequest": {"Item": {"id": {"S": format!("{id:08}")}}}}))
+            .collect();
+        let body = json!({"RequestItems": {"pets": puts}});
+        server.ok("BatchWriteItem", body).await;
+    }
+    let table = server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await;
+    let count = table["Table"]["ItemCount"].as_u64().unwrap();
+    assert!(count.abs_diff(items) < items / 10, "{count}");
+    let bytes = table["Table"]["TableSizeBytes"].as_u64().unwrap();
+    assert_eq!(bytes / count, 10, "each item weighs ten bytes");
+}
