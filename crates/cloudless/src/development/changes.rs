@@ -1,6 +1,6 @@
 //! What a reload changed, in one line.
 //!
-//! Lives here: comparing two revisions of an application as its developer sees it: functions and routes.
+//! Lives here: comparing two revisions of an application as its developer sees it: functions, routes, event sources.
 //! Does not live here: what else changed, as tables, which their services say (`deployment`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +14,16 @@ use crate::functions;
 /// Names that are listed of one kind of change.
 const LISTED_MAX: usize = 3;
 
-/// As `functions changed: hello; routes added: GET /a, GET /b`; empty when neither functions nor routes did.
+/// As `functions changed: hello; routes added: GET /a, GET /b`; empty when none of them did.
 pub(super) fn between(before: &Application, after: &Application) -> String {
     [
         ("functions", functions_of(before), functions_of(after)),
         ("routes", routes_of(before), routes_of(after)),
+        (
+            "event sources",
+            event_sources_of(before),
+            event_sources_of(after),
+        ),
     ]
     .into_iter()
     .flat_map(|(what, before, after)| compare(what, &before, &after))
@@ -53,6 +58,20 @@ fn routes_of(application: &Application) -> Marks {
             .entry(format!("{} {}", row.method, row.path))
             .or_default()
             .insert(row.answered_by.to_string());
+    }
+    marks
+}
+
+/// By what they call: that is how their owner knows them.
+fn event_sources_of(application: &Application) -> Marks {
+    let mut marks = Marks::new();
+    for mapping in &application.event_sources {
+        let resource = &mapping.source.resource;
+        let source = resource.split('/').nth(1).unwrap_or(resource);
+        marks
+            .entry(format!("{source} → {}", mapping.function))
+            .or_default()
+            .insert(format!("{mapping:?}"));
     }
     marks
 }
