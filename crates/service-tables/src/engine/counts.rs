@@ -3,7 +3,7 @@
 //! Lives here: counting the rows of a prefix, exactly while they are few, by samples when they are many.
 //! Does not live here: which prefixes there are (`keys`).
 //!
-//! The service's own figures are up to six hours old. Ours are of this moment; beyond [`EXACT_ROWS_MAX`] rows they are an
+//! The service's own figures are up to six hours old. Ours are of this moment; beyond ten thousand rows they are an
 //! estimate from samples of the hash space, which is close where no partition holds a large part of the table. So a
 //! description costs the same at five million items as at ten thousand.
 

@@ -43,7 +43,7 @@ impl Store for Fickle {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Versionstamp, CommitError>> {
         let number = self.commits.fetch_add(1, Ordering::Relaxed);
-        if self.fails.load(Ordering::Relaxed) && number % self.every == 0 {
+        if self.fails.load(Ordering::Relaxed) && number.is_multiple_of(self.every) {
             return Box::pin(async {
                 tokio::task::yield_now().await;
                 let full = io::Error::from(io::ErrorKind::StorageFull);

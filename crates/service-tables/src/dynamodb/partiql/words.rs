@@ -3,7 +3,7 @@
 //! Lives here: the list.
 //! Does not live here: the reserved words of expressions, which are others (`expressions::reserved`).
 //!
-//! Contract: SQL-92, "<reserved word>", with the words that PartiQL adds: `SELECT key FROM t` is refused with "Unexpected
+//! Contract: SQL-92, "reserved word", with the words that PartiQL adds: `SELECT key FROM t` is refused with "Unexpected
 //! keyword", `SELECT "key" FROM t` is not.
 
 /// Sorted, for the search.

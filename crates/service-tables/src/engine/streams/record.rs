@@ -7,7 +7,7 @@
 //! `01`, the number of rows that the record lies in, the kind (`00` insert, `01` modify, `02` remove), the author (`00`
 //! a caller, `01` expiry), the time in microseconds (8 bytes); then three parts, each with its length before it (4 bytes,
 //! `FFFFFFFF` for none): the key, the item as it is, the item as it was, each encoded as items are. A record over
-//! [`ROW_BYTES_MAX`] goes on in further rows, as it is cut.
+//! `ROW_BYTES_MAX` goes on in further rows, as it is cut.
 
 use bytes::Bytes;
 use model::time::Timestamp;
