@@ -371,3 +371,54 @@ async fn an_iterator_of_a_quarter_of_an_hour_ago_has_expired() {
     let error = refused["__type"].as_str().unwrap();
     assert!(error.ends_with("#ExpiredIteratorException"));
 }
+
+/// Many write to few items at once, alone and in transactions: what a record shows as old is what the one before it
+/// showed as new, and the last one shows the item.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn records_of_an_item_are_a_chain_that_ends_with_the_item() {
+    let stream = Arc::new(Stream::showing("NEW_AND_OLD_IMAGES").await);
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let stream = Arc::clone(&stream);
+        writers.spawn(async move {
+            for round in 0..40 {
+                let key = |number: usize| {
+                    json!({"p": {"S": format!("i{}", number % 3)}, "c": {"S": "c"}})
+                };
+                let add = |number: usize| {
+                    json!({
+                        "TableName": "things", "Key": key(number), "UpdateExpression": "ADD x :one",
+                        "ExpressionAttributeValues": {":one": {"N": "1"}},
+                    })
+                };
+                let (operation, body) = match (writer + round) % 4 {
+                    0 => ("DeleteItem", json!({"TableName": "things", "Key": key(round)})),
+                    1 => {
+                        let both = json!([{"Update": add(round)}, {"Update": add(round + 1)}]);
+                        ("TransactWriteItems", json!({"TransactItems": both}))
+                    }
+                    _ => ("UpdateItem", add(round)),
+                };
+                let (status, answer) = stream.server.call(operation, &body).await;
+                let conflict = answer.to_string().contains("TransactionConflict");
+                assert!(status == 200 || conflict, "{operation} {answer}");
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let records = stream.records().await;
+    for number in 0..3 {
+        let key = json!({"p": {"S": format!("i{number}")}, "c": {"S": "c"}});
+        let mut current: Option<Value> = None;
+        for record in records.iter().filter(|it| it["dynamodb"]["Keys"] == key) {
+            let change = &record["dynamodb"];
+            assert_eq!(change.get("OldImage"), current.as_ref(), "{record}");
+            current = change.get("NewImage").cloned();
+        }
+        let body = json!({"TableName": "things", "Key": key});
+        let (_, answer) = stream.server.call("GetItem", &body).await;
+        assert_eq!(answer.get("Item"), current.as_ref());
+    }
+}
