@@ -1,6 +1,6 @@
 //! DynamoDB's operations, one after the other on one table: each is answered in JSON, and no fault is the server's own.
 //!
-//! Each line is the name of an operation, a space, and its body.
+//! Each line is the name of an operation, a space, and its body; operations of streams have a `Streams.` before their name.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ use store_embedded::Memory;
 const OPERATIONS_MAX: usize = 8;
 
 /// What every input begins with.
-const TABLE: &str = r#"CreateTable {"TableName":"tab","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"p","AttributeType":"S"},{"AttributeName":"s","AttributeType":"N"}],"KeySchema":[{"AttributeName":"p","KeyType":"HASH"},{"AttributeName":"s","KeyType":"RANGE"}]}"#;
+const TABLE: &str = r#"CreateTable {"TableName":"tab","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"p","AttributeType":"S"},{"AttributeName":"s","AttributeType":"N"},{"AttributeName":"n","AttributeType":"N"}],"KeySchema":[{"AttributeName":"p","KeyType":"HASH"},{"AttributeName":"s","KeyType":"RANGE"}],"GlobalSecondaryIndexes":[{"IndexName":"by-n","KeySchema":[{"AttributeName":"n","KeyType":"HASH"}],"Projection":{"ProjectionType":"INCLUDE","NonKeyAttributes":["l"]}}],"LocalSecondaryIndexes":[{"IndexName":"local","KeySchema":[{"AttributeName":"p","KeyType":"HASH"},{"AttributeName":"n","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}"#;
 const ITEM: &str = r#"PutItem {"TableName":"tab","Item":{"p":{"S":"a"},"s":{"N":"1"},"n":{"N":"5"},"l":{"L":[{"S":"x"},{"M":{"k":{"NULL":true}}}]},"ss":{"SS":["a","b"]}}}"#;
 
 struct Still;
@@ -43,7 +43,11 @@ impl Random for Still {
 
 async fn carry_out(service: &Service, line: &str) {
     let (operation, body) = line.split_once(' ').unwrap_or((line, ""));
-    let Ok(target) = format!("DynamoDB_20120810.{operation}").parse() else {
+    let target = match operation.strip_prefix("Streams.") {
+        Some(operation) => format!("DynamoDBStreams_20120810.{operation}"),
+        None => format!("DynamoDB_20120810.{operation}"),
+    };
+    let Ok(target) = target.parse() else {
         return;
     };
     let call = ServiceCall {

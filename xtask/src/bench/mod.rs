@@ -40,6 +40,9 @@ pub(crate) struct BenchArguments {
     /// Of `cold`, only the rows of warm calls.
     #[arg(long, conflicts_with = "write")]
     warm: bool,
+    /// Of DynamoDB, measure the large table alone.
+    #[arg(long, conflicts_with = "write")]
+    large: bool,
     /// Write the tables into `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
@@ -87,7 +90,12 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
             Scenario::Functions => functions::measure(&peers, duration)?,
             Scenario::Dynamodb => {
                 let items = arguments.items;
-                dynamodb::measure(&peers, &dynamodb::Plan { duration, items })?
+                let plan = dynamodb::Plan { duration, items };
+                if arguments.large {
+                    dynamodb::measure_large(&peers, &plan)?
+                } else {
+                    dynamodb::measure(&peers, &plan)?
+                }
             }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
         });

@@ -97,9 +97,10 @@ pub mod fuzz {
         }
     }
 
-    /// A token with which a page goes on: what is accepted must read back.
+    /// A token with which a page of a statement goes on, and an iterator of a stream: what is accepted must read back.
     pub fn token(text: &str) {
         super::operations::try_token(text);
+        super::streams::try_iterator(text);
     }
 
     /// Two values as sort keys: their encodings must order as they do, and neither may begin the other's partition.

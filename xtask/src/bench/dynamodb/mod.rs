@@ -46,17 +46,21 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     all.push(measured(servers::dynalite(peers)?, &requests, plan)?);
     all.push(measured(servers::ministack(peers)?, &requests, plan)?);
     all.push(measured(servers::moto(peers)?, &requests, plan)?);
-    let mut report = figures(&all)?;
-    report.push_str("\n| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n");
-    for row in bars(&all) {
-        report.push_str(&row.line());
-    }
+    let mut rows = bars(&all);
     if plan.items != 0 {
-        for row in large::measure(peers, plan)? {
-            report.push_str(&row.line());
-        }
+        rows.extend(large::measure(peers, plan)?);
     }
-    Ok(report)
+    Ok(format!("{}\n{}", figures(&all)?, table(&rows)))
+}
+
+/// The large table alone.
+pub(super) fn measure_large(peers: &Peers, plan: &Plan) -> Result<String> {
+    Ok(table(&large::measure(peers, plan)?))
+}
+
+fn table(rows: &[Row]) -> String {
+    let lines: String = rows.iter().map(Row::line).collect();
+    format!("| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n{lines}")
 }
 
 fn measured(subject: Subject, requests: &Requests, plan: &Plan) -> Result<Measured> {

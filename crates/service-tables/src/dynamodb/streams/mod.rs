@@ -12,6 +12,8 @@ mod list_streams;
 mod record_json;
 pub(super) mod source;
 
+pub(super) use iterators::try_any as try_iterator;
+
 use interfaces::clock::Clock;
 use model::arn::Arn;
 use model::ids::{AccountId, Region};
