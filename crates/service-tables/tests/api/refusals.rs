@@ -11,6 +11,29 @@ const VALIDATION: &str = "ValidationException";
 const SERIALIZATION: &str = "SerializationException";
 
 #[tokio::test]
+async fn in_lists_a_hundred_values_and_no_more() {
+    let server = Server::with_tables().await;
+    let mut body = json!({"TableName": "pets"});
+    for (count, status) in [(100, 200), (101, 400)] {
+        let names: Vec<_> = (0..count).map(|number| format!(":v{number}")).collect();
+        let values: serde_json::Map<_, _> = names
+            .iter()
+            .map(|name| (name.clone(), json!({"S": name})))
+            .collect();
+        body["FilterExpression"] = format!("a IN ({})", names.join(",")).into();
+        body["ExpressionAttributeValues"] = values.into();
+        let (answered, answer) = server.call("Scan", &body).await;
+        assert_eq!(answered, status, "{answer}");
+        if status == 400 {
+            assert_eq!(
+                answer["message"],
+                "Invalid FilterExpression: Too many operands for the operator or function; operator or function: IN, number of operands: 101"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn attribute_values_are_judged_in_the_words_of_the_service() {
     let server = Server::with_tables().await;
     let invalid = "One or more parameter values were invalid: ";

@@ -21,6 +21,9 @@ const FUNCTIONS: [(&str, usize); 6] = [
     ("size", 1),
 ];
 
+/// What one `IN` may list.
+const CANDIDATES_MAX: usize = 100;
+
 /// The functions that only updates have.
 const OF_UPDATES: [&str; 2] = ["if_not_exists", "list_append"];
 
@@ -166,13 +169,21 @@ fn convert(node: &Node, placeholders: &Placeholders) -> Result<Condition, String
         Node::In {
             operand: tested,
             candidates,
-        } => Condition::In {
-            operand: operand(tested, placeholders)?,
-            candidates: candidates
-                .iter()
-                .map(|candidate| operand(candidate, placeholders))
-                .collect::<Result<_, _>>()?,
-        },
+        } => {
+            if CANDIDATES_MAX < candidates.len() {
+                return Err(format!(
+                    "Too many operands for the operator or function; operator or function: IN, number of operands: {}",
+                    candidates.len()
+                ));
+            }
+            Condition::In {
+                operand: operand(tested, placeholders)?,
+                candidates: candidates
+                    .iter()
+                    .map(|candidate| operand(candidate, placeholders))
+                    .collect::<Result<_, _>>()?,
+            }
+        }
         Node::Call { name, operands } => call(name, operands, placeholders)?,
         // An operand by itself says nothing that could be true or false.
         Node::Path(_) | Node::Value(_) => return Err(operand_alone(node)),
