@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::records::KEPT_BACK;
 use cloudformation::intrinsics::{Environment, Lookup, Scope};
 use cloudformation::template::Resource;
 use interfaces::resource_provider::Made;
@@ -45,7 +46,7 @@ impl Scope for World<'_> {
 
     fn attribute(&self, resource: &Resource, attribute: &str) -> Lookup {
         match self.standing.get(&resource.logical_id) {
-            Some(Standing::Made(made)) => match made.attributes.get(attribute) {
+            Some(Standing::Made(made)) => match attribute_of(made, attribute) {
                 Some(value) => Lookup::Found(value.clone()),
                 None => Lookup::Missing(attributes_of(made)),
             },
@@ -106,8 +107,14 @@ impl World<'_> {
     }
 }
 
+fn attribute_of<'a>(made: &'a Made, attribute: &str) -> Option<&'a Value> {
+    let value = made.attributes.get(attribute);
+    value.filter(|_| !attribute.starts_with(KEPT_BACK))
+}
+
 fn attributes_of(made: &Made) -> String {
-    let names: Vec<&str> = made.attributes.keys().map(String::as_str).collect();
+    let names = made.attributes.keys().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| !name.starts_with(KEPT_BACK)).collect();
     if names.is_empty() {
         return "it has no attributes here".to_owned();
     }

@@ -38,6 +38,10 @@ pub const LAMBDA_ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
 /// AWS Lambda, `Invoke`, `LogType: Tail`: the last 4 KB of the log.
 pub const LAMBDA_LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
 
+/// Amazon API Gateway, "Account-level quotas": requests a second of all APIs of an account in a region.
+pub const GATEWAY_ACCOUNT_RATE: u64 = 10_000;
+/// Amazon API Gateway, "Account-level quotas": the burst of [`GATEWAY_ACCOUNT_RATE`].
+pub const GATEWAY_ACCOUNT_BURST: u64 = 5_000;
 /// Amazon API Gateway, "Quotas for REST APIs" and "… for HTTP APIs": payload size.
 pub const GATEWAY_PAYLOAD_BYTES_MAX: usize = 10 * MIB;
 /// Amazon API Gateway, "Quotas for REST APIs": total combined size of request line and header values.

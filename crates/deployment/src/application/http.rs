@@ -295,8 +295,9 @@ fn defined_routes(
     openapi::operations(definition)
         .into_iter()
         .map(|operation| {
-            let resolved = match (&operation.guard, &operation.integration) {
-                (Some(guard), _) => Err(guarded(guard)),
+            let keys = operation.api_key_required.then(|| "an API key".to_owned());
+            let resolved = match (operation.guard.or(keys), &operation.integration) {
+                (Some(guard), _) => Err(guarded(&guard)),
                 (None, Some(integration)) => scope.resolve(integration),
                 (None, None) => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
             };

@@ -8,8 +8,10 @@ mod event_sources;
 mod functions;
 mod http;
 mod integration;
+mod keys;
 mod mock;
 mod openapi;
+mod rates;
 mod refusals;
 mod rest;
 #[cfg(test)]
@@ -77,7 +79,10 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     // Routes may lead to any function that is declared: one whose build failed is missed when it is invoked, and its
     // own problem has been reported.
     let callable = versions::callable(view, &publications);
+    let (api_keys, usage_plans) = keys::read(view, &mut problems);
     let application = Application {
+        api_keys,
+        usage_plans,
         rest_apis: rest::apis(view, &callable, &mut problems),
         http_apis: http::apis(view, &callable, &mut problems),
         event_sources: event_sources::mappings(view, &callable, &mut problems),

@@ -24,6 +24,8 @@ pub(super) struct Operation {
     pub(super) http_method: String,
     /// What answers; none: it has no integration.
     pub(super) integration: Option<Integration>,
+    /// Whether a scheme of its `security` is the one of API keys.
+    pub(super) api_key_required: bool,
     /// What guards it and cannot be enforced.
     pub(super) guard: Option<String>,
 }
@@ -50,6 +52,7 @@ pub(super) fn operations(definition: &Value) -> Vec<Operation> {
                 key_path: ["paths".to_owned(), path.clone(), key.clone()],
                 http_method,
                 integration: integration_of(definition, operation),
+                api_key_required: !requirements(definition, operation, is_api_key).is_empty(),
                 guard: guard_of(definition, operation),
             });
         }
@@ -113,23 +116,58 @@ fn guard_of(definition: &Value, operation: &Value) -> Option<String> {
     {
         return Some("an authorization type".to_owned());
     }
+    let names = requirements(definition, operation, |scheme| !is_api_key(scheme));
+    (!names.is_empty()).then(|| format!("the authorizer `{}`", names.join("`, `")))
+}
+
+/// The schemes of this sort that an operation requires, in order; none when its requirements let in everybody.
+fn requirements<'a>(
+    definition: &'a Value,
+    operation: &'a Value,
+    is_wanted: impl Fn(Option<&Value>) -> bool,
+) -> Vec<&'a str> {
     let security = operation
         .get("security")
-        .or_else(|| definition.get("security"))?;
-    let requirements = security.as_array()?;
-    let names: Vec<&str> = requirements
-        .iter()
-        .filter_map(Value::as_object)
-        .flat_map(|requirement| requirement.keys())
-        .map(String::as_str)
-        .collect();
-    let everybody = requirements.iter().any(|requirement| {
-        requirement
-            .as_object()
-            .is_some_and(serde_json::Map::is_empty)
-    });
-    if names.is_empty() || everybody {
-        return None;
+        .or_else(|| definition.get("security"));
+    let requirements = security.and_then(Value::as_array);
+    let requirements = || {
+        let all = requirements.into_iter().flatten();
+        all.filter_map(Value::as_object)
+    };
+    if requirements().any(serde_json::Map::is_empty) {
+        return Vec::new();
     }
-    Some(format!("the authorizer `{}`", names.join("`, `")))
+    let names = requirements().flat_map(serde_json::Map::keys);
+    names
+        .map(String::as_str)
+        .filter(|name| is_wanted(scheme(definition, name)))
+        .collect()
+}
+
+/// A scheme by its name, in either version's place.
+fn scheme<'a>(definition: &'a Value, name: &str) -> Option<&'a Value> {
+    ["/securityDefinitions", "/components/securitySchemes"]
+        .into_iter()
+        .find_map(|place| definition.pointer(place)?.get(name))
+}
+
+/// Whether a scheme is that of API keys: a key in the header `x-api-key`, and no authorizer that looks at it.
+fn is_api_key(scheme: Option<&Value>) -> bool {
+    let Some(scheme) = scheme else { return false };
+    let says = |member: &str, wanted: &str| {
+        let said = scheme.get(member).and_then(Value::as_str);
+        said.is_some_and(|said| said.eq_ignore_ascii_case(wanted))
+    };
+    let has = |member: &str| scheme.get(member).is_some();
+    says("type", "apiKey")
+        && says("in", "header")
+        && says("name", "x-api-key")
+        && !has("x-amazon-apigateway-authtype")
+        && !has("x-amazon-apigateway-authorizer")
+}
+
+/// Where API keys are looked for, as the definition says it.
+pub(super) fn api_key_source(definition: &Value) -> Option<String> {
+    let said = definition.get("x-amazon-apigateway-api-key-source")?;
+    Some(said.as_str()?.to_ascii_uppercase())
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::door::{ApiKeySource, Guard};
 use model::ids::{ApiId, StageName};
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
@@ -143,11 +144,22 @@ fn api(
         stage_variables: stage.variables,
         binary_media_types,
         methods,
+        api_key_source: api_key_source(resource, definition),
         ..RestApi::new(
             resource.logical_id.clone(),
             ApiId::new(resource.physical_id),
             stage.name,
         )
+    }
+}
+
+/// `ApiKeySourceType` of the API wins over what its definition says.
+fn api_key_source(resource: &Resource<'_>, definition: Option<&Value>) -> ApiKeySource {
+    let own = resource.text("ApiKeySourceType");
+    let said = own.or_else(|| openapi::api_key_source(definition?));
+    match said.as_deref() {
+        Some("AUTHORIZER") => ApiKeySource::Authorizer,
+        Some(_) | None => ApiKeySource::Header,
     }
 }
 
@@ -221,6 +233,10 @@ fn declared_methods(
         let integration = settle(&name, resolved, method.place, problems);
         methods.push(RestMethod {
             resource_id,
+            guard: Guard {
+                api_key_required: method.is_true("ApiKeyRequired"),
+                ..Guard::default()
+            },
             place: Some(method.place.clone()),
             ..RestMethod::new(path, &http_method, integration)
         });
@@ -234,9 +250,6 @@ fn guard_of(method: &Resource<'_>) -> Option<String> {
         .unwrap_or_else(|| "NONE".to_owned());
     if authorization != "NONE" {
         return Some(format!("authorization of type `{authorization}`"));
-    }
-    if method.is_true("ApiKeyRequired") {
-        return Some("an API key".to_owned());
     }
     if method.properties.contains_key("AuthorizerId") {
         return Some("an authorizer".to_owned());
@@ -313,6 +326,10 @@ fn defined_methods(
             let integration = settle(&name, resolved, &place, problems);
             RestMethod {
                 place: Some(place),
+                guard: Guard {
+                    api_key_required: operation.api_key_required,
+                    ..Guard::default()
+                },
                 resource_id: resource_id_of(api.physical_id, &path),
                 ..RestMethod::new(&path, &operation.http_method, integration)
             }

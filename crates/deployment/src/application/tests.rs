@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 mod event_sources;
+mod keys;
 mod versions;
 
 use super::functions::Surroundings;
@@ -395,7 +396,6 @@ fn what_guards_a_method_keeps_it_shut() {
             json!({"AuthorizationType": "AWS_IAM"}),
             "authorization of type `AWS_IAM`",
         ),
-        (json!({"ApiKeyRequired": true}), "an API key"),
         (json!({"AuthorizerId": "a"}), "an authorizer"),
         (json!({"RequestValidatorId": "v"}), "a request validator"),
     ] {

@@ -150,10 +150,24 @@ fn check_shape(shape: Shape, value: &Value, path: &[&str], problems: &mut Vec<Pr
                 Some(_) => {}
             }
         }
+        Shape::Number => match text_of(value).and_then(|text| text.parse::<f64>().ok()) {
+            Some(number) if number.is_finite() && 0.0 <= number => {}
+            Some(_) | None => refuse("a number that is not negative"),
+        },
         Shape::Choice(choices) => check_choice(choices, value, path, problems),
         Shape::TextMap => match value.as_object() {
             Some(members) if members.values().all(|member| text_of(member).is_some()) => {}
             Some(_) | None => refuse("an object with String (or simple type) properties"),
+        },
+        Shape::Map(member_shape) => match value.as_object() {
+            None => refuse("an object"),
+            Some(members) => {
+                for (name, member) in members {
+                    let mut here = path.to_vec();
+                    here.push(name);
+                    check_shape(*member_shape, member, &here, problems);
+                }
+            }
         },
         Shape::List(item_shape) => match value.as_array() {
             None => refuse("of type List"),

@@ -35,7 +35,12 @@ fn list(
 
 fn list_shape(resource_type: &'static str, path: String, shape: Shape, rows: &mut Vec<Coverage>) {
     match shape {
-        Shape::Any | Shape::Text | Shape::Whole(_, _) | Shape::Flag | Shape::TextMap => {}
+        Shape::Any
+        | Shape::Text
+        | Shape::Whole(_, _)
+        | Shape::Number
+        | Shape::Flag
+        | Shape::TextMap => {}
         Shape::Choice(values) => rows.extend(
             values
                 .iter()
@@ -43,6 +48,7 @@ fn list_shape(resource_type: &'static str, path: String, shape: Shape, rows: &mu
                 .map(|(value, fate)| row(resource_type, format!("{path} = {value}"), *fate)),
         ),
         Shape::List(item) => list_shape(resource_type, format!("{path}[]"), *item, rows),
+        Shape::Map(member) => list_shape(resource_type, format!("{path}.*"), *member, rows),
         Shape::Object(properties) => list(resource_type, &format!("{path}."), properties, rows),
     }
 }

@@ -51,7 +51,13 @@ pub(super) const TYPES: &[TypeTable] = &[
 ];
 
 const REST_API: &[Property] = &[
-    missing("ApiKeySourceType", "API keys are not built yet"),
+    carried(
+        "ApiKeySourceType",
+        Shape::Choice(&[
+            ("HEADER", Fate::CarriedOut),
+            ("AUTHORIZER", Fate::CarriedOut),
+        ]),
+    ),
     carried("BinaryMediaTypes", Shape::List(&Shape::Text)),
     carried("Body", Shape::Any),
     idle("BodyS3Location", "the API is reported, and not served"),
@@ -83,13 +89,7 @@ const RESOURCE: &[Property] = &[
 ];
 
 const METHOD: &[Property] = &[
-    carried(
-        "ApiKeyRequired",
-        Shape::Choice(&[
-            ("false", Fate::CarriedOut),
-            ("true", Fate::NothingToDo(GUARD)),
-        ]),
-    ),
+    carried("ApiKeyRequired", Shape::Flag),
     idle("AuthorizationScopes", GUARD),
     carried(
         "AuthorizationType",

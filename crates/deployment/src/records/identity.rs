@@ -16,6 +16,12 @@ use super::check::text_of;
 const NAME_LENGTH_MAX: usize = 64;
 /// Amazon S3, "Bucket naming rules": the longest name.
 const BUCKET_NAME_LENGTH_MAX: usize = 63;
+/// What begins so is kept with a resource for `application`, and is no attribute: `GetAtt` does not find it.
+pub(crate) const KEPT_BACK: char = '(';
+/// The value of an API key.
+pub(crate) const KEY_VALUE: &str = "(value)";
+/// The name of an API key.
+pub(crate) const KEY_NAME: &str = "(name)";
 const LETTERS_AND_DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What the resource is called, and what can be asked of it.
@@ -52,6 +58,9 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::ApiGateway::Stage" => {
             made(&given(request, "StageName").unwrap_or_default(), json!({}))
         }
+        "AWS::ApiGateway::ApiKey" => api_key(request),
+        "AWS::ApiGateway::UsagePlan" => with_id(request, 6, "Id"),
+        "AWS::ApiGateway::UsagePlanKey" => usage_plan_key(request),
         "AWS::ApiGatewayV2::Stage" => {
             made(&given(request, "StageName").unwrap_or_default(), json!({}))
         }
@@ -298,6 +307,33 @@ fn rest_api(request: &ResourceRequest) -> Made {
         &id,
         json!({"RestApiId": id, "RootResourceId": id_of(&root, 10)}),
     )
+}
+
+/// How long a value is that nobody chose; the cloud draws as many characters.
+const KEY_VALUE_LENGTH: usize = 40;
+
+/// A key without a value is given one that stays the same as long as the key does.
+fn api_key(request: &ResourceRequest) -> Made {
+    let id = id_of(request, 10);
+    let drawn = |part: &str| {
+        let seed = ResourceRequest {
+            generated_name: format!("{}{part}", request.generated_name),
+            ..request.clone()
+        };
+        id_of(&seed, KEY_VALUE_LENGTH / 2)
+    };
+    let value = given(request, "Value").unwrap_or_else(|| drawn("/1") + &drawn("/2"));
+    let name = given(request, "Name").unwrap_or_else(|| request.generated_name.clone());
+    made(
+        &id,
+        json!({"APIKeyId": id, KEY_VALUE: value, KEY_NAME: name}),
+    )
+}
+
+fn usage_plan_key(request: &ResourceRequest) -> Made {
+    let part = |name: &str| given(request, name).unwrap_or_default();
+    let id = format!("{}:{}", part("KeyId"), part("UsagePlanId"));
+    made(&id, json!({"Id": id}))
 }
 
 fn http_api(request: &ResourceRequest) -> Made {

@@ -7,6 +7,7 @@ mod check;
 mod coverage;
 mod event_sources;
 mod gateway_http;
+mod gateway_plans;
 mod gateway_rest;
 mod identity;
 mod lambda;
@@ -17,6 +18,7 @@ mod tests;
 
 pub(crate) use check::{asks_for_nothing, text_of};
 pub use coverage::coverage;
+pub(crate) use identity::{KEPT_BACK, KEY_NAME, KEY_VALUE};
 use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
@@ -24,11 +26,12 @@ use interfaces::resource_provider::{
 
 use table::{TypeTable, Update};
 
-const TABLES: [&[TypeTable]; 5] = [
+const TABLES: [&[TypeTable]; 6] = [
     lambda::TYPES,
     event_sources::TYPES,
     others::TYPES,
     gateway_rest::TYPES,
+    gateway_plans::TYPES,
     gateway_http::TYPES,
 ];
 
@@ -70,6 +73,9 @@ impl ResourceProvider for RecordProvider {
         }
         if resource_type == "AWS::Lambda::Function" {
             lambda::check_function(properties, &mut problems);
+        }
+        if resource_type == "AWS::ApiGateway::ApiKey" {
+            gateway_plans::check_key(properties, &mut problems);
         }
         problems
     }

@@ -36,6 +36,8 @@ pub(super) enum Shape {
     Text,
     /// A whole number within these bounds, or its text.
     Whole(i64, i64),
+    /// A number that is not negative, or the text of one.
+    Number,
     /// `true`, `false`, or the text of one.
     Flag,
     /// One of these texts, each with a fate of its own.
@@ -44,6 +46,8 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// A mapping of free names to texts.
     TextMap,
+    /// A mapping of free names to values of one shape.
+    Map(&'static Shape),
     /// A mapping of these properties.
     Object(&'static [Property]),
 }

@@ -126,6 +126,13 @@ fn ids_and_attributes_are_formed_as_in_the_cloud() {
             "",
         ),
         (
+            "AWS::ApiGateway::UsagePlanKey",
+            json!({"KeyId": "k", "KeyType": "API_KEY", "UsagePlanId": "p"}),
+            "k:p",
+            "Id",
+            "k:p",
+        ),
+        (
             "AWS::ApiGatewayV2::Stage",
             json!({"StageName": "$default"}),
             "$default",
@@ -150,6 +157,8 @@ fn generated_ids_have_their_length_and_are_the_same_each_time() {
     for (resource_type, length) in [
         ("AWS::ApiGateway::RestApi", 10),
         ("AWS::ApiGateway::Resource", 6),
+        ("AWS::ApiGateway::ApiKey", 10),
+        ("AWS::ApiGateway::UsagePlan", 6),
         ("AWS::ApiGatewayV2::Api", 10),
         ("AWS::ApiGatewayV2::Route", 7),
     ] {
@@ -194,6 +203,48 @@ fn versions_of_functions_and_layers_have_the_number_that_was_drawn() {
         assert_eq!(provider.series(&request).as_deref(), Some(series));
         assert_eq!(provider.physical_id(&request), physical_id);
     }
+}
+
+#[test]
+fn an_api_key_without_a_value_is_given_one_that_stays() {
+    let made =
+        |properties| super::identity::identity(&request("AWS::ApiGateway::ApiKey", properties));
+    let drawn = made(json!({}));
+    let value = drawn.attributes[super::KEY_VALUE].as_str().unwrap();
+    assert_eq!(value.len(), 40);
+    assert_eq!(drawn.attributes, made(json!({"Enabled": true})).attributes);
+    let given = made(json!({"Value": "a-value-of-twenty-letters"}));
+    assert_eq!(
+        given.attributes[super::KEY_VALUE],
+        "a-value-of-twenty-letters"
+    );
+}
+
+#[test]
+fn an_api_key_that_is_easily_guessed_is_refused() {
+    check(
+        "AWS::ApiGateway::ApiKey",
+        json!({"Value": "short"}),
+        &["Error Value: the value of an API key has 5 characters"],
+    );
+}
+
+#[test]
+fn limits_of_a_plan_are_numbers() {
+    check(
+        "AWS::ApiGateway::UsagePlan",
+        json!({
+            "Throttle": {"BurstLimit": "x", "RateLimit": -1},
+            "ApiStages": [{"Throttle": {"/GET": {"RateLimit": 0.5, "Rate": 1}}}],
+            "Quota": {"Period": "YEAR"},
+        }),
+        &[
+            "Error Throttle.BurstLimit: `BurstLimit` is not of type Integer",
+            "Error Throttle.RateLimit: `RateLimit` is not a number that is not negative",
+            "Error ApiStages.0.Throttle./GET.Rate: there is no property `Rate`",
+            "Error Quota.Period: `YEAR` is no value of `Period`",
+        ],
+    );
 }
 
 #[test]
@@ -347,10 +398,11 @@ fn tables_name_each_property_once_and_in_order() {
     fn check_shape(shape: Shape) {
         match shape {
             Shape::Object(properties) => check_order(properties),
-            Shape::List(item) => check_shape(*item),
+            Shape::List(item) | Shape::Map(item) => check_shape(*item),
             Shape::Any
             | Shape::Text
             | Shape::Whole(..)
+            | Shape::Number
             | Shape::Flag
             | Shape::Choice(_)
             | Shape::TextMap => {}
