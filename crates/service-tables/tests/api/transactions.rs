@@ -204,3 +204,45 @@ async fn a_transaction_may_delete_a_hundred_large_items() {
     let (status, answer) = write(&server, &actions).await;
     assert_eq!(status, 200, "{answer}");
 }
+
+#[tokio::test]
+async fn sizes_of_collections_are_told_once_for_each_table() {
+    let server = Server::new();
+    for table in ["left", "right"] {
+        let names = ["p", "c", "x"];
+        let define = |name: &&str| json!({"AttributeName": name, "AttributeType": "S"});
+        let keys = |range: &str| {
+            json!([
+                {"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": range, "KeyType": "RANGE"},
+            ])
+        };
+        let body = json!({
+            "TableName": table, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": names.iter().map(define).collect::<Vec<_>>(),
+            "KeySchema": keys("c"),
+            "LocalSecondaryIndexes": [{
+                "IndexName": "by-x", "KeySchema": keys("x"), "Projection": {"ProjectionType": "ALL"},
+            }],
+        });
+        server.ok("CreateTable", body).await;
+    }
+    let put = |(table, p): &(&str, &str)| {
+        json!({"Put": {
+            "TableName": table, "Item": {"p": {"S": p}, "c": {"S": "1"}},
+        }})
+    };
+    let items = [("left", "a"), ("right", "a"), ("left", "b")];
+    let body = json!({
+        "ReturnItemCollectionMetrics": "SIZE",
+        "TransactItems": items.iter().map(put).collect::<Vec<_>>(),
+    });
+    let told = |p: &str| {
+        json!({
+            "ItemCollectionKey": {"p": {"S": p}}, "SizeEstimateRangeGB": [0.0, 1.0],
+        })
+    };
+    let expected = json!({"ItemCollectionMetrics": {
+        "left": [told("a"), told("b")], "right": [told("a")],
+    }});
+    server.check("TransactWriteItems", body, expected).await;
+}

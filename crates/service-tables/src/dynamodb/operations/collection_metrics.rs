@@ -129,9 +129,9 @@ impl Metrics {
         }
         json_write::separate(out);
         out.extend_from_slice(b"\"ItemCollectionMetrics\":{");
-        let groups = self
-            .collections
-            .chunk_by(|left, right| left.table_name == right.table_name);
+        let mut collections: Vec<_> = self.collections.iter().collect();
+        collections.sort_by(|left, right| left.table_name.cmp(&right.table_name));
+        let groups = collections.chunk_by(|left, right| left.table_name == right.table_name);
         for (position, group) in groups.enumerate() {
             if position != 0 {
                 out.push(b',');
