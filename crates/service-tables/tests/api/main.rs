@@ -20,6 +20,7 @@ mod items;
 mod legacy;
 mod partiql;
 mod partiql_batches;
+mod partiql_indexes;
 mod queries;
 mod refusals;
 mod resources;
