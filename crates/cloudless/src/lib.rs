@@ -17,6 +17,7 @@ pub mod project;
 pub mod settings;
 pub mod system;
 pub mod telemetry;
+pub mod walls;
 pub mod wiring;
 
 use std::ffi::OsString;

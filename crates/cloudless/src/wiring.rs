@@ -3,7 +3,7 @@
 //! Lives here: every part of a running server, joined top to bottom, and its orderly end.
 //! Does not live here: what any part does; when a project is loaded (`development`, `commands`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -44,6 +44,7 @@ use crate::settings;
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
 use crate::telemetry::install::Installations;
+use crate::walls::{self, Demands, InnerDoor};
 
 /// How often it is looked whether the state is still there.
 const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
@@ -90,6 +91,7 @@ pub struct Server {
     ours: Vec<PathBuf>,
     marker: Published,
     findings: Findings,
+    not_locked_in: Option<String>,
     state: PathBuf,
 }
 
@@ -156,6 +158,8 @@ impl Server {
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
+        let inner_door = InnerDoor::default();
+        let (runtime, not_locked_in) = locked_in(runtime, config, ports, &inner_door, &clock);
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
@@ -168,19 +172,11 @@ impl Server {
         );
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
         let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
-        let door = Arc::new(ServiceDoor::new(DoorParts {
-            services: vec![
-                Arc::new(tables.clone()),
-                Arc::clone(&functions) as Arc<dyn CloudService>,
-            ],
-            principals,
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            unknown_keys: UnknownKeys::ActAsRoot {
-                account: AccountId::development(),
-            },
-            own_pages: OwnPages::Shown,
-        }));
+        let services: Vec<Arc<dyn CloudService>> = vec![
+            Arc::new(tables.clone()),
+            Arc::clone(&functions) as Arc<dyn CloudService>,
+        ];
+        let door = doors(&inner_door, services, &principals, &clock, &random);
         let account = AccountId::development();
         let gateway = ApplicationHandler::new(
             invoke,
@@ -203,6 +199,7 @@ impl Server {
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
             findings,
+            not_locked_in,
             state: config.state.clone(),
         })
     }
@@ -211,6 +208,12 @@ impl Server {
     #[must_use]
     pub fn ports(&self) -> (u16, u16) {
         self.ports
+    }
+
+    /// Why functions are not locked in, where that cannot be done.
+    #[must_use]
+    pub fn not_locked_in(&self) -> Option<&str> {
+        self.not_locked_in.as_deref()
     }
 
     /// Files and folders of the server's own that may lie in the project.
@@ -318,6 +321,56 @@ impl Server {
     fn http_server(&self) -> HttpServer {
         HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock))
     }
+}
+
+/// Has functions run in sandboxes; or why they do not.
+fn locked_in(
+    runtime: ProcessRuntime,
+    config: &Config,
+    ports: (u16, u16),
+    door: &InnerDoor,
+    clock: &Arc<dyn Clock>,
+) -> (ProcessRuntime, Option<String>) {
+    let raised = walls::raise(
+        Demands::Development,
+        BTreeSet::from([ports.0, ports.1]),
+        config.ours.clone(),
+        config.cache.clone(),
+        door.clone(),
+        Arc::clone(clock),
+    );
+    match raised {
+        Ok(walls) => (runtime.within(walls), None),
+        Err(why) => (runtime, Some(why)),
+    }
+}
+
+/// The door on the host, which trusts whoever reaches it; the one inside sandboxes is opened, and trusts nobody.
+fn doors(
+    inside: &InnerDoor,
+    services: Vec<Arc<dyn CloudService>>,
+    principals: &Arc<dyn Principals>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Arc<ServiceDoor> {
+    let door = |services, unknown_keys, own_pages| {
+        Arc::new(ServiceDoor::new(DoorParts {
+            services,
+            principals: Arc::clone(principals),
+            clock: Arc::clone(clock),
+            random: Arc::clone(random),
+            unknown_keys,
+            own_pages,
+        }))
+    };
+    inside.open(door(
+        services.clone(),
+        UnknownKeys::Refused,
+        OwnPages::Hidden,
+    ));
+    let account = AccountId::development();
+    let as_root = UnknownKeys::ActAsRoot { account };
+    door(services, as_root, OwnPages::Shown)
 }
 
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.

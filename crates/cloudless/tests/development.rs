@@ -177,10 +177,16 @@ fn a_cold_start_and_a_log_line_are_shown_with_their_request() {
 fn nothing_of_it_is_left_after_kill_minus_nine() {
     let folder = project(&[
         ("serverless.yml", MANIFEST),
-        ("handler.js", "exports.hello = async () => process.pid;\n"),
+        (
+            "handler.js",
+            "exports.hello = async () => [require('fs').readlinkSync('/proc/self/ns/pid'), process.pid];\n",
+        ),
     ]);
     let dev = Dev::start(folder.path(), &folder.path().join("state"));
-    let instance: u32 = dev.get("/hello").body.parse().unwrap();
+    let told = dev.get("/hello").json();
+    let namespace = told[0].as_str().unwrap().to_owned();
+    let number = told[1].as_u64().unwrap();
+    let instance = support::number_outside(&namespace, number).unwrap();
     dev.kill();
     let process = format!("/proc/{instance}");
     eventually(|| (!std::path::Path::new(&process).exists()).then_some(()))

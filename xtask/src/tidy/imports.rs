@@ -15,6 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("interfaces", &["model"]),
     ("aws-wire", &["model"]),
+    ("sandbox", &[]),
     ("cloudformation", &["model"]),
     ("manifest", &["model", "cloudformation"]),
     ("build", &["model"]),
@@ -22,7 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store-embedded", &["model", "store"]),
     ("gateway", &["model", "interfaces", "aws-wire"]),
     ("invoker", &["model", "interfaces"]),
-    ("runtimes", &["model", "interfaces"]),
+    ("runtimes", &["model", "interfaces", "sandbox"]),
     (
         "service-tables",
         &["model", "interfaces", "store", "aws-wire"],

@@ -60,6 +60,19 @@ struct Order<'a> {
     /// Of a template, which was not started with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<BTreeMap<String, String>>,
+    /// Of a template in a sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<Inside>,
+}
+
+/// By what a fork of a template becomes an instance in its sandbox.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Inside {
+    /// What its Landlock domain keeps in, as the kernel's bits.
+    pub(super) scopes: u64,
+    /// The processes and threads that it may have.
+    pub(super) processes_max: u64,
 }
 
 /// The first frame of a base.
@@ -105,7 +118,11 @@ pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, O
 ///
 /// # Errors
 /// As [`launch`].
-pub(super) fn template(function: &Function, names: &Names<'_>) -> Result<Vec<u8>, OrderError> {
+pub(super) fn template(
+    function: &Function,
+    names: &Names<'_>,
+    inside: Option<Inside>,
+) -> Result<Vec<u8>, OrderError> {
     let mut sayable = BTreeMap::new();
     for (name, value) in variables(function, names) {
         match (name.to_str(), value.into_string()) {
@@ -113,11 +130,10 @@ pub(super) fn template(function: &Function, names: &Names<'_>) -> Result<Vec<u8>
             (Some(_) | None, Ok(_) | Err(_)) => return Err(OrderError::Variable { name }),
         };
     }
-    Ok(serde_json::to_vec(&order(
-        "template",
-        function,
-        Some(sayable),
-    ))?)
+    Ok(serde_json::to_vec(&Order {
+        inside,
+        ..order("template", function, Some(sayable))
+    })?)
 }
 
 /// What a fork of a template is told.
@@ -193,6 +209,7 @@ fn order<'a>(
         runtime_minor: function.runtime.minor,
         is_forked_anyway: function.starts == Starts::Forked,
         variables,
+        inside: None,
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use sandbox::EntryError;
 use tokio::sync::oneshot;
 
 use super::grave::Grave;
@@ -82,6 +83,8 @@ pub(super) enum LaunchError {
     Busy,
     #[error("the thread that starts processes has ended")]
     Gone,
+    #[error("the function's process did not get into its sandbox")]
+    Inside(#[source] EntryError),
 }
 
 /// Which limit stands behind an error of the system's, where that is known: its own text does not say so.
@@ -227,11 +230,19 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
 
 /// Names what is missing, before `exec` would fail with a bare "No such file or directory" that may mean either.
 fn check(launch: &Launch) -> Result<(), LaunchError> {
-    std::fs::metadata(&launch.program).map_err(|source| LaunchError::NoInterpreter {
-        program: launch.program.clone(),
-        source,
-    })?;
+    check_program(launch)?;
     check_directory(&launch.directory)
+}
+
+/// Names an interpreter that is missing.
+pub(super) fn check_program(launch: &Launch) -> Result<(), LaunchError> {
+    match std::fs::metadata(&launch.program) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(LaunchError::NoInterpreter {
+            program: launch.program.clone(),
+            source,
+        }),
+    }
 }
 
 /// Names a folder that cannot be entered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::function::Starts;
 
 use crate::forking::kill;
-use crate::harness::{Bench, Lang};
+use crate::harness::{Bench, Lang, without_walls};
 use crate::lifecycle::{is_alive, is_gone};
 
 /// Each init notes its process; the handler answers with its own.
@@ -41,6 +41,7 @@ async fn pids(bench: &Bench, count: usize) -> Vec<i64> {
 
 #[tokio::test]
 async fn each_start_takes_the_process_that_the_one_before_has_started_ahead() {
+    without_walls();
     for mut bench in benches() {
         let first = bench.returned("{}").await.as_i64().unwrap();
         for round in 1..4 {
@@ -57,6 +58,7 @@ async fn each_start_takes_the_process_that_the_one_before_has_started_ahead() {
 
 #[tokio::test]
 async fn a_process_started_ahead_that_has_died_is_no_worse_than_none() {
+    without_walls();
     for mut bench in benches() {
         bench.returned("{}").await;
         let ahead = pids(&bench, 2).await[1];
@@ -75,6 +77,7 @@ async fn a_process_started_ahead_that_has_died_is_no_worse_than_none() {
 
 #[tokio::test]
 async fn a_process_started_ahead_that_has_died_is_collected_though_nobody_takes_it() {
+    without_walls();
     for mut bench in benches() {
         bench.returned("{}").await;
         let ahead = pids(&bench, 2).await[1];
@@ -96,6 +99,7 @@ async fn a_process_started_ahead_that_has_died_is_collected_though_nobody_takes_
 
 #[tokio::test]
 async fn a_process_started_ahead_ends_with_its_version_and_with_the_runtime() {
+    without_walls();
     for retires in [true, false] {
         for mut bench in benches() {
             bench.returned("{}").await;
@@ -118,6 +122,7 @@ async fn a_process_started_ahead_ends_with_its_version_and_with_the_runtime() {
 
 #[tokio::test]
 async fn a_process_started_ahead_that_nobody_takes_ends_after_five_minutes() {
+    without_walls();
     let mut bench = benches().next().unwrap();
     bench.returned("{}").await;
     let ahead = pids(&bench, 2).await[1];
@@ -138,6 +143,7 @@ async fn is_gone_soon(pid: i64) -> bool {
 
 #[tokio::test]
 async fn an_init_that_fails_one_time_in_two_is_tried_anew_by_whoever_waits_for_it() {
+    without_walls();
     for (language, source) in [
         (
             Lang::Python,

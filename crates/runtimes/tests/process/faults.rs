@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, set_thread_res_uid};
 
 use crate::alone::is_alone;
 use crate::forking::{ask, evaluating, kill};
-use crate::harness::{Bench, Lang, interpreter, json};
+use crate::harness::{Bench, Lang, interpreter, json, without_walls};
 use crate::lifecycle::{descendants, is_alive, parent};
 
 const NO_MORE: &str = "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)";
@@ -38,6 +38,7 @@ fn no_process(before: Rlimit) -> Rlimit {
 /// Gives another process this limit; what it was before. Whoever is not the process's own user may not do that, not even
 /// the administrator in most containers.
 fn limit_processes(pid: i64, limit: Rlimit) -> Rlimit {
+    crate::harness::needs_no_walls();
     let pid = Pid::from_raw(pid.try_into().unwrap());
     let set = move || {
         if rustix::process::getuid().is_root() {
@@ -63,6 +64,7 @@ const LIMITED: [(Lang, &str); 2] = [
 
 #[tokio::test]
 async fn a_template_that_may_not_fork_is_the_machines_fault_and_it_forks_again_when_it_may() {
+    without_walls();
     for (language, source) in LIMITED {
         let mut bench = language.bench(source);
         let mut first = bench.start().await.unwrap();
@@ -97,6 +99,7 @@ fn give_up_unlimited_processes() {
 
 #[tokio::test]
 async fn a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room() {
+    without_walls();
     if !is_alone(
         "faults::a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room",
     ) {
@@ -279,6 +282,7 @@ async fn churn(language: Lang, source: &str) {
 
 #[tokio::test]
 async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
+    without_walls();
     for (language, source) in KILLABLE {
         let mut bench = language.bench(source);
         let mut first = bench.start().await.unwrap();
@@ -312,6 +316,7 @@ async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
+    without_walls();
     if is_alone("faults::python_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
         churn(KILLABLE[0].0, KILLABLE[0].1).await;
     }
@@ -319,6 +324,7 @@ async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
+    without_walls();
     if is_alone("faults::node_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
         churn(KILLABLE[1].0, KILLABLE[1].1).await;
     }
@@ -344,6 +350,7 @@ async fn descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us() 
 
 #[tokio::test]
 async fn a_process_that_may_open_no_more_files_says_so_and_recovers() {
+    without_walls();
     if !is_alone("faults::a_process_that_may_open_no_more_files_says_so_and_recovers") {
         return;
     }

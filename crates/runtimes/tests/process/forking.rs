@@ -9,7 +9,7 @@ use model::function::Starts;
 use serde_json::{Value, json};
 use test_kit::RunningClock;
 
-use crate::harness::{Bench, Lang, interpreter, json, text, write};
+use crate::harness::{Bench, Lang, interpreter, json, text, without_walls, write};
 use crate::lifecycle::{is_alive, is_gone, parent};
 
 /// A handler that evaluates what it is asked, after this init.
@@ -32,6 +32,7 @@ pub async fn two(bench: &Bench) -> [Box<dyn Instance>; 2] {
 }
 
 pub fn kill(pid: i64) {
+    crate::harness::needs_no_walls();
     let status = std::process::Command::new("kill")
         .args(["-9", &pid.to_string()])
         .status();
@@ -56,6 +57,7 @@ pub fn assert_noted_once(bench: &Bench, words: &str, reason: &str, case: &str) {
 
 #[tokio::test]
 async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
+    without_walls();
     let mut bench = evaluating("open('../inits', 'a').write('x')");
     let [mut one, mut other] = two(&bench).await;
     let template = ask(&mut bench, &mut one, "os.getppid()")
@@ -208,6 +210,7 @@ async fn an_instance_knows_itself_and_its_event() {
 
 /// The children of a process.
 fn children(pid: i64) -> Vec<i64> {
+    crate::harness::needs_no_walls();
     let found = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     found
         .split_whitespace()
@@ -231,6 +234,7 @@ async fn forked_ahead(template: i64, others: &[i64]) -> i64 {
 
 #[tokio::test]
 async fn one_instance_is_forked_ahead_and_serves_the_next_start() {
+    without_walls();
     let mut bench = evaluating("");
     let mut first = bench.start().await.unwrap();
     let first_pid = ask(&mut bench, &mut first, "os.getpid()").await;
@@ -321,6 +325,7 @@ async fn how_an_instance_ended_is_known_also_of_one_forked_beside_threads() {
 
 #[tokio::test]
 async fn an_instance_is_a_whole_process() {
+    without_walls();
     let mut bench = evaluating(
         "import asyncio, concurrent.futures, gc, hashlib, multiprocessing, queue, sqlite3, ssl, subprocess, sys, threading, time\ndef square(n): return n * n\ndef threads():\n    out = []\n    made = [threading.Thread(target=out.append, args=(n,)) for n in range(8)]\n    for t in made: t.start()\n    for t in made: t.join(5)\n    return sorted(out)\ndef pool():\n    with concurrent.futures.ThreadPoolExecutor(4) as p: return list(p.map(square, range(4)))\nasync def work(n):\n    await asyncio.sleep(0.01)\n    return n\nasync def several():\n    process = await asyncio.create_subprocess_exec('true')\n    return [await process.wait(), *await asyncio.gather(*map(work, range(3)))]\ndef database():\n    db = sqlite3.connect(':memory:')\n    db.execute('create table t(n)')\n    db.execute('insert into t values (7)')\n    return db.execute('select n from t').fetchone()[0]\ndef processes():\n    with multiprocessing.get_context('fork').Pool(2) as p: return p.map(square, range(4))\ndef collected():\n    for _ in range(20):\n        keep = [{'me': []} for _ in range(20000)]\n        for one in keep: one['me'].append(one)\n    del keep\n    return 0 <= gc.collect()\ndef connected():\n    import http.server, urllib.request\n    server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n    threading.Thread(target=server.handle_request, daemon=True).start()\n    return urllib.request.urlopen(f'http://127.0.0.1:{server.server_port}/').status",
     );
@@ -384,6 +389,7 @@ async fn time_is_now_and_timers_start_anew() {
 
 #[tokio::test]
 async fn instances_of_a_template_have_one_pair_of_keys_revoked_with_it() {
+    without_walls();
     let mut bench = evaluating("seen = os.environ['AWS_SECRET_ACCESS_KEY']");
     let [mut one, other] = two(&bench).await;
     let question = "seen == os.environ['AWS_SECRET_ACCESS_KEY']";
@@ -403,6 +409,7 @@ async fn instances_of_a_template_have_one_pair_of_keys_revoked_with_it() {
 
 #[tokio::test]
 async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() {
+    without_walls();
     let rows = [
         (
             "import socket\nheld = socket.create_server(('127.0.0.1', 0))",
@@ -460,6 +467,7 @@ async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() 
 
 #[tokio::test]
 async fn what_an_interpreter_reads_when_it_starts_gets_it_a_process_of_its_own() {
+    without_walls();
     let mut bench = evaluating("import sys");
     let libraries = "../libraries".to_owned();
     bench
@@ -495,6 +503,7 @@ async fn files_opened_at_init_are_read_by_each_instance_for_itself() {
 
 #[tokio::test]
 async fn the_sdk_is_loaded_once_unless_the_function_brings_its_own() {
+    without_walls();
     let mut bench = evaluating("import boto3, colorsys");
     let source = "import os, colorsys\nwith open(os.path.join(os.path.dirname(__file__), 'loads'), 'a') as f: f.write('x')\nname = 'ours'\n";
     write(&bench.path("sdk/boto3/__init__.py"), source);
@@ -555,6 +564,7 @@ async fn snapshot_hooks_run_as_with_snap_start() {
 
 #[tokio::test]
 async fn simultaneous_first_starts_share_one_init_be_it_good_or_bad() {
+    without_walls();
     for (rest, is_good) in [("", true), ("raise ValueError('broken')", false)] {
         let bench = evaluating(&format!(
             "import time\nopen('../inits', 'a').write('x')\ntime.sleep(0.3)\n{rest}"
@@ -592,6 +602,7 @@ async fn an_instance_that_is_killed_at_work_is_answered_for_and_replaced() {
 
 #[tokio::test]
 async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
+    without_walls();
     for kills_base in [false, true] {
         let mut bench = evaluating("open('../inits', 'a').write('x')");
         let mut instance = bench.start().await.unwrap();
@@ -633,6 +644,7 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
 
 #[tokio::test]
 async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_is_well() {
+    without_walls();
     let bench = evaluating(
         "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    if os.path.exists('../full'): raise BlockingIOError(11, 'no more processes')\n    return fork()\nzygote.fork = refuse",
     );
@@ -678,6 +690,7 @@ async fn a_template_that_talks_nonsense_or_lies_is_ended() {
 
 #[tokio::test]
 async fn an_init_that_succeeds_one_time_in_two_fails_only_the_other_time() {
+    without_walls();
     let mut bench = evaluating(
         "with open('../inits', 'a') as inits: inits.write('x')\nif os.stat('../inits').st_size % 2: os.kill(os.getpid(), 9)",
     );
@@ -696,6 +709,7 @@ async fn an_init_that_succeeds_one_time_in_two_fails_only_the_other_time() {
 
 #[tokio::test]
 async fn an_init_that_hangs_every_time_fails_every_time_and_leaves_nothing() {
+    without_walls();
     let mut bench = evaluating(
         "import time\nwith open('../inits', 'a') as inits: inits.write(f'{os.getpid()} ')\ntime.sleep(600)",
     );
@@ -734,6 +748,7 @@ async fn an_init_that_crashes_every_time_fails_every_time() {
 
 #[tokio::test]
 async fn an_orderly_end_runs_what_was_registered_for_it() {
+    without_walls();
     let mut bench =
         evaluating("import atexit, sys\natexit.register(lambda: open('../ends', 'a').write('x'))");
     let [mut one, mut other] = two(&bench).await;
@@ -750,6 +765,7 @@ async fn an_orderly_end_runs_what_was_registered_for_it() {
 
 #[tokio::test]
 async fn instances_that_come_and_go_leave_nothing_in_their_template() {
+    without_walls();
     let mut bench = evaluating("");
     let mut instance = bench.start().await.unwrap();
     let pid = ask(&mut bench, &mut instance, "os.getpid()").await;
@@ -787,6 +803,7 @@ async fn instances_that_come_and_go_leave_nothing_in_their_template() {
 
 #[tokio::test]
 async fn nothing_is_left_when_the_runtime_goes() {
+    without_walls();
     let mut bench = evaluating("");
     let [mut one, other] = two(&bench).await;
     let pid = ask(&mut bench, &mut one, "os.getpid()")

@@ -14,7 +14,7 @@ use model::function::{RuntimeName, Starts};
 use serde_json::{Value, json};
 
 use crate::forking::{assert_noted_once, kill, notes, two};
-use crate::harness::{Bench, Lang, interpreter, json, text, write};
+use crate::harness::{Bench, Lang, interpreter, json, text, without_walls, write};
 use crate::lifecycle::{is_alive, is_gone, parent};
 
 /// The interpreters, with their versions.
@@ -78,6 +78,7 @@ fn ourselves() -> i64 {
 
 #[tokio::test]
 async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
+    without_walls();
     for mut bench in evaluating("require('fs').appendFileSync('../inits', 'x');") {
         let [mut one, mut other] = two(&bench).await;
         let template = number(&mut bench, &mut one, "process.ppid").await;
@@ -321,6 +322,7 @@ const TOOLS: &str = "const fs = require('fs'), crypto = require('crypto'), { pro
 
 #[tokio::test]
 async fn an_instance_is_a_whole_process() {
+    without_walls();
     for mut bench in evaluating(TOOLS) {
         let mut instance = bench.start().await.unwrap();
         for (question, expected) in DEEDS {
@@ -338,6 +340,7 @@ async fn an_instance_is_a_whole_process() {
 
 #[tokio::test]
 async fn a_forked_instance_looks_to_its_function_as_a_spawned_one() {
+    without_walls();
     let questions = [
         "process.execArgv",
         "process.argv.length",
@@ -498,6 +501,7 @@ async fn es_modules_are_forked_with_what_they_awaited() {
 
 #[tokio::test]
 async fn what_cannot_be_forked_is_not_and_the_log_says_so_once() {
+    without_walls();
     let rows = [
         ("require('net').createServer().listen(0);", "an open socket"),
         (
@@ -565,6 +569,7 @@ async fn what_cannot_be_forked_is_not_and_the_log_says_so_once() {
 
 #[tokio::test]
 async fn a_function_that_asks_for_it_is_forked_whatever_its_init_leaves_behind() {
+    without_walls();
     let node = (
         "setInterval(() => {}, 600000);\nexports.handler = async () => process.ppid;\n",
         "a running timer",
@@ -584,6 +589,7 @@ async fn a_function_that_asks_for_it_is_forked_whatever_its_init_leaves_behind()
 
 #[tokio::test]
 async fn variables_that_node_reads_when_it_starts_get_a_process_of_its_own_and_no_others() {
+    without_walls();
     let rows = [
         ("NODE_OPTIONS", "--stack-trace-limit=50", true),
         ("NODE_EXTRA_CA_CERTS", "/none", true),
@@ -632,6 +638,7 @@ async fn files_opened_at_init_are_read_by_each_instance_for_itself() {
 
 #[tokio::test]
 async fn the_sdk_is_loaded_once_unless_the_function_brings_its_own() {
+    without_walls();
     let package = "node_modules/@aws-sdk/client-dynamodb/index.js";
     let init = "const { name } = require('@aws-sdk/client-dynamodb');";
     for mut bench in evaluating(init) {
@@ -662,6 +669,7 @@ async fn the_sdk_is_loaded_once_unless_the_function_brings_its_own() {
 
 #[tokio::test]
 async fn simultaneous_first_starts_share_one_init_be_it_good_or_bad() {
+    without_walls();
     for (rest, is_good) in [("", true), ("throw new Error('broken');", false)] {
         for bench in evaluating(&format!(
             "require('fs').appendFileSync('../inits', 'x'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);\n{rest}"
@@ -680,6 +688,7 @@ async fn simultaneous_first_starts_share_one_init_be_it_good_or_bad() {
 
 #[tokio::test]
 async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
+    without_walls();
     for kills_base in [false, true] {
         for mut bench in evaluating("require('fs').appendFileSync('../inits', 'x');") {
             let mut instance = bench.start().await.unwrap();
@@ -764,6 +773,7 @@ const ENDS: [(&str, &str, Option<bool>); 11] = [
 
 #[tokio::test]
 async fn an_instance_ends_as_a_process_of_its_own_would() {
+    without_walls();
     let init = "process.once('exit', () => require('fs').appendFileSync('../ends', 'x'));";
     for mut bench in evaluating(init) {
         bench.function.memory_mb = 128;
@@ -850,6 +860,7 @@ async fn forks_once_there_are(template: i64, count: usize) -> Vec<i64> {
 
 #[tokio::test]
 async fn one_instance_is_forked_ahead_and_serves_the_next_start() {
+    without_walls();
     for mut bench in evaluating("") {
         let mut one = bench.start().await.unwrap();
         let pid = number(&mut bench, &mut one, "process.pid").await;
@@ -875,6 +886,7 @@ async fn one_instance_is_forked_ahead_and_serves_the_next_start() {
 
 #[tokio::test]
 async fn instances_that_come_and_go_leave_nothing_in_their_template() {
+    without_walls();
     for mut bench in evaluating("") {
         let mut instance = bench.start().await.unwrap();
         let template = number(&mut bench, &mut instance, "process.ppid").await;
@@ -899,6 +911,7 @@ async fn instances_that_come_and_go_leave_nothing_in_their_template() {
 
 #[tokio::test]
 async fn nothing_is_left_when_the_runtime_goes() {
+    without_walls();
     for mut bench in evaluating("") {
         let [mut one, other] = two(&bench).await;
         let pid = number(&mut bench, &mut one, "process.pid").await;
@@ -916,6 +929,7 @@ async fn nothing_is_left_when_the_runtime_goes() {
 
 #[tokio::test]
 async fn a_base_that_does_not_come_up_is_told_of_and_done_without() {
+    without_walls();
     let (node, version) = interpreter(Lang::Node);
     let mut bench = Lang::Node.bench("exports.handler = async () => process.ppid;\n");
     let script = bench.path("node");

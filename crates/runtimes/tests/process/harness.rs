@@ -1,11 +1,13 @@
 //! What the tests of instances share: a function from its source, a runtime, the log.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use crate::maker;
 use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
@@ -17,7 +19,8 @@ use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, Walls, WallsConfig};
+use sandbox::policy::Policy;
 use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
@@ -119,7 +122,7 @@ impl Bench {
     }
 
     fn made(language: Lang, handler: &str, files: &[(&str, &str)], starts: Starts) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(scratch()).unwrap();
         let code_root = folder.path().join("task");
         for (name, text) in files {
             write(&code_root.join(name), text);
@@ -139,15 +142,10 @@ impl Bench {
     pub fn of(folder: tempfile::TempDir, function: Function) -> Self {
         let log = Arc::new(Log::default());
         let keys = Arc::new(Keys::default());
-        let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-            services_endpoint: "http://127.0.0.1:4566".to_owned(),
-            principals: keys.clone(),
-            logs: log.clone(),
-            clock: Arc::new(RunningClock),
-            random: Arc::new(CountingRandom::default()),
-            cache_dir: folder.path().join("cache"),
-        })
-        .unwrap();
+        let mut runtime = new_runtime(&folder, &log, &keys);
+        if HAS_WALLS.get() {
+            runtime = runtime.within(walls(folder.path()));
+        }
         Self {
             log,
             keys,
@@ -213,6 +211,62 @@ impl Bench {
             other => panic!("{other:?}\n{:?}", self.log.stdout()),
         }
     }
+}
+
+fn new_runtime(folder: &tempfile::TempDir, log: &Arc<Log>, keys: &Arc<Keys>) -> ProcessRuntime {
+    ProcessRuntime::new(ProcessRuntimeConfig {
+        services_endpoint: "http://127.0.0.1:4566".to_owned(),
+        principals: keys.clone(),
+        logs: log.clone(),
+        clock: Arc::new(RunningClock),
+        random: Arc::new(CountingRandom::default()),
+        cache_dir: folder.path().join("cache"),
+    })
+    .unwrap()
+}
+
+thread_local! {
+    static HAS_WALLS: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Has the functions of this test run as any program of this machine does: the test looks at their processes by the
+/// numbers that they tell, which in a sandbox are others than out here, or at files beside their code.
+pub fn without_walls() {
+    HAS_WALLS.set(false);
+}
+
+/// To be called before something is done to a process by a number that a function told: in a sandbox that is another
+/// process's number, out here.
+pub fn needs_no_walls() {
+    assert!(
+        !HAS_WALLS.get(),
+        "the test must say `without_walls()` first"
+    );
+}
+
+/// The usual: they run in sandboxes.
+pub fn with_walls() {
+    HAS_WALLS.set(true);
+}
+
+/// Where benches have their folders: not in `/tmp`, of which a sandbox has one of its own.
+pub fn scratch() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap().join("benches");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// What makes sandboxes, for one bench.
+fn walls(folder: &Path) -> Walls {
+    Walls::raise(WallsConfig {
+        maker: maker::program(),
+        policy: Policy::of_development(),
+        door: Arc::new(|listener| Box::pin(maker::answer(listener))),
+        hidden: Vec::new(),
+        cache_dir: folder.join("cache"),
+    })
+    .unwrap()
 }
 
 pub fn function(

@@ -7,16 +7,18 @@ use interfaces::runtime::Verdict;
 use serde_json::json;
 use test_kit::RunningClock;
 
-use crate::harness::{Bench, Lang, json, text};
+use crate::harness::{Bench, Lang, json, text, without_walls};
 
 /// Whether a process of this number exists and is no zombie.
 pub fn is_alive(pid: i64) -> bool {
+    crate::harness::needs_no_walls();
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }
 
 /// The number of a process's parent.
 pub fn parent(pid: i64) -> i64 {
+    crate::harness::needs_no_walls();
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let after_name = stat.rsplit_once(')').unwrap().1;
     after_name
@@ -29,6 +31,7 @@ pub fn parent(pid: i64) -> i64 {
 
 /// All that come from a process, of any generation, zombies too.
 pub fn descendants(pid: i64) -> Vec<i64> {
+    crate::harness::needs_no_walls();
     let mut found = vec![pid];
     let mut next = 0;
     while let Some(&pid) = found.get(next) {
@@ -116,6 +119,7 @@ async fn a_timeout_kills_and_says_so() {
 
 #[tokio::test]
 async fn an_idle_instance_whose_process_ends_is_lost_and_reaped() {
+    without_walls();
     for (language, source) in PID {
         let mut bench = language.bench(source);
         let mut instance = bench.start().await.unwrap();
@@ -141,6 +145,7 @@ async fn an_idle_instance_whose_process_ends_is_lost_and_reaped() {
 
 #[tokio::test]
 async fn stopping_or_dropping_an_instance_leaves_no_process_and_no_keys() {
+    without_walls();
     for (language, source) in PID {
         for stops in [true, false] {
             let mut bench = language.bench(source);
@@ -162,6 +167,7 @@ async fn stopping_or_dropping_an_instance_leaves_no_process_and_no_keys() {
 
 #[tokio::test]
 async fn a_process_that_ignores_the_request_to_stop_is_killed() {
+    without_walls();
     let mut bench = Lang::Python.bench(
         "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nimport threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\ndef handler(event, context):\n    return os.getpid()\n",
     );
@@ -173,6 +179,7 @@ async fn a_process_that_ignores_the_request_to_stop_is_killed() {
 
 #[tokio::test]
 async fn dropping_a_start_or_an_invocation_ends_its_process() {
+    without_walls();
     let bench = Lang::Python.bench(
         "import os, time\nopen('../pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\ndef handler(event, context): pass\n",
     );
@@ -212,6 +219,7 @@ const HELPER_VARIABLE: &str = "CLOUDLESS_TEST_HOLDS_AN_INSTANCE";
     reason = "one test process tells another what to do"
 )]
 async fn a_server_for_the_next_test() {
+    without_walls();
     let Ok(file) = std::env::var(HELPER_VARIABLE) else {
         return;
     };
@@ -226,6 +234,7 @@ async fn a_server_for_the_next_test() {
 
 #[tokio::test]
 async fn a_killed_server_leaves_no_instance_behind() {
+    without_walls();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let mut server = std::process::Command::new(std::env::current_exe().unwrap())
@@ -250,6 +259,7 @@ async fn a_killed_server_leaves_no_instance_behind() {
 
 #[tokio::test]
 async fn an_init_that_takes_too_long_is_tried_once_more_within_the_timeout() {
+    without_walls();
     // The first init sleeps past ten seconds; the second one finds the mark and is quick.
     let mut bench = Lang::Python.bench(
         "import os, time\nif not os.path.exists('../mark'):\n    open('../mark', 'w').close()\n    time.sleep(60)\ndef handler(event, context):\n    return 'second'\n",

@@ -22,7 +22,9 @@ mod harness;
 mod hostile;
 mod lifecycle;
 mod logs;
+mod maker;
 mod probe;
+mod walls;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.
 const STARTS: model::function::Starts = model::function::Starts::Automatic;

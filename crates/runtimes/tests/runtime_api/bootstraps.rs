@@ -12,13 +12,13 @@ use serde_json::json;
 use test_kit::RunningClock;
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{Bench, function, json, text};
+use crate::harness::{Bench, function, json, scratch, text};
 
 /// The program, compiled once.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = PROGRAM.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(scratch()).unwrap();
         let source = folder.path().join("bootstrap.rs");
         std::fs::write(&source, include_str!("programs/bootstrap.rs")).unwrap();
         let path = folder.path().join("bootstrap");
@@ -34,7 +34,7 @@ pub fn program() -> &'static Path {
 
 /// A function of this runtime with an empty folder of code.
 pub fn empty(runtime: &str, handler: &str) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
     let code_root = folder.path().join("task");
     std::fs::create_dir(&code_root).unwrap();
     let nothing = (PathBuf::new(), "al2023".to_owned());
@@ -351,7 +351,7 @@ async fn an_init_that_takes_too_long_is_given_up() {
 
 #[tokio::test]
 async fn a_program_in_go_is_given_its_event_and_replies() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
     let (source, path) = (folder.path().join("main.go"), folder.path().join("main"));
     std::fs::write(&source, include_str!("programs/bootstrap.go")).unwrap();
     let compiled = std::process::Command::new("go")

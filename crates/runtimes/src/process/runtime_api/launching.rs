@@ -92,6 +92,7 @@ impl ProcessRuntime {
         let lineage = Lineage {
             undertaker: self.spawner.undertaker(),
             report: None,
+            quarters: None,
         };
         Ok(self.attach(launched, beginning, function, lineage)?)
     }
@@ -182,7 +183,7 @@ impl ProcessRuntime {
             Err(failure) => return Ok(Some(launch_failure(failure.text))),
         };
         let undertaker = self.spawner.undertaker();
-        let process = Process::new(launched.pid, launched.pidfd, undertaker, None);
+        let process = Process::new(launched.pid, launched.pidfd, undertaker, None, None);
         companions.watch(name, process.map_err(not_served)?);
         Ok(None)
     }
@@ -234,6 +235,7 @@ impl ProcessRuntime {
                 LaunchError::NoDirectory { .. }
                 | LaunchError::Pipes(_)
                 | LaunchError::Busy
+                | LaunchError::Inside(_)
                 | LaunchError::Gone => None,
             };
             if tries < BUSY_TRIES_MAX && of_file.is_some_and(entry::is_busy) {

@@ -1,0 +1,261 @@
+//! What the supervising threads need of a sandbox, and what outlives it for as long as calls of its processes wait.
+//!
+//! Lives here: asking the nanny, who may make namespaces of its own, which namespaces instances have.
+//! Does not live here: the sandbox as its owner holds it (`sandbox`).
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rustix::process::Signal;
+
+use super::EntryError;
+use crate::egress::Egress;
+use crate::orders::{Answer, Family, Fault, Request, SocketKind};
+use crate::supervision::Worker;
+use crate::system::messages;
+
+/// Instances of one template that may be on their way to a `/tmp` at once.
+const INSTANCES_EXPECTED_MAX: usize = 1_024;
+/// Connections to sockets that are files, being made at once by one sandbox. Whoever listens may let them wait.
+const FILE_CONNECTIONS_MAX: usize = 16;
+
+/// Sees an instance, by its number, before any code of it runs. An error ends it.
+pub type OnInstance = dyn Fn(i32) -> std::io::Result<()> + Send + Sync;
+
+/// What the supervising threads need of a sandbox.
+pub(crate) struct Inside {
+    pidfd: OwnedFd,
+    channel: Mutex<OwnedFd>,
+    tmp_bytes_max: u64,
+    /// The nanny's own: a template's, too.
+    user_namespace: u64,
+    expected: Mutex<Expected>,
+    /// Those that have a `/tmp`, with their user namespaces, until they are swept away.
+    instances: Mutex<HashMap<i32, u64>>,
+    egress: OnceLock<Arc<Egress>>,
+    /// Who is to see each instance before it goes on.
+    on_instance: OnceLock<Box<OnInstance>>,
+    /// For what would hold up others.
+    worker: Worker,
+    /// Held once for each connection that is being made.
+    file_connections: Arc<()>,
+}
+
+/// Who may make namespaces of its own.
+#[derive(Default)]
+struct Expected {
+    /// Forks that were ordered of a template, by its number, and have not come yet.
+    ordered: HashMap<i32, usize>,
+    /// Processes that have made them, and wait for their `/tmp`.
+    waiting: HashSet<i32>,
+}
+
+impl Inside {
+    pub(super) fn new(
+        (user_namespace, pidfd): (u64, OwnedFd),
+        channel: OwnedFd,
+        tmp_bytes_max: u64,
+    ) -> Self {
+        Self {
+            pidfd,
+            channel: Mutex::new(channel),
+            tmp_bytes_max,
+            user_namespace,
+            expected: Mutex::default(),
+            instances: Mutex::default(),
+            egress: OnceLock::new(),
+            on_instance: OnceLock::new(),
+            worker: Worker::default(),
+            file_connections: Arc::default(),
+        }
+    }
+
+    pub(super) fn nanny(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    pub(super) fn nanny_pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// Kills all that is inside, and ends what we do for it.
+    pub(super) fn end(&self) {
+        // It fails only when the nanny has ended, and all with it.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        // What is under way holds both, and would keep them for ever.
+        self.worker.close();
+        if let Some(egress) = self.egress() {
+            egress.close();
+        }
+    }
+
+    /// Has all traffic to the outside go this way.
+    pub(super) fn open_network(&self, egress: Arc<Egress>) {
+        // A second one is a mistake without consequence: the first stays.
+        let _ = self.egress.set(egress);
+    }
+
+    /// Has each instance seen before it goes on.
+    pub(super) fn meet_instances(&self, meet: Box<OnInstance>) {
+        // A second one is a mistake without consequence: the first stays.
+        let _ = self.on_instance.set(meet);
+    }
+
+    /// One child of a template may become an instance.
+    pub(super) fn expect(&self, template: i32) -> Result<(), EntryError> {
+        let mut expected = self.expected();
+        let ordered = expected.ordered.entry(template).or_default();
+        if INSTANCES_EXPECTED_MAX <= *ordered {
+            return Err(EntryError::Busy);
+        }
+        *ordered += 1;
+        Ok(())
+    }
+
+    pub(super) fn expect_no_more(&self, template: i32) {
+        self.expected().ordered.remove(&template);
+    }
+
+    /// Remembers which user namespace is an instance's.
+    pub(super) fn note_instance(&self, number: i32) {
+        if let Some(namespace) = user_namespace(number) {
+            self.instances().insert(number, namespace);
+        }
+    }
+
+    /// Ends all that is left of an instance.
+    pub(super) fn sweep(&self, instance: i32) -> Result<(), Fault> {
+        let Some(namespace) = self.instances().remove(&instance) else {
+            return Ok(());
+        };
+        self.ask(&Request::Sweep { namespace }, &[]).map(|_| ())
+    }
+
+    /// How much of the template's `/tmp` is used.
+    pub(super) fn tmp_used_bytes(&self) -> Result<u64, Fault> {
+        match self.exchange(&Request::TmpUse, &[])? {
+            (Answer::Used { bytes }, _) => Ok(bytes),
+            (Answer::Done | Answer::Failed(_), _) => Err(unexpected()),
+        }
+    }
+
+    /// Asks the nanny, and gives what socket it answered with.
+    pub(crate) fn ask(
+        &self,
+        request: &Request,
+        attached: &[BorrowedFd<'_>],
+    ) -> Result<Option<OwnedFd>, Fault> {
+        match self.exchange(request, attached)? {
+            (Answer::Done, sockets) => Ok(sockets.into_iter().next()),
+            (Answer::Failed(fault), _) => Err(fault),
+            (Answer::Used { .. }, _) => Err(unexpected()),
+        }
+    }
+
+    fn exchange(
+        &self,
+        request: &Request,
+        attached: &[BorrowedFd<'_>],
+    ) -> Result<(Answer, Vec<OwnedFd>), Fault> {
+        let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let exchanged = messages::send_json(channel.as_fd(), request, attached)
+            .and_then(|()| messages::receive_json(channel.as_fd()));
+        exchanged.map_err(|error| {
+            // An answer that comes late would be taken for the next one's: nothing can be asked any more.
+            let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+            Fault::of("ask the sandbox", &error)
+        })
+    }
+
+    /// A socket of its network.
+    pub(crate) fn socket(&self, family: Family, kind: SocketKind) -> Result<OwnedFd, Fault> {
+        let made = self.ask(&Request::Socket { family, kind }, &[])?;
+        made.ok_or_else(unexpected)
+    }
+
+    /// Room for one more connection to a file, for as long as it is held.
+    pub(crate) fn file_connections(&self) -> Option<Arc<()>> {
+        (Arc::strong_count(&self.file_connections) <= FILE_CONNECTIONS_MAX)
+            .then(|| self.file_connections.clone())
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    pub(crate) fn egress(&self) -> Option<&Arc<Egress>> {
+        self.egress.get()
+    }
+
+    /// Whether a process may make namespaces of its own: it is a child of a template that was told to fork, and not of
+    /// an instance's making: those are in user namespaces of their own already.
+    pub(crate) fn may_unshare(&self, process: i32) -> bool {
+        if user_namespace(process) != Some(self.user_namespace) {
+            return false;
+        }
+        let Some(parent) = parent_of(process) else {
+            return false;
+        };
+        let mut expected = self.expected();
+        if INSTANCES_EXPECTED_MAX <= expected.waiting.len() {
+            return false;
+        }
+        let Some(ordered) = expected.ordered.get_mut(&parent) else {
+            return false;
+        };
+        *ordered -= 1;
+        if *ordered == 0 {
+            expected.ordered.remove(&parent);
+        }
+        expected.waiting.insert(process)
+    }
+
+    /// Whether a process was let make them, and has no `/tmp` yet.
+    pub(crate) fn waits_for_tmp(&self, process: i32) -> bool {
+        self.expected().waiting.remove(&process)
+    }
+
+    /// Gives a process its `/tmp`.
+    pub(crate) fn mount_tmp(&self, number: i32, process: &OwnedFd) -> Result<(), Fault> {
+        let request = Request::Tmp {
+            bytes_max: self.tmp_bytes_max,
+        };
+        self.ask(&request, &[process.as_fd()])?;
+        self.note_instance(number);
+        match self.on_instance.get() {
+            Some(meet) => {
+                meet(number).map_err(|error| Fault::of("bound what an instance takes", &error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn instances(&self) -> MutexGuard<'_, HashMap<i32, u64>> {
+        self.instances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expected(&self) -> MutexGuard<'_, Expected> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn user_namespace(process: i32) -> Option<u64> {
+    let found = std::fs::metadata(format!("/proc/{process}/ns/user")).ok()?;
+    Some(std::os::unix::fs::MetadataExt::ino(&found))
+}
+
+fn parent_of(process: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, after_name) = text.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn unexpected() -> Fault {
+    Fault {
+        step: "understand the sandbox".to_owned(),
+        error: libc::EPROTO,
+    }
+}

@@ -1,0 +1,176 @@
+//! What every test of a sandbox needs: a maker, a sandbox, a program in it and what it printed.
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each test file uses a part of it, and tests may read their environment"
+)]
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sandbox::policy::Policy;
+use sandbox::{
+    Confinement, Egress, Ending, Landlock, Listen, Maker, MakerProgram, OutsideIds, Plan, Program,
+    ResourceLimit, Sandbox, Shown, SocketKind, Supervision,
+};
+
+pub(crate) const SERVICES: u16 = 4566;
+
+/// A folder of the build's, beside the test program.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    folder.join("examples").join(name)
+}
+
+pub(crate) fn maker() -> Maker {
+    Maker::start(&MakerProgram {
+        path: built("maker"),
+        arguments: Vec::new(),
+    })
+    .unwrap()
+}
+
+pub(crate) fn attacks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks")
+}
+
+pub(crate) fn listen(address: &str, kind: SocketKind) -> Listen {
+    Listen {
+        address: address.parse::<SocketAddr>().unwrap(),
+        kind,
+    }
+}
+
+pub(crate) fn plan() -> Plan {
+    let is_root = rustix::process::geteuid().is_root();
+    Plan {
+        name: "sandbox-under-test".to_owned(),
+        shown: vec![Shown::at(attacks(), "/var/task")],
+        tmp_bytes_max: 16 << 20,
+        outside: is_root.then_some(OutsideIds {
+            uid: 231_072,
+            gid: 231_072,
+        }),
+        listeners: vec![
+            listen("127.0.0.1:4566", SocketKind::Stream),
+            listen("[::1]:4566", SocketKind::Stream),
+            listen("127.0.0.1:53", SocketKind::Datagram),
+            listen("127.0.0.1:53", SocketKind::Stream),
+        ],
+    }
+}
+
+pub(crate) fn confinement() -> Confinement {
+    confinement_of(200)
+}
+
+/// Of a template: its limit counts all of its instances together.
+pub(crate) fn confinement_of_template() -> Confinement {
+    confinement_of(4_000)
+}
+
+/// What the kernel has, or less of it where a test is to show what then holds.
+pub(crate) fn landlock() -> Landlock {
+    let version = std::env::var("SANDBOX_TEST_LANDLOCK").ok();
+    let version = version.and_then(|version| version.parse().ok());
+    Landlock::of_version(version.unwrap_or_else(sandbox::landlock_version))
+}
+
+fn confinement_of(processes_max: u64) -> Confinement {
+    Confinement {
+        limits: vec![
+            (ResourceLimit::CoreBytes, 0),
+            (ResourceLimit::OpenFiles, 1024),
+            (ResourceLimit::Processes, processes_max),
+            (ResourceLimit::LockedBytes, 64 << 10),
+            (ResourceLimit::QueueBytes, 0),
+        ],
+        landlock: landlock(),
+    }
+}
+
+/// A sandbox with all that belongs to it.
+pub(crate) struct Box {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) maker: Maker,
+    pub(crate) supervision: Supervision,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) egress: Option<Arc<Egress>>,
+}
+
+impl Box {
+    pub(crate) fn new() -> Self {
+        Self::with(plan())
+    }
+
+    pub(crate) fn with(plan: Plan) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let maker = maker();
+        let supervision = Supervision::start().unwrap();
+        let sandbox = maker.make(plan, &supervision).unwrap();
+        Self {
+            sandbox,
+            maker,
+            supervision,
+            runtime,
+            egress: None,
+        }
+    }
+
+    pub(crate) fn open(mut self, policy: Policy) -> Self {
+        let served = self.sandbox.plan().listeners.clone();
+        let egress = Egress::new(policy, served, self.runtime.handle().clone());
+        self.sandbox.open_network(egress.clone());
+        self.egress = Some(egress);
+        self
+    }
+
+    /// Runs a program to its end: how it ended, and what it printed.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> (Option<Ending>, String) {
+        let (mut output, theirs) = std::io::pipe().unwrap();
+        let theirs = OwnedFd::from(theirs);
+        let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let descriptors = [null, theirs.try_clone().unwrap(), theirs];
+        let mut all = vec![OsString::from(program)];
+        all.extend(arguments.iter().map(OsString::from));
+        let program = Program {
+            path: program.into(),
+            arguments: all,
+            variables: [
+                "PATH=/usr/bin:/bin",
+                "HOME=/tmp",
+                "LANG=C.UTF-8",
+                "PYTHONDONTWRITEBYTECODE=1",
+            ]
+            .map(OsString::from)
+            .into(),
+            directory: "/var/task".into(),
+        };
+        let running = self
+            .sandbox
+            .execute(&program, &confinement(), &descriptors)
+            .unwrap();
+        drop(descriptors);
+        let mut text = Vec::new();
+        output.read_to_end(&mut text).unwrap();
+        (
+            running.end.wait(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    pub(crate) fn python(&self, code: &str) -> String {
+        let (ending, text) = self.run("/usr/bin/python3", &["-c", code]);
+        assert_eq!(ending, Some(Ending::Status(0)), "{text}");
+        text.trim_end().to_owned()
+    }
+}

@@ -1,0 +1,159 @@
+//! What a process inside sees of the machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+
+use common::{Box, listen};
+use sandbox::{Ending, SocketKind};
+
+#[test]
+fn a_program_runs_inside_and_its_end_is_told() {
+    let inside = Box::new();
+    let (ending, text) = inside.run("/bin/sh", &["-c", "echo $$; id -u; hostname; pwd; exit 7"]);
+    assert_eq!(ending, Some(Ending::Status(7)));
+    assert!(
+        text.ends_with("1000\nsandbox-under-test\n/var/task\n"),
+        "{text}"
+    );
+    let (ending, _) = inside.run("/bin/sh", &["-c", "kill -9 $$"]);
+    assert_eq!(ending, Some(Ending::Signal(9)));
+}
+
+#[test]
+fn a_listener_inside_is_served_from_outside() {
+    let mut inside = Box::new();
+    let socket = inside
+        .sandbox
+        .take_listener(listen("127.0.0.1:4566", SocketKind::Stream))
+        .unwrap();
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(false).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).unwrap();
+        stream.write_all(b"pong").unwrap();
+        asked
+    });
+    let text = inside.python("import socket; s = socket.create_connection(('127.0.0.1', 4566), 5); s.sendall(b'ping'); print(s.recv(4))");
+    assert_eq!(text, "b'pong'");
+    assert_eq!(&server.join().unwrap(), b"ping");
+}
+
+#[test]
+fn only_the_parts_that_are_shown_are_there() {
+    let inside = Box::new();
+    let text = inside.python(
+        "import os; print(sorted(os.listdir('/')), sorted(os.listdir('/dev')), os.listdir('/opt'))",
+    );
+    assert!(!text.contains("root"), "{text}");
+    assert!(!text.contains("home"), "{text}");
+    assert!(
+        text.contains(
+            "'fd', 'full', 'null', 'random', 'stderr', 'stdin', 'stdout', 'urandom', 'zero'"
+        ),
+        "{text}"
+    );
+    let text = inside.python("import os; print([n for n in os.listdir('/proc') if n.isdigit()][0], open('/proc/1/comm').read().strip())");
+    assert_eq!(text, "1 sandbox-nanny");
+}
+
+#[test]
+fn nothing_but_tmp_can_be_written() {
+    let inside = Box::new();
+    let code = "
+import os
+for path in ('/x', '/etc/x', '/usr/x', '/var/task/x', '/instance/x', '/dev/x', '/proc/self/oom_score_adj', '/proc/sys/kernel/core_pattern', '/tmp/x'):
+    try:
+        open(path, 'w').write('1'); print(path, 'written')
+    except OSError as error:
+        pass
+";
+    assert_eq!(inside.python(code), "/tmp/x written");
+}
+
+#[test]
+fn every_program_has_a_tmp_of_its_own_and_no_more_of_it_than_planned() {
+    let inside = Box::new();
+    let code = "
+import os
+print(os.listdir('/tmp'))
+open('/tmp/mine', 'w').write('x')
+n = 0
+try:
+    with open('/tmp/big', 'wb', buffering=0) as file:
+        while True:
+            n += file.write(bytes(1 << 20))
+except OSError as error:
+    print(error.strerror, 14 << 20 < n <= 16 << 20)
+";
+    for _ in 0..2 {
+        assert_eq!(inside.python(code), "[]\nNo space left on device True");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_an_error() {
+    let inside = Box::new();
+    let program = sandbox::Program {
+        path: "/usr/bin/nothing-of-this-name".into(),
+        arguments: vec!["nothing".into()],
+        variables: Vec::new(),
+        directory: "/".into(),
+    };
+    let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let error = inside
+        .sandbox
+        .execute(&program, &common::confinement(), &[null])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the process could not be locked in: its program cannot be executed"
+    );
+}
+
+#[test]
+fn nothing_is_left_when_a_sandbox_is_dropped() {
+    let inside = Box::new();
+    let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let program = sandbox::Program {
+        path: "/bin/sh".into(),
+        arguments: [
+            "sh",
+            "-c",
+            "(setsid sleep 600 &) ; trap '' TERM INT HUP; sleep 600",
+        ]
+        .map(Into::into)
+        .into(),
+        variables: vec!["PATH=/usr/bin:/bin".into()],
+        directory: "/".into(),
+    };
+    let running = inside
+        .sandbox
+        .execute(&program, &common::confinement(), &[null(), null(), null()])
+        .unwrap();
+    drop(inside.sandbox);
+    assert_eq!(running.end.wait(), None);
+    let mut ready = [rustix::event::PollFd::new(
+        &running.process.pidfd,
+        rustix::event::PollFlags::IN,
+    )];
+    rustix::event::poll(
+        &mut ready,
+        Some(&rustix::event::Timespec {
+            tv_sec: 5,
+            tv_nsec: 0,
+        }),
+    )
+    .unwrap();
+    assert!(!ready[0].revents().is_empty());
+}
