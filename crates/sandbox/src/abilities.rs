@@ -140,6 +140,7 @@ fn attempt(program: &crate::MakerProgram) -> Result<(), Box<dyn std::error::Erro
         tmp_bytes_max: TMP_BYTES_MAX,
         outside: None,
         listeners: Vec::new(),
+        own_names: Vec::new(),
     };
     let sandbox = maker.make(plan, &supervision)?;
     let confinement = crate::Confinement {
@@ -151,6 +152,7 @@ fn attempt(program: &crate::MakerProgram) -> Result<(), Box<dyn std::error::Erro
         arguments: vec!["sh".into(), "-c".into(), "exit 0".into()],
         variables: Vec::new(),
         directory: "/".into(),
+        home: crate::Home::Own,
     };
     let running = sandbox.execute(&program, &confinement, &[])?;
     match running.end.wait() {

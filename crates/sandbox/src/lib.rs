@@ -81,7 +81,7 @@ pub use self::{
     maker::{MAKER_ARGUMENT, MakeError, Maker, MakerProgram, run_as_maker},
     nanny::TMP_COPIED_BYTES_MAX,
     orders::{
-        Confinement, Fault, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
+        Confinement, Fault, Home, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
         ResourceLimit, Shown, SocketKind, SurplusDescriptors,
     },
     resolver::{Resolver, upstream_of},

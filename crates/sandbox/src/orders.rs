@@ -33,6 +33,8 @@ pub struct Plan {
     pub outside: Option<OutsideIds>,
     /// Sockets that listen inside and are served by us.
     pub listeners: Vec<Listen>,
+    /// Names by which programs inside reach one another, besides `localhost`.
+    pub own_names: Vec<String>,
 }
 
 /// A file or folder of the host, read-only.
@@ -107,6 +109,15 @@ impl Family {
     }
 }
 
+/// Which namespaces a program has besides those of the sandbox: its `/tmp` is there, and whom it may signal or look at.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+pub enum Home {
+    /// Its own.
+    Own,
+    /// Those of all programs that share: the first makes them.
+    Shared,
+}
+
 /// What becomes of descriptors that a fork of a base has besides its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SurplusDescriptors {
@@ -168,8 +179,9 @@ pub(crate) struct Execute {
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) variables: Vec<Vec<u8>>,
     pub(crate) directory: PathBuf,
-    /// The size of its own `/tmp`.
+    /// The size of its `/tmp`.
     pub(crate) tmp_bytes_max: u64,
+    pub(crate) home: Home,
     /// By which it locks itself in.
     pub(crate) order: Vec<u8>,
 }

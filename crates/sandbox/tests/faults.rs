@@ -71,6 +71,7 @@ fn attempt(program: &MakerProgram) -> Result<String, String> {
         arguments: ["sh", "-c", code].map(OsString::from).into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
+        home: sandbox::Home::Own,
     };
     let running = sandbox
         .execute(
@@ -180,6 +181,7 @@ fn holds_a_sandbox() {
         arguments: ["sh", "-c", &code].map(OsString::from).into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
+        home: sandbox::Home::Own,
     };
     let _running = inside
         .sandbox

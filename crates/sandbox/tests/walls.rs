@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
 use common::{Box, listen};
-use sandbox::{Ending, SocketKind};
+use sandbox::{Ending, EntryError, Home, SocketKind};
 
 #[test]
 fn a_program_runs_inside_and_its_end_is_told() {
@@ -109,16 +109,71 @@ fn a_program_that_is_not_there_is_an_error() {
         arguments: vec!["nothing".into()],
         variables: Vec::new(),
         directory: "/".into(),
+        home: sandbox::Home::Own,
     };
     let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let error = inside
         .sandbox
         .execute(&program, &common::confinement(), &[null])
         .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the process could not be locked in: its program cannot be executed"
-    );
+    let EntryError::Execute(source) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_file_that_is_no_program_is_an_error() {
+    let inside = Box::new();
+    let program = sandbox::Program {
+        path: "/etc/hosts".into(),
+        arguments: vec!["hosts".into()],
+        variables: Vec::new(),
+        directory: "/".into(),
+        home: Home::Own,
+    };
+    let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let error = inside
+        .sandbox
+        .execute(&program, &common::confinement(), &[null])
+        .unwrap_err();
+    let EntryError::Execute(source) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::PermissionDenied);
+}
+
+#[test]
+fn programs_that_share_their_home_see_one_tmp_and_one_another() {
+    let inside = Box::new();
+    let run = |home, code: &str| {
+        let (mut output, theirs) = std::io::pipe().unwrap();
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let program = sandbox::Program {
+            path: "/bin/sh".into(),
+            arguments: ["sh", "-c", code].map(Into::into).into(),
+            variables: vec!["PATH=/usr/bin:/bin".into()],
+            directory: "/".into(),
+            home,
+        };
+        let descriptors = [null(), theirs.into(), null()];
+        let running = inside
+            .sandbox
+            .execute(&program, &common::confinement(), &descriptors)
+            .unwrap();
+        drop(descriptors);
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        (running.end.wait(), text)
+    };
+    // What it leaves running writes nowhere, so that its output ends.
+    let first = "sleep 600 >/dev/null 2>&1 & echo $! >/tmp/other";
+    assert_eq!(run(Home::Shared, first).0, Some(Ending::Status(0)));
+    let second = "kill $(cat /tmp/other) && echo killed; grep CapEff /proc/self/status";
+    let (_, text) = run(Home::Shared, second);
+    assert_eq!(text, "killed\nCapEff:\t0000000000000000\n");
+    let (_, text) = run(Home::Own, "ls /tmp");
+    assert_eq!(text, "");
 }
 
 #[test]
@@ -136,6 +191,7 @@ fn nothing_is_left_when_a_sandbox_is_dropped() {
         .into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
+        home: sandbox::Home::Own,
     };
     let running = inside
         .sandbox

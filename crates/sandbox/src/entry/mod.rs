@@ -97,7 +97,9 @@ fn enter(ticket: c_int, report: c_int, bytes: &mut OrderBytes) -> Result<(), Fai
     }
     close(nanny);
     close(report);
-    confine(&order, ticket)
+    confine(&order, ticket)?;
+    close(ticket);
+    Ok(())
 }
 
 fn join(nanny: c_int, report: c_int) -> Result<(), Failure> {
@@ -109,7 +111,7 @@ fn join(nanny: c_int, report: c_int) -> Result<(), Failure> {
 }
 
 /// Locks the calling process in, for ever, and hands the filter's listener over. Also for a child of the nanny, which
-/// is in the namespaces already. The ticket is closed.
+/// is in the namespaces already. The ticket stays open: whoever executes a program can still tell that it failed.
 pub fn confine(order: &Order<'_>, ticket: c_int) -> Result<(), Failure> {
     // SAFETY: system calls with plain numbers, here and in the next blocks.
     check(Step::Session, unsafe { syscall(number::SETSID) })?;
@@ -332,7 +334,6 @@ fn hand_over(order: &Order<'_>, ticket: c_int, listener: c_int) -> Result<(), Fa
     if check(Step::Handover, count)? != 1 {
         return Err((Step::Handover, EPROTO));
     }
-    close(ticket);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::{copies, listeners, root};
 use crate::entry::{self, Order, Step};
-use crate::orders::{Answer, Execute, Fault, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request};
+use crate::orders::{Answer, Execute, Fault, Home, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request};
 use crate::system::processes::{self, Ending, Fork};
 use crate::system::{messages, mounts};
 
@@ -43,6 +43,14 @@ struct Nanny<'a> {
     processes: OwnedFd,
     /// Programs, and whom to tell how they ended.
     programs: HashMap<i32, UnixStream>,
+    /// The namespaces that programs share.
+    shared: Option<Namespaces>,
+}
+
+/// What a program has of its own, or shares with others.
+struct Namespaces {
+    user: OwnedFd,
+    mounts: OwnedFd,
 }
 
 pub(super) fn serve(channel: &OwnedFd, processes: OwnedFd) -> io::Result<()> {
@@ -54,6 +62,7 @@ pub(super) fn serve(channel: &OwnedFd, processes: OwnedFd) -> io::Result<()> {
         home,
         processes,
         programs: HashMap::new(),
+        shared: None,
     };
     loop {
         let mut ready = [
@@ -201,6 +210,28 @@ impl Nanny<'_> {
         })
     }
 
+    /// The namespaces that a program is to go to, if it does not make them.
+    fn shared_by(&self, execute: &Execute) -> Option<&Namespaces> {
+        match execute.home {
+            Home::Own => None,
+            Home::Shared => self.shared.as_ref(),
+        }
+    }
+
+    fn namespaces_of(&self, pidfd: &OwnedFd) -> Result<Namespaces, Fault> {
+        let pid = number_inside(pidfd)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let open = |name: &str| {
+            let path = format!("{pid}/ns/{name}");
+            rustix::fs::openat(&self.processes, path, flags, Mode::empty())
+                .map_err(|error| Fault::of("hold a program's namespaces", &error.into()))
+        };
+        Ok(Namespaces {
+            user: open("user")?,
+            mounts: open("mnt")?,
+        })
+    }
+
     fn write_process_file(&self, name: &str, text: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.processes, name, flags, Mode::empty())?;
@@ -224,7 +255,8 @@ impl Nanny<'_> {
                 // Closed on the way by their numbers, and so never by their owners.
                 let gate = ManuallyDrop::new(OwnedFd::from(gate));
                 let say = ManuallyDrop::new(OwnedFd::from(say));
-                let failure = become_program(&execute, &mut told_at, kept, &gate, &say);
+                let shared = self.shared_by(&execute);
+                let failure = become_program(&execute, &mut told_at, kept, (&gate, &say), shared);
                 entry::fail(told_at, failure);
                 processes::leave(127)
             }
@@ -233,8 +265,14 @@ impl Nanny<'_> {
                 self.programs.insert(pid, UnixStream::from(end));
                 // If this fails the program's gate closes unopened, and it ends.
                 wait_for_byte(&ready.into())
-                    .map_err(|error| Fault::of("wait for a program's namespaces", &error))
-                    .and_then(|()| self.mount_tmp(&pidfd, execute.tmp_bytes_max))?;
+                    .map_err(|error| Fault::of("wait for a program's namespaces", &error))?;
+                if self.shared_by(&execute).is_none() {
+                    self.mount_tmp(&pidfd, execute.tmp_bytes_max)?;
+                    if execute.home == Home::Shared {
+                        let namespaces = self.namespaces_of(&pidfd);
+                        self.shared = Some(namespaces?);
+                    }
+                }
                 let mut key = key;
                 key.write_all(&[1])
                     .map_err(|error| Fault::of("open a program's gate", &error))
@@ -249,10 +287,10 @@ fn become_program(
     execute: &Execute,
     ticket: &mut RawFd,
     kept: Vec<OwnedFd>,
-    gate: &OwnedFd,
-    say: &OwnedFd,
+    gate: (&OwnedFd, &OwnedFd),
+    shared: Option<&Namespaces>,
 ) -> entry::Failure {
-    match prepare_program(execute, ticket, kept, gate, say) {
+    match prepare_program(execute, ticket, kept, gate, shared) {
         Ok((program, arguments, variables)) => {
             let error = processes::execute(&program, &arguments, &variables);
             (Step::Execute, error.raw_os_error().unwrap_or(libc::EIO))
@@ -267,8 +305,8 @@ fn prepare_program(
     execute: &Execute,
     ticket: &mut RawFd,
     kept: Vec<OwnedFd>,
-    gate: &OwnedFd,
-    say: &OwnedFd,
+    (gate, say): (&OwnedFd, &OwnedFd),
+    shared: Option<&Namespaces>,
 ) -> Result<Executable, entry::Failure> {
     let failed = |step| move |error: io::Error| (step, error.raw_os_error().unwrap_or(libc::EIO));
     let text =
@@ -285,13 +323,16 @@ fn prepare_program(
         .map(text)
         .collect::<Result<Vec<_>, _>>()?;
     let order = Order::read(&execute.order).ok_or((Step::Order, libc::EPROTO))?;
-    processes::unshare(entry::INSTANCE_NAMESPACES).map_err(failed(Step::Unshare))?;
+    match shared {
+        None => processes::unshare(entry::INSTANCE_NAMESPACES).map_err(failed(Step::Unshare))?,
+        // The user namespace first: only in it may this process go to the other.
+        Some(shared) => mounts::join_user(shared.user.as_fd())
+            .and_then(|()| mounts::join_mounts(shared.mounts.as_fd()))
+            .map_err(failed(Step::Join))?,
+    }
     rustix::io::write(say, &[1]).map_err(|error| (Step::Tmp, error.raw_os_error()))?;
     wait_for_byte(gate).map_err(failed(Step::Tmp))?;
     rustix::process::chdir(&execute.directory)
-        .map_err(|error| (Step::Execute, error.raw_os_error()))?;
-    // Asked now, since nobody can be told any more once the ticket is closed.
-    rustix::fs::access(&execute.program, rustix::fs::Access::EXEC_OK)
         .map_err(|error| (Step::Execute, error.raw_os_error()))?;
     place_descriptors(kept, ticket).map_err(failed(Step::Order))?;
     processes::unblock_signals();

@@ -141,7 +141,7 @@ pub(super) fn build(parts: Parts, plan: &Plan) -> Result<OwnedFd, Fault> {
         error: libc::ENOENT,
     })?;
     mounts::attach(root.as_fd(), site).map_err(Fault::at("attach the root at", site))?;
-    write_own_files(site, &plan.name)?;
+    write_own_files(site, plan)?;
     for part in parts.shown {
         let at = site.join(part.to.strip_prefix("/").unwrap_or(&part.to));
         place(site, &at, part.kind).map_err(Fault::at("show", &part.to))?;
@@ -217,7 +217,10 @@ fn place(site: &Path, at: &Path, kind: Kind) -> io::Result<()> {
     mounts::attach(tree.as_fd(), at)
 }
 
-fn write_own_files(site: &Path, name: &str) -> Result<(), Fault> {
+fn write_own_files(site: &Path, plan: &Plan) -> Result<(), Fault> {
+    let mut names = plan.own_names.clone();
+    names.push(plan.name.clone());
+    let names = names.join(" ");
     for folder in ["dev", "etc", "instance/tmp", "opt", "proc", "var/task"] {
         let path = site.join(folder);
         fs::create_dir_all(&path).map_err(Fault::at("make", &path))?;
@@ -233,7 +236,7 @@ fn write_own_files(site: &Path, name: &str) -> Result<(), Fault> {
         ),
         (
             "etc/hosts",
-            format!("127.0.0.1 localhost {name}\n::1 localhost {name}\n"),
+            format!("127.0.0.1 localhost {names}\n::1 localhost {names}\n"),
         ),
         (
             "etc/nsswitch.conf",

@@ -39,6 +39,9 @@ pub enum EntryError {
         /// The system's error.
         source: io::Error,
     },
+    /// Its program is not one that can be executed.
+    #[error("the program cannot be executed")]
+    Execute(#[source] io::Error),
     /// A step of the nanny's failed.
     #[error("the sandbox could not run the program")]
     Fault(#[source] Fault),
@@ -100,21 +103,32 @@ impl Admission {
     pub(super) fn send_order(&self, order: &[u8]) -> Result<(), EntryError> {
         messages::send(self.ours.as_fd(), order, &[self.inside.nanny()]).map_err(EntryError::Gone)
     }
+
     /// Waits until the process is locked in, looks at what it holds, takes its filter's listener, and lets it go on.
     /// Blocks.
     ///
     /// # Errors
     /// [`EntryError`]: it is not in, and must be killed if it is still there.
     pub fn admit(self) -> Result<Entered, EntryError> {
+        self.let_in()
+    }
+
+    /// As [`Self::admit`], and waits until the process has become its program.
+    pub(super) fn admit_program(self) -> Result<Entered, EntryError> {
+        let entered = self.let_in()?;
+        // The ticket closes when the program begins.
+        match messages::receive(self.ours.as_fd()).map_err(EntryError::Gone)? {
+            None => Ok(entered),
+            Some(received) => Err(refusal(&received.bytes).unwrap_or(EntryError::Ended)),
+        }
+    }
+
+    fn let_in(&self) -> Result<Entered, EntryError> {
         let received = messages::receive(self.ours.as_fd()).map_err(EntryError::Gone)?;
         let received = received.ok_or(EntryError::Ended)?;
-        let (step, value) = understand(&received.bytes).ok_or(EntryError::Ended)?;
-        if step != 0 {
-            let source = io::Error::from_raw_os_error(value);
-            return Err(EntryError::Refused {
-                step: step_name(step),
-                source,
-            });
+        let (_, value) = understand(&received.bytes).ok_or(EntryError::Ended)?;
+        if let Some(refusal) = refusal(&received.bytes) {
+            return Err(refusal);
         }
         let pid = received
             .sender
@@ -126,7 +140,7 @@ impl Admission {
         let listener =
             processes::take_descriptor(pidfd.as_fd(), value).map_err(|_| EntryError::Ended)?;
         self.supervision
-            .watch(listener, self.inside)
+            .watch(listener, self.inside.clone())
             .map_err(EntryError::Gone)?;
         messages::send(self.ours.as_fd(), &[1], &[]).map_err(|_| EntryError::Ended)?;
         Ok(Entered { pid: number, pidfd })
@@ -168,6 +182,20 @@ fn understand(bytes: &[u8]) -> Option<(u32, i32)> {
     (bytes.len() == 8).then_some((step, value))
 }
 
+/// Why the process says that it did not get in; nothing when it says that it did.
+fn refusal(bytes: &[u8]) -> Option<EntryError> {
+    let (step, value) = understand(bytes)?;
+    let source = io::Error::from_raw_os_error(value);
+    match step {
+        0 => None,
+        step if step == Step::Execute as u32 => Some(EntryError::Execute(source)),
+        step => Some(EntryError::Refused {
+            step: step_name(step),
+            source,
+        }),
+    }
+}
+
 fn step_name(step: u32) -> &'static str {
     const STEPS: &[(Step, &str)] = &[
         (Step::Order, "it could not read its order"),
@@ -182,7 +210,6 @@ fn step_name(step: u32) -> &'static str {
         (Step::Handover, "its filter was not taken over"),
         (Step::Unshare, "it could not make namespaces of its own"),
         (Step::Tmp, "it got no `/tmp`"),
-        (Step::Execute, "its program cannot be executed"),
     ];
     let found = STEPS.iter().find(|(one, _)| *one as u32 == step);
     found.map_or("at a step that nobody knows", |(_, name)| name)

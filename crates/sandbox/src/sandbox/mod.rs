@@ -20,7 +20,8 @@ pub(crate) use inside::{Inside, user_namespace};
 
 use crate::egress::Egress;
 use crate::orders::{
-    Confinement, Execute, Listen, Origin, Plan, Request, SupplementaryGroups, SurplusDescriptors,
+    Confinement, Execute, Family, Home, Listen, Origin, Plan, Request, SocketKind,
+    SupplementaryGroups, SurplusDescriptors,
 };
 use crate::supervision::Supervision;
 use crate::system::processes::Ending;
@@ -45,6 +46,8 @@ pub struct Program {
     pub variables: Vec<OsString>,
     /// Its working folder inside.
     pub directory: PathBuf,
+    /// Whether it shares its `/tmp`, and all else that an instance has of its own, with other programs.
+    pub home: Home,
 }
 
 /// A program that runs inside.
@@ -140,11 +143,10 @@ impl Sandbox {
         Ok(Ticket { theirs, admission })
     }
 
-    /// Runs a program inside, with a `/tmp` of its own. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for
-    /// some milliseconds.
+    /// Runs a program inside. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for some milliseconds.
     ///
     /// # Errors
-    /// [`EntryError`]: nothing was run.
+    /// [`EntryError`]: nothing was run. [`EntryError::Execute`]: because of the program.
     pub fn execute(
         &self,
         program: &Program,
@@ -160,6 +162,7 @@ impl Sandbox {
             variables: bytes(&program.variables),
             directory: program.directory.clone(),
             tmp_bytes_max: self.plan.tmp_bytes_max,
+            home: program.home,
             order: confinement.order(Origin::Nanny),
         }));
         let mut attached = vec![theirs.as_fd(), their_end.as_fd()];
@@ -168,12 +171,22 @@ impl Sandbox {
             .ask(&request, &attached)
             .map_err(EntryError::Fault)?;
         drop((theirs, their_end));
-        let process = admission.admit()?;
+        let process = admission.admit_program()?;
         self.inside.note_instance(process.pid);
         Ok(Running {
             process,
             end: ProgramEnd(end.into()),
         })
+    }
+
+    /// A socket for a connection to a listener inside, connected to nothing yet: wherever it is connected from, it stays
+    /// in the network inside.
+    ///
+    /// # Errors
+    /// [`EntryError::Fault`]: none could be made.
+    pub fn connector(&self) -> Result<OwnedFd, EntryError> {
+        let socket = self.inside.socket(Family::V4, SocketKind::Stream);
+        socket.map_err(EntryError::Fault)
     }
 
     /// Lets one child of a template, by the template's number, become an instance: the next that asks.

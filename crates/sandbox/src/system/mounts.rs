@@ -195,3 +195,12 @@ pub(crate) fn join_mounts(of: BorrowedFd<'_>) -> io::Result<()> {
     }))?;
     Ok(())
 }
+
+/// Goes to a user namespace, which is below the caller's.
+pub(crate) fn join_user(of: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    checked(i64::from(unsafe {
+        libc::setns(of.as_raw_fd(), libc::CLONE_NEWUSER)
+    }))?;
+    Ok(())
+}

@@ -62,6 +62,7 @@ pub(crate) fn plan() -> Plan {
             listen("127.0.0.1:53", SocketKind::Datagram),
             listen("127.0.0.1:53", SocketKind::Stream),
         ],
+        own_names: Vec::new(),
     }
 }
 
@@ -154,6 +155,7 @@ impl Box {
             .map(OsString::from)
             .into(),
             directory: "/var/task".into(),
+            home: sandbox::Home::Own,
         };
         let running = self
             .sandbox
