@@ -85,6 +85,8 @@ pub(super) enum LaunchError {
     Gone,
     #[error("the function's process did not get into its sandbox")]
     Inside(#[source] EntryError),
+    #[error("could not watch the new process")]
+    Unwatched(#[source] io::Error),
 }
 
 /// Which limit stands behind an error of the system's, where that is known: its own text does not say so.
@@ -198,7 +200,7 @@ fn kill_unwanted(launched: &Launched) {
 
 fn start(launch: Launch) -> Result<Launched, LaunchError> {
     check(&launch)?;
-    let (ends, given) = connect(launch.connection).map_err(LaunchError::Pipes)?;
+    let (ends, given) = connect(&launch.connection).map_err(LaunchError::Pipes)?;
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.arguments)
@@ -316,17 +318,18 @@ pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
     Ok((ours, theirs))
 }
 
-/// What a process that is started here finds open.
-struct Given {
-    channel: Option<OwnedFd>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+/// What a process that is started finds open.
+pub(super) struct Given {
+    pub(super) channel: Option<OwnedFd>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
 }
 
-fn connect(connection: Connection) -> io::Result<(Ends, Given)> {
+/// What connects us with a new process, and it with us.
+pub(super) fn connect(connection: &Connection) -> io::Result<(Ends, Given)> {
     match connection {
         Connection::Channel(order) => {
-            let (ours, theirs) = ends(&order)?;
+            let (ours, theirs) = ends(order)?;
             let given = Given {
                 channel: Some(theirs.channel),
                 stdout: theirs.stdout,
@@ -353,7 +356,7 @@ fn connect(connection: Connection) -> io::Result<(Ends, Given)> {
             let given = Given {
                 channel: None,
                 stdout: pipe.try_clone()?,
-                stderr: pipe,
+                stderr: pipe.try_clone()?,
             };
             Ok((Ends::default(), given))
         }

@@ -13,12 +13,41 @@ use model::function::Function;
 use rustix::process::Pid;
 
 use super::child::{ProgramReport, Reporter};
+use super::environment::Names;
 use super::instance::{Beginning, Lineage, ProcessInstance};
 use super::keys::IssuedKeys;
-use super::launch::{self, Launch, Launched};
+use super::launch::{self, Launch, LaunchError, Launched};
 use super::logs::Logs;
 use super::walls::{self, Cell, Quarters};
 use super::{NotLaunched, ProcessRuntime, Source, environment, machine, runtime_api};
+
+/// Where the processes of an instance are, and how its function looks from there.
+pub(super) struct Site<'a> {
+    /// None: they run as any program of this machine.
+    pub(super) cell: Option<Arc<Cell>>,
+    pub(super) seen: Cow<'a, Function>,
+    services_endpoint: &'a str,
+    bootstrap: Option<&'a Path>,
+}
+
+impl<'a> Site<'a> {
+    /// What the environment names there.
+    pub(super) fn names(&self, names: Names<'a>) -> Names<'a> {
+        Names {
+            services_endpoint: self.services_endpoint,
+            bootstrap: self.bootstrap,
+            ..names
+        }
+    }
+}
+
+/// A process that was started where it belongs.
+pub(super) struct Placed {
+    pub(super) launched: Launched,
+    /// In a sandbox: who says how it ended.
+    pub(super) report: Option<Reporter>,
+    pub(super) quarters: Option<Quarters>,
+}
 
 impl ProcessRuntime {
     pub(super) async fn launch(
@@ -33,88 +62,103 @@ impl ProcessRuntime {
         let id = self.draw_id();
         let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
         let language = function.runtime.language;
-        let bootstrap = self.bootstraps.folder(language);
-        launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
-        let cell = match &self.walls {
-            Some(walls) => Some(walls.make(function, bootstrap).await),
-            None => None,
-        };
-        let cell = cell.transpose().map_err(|error| machine(&error))?;
-        let (seen, services_endpoint, bootstrap) = match &cell {
-            Some(_) => (
-                Cow::Owned(walls::seen(function)),
-                walls::SERVICES_ENDPOINT,
-                Some(Path::new(walls::INSIDE_BOOTSTRAP)),
-            ),
-            None => (
-                Cow::Borrowed(&**function),
-                self.services_endpoint.as_str(),
-                bootstrap,
-            ),
-        };
-        let names = environment::Names {
-            services_endpoint,
-            bootstrap,
-            ..self.names(function, &id, &keys, source.initialization)
-        };
-        let (launched, report, quarters) = match source.base {
+        let site = self.site(function).await?;
+        let names = site.names(self.names(function, &id, &keys, source.initialization));
+        let placed = match source.base {
             None => {
-                let launch = environment::launch(&seen, &names).map_err(|error| machine(&error))?;
-                self.launch_program(launch, cell).await?
+                let launch = environment::launch(&site.seen, &names);
+                let launch = launch.map_err(|error| machine(&error))?;
+                self.place_interpreter(launch, &site).await?
             }
             Some(base) => {
-                let inside = cell.as_ref().map(|cell| environment::Inside {
+                let inside = site.cell.as_ref().map(|cell| environment::Inside {
                     scopes: cell.scopes(),
                     processes_max: walls::PROCESSES_MAX,
                 });
-                let order = environment::template(&seen, &names, inside)
+                let order = environment::template(&site.seen, &names, inside)
                     .map_err(|error| machine(&error))?;
-                let entry = cell.map(|cell| (cell, language));
+                let entry = site.cell.clone().map(|cell| (cell, language));
                 let forked = base.fork(&order, entry).await;
                 let forked = forked.map_err(|error| machine(&error))?;
-                let report = Reporter::Zygote(forked.report);
-                (forked.launched, Some(report), forked.quarters)
+                Placed {
+                    launched: forked.launched,
+                    report: Some(Reporter::Zygote(forked.report)),
+                    quarters: forked.quarters,
+                }
             }
         };
         let lineage = Lineage {
             undertaker: self.spawner.undertaker(),
-            report,
-            quarters,
+            report: placed.report,
+            quarters: placed.quarters,
         };
         let beginning = Beginning {
             logs: Logs::new(&self.parts, function.clone(), id),
             companions: None,
             keys,
         };
-        Ok(self.attach(launched, beginning, function, lineage)?)
+        Ok(self.attach(placed.launched, beginning, function, lineage)?)
     }
 
-    /// A process that is not forked, in a sandbox or not.
-    async fn launch_program(
+    /// Where a function's next instance, or its template, is to be: in a sandbox of its own, if there are any.
+    pub(super) async fn site<'a>(&'a self, function: &'a Function) -> Result<Site<'a>, StartError> {
+        let bootstrap = self.bootstraps.folder(function.runtime.language);
+        launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
+        let Some(walls) = &self.walls else {
+            return Ok(Site {
+                cell: None,
+                seen: Cow::Borrowed(function),
+                services_endpoint: &self.services_endpoint,
+                bootstrap,
+            });
+        };
+        let cell = walls.make(function, bootstrap).await;
+        Ok(Site {
+            cell: Some(cell.map_err(|error| machine(&error))?),
+            seen: Cow::Owned(walls::seen(function)),
+            services_endpoint: walls::SERVICES_ENDPOINT,
+            bootstrap: bootstrap.map(|_| Path::new(walls::INSIDE_BOOTSTRAP)),
+        })
+    }
+
+    /// Starts an interpreter, which is at the same place inside and outside.
+    pub(super) async fn place_interpreter(
         &self,
         launch: Launch,
-        cell: Option<Arc<Cell>>,
-    ) -> Result<(Launched, Option<Reporter>, Option<Quarters>), StartError> {
-        let Some(cell) = cell else {
-            let launched = self.spawner.launch(launch).await;
-            return Ok((launched.map_err(|error| machine(&error))?, None, None));
-        };
+        site: &Site<'_>,
+    ) -> Result<Placed, StartError> {
         launch::check_program(&launch).map_err(|error| machine(&error))?;
-        let executed = cell.execute(launch).await;
-        let (running, ours) = executed.map_err(|error| machine(&error))?;
-        let unwatched = |error| StartError::Machine {
-            reason: format!("could not watch the new process: {error}"),
+        let placed = self.place(launch, site).await;
+        placed.map_err(|error| machine(&error))
+    }
+
+    /// Starts a program where its instance is.
+    pub(super) async fn place(
+        &self,
+        launch: Launch,
+        site: &Site<'_>,
+    ) -> Result<Placed, LaunchError> {
+        let Some(cell) = &site.cell else {
+            return Ok(Placed {
+                launched: self.spawner.launch(launch).await?,
+                report: None,
+                quarters: None,
+            });
         };
+        let (running, ends) = cell.execute(launch).await?;
         let pid = Pid::from_raw(running.process.pid);
-        let pid = pid.ok_or_else(|| unwatched(std::io::ErrorKind::InvalidData.into()))?;
         let launched = Launched {
-            pid,
+            pid: pid.ok_or(LaunchError::Gone)?,
             pidfd: running.process.pidfd,
-            ends: ours.into(),
+            ends,
         };
-        let report = ProgramReport::new(running.end).map_err(unwatched)?;
+        let report = ProgramReport::new(running.end).map_err(LaunchError::Unwatched)?;
         let kept = cell.bound(running.process.pid, &launched.pidfd);
-        let quarters = Quarters::whole(cell, Some(kept.map_err(unwatched)?));
-        Ok((launched, Some(Reporter::Nanny(report)), Some(quarters)))
+        let kept = kept.map_err(LaunchError::Unwatched)?;
+        Ok(Placed {
+            launched,
+            report: Some(Reporter::Nanny(report)),
+            quarters: Some(Quarters::whole(cell.clone(), Some(kept))),
+        })
     }
 }

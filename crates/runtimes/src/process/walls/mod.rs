@@ -25,7 +25,7 @@ use interfaces::BoxFuture;
 use model::function::{Function, Language};
 use sandbox::policy::Policy;
 use sandbox::{
-    Confinement, Egress, EntryError, Group, Landlock, Listen, MakeError, Maker, MakerProgram,
+    Confinement, Egress, EntryError, Group, Home, Landlock, Listen, MakeError, Maker, MakerProgram,
     OutsideIds, Plan, Program, Resolver, ResourceLimit, Running, Sandbox, SocketKind, Supervision,
     SurplusDescriptors, Ticket,
 };
@@ -33,7 +33,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::child;
-use super::launch::{self, Connection, Launch, LaunchError};
+use super::launch::{self, Launch, LaunchError};
+use super::runtime_api;
 
 pub(super) use bounds::Kept;
 use bounds::{Bounds, Keepers};
@@ -43,6 +44,12 @@ pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
 pub(super) const SERVICES_ENDPOINT: &str = "http://127.0.0.1:4566";
 const SERVICES: [&str; 2] = ["127.0.0.1:4566", "[::1]:4566"];
 const NAMES: &str = "127.0.0.1:53";
+/// Where the Runtime API answers inside, as in the cloud.
+pub(super) const RUNTIME_API: &str = "127.0.0.1:9001";
+/// By what extensions name themselves.
+///
+/// Contract: AWS Lambda Developer Guide, "Lambda Telemetry API", "Creating a listener".
+const OWN_NAMES: [&str; 2] = ["sandbox.localdomain", "sandbox"];
 
 /// Open descriptors of an instance.
 ///
@@ -156,6 +163,8 @@ pub(super) struct Cell {
     bounds: Bounds,
     rooms: Rooms,
     handle: Handle,
+    /// Of one with a Runtime API, until that is served.
+    runtime_api: Mutex<Option<TcpListener>>,
     _served: Mutex<JoinSet<()>>,
 }
 
@@ -206,12 +215,18 @@ impl Walls {
         function: &Function,
         bootstrap: Option<&Path>,
     ) -> Result<Arc<Cell>, CellError> {
+        let mut listeners = listeners();
+        let has_api = runtime_api::is_needed(function);
+        if has_api {
+            listeners.push(listen(RUNTIME_API, SocketKind::Stream));
+        }
         let plan = Plan {
             name: "localhost".to_owned(),
             shown: shown::of(function, bootstrap, &self.hidden, &self.nothing)?,
             tmp_bytes_max: u64::from(function.ephemeral_storage_mb) << 20,
             outside: self.shared.next_ids(),
-            listeners: listeners(),
+            listeners,
+            own_names: OWN_NAMES.map(str::to_owned).into(),
         };
         let shared = self.shared.clone();
         let made =
@@ -235,6 +250,7 @@ impl Walls {
             }
         }));
         let served = self.serve(&mut sandbox).map_err(CellError::Serve)?;
+        let runtime_api = sandbox.take_listener(listen(RUNTIME_API, SocketKind::Stream));
         Ok(Arc::new(Cell {
             sandbox,
             shared: self.shared.clone(),
@@ -243,6 +259,7 @@ impl Walls {
             bounds,
             rooms,
             handle: self.handle.clone(),
+            runtime_api: Mutex::new(runtime_api.map(Into::into)),
             _served: Mutex::new(served),
         }))
     }
@@ -309,6 +326,7 @@ fn trial() -> Plan {
         tmp_bytes_max: 1 << 20,
         outside: None,
         listeners: listeners(),
+        own_names: Vec::new(),
     }
 }
 
@@ -348,25 +366,43 @@ impl Cell {
         self.sandbox.expect_instance(template)
     }
 
+    /// What the Runtime API is to be served on. Once.
+    pub(super) fn take_runtime_api(&self) -> Option<TcpListener> {
+        let listener = self.runtime_api.lock();
+        listener.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A socket for a connection to a listener inside.
+    pub(super) async fn connector(self: &Arc<Self>) -> io::Result<OwnedFd> {
+        let cell = self.clone();
+        let made = tokio::task::spawn_blocking(move || cell.sandbox.connector()).await?;
+        made.map_err(io::Error::other)
+    }
+
     /// Runs a program inside.
     pub(super) async fn execute(
         self: &Arc<Self>,
         launch: Launch,
-    ) -> Result<(Running, launch::OurEnds), LaunchError> {
-        let Connection::Channel(order) = &launch.connection else {
-            return Err(LaunchError::Gone);
-        };
-        let (ours, theirs) = launch::ends(order).map_err(LaunchError::Pipes)?;
+    ) -> Result<(Running, launch::Ends), LaunchError> {
+        let (ours, given) = launch::connect(&launch.connection).map_err(LaunchError::Pipes)?;
         let cell = self.clone();
         let running = tokio::task::spawn_blocking(move || {
-            let nothing = OwnedFd::from(File::open("/dev/null").map_err(EntryError::Gone)?);
-            let descriptors = [nothing, theirs.stdout, theirs.stderr, theirs.channel];
-            let program = program(launch);
+            let nothing = OwnedFd::from(File::open("/dev/null").map_err(LaunchError::Pipes)?);
+            let mut descriptors = vec![nothing, given.stdout, given.stderr];
+            descriptors.extend(given.channel);
+            let program = program(&launch);
             let confinement = &cell.confinement.of_program;
-            cell.sandbox.execute(&program, confinement, &descriptors)
+            let running = cell.sandbox.execute(&program, confinement, &descriptors);
+            running.map_err(|error| match error {
+                EntryError::Execute(source) => LaunchError::Spawn {
+                    program: launch.program,
+                    source,
+                },
+                error => LaunchError::Inside(error),
+            })
         });
         let running = running.await.map_err(|_| LaunchError::Gone)?;
-        Ok((running.map_err(LaunchError::Inside)?, ours))
+        Ok((running?, ours))
     }
 
     /// Puts a process into a group of its own, and has its memory looked at.
@@ -415,20 +451,22 @@ impl Drop for Cell {
     }
 }
 
-fn program(launch: Launch) -> Program {
+fn program(launch: &Launch) -> Program {
     let mut arguments = vec![OsString::from(&launch.program)];
-    arguments.extend(launch.arguments);
-    let variables = launch.variables.into_iter().map(|(name, value)| {
-        let mut variable = name;
+    arguments.extend(launch.arguments.iter().cloned());
+    let variables = launch.variables.iter().map(|(name, value)| {
+        let mut variable = name.clone();
         variable.push("=");
         variable.push(value);
         variable
     });
     Program {
-        path: launch.program,
+        path: launch.program.clone(),
         arguments,
         variables: variables.collect(),
-        directory: launch.directory,
+        directory: launch.directory.clone(),
+        // Extensions run beside the runtime, as its own processes do.
+        home: Home::Shared,
     }
 }
 
