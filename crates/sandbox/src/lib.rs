@@ -77,7 +77,10 @@ mod watchdog;
 #[cfg(target_os = "linux")]
 pub use self::{
     egress::Egress,
-    groups::{Group, GroupError, GroupLimits, Groups, Missing, Places},
+    groups::{
+        Group, GroupError, GroupLimits, GroupMemory, Groups, Missing, Places,
+        processor_thousandths_of,
+    },
     maker::{MAKER_ARGUMENT, MakeError, Maker, MakerProgram, run_as_maker},
     nanny::TMP_COPIED_BYTES_MAX,
     orders::{

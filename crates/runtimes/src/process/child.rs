@@ -236,11 +236,29 @@ impl Process {
         }
     }
 
-    /// The most memory that it ever held, in MB, as the kernel counts it; none once it has ended.
+    /// To be called when its init is done: from then on it has only the processor time that comes with its memory.
+    pub(super) fn ration(&self) {
+        if let Some(quarters) = &self.quarters {
+            quarters.ration();
+        }
+    }
+
+    /// The most memory that it ever held, in MB, as the kernel counts it: with that of its children, in a sandbox. None
+    /// once it has ended, unless somebody has kept that.
     pub(super) fn memory_peak_mb(&self) -> Option<u32> {
+        let alone = self.memory_peak_alone_bytes();
+        let peak = match &self.quarters {
+            Some(quarters) => Some(quarters.memory_peak_bytes(alone.unwrap_or_default())),
+            None => alone,
+        };
+        let peak = peak.filter(|peak| 0 < *peak)?;
+        u32::try_from(peak.div_ceil(1 << 20)).ok()
+    }
+
+    fn memory_peak_alone_bytes(&self) -> Option<u64> {
         let mut text = [0_u8; STATUS_BYTES_MAX];
         let length = self.status_file.as_ref()?.read_at(&mut text, 0).ok()?;
-        memory_peak_kb(text.get(..length)?).map(|peak_kb| peak_kb.div_ceil(1024))
+        memory_peak_kb(text.get(..length)?).map(|peak_kb| u64::from(peak_kb) << 10)
     }
 }
 

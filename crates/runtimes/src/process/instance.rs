@@ -230,6 +230,7 @@ impl ProcessInstance {
         let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
+            self.process.ration();
             self.exchange(&event).await
         } else {
             self.process.kill();
@@ -414,11 +415,12 @@ impl ProcessInstance {
         let is_fresh = self
             .memory_noted_at
             .is_some_and(|at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR);
-        if is_fresh {
+        // What ended it may have been its memory.
+        if is_fresh && !self.process.is_over() {
             return;
         }
         if let Some(peak_mb) = self.process.memory_peak_mb() {
-            self.memory_peak_mb = peak_mb;
+            self.memory_peak_mb = self.memory_peak_mb.max(peak_mb);
             self.memory_noted_at = Some(now);
         }
     }

@@ -19,7 +19,7 @@ use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, Walls, WallsConfig};
+use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessorTime, Walls, WallsConfig};
 use sandbox::policy::Policy;
 use test_kit::{CountingRandom, RunningClock};
 
@@ -227,6 +227,14 @@ fn new_runtime(folder: &tempfile::TempDir, log: &Arc<Log>, keys: &Arc<Keys>) -> 
 
 thread_local! {
     static HAS_WALLS: Cell<bool> = const { Cell::new(true) };
+    static PROCESSOR_TIME: Cell<ProcessorTime> = const { Cell::new(ProcessorTime::Free) };
+}
+
+/// Has the functions of this test get only as much of the processors as comes with their memory. False where the kernel
+/// cannot do that for us.
+pub fn ration_processors() -> bool {
+    PROCESSOR_TIME.set(ProcessorTime::Rationed);
+    sandbox::Places::find().is_ok_and(|(_, missing)| missing.is_empty())
 }
 
 /// Has the functions of this test run as any program of this machine does: the test looks at their processes by the
@@ -242,6 +250,24 @@ pub fn needs_no_walls() {
         !HAS_WALLS.get(),
         "the test must say `without_walls()` first"
     );
+}
+
+/// The number out here of a process that says of itself which process namespace it is in, by its inode, and by which
+/// number it is known there: `4026531836:17`.
+pub fn outside(told: &str) -> i64 {
+    let (namespace, number) = told.split_once(':').unwrap();
+    let namespace: u64 = namespace.parse().unwrap();
+    let found = std::fs::read_dir("/proc").unwrap().flatten().find(|entry| {
+        let is_there = std::fs::metadata(entry.path().join("ns/pid"))
+            .is_ok_and(|found| std::os::unix::fs::MetadataExt::ino(&found) == namespace);
+        let status = std::fs::read_to_string(entry.path().join("status"));
+        let numbers = status.as_deref().unwrap_or_default();
+        let numbers = numbers.lines().find_map(|it| it.strip_prefix("NSpid:"));
+        let own = numbers.and_then(|it| it.split_whitespace().last());
+        is_there && own == Some(number)
+    });
+    let found = found.unwrap_or_else(|| panic!("no process is {told}"));
+    found.file_name().to_str().unwrap().parse().unwrap()
 }
 
 /// The usual: they run in sandboxes.
@@ -262,6 +288,7 @@ fn walls(folder: &Path) -> Walls {
     Walls::raise(WallsConfig {
         maker: maker::program(),
         policy: Policy::of_development(),
+        processor_time: PROCESSOR_TIME.get(),
         door: Arc::new(|listener| Box::pin(maker::answer(listener))),
         hidden: Vec::new(),
         cache_dir: folder.join("cache"),

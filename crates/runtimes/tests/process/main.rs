@@ -21,6 +21,7 @@ mod handlers;
 mod harness;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod logs;
 mod maker;
 mod probe;

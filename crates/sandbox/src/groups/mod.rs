@@ -1,11 +1,12 @@
 //! Control groups: how much memory and processor time an instance has, and how many processes.
 //!
-//! Lives here: making a group, moving a process into it, what it used, its end; groups of an earlier run of ours.
-//! Does not live here: where groups can be made (`places`), which limits a function has, what is done where there are no
+//! Lives here: making a group, moving a process into it, its end; groups of an earlier run of ours.
+//! Does not live here: where groups can be made (`places`), what memory is counted (`memory`), which limits a function has, what is done where there are no
 //! groups (`watchdog`).
 //!
 //! Contract: Linux kernel documentation, "Control Group v2" and "Memory Resource Controller" (of the first version).
 
+mod memory;
 mod places;
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use memory::GroupMemory;
 use places::Version;
 pub use places::{Missing, Places};
 
@@ -35,23 +37,17 @@ pub struct GroupLimits {
     pub memory_bytes_max: u64,
     /// Processes and threads.
     pub processes_max: u64,
-    /// Thousandths of a processor.
-    pub processor_thousandths: u64,
+    /// Thousandths of a processor; none: as much as there is.
+    pub processor_thousandths: Option<u64>,
 }
 
-impl GroupLimits {
-    /// Of a function with so much memory: processor time comes in proportion to it.
-    pub fn of_memory_mb(memory_mb: u32, processes_max: u64) -> Self {
-        Self {
-            memory_bytes_max: u64::from(memory_mb) << 20,
-            processes_max,
-            processor_thousandths: (u64::from(memory_mb) * 1000).div_ceil(MEMORY_MB_PER_PROCESSOR),
-        }
-    }
+/// Thousandths of a processor that come with so much memory.
+pub fn processor_thousandths_of(memory_mb: u32) -> u64 {
+    (u64::from(memory_mb) * 1000).div_ceil(MEMORY_MB_PER_PROCESSOR)
+}
 
-    fn quota_us(self) -> u64 {
-        (self.processor_thousandths * PERIOD_US / 1000).max(QUOTA_US_MIN)
-    }
+fn quota_us(processor_thousandths: u64) -> u64 {
+    (processor_thousandths * PERIOD_US / 1000).max(QUOTA_US_MIN)
 }
 
 /// A file of a group could not be written or read.
@@ -203,18 +199,22 @@ impl Group {
         folders.try_for_each(|folder| write(&folder.path.join("cgroup.procs"), &pid.to_string()))
     }
 
-    /// The most memory that was in use at once, in bytes. Nothing where the kernel does not keep it.
-    pub fn memory_peak_bytes(&self) -> Option<u64> {
+    /// Gives it so much processor time from now on.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn ration(&self, processor_thousandths: u64) -> Result<(), GroupError> {
+        let mut folders = self.folders.iter().filter(|folder| folder.holds.processor);
+        folders.try_for_each(|folder| ration(self.version, &folder.path, processor_thousandths))
+    }
+
+    /// How its memory is counted; nothing where the kernel does not count it.
+    pub fn memory(&self) -> Option<GroupMemory> {
         let folder = self.folders.iter().find(|folder| folder.holds.memory)?;
-        let file = match self.version {
-            Version::First => "memory.max_usage_in_bytes",
-            Version::Second => "memory.peak",
-        };
-        fs::read_to_string(folder.path.join(file))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        Some(GroupMemory {
+            version: self.version,
+            folder: folder.path.clone(),
+        })
     }
 
     /// Whether a process was killed because the group was out of memory.
@@ -295,17 +295,21 @@ fn limit(
     if holds.processes {
         write(&group.join("pids.max"), &limits.processes_max.to_string())?;
     }
-    if holds.processor {
-        let quota = limits.quota_us();
-        match version {
-            Version::First => {
-                write(&group.join("cpu.cfs_period_us"), &PERIOD_US.to_string())?;
-                write(&group.join("cpu.cfs_quota_us"), &quota.to_string())?;
-            }
-            Version::Second => write(&group.join("cpu.max"), &format!("{quota} {PERIOD_US}"))?,
-        }
+    match limits.processor_thousandths {
+        Some(thousandths) if holds.processor => ration(version, group, thousandths),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
+}
+
+fn ration(version: Version, group: &Path, processor_thousandths: u64) -> Result<(), GroupError> {
+    let quota = quota_us(processor_thousandths);
+    match version {
+        Version::First => {
+            write(&group.join("cpu.cfs_period_us"), &PERIOD_US.to_string())?;
+            write(&group.join("cpu.cfs_quota_us"), &quota.to_string())
+        }
+        Version::Second => write(&group.join("cpu.max"), &format!("{quota} {PERIOD_US}")),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), GroupError> {
@@ -392,7 +396,7 @@ mod tests {
 
     #[test]
     fn processor_time_is_in_proportion_to_memory() {
-        for (memory_mb, quota_us) in [
+        for (memory_mb, expected) in [
             (128, 7_300),
             (512, 29_000),
             (1_769, 100_000),
@@ -400,10 +404,129 @@ mod tests {
             (10_240, 578_900),
         ] {
             assert_eq!(
-                GroupLimits::of_memory_mb(memory_mb, 1).quota_us(),
-                quota_us,
+                quota_us(processor_thousandths_of(memory_mb)),
+                expected,
                 "{memory_mb} MB"
             );
+        }
+    }
+
+    const ALL: Holds = Holds {
+        memory: true,
+        processes: true,
+        processor: true,
+    };
+
+    /// A folder with files of these names, as the kernel makes them.
+    fn fake(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        folder
+    }
+
+    /// What the files of a group say once it is limited to 64 MiB, 20 processes and half a processor.
+    fn check_limits(version: Version, expected: &[(&str, &str)]) {
+        let names: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
+        let folder = fake(&names);
+        let limits = GroupLimits {
+            memory_bytes_max: 64 << 20,
+            processes_max: 20,
+            processor_thousandths: Some(500),
+        };
+        limit(version, folder.path(), ALL, &limits).unwrap();
+        for (name, text) in expected {
+            assert_eq!(
+                fs::read_to_string(folder.path().join(name)).unwrap(),
+                *text,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_are_written_in_the_words_of_each_version() {
+        check_limits(
+            Version::First,
+            &[
+                ("memory.limit_in_bytes", "67108864"),
+                ("memory.memsw.limit_in_bytes", "67108864"),
+                ("pids.max", "20"),
+                ("cpu.cfs_period_us", "100000"),
+                ("cpu.cfs_quota_us", "50000"),
+            ],
+        );
+        check_limits(
+            Version::Second,
+            &[
+                ("memory.max", "67108864"),
+                ("memory.swap.max", "0"),
+                ("memory.oom.group", "1"),
+                ("pids.max", "20"),
+                ("cpu.max", "50000 100000"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_set_is_an_error_and_one_that_nobody_set_is_none() {
+        let limits = GroupLimits {
+            memory_bytes_max: 1 << 20,
+            processes_max: 20,
+            processor_thousandths: None,
+        };
+        let folder = fake(&["memory.max", "pids.max", "cpu.max"]);
+        limit(Version::Second, folder.path(), ALL, &limits).unwrap();
+        assert_eq!(
+            fs::read_to_string(folder.path().join("cpu.max")).unwrap(),
+            ""
+        );
+        let without = fake(&["memory.max"]);
+        let error = limit(Version::Second, without.path(), ALL, &limits).unwrap_err();
+        assert!(error.to_string().contains("pids.max"), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_was_killed_for_its_memory_is_told_by_both_versions() {
+        for (version, file, text, expected) in [
+            (
+                Version::First,
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+                true,
+            ),
+            (
+                Version::First,
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n",
+                false,
+            ),
+            (
+                Version::Second,
+                "memory.events",
+                "max 7\noom 2\noom_kill 2\noom_group_kill 1\n",
+                true,
+            ),
+            (
+                Version::Second,
+                "memory.events",
+                "max 7\noom 0\noom_kill 0\noom_group_kill 0\n",
+                false,
+            ),
+        ] {
+            let folder = fake(&[]);
+            fs::write(folder.path().join(file), text).unwrap();
+            let group = Group {
+                version,
+                folders: vec![Folder {
+                    path: folder.path().to_owned(),
+                    holds: ALL,
+                }],
+                leftovers: Arc::default(),
+            };
+            assert_eq!(group.was_out_of_memory(), expected, "{text}");
+            drop(group);
         }
     }
 

@@ -117,6 +117,15 @@ impl Places {
         }
     }
 
+    /// Below a folder of the second version, instead of our own group, with the controllers that it hands down.
+    pub fn below_second(folder: PathBuf) -> Self {
+        let holds = handed_down(&folder);
+        Self {
+            version: Version::Second,
+            folders: vec![(folder, holds)],
+        }
+    }
+
     pub(super) fn version(&self) -> Version {
         self.version
     }
@@ -179,16 +188,19 @@ fn second(mounts: &str, own: &str) -> Option<(PathBuf, Holds)> {
     let mounted = mounted(mounts, "cgroup2").into_iter().next()?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let folder = below_mount(&mounted, path)?;
+    let holds = handed_down(&folder);
+    Some((folder, holds))
+}
+
+/// What a group of the second version was given by the one above it.
+fn handed_down(folder: &Path) -> Holds {
     let text = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
     let has = |name: &str| text.split_whitespace().any(|one| one == name);
-    Some((
-        folder,
-        Holds {
-            memory: has("memory"),
-            processes: has("pids"),
-            processor: has("cpu"),
-        },
-    ))
+    Holds {
+        memory: has("memory"),
+        processes: has("pids"),
+        processor: has("cpu"),
+    }
 }
 
 fn first(mounts: &str, own: &str) -> Vec<(PathBuf, Holds)> {

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -27,6 +28,9 @@ pub(crate) const ENDING_BYTES: usize = 5;
 
 /// How often an instance's processes are looked for and killed. Each round costs one that forks all it has made.
 const SWEEPS_MAX: usize = 1_000;
+/// After so many rounds there is a pause between them: much memory takes the kernel long to give back.
+const SWEEPS_AT_ONCE: usize = 20;
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 
 /// What comes of a request.
 enum Outcome {
@@ -173,7 +177,7 @@ impl Nanny<'_> {
     /// Kills all that is in a user namespace. What is killed may just have forked, so it is looked at again.
     fn sweep(&mut self, namespace: u64) -> Result<(), Fault> {
         let fault = |error: rustix::io::Errno| Fault::of("look at the processes", &error.into());
-        for _ in 0..SWEEPS_MAX {
+        for round in 0..SWEEPS_MAX {
             let mut is_clean = true;
             // Opened anew: a folder that was read to its end stays there.
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -201,7 +205,10 @@ impl Nanny<'_> {
             if is_clean {
                 return Ok(());
             }
-            // One that has ended is found for as long as it is not collected.
+            // One that is ending is found until its memory is given back and it is collected.
+            if SWEEPS_AT_ONCE <= round {
+                std::thread::sleep(SWEEP_PAUSE);
+            }
             self.collect();
         }
         Err(Fault {

@@ -1,28 +1,68 @@
 //! How much of this machine a process in a sandbox may take.
 //!
-//! Lives here: which limits a function has, and who keeps them: the kernel, where we may make control groups, and
-//! somebody who looks at the memory of each process.
+//! Lives here: which limits a function has, who keeps them (the kernel, where we may make control groups, and somebody
+//! who looks at the memory of each process), and how much memory was used.
 //! Does not live here: the limits that each process has of its own (`walls`), the groups themselves (`sandbox`).
 //!
 //! Files in `/tmp` are memory to the kernel, and none of the function's. So a group bounds both together, and what the
 //! function itself has is looked at.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use model::function::Function;
-use sandbox::{Group, GroupError, GroupLimits, Groups, Places, Watch, Watchdog};
+use sandbox::{
+    Group, GroupError, GroupLimits, Groups, Places, Watch, Watchdog, processor_thousandths_of,
+};
 
 use super::PROCESSES_MAX;
 
-/// Processor time is not rationed: an init has more of it in the cloud than what comes with the memory.
-const PROCESSOR_THOUSANDTHS: u64 = 1_024_000;
+/// Who gets how much of the processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessorTime {
+    /// Every process as much as there is.
+    Free,
+    /// Instances in proportion to their memory, once they have done their init.
+    ///
+    /// Contract: AWS Lambda Developer Guide, "Configure Lambda function memory".
+    Rationed,
+}
+
+/// Where the group of a process is, as soon as it has one.
+pub(super) type Place = Arc<OnceLock<Group>>;
+
+/// The places of instances: of those that have a group and that nobody has asked for, and the other way round.
+#[derive(Clone, Default)]
+pub(super) struct Rooms(Arc<Mutex<HashMap<i32, Place>>>);
+
+impl Rooms {
+    /// The place of an instance: it is asked for twice, by who makes its group and by who keeps it.
+    pub(super) fn place(&self, instance: i32) -> Place {
+        match self.lock().entry(instance) {
+            Entry::Occupied(place) => place.remove(),
+            Entry::Vacant(none) => none.insert(Place::default()).clone(),
+        }
+    }
+
+    /// Nobody asks for it any more.
+    pub(super) fn forget(&self, instance: i32) {
+        self.lock().remove(&instance);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Place>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Who keeps limits.
 pub(super) struct Keepers {
     groups: Option<Groups>,
     watchdog: Watchdog,
+    processor_time: ProcessorTime,
     last_number: AtomicU64,
 }
 
@@ -31,6 +71,16 @@ pub(super) struct Keepers {
 pub(super) struct Bounds {
     memory_bytes_max: u64,
     tmp_bytes_max: u64,
+    processor_thousandths: u64,
+}
+
+/// What a group is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occupant {
+    /// A process whose init is still to be done, or a template: in the cloud, too, an init has more than its ration.
+    Init,
+    /// A fork of a process that has done it.
+    Instance,
 }
 
 impl Bounds {
@@ -38,25 +88,32 @@ impl Bounds {
         Self {
             memory_bytes_max: u64::from(function.memory_mb) << 20,
             tmp_bytes_max: u64::from(function.ephemeral_storage_mb) << 20,
+            processor_thousandths: processor_thousandths_of(function.memory_mb),
         }
     }
 }
 
 impl Keepers {
     /// Those of this machine.
-    pub(super) fn here() -> io::Result<Self> {
+    pub(super) fn here(processor_time: ProcessorTime) -> io::Result<Self> {
         let groups = Places::find()
             .ok()
             .and_then(|(places, _)| Groups::open(&places).ok());
         Ok(Self {
             groups,
             watchdog: Watchdog::start()?,
+            processor_time,
             last_number: AtomicU64::new(0),
         })
     }
 
     /// Puts a process into a group of its own, where there are groups.
-    pub(super) fn group(&self, pid: i32, bounds: Bounds) -> Result<Option<Group>, GroupError> {
+    pub(super) fn group(
+        &self,
+        pid: i32,
+        bounds: Bounds,
+        occupant: Occupant,
+    ) -> Result<Option<Group>, GroupError> {
         let Some(groups) = &self.groups else {
             return Ok(None);
         };
@@ -64,28 +121,67 @@ impl Keepers {
         let limits = GroupLimits {
             memory_bytes_max: bounds.memory_bytes_max + bounds.tmp_bytes_max,
             processes_max: PROCESSES_MAX,
-            processor_thousandths: PROCESSOR_THOUSANDTHS,
+            processor_thousandths: match (occupant, self.processor_time) {
+                (Occupant::Instance, ProcessorTime::Rationed) => Some(bounds.processor_thousandths),
+                (Occupant::Init, _) | (Occupant::Instance, ProcessorTime::Free) => None,
+            },
         };
         let group = groups.make(&number.to_string(), &limits)?;
         group.add(pid)?;
         Ok(Some(group))
     }
 
-    /// Looks at a process's memory from now on.
-    pub(super) fn watch(&self, pid: i32, pidfd: OwnedFd, bounds: Bounds) -> Watch {
-        self.watchdog.watch(pid, pidfd, bounds.memory_bytes_max)
+    /// Keeps a process within its bounds from now on, with its group, if it has or gets one.
+    pub(super) fn keep(&self, pid: i32, pidfd: OwnedFd, bounds: Bounds, group: Place) -> Kept {
+        let watch = self
+            .watchdog
+            .watch(pid, pidfd, bounds.memory_bytes_max, group.clone());
+        let ration = match self.processor_time {
+            ProcessorTime::Rationed => Some(bounds.processor_thousandths),
+            ProcessorTime::Free => None,
+        };
+        Kept {
+            group,
+            watch,
+            ration,
+            is_rationed: AtomicBool::new(false),
+        }
     }
 }
 
 /// What keeps one process within its bounds.
 pub(in crate::process) struct Kept {
-    pub(super) group: Option<Group>,
-    pub(super) watch: Watch,
+    group: Place,
+    watch: Watch,
+    ration: Option<u64>,
+    is_rationed: AtomicBool,
 }
 
 impl Kept {
     pub(super) fn was_out_of_memory(&self) -> bool {
-        let in_group = self.group.as_ref().is_some_and(Group::was_out_of_memory);
+        let in_group = self.group.get().is_some_and(Group::was_out_of_memory);
         in_group || self.watch.was_killed()
+    }
+
+    /// Gives it the processor time of an instance, whose init is done.
+    pub(super) fn ration(&self) {
+        let (Some(group), Some(ration)) = (self.group.get(), self.ration) else {
+            return;
+        };
+        if !self.is_rationed.swap(true, Ordering::Relaxed) {
+            // It is in the group as long as it lives; afterwards it takes nothing.
+            let _ = group.ration(ration);
+        }
+    }
+
+    /// The most memory that its processes are known to have had at once, in bytes. `seen` is what is known without a
+    /// group: a group is asked closely only where it may know more.
+    pub(super) fn memory_peak_bytes(&self, seen: u64) -> u64 {
+        let seen = seen.max(self.watch.peak_bytes());
+        let counted = self.group.get().and_then(Group::memory);
+        let own = counted
+            .filter(|memory| memory.peak_bytes().is_some_and(|peak| seen < peak))
+            .and_then(|memory| memory.own_peak_bytes());
+        seen.max(own.unwrap_or_default())
     }
 }

@@ -11,7 +11,6 @@ mod bounds;
 mod seen;
 mod shown;
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -19,13 +18,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use interfaces::BoxFuture;
 use model::function::{Function, Language};
 use sandbox::policy::Policy;
 use sandbox::{
-    Confinement, Egress, EntryError, Group, Home, Landlock, Listen, MakeError, Maker, MakerProgram,
+    Confinement, Egress, EntryError, Home, Landlock, Listen, MakeError, Maker, MakerProgram,
     OutsideIds, Plan, Program, Resolver, ResourceLimit, Running, Sandbox, SocketKind, Supervision,
     SurplusDescriptors, Ticket,
 };
@@ -36,8 +35,8 @@ use super::child;
 use super::launch::{self, Launch, LaunchError};
 use super::runtime_api;
 
-pub(super) use bounds::Kept;
-use bounds::{Bounds, Keepers};
+pub use bounds::ProcessorTime;
+use bounds::{Bounds, Keepers, Kept, Occupant, Rooms};
 pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
 
 /// Where the cloud's services answer inside.
@@ -78,6 +77,8 @@ pub struct WallsConfig {
     pub maker: MakerProgram,
     /// What functions may reach outside.
     pub policy: Policy,
+    /// How much of the processors they get.
+    pub processor_time: ProcessorTime,
     /// Serves the services inside.
     pub door: Arc<Door>,
     /// Folders of ours that may lie within a function's own: they are seen empty.
@@ -147,13 +148,6 @@ struct Confinements {
     scopes: u64,
 }
 
-/// The groups of instances that nobody has asked for yet, by their numbers.
-type Rooms = Arc<Mutex<HashMap<i32, Group>>>;
-
-fn lock(rooms: &Rooms) -> MutexGuard<'_, HashMap<i32, Group>> {
-    rooms.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// One sandbox, with what is served in it.
 pub(super) struct Cell {
     sandbox: Sandbox,
@@ -181,7 +175,7 @@ impl Walls {
             return Err(WallsError::InTmp(cache_dir));
         }
         let supervision = Supervision::start().map_err(WallsError::Supervision)?;
-        let keepers = Keepers::here().map_err(WallsError::Supervision)?;
+        let keepers = Keepers::here(config.processor_time).map_err(WallsError::Supervision)?;
         let maker = Maker::start(&config.maker)?;
         let nothing = cache_dir.join("nothing");
         std::fs::create_dir_all(&nothing).map_err(|source| WallsError::Folder {
@@ -242,9 +236,10 @@ impl Walls {
         sandbox.meet_instances(Box::new({
             let (shared, rooms) = (self.shared.clone(), rooms.clone());
             move |instance| {
-                let group = shared.keepers.group(instance, bounds);
+                let group = shared.keepers.group(instance, bounds, Occupant::Instance);
                 if let Some(group) = group.map_err(io::Error::other)? {
-                    lock(&rooms).insert(instance, group);
+                    // It is made once.
+                    let _ = rooms.place(instance).set(group);
                 }
                 Ok(())
             }
@@ -408,31 +403,27 @@ impl Cell {
     /// Puts a process into a group of its own, and has its memory looked at.
     pub(super) fn bound(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
         let keepers = &self.shared.keepers;
-        let group = match keepers.group(pid, self.bounds) {
+        let group = match keepers.group(pid, self.bounds, Occupant::Init) {
             Ok(group) => group,
             // One that has ended takes nothing any more.
             Err(_) if child::has_ended(pidfd) => None,
             Err(error) => return Err(io::Error::other(error)),
         };
-        Ok(Kept {
-            group,
-            watch: keepers.watch(pid, pidfd.try_clone()?, self.bounds),
-        })
+        let place = group.map(OnceLock::from).unwrap_or_default();
+        let pidfd = pidfd.try_clone()?;
+        Ok(keepers.keep(pid, pidfd, self.bounds, Arc::new(place)))
     }
 
-    /// As [`Self::bound`], of an instance, which has a group since before it went on.
+    /// As [`Self::bound`], of an instance, which is put into its group before it goes on: that may be after this.
     pub(super) fn bound_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
-        Ok(Kept {
-            group: lock(&self.rooms).remove(&pid),
-            watch: self
-                .shared
-                .keepers
-                .watch(pid, pidfd.try_clone()?, self.bounds),
-        })
+        let place = self.rooms.place(pid);
+        let keepers = &self.shared.keepers;
+        Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))
     }
 
     /// Ends what an instance has left behind, without waiting for it.
     fn sweep(self: &Arc<Self>, instance: i32) {
+        self.rooms.forget(instance);
         let cell = self.clone();
         let sweeping = self.handle.spawn_blocking(move || {
             if cell.sandbox.sweep(instance).is_err() {
@@ -500,6 +491,19 @@ impl Quarters {
     /// Whether it was killed for having taken more memory than it may.
     pub(super) fn was_out_of_memory(&self) -> bool {
         self.kept.as_ref().is_some_and(Kept::was_out_of_memory)
+    }
+
+    /// Gives it the processor time of an instance: to be called when its init is done.
+    pub(super) fn ration(&self) {
+        if let Some(kept) = &self.kept {
+            kept.ration();
+        }
+    }
+
+    /// The most memory that it and its children are known to have had at once, in bytes, of which so much was seen.
+    pub(super) fn memory_peak_bytes(&self, seen: u64) -> u64 {
+        let kept = self.kept.as_ref();
+        kept.map_or(seen, |kept| kept.memory_peak_bytes(seen))
     }
 
     pub(super) fn cell(&self) -> &Arc<Cell> {
