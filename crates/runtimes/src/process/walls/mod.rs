@@ -1,42 +1,40 @@
 //! The sandboxes that functions' processes run in.
 //!
-//! Lives here: making one for a process or a template, what is served inside it, clearing away what an instance left.
-//! Does not live here: how a process is locked in (`sandbox`), what of the host is shown (`shown`), how a function's
-//! folders look from inside (`seen`).
+//! Lives here: making one for a process or a template, what is served inside it.
+//! Does not live here: what happens in it (`cell`), how a process is locked in (`sandbox`), what of the host is shown
+//! (`shown`), how a function's folders look from inside (`seen`).
 //!
 //! A template and its instances share one, which goes with the last of them. Every process that is not forked has one
 //! of its own.
 
 mod bounds;
+mod cell;
+mod quarters;
 mod seen;
 mod shown;
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use interfaces::BoxFuture;
-use model::function::{Function, Language};
+use model::function::Function;
 use sandbox::policy::Policy;
 use sandbox::{
-    Confinement, Egress, EntryError, Home, Landlock, Listen, MakeError, Maker, MakerProgram,
-    OutsideIds, Plan, Program, Resolver, ResourceLimit, Running, Sandbox, SocketKind, Supervision,
-    SurplusDescriptors, Ticket,
+    Confinement, Egress, Landlock, Listen, MakeError, Maker, MakerProgram, OutsideIds, Plan,
+    Resolver, ResourceLimit, Sandbox, SocketKind, Supervision,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::child;
-use super::launch::{self, Launch, LaunchError};
 use super::runtime_api;
 
-pub use bounds::ProcessorTime;
-use bounds::{Bounds, Keepers, Kept, Occupant, Rooms};
+use bounds::{Bounds, Keepers, Occupant, Rooms};
+pub use bounds::{LimitsKept, ProcessorTime};
+pub(super) use cell::Cell;
+pub(super) use quarters::Quarters;
 pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
 
 /// Where the cloud's services answer inside.
@@ -79,6 +77,8 @@ pub struct WallsConfig {
     pub policy: Policy,
     /// How much of the processors they get.
     pub processor_time: ProcessorTime,
+    /// Who must keep their limits.
+    pub limits: LimitsKept,
     /// Serves the services inside.
     pub door: Arc<Door>,
     /// Folders of ours that may lie within a function's own: they are seen empty.
@@ -93,6 +93,9 @@ pub enum WallsError {
     /// A thread or a descriptor was not to be had.
     #[error("functions' calls cannot be supervised")]
     Supervision(#[source] io::Error),
+    /// The kernel does not keep all limits for us.
+    #[error("the kernel does not limit what functions take of this machine: {0}")]
+    Limits(String),
     /// The maker does not start, or its first sandbox failed.
     #[error(transparent)]
     Make(#[from] MakeError),
@@ -148,20 +151,6 @@ struct Confinements {
     scopes: u64,
 }
 
-/// One sandbox, with what is served in it.
-pub(super) struct Cell {
-    sandbox: Sandbox,
-    shared: Arc<Shared>,
-    egress: Arc<Egress>,
-    confinement: Confinements,
-    bounds: Bounds,
-    rooms: Rooms,
-    handle: Handle,
-    /// Of one with a Runtime API, until that is served.
-    runtime_api: Mutex<Option<TcpListener>>,
-    _served: Mutex<JoinSet<()>>,
-}
-
 impl Walls {
     /// Starts what makes sandboxes, and makes one to see that it can be done. To be called on the event loop that is to
     /// serve them.
@@ -175,7 +164,7 @@ impl Walls {
             return Err(WallsError::InTmp(cache_dir));
         }
         let supervision = Supervision::start().map_err(WallsError::Supervision)?;
-        let keepers = Keepers::here(config.processor_time).map_err(WallsError::Supervision)?;
+        let keepers = Keepers::here(config.processor_time, config.limits)?;
         let maker = Maker::start(&config.maker)?;
         let nothing = cache_dir.join("nothing");
         std::fs::create_dir_all(&nothing).map_err(|source| WallsError::Folder {
@@ -337,194 +326,4 @@ fn listen(address: &str, kind: SocketKind) -> Listen {
         .parse()
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     Listen { address, kind }
-}
-
-impl Cell {
-    /// By what a fork of its template becomes an instance.
-    pub(super) fn scopes(&self) -> u64 {
-        self.confinement.scopes
-    }
-
-    /// Lets a fork of a base in. Node.js keeps its event loop's descriptors, and makes them its own before.
-    pub(super) fn ticket(&self, language: Language) -> Result<Ticket, EntryError> {
-        let surplus = match language {
-            Language::Python => SurplusDescriptors::Closed,
-            Language::Node => SurplusDescriptors::Checked,
-            // Nothing of theirs is forked.
-            Language::Provided | Language::Go => SurplusDescriptors::Closed,
-        };
-        self.sandbox.ticket(&self.confinement.of_template, surplus)
-    }
-
-    /// Lets one more fork of a template become an instance.
-    pub(super) fn expect_instance(&self, template: i32) -> Result<(), EntryError> {
-        self.sandbox.expect_instance(template)
-    }
-
-    /// What the Runtime API is to be served on. Once.
-    pub(super) fn take_runtime_api(&self) -> Option<TcpListener> {
-        let listener = self.runtime_api.lock();
-        listener.unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// A socket for a connection to a listener inside.
-    pub(super) async fn connector(self: &Arc<Self>) -> io::Result<OwnedFd> {
-        let cell = self.clone();
-        let made = tokio::task::spawn_blocking(move || cell.sandbox.connector()).await?;
-        made.map_err(io::Error::other)
-    }
-
-    /// Runs a program inside.
-    pub(super) async fn execute(
-        self: &Arc<Self>,
-        launch: Launch,
-    ) -> Result<(Running, launch::Ends), LaunchError> {
-        let (ours, given) = launch::connect(&launch.connection).map_err(LaunchError::Pipes)?;
-        let cell = self.clone();
-        let running = tokio::task::spawn_blocking(move || {
-            let nothing = OwnedFd::from(File::open("/dev/null").map_err(LaunchError::Pipes)?);
-            let mut descriptors = vec![nothing, given.stdout, given.stderr];
-            descriptors.extend(given.channel);
-            let program = program(&launch);
-            let confinement = &cell.confinement.of_program;
-            let running = cell.sandbox.execute(&program, confinement, &descriptors);
-            running.map_err(|error| match error {
-                EntryError::Execute(source) => LaunchError::Spawn {
-                    program: launch.program,
-                    source,
-                },
-                error => LaunchError::Inside(error),
-            })
-        });
-        let running = running.await.map_err(|_| LaunchError::Gone)?;
-        Ok((running?, ours))
-    }
-
-    /// Puts a process into a group of its own, and has its memory looked at.
-    pub(super) fn bound(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
-        let keepers = &self.shared.keepers;
-        let group = match keepers.group(pid, self.bounds, Occupant::Init) {
-            Ok(group) => group,
-            // One that has ended takes nothing any more.
-            Err(_) if child::has_ended(pidfd) => None,
-            Err(error) => return Err(io::Error::other(error)),
-        };
-        let place = group.map(OnceLock::from).unwrap_or_default();
-        let pidfd = pidfd.try_clone()?;
-        Ok(keepers.keep(pid, pidfd, self.bounds, Arc::new(place)))
-    }
-
-    /// As [`Self::bound`], of an instance, which is put into its group before it goes on: that may be after this.
-    pub(super) fn bound_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
-        let place = self.rooms.place(pid);
-        let keepers = &self.shared.keepers;
-        Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))
-    }
-
-    /// Ends what an instance has left behind, without waiting for it.
-    fn sweep(self: &Arc<Self>, instance: i32) {
-        self.rooms.forget(instance);
-        let cell = self.clone();
-        let sweeping = self.handle.spawn_blocking(move || {
-            if cell.sandbox.sweep(instance).is_err() {
-                // It makes processes faster than they can be ended: then all of them end.
-                let nanny = cell.sandbox.nanny();
-                let _ = rustix::process::pidfd_send_signal(nanny, rustix::process::Signal::KILL);
-            }
-        });
-        drop(sweeping);
-    }
-}
-
-impl Drop for Cell {
-    fn drop(&mut self) {
-        self.egress.close();
-    }
-}
-
-fn program(launch: &Launch) -> Program {
-    let mut arguments = vec![OsString::from(&launch.program)];
-    arguments.extend(launch.arguments.iter().cloned());
-    let variables = launch.variables.iter().map(|(name, value)| {
-        let mut variable = name.clone();
-        variable.push("=");
-        variable.push(value);
-        variable
-    });
-    Program {
-        path: launch.program.clone(),
-        arguments,
-        variables: variables.collect(),
-        directory: launch.directory.clone(),
-        // Extensions run beside the runtime, as its own processes do.
-        home: Home::Shared,
-    }
-}
-
-/// A process's place in a sandbox, which it keeps.
-pub(super) struct Quarters {
-    cell: Arc<Cell>,
-    /// Of an instance among others: what it leaves is its own to be cleared away.
-    instance: Mutex<Option<i32>>,
-    kept: Option<Kept>,
-}
-
-impl Quarters {
-    /// Of a process that has the sandbox to itself, or of a template.
-    pub(super) fn whole(cell: Arc<Cell>, kept: Option<Kept>) -> Self {
-        Self {
-            cell,
-            instance: Mutex::default(),
-            kept,
-        }
-    }
-
-    /// Of an instance that was forked from a template.
-    pub(super) fn shared(cell: Arc<Cell>, instance: i32, kept: Kept) -> Self {
-        Self {
-            cell,
-            instance: Mutex::new(Some(instance)),
-            kept: Some(kept),
-        }
-    }
-
-    /// Whether it was killed for having taken more memory than it may.
-    pub(super) fn was_out_of_memory(&self) -> bool {
-        self.kept.as_ref().is_some_and(Kept::was_out_of_memory)
-    }
-
-    /// Gives it the processor time of an instance: to be called when its init is done.
-    pub(super) fn ration(&self) {
-        if let Some(kept) = &self.kept {
-            kept.ration();
-        }
-    }
-
-    /// The most memory that it and its children are known to have had at once, in bytes, of which so much was seen.
-    pub(super) fn memory_peak_bytes(&self, seen: u64) -> u64 {
-        let kept = self.kept.as_ref();
-        kept.map_or(seen, |kept| kept.memory_peak_bytes(seen))
-    }
-
-    pub(super) fn cell(&self) -> &Arc<Cell> {
-        &self.cell
-    }
-
-    /// To be called when the process has ended.
-    pub(super) fn clear(&self) {
-        let instance = self
-            .instance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(instance) = instance {
-            self.cell.sweep(instance);
-        }
-    }
-}
-
-impl Drop for Quarters {
-    fn drop(&mut self) {
-        self.clear();
-    }
 }

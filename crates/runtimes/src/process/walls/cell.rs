@@ -1,0 +1,157 @@
+//! One sandbox, as those who start processes in it use it.
+//!
+//! Lives here: letting forks in, running programs, keeping them within their bounds, clearing away what they left.
+//! Does not live here: making it and serving what listens in it (`walls`).
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use model::function::Language;
+use sandbox::{Egress, EntryError, Home, Program, Running, Sandbox, SurplusDescriptors, Ticket};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::bounds::{Bounds, Kept, Occupant, Rooms};
+use super::{Confinements, Shared};
+use crate::process::child;
+use crate::process::launch::{self, Launch, LaunchError};
+
+/// One sandbox, with what is served in it.
+pub(in crate::process) struct Cell {
+    pub(super) sandbox: Sandbox,
+    pub(super) shared: Arc<Shared>,
+    pub(super) egress: Arc<Egress>,
+    pub(super) confinement: Confinements,
+    pub(super) bounds: Bounds,
+    pub(super) rooms: Rooms,
+    pub(super) handle: Handle,
+    /// Of one with a Runtime API, until that is served.
+    pub(super) runtime_api: Mutex<Option<TcpListener>>,
+    pub(super) _served: Mutex<JoinSet<()>>,
+}
+
+impl Cell {
+    /// By what a fork of its template becomes an instance.
+    pub(in crate::process) fn scopes(&self) -> u64 {
+        self.confinement.scopes
+    }
+
+    /// Lets a fork of a base in. Node.js keeps its event loop's descriptors, and makes them its own before.
+    pub(in crate::process) fn ticket(&self, language: Language) -> Result<Ticket, EntryError> {
+        let surplus = match language {
+            Language::Python => SurplusDescriptors::Closed,
+            Language::Node => SurplusDescriptors::Checked,
+            // Nothing of theirs is forked.
+            Language::Provided | Language::Go => SurplusDescriptors::Closed,
+        };
+        self.sandbox.ticket(&self.confinement.of_template, surplus)
+    }
+
+    /// Lets one more fork of a template become an instance.
+    pub(in crate::process) fn expect_instance(&self, template: i32) -> Result<(), EntryError> {
+        self.sandbox.expect_instance(template)
+    }
+
+    /// What the Runtime API is to be served on. Once.
+    pub(in crate::process) fn take_runtime_api(&self) -> Option<TcpListener> {
+        let listener = self.runtime_api.lock();
+        listener.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A socket for a connection to a listener inside.
+    pub(in crate::process) async fn connector(self: &Arc<Self>) -> io::Result<OwnedFd> {
+        let cell = self.clone();
+        let made = tokio::task::spawn_blocking(move || cell.sandbox.connector()).await?;
+        made.map_err(io::Error::other)
+    }
+
+    /// Runs a program inside.
+    pub(in crate::process) async fn execute(
+        self: &Arc<Self>,
+        launch: Launch,
+    ) -> Result<(Running, launch::Ends), LaunchError> {
+        let (ours, given) = launch::connect(&launch.connection).map_err(LaunchError::Pipes)?;
+        let cell = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let nothing = OwnedFd::from(File::open("/dev/null").map_err(LaunchError::Pipes)?);
+            let mut descriptors = vec![nothing, given.stdout, given.stderr];
+            descriptors.extend(given.channel);
+            let program = program(&launch);
+            let confinement = &cell.confinement.of_program;
+            let running = cell.sandbox.execute(&program, confinement, &descriptors);
+            running.map_err(|error| match error {
+                EntryError::Execute(source) => LaunchError::Spawn {
+                    program: launch.program,
+                    source,
+                },
+                error => LaunchError::Inside(error),
+            })
+        });
+        let running = running.await.map_err(|_| LaunchError::Gone)?;
+        Ok((running?, ours))
+    }
+
+    /// Puts a process into a group of its own, and has its memory looked at.
+    pub(in crate::process) fn bound(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
+        let keepers = &self.shared.keepers;
+        let group = match keepers.group(pid, self.bounds, Occupant::Init) {
+            Ok(group) => group,
+            // One that has ended takes nothing any more.
+            Err(_) if child::has_ended(pidfd) => None,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let place = group.map(OnceLock::from).unwrap_or_default();
+        let pidfd = pidfd.try_clone()?;
+        Ok(keepers.keep(pid, pidfd, self.bounds, Arc::new(place)))
+    }
+
+    /// As [`Self::bound`], of an instance, which is put into its group before it goes on: that may be after this.
+    pub(in crate::process) fn bound_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
+        let place = self.rooms.place(pid);
+        let keepers = &self.shared.keepers;
+        Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))
+    }
+
+    /// Ends what an instance has left behind, without waiting for it.
+    pub(super) fn sweep(self: &Arc<Self>, instance: i32) {
+        self.rooms.forget(instance);
+        let cell = self.clone();
+        let sweeping = self.handle.spawn_blocking(move || {
+            if cell.sandbox.sweep(instance).is_err() {
+                // It makes processes faster than they can be ended: then all of them end.
+                let nanny = cell.sandbox.nanny();
+                let _ = rustix::process::pidfd_send_signal(nanny, rustix::process::Signal::KILL);
+            }
+        });
+        drop(sweeping);
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.egress.close();
+    }
+}
+
+fn program(launch: &Launch) -> Program {
+    let mut arguments = vec![OsString::from(&launch.program)];
+    arguments.extend(launch.arguments.iter().cloned());
+    let variables = launch.variables.iter().map(|(name, value)| {
+        let mut variable = name.clone();
+        variable.push("=");
+        variable.push(value);
+        variable
+    });
+    Program {
+        path: launch.program.clone(),
+        arguments,
+        variables: variables.collect(),
+        directory: launch.directory.clone(),
+        // Extensions run beside the runtime, as its own processes do.
+        home: Home::Shared,
+    }
+}

@@ -1,0 +1,77 @@
+//! A process's place in a sandbox.
+//!
+//! Lives here: what is kept for as long as a process is, and what becomes of it then.
+//! Does not live here: the sandbox (`cell`), its bounds (`bounds`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::bounds::Kept;
+use super::cell::Cell;
+
+/// A process's place in a sandbox, which it keeps.
+pub(in crate::process) struct Quarters {
+    cell: Arc<Cell>,
+    /// Of an instance among others: what it leaves is its own to be cleared away.
+    instance: Mutex<Option<i32>>,
+    kept: Option<Kept>,
+}
+
+impl Quarters {
+    /// Of a process that has the sandbox to itself, or of a template.
+    pub(in crate::process) fn whole(cell: Arc<Cell>, kept: Option<Kept>) -> Self {
+        Self {
+            cell,
+            instance: Mutex::default(),
+            kept,
+        }
+    }
+
+    /// Of an instance that was forked from a template.
+    pub(in crate::process) fn shared(cell: Arc<Cell>, instance: i32, kept: Kept) -> Self {
+        Self {
+            cell,
+            instance: Mutex::new(Some(instance)),
+            kept: Some(kept),
+        }
+    }
+
+    /// Whether it was killed for having taken more memory than it may.
+    pub(in crate::process) fn was_out_of_memory(&self) -> bool {
+        self.kept.as_ref().is_some_and(Kept::was_out_of_memory)
+    }
+
+    /// Gives it the processor time of an instance: to be called when its init is done.
+    pub(in crate::process) fn ration(&self) {
+        if let Some(kept) = &self.kept {
+            kept.ration();
+        }
+    }
+
+    /// The most memory that it and its children are known to have had at once, in bytes, of which so much was seen.
+    pub(in crate::process) fn memory_peak_bytes(&self, seen: u64) -> u64 {
+        let kept = self.kept.as_ref();
+        kept.map_or(seen, |kept| kept.memory_peak_bytes(seen))
+    }
+
+    pub(in crate::process) fn cell(&self) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    /// To be called when the process has ended.
+    pub(in crate::process) fn clear(&self) {
+        let instance = self
+            .instance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(instance) = instance {
+            self.cell.sweep(instance);
+        }
+    }
+}
+
+impl Drop for Quarters {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
