@@ -1,7 +1,8 @@
-//! The sandboxes that functions run in: who makes them, what is served inside, what they may reach.
+//! The sandboxes that functions run in: who makes them, what is served inside.
 //!
-//! Lives here: what development and production ask of this machine; the second door to the services, which is inside.
-//! Does not live here: how processes are locked in (`sandbox`), which are (`runtimes`).
+//! Lives here: starting what makes them; the second door to the services, which is inside.
+//! Does not live here: how processes are locked in (`sandbox`), which are (`runtimes`), what is demanded
+//! of this machine (`settings`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,50 +13,11 @@ use gateway::http::{Handler, Server as HttpServer, ServerLimits};
 use gateway::service_door::ServiceDoor;
 use interfaces::clock::Clock;
 use runtimes::process::{Walls, WallsConfig, WallsError};
-use sandbox::policy::Policy;
 use sandbox::{MAKER_ARGUMENT, MakerProgram};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::chain;
-
-/// What is asked of this machine before functions run on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demands {
-    /// A developer's own functions: what cannot be enforced is said once, and they run as any program.
-    Development,
-    /// Other people's functions: without walls, or without limits that the kernel keeps, none of them runs.
-    Server,
-}
-
-impl Demands {
-    /// What functions may reach outside their sandbox. `own_ports` are those that we listen on.
-    #[must_use]
-    pub fn policy(self, own_ports: BTreeSet<u16>) -> Policy {
-        let policy = match self {
-            Self::Development => Policy::of_development(),
-            Self::Server => Policy::of_server(),
-        };
-        Policy {
-            own_ports,
-            ..policy
-        }
-    }
-
-    /// Why functions must not run here; none when they may.
-    #[must_use]
-    pub fn refusal(self, abilities: &sandbox::Abilities) -> Option<&'static str> {
-        match self {
-            Self::Development => None,
-            Self::Server if !abilities.has_walls() => {
-                Some("functions cannot be locked in on this machine")
-            }
-            Self::Server if !abilities.has_limits() => {
-                Some("the kernel does not limit what functions take of this machine")
-            }
-            Self::Server => None,
-        }
-    }
-}
+use crate::settings::Sandbox;
 
 /// Becomes the process that makes sandboxes, if that is what this one was started for. To be called before there is a
 /// second thread.
@@ -95,7 +57,7 @@ impl InnerDoor {
 /// # Errors
 /// Why this machine does not make any.
 pub fn raise(
-    demands: Demands,
+    settings: &Sandbox,
     own_ports: BTreeSet<u16>,
     hidden: Vec<PathBuf>,
     cache_dir: PathBuf,
@@ -118,7 +80,9 @@ pub fn raise(
     };
     let raised = Walls::raise(WallsConfig {
         maker,
-        policy: demands.policy(own_ports),
+        policy: settings.policy(own_ports),
+        processor_time: settings.processor(),
+        limits: settings.limits(),
         door: Arc::new(serve),
         hidden,
         cache_dir,

@@ -40,11 +40,11 @@ use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
-use crate::settings;
+use crate::settings::{self, Demands};
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
 use crate::telemetry::install::Installations;
-use crate::walls::{self, Demands, InnerDoor};
+use crate::walls::{self, InnerDoor};
 
 /// How often it is looked whether the state is still there.
 const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
@@ -63,6 +63,8 @@ pub struct Config {
     pub settings_file: PathBuf,
     /// What that file says of limits.
     pub limits: settings::Limits,
+    /// What it says of sandboxes.
+    pub sandbox: settings::Sandbox,
 }
 
 /// Bound listeners. Instances must know the services' address before anything that serves it exists.
@@ -159,7 +161,7 @@ impl Server {
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
         let inner_door = InnerDoor::default();
-        let (runtime, not_locked_in) = locked_in(runtime, config, ports, &inner_door, &clock);
+        let (runtime, not_locked_in) = locked_in(runtime, config, ports, &inner_door, &clock)?;
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
@@ -323,26 +325,39 @@ impl Server {
     }
 }
 
-/// Has functions run in sandboxes; or why they do not.
+/// Has functions run in sandboxes; or why they do not, where they may run all the same.
 fn locked_in(
     runtime: ProcessRuntime,
     config: &Config,
     ports: (u16, u16),
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
-) -> (ProcessRuntime, Option<String>) {
+) -> Result<(ProcessRuntime, Option<String>), Box<Problem>> {
     let raised = walls::raise(
-        Demands::Development,
+        &config.sandbox,
         BTreeSet::from([ports.0, ports.1]),
         config.ours.clone(),
         config.cache.clone(),
         door.clone(),
         Arc::clone(clock),
     );
-    match raised {
-        Ok(walls) => (runtime.within(walls), None),
-        Err(why) => (runtime, Some(why)),
+    match (raised, config.sandbox.demands()) {
+        (Ok(walls), _) => Ok((runtime.within(walls), None)),
+        (Err(why), Demands::Development) => Ok((runtime, Some(why))),
+        (Err(why), Demands::Server) => Err(not_enforced(why)),
     }
+}
+
+fn not_enforced(why: String) -> Box<Problem> {
+    let title = "this machine cannot enforce what `demands = \"server\"` asks for, so no function runs on it";
+    Box::new(
+        Problem::error("server::not-enforced", title)
+            .because(why)
+            .help(
+                "`cloudless doctor` lists what can be enforced here; where only limits are missing, `limits = \"watched\"` under \
+                 `[sandbox]` in cloudless.toml does with less",
+            ),
+    )
 }
 
 /// The door on the host, which trusts whoever reaches it; the one inside sandboxes is opened, and trusts nobody.

@@ -4,8 +4,12 @@
 //! about the address that it did connect to.
 //! Does not live here: names, which are decided by what they resolve to; who carries the bytes (`egress`).
 
+mod host;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+pub use host::own_addresses;
 
 /// What a sandbox may reach. Whatever is not named here is open: functions call the internet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

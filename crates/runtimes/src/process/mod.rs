@@ -49,7 +49,7 @@ use instance::{Beginning, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
 use logs::Logs;
-pub use walls::{Door, ProcessorTime, Walls, WallsConfig, WallsError};
+pub use walls::{Door, LimitsKept, ProcessorTime, Walls, WallsConfig, WallsError};
 use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.

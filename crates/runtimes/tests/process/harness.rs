@@ -19,7 +19,9 @@ use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessorTime, Walls, WallsConfig};
+use runtimes::process::{
+    LimitsKept, ProcessRuntime, ProcessRuntimeConfig, ProcessorTime, Walls, WallsConfig,
+};
 use sandbox::policy::Policy;
 use test_kit::{CountingRandom, RunningClock};
 
@@ -289,6 +291,7 @@ fn walls(folder: &Path) -> Walls {
         maker: maker::program(),
         policy: Policy::of_development(),
         processor_time: PROCESSOR_TIME.get(),
+        limits: LimitsKept::AsCanBe,
         door: Arc::new(|listener| Box::pin(maker::answer(listener))),
         hidden: Vec::new(),
         cache_dir: folder.join("cache"),

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io;
+use std::error::Error as _;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,7 +19,7 @@ use sandbox::{
     Group, GroupError, GroupLimits, Groups, Places, Watch, Watchdog, processor_thousandths_of,
 };
 
-use super::PROCESSES_MAX;
+use super::{PROCESSES_MAX, WallsError};
 
 /// Who gets how much of the processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,15 @@ pub enum ProcessorTime {
     ///
     /// Contract: AWS Lambda Developer Guide, "Configure Lambda function memory".
     Rationed,
+}
+
+/// Who keeps limits of memory, processes and processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitsKept {
+    /// The kernel, all of them.
+    ByKernel,
+    /// The kernel as far as it does that for us; otherwise memory is looked at.
+    AsCanBe,
 }
 
 /// Where the group of a process is, as soon as it has one.
@@ -95,13 +104,23 @@ impl Bounds {
 
 impl Keepers {
     /// Those of this machine.
-    pub(super) fn here(processor_time: ProcessorTime) -> io::Result<Self> {
-        let groups = Places::find()
-            .ok()
-            .and_then(|(places, _)| Groups::open(&places).ok());
+    pub(super) fn here(
+        processor_time: ProcessorTime,
+        limits: LimitsKept,
+    ) -> Result<Self, WallsError> {
+        let groups = match (open(), limits) {
+            (Ok((groups, _)), LimitsKept::AsCanBe) | (Ok((groups, None)), LimitsKept::ByKernel) => {
+                Some(groups)
+            }
+            (Ok((_, Some(missing))), LimitsKept::ByKernel) => {
+                return Err(WallsError::Limits(missing));
+            }
+            (Err(why), LimitsKept::ByKernel) => return Err(WallsError::Limits(why)),
+            (Err(_), LimitsKept::AsCanBe) => None,
+        };
         Ok(Self {
             groups,
-            watchdog: Watchdog::start()?,
+            watchdog: Watchdog::start().map_err(WallsError::Supervision)?,
             processor_time,
             last_number: AtomicU64::new(0),
         })
@@ -147,6 +166,16 @@ impl Keepers {
             is_rationed: AtomicBool::new(false),
         }
     }
+}
+
+/// Our groups, and what they cannot limit.
+fn open() -> Result<(Groups, Option<String>), String> {
+    let (places, missing) = Places::find().map_err(|missing| missing.to_string())?;
+    let groups = Groups::open(&places).map_err(|error| match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })?;
+    Ok((groups, missing.first().map(ToString::to_string)))
 }
 
 /// What keeps one process within its bounds.

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 
 use interfaces::BoxFuture;
 use model::function::Function;
-use sandbox::policy::Policy;
+use sandbox::policy::{Policy, own_addresses};
 use sandbox::{
     Confinement, Egress, Landlock, Listen, MakeError, Maker, MakerProgram, OutsideIds, Plan,
     Resolver, ResourceLimit, Sandbox, SocketKind, Supervision,
@@ -216,7 +216,7 @@ impl Walls {
             tokio::task::spawn_blocking(move || shared.maker.make(plan, &shared.supervision));
         let mut sandbox = made.await.map_err(|_| CellError::Gone)??;
         let egress = Egress::new(
-            self.policy.clone(),
+            self.policy_now(),
             sandbox.plan().listeners.clone(),
             self.handle.clone(),
         );
@@ -246,6 +246,14 @@ impl Walls {
             runtime_api: Mutex::new(runtime_api.map(Into::into)),
             _served: Mutex::new(served),
         }))
+    }
+
+    /// What functions may reach, with the addresses that the host has now: they come and go.
+    fn policy_now(&self) -> Policy {
+        Policy {
+            own_addresses: own_addresses(),
+            ..self.policy.clone()
+        }
     }
 
     fn serve(&self, sandbox: &mut Sandbox) -> io::Result<JoinSet<()>> {
