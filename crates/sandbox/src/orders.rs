@@ -109,7 +109,7 @@ impl Family {
     }
 }
 
-/// Which namespaces a program has besides those of the sandbox: its `/tmp` is there, and whom it may signal or look at.
+/// Which namespaces a program has besides those of the sandbox: its `/tmp` is there, and its processes are counted there.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 pub enum Home {
     /// Its own.

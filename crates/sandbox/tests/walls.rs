@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
 use common::{Box, listen};
-use sandbox::{Ending, EntryError, Home, SocketKind};
+use sandbox::{Ending, EntryError, Home, Shown, SocketKind};
 
 #[test]
 fn a_program_runs_inside_and_its_end_is_told() {
@@ -169,11 +169,50 @@ fn programs_that_share_their_home_see_one_tmp_and_one_another() {
     // What it leaves running writes nowhere, so that its output ends.
     let first = "sleep 600 >/dev/null 2>&1 & echo $! >/tmp/other";
     assert_eq!(run(Home::Shared, first).0, Some(Ending::Status(0)));
-    let second = "kill $(cat /tmp/other) && echo killed; grep CapEff /proc/self/status";
+    let second = "cat /proc/$(cat /tmp/other)/comm; grep CapEff /proc/self/status";
     let (_, text) = run(Home::Shared, second);
-    assert_eq!(text, "killed\nCapEff:\t0000000000000000\n");
+    assert_eq!(text, "sleep\nCapEff:\t0000000000000000\n");
     let (_, text) = run(Home::Own, "ls /tmp");
     assert_eq!(text, "");
+}
+
+#[test]
+fn what_lies_in_tmp_outside_is_seen_there_and_nothing_else_of_it() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::create_dir(folder.path().join("shown")).unwrap();
+    std::fs::write(folder.path().join("shown/text"), "tea").unwrap();
+    std::fs::write(folder.path().join("alone"), "cake").unwrap();
+    std::fs::write(folder.path().join("hidden"), "secret").unwrap();
+    let mut plan = common::plan();
+    plan.shown
+        .push(Shown::in_place(folder.path().join("shown")));
+    plan.shown
+        .push(Shown::in_place(folder.path().join("alone")));
+    let inside = Box::with(plan);
+    let at = folder.path().display();
+    let code = format!(
+        "cat {at}/shown/text {at}/alone; ls {at} | tr '\\n' ' '; \
+         (echo x >{at}/shown/text) 2>/dev/null || echo read-only; \
+         rm -r {at} 2>/dev/null || echo kept; echo y >/tmp/own; ls /tmp | wc -l"
+    );
+    for _ in 0..2 {
+        let (ending, text) = inside.run("/bin/sh", &["-c", &code]);
+        assert_eq!(ending, Some(Ending::Status(0)));
+        assert_eq!(text, "teacakealone shown read-only\nkept\n1\n");
+    }
+}
+
+#[test]
+fn pipes_with_names_are_made_and_devices_are_not() {
+    let inside = Box::new();
+    let code = "import os, stat, threading\n\
+                os.mkfifo('/tmp/pipe')\n\
+                threading.Thread(target=lambda: open('/tmp/pipe', 'w').write('tea')).start()\n\
+                print(open('/tmp/pipe').read())\n\
+                for kind in (stat.S_IFCHR, stat.S_IFBLK):\n    \
+                    try: os.mknod('/tmp/device', kind | 0o600, os.makedev(1, 3)); print('made')\n    \
+                    except PermissionError: print('refused')\n";
+    assert_eq!(inside.python(code), "tea\nrefused\nrefused");
 }
 
 #[test]

@@ -22,6 +22,7 @@ const LOAD_WORD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_GREATER: u16 = 0x25;
 const JUMP_IF_ANY_BIT: u16 = 0x45;
+const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
 
 const OFFSET_NUMBER: u32 = 0;
@@ -80,6 +81,9 @@ fn instructions() -> Vec<Instruction> {
     ];
     network_calls(&mut program);
     namespace_calls(&mut program);
+    when(&mut program, libc::SYS_mknodat, |body| no_devices(body, 2));
+    #[cfg(target_arch = "x86_64")]
+    when(&mut program, libc::SYS_mknod, |body| no_devices(body, 1));
     when(&mut program, libc::SYS_ioctl, |body| {
         body.push(load(argument(1)));
         for request in TERMINAL_REQUESTS {
@@ -158,6 +162,22 @@ fn network_calls(program: &mut Vec<Instruction>) {
             fail(libc::EAFNOSUPPORT),
         ]);
     });
+}
+
+/// Pipes with names are made by the same call as devices.
+fn no_devices(body: &mut Vec<Instruction>, mode: u32) {
+    body.extend([
+        load(argument(mode)),
+        Instruction {
+            code: AND,
+            if_true: 0,
+            if_false: 0,
+            value: libc::S_IFMT,
+        },
+        jump(JUMP_IF_EQUAL, libc::S_IFCHR, 1, 0),
+        jump(JUMP_IF_EQUAL, libc::S_IFBLK, 0, 1),
+        fail(libc::EPERM),
+    ]);
 }
 
 fn namespace_calls(program: &mut Vec<Instruction>) {

@@ -195,7 +195,6 @@ pub const REFUSED: &[Refusal] = &[
         EPERM,
         "the name is its siblings' too",
     ),
-    refuse("mknodat", libc::SYS_mknodat, EPERM, "makes devices"),
     refuse("lookup_dcookie", libc::SYS_lookup_dcookie, EPERM, SURFACE),
     refuse("kexec_file_load", libc::SYS_kexec_file_load, EPERM, KERNEL),
 ];
@@ -206,7 +205,6 @@ pub const REFUSED_HERE: &[Refusal] = &[
     refuse("iopl", libc::SYS_iopl, EPERM, "hardware"),
     refuse("ioperm", libc::SYS_ioperm, EPERM, "hardware"),
     refuse("modify_ldt", libc::SYS_modify_ldt, EPERM, SURFACE),
-    refuse("mknod", libc::SYS_mknod, EPERM, "makes devices"),
     refuse("uselib", libc::SYS_uselib, ENOSYS, SURFACE),
     refuse("_sysctl", libc::SYS__sysctl, ENOSYS, SURFACE),
 ];

@@ -22,6 +22,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 pub(super) fn copy(from: &Path, to: BorrowedFd<'_>) -> io::Result<()> {
     let from = rustix::fs::open(from, folder_flags(), Mode::empty())?;
     let mut left = Left {
+        device: rustix::fs::fstat(&from)?.st_dev,
         entries: ENTRIES_MAX,
         bytes: BYTES_MAX,
     };
@@ -30,6 +31,8 @@ pub(super) fn copy(from: &Path, to: BorrowedFd<'_>) -> io::Result<()> {
 
 /// What may still be copied.
 struct Left {
+    /// Of the file system: another is mounted on it, and is no part of it.
+    device: u64,
     entries: usize,
     bytes: u64,
 }
@@ -47,6 +50,9 @@ fn copy_folder(from: OwnedFd, to: BorrowedFd<'_>, depth: usize, left: &mut Left)
         }
         left.entries -= 1;
         let what = rustix::fs::statat(&from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if what.st_dev != left.device {
+            continue;
+        }
         let mode = Mode::from_raw_mode(what.st_mode);
         match FileType::from_raw_mode(what.st_mode) {
             FileType::Directory => {

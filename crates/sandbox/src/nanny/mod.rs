@@ -25,10 +25,10 @@ pub(crate) fn run(
     wait_for_ids: impl FnOnce() -> io::Result<()>,
 ) -> ! {
     let made = make(plan, wait_for_ids);
-    let (ready, sockets, processes) = match made {
-        Ok(Made { sockets, processes }) => {
+    let (ready, sockets, built) = match made {
+        Ok(Made { sockets, built }) => {
             let listening = sockets.iter().map(Option::is_some).collect();
-            (Ready::Whole { listening }, sockets, Some(processes))
+            (Ready::Whole { listening }, sockets, Some(built))
         }
         Err(fault) => (Ready::Failed(fault), Vec::new(), None),
     };
@@ -36,17 +36,16 @@ pub(crate) fn run(
     let told = messages::send_json(channel.as_fd(), &ready, &attached);
     drop(attached);
     drop(sockets);
-    if let (Some(processes), Ok(())) = (processes, told) {
+    if let (Some(built), Ok(())) = (built, told) {
         // Whatever ends this ends the sandbox: the kernel kills all that is in it.
-        let _ = requests::serve(&channel, processes);
+        let _ = requests::serve(&channel, built);
     }
     processes::leave(0)
 }
 
 struct Made {
     sockets: Vec<Option<OwnedFd>>,
-    /// `/proc`, for writing: what is mounted there is for reading.
-    processes: OwnedFd,
+    built: root::Built,
 }
 
 fn make(plan: &Plan, wait_for_ids: impl FnOnce() -> io::Result<()>) -> Result<Made, Fault> {
@@ -60,6 +59,6 @@ fn make(plan: &Plan, wait_for_ids: impl FnOnce() -> io::Result<()>) -> Result<Ma
     processes::set_name(c"sandbox-nanny");
     processes::set_host_name(&plan.name).map_err(fault("name the host"))?;
     let sockets = listeners::make(&plan.listeners)?;
-    let processes = root::build(parts, plan)?;
-    Ok(Made { sockets, processes })
+    let built = root::build(parts, plan)?;
+    Ok(Made { sockets, built })
 }

@@ -17,7 +17,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::{copies, listeners, root};
+use super::root::{self, InTmp};
+use super::{copies, listeners};
 use crate::entry::{self, Order, Step};
 use crate::orders::{Answer, Execute, Fault, Home, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request};
 use crate::system::processes::{self, Ending, Fork};
@@ -45,6 +46,8 @@ struct Nanny<'a> {
     home: OwnedFd,
     /// `/proc`, for writing.
     processes: OwnedFd,
+    /// What every `/tmp` shows of the host's.
+    in_tmp: Vec<InTmp>,
     /// Programs, and whom to tell how they ended.
     programs: HashMap<i32, UnixStream>,
     /// The namespaces that programs share.
@@ -57,14 +60,15 @@ struct Namespaces {
     mounts: OwnedFd,
 }
 
-pub(super) fn serve(channel: &OwnedFd, processes: OwnedFd) -> io::Result<()> {
+pub(super) fn serve(channel: &OwnedFd, built: root::Built) -> io::Result<()> {
     let ended = processes::children_ended()?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let home = rustix::fs::open("/proc/self/ns/mnt", flags, Mode::empty())?;
     let mut nanny = Nanny {
         channel,
         home,
-        processes,
+        processes: built.processes,
+        in_tmp: built.in_tmp,
         programs: HashMap::new(),
         shared: None,
     };
@@ -164,9 +168,17 @@ impl Nanny<'_> {
         write("gid_map", &format!("{INSIDE_GID} {INSIDE_GID} 1"))?;
         let copied = copies::copy(Path::new(INSTANCE_TMP), tmp.as_fd());
         copied.map_err(|error| Fault::of("copy what init left in `/tmp`", &error))?;
+        let shown = self.in_tmp.iter().map(|one| one.copy_for(tmp.as_fd()));
+        let shown = shown.collect::<io::Result<Vec<_>>>();
+        let shown = shown.map_err(|error| Fault::of("show what lies in `/tmp`", &error))?;
         mounts::join_mounts(pidfd.as_fd())
             .map_err(|error| Fault::of("go to an instance's mounts", &error))?;
-        let attached = mounts::attach(tmp.as_fd(), Path::new(INSTANCE_TMP));
+        let attached = mounts::attach(tmp.as_fd(), Path::new(INSTANCE_TMP)).and_then(|()| {
+            let mut attached = shown
+                .iter()
+                .map(|(copy, at)| mounts::attach_to(copy.as_fd(), at.as_fd()));
+            attached.find(Result::is_err).unwrap_or(Ok(()))
+        });
         if mounts::join_mounts(self.home.as_fd()).is_err() {
             // It would serve the next one from the wrong place.
             processes::leave(1);

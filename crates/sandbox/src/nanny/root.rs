@@ -6,9 +6,12 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::orders::{Fault, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Plan, Shown};
 use crate::system::mounts::{self, Forbids, Purpose};
@@ -37,6 +40,8 @@ const DEVICES: &[&str] = &[
     "/dev/urandom",
     "/dev/zero",
 ];
+/// A link to the `/tmp` of whoever looks.
+const TMP: &str = "/tmp";
 /// Where the new root is built: some folder that every machine has. Only this process sees it there.
 const BUILDING_SITES: &[&str] = &["/tmp", "/mnt", "/var"];
 /// The root itself holds a few names and small files.
@@ -71,6 +76,22 @@ enum Kind {
 pub(super) struct Parts {
     shown: Vec<Part>,
     masks: Vec<OwnedFd>,
+}
+
+/// What a nanny has of the root that it has built.
+pub(super) struct Built {
+    /// `/proc`, for writing: what is mounted there is for reading.
+    pub(super) processes: OwnedFd,
+    /// What is shown below `/tmp`, and so in that of every instance.
+    pub(super) in_tmp: Vec<InTmp>,
+}
+
+/// Something of the host's that is seen below `/tmp`, because it lies there on the host.
+pub(super) struct InTmp {
+    /// Its path from there.
+    below: PathBuf,
+    /// It, as it is mounted in the nanny's own.
+    shown: OwnedFd,
 }
 
 /// Takes hold of all that is shown, before anything changes.
@@ -123,7 +144,7 @@ fn pick(from: &Path, to: &Path) -> io::Result<Part> {
 }
 
 /// Builds the root and goes there. The caller sees nothing else afterwards, except for the `/proc` that it gets.
-pub(super) fn build(parts: Parts, plan: &Plan) -> Result<OwnedFd, Fault> {
+pub(super) fn build(parts: Parts, plan: &Plan) -> Result<Built, Fault> {
     let fault = |step: &'static str| move |error: io::Error| Fault::of(step, &error);
     mounts::keep_private().map_err(fault("keep mounts private"))?;
     let options = [
@@ -142,7 +163,11 @@ pub(super) fn build(parts: Parts, plan: &Plan) -> Result<OwnedFd, Fault> {
     })?;
     mounts::attach(root.as_fd(), site).map_err(Fault::at("attach the root at", site))?;
     write_own_files(site, plan)?;
-    for part in parts.shown {
+    let (below_tmp, others): (Vec<Part>, Vec<Part>) = parts
+        .shown
+        .into_iter()
+        .partition(|part| part.to.starts_with(TMP));
+    for part in others {
         let at = site.join(part.to.strip_prefix("/").unwrap_or(&part.to));
         place(site, &at, part.kind).map_err(Fault::at("show", &part.to))?;
     }
@@ -161,10 +186,59 @@ pub(super) fn build(parts: Parts, plan: &Plan) -> Result<OwnedFd, Fault> {
     let own_processes = mounts::processes(Purpose::ToWrite).map_err(fault("make `/proc`"))?;
     let tmp = tmp(plan.tmp_bytes_max).map_err(fault("make `/tmp`"))?;
     attach(&tmp, INSTANCE_TMP.trim_start_matches('/'))?;
+    let in_tmp = show_in_tmp(site, below_tmp)?;
     mounts::change_root(site).map_err(fault("change the root"))?;
     mounts::forbid(root.as_fd(), Forbids::WritingAndDevices)
         .map_err(fault("forbid writing to the root"))?;
-    Ok(own_processes)
+    Ok(Built {
+        processes: own_processes,
+        in_tmp,
+    })
+}
+
+/// Into the template's `/tmp`, which has just been attached.
+fn show_in_tmp(site: &Path, parts: Vec<Part>) -> Result<Vec<InTmp>, Fault> {
+    let tmp = site.join(INSTANCE_TMP.trim_start_matches('/'));
+    let mut shown = Vec::new();
+    for part in parts {
+        let below = part.to.strip_prefix(TMP).unwrap_or(&part.to).to_owned();
+        let at = tmp.join(&below);
+        let placed = place(&tmp, &at, part.kind).and_then(|()| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(rustix::fs::open(&at, flags, Mode::empty())?)
+        });
+        let placed = placed.map_err(Fault::at("show", &part.to))?;
+        shown.push(InTmp {
+            below,
+            shown: placed,
+        });
+    }
+    Ok(shown)
+}
+
+impl InTmp {
+    /// A copy of it that is attached nowhere, and where it is to be attached in another `/tmp`. What user code has left
+    /// in that is not followed.
+    pub(super) fn copy_for(&self, tmp: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
+        let copy = mounts::copy_of(self.shown.as_fd())?;
+        let is_folder = FileType::from_raw_mode(rustix::fs::fstat(&self.shown)?.st_mode).is_dir();
+        let folder_flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut at = rustix::fs::openat(tmp, ".", folder_flags, Mode::empty())?;
+        let mut names = self.below.iter().peekable();
+        while let Some(name) = names.next() {
+            if names.peek().is_none() && !is_folder {
+                let flags = OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                at = rustix::fs::openat(&at, name, flags, Mode::from_raw_mode(0o600))?;
+                break;
+            }
+            match rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            at = rustix::fs::openat(&at, name, folder_flags, Mode::empty())?;
+        }
+        Ok((copy, at))
+    }
 }
 
 /// A `/tmp`, attached nowhere.

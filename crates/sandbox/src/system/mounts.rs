@@ -28,6 +28,22 @@ pub(crate) fn open_tree(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
+/// A copy of a tree of mounts, by its root in the caller's own namespace. It is attached nowhere.
+pub(crate) fn copy_of(root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let recursively = (libc::AT_RECURSIVE | libc::AT_EMPTY_PATH) as u32;
+    let flags = libc::OPEN_TREE_CLONE | libc::O_CLOEXEC as u32 | recursively;
+    // SAFETY: the empty path is static, and a descriptor that the call returns belongs to nobody else.
+    unsafe {
+        let tree = checked(libc::syscall(
+            libc::SYS_open_tree,
+            root.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+        ))?;
+        Ok(OwnedFd::from_raw_fd(tree as i32))
+    }
+}
+
 /// What a mount forbids.
 #[derive(Clone, Copy)]
 pub(crate) enum Forbids {
@@ -79,6 +95,22 @@ pub(crate) fn attach(mount: BorrowedFd<'_>, at: &Path) -> io::Result<()> {
             libc::AT_FDCWD,
             at.as_ptr(),
             libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    })?;
+    Ok(())
+}
+
+/// As [`attach`], to an open file or folder.
+pub(crate) fn attach_to(mount: BorrowedFd<'_>, at: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the empty paths are static.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            at.as_raw_fd(),
+            c"".as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH,
         )
     })?;
     Ok(())

@@ -131,9 +131,14 @@ fn nowhere() -> OwnedFd {
         .into()
 }
 
-/// Where a process's output goes: to the test's own, which shows it when the test fails.
+/// Where a process's output goes: to the test's own, which shows it when the test fails. By a pipe, since that may be a
+/// file, and no process brings one along.
 fn output() -> OwnedFd {
-    rustix::io::dup(std::io::stderr()).unwrap_or_else(|_| nowhere())
+    let Ok((mut output, theirs)) = std::io::pipe() else {
+        return nowhere();
+    };
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stderr()));
+    theirs.into()
 }
 
 pub(crate) struct Base {
