@@ -154,7 +154,7 @@ fn attempt(program: &crate::MakerProgram) -> Result<(), Box<dyn std::error::Erro
         directory: "/".into(),
         home: crate::Home::Own,
     };
-    let running = sandbox.execute(&program, &confinement, &[])?;
+    let running = sandbox.execute(&program, &confinement, &[], None)?;
     match running.end.wait() {
         Some(crate::Ending::Status(0)) => Ok(()),
         Some(_) | None => Err("a program inside did not run to its end".into()),

@@ -78,7 +78,7 @@ mod watchdog;
 pub use self::{
     egress::Egress,
     groups::{
-        Group, GroupError, GroupLimits, GroupMemory, Groups, Missing, Places,
+        Entrance, Group, GroupError, GroupLimits, GroupMemory, Groups, Missing, Places,
         processor_thousandths_of,
     },
     maker::{MAKER_ARGUMENT, MakeError, Maker, MakerProgram, run_as_maker},

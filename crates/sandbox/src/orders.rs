@@ -168,7 +168,8 @@ pub(crate) enum Request {
     TmpUse,
     /// The end of every process of a user namespace, by its number.
     Sweep { namespace: u64 },
-    /// A program. Attached: the ticket, the socket for its end, then what it has at 0, 1, 2 and so on.
+    /// A program. Attached: the ticket, the socket for its end, the files of its groups, then what it has at 0, 1, 2 and
+    /// so on.
     Execute(Box<Execute>),
 }
 
@@ -182,6 +183,8 @@ pub(crate) struct Execute {
     /// The size of its `/tmp`.
     pub(crate) tmp_bytes_max: u64,
     pub(crate) home: Home,
+    /// How many files of groups come with it.
+    pub(crate) entrances: usize,
     /// By which it locks itself in.
     pub(crate) order: Vec<u8>,
 }

@@ -78,6 +78,7 @@ fn attempt(program: &MakerProgram) -> Result<String, String> {
             &inside,
             &common::confinement(),
             &[null(), theirs.into(), null()],
+            None,
         )
         .map_err(|error| chain(&error))?;
     let mut text = String::new();
@@ -185,7 +186,12 @@ fn holds_a_sandbox() {
     };
     let _running = inside
         .sandbox
-        .execute(&program, &common::confinement(), &[null(), null(), null()])
+        .execute(
+            &program,
+            &common::confinement(),
+            &[null(), null(), null()],
+            None,
+        )
         .unwrap();
     println!("\nholding");
     std::thread::sleep(Duration::from_secs(60));

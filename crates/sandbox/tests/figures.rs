@@ -283,7 +283,12 @@ fn a_neighbour_that_floods_the_network() {
         )
     };
     let _running = wild
-        .execute(&program, &common::confinement(), &[null(), null(), null()])
+        .execute(
+            &program,
+            &common::confinement(),
+            &[null(), null(), null()],
+            None,
+        )
         .unwrap();
     println!("beside  {}", calm.python(&measure));
 }

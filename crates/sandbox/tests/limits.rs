@@ -14,18 +14,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use common::Box;
-use sandbox::{Ending, GroupLimits, Groups, Places, Program, State, Watchdog};
-
-/// Groups of the tests' own: those of the first version at their roots, where they can be had.
-fn places() -> Option<Places> {
-    let folders = ["memory", "pids", "cpu"].map(|name| Path::new("/sys/fs/cgroup").join(name));
-    let may = folders
-        .iter()
-        .all(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok());
-    let [memory, processes, processor] = folders;
-    may.then(|| Places::below(memory, processes, processor))
-}
+use common::{Box, places};
+use sandbox::{Ending, GroupLimits, Groups, Program, State, Watchdog};
 
 /// A program that waits for a line before it does anything.
 fn parked(inside: &Box, code: &str) -> (sandbox::Running, std::io::PipeWriter) {
@@ -52,6 +42,7 @@ fn parked(inside: &Box, code: &str) -> (sandbox::Running, std::io::PipeWriter) {
             &program,
             &common::confinement(),
             &[stdin.into(), null(), null()],
+            None,
         )
         .unwrap();
     (running, go)
@@ -239,7 +230,7 @@ fn a_group_of_the_second_version_is_killed_whole_and_taken_away() {
         return;
     }
     // Its controllers belong to the first version here: what needs none is seen all the same.
-    let groups = Groups::open(&Places::below_second(root.to_owned())).unwrap();
+    let groups = Groups::open(&sandbox::Places::below_second(root.to_owned())).unwrap();
     let limits = GroupLimits {
         processor_thousandths: None,
         ..LIMITS

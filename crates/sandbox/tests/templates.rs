@@ -12,8 +12,11 @@ mod common;
 #[path = "common/zygote.rs"]
 mod zygote;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use common::Box;
-use sandbox::Plan;
+use sandbox::{GroupLimits, Groups, Plan};
 use serde_json::json;
 use zygote::{Base, shown};
 
@@ -276,4 +279,75 @@ os.environ['FOUND'] = str([owner == os.getpid() == threading.get_native_id(), le
             .run("import os; result = os.environ['FOUND']");
         assert_eq!(found, json!("[True, 20, b'x\\n', False]"));
     }
+}
+
+/// Which groups of ours a process is in, one for each hierarchy.
+fn groups_of(pid: i32) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let ours = text.lines().filter(|line| line.contains("/cloudless-"));
+    let names = ours.map(|line| line.rsplit('/').next().unwrap().to_owned());
+    names.collect()
+}
+
+#[test]
+fn whoever_gets_in_is_in_its_group_before_any_code_of_its_own_runs() {
+    let Some(groups) = common::places().and_then(|places| Groups::open(&places).ok()) else {
+        return;
+    };
+    let limits = GroupLimits {
+        memory_bytes_max: 1 << 30,
+        processes_max: 100,
+        processor_thousandths: None,
+    };
+    let inside = sandboxed();
+    let (groups, made) = (Arc::new(groups), Arc::new(Mutex::new(HashMap::new())));
+    let mut base = Base::start(&[]);
+    let group = groups.make("template", &limits).unwrap();
+    let mut template = base.template_in(
+        Some(&inside.sandbox),
+        json!({"INIT": "import os; os.environ['LOADED_IN'] = open('/proc/self/cgroup').read()"}),
+        Some(&group.entrance()),
+    );
+    assert_eq!(groups_of(template.pid), ["template"; 3]);
+    inside.sandbox.meet_instances(std::boxed::Box::new({
+        let (groups, made) = (groups.clone(), made.clone());
+        move |pid| {
+            let group = groups.make(&format!("instance-{pid}"), &limits).unwrap();
+            let entrance = group.entrance();
+            made.lock().unwrap().insert(pid, group);
+            Ok(Some(entrance))
+        }
+    }));
+    for pause_ms in [0, 0, 60, 60] {
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        let mut instance = template.instance(Some(&inside.sandbox));
+        let name = format!("instance-{}", instance.pid);
+        assert_eq!(groups_of(instance.pid), [name.as_str(); 3]);
+        let code = "import os; result = [os.environ['LOADED_IN'].count('/template'), sorted(map(int, os.listdir('/proc/self/fd')))[:4], any('cgroup' in os.readlink(f'/proc/self/fd/{n}') or 'tasks' in os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.lexists(f'/proc/self/fd/{n}'))]";
+        assert_eq!(instance.run(code), json!([3, [0, 1, 2, 3], false]));
+    }
+}
+
+#[test]
+fn a_process_that_does_not_go_into_its_group_by_itself_is_put_there() {
+    let Some(groups) = common::places().and_then(|places| Groups::open(&places).ok()) else {
+        return;
+    };
+    let limits = GroupLimits {
+        memory_bytes_max: 1 << 30,
+        processes_max: 100,
+        processor_thousandths: None,
+    };
+    let group = groups.make("lazy", &limits).unwrap();
+    let mut process = std::process::Command::new("/bin/sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let pid = process.id() as i32;
+    assert!(groups_of(pid).is_empty());
+    group.entrance().ensure(pid).unwrap();
+    assert_eq!(groups_of(pid), ["lazy"; 3]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(group.entrance().ensure(pid).is_err());
 }

@@ -114,7 +114,7 @@ fn a_program_that_is_not_there_is_an_error() {
     let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let error = inside
         .sandbox
-        .execute(&program, &common::confinement(), &[null])
+        .execute(&program, &common::confinement(), &[null], None)
         .unwrap_err();
     let EntryError::Execute(source) = error else {
         panic!("{error}");
@@ -135,7 +135,7 @@ fn a_file_that_is_no_program_is_an_error() {
     let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let error = inside
         .sandbox
-        .execute(&program, &common::confinement(), &[null])
+        .execute(&program, &common::confinement(), &[null], None)
         .unwrap_err();
     let EntryError::Execute(source) = error else {
         panic!("{error}");
@@ -159,7 +159,7 @@ fn programs_that_share_their_home_see_one_tmp_and_one_another() {
         let descriptors = [null(), theirs.into(), null()];
         let running = inside
             .sandbox
-            .execute(&program, &common::confinement(), &descriptors)
+            .execute(&program, &common::confinement(), &descriptors, None)
             .unwrap();
         drop(descriptors);
         let mut text = String::new();
@@ -234,7 +234,12 @@ fn nothing_is_left_when_a_sandbox_is_dropped() {
     };
     let running = inside
         .sandbox
-        .execute(&program, &common::confinement(), &[null(), null(), null()])
+        .execute(
+            &program,
+            &common::confinement(),
+            &[null(), null(), null()],
+            None,
+        )
         .unwrap();
     drop(inside.sandbox);
     assert_eq!(running.end.wait(), None);

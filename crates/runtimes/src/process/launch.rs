@@ -85,6 +85,8 @@ pub(super) enum LaunchError {
     Gone,
     #[error("the function's process did not get into its sandbox")]
     Inside(#[source] EntryError),
+    #[error("what the function's process takes could not be bounded")]
+    Unbounded(#[source] io::Error),
     #[error("could not watch the new process")]
     Unwatched(#[source] io::Error),
 }

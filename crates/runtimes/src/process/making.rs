@@ -145,7 +145,7 @@ impl ProcessRuntime {
                 quarters: None,
             });
         };
-        let (running, ends) = cell.execute(launch).await?;
+        let (running, ends, kept) = cell.execute(launch).await?;
         let pid = Pid::from_raw(running.process.pid);
         let launched = Launched {
             pid: pid.ok_or(LaunchError::Gone)?,
@@ -153,8 +153,6 @@ impl ProcessRuntime {
             ends,
         };
         let report = ProgramReport::new(running.end).map_err(LaunchError::Unwatched)?;
-        let kept = cell.bound(running.process.pid, &launched.pidfd);
-        let kept = kept.map_err(LaunchError::Unwatched)?;
         Ok(Placed {
             launched,
             report: Some(Reporter::Nanny(report)),

@@ -143,8 +143,14 @@ pub(super) fn thread_number_slot() -> *mut c_int {
     }
 }
 
-/// One message: the order, and the nanny's pidfd.
-pub(super) fn receive(ticket: c_int, into: &mut [u8]) -> Result<(usize, c_int), Failure> {
+/// What comes with an order: the nanny's pidfd, then the files through which the process enters its groups.
+pub(super) const GIVEN_MAX: usize = 4;
+
+/// One message: the order, and what came with it, the rest of which is -1.
+pub(super) fn receive(
+    ticket: c_int,
+    into: &mut [u8],
+) -> Result<(usize, [c_int; GIVEN_MAX]), Failure> {
     #[repr(C)]
     struct Vector {
         base: *mut u8,
@@ -165,8 +171,7 @@ pub(super) fn receive(ticket: c_int, into: &mut [u8]) -> Result<(usize, c_int), 
         length: usize,
         level: c_int,
         kind: c_int,
-        descriptor: c_int,
-        padding: c_int,
+        descriptors: [c_int; GIVEN_MAX],
     }
     const CMSG_CLOEXEC: c_ulong = 0x4000_0000;
     const SOL_SOCKET: c_int = 1;
@@ -179,8 +184,7 @@ pub(super) fn receive(ticket: c_int, into: &mut [u8]) -> Result<(usize, c_int), 
         length: 0,
         level: 0,
         kind: 0,
-        descriptor: -1,
-        padding: 0,
+        descriptors: [-1; GIVEN_MAX],
     };
     let mut message = Message {
         name: core::ptr::null_mut(),
@@ -195,15 +199,13 @@ pub(super) fn receive(ticket: c_int, into: &mut [u8]) -> Result<(usize, c_int), 
     let count =
         retry(|| unsafe { syscall(number::RECVMSG, ticket, &raw mut message, CMSG_CLOEXEC) });
     let count = check(Step::Order, count)? as usize;
-    let has_descriptor = control.level == SOL_SOCKET && control.kind == SCM_RIGHTS;
-    Ok((
-        count,
-        if has_descriptor {
-            control.descriptor
-        } else {
-            -1
-        },
-    ))
+    let has_descriptors = control.level == SOL_SOCKET && control.kind == SCM_RIGHTS;
+    let given = if has_descriptors {
+        control.descriptors
+    } else {
+        [-1; GIVEN_MAX]
+    };
+    Ok((count, given))
 }
 
 pub(super) fn retry(mut call: impl FnMut() -> c_long) -> c_long {

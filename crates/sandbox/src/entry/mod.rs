@@ -23,8 +23,8 @@ mod successor;
 use core::ffi::{c_int, c_ulong};
 
 use calls::{
-    CLOSE_RANGE, LANDLOCK_ADD_RULE, LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF, check, close,
-    number, prctl, receive, retry, syscall,
+    CLOSE_RANGE, GIVEN_MAX, LANDLOCK_ADD_RULE, LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF,
+    check, close, number, prctl, receive, retry, syscall,
 };
 pub use calls::{Failure, Step};
 pub use order::{
@@ -34,6 +34,10 @@ pub use order::{
 
 /// The highest descriptor that is kept: standard streams, and the channel.
 const KEPT_DESCRIPTOR_MAX: c_int = 3;
+/// Files of groups that a process is given to go in through.
+const ENTRANCES_MAX: usize = GIVEN_MAX - 1;
+/// How many bits the number of one of them has. No process has a million descriptors.
+const ENTRANCE_BITS: u32 = 20;
 
 const NEW_NS: c_ulong = 0x0002_0000;
 const NEW_UTS: c_ulong = 0x0400_0000;
@@ -89,9 +93,12 @@ pub fn enter_instance(scoped: u64, processes_max: u64) -> c_int {
 struct OrderBytes([u8; ORDER_BYTES_MAX]);
 
 fn enter(ticket: c_int, report: c_int, bytes: &mut OrderBytes) -> Result<(), Failure> {
-    let (length, nanny) = receive(ticket, &mut bytes.0)?;
+    let (length, [nanny, entrances @ ..]) = receive(ticket, &mut bytes.0)?;
     let order =
         Order::read(bytes.0.get(..length).unwrap_or_default()).ok_or((Step::Order, EPROTO))?;
+    for entrance in entrances {
+        go_in(entrance);
+    }
     if order.flags & FLAG_JOIN != 0 {
         join(nanny, report)?;
     }
@@ -145,7 +152,13 @@ fn become_instance(scoped: u64, processes_max: u64) -> Result<(), Failure> {
     // changes nothing, but the supervisor answers it only when the mount is made.
     unsafe {
         check(Step::Unshare, syscall(number::UNSHARE, INSTANCE_NAMESPACES))?;
-        check(Step::Tmp, syscall(number::UNSHARE, 0usize))?;
+        let given = check(Step::Tmp, syscall(number::UNSHARE, 0usize))?;
+        if given != 0 {
+            for place in 0..ENTRANCES_MAX {
+                go_in(entrance_at(given, place));
+            }
+            check(Step::Tmp, syscall(number::UNSHARE, 0usize))?;
+        }
     }
     set_limit(RLIMIT_NPROC, processes_max)?;
     drop_capabilities(Step::Privileges)?;
@@ -160,6 +173,31 @@ fn become_instance(scoped: u64, processes_max: u64) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+/// Goes into a group, which concerns the calling thread alone, and closes the way.
+pub fn go_in(entrance: c_int) {
+    if entrance < 0 {
+        return;
+    }
+    let itself = b"0";
+    // SAFETY: the byte is ours. Whoever let us in looks whether we are, and sees to it if we are not.
+    unsafe { syscall(number::WRITE, entrance, itself.as_ptr(), itself.len()) };
+    close(entrance);
+}
+
+/// The numbers of files that the supervisor has given, in one: so many bits each, 0 where there is none, which is no number
+/// that it gives.
+pub fn entrances_in_one(numbers: &[c_int]) -> i64 {
+    let places = numbers.iter().zip(0u32..);
+    places.fold(0, |all, (number, place)| {
+        all | i64::from(*number) << (place * ENTRANCE_BITS)
+    })
+}
+
+fn entrance_at(given: i64, place: usize) -> c_int {
+    let number = given >> (place as u32 * ENTRANCE_BITS) & ((1 << ENTRANCE_BITS) - 1);
+    if number == 0 { -1 } else { number as c_int }
 }
 
 fn set_limit(resource: u64, value: u64) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 //!
 //! Contract: Linux kernel documentation, "Control Group v2" and "Memory Resource Controller" (of the first version).
 
+mod entrance;
 mod memory;
 mod places;
 
@@ -14,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use entrance::Entrance;
 pub use memory::GroupMemory;
 use places::Version;
 pub use places::{Missing, Places};
@@ -60,6 +62,10 @@ pub struct GroupError {
 }
 
 impl GroupError {
+    pub(crate) fn reason(&self) -> &io::Error {
+        &self.source
+    }
+
     fn of(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self {
@@ -195,8 +201,7 @@ impl Group {
     /// # Errors
     /// It has ended, or may not be moved.
     pub fn add(&self, pid: i32) -> Result<(), GroupError> {
-        let mut folders = self.folders.iter();
-        folders.try_for_each(|folder| write(&folder.path.join("cgroup.procs"), &pid.to_string()))
+        self.entrance().ensure(pid)
     }
 
     /// Gives it so much processor time from now on.

@@ -263,6 +263,7 @@ impl Nanny<'_> {
         let (Some(ticket), Some(end)) = (attached.next(), attached.next()) else {
             return Err(nothing_attached());
         };
+        let entrances: Vec<OwnedFd> = attached.by_ref().take(execute.entrances).collect();
         let kept: Vec<OwnedFd> = attached.collect();
         let (gate, key) = io::pipe().map_err(|error| Fault::of("make a pipe", &error))?;
         let (ready, say) = io::pipe().map_err(|error| Fault::of("make a pipe", &error))?;
@@ -270,6 +271,9 @@ impl Nanny<'_> {
         match forked {
             Fork::Child => {
                 drop((key, ready, end));
+                for entrance in entrances {
+                    entry::go_in(entrance.into_raw_fd());
+                }
                 let mut told_at = ticket.as_raw_fd();
                 // Closed on the way by their numbers, and so never by their owners.
                 let gate = ManuallyDrop::new(OwnedFd::from(gate));
@@ -280,7 +284,7 @@ impl Nanny<'_> {
                 processes::leave(127)
             }
             Fork::Parent { pid, pidfd } => {
-                drop((gate, say, kept, ticket));
+                drop((gate, say, kept, ticket, entrances));
                 self.programs.insert(pid, UnixStream::from(end));
                 // If this fails the program's gate closes unopened, and it ends.
                 wait_for_byte(&ready.into())

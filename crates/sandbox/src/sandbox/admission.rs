@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Inside;
 use crate::entry::Step;
+use crate::groups::{Entrance, GroupError};
 use crate::orders::Fault;
 use crate::supervision::Supervision;
 use crate::system::{messages, processes};
@@ -48,6 +49,9 @@ pub enum EntryError {
     /// It held something that it must not hold inside.
     #[error("the process brought `{0}` along, which reaches outside")]
     Descriptor(String),
+    /// It could not be put into its group.
+    #[error(transparent)]
+    Group(GroupError),
     /// More were ordered than may be on their way.
     #[error("too many instances wait for their `/tmp`")]
     Busy,
@@ -66,6 +70,7 @@ pub struct Admission {
     ours: OwnedFd,
     inside: Arc<Inside>,
     supervision: Supervision,
+    group: Option<Entrance>,
 }
 
 /// A process that is locked in.
@@ -82,6 +87,7 @@ impl Admission {
     pub(super) fn new(
         inside: &Arc<Inside>,
         supervision: &Supervision,
+        group: Option<&Entrance>,
     ) -> Result<(Self, OwnedFd), EntryError> {
         let (ours, theirs) = messages::pair().map_err(EntryError::Gone)?;
         // The kernel then says which process a message is from, whatever the message says.
@@ -94,14 +100,19 @@ impl Admission {
                 ours,
                 inside,
                 supervision,
+                group: group.cloned(),
             },
             theirs,
         ))
     }
 
-    /// Sends the order, before anybody reads it: it waits in the socket, with a pidfd by which namespaces are joined.
+    /// Sends the order, before anybody reads it: it waits in the socket, with a pidfd by which namespaces are joined, and
+    /// the files of its groups.
     pub(super) fn send_order(&self, order: &[u8]) -> Result<(), EntryError> {
-        messages::send(self.ours.as_fd(), order, &[self.inside.nanny()]).map_err(EntryError::Gone)
+        let entrances = self.group.as_ref().map(Entrance::files).unwrap_or_default();
+        let mut given = vec![self.inside.nanny()];
+        given.extend(entrances.iter().map(OwnedFd::as_fd));
+        messages::send(self.ours.as_fd(), order, &given).map_err(EntryError::Gone)
     }
 
     /// Waits until the process is locked in, looks at what it holds, takes its filter's listener, and lets it go on.
@@ -137,6 +148,9 @@ impl Admission {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| EntryError::Ended)?;
         let number = pid.as_raw_nonzero().get();
         look_at_descriptors(number)?;
+        if let Some(group) = &self.group {
+            group.ensure(number).map_err(EntryError::Group)?;
+        }
         let listener =
             processes::take_descriptor(pidfd.as_fd(), value).map_err(|_| EntryError::Ended)?;
         self.supervision

@@ -3,7 +3,7 @@
 //! Lives here: asking the nanny, who may make namespaces of its own, which namespaces instances have.
 //! Does not live here: the sandbox as its owner holds it (`sandbox`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -11,17 +11,21 @@ use rustix::process::Signal;
 
 use super::EntryError;
 use crate::egress::Egress;
+use crate::groups::Entrance;
 use crate::orders::{Answer, Family, Fault, Request, SocketKind};
 use crate::supervision::Worker;
 use crate::system::messages;
 
 /// Instances of one template that may be on their way to a `/tmp` at once.
 const INSTANCES_EXPECTED_MAX: usize = 1_024;
+/// How many are looked through for those that have ended on their way.
+const ARRIVALS_SWEPT_MIN: usize = 64;
 /// Connections to sockets that are files, being made at once by one sandbox. Whoever listens may let them wait.
 const FILE_CONNECTIONS_MAX: usize = 16;
 
-/// Sees an instance, by its number, before any code of it runs. An error ends it.
-pub type OnInstance = dyn Fn(i32) -> std::io::Result<()> + Send + Sync;
+/// Makes the group of an instance, by its number, before any code of it runs; nothing where there are none. An error ends
+/// the instance.
+pub type OnInstance = dyn Fn(i32) -> std::io::Result<Option<Entrance>> + Send + Sync;
 
 /// What the supervising threads need of a sandbox.
 pub(crate) struct Inside {
@@ -34,7 +38,7 @@ pub(crate) struct Inside {
     /// Those that have a `/tmp`, with their user namespaces, until they are swept away.
     instances: Mutex<HashMap<i32, u64>>,
     egress: OnceLock<Arc<Egress>>,
-    /// Who is to see each instance before it goes on.
+    /// Who makes the groups of instances.
     on_instance: OnceLock<Box<OnInstance>>,
     /// For what would hold up others.
     worker: Worker,
@@ -47,8 +51,26 @@ pub(crate) struct Inside {
 struct Expected {
     /// Forks that were ordered of a template, by its number, and have not come yet.
     ordered: HashMap<i32, usize>,
-    /// Processes that have made them, and wait for their `/tmp`.
-    waiting: HashSet<i32>,
+    /// Processes that have made them, and are not instances yet.
+    arriving: HashMap<i32, Arrival>,
+}
+
+/// How far a process has come on its way to being an instance.
+enum Arrival {
+    /// It has namespaces of its own.
+    Unshared,
+    /// It was shown into its group.
+    ShownIn(Entrance),
+    /// It has its `/tmp` besides; or why not.
+    Furnished(Entrance, Result<(), Fault>),
+}
+
+/// What a process that arrives is to do.
+pub(crate) enum Arriving {
+    /// It is an instance.
+    Here,
+    /// It is to go in by these files, and then to ask again. Meanwhile it gets its `/tmp`.
+    GoIn(Vec<OwnedFd>),
 }
 
 impl Inside {
@@ -96,7 +118,7 @@ impl Inside {
         let _ = self.egress.set(egress);
     }
 
-    /// Has each instance seen before it goes on.
+    /// Has a group made for each instance.
     pub(super) fn meet_instances(&self, meet: Box<OnInstance>) {
         // A second one is a mistake without consequence: the first stays.
         let _ = self.on_instance.set(meet);
@@ -198,7 +220,12 @@ impl Inside {
             return false;
         };
         let mut expected = self.expected();
-        if INSTANCES_EXPECTED_MAX <= expected.waiting.len() {
+        if ARRIVALS_SWEPT_MIN <= expected.arriving.len() {
+            // Some may have ended on their way.
+            let lives = |number: &i32, _: &mut Arrival| user_namespace(*number).is_some();
+            expected.arriving.retain(lives);
+        }
+        if INSTANCES_EXPECTED_MAX <= expected.arriving.len() {
             return false;
         }
         let Some(ordered) = expected.ordered.get_mut(&parent) else {
@@ -208,27 +235,72 @@ impl Inside {
         if *ordered == 0 {
             expected.ordered.remove(&parent);
         }
-        expected.waiting.insert(process)
+        expected.arriving.insert(process, Arrival::Unshared);
+        true
     }
 
-    /// Whether a process was let make them, and has no `/tmp` yet.
-    pub(crate) fn waits_for_tmp(&self, process: i32) -> bool {
-        self.expected().waiting.remove(&process)
+    /// Whether a process was let make them, and is not an instance yet.
+    pub(crate) fn is_arriving(&self, process: i32) -> bool {
+        self.expected().arriving.contains_key(&process)
     }
 
-    /// Gives a process its `/tmp`.
-    pub(crate) fn mount_tmp(&self, number: i32, process: &OwnedFd) -> Result<(), Fault> {
+    /// Has a process go on on its way: first into its group, if there is a way in, while it gets its `/tmp`; then on.
+    pub(crate) fn arrive(&self, number: i32, process: &OwnedFd) -> Result<Arriving, Fault> {
+        let arrival = self.expected().arriving.remove(&number);
+        let entrance = match arrival {
+            Some(Arrival::Unshared) => self.make_group(number)?,
+            Some(Arrival::Furnished(entrance, furnished)) => {
+                furnished?;
+                return Self::see_in(&entrance, number);
+            }
+            // It asks twice at once.
+            Some(Arrival::ShownIn(_)) | None => return Err(unexpected()),
+        };
+        let Some(entrance) = entrance else {
+            self.mount_tmp(number, process)?;
+            return Ok(Arriving::Here);
+        };
+        let files = entrance.files();
+        if files.is_empty() {
+            self.mount_tmp(number, process)?;
+            return Self::see_in(&entrance, number);
+        }
+        let shown_in = Arrival::ShownIn(entrance);
+        self.expected().arriving.insert(number, shown_in);
+        Ok(Arriving::GoIn(files))
+    }
+
+    /// Gives a process its `/tmp` that goes into its group meanwhile.
+    pub(crate) fn furnish(&self, number: i32, process: &OwnedFd) {
+        let furnished = self.mount_tmp(number, process);
+        let mut expected = self.expected();
+        if let Some(Arrival::ShownIn(entrance)) = expected.arriving.remove(&number) {
+            let furnished = Arrival::Furnished(entrance, furnished);
+            expected.arriving.insert(number, furnished);
+        }
+    }
+
+    fn make_group(&self, number: i32) -> Result<Option<Entrance>, Fault> {
+        let Some(meet) = self.on_instance.get() else {
+            return Ok(None);
+        };
+        meet(number).map_err(|error| Fault::of("make an instance's group", &error))
+    }
+
+    /// It may not have gone in, or not alone.
+    fn see_in(entrance: &Entrance, number: i32) -> Result<Arriving, Fault> {
+        let seen = entrance.ensure(number);
+        seen.map_err(|error| Fault::of("bound what an instance takes", error.reason()))?;
+        Ok(Arriving::Here)
+    }
+
+    fn mount_tmp(&self, number: i32, process: &OwnedFd) -> Result<(), Fault> {
         let request = Request::Tmp {
             bytes_max: self.tmp_bytes_max,
         };
         self.ask(&request, &[process.as_fd()])?;
         self.note_instance(number);
-        match self.on_instance.get() {
-            Some(meet) => {
-                meet(number).map_err(|error| Fault::of("bound what an instance takes", &error))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn instances(&self) -> MutexGuard<'_, HashMap<i32, u64>> {

@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 pub use admission::{Admission, Entered, EntryError, Ticket};
 pub use inside::OnInstance;
-pub(crate) use inside::{Inside, user_namespace};
+pub(crate) use inside::{Arriving, Inside, user_namespace};
 
 use crate::egress::Egress;
+use crate::groups::Entrance;
 use crate::orders::{
     Confinement, Execute, Family, Home, Listen, Origin, Plan, Request, SocketKind,
     SupplementaryGroups, SurplusDescriptors,
@@ -124,12 +125,12 @@ impl Sandbox {
         self.inside.open_network(egress);
     }
 
-    /// Has each instance seen from now on before it goes on: to be put into its group. It holds up the sandbox.
+    /// Has a group made for each instance from now on, before it goes on. It holds up the sandbox.
     pub fn meet_instances(&self, meet: Box<OnInstance>) {
         self.inside.meet_instances(meet);
     }
 
-    /// Lets a fork of a base in.
+    /// Lets a fork of a base in, and into its group.
     ///
     /// # Errors
     /// [`EntryError::Gone`]: no socket could be made.
@@ -137,13 +138,14 @@ impl Sandbox {
         &self,
         confinement: &Confinement,
         surplus: SurplusDescriptors,
+        group: Option<&Entrance>,
     ) -> Result<Ticket, EntryError> {
-        let (admission, theirs) = Admission::new(&self.inside, &self.supervision)?;
+        let (admission, theirs) = Admission::new(&self.inside, &self.supervision, group)?;
         admission.send_order(&confinement.order(Origin::Base(self.groups, surplus)))?;
         Ok(Ticket { theirs, admission })
     }
 
-    /// Runs a program inside. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for some milliseconds.
+    /// Runs a program inside, in its group. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for some milliseconds.
     ///
     /// # Errors
     /// [`EntryError`]: nothing was run. [`EntryError::Execute`]: because of the program.
@@ -152,8 +154,10 @@ impl Sandbox {
         program: &Program,
         confinement: &Confinement,
         descriptors: &[OwnedFd],
+        group: Option<&Entrance>,
     ) -> Result<Running, EntryError> {
-        let (admission, theirs) = Admission::new(&self.inside, &self.supervision)?;
+        let (admission, theirs) = Admission::new(&self.inside, &self.supervision, group)?;
+        let entrances = group.map(Entrance::files).unwrap_or_default();
         let (end, their_end) = std::os::unix::net::UnixStream::pair().map_err(EntryError::Gone)?;
         let bytes = |list: &[OsString]| list.iter().cloned().map(OsStringExt::into_vec).collect();
         let request = Request::Execute(Box::new(Execute {
@@ -163,9 +167,11 @@ impl Sandbox {
             directory: program.directory.clone(),
             tmp_bytes_max: self.plan.tmp_bytes_max,
             home: program.home,
+            entrances: entrances.len(),
             order: confinement.order(Origin::Nanny),
         }));
         let mut attached = vec![theirs.as_fd(), their_end.as_fd()];
+        attached.extend(entrances.iter().map(OwnedFd::as_fd));
         attached.extend(descriptors.iter().map(OwnedFd::as_fd));
         self.inside
             .ask(&request, &attached)

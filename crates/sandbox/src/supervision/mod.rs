@@ -205,7 +205,7 @@ impl Listener {
                 &self.addresses(&call, second, third.min(MESSAGES_MAX)),
             ),
             libc::SYS_unshare if first == INSTANCE_NAMESPACES => Some(self.let_unshare(&call)),
-            libc::SYS_unshare => self.begin_tmp(call).err().map(Answer::Fail),
+            libc::SYS_unshare => self.arrive(call).err().map(Answer::Fail),
             _ => Some(Answer::Fail(libc::EPERM)),
         }
     }
@@ -293,7 +293,7 @@ impl Listener {
         let connect = move || {
             let waits = || notify::still_waits(listener.descriptor.as_fd(), call.id);
             let answer = match files::connect(call.thread, call.arguments[0] as i32, &path, waits) {
-                Ok(()) => Answer::Done,
+                Ok(()) => Answer::Done(0),
                 Err(error) => Answer::Fail(error.raw_os_error().unwrap_or(libc::ECONNREFUSED)),
             };
             notify::answer(listener.descriptor.as_fd(), call.id, answer);
@@ -315,15 +315,15 @@ impl Listener {
         }
     }
 
-    fn begin_tmp(self: &Arc<Self>, call: Call) -> Result<(), i32> {
-        if !self.inside.waits_for_tmp(call.thread) {
+    fn arrive(self: &Arc<Self>, call: Call) -> Result<(), i32> {
+        if !self.inside.is_arriving(call.thread) {
             return Err(libc::EPERM);
         }
         let process = processes::open_process(call.thread).map_err(|_| libc::ESRCH)?;
         if !notify::still_waits(self.descriptor.as_fd(), call.id) {
             return Err(libc::ESRCH);
         }
-        let work = Work::MountTmp {
+        let work = Work::Arrive {
             number: call.thread,
             process,
         };

@@ -3,13 +3,15 @@
 //! Lives here: the thread, its queue, carrying a task out and answering the call that waits for it.
 //! Does not live here: the thread that takes the calls (`supervision`).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::Listener;
+use crate::entry;
 use crate::orders::Listen;
+use crate::sandbox::Arriving;
 use crate::system::notify::{self, Answer};
 
 /// Calls of one sandbox that may wait for its thread. The next one fails.
@@ -23,8 +25,8 @@ pub(super) struct Task {
 }
 
 pub(super) enum Work {
-    /// A `/tmp` for an instance.
-    MountTmp { number: i32, process: OwnedFd },
+    /// A process that becomes an instance: its group and its `/tmp`.
+    Arrive { number: i32, process: OwnedFd },
     /// Addresses that are to lead somewhere.
     MakeWays(Vec<Listen>),
 }
@@ -60,6 +62,10 @@ impl Worker {
     }
 }
 
+fn give(listener: &Listener, call: u64, file: BorrowedFd<'_>) -> std::io::Result<i32> {
+    notify::give(listener.descriptor.as_fd(), call, file)
+}
+
 fn run(inbox: &Receiver<Task>) {
     while let Ok(Task {
         listener,
@@ -69,8 +75,24 @@ fn run(inbox: &Receiver<Task>) {
     {
         let inside = &listener.inside;
         let answer = match work {
-            Work::MountTmp { number, process } => match inside.mount_tmp(number, &process) {
-                Ok(()) => Answer::Done,
+            Work::Arrive { number, process } => match inside.arrive(number, &process) {
+                Ok(Arriving::Here) => Answer::Done(0),
+                Ok(Arriving::GoIn(files)) => {
+                    // What it was not given it is moved for.
+                    let given = files.iter().map(|file| give(&listener, call, file.as_fd()));
+                    let numbers: Vec<i32> = given.flatten().collect();
+                    if !numbers.is_empty() {
+                        let numbers = Answer::Done(entry::entrances_in_one(&numbers));
+                        notify::answer(listener.descriptor.as_fd(), call, numbers);
+                        inside.furnish(number, &process);
+                        continue;
+                    }
+                    inside.furnish(number, &process);
+                    match inside.arrive(number, &process) {
+                        Ok(_) => Answer::Done(0),
+                        Err(fault) => Answer::Fail(fault.error),
+                    }
+                }
                 Err(fault) => Answer::Fail(fault.error),
             },
             Work::MakeWays(ways) => {

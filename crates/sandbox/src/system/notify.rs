@@ -17,6 +17,7 @@ use super::checked;
 const RECEIVE: libc::Ioctl = 0xC050_2100u32 as libc::Ioctl;
 const SEND: libc::Ioctl = 0xC018_2101u32 as libc::Ioctl;
 const IS_VALID: libc::Ioctl = 0x4008_2102u32 as libc::Ioctl;
+const ADD_DESCRIPTOR: libc::Ioctl = 0x4018_2103u32 as libc::Ioctl;
 const SET_FLAGS: libc::Ioctl = 0x4008_2104u32 as libc::Ioctl;
 const CONTINUE: u32 = 1;
 const SYNC_WAKE_UP: u64 = 1;
@@ -39,8 +40,8 @@ pub(crate) struct Call {
 pub(crate) enum Answer {
     /// The kernel carries the call out, with whatever the arguments point to by then.
     Continue,
-    /// The call returns 0 and does nothing.
-    Done,
+    /// The call returns this and does nothing.
+    Done(i64),
     /// The call fails with this error.
     Fail(i32),
 }
@@ -79,6 +80,28 @@ pub(crate) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
     unsafe { libc::ioctl(listener.as_raw_fd(), IS_VALID, &raw const id) == 0 }
 }
 
+/// Gives whoever waits a copy of a descriptor, which is closed by `exec`; the number that it has there.
+pub(crate) fn give(listener: BorrowedFd<'_>, id: u64, given: BorrowedFd<'_>) -> io::Result<i32> {
+    #[repr(C)]
+    struct Addition {
+        id: u64,
+        flags: u32,
+        ours: u32,
+        theirs: u32,
+        their_flags: u32,
+    }
+    let addition = Addition {
+        id,
+        flags: 0,
+        ours: given.as_raw_fd() as u32,
+        theirs: 0,
+        their_flags: libc::O_CLOEXEC as u32,
+    };
+    // SAFETY: the structure has the kernel's layout and lives through the call.
+    let number = unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw const addition) };
+    checked(i64::from(number)).map(|number| number as i32)
+}
+
 /// Answers. A caller that was killed meanwhile needs no answer.
 pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) {
     let response = match answer {
@@ -88,9 +111,9 @@ pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) {
             error: 0,
             flags: CONTINUE,
         },
-        Answer::Done => Response {
+        Answer::Done(value) => Response {
             id,
-            value: 0,
+            value,
             error: 0,
             flags: 0,
         },

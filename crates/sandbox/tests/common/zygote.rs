@@ -17,7 +17,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
-use sandbox::{Entered, Sandbox, Shown};
+use sandbox::{Entered, Entrance, Sandbox, Shown};
 use serde_json::{Value, json};
 
 pub(crate) const READY: u8 = 16;
@@ -188,7 +188,7 @@ impl Base {
         let (mut channel, theirs) = Channel::pair();
         let (out, error) = (output(), output());
         let ticket = sandbox
-            .ticket(&super::common::confinement_of_template(), surplus)
+            .ticket(&super::common::confinement_of_template(), surplus, None)
             .unwrap();
         let descriptors = [
             theirs.as_fd(),
@@ -213,6 +213,16 @@ impl Base {
 
     /// A template, in a sandbox or not, with the function loaded.
     pub(crate) fn template(&mut self, sandbox: Option<&Sandbox>, variables: Value) -> Template {
+        self.template_in(sandbox, variables, None)
+    }
+
+    /// The same, in a group.
+    pub(crate) fn template_in(
+        &mut self,
+        sandbox: Option<&Sandbox>,
+        variables: Value,
+        group: Option<&Entrance>,
+    ) -> Template {
         let (mut channel, theirs) = Channel::pair();
         let (out, error) = (output(), output());
         let ticket = sandbox.map(|sandbox| {
@@ -220,6 +230,7 @@ impl Base {
                 .ticket(
                     &super::common::confinement_of_template(),
                     sandbox::SurplusDescriptors::Closed,
+                    group,
                 )
                 .unwrap()
         });

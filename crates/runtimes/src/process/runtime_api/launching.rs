@@ -244,6 +244,7 @@ impl ProcessRuntime {
                 | LaunchError::Busy
                 | LaunchError::Inside(_)
                 | LaunchError::Unwatched(_)
+                | LaunchError::Unbounded(_)
                 | LaunchError::Gone => None,
             };
             if tries < BUSY_TRIES_MAX && of_file.is_some_and(entry::is_busy) {

@@ -126,10 +126,9 @@ impl Keepers {
         })
     }
 
-    /// Puts a process into a group of its own, where there are groups.
+    /// Makes a group for one process, where there are groups.
     pub(super) fn group(
         &self,
-        pid: i32,
         bounds: Bounds,
         occupant: Occupant,
     ) -> Result<Option<Group>, GroupError> {
@@ -145,9 +144,7 @@ impl Keepers {
                 (Occupant::Init, _) | (Occupant::Instance, ProcessorTime::Free) => None,
             },
         };
-        let group = groups.make(&number.to_string(), &limits)?;
-        group.add(pid)?;
-        Ok(Some(group))
+        groups.make(&number.to_string(), &limits).map(Some)
     }
 
     /// Keeps a process within its bounds from now on, with its group, if it has or gets one.

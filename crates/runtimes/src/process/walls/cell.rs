@@ -11,13 +11,14 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::function::Language;
-use sandbox::{Egress, EntryError, Home, Program, Running, Sandbox, SurplusDescriptors, Ticket};
+use sandbox::{
+    Egress, EntryError, Group, Home, Program, Running, Sandbox, SurplusDescriptors, Ticket,
+};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::bounds::{Bounds, Kept, Occupant, Rooms};
 use super::{Confinements, Shared};
-use crate::process::child;
 use crate::process::launch::{self, Launch, LaunchError};
 
 /// One sandbox, with what is served in it.
@@ -40,15 +41,28 @@ impl Cell {
         self.confinement.scopes
     }
 
-    /// Lets a fork of a base in. Node.js keeps its event loop's descriptors, and makes them its own before.
-    pub(in crate::process) fn ticket(&self, language: Language) -> Result<Ticket, EntryError> {
+    /// A group for one process that does its init here, where there are groups.
+    pub(in crate::process) fn room(&self) -> io::Result<Option<Group>> {
+        let room = self.shared.keepers.group(self.bounds, Occupant::Init);
+        room.map_err(io::Error::other)
+    }
+
+    /// Lets a fork of a base in, and into its group. Node.js keeps its event loop's descriptors, and makes them its own
+    /// before.
+    pub(in crate::process) fn ticket(
+        &self,
+        language: Language,
+        room: Option<&Group>,
+    ) -> Result<Ticket, EntryError> {
         let surplus = match language {
             Language::Python => SurplusDescriptors::Closed,
             Language::Node => SurplusDescriptors::Checked,
             // Nothing of theirs is forked.
             Language::Provided | Language::Go => SurplusDescriptors::Closed,
         };
-        self.sandbox.ticket(&self.confinement.of_template, surplus)
+        let entrance = room.map(Group::entrance);
+        let confinement = &self.confinement.of_template;
+        self.sandbox.ticket(confinement, surplus, entrance.as_ref())
     }
 
     /// Lets one more fork of a template become an instance.
@@ -73,7 +87,7 @@ impl Cell {
     pub(in crate::process) async fn execute(
         self: &Arc<Self>,
         launch: Launch,
-    ) -> Result<(Running, launch::Ends), LaunchError> {
+    ) -> Result<(Running, launch::Ends, Kept), LaunchError> {
         let (ours, given) = launch::connect(&launch.connection).map_err(LaunchError::Pipes)?;
         let cell = self.clone();
         let running = tokio::task::spawn_blocking(move || {
@@ -82,35 +96,39 @@ impl Cell {
             descriptors.extend(given.channel);
             let program = program(&launch);
             let confinement = &cell.confinement.of_program;
-            let running = cell.sandbox.execute(&program, confinement, &descriptors);
-            running.map_err(|error| match error {
+            let room = cell.room().map_err(LaunchError::Unbounded)?;
+            let entrance = room.as_ref().map(Group::entrance);
+            let executed =
+                cell.sandbox
+                    .execute(&program, confinement, &descriptors, entrance.as_ref());
+            let running = executed.map_err(|error| match error {
                 EntryError::Execute(source) => LaunchError::Spawn {
                     program: launch.program,
                     source,
                 },
                 error => LaunchError::Inside(error),
-            })
+            })?;
+            let kept = cell.keep(running.process.pid, &running.process.pidfd, room);
+            Ok((running, kept.map_err(LaunchError::Unbounded)?))
         });
-        let running = running.await.map_err(|_| LaunchError::Gone)?;
-        Ok((running?, ours))
+        let (running, kept) = running.await.map_err(|_| LaunchError::Gone)??;
+        Ok((running, ours, kept))
     }
 
-    /// Puts a process into a group of its own, and has its memory looked at.
-    pub(in crate::process) fn bound(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
-        let keepers = &self.shared.keepers;
-        let group = match keepers.group(pid, self.bounds, Occupant::Init) {
-            Ok(group) => group,
-            // One that has ended takes nothing any more.
-            Err(_) if child::has_ended(pidfd) => None,
-            Err(error) => return Err(io::Error::other(error)),
-        };
-        let place = group.map(OnceLock::from).unwrap_or_default();
-        let pidfd = pidfd.try_clone()?;
+    /// Keeps a process, which is in its group, within its bounds.
+    pub(in crate::process) fn keep(
+        &self,
+        pid: i32,
+        pidfd: &OwnedFd,
+        room: Option<Group>,
+    ) -> io::Result<Kept> {
+        let place = room.map(OnceLock::from).unwrap_or_default();
+        let (keepers, pidfd) = (&self.shared.keepers, pidfd.try_clone()?);
         Ok(keepers.keep(pid, pidfd, self.bounds, Arc::new(place)))
     }
 
-    /// As [`Self::bound`], of an instance, which is put into its group before it goes on: that may be after this.
-    pub(in crate::process) fn bound_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
+    /// As [`Self::keep`], of an instance, which gets its group before it goes on: that may be after this.
+    pub(in crate::process) fn keep_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
         let place = self.rooms.place(pid);
         let keepers = &self.shared.keepers;
         Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))

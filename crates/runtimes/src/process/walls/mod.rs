@@ -23,7 +23,7 @@ use interfaces::BoxFuture;
 use model::function::Function;
 use sandbox::policy::{Policy, own_addresses};
 use sandbox::{
-    Confinement, Egress, Landlock, Listen, MakeError, Maker, MakerProgram, OutsideIds, Plan,
+    Confinement, Egress, Group, Landlock, Listen, MakeError, Maker, MakerProgram, OutsideIds, Plan,
     Resolver, ResourceLimit, Sandbox, SocketKind, Supervision,
 };
 use tokio::runtime::Handle;
@@ -225,12 +225,14 @@ impl Walls {
         sandbox.meet_instances(Box::new({
             let (shared, rooms) = (self.shared.clone(), rooms.clone());
             move |instance| {
-                let group = shared.keepers.group(instance, bounds, Occupant::Instance);
-                if let Some(group) = group.map_err(io::Error::other)? {
+                let group = shared.keepers.group(bounds, Occupant::Instance);
+                let group = group.map_err(io::Error::other)?;
+                let entrance = group.as_ref().map(Group::entrance);
+                if let Some(group) = group {
                     // It is made once.
                     let _ = rooms.place(instance).set(group);
                 }
-                Ok(())
+                Ok(entrance)
             }
         }));
         let served = self.serve(&mut sandbox).map_err(CellError::Serve)?;

@@ -109,9 +109,13 @@ impl Zygote {
         entry: Option<(Arc<Cell>, Language)>,
     ) -> Result<Forked, ForkError> {
         let (ours, theirs) = launch::ends(order).map_err(ForkError::Pipes)?;
-        let ticket = match &entry {
-            Some((cell, language)) => Some(cell.ticket(*language).map_err(ForkError::Entry)?),
-            None => None,
+        let (room, ticket) = match &entry {
+            Some((cell, language)) => {
+                let room = cell.room().map_err(ForkError::Bounds)?;
+                let ticket = cell.ticket(*language, room.as_ref());
+                (room, Some(ticket.map_err(ForkError::Entry)?))
+            }
+            None => (None, None),
         };
         let (theirs_ticket, admission) = match ticket {
             Some(Ticket { theirs, admission }) => (Some(theirs), Some(admission)),
@@ -130,11 +134,12 @@ impl Zygote {
         if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
             self.control.close();
         }
-        // A template waits to be admitted, and is in its group by then.
+        // A template waits to be admitted, and is in its group when it is.
         let kept = match (&forked, &entry) {
             (Ok(forked), Some((cell, _))) if !forked.is_collected => {
                 let pid = forked.pid.as_raw_nonzero().get();
-                Some(cell.bound(pid, &forked.pidfd).map_err(ForkError::Bounds)?)
+                let kept = cell.keep(pid, &forked.pidfd, room);
+                Some(kept.map_err(ForkError::Bounds)?)
             }
             (Ok(_) | Err(_), _) => None,
         };
@@ -149,7 +154,7 @@ impl Zygote {
             }
             (None, Some((cell, _))) => {
                 let instance = forked.pid.as_raw_nonzero().get();
-                let kept = cell.bound_instance(instance, &forked.pidfd);
+                let kept = cell.keep_instance(instance, &forked.pidfd);
                 let kept = kept.map_err(ForkError::Bounds)?;
                 Some(Quarters::shared(cell.clone(), instance, kept))
             }
