@@ -35,8 +35,8 @@ pub(crate) struct Inside {
     /// The nanny's own: a template's, too.
     user_namespace: u64,
     expected: Mutex<Expected>,
-    /// Those that have a `/tmp`, with their user namespaces, until they are swept away.
-    instances: Mutex<HashMap<i32, u64>>,
+    /// Those that have a `/tmp`, until they are swept away.
+    instances: Mutex<HashMap<i32, Instance>>,
     egress: OnceLock<Arc<Egress>>,
     /// Who makes the groups of instances.
     on_instance: OnceLock<Box<OnInstance>>,
@@ -44,6 +44,15 @@ pub(crate) struct Inside {
     worker: Worker,
     /// Held once for each connection that is being made.
     file_connections: Arc<()>,
+}
+
+/// What has a `/tmp` of its own.
+struct Instance {
+    user_namespace: u64,
+    /// What it was forked from: the nanny, or a template.
+    parent: Option<i32>,
+    /// Whether somebody has asked for it, who will say when it has ended: not the fork that is kept ahead.
+    is_known: bool,
 }
 
 /// Who may make namespaces of its own.
@@ -124,15 +133,30 @@ impl Inside {
         let _ = self.on_instance.set(meet);
     }
 
-    /// One child of a template may become an instance.
-    pub(super) fn expect(&self, template: i32) -> Result<(), EntryError> {
+    /// One child of a template may become an instance, and one for each that has ended before anybody asked for it: these
+    /// are given.
+    pub(super) fn expect(&self, template: i32) -> Result<Vec<i32>, EntryError> {
+        let mut lost = Vec::new();
+        for (number, instance) in self.instances().iter_mut() {
+            if !instance.is_known && instance.parent == Some(template) && has_ended(*number) {
+                instance.is_known = true;
+                lost.push(*number);
+            }
+        }
         let mut expected = self.expected();
         let ordered = expected.ordered.entry(template).or_default();
-        if INSTANCES_EXPECTED_MAX <= *ordered {
+        if INSTANCES_EXPECTED_MAX <= *ordered + lost.len() {
             return Err(EntryError::Busy);
         }
-        *ordered += 1;
-        Ok(())
+        *ordered += 1 + lost.len();
+        Ok(lost)
+    }
+
+    /// Somebody has asked for an instance, and will have it swept away.
+    pub(super) fn know(&self, number: i32) {
+        if let Some(instance) = self.instances().get_mut(&number) {
+            instance.is_known = true;
+        }
     }
 
     pub(super) fn expect_no_more(&self, template: i32) {
@@ -141,16 +165,22 @@ impl Inside {
 
     /// Remembers which user namespace is an instance's.
     pub(super) fn note_instance(&self, number: i32) {
-        if let Some(namespace) = user_namespace(number) {
-            self.instances().insert(number, namespace);
+        if let Some(user_namespace) = user_namespace(number) {
+            let instance = Instance {
+                user_namespace,
+                parent: parent_of(number),
+                is_known: false,
+            };
+            self.instances().insert(number, instance);
         }
     }
 
     /// Ends all that is left of an instance.
     pub(super) fn sweep(&self, instance: i32) -> Result<(), Fault> {
-        let Some(namespace) = self.instances().remove(&instance) else {
+        let Some(instance) = self.instances().remove(&instance) else {
             return Ok(());
         };
+        let namespace = instance.user_namespace;
         self.ask(&Request::Sweep { namespace }, &[]).map(|_| ())
     }
 
@@ -303,7 +333,7 @@ impl Inside {
         Ok(())
     }
 
-    fn instances(&self) -> MutexGuard<'_, HashMap<i32, u64>> {
+    fn instances(&self) -> MutexGuard<'_, HashMap<i32, Instance>> {
         self.instances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -320,9 +350,20 @@ pub(crate) fn user_namespace(process: i32) -> Option<u64> {
 }
 
 fn parent_of(process: i32) -> Option<i32> {
+    look(process)?.1.parse().ok()
+}
+
+/// Also one that is not collected.
+fn has_ended(process: i32) -> bool {
+    look(process).is_none_or(|(state, _)| matches!(state.as_str(), "Z" | "X"))
+}
+
+/// A process's state and the number of its parent.
+fn look(process: i32) -> Option<(String, String)> {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, after_name) = text.rsplit_once(')')?;
-    after_name.split_whitespace().nth(1)?.parse().ok()
+    let mut words = after_name.split_whitespace().map(str::to_owned);
+    Some((words.next()?, words.next()?))
 }
 
 fn unexpected() -> Fault {

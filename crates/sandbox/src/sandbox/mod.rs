@@ -195,12 +195,18 @@ impl Sandbox {
         socket.map_err(EntryError::Fault)
     }
 
-    /// Lets one child of a template, by the template's number, become an instance: the next that asks.
+    /// Lets one child of a template, by the template's number, become an instance: the next that asks. One that was kept
+    /// ahead and has ended may be replaced as well; the numbers of such are given, to be swept away.
     ///
     /// # Errors
     /// [`EntryError::Busy`]: too many were ordered and have not come.
-    pub fn expect_instance(&self, template: i32) -> Result<(), EntryError> {
+    pub fn expect_instance(&self, template: i32) -> Result<Vec<i32>, EntryError> {
         self.inside.expect(template)
+    }
+
+    /// To be called with the number of each instance that was asked for: from then on it is kept until it is swept away.
+    pub fn know_instance(&self, instance: i32) {
+        self.inside.know(instance);
     }
 
     /// Takes back what a fork that failed, or is no more wanted, has not used.

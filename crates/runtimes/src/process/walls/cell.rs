@@ -66,8 +66,14 @@ impl Cell {
     }
 
     /// Lets one more fork of a template become an instance.
-    pub(in crate::process) fn expect_instance(&self, template: i32) -> Result<(), EntryError> {
-        self.sandbox.expect_instance(template)
+    pub(in crate::process) fn expect_instance(
+        self: &Arc<Self>,
+        template: i32,
+    ) -> Result<(), EntryError> {
+        for lost in self.sandbox.expect_instance(template)? {
+            self.sweep(lost);
+        }
+        Ok(())
     }
 
     /// What the Runtime API is to be served on. Once.
@@ -129,6 +135,7 @@ impl Cell {
 
     /// As [`Self::keep`], of an instance, which gets its group before it goes on: that may be after this.
     pub(in crate::process) fn keep_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
+        self.sandbox.know_instance(pid);
         let place = self.rooms.place(pid);
         let keepers = &self.shared.keepers;
         Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))

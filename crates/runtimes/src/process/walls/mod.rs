@@ -99,9 +99,6 @@ pub enum WallsError {
     /// The maker does not start, or its first sandbox failed.
     #[error(transparent)]
     Make(#[from] MakeError),
-    /// Functions have a `/tmp` of their own, so nothing of ours can be seen by them there.
-    #[error("the cache folder `{}` lies in `/tmp`, of which every function has one of its own", .0.display())]
-    InTmp(PathBuf),
     /// An empty folder could not be made.
     #[error("`{}` could not be made", path.display())]
     Folder {
@@ -158,15 +155,10 @@ impl Walls {
     /// # Errors
     /// [`WallsError`]: this machine does not make them.
     pub fn raise(config: WallsConfig) -> Result<Self, WallsError> {
-        let cache_dir = config.cache_dir.canonicalize();
-        let cache_dir = cache_dir.unwrap_or_else(|_| config.cache_dir.clone());
-        if cache_dir.starts_with("/tmp") {
-            return Err(WallsError::InTmp(cache_dir));
-        }
         let supervision = Supervision::start().map_err(WallsError::Supervision)?;
         let keepers = Keepers::here(config.processor_time, config.limits)?;
         let maker = Maker::start(&config.maker)?;
-        let nothing = cache_dir.join("nothing");
+        let nothing = config.cache_dir.join("nothing");
         std::fs::create_dir_all(&nothing).map_err(|source| WallsError::Folder {
             path: nothing.clone(),
             source,
