@@ -3,6 +3,7 @@
 //! Lives here: commands, reading projects, the development loop, telemetry, and `wiring`, where siblings meet.
 //! Does not live here: anything that a second binary would need.
 
+pub mod authority;
 pub mod cli;
 pub mod commands;
 pub mod development;

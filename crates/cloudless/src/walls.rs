@@ -1,23 +1,37 @@
 //! The sandboxes that functions run in: who makes them, what is served inside.
 //!
-//! Lives here: starting what makes them; the second door to the services, which is inside.
-//! Does not live here: how processes are locked in (`sandbox`), which are (`runtimes`), what is demanded
-//! of this machine (`settings`).
+//! Lives here: starting what makes them; the doors inside: to the services, and to the cloud's own host names.
+//! Does not live here: how processes are locked in (`sandbox`), which are (`runtimes`), what is demanded of this machine
+//! (`settings`), certificates (`authority`).
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::service_door::ServiceDoor;
+use gateway::http::{Handler, Request, Response, Server as HttpServer, ServerLimits};
+use interfaces::BoxFuture;
 use interfaces::clock::Clock;
-use runtimes::process::{Walls, WallsConfig, WallsError};
+use runtimes::process::{Cloud, Trust, Walls, WallsConfig, WallsError};
+use rustls::ServerConfig;
 use sandbox::{MAKER_ARGUMENT, MakerProgram};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::{Authority, NAMES};
 use crate::pipeline::chain;
 use crate::settings::Sandbox;
+
+/// How long a client may take from its connection to the end of the handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Connections by TLS that one sandbox may have; the next waits to be accepted.
+const SECURE_MAX: usize = 1_024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What the names of APIs have that those of services do not have.
+const API_PART: &str = ".execute-api.";
 
 /// Becomes the process that makes sandboxes, if that is what this one was started for. To be called before there is a
 /// second thread.
@@ -40,52 +54,182 @@ pub fn maker() -> io::Result<MakerProgram> {
     })
 }
 
-/// The door inside, which is there before the services behind it.
+/// The doors inside, which are there before what is behind them.
 #[derive(Clone, Default)]
-pub struct InnerDoor(Arc<OnceLock<Arc<ServiceDoor>>>);
+pub struct InnerDoor(Arc<Mutex<Option<Behind>>>);
+
+#[derive(Clone)]
+struct Behind {
+    services: Arc<dyn Handler>,
+    apis: Arc<dyn Handler>,
+}
 
 impl InnerDoor {
-    /// Opens it. Functions run after that.
-    pub fn open(&self, door: Arc<ServiceDoor>) {
-        // It is opened once.
-        let _ = self.0.set(door);
+    /// Opens them, to the services and to the application's APIs. Functions run after that.
+    pub fn open(&self, services: Arc<dyn Handler>, apis: Arc<dyn Handler>) {
+        *self.behind() = Some(Behind { services, apis });
     }
+
+    /// Lets go of them: whatever is behind them runs functions, and so holds what serves them.
+    pub fn close(&self) {
+        *self.behind() = None;
+    }
+
+    fn behind(&self) -> MutexGuard<'_, Option<Behind>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn services(&self) -> Option<Arc<dyn Handler>> {
+        let behind = self.behind();
+        behind.as_ref().map(|behind| Arc::clone(&behind.services))
+    }
+
+    /// Whatever has one of the cloud's names.
+    fn cloud(&self) -> Option<Arc<dyn Handler>> {
+        let behind = self.behind().clone()?;
+        Some(Arc::new(behind))
+    }
+}
+
+impl Handler for Behind {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        let host = request.headers.text("host").unwrap_or_default();
+        let is_api = host.to_ascii_lowercase().contains(API_PART);
+        if is_api {
+            self.apis.handle(request)
+        } else {
+            self.services.handle(request)
+        }
+    }
+}
+
+/// What sandboxes are prepared with.
+pub struct Parts {
+    /// Ports that we listen on.
+    pub own_ports: BTreeSet<u16>,
+    /// Folders of ours that may lie within a function's own.
+    pub hidden: Vec<PathBuf>,
+    /// A folder of ours.
+    pub cache_dir: PathBuf,
+    /// What is served inside.
+    pub door: InnerDoor,
+    /// Certifies the cloud's own host names.
+    pub authority: Option<Arc<Authority>>,
+    /// The clock of what serves.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Prepares sandboxes.
 ///
 /// # Errors
 /// Why this machine does not make any.
-pub fn raise(
-    settings: &Sandbox,
-    own_ports: BTreeSet<u16>,
-    hidden: Vec<PathBuf>,
-    cache_dir: PathBuf,
-    door: InnerDoor,
-    clock: Arc<dyn Clock>,
-) -> Result<Walls, String> {
+pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
     let maker = maker().map_err(|error| error.to_string())?;
-    let serve = move |listener: std::net::TcpListener| -> interfaces::BoxFuture<'static, ()> {
-        let (door, clock) = (door.0.get().cloned(), clock.clone());
-        Box::pin(async move {
-            let listening = tokio::net::TcpListener::from_std(listener);
-            let (Some(door), Ok(listener)) = (door, listening) else {
-                return;
-            };
-            let door = door as Arc<dyn Handler>;
-            let server = HttpServer::new(ServerLimits::default(), clock);
-            // It ends with its sandbox.
-            let _drained = server.serve(listener, door, CancellationToken::new()).await;
-        })
+    let (door, clock) = (parts.door.clone(), Arc::clone(&parts.clock));
+    let serve = move |listener| serve_plain(listener, door.services(), Arc::clone(&clock));
+    let cloud = match parts.authority {
+        Some(authority) => Some(cloud(authority, &parts.door, &parts.clock)?),
+        None => None,
     };
     let raised = Walls::raise(WallsConfig {
         maker,
-        policy: settings.policy(own_ports),
+        policy: settings.policy(parts.own_ports),
         processor_time: settings.processor(),
         limits: settings.limits(),
         door: Arc::new(serve),
-        hidden,
-        cache_dir,
+        cloud,
+        hidden: parts.hidden,
+        cache_dir: parts.cache_dir,
     });
     raised.map_err(|error: WallsError| chain(&error))
+}
+
+fn cloud(
+    authority: Arc<Authority>,
+    door: &InnerDoor,
+    clock: &Arc<dyn Clock>,
+) -> Result<Cloud, String> {
+    let trust = Trust {
+        authority: authority.certificate().to_path_buf(),
+        roots: authority.roots().map(ToOwned::to_owned),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = config
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(authority);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let plain = {
+        let (door, clock) = (door.clone(), Arc::clone(clock));
+        move |listener| serve_plain(listener, door.cloud(), Arc::clone(&clock))
+    };
+    let (door, clock) = (door.clone(), Arc::clone(clock));
+    let secure = move |listener| -> BoxFuture<'static, ()> {
+        let (door, clock, acceptor) = (door.cloud(), Arc::clone(&clock), acceptor.clone());
+        Box::pin(async move {
+            if let (Some(door), Ok(listener)) = (door, TcpListener::from_std(listener)) {
+                serve_secure(&listener, &acceptor, &door, &clock).await;
+            }
+        })
+    };
+    Ok(Cloud {
+        names: NAMES.map(str::to_owned).into(),
+        plain: Arc::new(plain),
+        secure: Arc::new(secure),
+        trust,
+    })
+}
+
+/// It ends with its sandbox.
+fn serve_plain(
+    listener: std::net::TcpListener,
+    handler: Option<Arc<dyn Handler>>,
+    clock: Arc<dyn Clock>,
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let (Some(handler), Ok(listener)) = (handler, TcpListener::from_std(listener)) else {
+            return;
+        };
+        let server = HttpServer::new(ServerLimits::default(), clock);
+        let _drained = server
+            .serve(listener, handler, CancellationToken::new())
+            .await;
+    })
+}
+
+async fn serve_secure(
+    listener: &TcpListener,
+    acceptor: &TlsAcceptor,
+    handler: &Arc<dyn Handler>,
+    clock: &Arc<dyn Clock>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        if SECURE_MAX <= connections.len() {
+            connections.join_next().await;
+            continue;
+        }
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (acceptor, handler) = (acceptor.clone(), Arc::clone(handler));
+        let server = HttpServer::new(ServerLimits::default(), Arc::clone(clock));
+        connections.spawn(async move {
+            // Packets wait for nothing; where that cannot be set the connection has ended.
+            let _ = stream.set_nodelay(true);
+            let shaken = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await;
+            // A client that does not trust us, or asks for a name that is not the cloud's, is told so by TLS.
+            if let Ok(Ok(stream)) = shaken {
+                let until_it_ends = CancellationToken::new();
+                server
+                    .serve_connection(stream, peer, handler, until_it_ends)
+                    .await;
+            }
+        });
+    }
 }

@@ -36,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::Authority;
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
@@ -85,6 +86,7 @@ pub struct Server {
     functions: Arc<service_functions::Service>,
     gateway: Arc<ApplicationHandler>,
     door: Arc<ServiceDoor>,
+    inner_door: InnerDoor,
     clock: Arc<dyn Clock>,
     /// Cancelled once the project is loaded.
     ready: CancellationToken,
@@ -178,7 +180,7 @@ impl Server {
             Arc::new(tables.clone()),
             Arc::clone(&functions) as Arc<dyn CloudService>,
         ];
-        let door = doors(&inner_door, services, &principals, &clock, &random);
+        let (door, door_inside) = doors(services, &principals, &clock, &random);
         let account = AccountId::development();
         let gateway = ApplicationHandler::new(
             invoke,
@@ -187,13 +189,16 @@ impl Server {
             telemetry.access_log,
             account,
         );
+        let gateway = Arc::new(gateway);
+        inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
             invoker,
             tables,
             functions,
-            gateway: Arc::new(gateway),
+            gateway,
             door,
+            inner_door,
             clock,
             ready: CancellationToken::new(),
             has_apis: listeners.application.is_some(),
@@ -315,6 +320,7 @@ impl Server {
         stop_apis.cancel();
         while apis.join_next().await.is_some() {}
         self.invoker.stop().await;
+        self.inner_door.close();
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done
@@ -333,18 +339,35 @@ fn locked_in(
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
 ) -> Result<(ProcessRuntime, Option<String>), Box<Problem>> {
-    let raised = walls::raise(
-        &config.sandbox,
-        BTreeSet::from([ports.0, ports.1]),
-        config.ours.clone(),
-        config.cache.clone(),
-        door.clone(),
-        Arc::clone(clock),
-    );
+    let parts = walls::Parts {
+        own_ports: BTreeSet::from([ports.0, ports.1]),
+        hidden: config.ours.clone(),
+        cache_dir: config.cache.clone(),
+        door: door.clone(),
+        authority: authority(config),
+        clock: Arc::clone(clock),
+    };
+    let raised = walls::raise(&config.sandbox, parts);
     match (raised, config.sandbox.demands()) {
         (Ok(walls), _) => Ok((runtime.within(walls), None)),
         (Err(why), Demands::Development) => Ok((runtime, Some(why))),
         (Err(why), Demands::Server) => Err(not_enforced(why)),
+    }
+}
+
+/// Who certifies the cloud's own host names; without it they lead nowhere, and functions still find the services at the
+/// endpoint that their environment names.
+fn authority(config: &Config) -> Option<Arc<Authority>> {
+    let roots = config.environment.get("SSL_CERT_FILE").map(Path::new);
+    match Authority::open(&config.cache.join("authority"), roots, jiff::Timestamp::now) {
+        Ok(authority) => Some(Arc::new(authority)),
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "functions cannot reach the services by the cloud's own host names"
+            );
+            None
+        }
     }
 }
 
@@ -360,14 +383,13 @@ fn not_enforced(why: String) -> Box<Problem> {
     )
 }
 
-/// The door on the host, which trusts whoever reaches it; the one inside sandboxes is opened, and trusts nobody.
+/// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
 fn doors(
-    inside: &InnerDoor,
     services: Vec<Arc<dyn CloudService>>,
     principals: &Arc<dyn Principals>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
-) -> Arc<ServiceDoor> {
+) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
     let door = |services, unknown_keys, own_pages| {
         Arc::new(ServiceDoor::new(DoorParts {
             services,
@@ -378,14 +400,10 @@ fn doors(
             own_pages,
         }))
     };
-    inside.open(door(
-        services.clone(),
-        UnknownKeys::Refused,
-        OwnPages::Hidden,
-    ));
+    let inside = door(services.clone(), UnknownKeys::Refused, OwnPages::Hidden);
     let account = AccountId::development();
     let as_root = UnknownKeys::ActAsRoot { account };
-    door(services, as_root, OwnPages::Shown)
+    (door(services, as_root, OwnPages::Shown), inside)
 }
 
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.

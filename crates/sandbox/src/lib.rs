@@ -87,7 +87,7 @@ pub use self::{
         Confinement, Fault, Home, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
         ResourceLimit, Shown, SocketKind, SurplusDescriptors,
     },
-    resolver::{Resolver, upstream_of},
+    resolver::{CLOUD_ADDRESS, Resolver, upstream_of},
     sandbox::{
         Admission, Entered, EntryError, OnInstance, Program, ProgramEnd, Running, Sandbox, Ticket,
     },

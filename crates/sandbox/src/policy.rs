@@ -62,7 +62,7 @@ pub enum Verdict {
 pub enum Reason {
     /// Link-local: a cloud's metadata, and neighbours on the wire.
     LinkLocal,
-    /// Not an address of one host: broadcast, multicast, reserved, unspecified.
+    /// Not an address of one host: broadcast, multicast, reserved, unspecified, or only for documents.
     NotAHost,
     /// A port of ours on the host.
     Ours,
@@ -161,7 +161,7 @@ fn never_v4(address: Ipv4Addr) -> Option<Reason> {
     let [first, ..] = address.octets();
     if address.is_link_local() {
         Some(Reason::LinkLocal)
-    } else if first == 0 || 224 <= first {
+    } else if first == 0 || 224 <= first || address.is_documentation() {
         Some(Reason::NotAHost)
     } else {
         None
@@ -230,7 +230,7 @@ mod tests {
         policy.own_ports = BTreeSet::from([3000, 4566]);
         policy.own_addresses = BTreeSet::from([
             "192.168.7.7".parse().unwrap(),
-            "203.0.113.7".parse().unwrap(),
+            "198.51.99.7".parse().unwrap(),
         ]);
         if text == "serve, 10.1.0.0/16 and loopback 5432 opened" {
             let network = |address: &str, prefix_bits, port| Network {
@@ -292,7 +292,7 @@ mod tests {
             "[::1]:4566",
             "[::ffff:127.0.0.1]:3000",
             "192.168.7.7:4566",
-            "203.0.113.7:3000",
+            "198.51.99.7:3000",
         ] {
             check("dev", to, "Ours");
             check("serve", to, "Ours");
@@ -351,6 +351,7 @@ mod tests {
             "255.255.255.255:1",
             "224.0.0.1:1",
             "240.0.0.1:1",
+            "192.0.2.1:443",
             "[::]:80",
             "[ff02::1]:1",
             "[64:ff9b::7f00:1]:1",

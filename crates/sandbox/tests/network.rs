@@ -269,11 +269,11 @@ print(ask(1, False), ask(1, True), ask(28, False), ask(65, False))
 ";
     let text = inside.python(&code.replace("\\\\", "\\"));
     serving.abort();
-    let address = "b'\\x7f\\x00\\x00\\x01'";
+    let address = "b'\\xc0\\x00\\x02\\x01'";
     assert_eq!(
         text,
         format!(
-            "['127.0.0.1'] ['127.0.0.1'] True\n(0, 1, {address}) (0, 1, {address}) (0, 0, None) (0, 0, None)"
+            "['192.0.2.1'] ['192.0.2.1'] True\n(0, 1, {address}) (0, 1, {address}) (0, 0, None) (0, 0, None)"
         )
     );
 }

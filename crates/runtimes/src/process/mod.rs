@@ -49,7 +49,7 @@ use instance::{Beginning, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
 use logs::Logs;
-pub use walls::{Door, LimitsKept, ProcessorTime, Walls, WallsConfig, WallsError};
+pub use walls::{Cloud, Door, LimitsKept, ProcessorTime, Trust, Walls, WallsConfig, WallsError};
 use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.
@@ -330,7 +330,12 @@ impl ProcessRuntime {
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
             runtime_api: None,
+            trust: self.trust(),
         }
+    }
+
+    fn trust(&self) -> Option<&Trust> {
+        self.walls.as_ref().and_then(Walls::trust)
     }
 
     fn draw_id(&self) -> InstanceId {

@@ -100,10 +100,16 @@ impl Egress {
             return Ok(Step::Nothing);
         }
         let here = is_here(to.ip());
-        if !here && !self.may_reach(to) {
-            return Err(libc::ECONNREFUSED);
-        }
         let address = specific(to);
+        if !here && !self.may_reach(to) {
+            // We ourselves may listen at an address that is nobody's outside.
+            let is_ours = |kind| self.is_served(Listen { address, kind });
+            return if kind().is_some_and(is_ours) {
+                Ok(Step::Nothing)
+            } else {
+                Err(libc::ECONNREFUSED)
+            };
+        }
         if here && !self.may_reach(address) {
             // Only what listens inside is there.
             return Ok(Step::Nothing);

@@ -39,6 +39,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PORT: u16 = 53;
 
+/// What the cloud's own names are inside: an address that belongs to nobody outside, so that a port at which we do not
+/// listen is nobody's either.
+///
+/// Contract: RFC 5737, "IPv4 Address Blocks Reserved for Documentation".
+pub const CLOUD_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
 /// Resolves names for sandboxes. One for all of them: they share what is remembered.
 pub struct Resolver {
     /// Suffixes of host names that are us: `amazonaws.com` is also every name below it.
@@ -55,7 +61,7 @@ struct Remembered {
 }
 
 impl Resolver {
-    /// Names that end in one of `ours` are 127.0.0.1, where we listen inside. `upstream` is the host's own name server,
+    /// Names that end in one of `ours` are [`CLOUD_ADDRESS`], where we listen inside. `upstream` is the host's own name server,
     /// see [`upstream_of`].
     pub fn new(ours: impl IntoIterator<Item = String>, upstream: Option<SocketAddr>) -> Arc<Self> {
         let ours = ours
@@ -144,7 +150,7 @@ impl Resolver {
             Some(question.answer(outcome, addresses, FOUND_FOR.as_secs() as u32, bytes_max))
         };
         if self.is_ours(&question.name) {
-            return answer(Outcome::Found, &[IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+            return answer(Outcome::Found, &[IpAddr::V4(CLOUD_ADDRESS)]);
         }
         match question.kind {
             TYPE_A | TYPE_AAAA => match self.look_up(&question.name).await {

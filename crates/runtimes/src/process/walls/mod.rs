@@ -24,7 +24,7 @@ use model::function::Function;
 use sandbox::policy::{Policy, own_addresses};
 use sandbox::{
     Confinement, Egress, Group, Landlock, Listen, MakeError, Maker, MakerProgram, OutsideIds, Plan,
-    Resolver, ResourceLimit, Sandbox, SocketKind, Supervision,
+    Resolver, ResourceLimit, Sandbox, Shown, SocketKind, Supervision,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -41,6 +41,9 @@ pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
 pub(super) const SERVICES_ENDPOINT: &str = "http://127.0.0.1:4566";
 const SERVICES: [&str; 2] = ["127.0.0.1:4566", "[::1]:4566"];
 const NAMES: &str = "127.0.0.1:53";
+/// Where the cloud's own names lead: at [`sandbox::CLOUD_ADDRESS`].
+const CLOUD_PLAIN: &str = "192.0.2.1:80";
+const CLOUD_SECURE: &str = "192.0.2.1:443";
 /// Where the Runtime API answers inside, as in the cloud.
 pub(super) const RUNTIME_API: &str = "127.0.0.1:9001";
 /// By what extensions name themselves.
@@ -81,10 +84,33 @@ pub struct WallsConfig {
     pub limits: LimitsKept,
     /// Serves the services inside.
     pub door: Arc<Door>,
+    /// Serves the cloud's own host names inside.
+    pub cloud: Option<Cloud>,
     /// Folders of ours that may lie within a function's own: they are seen empty.
     pub hidden: Vec<PathBuf>,
     /// A folder of ours, in which there will be an empty one.
     pub cache_dir: PathBuf,
+}
+
+/// The cloud's own host names, which are ours inside.
+pub struct Cloud {
+    /// Suffixes of them: `amazonaws.com` is also every name below it.
+    pub names: Vec<String>,
+    /// Serves HTTP at them.
+    pub plain: Arc<Door>,
+    /// Serves HTTPS at them.
+    pub secure: Arc<Door>,
+    /// What sandboxes are to trust for that.
+    pub trust: Trust,
+}
+
+/// Files of certificates that functions trust. They are seen inside where they are.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// That by which the cloud's names are certified.
+    pub authority: PathBuf,
+    /// It, and all that the host trusts; none when it is not known what that is.
+    pub roots: Option<PathBuf>,
 }
 
 /// This machine makes no sandboxes.
@@ -126,6 +152,7 @@ pub(super) enum CellError {
 pub struct Walls {
     shared: Arc<Shared>,
     door: Arc<Door>,
+    cloud: Option<Cloud>,
     resolver: Arc<Resolver>,
     policy: Policy,
     hidden: Vec<PathBuf>,
@@ -175,7 +202,11 @@ impl Walls {
                 last_id: AtomicU32::new(0),
             }),
             door: config.door,
-            resolver: Resolver::new([], upstream),
+            resolver: Resolver::new(
+                config.cloud.iter().flat_map(|cloud| cloud.names.clone()),
+                upstream,
+            ),
+            cloud: config.cloud,
             policy: config.policy,
             hidden: config.hidden,
             nothing,
@@ -191,13 +222,22 @@ impl Walls {
         bootstrap: Option<&Path>,
     ) -> Result<Arc<Cell>, CellError> {
         let mut listeners = listeners();
+        if self.cloud.is_some() {
+            let names = [CLOUD_PLAIN, CLOUD_SECURE];
+            listeners.extend(names.map(|address| listen(address, SocketKind::Stream)));
+        }
         let has_api = runtime_api::is_needed(function);
         if has_api {
             listeners.push(listen(RUNTIME_API, SocketKind::Stream));
         }
+        let mut shown = shown::of(function, bootstrap, &self.hidden, &self.nothing)?;
+        if let Some(trust) = self.trust() {
+            let files = [Some(&trust.authority), trust.roots.as_ref()];
+            shown.extend(files.into_iter().flatten().map(Shown::in_place));
+        }
         let plan = Plan {
             name: "localhost".to_owned(),
-            shown: shown::of(function, bootstrap, &self.hidden, &self.nothing)?,
+            shown,
             tmp_bytes_max: u64::from(function.ephemeral_storage_mb) << 20,
             outside: self.shared.next_ids(),
             listeners,
@@ -242,6 +282,11 @@ impl Walls {
         }))
     }
 
+    /// What functions are to trust, besides what they bring along.
+    pub(super) fn trust(&self) -> Option<&Trust> {
+        self.cloud.as_ref().map(|cloud| &cloud.trust)
+    }
+
     /// What functions may reach, with the addresses that the host has now: they come and go.
     fn policy_now(&self) -> Policy {
         Policy {
@@ -256,6 +301,14 @@ impl Walls {
             let listener = sandbox.take_listener(listen(address, SocketKind::Stream));
             if let Some(listener) = listener {
                 served.spawn_on((self.door)(listener.into()), &self.handle);
+            }
+        }
+        if let Some(cloud) = &self.cloud {
+            for (address, door) in [(CLOUD_PLAIN, &cloud.plain), (CLOUD_SECURE, &cloud.secure)] {
+                let listener = sandbox.take_listener(listen(address, SocketKind::Stream));
+                if let Some(listener) = listener {
+                    served.spawn_on(door(listener.into()), &self.handle);
+                }
             }
         }
         let datagrams = sandbox.take_listener(listen(NAMES, SocketKind::Datagram));

@@ -176,7 +176,7 @@ impl ProcessRuntime {
             return Ok(Err("its code brings an executable".to_owned()));
         };
         for sdk_paths in kinds {
-            let launch = environment::base(function, &sdk_paths, bootstrap)
+            let launch = environment::base(function, &sdk_paths, bootstrap, self.trust())
                 .map_err(|error| machine(&error))?;
             let kind = Kind::of(&launch, sdk_paths);
             let base = match self.bases.get(kind, launch, &self.spawner).await {
