@@ -258,3 +258,8 @@ fn nothing_that_node_tries_gets_out() {
     assert!(escaped.is_empty(), "{escaped:#?}");
     assert!(30 <= text.lines().count(), "{text}");
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

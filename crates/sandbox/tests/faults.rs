@@ -219,3 +219,8 @@ fn nothing_is_left_when_we_are_killed() {
     }
     assert_eq!(mounts(), before);
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

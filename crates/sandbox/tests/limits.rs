@@ -267,3 +267,8 @@ fn a_machine_is_told_what_it_can_do() {
         "{abilities:#?}"
     );
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

@@ -296,3 +296,8 @@ except OSError as error: print(error.strerror)
         "b'mine'\nb'mine'\nb'mine'\nb'mine'\nNo such file or directory"
     );
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

@@ -351,3 +351,8 @@ fn a_process_that_does_not_go_into_its_group_by_itself_is_put_there() {
     process.wait().unwrap();
     assert!(group.entrance().ensure(pid).is_err());
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

@@ -257,3 +257,8 @@ fn nothing_is_left_when_a_sandbox_is_dropped() {
     .unwrap();
     assert!(!ready[0].revents().is_empty());
 }
+
+#[test]
+fn all_of_it_holds_for_an_ordinary_user_too() {
+    common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
+}

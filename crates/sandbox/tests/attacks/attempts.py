@@ -589,6 +589,40 @@ def disconnects_and_connects_elsewhere():
 
 
 @attempting
+def rebinds_a_name_between_two_questions():
+    server, answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), [E["OUTSIDE_HOST"], "127.0.0.1", "169.254.169.254"] * 10
+    server.bind(("127.0.0.1", 0))
+
+    def serve():
+        for address in answers:
+            asked, peer = server.recvfrom(512)
+            answer = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04" + socket.inet_aton(address)
+            server.sendto(asked[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + asked[12:] + answer, peer)
+
+    def look_up():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(2)
+        s.sendto(b"\0\7\1\0\0\1\0\0\0\0\0\0\6rebind\4test\0\0\1\0\1", server.getsockname())
+        return socket.inet_ntoa(s.recv(512)[-4:])
+    threading.Thread(target=serve, daemon=True).start()
+    reached = []
+    for _ in answers:
+        for port in (int(E["SECRET_PORT"]), 80):
+            try:
+                with socket.create_connection((look_up(), port), 1) as s:
+                    s.sendall(b"ping")
+                    reached.append(s.recv(16))
+            except OSError:
+                pass
+    return any(b"secret" in one for one in reached)
+
+
+@attempting
+def asks_where_the_clouds_names_lead_for_what_is_not_ours():
+    return any_of(get, ("192.0.2.1", int(E["SECRET_PORT"])), ("192.0.2.2", 443), ("192.0.2.1", 22))
+
+
+@attempting
 def changes_the_address_while_it_is_looked_at():
     out = struct.pack("!2sH4s8x", struct.pack("H", 2), int(E["OUTSIDE_PORT"]), socket.inet_aton(E["OUTSIDE_HOST"]))
     bad = struct.pack("!2sH4s8x", struct.pack("H", 2), int(E["SECRET_PORT"]), socket.inet_aton("127.0.0.1"))

@@ -35,6 +35,49 @@ pub(crate) fn maker() -> Maker {
     .unwrap()
 }
 
+/// Runs all tests of this program once more as a user without any privilege, if this is root; `this` is the test that
+/// does so. Where such a user cannot read the program, it says so.
+pub(crate) fn again_as_an_ordinary_user(this: &str) {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let nobody = NOBODY.to_string();
+    let become_nobody = [
+        "--reuid",
+        &nobody,
+        "--regid",
+        &nobody,
+        "--clear-groups",
+        "--",
+    ];
+    let readable = std::process::Command::new("setpriv")
+        .args(become_nobody)
+        .arg("test")
+        .arg("-r")
+        .arg(std::env::current_exe().unwrap())
+        .status();
+    if !readable.is_ok_and(|status| status.success()) {
+        println!("not done: an ordinary user cannot read this program, or there is no `setpriv`");
+        return;
+    }
+    let output = std::process::Command::new("setpriv")
+        .args(become_nobody)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--skip", this, "--test-threads=2"])
+        .env("HOME", home.path())
+        .env("TMPDIR", home.path())
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{wrong}");
+    println!("{said}");
+}
+
 pub(crate) fn attacks() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks")
 }
