@@ -4,15 +4,17 @@
 //! Does not live here: how processes are locked in (`sandbox`), which are (`runtimes`), what is demanded of this machine
 //! (`settings`), certificates (`authority`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gateway::http::{Handler, Request, Response, Server as HttpServer, ServerLimits};
+use http::StatusCode;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
+use model::problem::Problem;
 use runtimes::process::{Cloud, Trust, Walls, WallsConfig, WallsError};
 use rustls::ServerConfig;
 use sandbox::{MAKER_ARGUMENT, MakerProgram};
@@ -79,27 +81,48 @@ impl InnerDoor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn services(&self) -> Option<Arc<dyn Handler>> {
-        let behind = self.behind();
-        behind.as_ref().map(|behind| Arc::clone(&behind.services))
+    /// Leads to the services.
+    fn to_services(&self) -> Arc<dyn Handler> {
+        Arc::new(Through {
+            door: self.clone(),
+            to: To::Services,
+        })
     }
 
-    /// Whatever has one of the cloud's names.
-    fn cloud(&self) -> Option<Arc<dyn Handler>> {
-        let behind = self.behind().clone()?;
-        Some(Arc::new(behind))
+    /// Leads to whatever has one of the cloud's names.
+    fn to_cloud(&self) -> Arc<dyn Handler> {
+        Arc::new(Through {
+            door: self.clone(),
+            to: To::Cloud,
+        })
     }
 }
 
-impl Handler for Behind {
+/// The way of requests through a door. It holds nothing of what is behind: that ends by its owner's will, not by
+/// connections of functions.
+struct Through {
+    door: InnerDoor,
+    to: To,
+}
+
+#[derive(Clone, Copy)]
+enum To {
+    Services,
+    Cloud,
+}
+
+impl Handler for Through {
     fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        let Some(behind) = self.door.behind().clone() else {
+            let gone = Response::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending\n");
+            return Box::pin(std::future::ready(gone));
+        };
         let host = request.headers.text("host").unwrap_or_default();
-        let is_api = host.to_ascii_lowercase().contains(API_PART);
-        if is_api {
-            self.apis.handle(request)
-        } else {
-            self.services.handle(request)
-        }
+        let handler = match self.to {
+            To::Cloud if host.to_ascii_lowercase().contains(API_PART) => behind.apis,
+            To::Cloud | To::Services => behind.services,
+        };
+        Box::pin(async move { handler.handle(request).await })
     }
 }
 
@@ -126,7 +149,7 @@ pub struct Parts {
 pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
     let maker = maker().map_err(|error| error.to_string())?;
     let (door, clock) = (parts.door.clone(), Arc::clone(&parts.clock));
-    let serve = move |listener| serve_plain(listener, door.services(), Arc::clone(&clock));
+    let serve = move |listener| serve_plain(listener, door.to_services(), Arc::clone(&clock));
     let cloud = match parts.authority {
         Some(authority) => Some(cloud(authority, &parts.door, &parts.clock)?),
         None => None,
@@ -142,6 +165,38 @@ pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
         cache_dir: parts.cache_dir,
     });
     raised.map_err(|error: WallsError| chain(&error))
+}
+
+/// Who certifies the cloud's own host names; without it they lead nowhere, and functions still find the services at the
+/// endpoint that their environment names.
+pub(crate) fn authority(
+    cache: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Option<Arc<Authority>> {
+    let roots = environment.get("SSL_CERT_FILE").map(Path::new);
+    match Authority::open(&cache.join("authority"), roots, jiff::Timestamp::now) {
+        Ok(authority) => Some(Arc::new(authority)),
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "functions cannot reach the services by the cloud's own host names"
+            );
+            None
+        }
+    }
+}
+
+/// A server must not start on this machine.
+pub(crate) fn not_enforced(why: String) -> Box<Problem> {
+    let title = "this machine cannot enforce what `demands = \"server\"` asks for, so no function runs on it";
+    Box::new(
+        Problem::error("server::not-enforced", title)
+            .because(why)
+            .help(
+                "`cloudless doctor` lists what can be enforced here; where only limits are missing, `limits = \"watched\"` under \
+                 `[sandbox]` in cloudless.toml does with less",
+            ),
+    )
 }
 
 fn cloud(
@@ -164,13 +219,13 @@ fn cloud(
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let plain = {
         let (door, clock) = (door.clone(), Arc::clone(clock));
-        move |listener| serve_plain(listener, door.cloud(), Arc::clone(&clock))
+        move |listener| serve_plain(listener, door.to_cloud(), Arc::clone(&clock))
     };
     let (door, clock) = (door.clone(), Arc::clone(clock));
     let secure = move |listener| -> BoxFuture<'static, ()> {
-        let (door, clock, acceptor) = (door.cloud(), Arc::clone(&clock), acceptor.clone());
+        let (door, clock, acceptor) = (door.to_cloud(), Arc::clone(&clock), acceptor.clone());
         Box::pin(async move {
-            if let (Some(door), Ok(listener)) = (door, TcpListener::from_std(listener)) {
+            if let Ok(listener) = TcpListener::from_std(listener) {
                 serve_secure(&listener, &acceptor, &door, &clock).await;
             }
         })
@@ -186,11 +241,11 @@ fn cloud(
 /// It ends with its sandbox.
 fn serve_plain(
     listener: std::net::TcpListener,
-    handler: Option<Arc<dyn Handler>>,
+    handler: Arc<dyn Handler>,
     clock: Arc<dyn Clock>,
 ) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let (Some(handler), Ok(listener)) = (handler, TcpListener::from_std(listener)) else {
+        let Ok(listener) = TcpListener::from_std(listener) else {
             return;
         };
         let server = HttpServer::new(ServerLimits::default(), clock);

@@ -28,7 +28,7 @@ use model::application::Application;
 use model::ids::{AccountId, Region};
 use model::problem::Problem;
 use runtimes::process::probe::Prober;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
+use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
 use store_embedded::sqlite::FILE_NAME as STATE_FILE_NAME;
 use store_embedded::{OpenError, Sqlite};
@@ -36,7 +36,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::authority::Authority;
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
@@ -95,7 +94,8 @@ pub struct Server {
     ours: Vec<PathBuf>,
     marker: Published,
     findings: Findings,
-    not_locked_in: Option<String>,
+    /// What is to be cleared at the end; or why functions are not locked in.
+    locked_in: Result<Arc<Clearing>, String>,
     state: PathBuf,
 }
 
@@ -163,7 +163,7 @@ impl Server {
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
         let inner_door = InnerDoor::default();
-        let (runtime, not_locked_in) = locked_in(runtime, config, ports, &inner_door, &clock)?;
+        let (runtime, locked_in) = locked_in(runtime, config, ports, &inner_door, &clock)?;
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
@@ -206,7 +206,7 @@ impl Server {
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
             findings,
-            not_locked_in,
+            locked_in,
             state: config.state.clone(),
         })
     }
@@ -220,7 +220,7 @@ impl Server {
     /// Why functions are not locked in, where that cannot be done.
     #[must_use]
     pub fn not_locked_in(&self) -> Option<&str> {
-        self.not_locked_in.as_deref()
+        self.locked_in.as_ref().err().map(String::as_str)
     }
 
     /// Files and folders of the server's own that may lie in the project.
@@ -321,9 +321,20 @@ impl Server {
         while apis.join_next().await.is_some() {}
         self.invoker.stop().await;
         self.inner_door.close();
+        self.clear().await;
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done
+    }
+
+    /// Nothing is left of sandboxes then.
+    async fn clear(&self) {
+        let Ok(clearing) = &self.locked_in else {
+            return;
+        };
+        let clearing = Arc::clone(clearing);
+        // It ends with an error only when it panicked.
+        let _ = tokio::task::spawn_blocking(move || clearing.clear()).await;
     }
 
     fn http_server(&self) -> HttpServer {
@@ -338,49 +349,24 @@ fn locked_in(
     ports: (u16, u16),
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
-) -> Result<(ProcessRuntime, Option<String>), Box<Problem>> {
+) -> Result<(ProcessRuntime, Result<Arc<Clearing>, String>), Box<Problem>> {
     let parts = walls::Parts {
         own_ports: BTreeSet::from([ports.0, ports.1]),
         hidden: config.ours.clone(),
         cache_dir: config.cache.clone(),
         door: door.clone(),
-        authority: authority(config),
+        authority: walls::authority(&config.cache, &config.environment),
         clock: Arc::clone(clock),
     };
     let raised = walls::raise(&config.sandbox, parts);
     match (raised, config.sandbox.demands()) {
-        (Ok(walls), _) => Ok((runtime.within(walls), None)),
-        (Err(why), Demands::Development) => Ok((runtime, Some(why))),
-        (Err(why), Demands::Server) => Err(not_enforced(why)),
-    }
-}
-
-/// Who certifies the cloud's own host names; without it they lead nowhere, and functions still find the services at the
-/// endpoint that their environment names.
-fn authority(config: &Config) -> Option<Arc<Authority>> {
-    let roots = config.environment.get("SSL_CERT_FILE").map(Path::new);
-    match Authority::open(&config.cache.join("authority"), roots, jiff::Timestamp::now) {
-        Ok(authority) => Some(Arc::new(authority)),
-        Err(error) => {
-            tracing::warn!(
-                error = chain(&error),
-                "functions cannot reach the services by the cloud's own host names"
-            );
-            None
+        (Ok(walls), _) => {
+            let clearing = Arc::new(walls.clearing());
+            Ok((runtime.within(walls), Ok(clearing)))
         }
+        (Err(why), Demands::Development) => Ok((runtime, Err(why))),
+        (Err(why), Demands::Server) => Err(walls::not_enforced(why)),
     }
-}
-
-fn not_enforced(why: String) -> Box<Problem> {
-    let title = "this machine cannot enforce what `demands = \"server\"` asks for, so no function runs on it";
-    Box::new(
-        Problem::error("server::not-enforced", title)
-            .because(why)
-            .help(
-                "`cloudless doctor` lists what can be enforced here; where only limits are missing, `limits = \"watched\"` under \
-                 `[sandbox]` in cloudless.toml does with less",
-            ),
-    )
 }
 
 /// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.

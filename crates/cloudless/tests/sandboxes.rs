@@ -14,11 +14,11 @@ mod support;
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Dev, Reply, cloudless, project, run, text};
+use support::{Dev, Reply, cloudless, eventually, project, run, text};
 
 const MANIFEST: &str = "
 service: app
@@ -228,6 +228,47 @@ fn a_machine_without_namespaces_runs_functions_in_development_and_not_on_a_serve
 }
 
 #[test]
+fn nothing_is_left_of_a_server_that_was_killed_once_another_has_started() {
+    let folder = app();
+    let dev = start(folder.path(), "");
+    assert_eq!(dev.get("/hello").body, "hello");
+    let (id, mounts) = (dev.id(), mounts());
+    assert_eq!(groups_of(id).is_empty(), !can_limit());
+    let inside = processes_with(folder.path());
+    assert!(!inside.is_empty());
+    dev.kill();
+    let gone = eventually(|| processes_with(folder.path()).is_empty().then_some(()));
+    assert!(gone.is_some(), "{:?}", processes_with(folder.path()));
+    let again = start(folder.path(), "");
+    assert_eq!(again.get("/hello").body, "hello");
+    assert_eq!(groups_of(id), Vec::<PathBuf>::new());
+    assert_eq!(self::mounts(), mounts);
+    let id = again.id();
+    again.stop();
+    assert_eq!(groups_of(id), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_folder_that_functions_cannot_look_into_is_named() {
+    if !is_root() {
+        return;
+    }
+    let folder = app();
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(folder.path(), closed).unwrap();
+    let output = run(
+        &["invoke", "python", "--event", "event.json"],
+        folder.path(),
+    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("is closed to other users") && said.contains("chmod o+rx"),
+        "{said}"
+    );
+}
+
+#[test]
 fn doctor_names_what_is_enforced() {
     let folder = app();
     let output = run(&["doctor"], folder.path());
@@ -235,6 +276,44 @@ fn doctor_names_what_is_enforced() {
     for expected in ["functions are locked in", "control groups", "Landlock"] {
         assert!(said.contains(expected), "`{expected}` is not in:\n{said}");
     }
+}
+
+/// The control groups that a process has made.
+fn groups_of(id: u32) -> Vec<PathBuf> {
+    fn below(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                found.push(path);
+            } else if 0 < depth && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                below(&path, prefix, depth - 1, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(
+        Path::new("/sys/fs/cgroup"),
+        &format!("cloudless-{id}-"),
+        6,
+        &mut found,
+    );
+    found
+}
+
+/// Processes in a sandbox whose code is in this folder: it is mounted there.
+fn processes_with(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().into_string().ok());
+    let shows = |number: &String| {
+        let text = std::fs::read_to_string(format!("/proc/{number}/mountinfo"));
+        text.is_ok_and(|text| text.lines().any(|line| line.contains(folder)))
+    };
+    numbers.filter(shows).collect()
+}
+
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
 /// Whether the kernel limits for us what functions take.

@@ -1,3 +1,5 @@
+//! The authority: what is kept, what is certified, who verifies it.
+
 use std::process::Command;
 
 use super::*;

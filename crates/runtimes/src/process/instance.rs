@@ -409,14 +409,11 @@ impl ProcessInstance {
             .unwrap_or(Exit::Unknown)
     }
 
-    /// Looks at the peak, unless that was done a moment ago: it only grows, so the next look finds what this one
-    /// misses, and the kernel takes longer to write it down than a small event takes in all.
+    /// Looks at the peak, unless that was done a moment ago and the process lives: it only grows, so the next look finds
+    /// what this one misses, and the kernel takes longer to write it down than a small event takes in all.
     fn note_memory(&mut self, now: Instant) {
-        let is_fresh = self
-            .memory_noted_at
-            .is_some_and(|at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR);
-        // What ended it may have been its memory.
-        if is_fresh && !self.process.is_over() {
+        let is_fresh = |at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR;
+        if self.memory_noted_at.is_some_and(is_fresh) && !self.process.is_over() {
             return;
         }
         if let Some(peak_mb) = self.process.memory_peak_mb() {

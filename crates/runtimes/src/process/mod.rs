@@ -49,7 +49,9 @@ use instance::{Beginning, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
 use logs::Logs;
-pub use walls::{Cloud, Door, LimitsKept, ProcessorTime, Trust, Walls, WallsConfig, WallsError};
+pub use walls::{
+    Clearing, Cloud, Door, LimitsKept, ProcessorTime, Trust, Walls, WallsConfig, WallsError,
+};
 use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.

@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub use entrance::Entrance;
 pub use memory::GroupMemory;
@@ -30,6 +31,9 @@ const PERIOD_US: u64 = 100_000;
 const QUOTA_US_MIN: u64 = 1_000;
 /// Folders that one run may have in a hierarchy.
 const OWN_FOLDERS_MAX: usize = 16;
+/// How often it is tried to take our own folders away when we end, and how long is waited between.
+const LAST_LOOKS_MAX: usize = 50;
+const LAST_LOOK_PAUSE: Duration = Duration::from_millis(10);
 const PREFIX: &str = "cloudless-";
 
 /// What one group may use.
@@ -169,6 +173,21 @@ impl Groups {
         Ok(group)
     }
 
+    /// Takes all groups away, with what is in them. Blocks for as long as the kernel takes to give their memory back, up to
+    /// half a second. What is made afterwards fails.
+    pub fn clear(&self) {
+        for _ in 0..LAST_LOOKS_MAX {
+            for folder in &self.folders {
+                remove_with_all(&folder.path);
+            }
+            if !self.folders.iter().any(|folder| folder.path.exists()) {
+                return;
+            }
+            // One that still holds something after that is stale, and the next run's to take away.
+            std::thread::sleep(LAST_LOOK_PAUSE);
+        }
+    }
+
     fn remove_leftovers(&self) {
         let mut leftovers = self
             .leftovers
@@ -180,11 +199,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        self.remove_leftovers();
-        for folder in &self.folders {
-            // One that still holds something is stale, and the next run's to take away.
-            let _ = fs::remove_dir(&folder.path);
-        }
+        self.clear();
     }
 }
 

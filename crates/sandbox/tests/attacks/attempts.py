@@ -606,7 +606,7 @@ def rebinds_a_name_between_two_questions():
         return socket.inet_ntoa(s.recv(512)[-4:])
     threading.Thread(target=serve, daemon=True).start()
     reached = []
-    for _ in answers:
+    for _ in range(len(answers) // 2):
         for port in (int(E["SECRET_PORT"]), 80):
             try:
                 with socket.create_connection((look_up(), port), 1) as s:

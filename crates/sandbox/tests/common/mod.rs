@@ -2,7 +2,8 @@
 #![allow(
     dead_code,
     clippy::disallowed_methods,
-    reason = "each test file uses a part of it, and tests may read their environment"
+    clippy::print_stdout,
+    reason = "each test file uses a part of it, and tests may read their environment and say what they did"
 )]
 
 use std::ffi::OsString;

@@ -12,7 +12,7 @@ use std::collections::hash_map::Entry;
 use std::error::Error as _;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use model::function::Function;
 use sandbox::{
@@ -83,6 +83,23 @@ pub(super) struct Bounds {
     processor_thousandths: u64,
 }
 
+/// Takes away what is left of sandboxes when nothing is to run in them any more: whoever holds one otherwise ends later,
+/// or not at all when the process does.
+pub struct Clearing(Weak<Keepers>);
+
+impl Clearing {
+    pub(super) fn of(keepers: &Arc<Keepers>) -> Self {
+        Self(Arc::downgrade(keepers))
+    }
+
+    /// Blocks, for up to half a second.
+    pub fn clear(&self) {
+        if let Some(keepers) = self.0.upgrade() {
+            keepers.clear();
+        }
+    }
+}
+
 /// What a group is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Occupant {
@@ -145,6 +162,13 @@ impl Keepers {
             },
         };
         groups.make(&number.to_string(), &limits).map(Some)
+    }
+
+    /// Ends all that is in groups of ours.
+    fn clear(&self) {
+        if let Some(groups) = &self.groups {
+            groups.clear();
+        }
     }
 
     /// Keeps a process within its bounds from now on, with its group, if it has or gets one.

@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use super::runtime_api;
 
 use bounds::{Bounds, Keepers, Occupant, Rooms};
-pub use bounds::{LimitsKept, ProcessorTime};
+pub use bounds::{Clearing, LimitsKept, ProcessorTime};
 pub(super) use cell::Cell;
 pub(super) use quarters::Quarters;
 pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
@@ -144,6 +144,11 @@ pub(super) enum CellError {
     Shown(#[from] shown::ShownError),
     #[error("a socket inside the sandbox cannot be served")]
     Serve(#[source] io::Error),
+    #[error(
+        "the folder `{}` is closed to other users, and functions have ids of their own where this runs as root: open it with \
+         `chmod o+rx`, or run this as the folder's owner", .0.display()
+    )]
+    Closed(PathBuf),
     #[error("the thread that was to make the sandbox has ended")]
     Gone,
 }
@@ -164,7 +169,7 @@ pub struct Walls {
 struct Shared {
     maker: Maker,
     supervision: Supervision,
-    keepers: Keepers,
+    keepers: Arc<Keepers>,
     last_id: AtomicU32,
 }
 
@@ -198,7 +203,7 @@ impl Walls {
             shared: Arc::new(Shared {
                 maker,
                 supervision,
-                keepers,
+                keepers: Arc::new(keepers),
                 last_id: AtomicU32::new(0),
             }),
             door: config.door,
@@ -213,6 +218,12 @@ impl Walls {
             confinement: Confinements::here(),
             handle: Handle::current(),
         })
+    }
+
+    /// What takes away, at the end, what is left of sandboxes.
+    #[must_use]
+    pub fn clearing(&self) -> Clearing {
+        Clearing::of(&self.shared.keepers)
     }
 
     /// Makes a sandbox for a function.
@@ -230,6 +241,12 @@ impl Walls {
         if has_api {
             listeners.push(listen(RUNTIME_API, SocketKind::Stream));
         }
+        let outside = self.shared.next_ids();
+        if outside.is_some()
+            && let Some(closed) = shown::closed_to_others(function)
+        {
+            return Err(CellError::Closed(closed));
+        }
         let mut shown = shown::of(function, bootstrap, &self.hidden, &self.nothing)?;
         if let Some(trust) = self.trust() {
             let files = [Some(&trust.authority), trust.roots.as_ref()];
@@ -239,7 +256,7 @@ impl Walls {
             name: "localhost".to_owned(),
             shown,
             tmp_bytes_max: u64::from(function.ephemeral_storage_mb) << 20,
-            outside: self.shared.next_ids(),
+            outside,
             listeners,
             own_names: OWN_NAMES.map(str::to_owned).into(),
         };
@@ -255,9 +272,11 @@ impl Walls {
         sandbox.open_network(egress.clone());
         let (bounds, rooms) = (Bounds::of(function), Rooms::default());
         sandbox.meet_instances(Box::new({
-            let (shared, rooms) = (self.shared.clone(), rooms.clone());
+            let (keepers, rooms) = (Arc::downgrade(&self.shared.keepers), rooms.clone());
             move |instance| {
-                let group = shared.keepers.group(bounds, Occupant::Instance);
+                // It outlives us only for a call that is being answered.
+                let keepers = keepers.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+                let group = keepers.group(bounds, Occupant::Instance);
                 let group = group.map_err(io::Error::other)?;
                 let entrance = group.as_ref().map(Group::entrance);
                 if let Some(group) = group {

@@ -94,6 +94,17 @@ fn closed_above<'a>(hidden: &'a Path, from: &Path) -> Option<&'a Path> {
     between.filter(is_closed).last()
 }
 
+/// A folder of the function's that only its owner may look into.
+pub(super) fn closed_to_others(function: &Function) -> Option<PathBuf> {
+    const OTHERS_MAY_LOOK: u32 = 0o005;
+    let is_closed = |folder: &&PathBuf| {
+        let mode = fs::metadata(folder).map(|found| found.permissions().mode());
+        mode.is_ok_and(|mode| mode & OTHERS_MAY_LOOK != OTHERS_MAY_LOOK)
+    };
+    let mut folders = std::iter::once(&function.code_root).chain(&function.layers);
+    folders.find(is_closed).cloned()
+}
+
 /// The interpreter, and of an installation of its own what belongs to it. Never the whole folder above it: that may be
 /// somebody's home.
 fn interpreter(function: &Function) -> Vec<Shown> {
