@@ -67,6 +67,9 @@ pub struct Config {
     pub sandbox: settings::Sandbox,
 }
 
+/// What is to be cleared of sandboxes at the end; or why functions are not locked in.
+type LockedIn = Result<Arc<Clearing>, String>;
+
 /// Bound listeners. Instances must know the services' address before anything that serves it exists.
 pub struct Listeners {
     /// The applications' listener; none for a server that only runs functions.
@@ -94,8 +97,7 @@ pub struct Server {
     ours: Vec<PathBuf>,
     marker: Published,
     findings: Findings,
-    /// What is to be cleared at the end; or why functions are not locked in.
-    locked_in: Result<Arc<Clearing>, String>,
+    locked_in: LockedIn,
     state: PathBuf,
 }
 
@@ -349,7 +351,7 @@ fn locked_in(
     ports: (u16, u16),
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
-) -> Result<(ProcessRuntime, Result<Arc<Clearing>, String>), Box<Problem>> {
+) -> Result<(ProcessRuntime, LockedIn), Box<Problem>> {
     let parts = walls::Parts {
         own_ports: BTreeSet::from([ports.0, ports.1]),
         hidden: config.ours.clone(),

@@ -68,32 +68,26 @@ pub(super) fn to_be_signed(certificate: &Certificate<'_>) -> Vec<u8> {
     let (point, key) = certificate.key;
     let key_kind = sequence(&[tagged(OBJECT, PUBLIC_KEY), tagged(OBJECT, CURVE)]);
     let mut extensions = vec![
-        extension(SUBJECT_KEY, false, &tagged(OCTET_STRING, key)),
+        extension(SUBJECT_KEY, &tagged(OCTET_STRING, key)),
         extension(
             AUTHORITY_KEY,
-            false,
             &sequence(&[tagged(0x80, certificate.issuer_key)]),
         ),
     ];
     match &certificate.role {
         Role::Authority(names) => extensions.extend([
-            extension(
-                BASIC,
-                true,
-                &sequence(&[TRUE.into(), tagged(INTEGER, &[0])]),
-            ),
+            critical(BASIC, &sequence(&[TRUE.into(), tagged(INTEGER, &[0])])),
             // keyCertSign and cRLSign.
-            extension(KEY_USAGE, true, &tagged(BIT_STRING, &[1, 0x06])),
-            extension(NAME_CONSTRAINTS, true, &constraints(names)),
+            critical(KEY_USAGE, &tagged(BIT_STRING, &[1, 0x06])),
+            critical(NAME_CONSTRAINTS, &constraints(names)),
         ]),
         Role::Host(name) => extensions.extend([
-            extension(BASIC, true, &sequence(&[])),
+            critical(BASIC, &sequence(&[])),
             // digitalSignature.
-            extension(KEY_USAGE, true, &tagged(BIT_STRING, &[7, 0x80])),
-            extension(EXTENDED_USAGE, false, &sequence(&[tagged(OBJECT, SERVER)])),
+            critical(KEY_USAGE, &tagged(BIT_STRING, &[7, 0x80])),
+            extension(EXTENDED_USAGE, &sequence(&[tagged(OBJECT, SERVER)])),
             extension(
                 ALTERNATIVE_NAMES,
-                false,
                 &sequence(&[tagged(HOST, name.as_bytes())]),
             ),
         ]),
@@ -132,9 +126,18 @@ fn name(text: &str) -> Vec<u8> {
     sequence(&[tagged(SET, &part)])
 }
 
-fn extension(what: &[u8], is_critical: bool, value: &[u8]) -> Vec<u8> {
-    let critical = if is_critical { TRUE.into() } else { Vec::new() };
-    sequence(&[tagged(OBJECT, what), critical, tagged(OCTET_STRING, value)])
+fn extension(what: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[tagged(OBJECT, what), tagged(OCTET_STRING, value)])
+}
+
+/// One that whoever does not understand it must not pass over.
+fn critical(what: &[u8], value: &[u8]) -> Vec<u8> {
+    let parts = [
+        tagged(OBJECT, what),
+        TRUE.into(),
+        tagged(OCTET_STRING, value),
+    ];
+    sequence(&parts)
 }
 
 /// Until 2049 with two digits of the year, from then on with four.

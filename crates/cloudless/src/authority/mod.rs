@@ -67,7 +67,7 @@ pub struct Authority {
 
 /// There is no authority.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
+pub enum NotKept {
     /// Its files cannot be written or read.
     #[error("`{}` cannot be kept", path.display())]
     File {
@@ -94,18 +94,18 @@ impl Authority {
     /// are.
     ///
     /// # Errors
-    /// [`AuthorityError`]: sandboxes do without the cloud's host names then.
+    /// [`NotKept`]: sandboxes do without the cloud's host names then.
     pub fn open(
         folder: &Path,
         system_roots: Option<&Path>,
         now: fn() -> Timestamp,
-    ) -> Result<Self, AuthorityError> {
+    ) -> Result<Self, NotKept> {
         let key_file = folder.join(KEY_FILE);
         let random = SystemRandom::new();
         if is_to_be_made(&key_file) {
             make(folder, &random, now())?;
         }
-        let unusable = || AuthorityError::Key(key_file.clone());
+        let unusable = || NotKept::Key(key_file.clone());
         let bytes = fs::read(&key_file).map_err(kept(&key_file))?;
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &bytes, &random)
             .map_err(|_| unusable())?;
@@ -195,8 +195,8 @@ fn is_to_be_made(key_file: &Path) -> bool {
 }
 
 /// Makes a folder with a new authority, all at once: two servers may start at the same time.
-fn make(folder: &Path, random: &SystemRandom, now: Timestamp) -> Result<(), AuthorityError> {
-    let unusable = || AuthorityError::Key(folder.join(KEY_FILE));
+fn make(folder: &Path, random: &SystemRandom, now: Timestamp) -> Result<(), NotKept> {
+    let unusable = || NotKept::Key(folder.join(KEY_FILE));
     let above = folder.parent().unwrap_or(Path::new("."));
     let new = folder.with_extension(format!("new-{}", std::process::id()));
     let of = |name: &str| new.join(name);
@@ -243,7 +243,7 @@ fn write_roots(
     folder: &Path,
     certificate: &Path,
     system_roots: Option<&Path>,
-) -> Result<Option<PathBuf>, AuthorityError> {
+) -> Result<Option<PathBuf>, NotKept> {
     let known = SYSTEM_ROOTS.map(Path::new);
     let found = system_roots
         .into_iter()
@@ -265,7 +265,7 @@ fn write_roots(
     Ok(Some(path))
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), NotKept> {
     let opened = fs::File::options()
         .write(true)
         .create(true)
@@ -280,9 +280,9 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
     written.map_err(kept(path))
 }
 
-fn kept(path: &Path) -> impl FnOnce(io::Error) -> AuthorityError {
+fn kept(path: &Path) -> impl FnOnce(io::Error) -> NotKept {
     let path = path.to_path_buf();
-    move |source| AuthorityError::File { path, source }
+    move |source| NotKept::File { path, source }
 }
 
 fn new_key(random: &SystemRandom) -> Option<Vec<u8>> {
