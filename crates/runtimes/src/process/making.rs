@@ -28,6 +28,8 @@ pub(super) struct Site<'a> {
     pub(super) seen: Cow<'a, Function>,
     services_endpoint: &'a str,
     bootstrap: Option<&'a Path>,
+    /// They hear of their runtime's end, and so live longer.
+    has_extensions: bool,
 }
 
 impl<'a> Site<'a> {
@@ -104,12 +106,14 @@ impl ProcessRuntime {
     pub(super) async fn site<'a>(&'a self, function: &'a Function) -> Result<Site<'a>, StartError> {
         let bootstrap = self.bootstraps.folder(function.runtime.language);
         launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
+        let has_extensions = !runtime_api::extensions(function).is_empty();
         let Some(walls) = &self.walls else {
             return Ok(Site {
                 cell: None,
                 seen: Cow::Borrowed(function),
                 services_endpoint: &self.services_endpoint,
                 bootstrap,
+                has_extensions,
             });
         };
         let cell = walls.make(function, bootstrap).await;
@@ -118,6 +122,7 @@ impl ProcessRuntime {
             seen: Cow::Owned(walls::seen(function)),
             services_endpoint: walls::SERVICES_ENDPOINT,
             bootstrap: bootstrap.map(|_| Path::new(walls::INSIDE_BOOTSTRAP)),
+            has_extensions,
         })
     }
 
@@ -156,7 +161,11 @@ impl ProcessRuntime {
         Ok(Placed {
             launched,
             report: Some(Reporter::Nanny(report)),
-            quarters: Some(Quarters::whole(cell.clone(), Some(kept))),
+            quarters: Some(if site.has_extensions {
+                Quarters::among(cell.clone(), Some(kept))
+            } else {
+                Quarters::whole(cell.clone(), kept)
+            }),
         })
     }
 }

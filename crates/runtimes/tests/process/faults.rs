@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, set_thread_res_uid};
 
 use crate::alone::is_alone;
 use crate::forking::{ask, evaluating, kill};
-use crate::harness::{Bench, Lang, interpreter, json, without_walls};
+use crate::harness::{Bench, Lang, interpreter, outside, text, without_walls};
 use crate::lifecycle::{descendants, is_alive, parent};
 
 const NO_MORE: &str = "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)";
@@ -38,7 +38,6 @@ fn no_process(before: Rlimit) -> Rlimit {
 /// Gives another process this limit; what it was before. Whoever is not the process's own user may not do that, not even
 /// the administrator in most containers.
 fn limit_processes(pid: i64, limit: Rlimit) -> Rlimit {
-    crate::harness::needs_no_walls();
     let pid = Pid::from_raw(pid.try_into().unwrap());
     let set = move || {
         if rustix::process::getuid().is_root() {
@@ -54,11 +53,11 @@ fn limit_processes(pid: i64, limit: Rlimit) -> Rlimit {
 const LIMITED: [(Lang, &str); 2] = [
     (
         Lang::Python,
-        "import os\nif os.getuid() == 0: os.setresuid(65534, 65534, 65534)\ndef handler(event, context):\n    return [os.getpid(), os.getppid()]\n",
+        "import os\nif os.getuid() == 0: os.setresuid(65534, 65534, 65534)\ndef handler(event, context):\n    return [os.stat('/proc/self/ns/pid').st_ino, os.getpid()]\n",
     ),
     (
         Lang::Node,
-        "if (process.getuid() === 0) process.setuid(65534);\nexports.handler = async () => [process.pid, process.ppid];\n",
+        "if (process.getuid() === 0) process.setuid(65534);\nexports.handler = async () => [require('fs').statSync('/proc/self/ns/pid').ino, process.pid];\n",
     ),
 ];
 
@@ -134,15 +133,15 @@ async fn a_full_process_table_refuses_each_start_and_nothing_else_until_there_is
     }
 }
 
-/// Handlers that say who they are and what they were forked from, or end at once.
+/// Handlers that say who they are, or end at once.
 const KILLABLE: [(Lang, &str); 2] = [
     (
         Lang::Python,
-        "import os\ndef handler(event, context):\n    if event == 'end': os.kill(os.getpid(), 9)\n    return [os.getpid(), os.getppid()]\n",
+        "import os\ndef handler(event, context):\n    if event == 'end': os.kill(os.getpid(), 9)\n    return [os.stat('/proc/self/ns/pid').st_ino, os.getpid()]\n",
     ),
     (
         Lang::Node,
-        "exports.handler = async (event) => { if (event === 'end') { process.kill(process.pid, 'SIGKILL'); for (;;); } return [process.pid, process.ppid]; };\n",
+        "exports.handler = async (event) => { if (event === 'end') { process.kill(process.pid, 'SIGKILL'); for (;;); } return [require('fs').statSync('/proc/self/ns/pid').ino, process.pid]; };\n",
     ),
 ];
 
@@ -195,9 +194,13 @@ fn own_memory_kb(pid: i64) -> i64 {
     amount.parse().unwrap()
 }
 
+/// An instance's number out here, and that of what it was forked from.
 async fn who(bench: &mut Bench, instance: &mut Box<dyn Instance>) -> (i64, i64) {
     match bench.invoke(instance, "\"who\"").await.verdict {
-        Verdict::Returned(found) => serde_json::from_value(json(&found)).unwrap(),
+        Verdict::Returned(found) => {
+            let own = outside(&text(&found));
+            (own, parent(own))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -282,7 +285,6 @@ async fn churn(language: Lang, source: &str) {
 
 #[tokio::test]
 async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
-    without_walls();
     for (language, source) in KILLABLE {
         let mut bench = language.bench(source);
         let mut first = bench.start().await.unwrap();
@@ -316,7 +318,6 @@ async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
-    without_walls();
     if is_alone("faults::python_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
         churn(KILLABLE[0].0, KILLABLE[0].1).await;
     }
@@ -324,7 +325,6 @@ async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
-    without_walls();
     if is_alone("faults::node_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {
         churn(KILLABLE[1].0, KILLABLE[1].1).await;
     }
@@ -350,7 +350,6 @@ async fn descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us() 
 
 #[tokio::test]
 async fn a_process_that_may_open_no_more_files_says_so_and_recovers() {
-    without_walls();
     if !is_alone("faults::a_process_that_may_open_no_more_files_says_so_and_recovers") {
         return;
     }

@@ -125,6 +125,16 @@ impl Bench {
 
     fn made(language: Lang, handler: &str, files: &[(&str, &str)], starts: Starts) -> Self {
         let folder = tempfile::tempdir_in(scratch()).unwrap();
+        Self::made_in(folder, language, (handler, files), starts)
+    }
+
+    /// As others, in a folder of the caller's.
+    pub fn made_in(
+        folder: tempfile::TempDir,
+        language: Lang,
+        (handler, files): (&str, &[(&str, &str)]),
+        starts: Starts,
+    ) -> Self {
         let code_root = folder.path().join("task");
         for (name, text) in files {
             write(&code_root.join(name), text);
@@ -245,19 +255,24 @@ pub fn without_walls() {
     HAS_WALLS.set(false);
 }
 
-/// To be called before something is done to a process by a number that a function told: in a sandbox that is another
-/// process's number, out here.
-pub fn needs_no_walls() {
-    assert!(
-        !HAS_WALLS.get(),
-        "the test must say `without_walls()` first"
-    );
+/// By what Python says which process it is, in a sandbox or not: the inode of its process namespace, and its number there.
+pub const WHO_IN_PYTHON: &str =
+    "__import__('os').stat('/proc/self/ns/pid').st_ino, __import__('os').getpid()";
+/// And Node.js.
+pub const WHO_IN_NODE: &str = "[require('fs').statSync('/proc/self/ns/pid').ino, process.pid]";
+
+/// The number out here of a process that says this of itself: as JSON, as a list, or as `4026531836:17`.
+pub fn outside(told: &str) -> i64 {
+    find_outside(told).unwrap_or_else(|| panic!("no process is {told}"))
 }
 
-/// The number out here of a process that says of itself which process namespace it is in, by its inode, and by which
-/// number it is known there: `4026531836:17`.
-pub fn outside(told: &str) -> i64 {
-    let (namespace, number) = told.split_once(':').unwrap();
+/// As [`outside`]; none when there is no such process any more.
+pub fn find_outside(told: &str) -> Option<i64> {
+    let numbers = told.split(|one: char| !one.is_ascii_digit());
+    let numbers: Vec<&str> = numbers.filter(|number| !number.is_empty()).collect();
+    let [namespace, number] = numbers[..] else {
+        panic!("nobody says of himself `{told}`")
+    };
     let namespace: u64 = namespace.parse().unwrap();
     let found = std::fs::read_dir("/proc").unwrap().flatten().find(|entry| {
         let is_there = std::fs::metadata(entry.path().join("ns/pid"))
@@ -268,16 +283,11 @@ pub fn outside(told: &str) -> i64 {
         let own = numbers.and_then(|it| it.split_whitespace().last());
         is_there && own == Some(number)
     });
-    let found = found.unwrap_or_else(|| panic!("no process is {told}"));
-    found.file_name().to_str().unwrap().parse().unwrap()
+    let name = found?.file_name();
+    name.to_str()?.parse().ok()
 }
 
-/// The usual: they run in sandboxes.
-pub fn with_walls() {
-    HAS_WALLS.set(true);
-}
-
-/// Where benches have their folders: not in `/tmp`, of which a sandbox has one of its own.
+/// Where benches have their folders: as with users, not in `/tmp`.
 pub fn scratch() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let folder = program.parent().unwrap().join("benches");
@@ -293,6 +303,7 @@ fn walls(folder: &Path) -> Walls {
         processor_time: PROCESSOR_TIME.get(),
         limits: LimitsKept::AsCanBe,
         door: Arc::new(|listener| Box::pin(maker::answer(listener))),
+        cloud: None,
         hidden: Vec::new(),
         cache_dir: folder.join("cache"),
     })

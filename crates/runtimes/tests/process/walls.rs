@@ -133,6 +133,52 @@ async fn layers_are_one_folder_in_which_a_later_one_wins() {
 }
 
 #[tokio::test]
+async fn code_and_cache_may_lie_in_tmp() {
+    let python = (
+        "app.py",
+        "import os, other\ndef handler(event, context):\n    open('/tmp/own', 'w').close()\n    return [other.name, os.path.dirname(__file__), sorted(os.listdir('/tmp'))[-1]]\n",
+    );
+    let other = ("other.py", "name = 'other'\n");
+    let node = (
+        "app.js",
+        "const fs = require('fs');\nexports.handler = async () => {\n  fs.writeFileSync('/tmp/own', '');\n  return [require('./other').name, __dirname, fs.readdirSync('/tmp').sort().pop()];\n};\n",
+    );
+    let node_other = ("other.js", "exports.name = 'other';\n");
+    for (language, files) in [
+        (Lang::Python, [python, other]),
+        (Lang::Node, [node, node_other]),
+    ] {
+        for starts in WAYS {
+            let folder = tempfile::tempdir_in("/tmp").unwrap();
+            let parts = ("app.handler", &files[..]);
+            let mut bench = Bench::made_in(folder, language, parts, starts);
+            for _ in 0..3 {
+                let found = bench.returned("{}").await;
+                assert_eq!(found, json!(["other", "/var/task", "own"]), "{starts:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_on_this_machine_is_reached_and_so_is_one_of_the_functions_own() {
+    let python = "import socket, threading\ndef ask(family, address):\n    with socket.socket(family) as client:\n        client.connect(address)\n        return client.makefile().readline()\ndef handler(port, context):\n    own = socket.socket(socket.AF_UNIX)\n    own.bind('/tmp/own.socket')\n    own.listen()\n    threading.Thread(target=lambda: own.accept()[0].sendall(b'own\\n')).start()\n    return [ask(socket.AF_INET, ('127.0.0.1', port)), ask(socket.AF_UNIX, '/tmp/own.socket')]\n";
+    let node = "const net = require('net');\nconst ask = (to) => new Promise((done, failed) => net.connect(to, function () { this.once('data', (data) => done(String(data))); }).on('error', failed));\nexports.handler = async (port) => {\n  const own = net.createServer((client) => client.end('own\\n')).listen('/tmp/own.socket');\n  await new Promise((done) => own.once('listening', done));\n  const said = [await ask({host: '127.0.0.1', port}), await ask({path: '/tmp/own.socket'})];\n  own.close();\n  return said;\n};\n";
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in server.incoming() {
+            // The first connection may be one that only looks whether somebody listens.
+            let _ = std::io::Write::write_all(&mut client.unwrap(), b"rows\n");
+        }
+    });
+    for mut bench in benches(python, node) {
+        let found = bench.returned(&port.to_string()).await;
+        assert_eq!(found, json!(["rows\n", "own\n"]));
+    }
+}
+
+#[tokio::test]
 async fn what_an_instance_leaves_behind_is_gone_when_it_is() {
     let python = "import os, subprocess\ndef handler(event, context):\n    if event == 'leave':\n        subprocess.Popen(['sleep', '4711'], start_new_session=True)\n        return None\n    found = []\n    for number in filter(str.isdigit, os.listdir('/proc')):\n        try:\n            found.append(open(f'/proc/{number}/cmdline').read())\n        except OSError:\n            pass\n    return sum('4711' in one for one in found)\n";
     let mut bench = Lang::Python.bench(python);

@@ -3,7 +3,7 @@
 //! Lives here: asking the nanny, who may make namespaces of its own, which namespaces instances have.
 //! Does not live here: the sandbox as its owner holds it (`sandbox`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -35,8 +35,8 @@ pub(crate) struct Inside {
     /// The nanny's own: a template's, too.
     user_namespace: u64,
     expected: Mutex<Expected>,
-    /// Those that have a `/tmp`, until they are swept away.
-    instances: Mutex<HashMap<i32, Instance>>,
+    /// Those that have a `/tmp`, with their user namespaces, until they are swept away.
+    instances: Mutex<HashMap<i32, u64>>,
     egress: OnceLock<Arc<Egress>>,
     /// Who makes the groups of instances.
     on_instance: OnceLock<Box<OnInstance>>,
@@ -46,15 +46,6 @@ pub(crate) struct Inside {
     file_connections: Arc<()>,
 }
 
-/// What has a `/tmp` of its own.
-struct Instance {
-    user_namespace: u64,
-    /// What it was forked from: the nanny, or a template.
-    parent: Option<i32>,
-    /// Whether somebody has asked for it, who will say when it has ended: not the fork that is kept ahead.
-    is_known: bool,
-}
-
 /// Who may make namespaces of its own.
 #[derive(Default)]
 struct Expected {
@@ -62,6 +53,10 @@ struct Expected {
     ordered: HashMap<i32, usize>,
     /// Processes that have made them, and are not instances yet.
     arriving: HashMap<i32, Arrival>,
+    /// Those that have made them and that nobody has asked for yet, with their templates: the forks that are kept ahead.
+    ahead: HashMap<i32, i32>,
+    /// Those that somebody has asked for, and that have not made them yet.
+    asked_for: HashSet<i32>,
 }
 
 /// How far a process has come on its way to being an instance.
@@ -136,14 +131,16 @@ impl Inside {
     /// One child of a template may become an instance, and one for each that has ended before anybody asked for it: these
     /// are given.
     pub(super) fn expect(&self, template: i32) -> Result<Vec<i32>, EntryError> {
-        let mut lost = Vec::new();
-        for (number, instance) in self.instances().iter_mut() {
-            if !instance.is_known && instance.parent == Some(template) && has_ended(*number) {
-                instance.is_known = true;
-                lost.push(*number);
-            }
-        }
         let mut expected = self.expected();
+        let ahead = expected.ahead.iter();
+        let lost: Vec<i32> = ahead
+            .filter(|(number, of)| **of == template && has_ended(**number))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in &lost {
+            expected.ahead.remove(number);
+            expected.arriving.remove(number);
+        }
         let ordered = expected.ordered.entry(template).or_default();
         if INSTANCES_EXPECTED_MAX <= *ordered + lost.len() {
             return Err(EntryError::Busy);
@@ -154,8 +151,16 @@ impl Inside {
 
     /// Somebody has asked for an instance, and will have it swept away.
     pub(super) fn know(&self, number: i32) {
-        if let Some(instance) = self.instances().get_mut(&number) {
-            instance.is_known = true;
+        let mut expected = self.expected();
+        if expected.ahead.remove(&number).is_none() {
+            expected.asked_for.insert(number);
+        }
+    }
+
+    /// A child of a template that was let become an instance was not made.
+    pub(super) fn expect_one_less(&self, template: i32) {
+        if let Some(ordered) = self.expected().ordered.get_mut(&template) {
+            *ordered = ordered.saturating_sub(1);
         }
     }
 
@@ -166,21 +171,16 @@ impl Inside {
     /// Remembers which user namespace is an instance's.
     pub(super) fn note_instance(&self, number: i32) {
         if let Some(user_namespace) = user_namespace(number) {
-            let instance = Instance {
-                user_namespace,
-                parent: parent_of(number),
-                is_known: false,
-            };
-            self.instances().insert(number, instance);
+            self.instances().insert(number, user_namespace);
         }
     }
 
     /// Ends all that is left of an instance.
     pub(super) fn sweep(&self, instance: i32) -> Result<(), Fault> {
-        let Some(instance) = self.instances().remove(&instance) else {
+        self.expected().asked_for.remove(&instance);
+        let Some(namespace) = self.instances().remove(&instance) else {
             return Ok(());
         };
-        let namespace = instance.user_namespace;
         self.ask(&Request::Sweep { namespace }, &[]).map(|_| ())
     }
 
@@ -261,9 +261,15 @@ impl Inside {
         let Some(ordered) = expected.ordered.get_mut(&parent) else {
             return false;
         };
-        *ordered -= 1;
+        let Some(left) = ordered.checked_sub(1) else {
+            return false;
+        };
+        *ordered = left;
         if *ordered == 0 {
             expected.ordered.remove(&parent);
+        }
+        if !expected.asked_for.remove(&process) {
+            expected.ahead.insert(process, parent);
         }
         expected.arriving.insert(process, Arrival::Unshared);
         true
@@ -333,7 +339,7 @@ impl Inside {
         Ok(())
     }
 
-    fn instances(&self) -> MutexGuard<'_, HashMap<i32, Instance>> {
+    fn instances(&self) -> MutexGuard<'_, HashMap<i32, u64>> {
         self.instances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -204,6 +204,11 @@ impl Sandbox {
         self.inside.expect(template)
     }
 
+    /// Takes one permission back: the template has not forked.
+    pub fn expect_one_less(&self, template: i32) {
+        self.inside.expect_one_less(template);
+    }
+
     /// To be called with the number of each instance that was asked for: from then on it is kept until it is swept away.
     pub fn know_instance(&self, instance: i32) {
         self.inside.know(instance);

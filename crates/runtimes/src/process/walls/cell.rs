@@ -76,6 +76,11 @@ impl Cell {
         Ok(())
     }
 
+    /// Takes that back: none was forked.
+    pub(in crate::process) fn expect_one_less(&self, template: i32) {
+        self.sandbox.expect_one_less(template);
+    }
+
     /// What the Runtime API is to be served on. Once.
     pub(in crate::process) fn take_runtime_api(&self) -> Option<TcpListener> {
         let listener = self.runtime_api.lock();
@@ -148,11 +153,17 @@ impl Cell {
         let sweeping = self.handle.spawn_blocking(move || {
             if cell.sandbox.sweep(instance).is_err() {
                 // It makes processes faster than they can be ended: then all of them end.
-                let nanny = cell.sandbox.nanny();
-                let _ = rustix::process::pidfd_send_signal(nanny, rustix::process::Signal::KILL);
+                cell.end();
             }
         });
         drop(sweeping);
+    }
+
+    /// Ends all that is inside.
+    pub(super) fn end(&self) {
+        // It fails only when all has ended.
+        let nanny = self.sandbox.nanny();
+        let _ = rustix::process::pidfd_send_signal(nanny, rustix::process::Signal::KILL);
     }
 }
 

@@ -11,18 +11,39 @@ use super::cell::Cell;
 /// A process's place in a sandbox, which it keeps.
 pub(in crate::process) struct Quarters {
     cell: Arc<Cell>,
-    /// Of an instance among others: what it leaves is its own to be cleared away.
-    instance: Mutex<Option<i32>>,
+    /// What is to be cleared away when the process has ended, once.
+    left: Mutex<Left>,
     kept: Option<Kept>,
 }
 
+/// What a process leaves behind.
+#[derive(Clone, Copy, Default)]
+enum Left {
+    /// Others are in the sandbox, or come: of a template, of a runtime with extensions.
+    #[default]
+    Nothing,
+    /// What an instance among others has made.
+    OfInstance(i32),
+    /// All that is in the sandbox.
+    All,
+}
+
 impl Quarters {
-    /// Of a process that has the sandbox to itself, or of a template.
-    pub(in crate::process) fn whole(cell: Arc<Cell>, kept: Option<Kept>) -> Self {
+    /// Of a process whose sandbox goes on without it.
+    pub(in crate::process) fn among(cell: Arc<Cell>, kept: Option<Kept>) -> Self {
         Self {
             cell,
-            instance: Mutex::default(),
+            left: Mutex::default(),
             kept,
+        }
+    }
+
+    /// Of a process that has its sandbox to itself.
+    pub(in crate::process) fn whole(cell: Arc<Cell>, kept: Kept) -> Self {
+        Self {
+            cell,
+            left: Mutex::new(Left::All),
+            kept: Some(kept),
         }
     }
 
@@ -30,7 +51,7 @@ impl Quarters {
     pub(in crate::process) fn shared(cell: Arc<Cell>, instance: i32, kept: Kept) -> Self {
         Self {
             cell,
-            instance: Mutex::new(Some(instance)),
+            left: Mutex::new(Left::OfInstance(instance)),
             kept: Some(kept),
         }
     }
@@ -59,13 +80,11 @@ impl Quarters {
 
     /// To be called when the process has ended.
     pub(in crate::process) fn clear(&self) {
-        let instance = self
-            .instance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(instance) = instance {
-            self.cell.sweep(instance);
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *left) {
+            Left::Nothing => {}
+            Left::OfInstance(instance) => self.cell.sweep(instance),
+            Left::All => self.cell.end(),
         }
     }
 }

@@ -131,6 +131,9 @@ impl Zygote {
             Ok(answer) => answer,
             Err(_) => Err(ForkError::TimedOut),
         };
+        if let (Err(ForkError::Refused(_)), Some((cell, template))) = (&forked, &self.cell) {
+            cell.expect_one_less(*template);
+        }
         if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
             self.control.close();
         }
@@ -148,9 +151,9 @@ impl Zygote {
             None => forked?,
         };
         let quarters = match (entry, &self.cell) {
-            (Some((cell, _)), _) => Some(Quarters::whole(cell, kept)),
+            (Some((cell, _)), _) => Some(Quarters::among(cell, kept)),
             (None, Some((cell, _))) if forked.is_collected => {
-                Some(Quarters::whole(cell.clone(), None))
+                Some(Quarters::among(cell.clone(), None))
             }
             (None, Some((cell, _))) => {
                 let instance = forked.pid.as_raw_nonzero().get();
