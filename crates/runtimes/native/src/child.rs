@@ -51,6 +51,8 @@ pub(crate) fn become_child(
     begin(parent)?;
     if let Some(door) = door {
         enter_sandbox(door)?;
+        // Outside it may have got a ring of the kernel's (`io_uring`), on which no call is allowed here: now it gets none.
+        set_loop_right(parent)?;
     }
     // Of the process that it is by now.
     preload::note_fork();
@@ -107,10 +109,12 @@ fn begin(parent: &Parent<'_>) -> io::Result<()> {
             error => return Err(io::Error::from_raw_os_error(-error)),
         }
     }
-    parent
-        .event_loop
-        .set_right_after_fork()
-        .map_err(|_| io::ErrorKind::Other.into())
+    set_loop_right(parent)
+}
+
+fn set_loop_right(parent: &Parent<'_>) -> io::Result<()> {
+    let set = parent.event_loop.set_right_after_fork();
+    set.map_err(|_| io::ErrorKind::Other.into())
 }
 
 /// Puts nothing in the place of the standard output and the standard error: a parked process has nothing to say.

@@ -177,8 +177,6 @@ pub(super) fn base(
             // Read when it starts, and the same for all functions that are forked.
             variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
             variables.extend(trust.map(node_trust));
-            // A ring of the kernel's would be shared by all forks, and no call on one is allowed in a sandbox.
-            variables.push(("UV_USE_IO_URING".into(), "0".into()));
             arguments.insert(0, "--single-threaded".into());
             // A function whose version has no way is never forked.
             is_preloaded = zygote::way_of(&function.toolchain.version) == Ok(Way::Preloaded);
