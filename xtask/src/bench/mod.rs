@@ -49,13 +49,15 @@ enum Scenario {
     Tables,
     /// Calls for which no instance is there.
     Cold,
+    /// What sandboxes cost: the same with and without.
+    Sandbox,
 }
 
 const PAGE: &str = "docs/benchmarks.md";
 const END: &str = "<!-- end -->";
 
 impl Scenario {
-    const ALL: [Self; 3] = [Self::Cold, Self::Functions, Self::Tables];
+    const ALL: [Self; 4] = [Self::Cold, Self::Sandbox, Self::Functions, Self::Tables];
 
     /// The line of the page after which its tables are.
     fn begins(self) -> &'static str {
@@ -63,6 +65,7 @@ impl Scenario {
             Self::Functions => "<!-- begin: cargo xtask bench functions --write -->",
             Self::Tables => "<!-- begin: cargo xtask bench tables --write -->",
             Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
+            Self::Sandbox => "<!-- begin: cargo xtask bench sandbox --write -->",
         }
     }
 }
@@ -80,6 +83,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
             Scenario::Functions => functions::measure(&peers, duration)?,
             Scenario::Tables => tables::measure(&peers, duration)?,
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
+            Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,
         });
         print(&report);
         if arguments.write {

@@ -146,13 +146,13 @@ pub const KEYS: &[Key] = &[
         section: Section::Sandbox,
         name: "demands",
         value: Value::Word {
-            words: &["development", "server"],
+            words: &["development", "server", "none"],
             set: |settings, word| settings.server.sandbox.demands = DEMANDS.get(word).copied(),
         },
         default: "`\"development\"`",
         meaning: "what is asked of this machine before functions run on it: `\"development\"` says what cannot be enforced, and runs \
                   them; `\"server\"` refuses to start, closes the host's loopback and private networks to functions, and gives \
-                  processor time in proportion to memory",
+                  processor time in proportion to memory; `\"none\"` runs them without sandboxes, as any program of yours",
     },
     Key {
         section: Section::Sandbox,
@@ -219,7 +219,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// What can be demanded, in the order of the words.
-const DEMANDS: [Demands; 2] = [Demands::Development, Demands::Server];
+const DEMANDS: [Demands; 3] = [Demands::Development, Demands::Server, Demands::Nothing];
 /// Who can keep limits, likewise.
 const LIMITS: [LimitsKept; 2] = [LimitsKept::ByKernel, LimitsKept::AsCanBe];
 /// How processor time can be given, likewise.

@@ -403,7 +403,7 @@ state = '../state'
             ),
             (
                 "[sandbox]\ndemands = 'servr'\n",
-                "2:11 settings::wrong-value: `demands` is not `\"development\"` or `\"server\"`; did you mean `\"server\"`?",
+                "2:11 settings::wrong-value: `demands` is not `\"development\"`, `\"server\"` or `\"none\"`; did you mean `\"server\"`?",
             ),
             (
                 "[sandbox]\nopen = ['localhost:5432']\n",

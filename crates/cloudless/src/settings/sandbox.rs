@@ -15,6 +15,8 @@ pub enum Demands {
     /// A developer's own functions: what cannot be enforced is said once, and they run as any program.
     #[default]
     Development,
+    /// Nothing, though it could do more: functions run as any program of the developer's does.
+    Nothing,
     /// Other people's functions: without walls, or without limits that the kernel keeps, none of them runs.
     Server,
 }
@@ -43,7 +45,7 @@ impl Sandbox {
     #[must_use]
     pub fn limits(&self) -> LimitsKept {
         self.limits.unwrap_or(match self.demands() {
-            Demands::Development => LimitsKept::AsCanBe,
+            Demands::Development | Demands::Nothing => LimitsKept::AsCanBe,
             Demands::Server => LimitsKept::ByKernel,
         })
     }
@@ -52,7 +54,7 @@ impl Sandbox {
     #[must_use]
     pub fn processor(&self) -> ProcessorTime {
         self.processor.unwrap_or(match self.demands() {
-            Demands::Development => ProcessorTime::Free,
+            Demands::Development | Demands::Nothing => ProcessorTime::Free,
             Demands::Server => ProcessorTime::Rationed,
         })
     }
@@ -61,7 +63,7 @@ impl Sandbox {
     #[must_use]
     pub fn policy(&self, own_ports: BTreeSet<u16>) -> Policy {
         let policy = match self.demands() {
-            Demands::Development => Policy::of_development(),
+            Demands::Development | Demands::Nothing => Policy::of_development(),
             Demands::Server => Policy::of_server(),
         };
         Policy {

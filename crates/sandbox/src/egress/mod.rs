@@ -8,6 +8,7 @@
 //! host: such a socket could be disconnected and used again for another address.
 
 mod datagrams;
+mod pace;
 mod streams;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use crate::orders::{Family, Listen, SocketKind};
 use crate::policy::{Policy, Verdict};
 use crate::sandbox::Inside;
+use pace::Pace;
 
 /// Addresses that one sandbox may have a way to at once. When it is reached the longest idle one is closed.
 const LISTENERS_MAX: usize = 512;
@@ -39,6 +41,12 @@ const LOOPBACK_WAIT_MAX: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 5_000_000,
 };
+/// Ways that one sandbox may have made at once, and then in a second: each takes a look at the host's network, and its nanny.
+const WAYS_AT_ONCE: u32 = 256;
+const WAYS_PER_SECOND: u32 = 200;
+/// Connections that are made outside for one sandbox at once, and then in a second.
+const CONNECTIONS_AT_ONCE: u32 = 1_024;
+const CONNECTIONS_PER_SECOND: u32 = 1_000;
 /// Connections and datagram flows that one sandbox may have at once.
 const CARRIED_MAX: usize = 2_048;
 
@@ -49,6 +57,8 @@ pub struct Egress {
     served: HashSet<Listen>,
     runtime: Handle,
     room: Arc<Semaphore>,
+    new_ways: Pace,
+    new_connections: Pace,
     ways: Mutex<Ways>,
 }
 
@@ -81,6 +91,8 @@ impl Egress {
             served: served.into_iter().collect(),
             runtime,
             room: Arc::new(Semaphore::new(CARRIED_MAX)),
+            new_ways: Pace::new(WAYS_AT_ONCE, WAYS_PER_SECOND),
+            new_connections: Pace::new(CONNECTIONS_AT_ONCE, CONNECTIONS_PER_SECOND),
             ways: Mutex::default(),
         })
     }
@@ -124,12 +136,14 @@ impl Egress {
         Ok(Step::MakeWay(listen))
     }
 
-    /// Has an address lead somewhere, if it can. May take some milliseconds.
+    /// Has an address lead somewhere, if it can. May take some milliseconds, and much longer for whoever wants too many.
     pub(crate) fn make_way(self: &Arc<Self>, inside: &Inside, listen: Listen) -> Result<(), i32> {
         // Others may have wanted the same meanwhile.
         if self.is_open(listen) {
             return Ok(());
         }
+        // On the sandbox's own thread: nobody else waits.
+        std::thread::sleep(self.new_ways.wait(Instant::now()));
         let probe = match (is_here(listen.address.ip()), listen.kind) {
             // The loopback inside is the function's own. What the host has there is reached only where somebody
             // listens: a function that waits for a server of its own must find its port closed, and free, until then.

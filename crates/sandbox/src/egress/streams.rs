@@ -78,6 +78,10 @@ async fn carry(egress: &Egress, inside: TcpStream, made: Option<std::net::TcpStr
     if !egress.may_reach(to) {
         return reset(&inside);
     }
+    let wait = egress.new_connections.wait(Instant::now());
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
     let outside = match made {
         Some(stream) => TcpStream::from_std(stream),
         None => timeout(CONNECT_WAIT_MAX, TcpStream::connect(to))

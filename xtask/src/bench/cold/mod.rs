@@ -7,10 +7,13 @@ mod crowd;
 mod first_calls;
 mod goals;
 mod project;
+mod sandbox;
 mod starts;
 mod step;
 mod thousand;
 mod warm;
+
+pub(super) use sandbox::measure as measure_sandboxes;
 
 use std::time::Duration;
 

@@ -46,11 +46,18 @@ impl Start {
         Self { times, idle_mib }
     }
 
-    fn p50_ms(&self) -> f64 {
+    /// Several measurements of the same, as one.
+    pub(super) fn joined(all: Vec<Self>) -> Self {
+        let memory = all.iter().map(|one| one.idle_mib).collect();
+        let times = all.into_iter().flat_map(|one| one.times);
+        Self::new(times.collect(), memory)
+    }
+
+    pub(super) fn p50_ms(&self) -> f64 {
         milliseconds(percentile(&self.times, 0.5))
     }
 
-    fn spread(&self) -> String {
+    pub(super) fn spread(&self) -> String {
         let at = |share| milliseconds(percentile(&self.times, share));
         format!("{:.1} / {:.1} / {:.1} ms", at(0.0), at(0.5), at(0.99))
     }
