@@ -287,6 +287,12 @@ pub fn find_outside(told: &str) -> Option<i64> {
     name.to_str()?.parse().ok()
 }
 
+/// The usual: they run in sandboxes.
+#[allow(dead_code, reason = "for who measures both ways")]
+pub fn with_walls() {
+    HAS_WALLS.set(true);
+}
+
 /// Where benches have their folders: as with users, not in `/tmp`.
 pub fn scratch() -> PathBuf {
     let program = std::env::current_exe().unwrap();

@@ -13,6 +13,7 @@ mod places;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +30,6 @@ const MEMORY_MB_PER_PROCESSOR: u64 = 1_769;
 const PERIOD_US: u64 = 100_000;
 /// The kernel takes no smaller part of a period.
 const QUOTA_US_MIN: u64 = 1_000;
-/// Folders that one run may have in a hierarchy.
-const OWN_FOLDERS_MAX: usize = 16;
 /// How often it is tried to take our own folders away when we end, and how long is waited between.
 const LAST_LOOKS_MAX: usize = 50;
 const LAST_LOOK_PAUSE: Duration = Duration::from_millis(10);
@@ -278,17 +277,14 @@ impl Drop for Group {
     }
 }
 
-/// A folder of this run's: as a rule there is only one.
+/// A folder of this run's: as a rule there is only one. None has the name of another before it, which may still be being
+/// taken away.
 fn make_own(place: &Path, name: &str) -> Result<PathBuf, GroupError> {
-    let mut made = Ok(());
-    for number in 0..OWN_FOLDERS_MAX {
-        let path = place.join(format!("{name}.{number}"));
-        made = match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) => Err(GroupError::of("make", &path)(error)),
-        };
-    }
-    made.map(|()| place.to_owned())
+    static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = LAST_NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = place.join(format!("{name}.{number}"));
+    fs::create_dir(&path).map_err(GroupError::of("make", &path))?;
+    Ok(path)
 }
 
 fn limit(
