@@ -15,7 +15,7 @@ use http::StatusCode;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use model::problem::Problem;
-use runtimes::process::{Cloud, Trust, Walls, WallsConfig, WallsError};
+use runtimes::process::{Cloud, Secure, Trust, Walls, WallsConfig, WallsError};
 use rustls::ServerConfig;
 use sandbox::{MAKER_ARGUMENT, MakerProgram};
 use tokio::net::TcpListener;
@@ -150,9 +150,16 @@ pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
     let maker = maker().map_err(|error| error.to_string())?;
     let (door, clock) = (parts.door.clone(), Arc::clone(&parts.clock));
     let serve = move |listener| serve_plain(listener, door.to_services(), Arc::clone(&clock));
-    let cloud = match parts.authority {
-        Some(authority) => Some(cloud(authority, &parts.door, &parts.clock)?),
+    let secure = match parts.authority {
+        Some(authority) => Some(secure(authority, &parts.door, &parts.clock)?),
         None => None,
+    };
+    let (cloud, clock) = (parts.door.clone(), parts.clock);
+    let plain = move |listener| serve_plain(listener, cloud.to_cloud(), Arc::clone(&clock));
+    let cloud = Cloud {
+        names: NAMES.map(str::to_owned).into(),
+        plain: Arc::new(plain),
+        secure,
     };
     let raised = Walls::raise(WallsConfig {
         maker,
@@ -160,15 +167,15 @@ pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
         processor_time: settings.processor(),
         limits: settings.limits(),
         door: Arc::new(serve),
-        cloud,
+        cloud: Some(cloud),
         hidden: parts.hidden,
         cache_dir: parts.cache_dir,
     });
     raised.map_err(|error: WallsError| chain(&error))
 }
 
-/// Who certifies the cloud's own host names; without it they lead nowhere, and functions still find the services at the
-/// endpoint that their environment names.
+/// Who certifies the cloud's own host names; without it nobody listens at them by HTTPS, and functions still find the
+/// services at the endpoint that their environment names.
 pub(crate) fn authority(
     cache: &Path,
     environment: &BTreeMap<String, String>,
@@ -199,11 +206,11 @@ pub(crate) fn not_enforced(why: String) -> Box<Problem> {
     )
 }
 
-fn cloud(
+fn secure(
     authority: Arc<Authority>,
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
-) -> Result<Cloud, String> {
+) -> Result<Secure, String> {
     let trust = Trust {
         authority: authority.certificate().to_path_buf(),
         roots: authority.roots().map(ToOwned::to_owned),
@@ -217,10 +224,6 @@ fn cloud(
         .with_cert_resolver(authority);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let plain = {
-        let (door, clock) = (door.clone(), Arc::clone(clock));
-        move |listener| serve_plain(listener, door.to_cloud(), Arc::clone(&clock))
-    };
     let (door, clock) = (door.clone(), Arc::clone(clock));
     let secure = move |listener| -> BoxFuture<'static, ()> {
         let (door, clock, acceptor) = (door.to_cloud(), Arc::clone(&clock), acceptor.clone());
@@ -230,10 +233,8 @@ fn cloud(
             }
         })
     };
-    Ok(Cloud {
-        names: NAMES.map(str::to_owned).into(),
-        plain: Arc::new(plain),
-        secure: Arc::new(secure),
+    Ok(Secure {
+        door: Arc::new(secure),
         trust,
     })
 }

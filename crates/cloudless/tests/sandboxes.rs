@@ -141,6 +141,44 @@ fn the_clouds_own_names_lead_to_the_services_and_apis_here() {
 }
 
 #[test]
+fn without_an_authority_the_clouds_names_never_lead_to_the_real_cloud() {
+    let manifest = "
+service: app
+provider: { name: aws, runtime: python3.11 }
+functions:
+  ask: { handler: handler.ask }
+";
+    let handler = "
+import socket
+def ask(event, context):
+    name = 'sqs.eu-west-1.amazonaws.com'
+    with socket.socket() as s: return [socket.gethostbyname(name), s.connect_ex((name, 443))]
+";
+    let folder = project(&[
+        ("serverless.yml", manifest),
+        ("handler.py", handler),
+        ("cache/cloudless/authority", "a file where a folder belongs"),
+    ]);
+    let output = cloudless()
+        .args(["invoke", "ask"])
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(
+        text(&output.stdout).trim_end(),
+        "[\"192.0.2.1\", 111]",
+        "{said}"
+    );
+    assert!(
+        said.contains("cannot reach the services by the cloud's own host names"),
+        "{said}"
+    );
+}
+
+#[test]
 fn development_reaches_the_hosts_loopback_and_never_our_own_ports() {
     let folder = app();
     let dev = start(folder.path(), "");

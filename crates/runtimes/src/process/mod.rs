@@ -50,7 +50,7 @@ use keys::IssuedKeys;
 use launch::{Launched, Spawner};
 use logs::Logs;
 pub use walls::{
-    Clearing, Cloud, Door, LimitsKept, ProcessorTime, Trust, Walls, WallsConfig, WallsError,
+    Clearing, Cloud, Door, LimitsKept, ProcessorTime, Secure, Trust, Walls, WallsConfig, WallsError,
 };
 use zygote::{Ahead, Bases, Templates, Zygote};
 

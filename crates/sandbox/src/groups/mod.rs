@@ -84,6 +84,8 @@ pub struct Groups {
     version: Version,
     /// Our own folders, one in each hierarchy.
     folders: Vec<Folder>,
+    /// Those that have not been taken away.
+    still_ours: Mutex<Vec<PathBuf>>,
     leftovers: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -115,9 +117,11 @@ impl Groups {
             let path = make_own(place, &format!("{PREFIX}{own}-{started}"))?;
             folders.push(Folder { path, holds });
         }
+        let still_ours = folders.iter().map(|folder| folder.path.clone()).collect();
         let groups = Self {
             version: places.version(),
             folders,
+            still_ours: Mutex::new(still_ours),
             leftovers: Arc::default(),
         };
         groups.delegate(places)?;
@@ -175,11 +179,14 @@ impl Groups {
     /// Takes all groups away, with what is in them. Blocks for as long as the kernel takes to give their memory back, up to
     /// half a second. What is made afterwards fails.
     pub fn clear(&self) {
+        let mut still_ours = self
+            .still_ours
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for _ in 0..LAST_LOOKS_MAX {
-            for folder in &self.folders {
-                remove_with_all(&folder.path);
-            }
-            if !self.folders.iter().any(|folder| folder.path.exists()) {
+            // One that is gone is never looked at again: its name may be another's by then.
+            still_ours.retain(|folder| !remove_with_all(folder));
+            if still_ours.is_empty() {
                 return;
             }
             // One that still holds something after that is stale, and the next run's to take away.
@@ -368,7 +375,8 @@ fn remove_stale(place: &Path) {
     }
 }
 
-fn remove_with_all(folder: &Path) {
+/// Whether it is gone.
+fn remove_with_all(folder: &Path) -> bool {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             remove_with_all(&entry.path());
@@ -376,7 +384,10 @@ fn remove_with_all(folder: &Path) {
     }
     kill_all(folder);
     // What was killed just now may hold it for a moment more: then the next start takes it away.
-    let _ = fs::remove_dir(folder);
+    match fs::remove_dir(folder) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 fn kill_all(group: &Path) {

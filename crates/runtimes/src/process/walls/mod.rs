@@ -98,8 +98,14 @@ pub struct Cloud {
     pub names: Vec<String>,
     /// Serves HTTP at them.
     pub plain: Arc<Door>,
-    /// Serves HTTPS at them.
-    pub secure: Arc<Door>,
+    /// Serves HTTPS at them; without it nobody listens there.
+    pub secure: Option<Secure>,
+}
+
+/// Who serves HTTPS at the cloud's own names.
+pub struct Secure {
+    /// It.
+    pub door: Arc<Door>,
     /// What sandboxes are to trust for that.
     pub trust: Trust,
 }
@@ -234,8 +240,10 @@ impl Walls {
     ) -> Result<Arc<Cell>, CellError> {
         let mut listeners = listeners();
         if self.cloud.is_some() {
-            let names = [CLOUD_PLAIN, CLOUD_SECURE];
-            listeners.extend(names.map(|address| listen(address, SocketKind::Stream)));
+            listeners.push(listen(CLOUD_PLAIN, SocketKind::Stream));
+        }
+        if self.trust().is_some() {
+            listeners.push(listen(CLOUD_SECURE, SocketKind::Stream));
         }
         let has_api = runtime_api::is_needed(function);
         if has_api {
@@ -303,7 +311,8 @@ impl Walls {
 
     /// What functions are to trust, besides what they bring along.
     pub(super) fn trust(&self) -> Option<&Trust> {
-        self.cloud.as_ref().map(|cloud| &cloud.trust)
+        let secure = self.cloud.as_ref()?.secure.as_ref()?;
+        Some(&secure.trust)
     }
 
     /// What functions may reach, with the addresses that the host has now: they come and go.
@@ -323,7 +332,12 @@ impl Walls {
             }
         }
         if let Some(cloud) = &self.cloud {
-            for (address, door) in [(CLOUD_PLAIN, &cloud.plain), (CLOUD_SECURE, &cloud.secure)] {
+            let secure = cloud.secure.as_ref();
+            let secure = secure.map(|secure| (CLOUD_SECURE, &secure.door));
+            for (address, door) in [Some((CLOUD_PLAIN, &cloud.plain)), secure]
+                .into_iter()
+                .flatten()
+            {
                 let listener = sandbox.take_listener(listen(address, SocketKind::Stream));
                 if let Some(listener) = listener {
                     served.spawn_on(door(listener.into()), &self.handle);
