@@ -41,6 +41,9 @@
 //! - Code in a template may read and signal the instances of that template: they are its own function, forked from it.
 //!   An instance reaches neither its template nor its siblings: they are in other user namespaces, where it has no
 //!   capability, and its Landlock domain is below the template's and beside theirs.
+//! - A process on its way in holds the files of its groups for a moment. Init code that keeps them can put processes of
+//!   its own function into those groups, which are that function's: together they have no more than its instances may
+//!   have anyway. No file leads out of a group, and whoever did not go in is moved before it goes on.
 //! - Whoever connects rings at the supervisor, which reads memory of the caller. What it reads is an address, bounded in
 //!   size; what comes of it is a socket of ours inside. All it can ask for is bounded for each sandbox: ways, connections,
 //!   questions, tasks that wait.

@@ -80,7 +80,8 @@ pub fn enter_sandbox(ticket: c_int, report: c_int) -> c_int {
 /// `processes_max` is how many processes and threads it may have: counted in its own user namespace, and so of it alone.
 /// A limit of the template's would count all of its instances together.
 ///
-/// Blocks until the supervisor has had the mount made. Returns 0, or a negated error; then the process must end.
+/// On its way the supervisor gives it the files of its groups, and it goes in, while its `/tmp` is made. Blocks until the
+/// supervisor has seen both. Returns 0, or a negated error; then the process must end.
 pub fn enter_instance(scoped: u64, processes_max: u64) -> c_int {
     match become_instance(scoped, processes_max) {
         Ok(()) => 0,

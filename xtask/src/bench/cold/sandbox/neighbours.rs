@@ -15,7 +15,7 @@ use crate::bench::peers::Peers;
 use crate::http::{self, Connection};
 
 /// How long the calm function is measured at a time.
-const LASTS: Duration = Duration::from_secs(3);
+const LASTS: Duration = Duration::from_secs(2);
 /// How long the wild one has to get going, and what it leaves to end.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Rounds of alone and beside, of which the median counts.
