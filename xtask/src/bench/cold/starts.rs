@@ -27,6 +27,8 @@ const HELD: Duration = Duration::from_secs(500);
 const BURST: usize = 200;
 /// How long they all stay busy, so that none serves two calls.
 const BURST_HELD: Duration = Duration::from_secs(5);
+/// How long a new connection has to be accepted: less than a template waits before it makes a fork ahead.
+const ACCEPTED: Duration = Duration::from_millis(2);
 /// Calls besides that may be given an instance that is there already.
 const MISSES_MAX: usize = 20;
 /// In how many of the rounds memory is read.
@@ -91,6 +93,8 @@ pub(super) fn measure(
     let attempts = rounds * 2 + MISSES_MAX;
     for _ in 0..attempts {
         let mut held = Connection::open(port)?;
+        // It is accepted by then: otherwise the call on the older connection would overtake the one on this.
+        std::thread::sleep(ACCEPTED);
         held.send(&http::invoke(function, &busy_for(HELD)))?;
         busy.push(held);
         let reads_memory = pace == Pace::Alone && rounds < times.len() + 1 + MEMORY_ROUNDS;

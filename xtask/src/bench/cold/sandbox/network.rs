@@ -85,7 +85,8 @@ pub(super) fn measure(peers: &Peers) -> Result<Vec<Row>> {
     ])
 }
 
-/// A server outside that answers four bytes with four: on the machine's own address, where it has one beside loopback.
+/// A server outside that answers four bytes with four: on the machine's own address, where it has one besides the
+/// loopback's, all of which are outside to a sandbox as well.
 fn answer() -> Result<(IpAddr, u16)> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     let port = listener.local_addr()?.port();
@@ -94,7 +95,13 @@ fn answer() -> Result<(IpAddr, u16)> {
     let own = probe
         .connect((Ipv4Addr::new(192, 0, 2, 1), 9))
         .and_then(|()| probe.local_addr());
-    let host = own.map_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), |own| own.ip());
+    // Some addresses are nobody's, and so refused, though a virtual machine may have one.
+    let is_hosts = |own: &IpAddr| match own {
+        IpAddr::V4(own) => !own.is_documentation() && !own.is_link_local(),
+        IpAddr::V6(_) => false,
+    };
+    let own = own.map(|own| own.ip()).ok().filter(is_hosts);
+    let host = own.unwrap_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.set_nodelay(true);
