@@ -63,6 +63,7 @@ const LIMITED: [(Lang, &str); 2] = [
 
 #[tokio::test]
 async fn a_template_that_may_not_fork_is_the_machines_fault_and_it_forks_again_when_it_may() {
+    // Who limits another process must be its user, which in a sandbox is nobody of this machine.
     without_walls();
     for (language, source) in LIMITED {
         let mut bench = language.bench(source);
@@ -98,6 +99,7 @@ fn give_up_unlimited_processes() {
 
 #[tokio::test]
 async fn a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room() {
+    // What fails with sandboxes is making these, step by step: `sandbox` tests that.
     without_walls();
     if !is_alone(
         "faults::a_full_process_table_refuses_each_start_and_nothing_else_until_there_is_room",

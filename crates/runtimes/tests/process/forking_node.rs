@@ -916,6 +916,7 @@ async fn nothing_is_left_when_the_runtime_goes() {
 
 #[tokio::test]
 async fn a_base_that_does_not_come_up_is_told_of_and_done_without() {
+    // Its interpreter is a script that runs another one, of which nobody knows that it is to be shown.
     without_walls();
     let (node, version) = interpreter(Lang::Node);
     let mut bench = Lang::Node.bench("exports.handler = async () => process.ppid;\n");

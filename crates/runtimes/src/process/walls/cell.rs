@@ -112,12 +112,12 @@ impl Cell {
             let executed =
                 cell.sandbox
                     .execute(&program, confinement, &descriptors, entrance.as_ref());
-            let running = executed.map_err(|error| match error {
-                EntryError::Execute(source) => LaunchError::Spawn {
-                    program: launch.program,
-                    source,
-                },
-                error => LaunchError::Inside(error),
+            let running = executed.map_err(|error| {
+                if let EntryError::Execute(source) = error {
+                    let program = launch.program;
+                    return LaunchError::Spawn { program, source };
+                }
+                LaunchError::Inside(error)
             })?;
             let kept = cell.keep(running.process.pid, &running.process.pidfd, room);
             Ok((running, kept.map_err(LaunchError::Unbounded)?))
