@@ -25,8 +25,10 @@ use rustix::process::Signal;
 use crate::groups::{Group, GroupMemory};
 use crate::sandbox::user_namespace;
 
-/// How often every process is looked at.
+/// How often every process is looked at that is at work.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Looks between those at a process that is idle, and does not grow: a thousand of them are looked at in no time.
+const IDLE_EVERY: u32 = 10;
 /// Looks between those at the children of processes without a group: all processes of the machine are gone through.
 const CHILDREN_EVERY: u32 = 10;
 /// From 0 to 1,000: which processes the kernel ends first.
@@ -51,6 +53,7 @@ struct Watched {
 #[derive(Default)]
 struct Seen {
     was_killed: AtomicBool,
+    is_idle: AtomicBool,
     peak_bytes: AtomicU64,
 }
 
@@ -79,7 +82,8 @@ impl Watchdog {
                     round = round.wrapping_add(1);
                     // Nobody who begins to be watched waits for the looks.
                     let all: Vec<Arc<Watched>> = lock(&looked_at).values().cloned().collect();
-                    all.iter().for_each(|watched| watched.look(page_bytes));
+                    let due = all.iter().filter(|watched| watched.is_due(round));
+                    due.for_each(|watched| watched.look(page_bytes));
                     if round.is_multiple_of(CHILDREN_EVERY) {
                         look_at_children(&all, page_bytes);
                     }
@@ -139,6 +143,16 @@ impl Watch {
         self.seen.was_killed.load(Ordering::Relaxed)
     }
 
+    /// It is at work from now on, as at first.
+    pub fn at_work(&self) {
+        self.seen.is_idle.store(false, Ordering::Relaxed);
+    }
+
+    /// It has nothing to do from now on.
+    pub fn idle(&self) {
+        self.seen.is_idle.store(true, Ordering::Relaxed);
+    }
+
     /// The most that was seen of it, in bytes, at one of the looks.
     pub fn peak_bytes(&self) -> u64 {
         self.seen.peak_bytes.load(Ordering::Relaxed)
@@ -163,6 +177,12 @@ impl Seen {
 }
 
 impl Watched {
+    /// Idle ones take turns, by their numbers.
+    fn is_due(&self, round: u32) -> bool {
+        let turn = round.wrapping_add(self.pid.unsigned_abs());
+        !self.seen.is_idle.load(Ordering::Relaxed) || turn.is_multiple_of(IDLE_EVERY)
+    }
+
     /// Cheap as long as all is well: what is resident, or counted, is never less than what is its own.
     fn look(&self, page_bytes: u64) {
         if let Some(resident) = resident_bytes(self.pid, page_bytes) {

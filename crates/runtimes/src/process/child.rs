@@ -236,10 +236,17 @@ impl Process {
         }
     }
 
-    /// To be called when its init is done: from then on it has only the processor time that comes with its memory.
-    pub(super) fn ration(&self) {
+    /// An event begins: its init is done, so from then on it has only the processor time that comes with its memory.
+    pub(super) fn begin_event(&self) {
         if let Some(quarters) = &self.quarters {
-            quarters.ration();
+            quarters.begin_event();
+        }
+    }
+
+    /// An event has ended: nobody needs to look at it closely until the next.
+    pub(super) fn end_event(&self) {
+        if let Some(quarters) = &self.quarters {
+            quarters.end_event();
         }
     }
 

@@ -230,7 +230,7 @@ impl ProcessInstance {
         let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
-            self.process.ration();
+            self.process.begin_event();
             self.exchange(&event).await
         } else {
             self.process.kill();
@@ -240,6 +240,7 @@ impl ProcessInstance {
         let handler = ended_at.saturating_duration_since(began_at);
         self.logs.drain();
         self.note_memory(ended_at);
+        self.process.end_event();
         self.conclude(&event, end, handler).await
     }
 

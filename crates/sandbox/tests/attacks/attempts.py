@@ -590,7 +590,7 @@ def disconnects_and_connects_elsewhere():
 
 @attempting
 def rebinds_a_name_between_two_questions():
-    server, answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), [E["OUTSIDE_HOST"], "127.0.0.1", "169.254.169.254"] * 10
+    server, answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), [E["OUTSIDE_HOST"], "127.0.0.1", "169.254.169.254"] * 4
     server.bind(("127.0.0.1", 0))
 
     def serve():
@@ -609,7 +609,7 @@ def rebinds_a_name_between_two_questions():
     for _ in range(len(answers) // 2):
         for port in (int(E["SECRET_PORT"]), 80):
             try:
-                with socket.create_connection((look_up(), port), 1) as s:
+                with socket.create_connection((look_up(), port), 0.3) as s:
                     s.sendall(b"ping")
                     reached.append(s.recv(16))
             except OSError:

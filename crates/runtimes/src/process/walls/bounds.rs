@@ -213,8 +213,18 @@ impl Kept {
         in_group || self.watch.was_killed()
     }
 
-    /// Gives it the processor time of an instance, whose init is done.
-    pub(super) fn ration(&self) {
+    /// An event begins. With the first, its init is done: from then on it has only the processor time of an instance.
+    pub(super) fn begin_event(&self) {
+        self.watch.at_work();
+        self.ration();
+    }
+
+    /// An event has ended.
+    pub(super) fn end_event(&self) {
+        self.watch.idle();
+    }
+
+    fn ration(&self) {
         let (Some(group), Some(ration)) = (self.group.get(), self.ration) else {
             return;
         };

@@ -61,10 +61,17 @@ impl Quarters {
         self.kept.as_ref().is_some_and(Kept::was_out_of_memory)
     }
 
-    /// Gives it the processor time of an instance: to be called when its init is done.
-    pub(in crate::process) fn ration(&self) {
+    /// An event begins: its init is done.
+    pub(in crate::process) fn begin_event(&self) {
         if let Some(kept) = &self.kept {
-            kept.ration();
+            kept.begin_event();
+        }
+    }
+
+    /// An event has ended.
+    pub(in crate::process) fn end_event(&self) {
+        if let Some(kept) = &self.kept {
+            kept.end_event();
         }
     }
 
