@@ -98,8 +98,8 @@ pub enum ProcessRuntimeError {
 ///
 /// Contract: AWS Lambda Developer Guide, "Building with Node.js", "Building with Python", "Lambda runtime
 /// environment".
-/// Differs: between two events an instance's event loop stands still, but its other threads are not frozen; and a
-/// function's code sees the folders of this machine where the cloud shows `/var/task` and `/opt`.
+/// Differs: between two events an instance's event loop stands still, but its other threads are not frozen; and without
+/// walls a function's code sees the folders of this machine where the cloud shows `/var/task` and `/opt`.
 #[expect(
     clippy::module_name_repetitions,
     reason = "other kinds of runtimes will stand beside it"
@@ -182,8 +182,7 @@ impl ProcessRuntime {
         self
     }
 
-    /// Locks every function's processes in, except for those that ask for their events over the Runtime API, and
-    /// extensions: these run as any program of this machine.
+    /// Locks every function's processes in, whatever language they speak, and its extensions with them.
     #[must_use]
     pub fn within(mut self, walls: Walls) -> Self {
         self.walls = Some(walls);

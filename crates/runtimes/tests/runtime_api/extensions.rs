@@ -242,6 +242,21 @@ async fn an_extension_is_told_what_it_runs_beside() {
 }
 
 #[tokio::test]
+async fn an_extension_shares_tmp_and_processes_with_its_runtime() {
+    let mut bench = python_bootstrap(
+        "def handle(client, request, event):\n    name, number = open('/tmp/note').read().split()\n    \
+         return [name, name in open(f'/proc/{number}/cmdline').read()]\nserve(handle)\n",
+    );
+    add_extension(
+        &mut bench,
+        "sharing",
+        "client = Client()\nidentifier, _ = client.register([])\n\
+         with open('/tmp/note', 'w') as note: note.write(f'sharing {os.getpid()}')\nclient.extension_next(identifier)\n",
+    );
+    assert_eq!(bench.returned("1").await, json!(["sharing", true]));
+}
+
+#[tokio::test]
 async fn a_runtime_may_register_extensions_of_its_own() {
     let mut bench = python_bootstrap(
         "import threading\nheard = []\n\

@@ -17,7 +17,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Length', '0')
         self.end_headers()
     def log_message(self, *args): pass
-server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+server = http.server.ThreadingHTTPServer(('sandbox.localdomain', 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 client = Client()
 identifier, _ = client.register(['INVOKE', 'SHUTDOWN'])
