@@ -370,7 +370,8 @@ async fn a_process_that_may_open_no_more_files_says_so_and_recovers() {
         let reason = refusal(&bench).await;
         let limit = "the limit of open files is reached (`ulimit -n`)";
         assert!(reason.contains(limit), "{reason}");
-        who(&mut bench, &mut first).await;
+        let completion = bench.invoke(&mut first, "\"who\"").await;
+        assert!(matches!(completion.verdict, Verdict::Returned(_)));
         setrlimit(Resource::Nofile, before).unwrap();
         let mut next = bench.start().await.unwrap();
         who(&mut bench, &mut next).await;
