@@ -1,11 +1,11 @@
-//! Builds the native half of forking Node.js, which the product carries within itself.
+//! Builds the native half of forking Node.js, and the way into a sandbox, which the product carries within itself.
 //!
 //! Lives here: for which machines it is built, and how the compiler is called.
 //! Does not live here: what it does (`native/src/lib.rs`), where it is unpacked to (`src/process/bootstrap`).
 //!
-//! It is a library that Node.js loads, so it cannot be linked in as other crates are, and cargo on stable cannot embed a
-//! sibling's. It has no dependencies, so one call of the compiler makes it. Where Node.js cannot be forked, an empty
-//! file stands for it.
+//! They are libraries that interpreters load, so they cannot be linked in as other crates are, and cargo on stable cannot
+//! embed a sibling's. They have no dependencies, so one call of the compiler makes each. Where Node.js cannot be forked,
+//! empty files stand for them.
 
 use std::env;
 use std::error::Error;
@@ -14,17 +14,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCES: &str = "native/src";
+/// What is built, from which source.
+const LIBRARIES: [(&str, &str, &str); 2] = [
+    ("cloudless.node", "cloudless_native", "native/src/lib.rs"),
+    (
+        "cloudless_entry.so",
+        "cloudless_entry",
+        "native/entry/lib.rs",
+    ),
+];
+const SOURCES: [&str; 2] = ["native", "../sandbox/src/entry"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={SOURCES}");
-    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
-    let addon = PathBuf::from(variable("OUT_DIR")?).join("cloudless.node");
-    if !is_forkable()? {
-        return Ok(fs::write(addon, [])?);
+    for folder in SOURCES {
+        println!("cargo::rerun-if-changed={folder}");
     }
-    compile(&addon)
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    let is_forkable = is_forkable()?;
+    for (file, name, source) in LIBRARIES {
+        let library = PathBuf::from(variable("OUT_DIR")?).join(file);
+        if is_forkable {
+            compile(&library, name, source)?;
+        } else {
+            fs::write(library, [])?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether processes of Node.js can be forked there: the addon calls Linux, and glibc as its 64-bit machines have it.
@@ -36,10 +52,10 @@ fn is_forkable() -> Result<bool, Box<dyn Error>> {
     Ok(is("OS", &["linux"])? && is("ENV", &["gnu"])? && is("ARCH", &["x86_64", "aarch64"])?)
 }
 
-fn compile(addon: &Path) -> Result<(), Box<dyn Error>> {
+fn compile(library: &Path, name: &str, source: &str) -> Result<(), Box<dyn Error>> {
     let mut compiler = Command::new(variable("RUSTC")?);
     compiler
-        .args(["--crate-name", "cloudless_native"])
+        .args(["--crate-name", name])
         .args(["--crate-type", "cdylib"])
         .args(["--edition", "2024"])
         .args(["-C", "opt-level=3"])
@@ -52,8 +68,8 @@ fn compile(addon: &Path) -> Result<(), Box<dyn Error>> {
         .arg("--target")
         .arg(variable("TARGET")?)
         .arg("-o")
-        .arg(addon)
-        .arg(Path::new(SOURCES).join("lib.rs"));
+        .arg(library)
+        .arg(source);
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         compiler.arg("-C").arg(linker_option(&linker));
     }
@@ -61,7 +77,7 @@ fn compile(addon: &Path) -> Result<(), Box<dyn Error>> {
     if status.success() {
         Ok(())
     } else {
-        Err(format!("the native half of forking Node.js could not be built: {status}").into())
+        Err(format!("`{source}` could not be built: {status}").into())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Lives here: commands, reading projects, the development loop, telemetry, and `wiring`, where siblings meet.
 //! Does not live here: anything that a second binary would need.
 
+pub mod authority;
 pub mod cli;
 pub mod commands;
 pub mod development;
@@ -17,6 +18,7 @@ pub mod project;
 pub mod settings;
 pub mod system;
 pub mod telemetry;
+pub mod walls;
 pub mod wiring;
 
 use std::ffi::OsString;

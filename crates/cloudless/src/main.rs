@@ -6,5 +6,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cloudless::walls::make_sandboxes_if_told();
     cloudless::run(std::env::args_os())
 }

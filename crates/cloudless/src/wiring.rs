@@ -3,7 +3,7 @@
 //! Lives here: every part of a running server, joined top to bottom, and its orderly end.
 //! Does not live here: what any part does; when a project is loaded (`development`, `commands`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -30,7 +30,7 @@ use model::application::Application;
 use model::ids::{AccountId, Region};
 use model::problem::Problem;
 use runtimes::process::probe::Prober;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
+use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
 use store_embedded::sqlite::FILE_NAME as STATE_FILE_NAME;
 use store_embedded::{OpenError, Sqlite};
@@ -42,10 +42,11 @@ use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
-use crate::settings;
+use crate::settings::{self, Demands};
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
 use crate::telemetry::install::Installations;
+use crate::walls::{self, InnerDoor};
 
 /// How often it is looked whether the state is still there.
 const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +65,12 @@ pub struct Config {
     pub settings_file: PathBuf,
     /// What that file says of limits.
     pub limits: settings::Limits,
+    /// What it says of sandboxes.
+    pub sandbox: settings::Sandbox,
 }
+
+/// What is to be cleared of sandboxes at the end; or why functions are not locked in.
+type LockedIn = Result<Arc<Clearing>, String>;
 
 /// Bound listeners. Instances must know the services' address before anything that serves it exists.
 pub struct Listeners {
@@ -85,6 +91,7 @@ pub struct Server {
     delivery: Delivery,
     gateway: Arc<ApplicationHandler>,
     door: Arc<ServiceDoor>,
+    inner_door: InnerDoor,
     clock: Arc<dyn Clock>,
     /// Cancelled once the project is loaded.
     ready: CancellationToken,
@@ -93,6 +100,7 @@ pub struct Server {
     ours: Vec<PathBuf>,
     marker: Published,
     findings: Findings,
+    locked_in: LockedIn,
     state: PathBuf,
 }
 
@@ -159,6 +167,8 @@ impl Server {
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
+        let inner_door = InnerDoor::default();
+        let (runtime, locked_in) = locked_in(runtime, config, ports, &inner_door, &clock)?;
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
@@ -172,19 +182,11 @@ impl Server {
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
         let delivery = delivery(&tables, (&store, &invoke), &clock, &random);
         let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
-        let door = Arc::new(ServiceDoor::new(DoorParts {
-            services: vec![
-                Arc::new(tables.clone()),
-                Arc::clone(&functions) as Arc<dyn CloudService>,
-            ],
-            principals,
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            unknown_keys: UnknownKeys::ActAsRoot {
-                account: AccountId::development(),
-            },
-            own_pages: OwnPages::Shown,
-        }));
+        let services: Vec<Arc<dyn CloudService>> = vec![
+            Arc::new(tables.clone()),
+            Arc::clone(&functions) as Arc<dyn CloudService>,
+        ];
+        let (door, door_inside) = doors(services, &principals, &clock, &random);
         let account = AccountId::development();
         let gateway = ApplicationHandler::new(
             invoke,
@@ -194,14 +196,17 @@ impl Server {
             account,
             Arc::new(LocalCounters::default()),
         );
+        let gateway = Arc::new(gateway);
+        inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
             invoker,
             tables,
             functions,
             delivery,
-            gateway: Arc::new(gateway),
+            gateway,
             door,
+            inner_door,
             clock,
             ready: CancellationToken::new(),
             has_apis: listeners.application.is_some(),
@@ -209,6 +214,7 @@ impl Server {
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
             findings,
+            locked_in,
             state: config.state.clone(),
         })
     }
@@ -217,6 +223,12 @@ impl Server {
     #[must_use]
     pub fn ports(&self) -> (u16, u16) {
         self.ports
+    }
+
+    /// Why functions are not locked in, where that cannot be done.
+    #[must_use]
+    pub fn not_locked_in(&self) -> Option<&str> {
+        self.locked_in.as_ref().err().map(String::as_str)
     }
 
     /// Files and folders of the server's own that may lie in the project.
@@ -333,14 +345,80 @@ impl Server {
         while apis.join_next().await.is_some() {}
         self.delivery.stop().await;
         self.invoker.stop().await;
+        self.inner_door.close();
+        self.clear().await;
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done
     }
 
+    /// Nothing is left of sandboxes then.
+    async fn clear(&self) {
+        let Ok(clearing) = &self.locked_in else {
+            return;
+        };
+        let clearing = Arc::clone(clearing);
+        // It ends with an error only when it panicked.
+        let _ = tokio::task::spawn_blocking(move || clearing.clear()).await;
+    }
+
     fn http_server(&self) -> HttpServer {
         HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock))
     }
+}
+
+/// Has functions run in sandboxes; or why they do not, where they may run all the same.
+fn locked_in(
+    runtime: ProcessRuntime,
+    config: &Config,
+    ports: (u16, u16),
+    door: &InnerDoor,
+    clock: &Arc<dyn Clock>,
+) -> Result<(ProcessRuntime, LockedIn), Box<Problem>> {
+    if config.sandbox.demands() == Demands::Nothing {
+        let why = "cloudless.toml says `demands = \"none\"`";
+        return Ok((runtime, Err(why.to_owned())));
+    }
+    let parts = walls::Parts {
+        own_ports: BTreeSet::from([ports.0, ports.1]),
+        hidden: config.ours.clone(),
+        cache_dir: config.cache.clone(),
+        door: door.clone(),
+        authority: walls::authority(&config.cache, &config.environment),
+        clock: Arc::clone(clock),
+    };
+    let raised = walls::raise(&config.sandbox, parts);
+    match (raised, config.sandbox.demands()) {
+        (Ok(walls), _) => {
+            let clearing = Arc::new(walls.clearing());
+            Ok((runtime.within(walls), Ok(clearing)))
+        }
+        (Err(why), Demands::Development | Demands::Nothing) => Ok((runtime, Err(why))),
+        (Err(why), Demands::Server) => Err(walls::not_enforced(why)),
+    }
+}
+
+/// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
+fn doors(
+    services: Vec<Arc<dyn CloudService>>,
+    principals: &Arc<dyn Principals>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
+    let door = |services, unknown_keys, own_pages| {
+        Arc::new(ServiceDoor::new(DoorParts {
+            services,
+            principals: Arc::clone(principals),
+            clock: Arc::clone(clock),
+            random: Arc::clone(random),
+            unknown_keys,
+            own_pages,
+        }))
+    };
+    let inside = door(services.clone(), UnknownKeys::Refused, OwnPages::Hidden);
+    let account = AccountId::development();
+    let as_root = UnknownKeys::ActAsRoot { account };
+    (door(services, as_root, OwnPages::Shown), inside)
 }
 
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.

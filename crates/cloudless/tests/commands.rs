@@ -245,20 +245,14 @@ fn help_has_examples_and_version_is_printed() {
     assert_eq!(run(&["nonsense"], folder.path()).status.code(), Some(2));
 }
 
-/// In any language: here in Python, started by its own first line.
-const BOOTSTRAP: &str = "
-import http.client, os
-host = os.environ['AWS_LAMBDA_RUNTIME_API']
-api = '/2018-06-01/runtime/invocation/'
-def call(method, path, body=None):
-    connection = http.client.HTTPConnection(host)
-    connection.request(method, path, body)
-    reply = connection.getresponse()
-    return reply.headers, reply.read()
-while True:
-    headers, event = call('GET', api + 'next')
-    call('POST', api + headers['Lambda-Runtime-Aws-Request-Id'] + '/response', b'{\"body\":\"' + os.environ['_HANDLER'].encode() + b'\"}')
-";
+/// In any language: here in that of the shell, as in the cloud's own tutorial.
+const BOOTSTRAP: &str = r#"#!/bin/sh
+API="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while true; do
+  ID=$(curl -sS -D - -o /dev/null "$API/next" | grep -Fi Lambda-Runtime-Aws-Request-Id | tr -d '[:space:]' | cut -d: -f2)
+  curl -sS "$API/$ID/response" -d "{\"body\":\"$_HANDLER\"}" > /dev/null
+done
+"#;
 
 #[test]
 fn an_executable_is_checked_served_and_invoked() {
@@ -275,13 +269,8 @@ functions:
     let said = text(&[checked.stdout, checked.stderr].concat());
     assert!(said.contains("error[build::bootstrap-missing]"), "{said}");
 
-    let python = std::process::Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable)"])
-        .output()
-        .unwrap();
     let path = folder.path().join("bootstrap");
-    let program = format!("#!{}\n{BOOTSTRAP}", text(&python.stdout).trim_end());
-    std::fs::write(&path, program).unwrap();
+    std::fs::write(&path, BOOTSTRAP).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     let invoked = run(&["invoke", "tea"], folder.path());
     assert_eq!(text(&invoked.stdout).trim_end(), "{\"body\":\"served\"}");

@@ -37,7 +37,7 @@ import os, time
 AT_INIT = os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
 
 def tell(event, context):
-    return {'process': os.getpid(), 'at_init': AT_INIT, 'now': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'],
+    return {'process': os.getpid(), 'namespace': os.readlink('/proc/self/ns/pid'), 'at_init': AT_INIT, 'now': os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'],
         'arn': context.invoked_function_arn, 'version': context.function_version,
         'stream': context.log_stream_name[10:14]}
 
@@ -55,7 +55,7 @@ const BROKEN: &str = "raise RuntimeError('it never loads')\n";
 const NODE: &str = "
 const atInit = process.env.AWS_LAMBDA_INITIALIZATION_TYPE;
 exports.tell = async (event, context) => ({
-  process: process.pid, at_init: atInit, now: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
+  process: process.pid, namespace: require('fs').readlinkSync('/proc/self/ns/pid'), at_init: atInit, now: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
   arn: context.invokedFunctionArn, version: context.functionVersion, stream: context.logStreamName.slice(10, 14),
 });
 ";
@@ -104,14 +104,14 @@ fn events_of_a_provisioned_function_run_on_instances_that_are_there() {
         });
         let told = told.unwrap_or_else(|| panic!("{path}: {}", dev.log()));
         let expected = json!({
-            "process": told["process"], "at_init": "provisioned-concurrency", "now": "provisioned-concurrency",
+            "process": told["process"], "namespace": told["namespace"], "at_init": "provisioned-concurrency", "now": "provisioned-concurrency",
             "arn": format!("{arn}-{name}:provisioned"), "version": "1", "stream": "/[1]",
         });
         assert_eq!(told, expected, "{path}");
     }
     let told = dev.get("/plain").json();
     let expected = json!({
-        "process": told["process"], "at_init": "on-demand", "now": "on-demand",
+        "process": told["process"], "namespace": told["namespace"], "at_init": "on-demand", "now": "on-demand",
         "arn": format!("{arn}-plain"), "version": "$LATEST", "stream": "/[$L",
     });
     assert_eq!(told, expected);
@@ -128,8 +128,11 @@ fn a_provisioned_instance_that_is_killed_is_replaced() {
             let is_new = !killed.contains(&told["process"].as_u64()?);
             (is_new && told["now"] == "provisioned-concurrency").then_some(told)
         });
-        let process = told.unwrap()["process"].as_u64().unwrap();
-        killed.insert(process);
+        let told = told.unwrap();
+        let number = told["process"].as_u64().unwrap();
+        killed.insert(number);
+        let namespace = told["namespace"].as_str().unwrap();
+        let process = support::number_outside(namespace, number).unwrap();
         let done = std::process::Command::new("kill")
             .args(["-9", &process.to_string()])
             .status()

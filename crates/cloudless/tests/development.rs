@@ -177,14 +177,98 @@ fn a_cold_start_and_a_log_line_are_shown_with_their_request() {
 fn nothing_of_it_is_left_after_kill_minus_nine() {
     let folder = project(&[
         ("serverless.yml", MANIFEST),
-        ("handler.js", "exports.hello = async () => process.pid;\n"),
+        (
+            "handler.js",
+            "exports.hello = async () => [require('fs').readlinkSync('/proc/self/ns/pid'), process.pid];\n",
+        ),
     ]);
     let dev = Dev::start(folder.path(), &folder.path().join("state"));
-    let instance: u32 = dev.get("/hello").body.parse().unwrap();
+    let told = dev.get("/hello").json();
+    let namespace = told[0].as_str().unwrap().to_owned();
+    let number = told[1].as_u64().unwrap();
+    let instance = support::number_outside(&namespace, number).unwrap();
     dev.kill();
     let process = format!("/proc/{instance}");
     eventually(|| (!std::path::Path::new(&process).exists()).then_some(()))
         .expect("the instance ends with its server");
+}
+
+/// Starts a child that has a session of its own and outlives whoever made it, in three languages.
+const LEAVING: [(&str, &str); 4] = [
+    (
+        "serverless.yml",
+        "service: app\nprovider: { name: aws, runtime: nodejs20.x }\nfunctions:\n  node: { handler: handler.leave, events: [{ httpApi: GET /node }] }\n  python: { runtime: python3.11, handler: leaving.leave, events: [{ httpApi: GET /python }] }\n  shell: { runtime: provided.al2023, handler: any, events: [{ httpApi: GET /shell }] }\n",
+    ),
+    (
+        "handler.js",
+        "const { spawn } = require('child_process');\nexports.leave = async () => { spawn('setsid', ['-f', 'sleep', MARK], { stdio: 'ignore' }); return 'left'; };\n",
+    ),
+    (
+        "leaving.py",
+        "import subprocess\ndef leave(event, context):\n    subprocess.run(['setsid', '-f', 'sleep', 'MARK'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n    return {'statusCode': 200, 'body': 'left'}\n",
+    ),
+    (
+        "bootstrap",
+        "#!/bin/sh\nAPI=\"http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation\"\nwhile :; do\n  ID=$(curl -sS -D - -o /dev/null \"$API/next\" | grep -Fi Lambda-Runtime-Aws-Request-Id | tr -d '[:space:]' | cut -d: -f2)\n  setsid -f sleep MARK >/dev/null 2>&1\n  curl -sS \"$API/$ID/response\" -d '{\"statusCode\": 200, \"body\": \"left\"}' >/dev/null\ndone\n",
+    ),
+];
+
+/// The processes that sleep for so long.
+fn sleepers(mark: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let wanted = format!("sleep\0{mark}\0");
+    lines.filter(|line| *line == wanted.as_bytes()).count()
+}
+
+/// Control groups that this process made, of those that can be seen.
+fn groups_of(server: u32) -> usize {
+    let mut folders = vec![std::path::PathBuf::from("/sys/fs/cgroup")];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir())) {
+            let name = entry.file_name();
+            let prefix = format!("cloudless-{server}-");
+            found += usize::from(name.to_string_lossy().starts_with(&prefix));
+            folders.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn children_of_handlers_end_with_the_server_however_it_ends_and_the_next_one_cleans_up() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for is_killed in [true, false] {
+        let mark = format!(
+            "{}",
+            1_000_000 + std::process::id() * 2 + u32::from(is_killed)
+        );
+        let files = LEAVING.map(|(name, source)| (name, source.replace("MARK", &mark)));
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, &**text)).collect();
+        let folder = project(&files);
+        let program = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path().join("bootstrap"), program).unwrap();
+        let state = folder.path().join("state");
+        let dev = Dev::start(folder.path(), &state);
+        for path in ["/node", "/python", "/shell"] {
+            let reply = dev.get(path);
+            assert_eq!(reply.body, "left", "{path} {reply:?}\n{}", dev.log());
+        }
+        eventually(|| (sleepers(&mark) == 3).then_some(())).expect("each has left one");
+        let server = dev.id();
+        if is_killed {
+            dev.kill();
+        } else {
+            dev.stop();
+        }
+        eventually(|| (sleepers(&mark) == 0).then_some(())).expect("they end with the server");
+        let next = Dev::start(folder.path(), &state);
+        assert_eq!(next.get("/node").body, "left");
+        assert_eq!(groups_of(server), 0, "what it left behind is taken away");
+        next.stop();
+    }
 }
 
 #[test]

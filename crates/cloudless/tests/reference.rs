@@ -134,6 +134,10 @@ fn cloudless_toml() -> String {
                 "For all functions, or for one under `[functions.NAME]`, which wins. Takes effect when the file is saved.",
             ),
             Section::Limits => ("`[limits]`", "Takes effect when the server starts."),
+            Section::Sandbox => (
+                "`[sandbox]`",
+                "How functions are locked in; see [Sandboxes](../guide/sandbox.md). Takes effect when the server starts.",
+            ),
             Section::Server => ("`[server]`", "Takes effect when the server starts."),
         };
         write!(

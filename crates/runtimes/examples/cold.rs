@@ -1,4 +1,4 @@
-//! Measures cold starts, from nothing to the first reply, spawned and forked:
+//! Measures cold starts, from nothing to the first reply, spawned and forked, in sandboxes and without:
 //! `cargo run --release -p runtimes --example cold -- [FOLDER_WITH_BOTO3 [NODE_MODULES_WITH_AWS_SDK]]`.
 
 #![allow(
@@ -15,6 +15,8 @@
 
 #[path = "../tests/process/harness.rs"]
 mod harness;
+#[path = "../tests/process/maker.rs"]
+mod maker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,8 +40,16 @@ const TABLE: &str = "import os, boto3\ntable = boto3.resource('dynamodb').Table(
 const NODE_HELLO: &str = "exports.handler = async () => process.pid;\n";
 const DOCUMENTS: &str = "const { DynamoDBClient } = require('@aws-sdk/client-dynamodb');\nconst { DynamoDBDocumentClient } = require('@aws-sdk/lib-dynamodb');\nconst documents = DynamoDBDocumentClient.from(new DynamoDBClient({}));\nexports.handler = async () => process.pid;\n";
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    maker::become_maker();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(run());
+}
+
+async fn run() {
     let [boto3, node_sdk] = [1, 2].map(|place| std::env::args().nth(place).map(PathBuf::from));
     // On a worker, as in the server: the thread of `main` does not watch sockets itself.
     let mut tasks = tokio::task::JoinSet::new();
@@ -56,8 +66,20 @@ async fn measure(boto3: Option<PathBuf>, node_sdk: Option<PathBuf>) {
     rows.extend(node_sdk.map(|sdk| (Lang::Node, "Node document client", DOCUMENTS, vec![sdk])));
     for (language, name, source, sdk_paths) in rows {
         let mut p50 = Vec::new();
-        for starts in [Starts::Spawned, Starts::Automatic] {
+        for (starts, has_walls) in [
+            (Starts::Spawned, false),
+            (Starts::Spawned, true),
+            (Starts::Automatic, false),
+            (Starts::Automatic, true),
+        ] {
+            if has_walls {
+                harness::with_walls();
+            } else {
+                harness::without_walls();
+            }
             let mut bench = Bench::with_starts(language, source, starts);
+            let name = format!("{name}{}", if has_walls { ", in a sandbox" } else { "" });
+            let name = name.as_str();
             bench.function.toolchain.sdk_paths.clone_from(&sdk_paths);
             let first = cold(&mut bench).await;
             // The base is there; the function is new.
@@ -90,7 +112,12 @@ async fn measure(boto3: Option<PathBuf>, node_sdk: Option<PathBuf>) {
                 together(bench, name).await;
             }
         }
-        println!("{name}: spawn / fork = {:.0}", p50[0] / p50[1]);
+        println!(
+            "{name}: spawn / fork = {:.0}; with / without a sandbox: spawned {:.2}, forked {:.2}",
+            p50[1] / p50[3],
+            p50[1] / p50[0],
+            p50[3] / p50[2]
+        );
     }
 }
 
@@ -138,12 +165,18 @@ async fn burst(bench: &mut Bench, name: &str, starts: Starts) {
         let Verdict::Returned(pid) = bench.invoke(instance, "{}").await.verdict else {
             panic!("no reply")
         };
-        private_kb.push(private_memory_kb(json(&pid).as_i64().unwrap()));
+        // In a sandbox it tells another number.
+        private_kb.extend(private_memory_kb(json(&pid).as_i64().unwrap()));
     }
     private_kb.sort_unstable();
     println!(
         "{name}, {starts:?}: {rate:.0} starts a second one after the other; idle private memory {:.1} MiB",
-        f64::from(private_kb[private_kb.len() / 2]) / 1024.0
+        f64::from(
+            private_kb
+                .get(private_kb.len() / 2)
+                .copied()
+                .unwrap_or_default()
+        ) / 1024.0
     );
 }
 
@@ -169,9 +202,10 @@ async fn together(bench: Bench, name: &str) {
     );
 }
 
-fn private_memory_kb(pid: i64) -> u32 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    text.lines()
+fn private_memory_kb(pid: i64) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let kb = text
+        .lines()
         .filter(|line| line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:"))
         .map(|line| {
             line.split_whitespace()
@@ -180,5 +214,6 @@ fn private_memory_kb(pid: i64) -> u32 {
                 .parse::<u32>()
                 .unwrap()
         })
-        .sum()
+        .sum();
+    (kb != 0).then_some(kb)
 }

@@ -14,6 +14,8 @@
 
 #[path = "../tests/process/harness.rs"]
 mod harness;
+#[path = "../tests/process/maker.rs"]
+mod maker;
 
 use std::time::Duration;
 
@@ -25,8 +27,16 @@ use test_kit::RunningClock;
 const STARTS: model::function::Starts = model::function::Starts::Automatic;
 const ROUNDS: usize = 20_000;
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    maker::become_maker();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(run());
+}
+
+async fn run() {
     // On a worker, as in the server: the thread of `main` does not watch sockets itself.
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(measure());
@@ -44,7 +54,15 @@ async fn measure() {
             "exports.handler = async () => ({ statusCode: 200, body: 'hello' });\n",
         ),
     ];
-    for (language, source) in hello {
+    let rows = hello
+        .into_iter()
+        .flat_map(|row| [(row, false), (row, true)]);
+    for ((language, source), has_walls) in rows {
+        if has_walls {
+            harness::with_walls();
+        } else {
+            harness::without_walls();
+        }
         let mut bench = language.bench(source);
         let began_at = RunningClock.instant();
         let mut instance = bench.start().await.unwrap();
@@ -60,7 +78,8 @@ async fn measure() {
         times.sort();
         let at = |share: usize| times[ROUNDS * share / 100];
         println!(
-            "{language:?}: start {started:?}, warm p50 {:?}, p90 {:?}, p99 {:?}",
+            "{language:?}{}: start {started:?}, warm p50 {:?}, p90 {:?}, p99 {:?}",
+            if has_walls { ", in a sandbox" } else { "" },
             at(50),
             at(90),
             at(99)

@@ -59,13 +59,15 @@ enum Scenario {
     Dynamodb,
     /// Calls for which no instance is there.
     Cold,
+    /// What sandboxes cost: the same with and without.
+    Sandbox,
 }
 
 const PAGE: &str = "docs/benchmarks.md";
 const END: &str = "<!-- end -->";
 
 impl Scenario {
-    const ALL: [Self; 3] = [Self::Cold, Self::Functions, Self::Dynamodb];
+    const ALL: [Self; 4] = [Self::Cold, Self::Sandbox, Self::Functions, Self::Dynamodb];
 
     /// The line of the page after which its tables are.
     fn begins(self) -> &'static str {
@@ -73,6 +75,7 @@ impl Scenario {
             Self::Functions => "<!-- begin: cargo xtask bench functions --write -->",
             Self::Dynamodb => "<!-- begin: cargo xtask bench dynamodb --write -->",
             Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
+            Self::Sandbox => "<!-- begin: cargo xtask bench sandbox --write -->",
         }
     }
 }
@@ -98,6 +101,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
                 }
             }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
+            Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,
         });
         print(&report);
         if arguments.write {

@@ -17,6 +17,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("aws-wire", &["model"]),
     ("patterns", &["model"]),
     ("policy", &["model"]),
+    ("sandbox", &[]),
     ("cloudformation", &["model"]),
     ("manifest", &["model", "cloudformation"]),
     ("build", &["model"]),
@@ -24,7 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store-embedded", &["model", "store"]),
     ("gateway", &["model", "interfaces", "aws-wire", "policy"]),
     ("invoker", &["model", "interfaces"]),
-    ("runtimes", &["model", "interfaces"]),
+    ("runtimes", &["model", "interfaces", "sandbox"]),
     (
         "service-tables",
         &["model", "interfaces", "store", "aws-wire"],

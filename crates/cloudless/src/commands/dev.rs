@@ -60,6 +60,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         environment,
         settings_file: located.root.join(settings::FILE),
         limits: settings.server.limits,
+        sandbox: settings.server.sandbox.clone(),
     };
     let server = Server::build(&listeners, &config, Telemetry::on_console(&console))?;
     let development = Loop {

@@ -1,11 +1,12 @@
 //! `cloudless doctor`: says what this machine can and cannot do.
 //!
 //! Lives here: what is looked at, in which order, and the exit code.
-//! Does not live here: looking at it (`interpreters`, `places`, `crate::machine`), how findings look (`report`).
+//! Does not live here: looking at it (`interpreters`, `places`, `sandboxes`, `crate::machine`), how findings look (`report`).
 
 mod interpreters;
 mod places;
 mod report;
+mod sandboxes;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ async fn examine(printer: &Printer) -> Report {
     let random = Arc::new(RealRandom::default());
     let prober = Prober::new(&cache, Arc::new(RealClock), random);
     let mut findings = places::of_machine();
+    findings.extend(sandboxes::all().await);
     findings.extend(interpreters::all(&builder, &prober, printer).await);
     findings.extend(interpreters::runtimes(&builder).await);
     findings.extend(interpreters::npm(&builder));

@@ -52,6 +52,12 @@ pub(super) fn banner(
         "  Services  {}",
         printer.paint(Style::Cyan, &format!("http://localhost:{services_port}"))
     ));
+    if let Some(why) = server.not_locked_in() {
+        lines.push(format!(
+            "  Functions are not locked in on this machine: {}",
+            harmless(why)
+        ));
+    }
     lines.push(format!(
         "  {}\n",
         printer.paint(

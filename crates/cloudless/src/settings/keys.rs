@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::function::Starts;
+use runtimes::process::{LimitsKept, ProcessorTime};
 
-use super::Settings;
+use sandbox::policy::Network;
+
+use super::{Demands, Settings};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,8 @@ pub enum Section {
     Functions,
     /// What bounds them.
     Limits,
+    /// How they are locked in.
+    Sandbox,
     /// The server itself.
     Server,
 }
@@ -51,6 +56,18 @@ pub enum Value {
         /// Sets it.
         set: fn(&mut Settings, u32),
     },
+    /// One of some words.
+    Word {
+        /// All of them.
+        words: &'static [&'static str],
+        /// Sets it, by the word's place among them.
+        set: fn(&mut Settings, usize),
+    },
+    /// A list of networks.
+    Networks {
+        /// Sets them.
+        set: fn(&mut Settings, Vec<Network>),
+    },
     /// A path.
     Path {
         /// Sets it.
@@ -59,7 +76,12 @@ pub enum Value {
 }
 
 /// All sections.
-pub const SECTIONS: [Section; 3] = [Section::Functions, Section::Limits, Section::Server];
+pub const SECTIONS: [Section; 4] = [
+    Section::Functions,
+    Section::Limits,
+    Section::Sandbox,
+    Section::Server,
+];
 
 /// All keys.
 pub const KEYS: &[Key] = &[
@@ -121,6 +143,49 @@ pub const KEYS: &[Key] = &[
         meaning: "how long an instance is kept without an event",
     },
     Key {
+        section: Section::Sandbox,
+        name: "demands",
+        value: Value::Word {
+            words: &["development", "server", "none"],
+            set: |settings, word| settings.server.sandbox.demands = DEMANDS.get(word).copied(),
+        },
+        default: "`\"development\"`",
+        meaning: "what is asked of this machine before functions run on it: `\"development\"` says what cannot be enforced, and runs \
+                  them; `\"server\"` refuses to start, closes the host's loopback and private networks to functions, and gives \
+                  processor time in proportion to memory; `\"none\"` runs them without sandboxes, as any program of yours",
+    },
+    Key {
+        section: Section::Sandbox,
+        name: "limits",
+        value: Value::Word {
+            words: &["kernel", "watched"],
+            set: |settings, word| settings.server.sandbox.limits = LIMITS.get(word).copied(),
+        },
+        default: "`\"watched\"` in development, `\"kernel\"` on a server",
+        meaning: "who keeps memory, processes and processor time within their limits: the kernel alone, without which the server does \
+                  not start, or Cloudless by looking at memory, where the kernel's control groups are not to be had",
+    },
+    Key {
+        section: Section::Sandbox,
+        name: "processor",
+        value: Value::Word {
+            words: &["free", "rationed"],
+            set: |settings, word| settings.server.sandbox.processor = PROCESSOR.get(word).copied(),
+        },
+        default: "`\"free\"` in development, `\"rationed\"` on a server",
+        meaning: "whether instances get as much of the processors as there is, or in proportion to their memory as in the cloud: one \
+                  processor at 1,769 MB. Only the kernel can ration",
+    },
+    Key {
+        section: Section::Sandbox,
+        name: "open",
+        value: Value::Networks {
+            set: |settings, networks| settings.server.sandbox.open = networks,
+        },
+        default: "none",
+        meaning: "networks that functions reach though the demands close them. Link-local addresses and the ports of Cloudless stay closed",
+    },
+    Key {
         section: Section::Server,
         name: "port",
         value: Value::Whole {
@@ -153,6 +218,13 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// What can be demanded, in the order of the words.
+const DEMANDS: [Demands; 3] = [Demands::Development, Demands::Server, Demands::Nothing];
+/// Who can keep limits, likewise.
+const LIMITS: [LimitsKept; 2] = [LimitsKept::ByKernel, LimitsKept::AsCanBe];
+/// How processor time can be given, likewise.
+const PROCESSOR: [ProcessorTime; 2] = [ProcessorTime::Free, ProcessorTime::Rationed];
+
 /// The ways in which instances come to be.
 pub const STARTS: [Starts; 3] = [Starts::Automatic, Starts::Forked, Starts::Spawned];
 
@@ -173,6 +245,7 @@ impl Section {
         match self {
             Self::Functions => "functions",
             Self::Limits => "limits",
+            Self::Sandbox => "sandbox",
             Self::Server => "server",
         }
     }
@@ -192,6 +265,14 @@ impl fmt::Display for Value {
                 write!(out, "{first}, {second} or {third}")
             }
             Self::Whole { min, max, .. } => write!(out, "a whole number from {min} to {max}"),
+            Self::Word { words, .. } => {
+                let words: Vec<String> =
+                    words.iter().map(|word| format!("`\"{word}\"`")).collect();
+                out.write_str(&words.join(" or "))
+            }
+            Self::Networks { .. } => out.write_str(
+                "a list of networks, as `\"10.1.0.0/16\"`, `\"127.0.0.1:5432\"` or `\"[fd00::/8]:5432\"`",
+            ),
             Self::Path { .. } => out.write_str("a path"),
         }
     }

@@ -1,12 +1,13 @@
 //! `cloudless.toml`: how a project is run here. It is optional, and says nothing of what the project is.
 //!
 //! Lives here: what can be set, and what a setting does to an application.
-//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), limits (`limits`).
+//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), limits (`limits`), sandboxes (`sandbox`).
 
 mod functions;
 pub mod keys;
 mod limits;
 mod reading;
+mod sandbox;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use model::problem::Place;
 pub use limits::Limits;
 pub(crate) use limits::no_room;
 pub use reading::read;
+pub use sandbox::{Demands, Sandbox};
 
 /// The file, beside the manifest.
 pub const FILE: &str = "cloudless.toml";
@@ -42,7 +44,7 @@ pub struct OneFunction {
     pub starts: Option<Starts>,
 }
 
-/// `[server]` and `[limits]`.
+/// `[server]`, `[limits]` and `[sandbox]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Server {
     /// The port of the application's APIs.
@@ -53,4 +55,6 @@ pub struct Server {
     pub state: Option<PathBuf>,
     /// What bounds the running of functions.
     pub limits: Limits,
+    /// How they are locked in.
+    pub sandbox: Sandbox,
 }

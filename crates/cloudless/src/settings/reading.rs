@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use model::function::Starts;
 use model::problem::{Place, Problem};
 use model::suggestion;
+use sandbox::policy::Network;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{KEYS, Key, SECTIONS, STARTS, Section, Value, word_of};
+use super::sandbox::network;
 use super::{FILE, OneFunction, Settings};
 use crate::project;
 
@@ -21,6 +23,8 @@ use crate::project;
 const SYNTAX_PROBLEMS_MAX: usize = 10;
 /// Characters that are shown of a wrong value.
 const SHOWN_CHARACTERS_MAX: usize = 60;
+/// Networks in one list.
+const NETWORKS_MAX: usize = 256;
 
 /// A key with its value.
 type Entry<'a> = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>);
@@ -150,7 +154,10 @@ impl Reader<'_> {
             if let Some(key) = self.known(Section::Functions, entry) {
                 match key.value {
                     Value::Starts => function.starts = self.starts(key, entry),
-                    Value::Whole { .. } | Value::Path { .. } => self.set(key, entry),
+                    Value::Whole { .. }
+                    | Value::Word { .. }
+                    | Value::Networks { .. }
+                    | Value::Path { .. } => self.set(key, entry),
                 }
             }
         }
@@ -173,6 +180,17 @@ impl Reader<'_> {
             Value::Whole { min, max, set } => match whole(entry.1.get_ref()) {
                 Some(number) if (min..=max).contains(&number) => set(&mut self.settings, number),
                 Some(_) | None => self.wrong_value(entry, &key.value.to_string()),
+            },
+            Value::Word { words, set } => {
+                let written = entry.1.get_ref().as_str();
+                match words.iter().position(|word| Some(*word) == written) {
+                    Some(word) => set(&mut self.settings, word),
+                    None => self.wrong_value(entry, &key.value.to_string()),
+                }
+            }
+            Value::Networks { set } => match networks(entry.1.get_ref()) {
+                Some(networks) => set(&mut self.settings, networks),
+                None => self.wrong_value(entry, &key.value.to_string()),
             },
             Value::Path { set } => match entry.1.get_ref().as_str() {
                 Some(path) if !path.is_empty() => set(&mut self.settings, PathBuf::from(path)),
@@ -201,7 +219,13 @@ impl Reader<'_> {
         let mut problem = Problem::error("settings::wrong-value", title)
             .at(&place)
             .because(format!("it is `{shown}`"));
-        let words = STARTS.map(word_of);
+        let words = KEYS.iter().flat_map(|key| match key.value {
+            Value::Word { words, .. } => words,
+            Value::Starts | Value::Whole { .. } | Value::Networks { .. } | Value::Path { .. } => {
+                &[]
+            }
+        });
+        let words = STARTS.map(word_of).into_iter().chain(words.copied());
         let meant = value.get_ref().as_str();
         let meant = meant.and_then(|text| suggestion::nearest(text, words));
         if let Some(meant) = meant.filter(|meant| expected.contains(meant)) {
@@ -254,6 +278,13 @@ impl Reader<'_> {
     }
 }
 
+/// None when one of them is no network, or they are more than anybody writes.
+fn networks(value: &DeValue<'_>) -> Option<Vec<Network>> {
+    let listed = value.as_array()?;
+    let one = |value: &Spanned<DeValue<'_>>| network(value.get_ref().as_str()?);
+    (listed.len() <= NETWORKS_MAX).then(|| listed.iter().map(one).collect())?
+}
+
 fn whole(value: &DeValue<'_>) -> Option<u32> {
     let integer = value.as_integer()?;
     u32::from_str_radix(integer.as_str(), integer.radix()).ok()
@@ -263,7 +294,9 @@ fn whole(value: &DeValue<'_>) -> Option<u32> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::Demands;
     use super::*;
+    use runtimes::process::{LimitsKept, ProcessorTime};
 
     /// The problems of a text, each as `line:column code: title; help`.
     fn problems(text: &str) -> Vec<String> {
@@ -293,6 +326,11 @@ account_concurrency = 5_000
 function_scaling_instances = 2
 machine_instances = 3
 instance_idle_seconds = 0x10
+[sandbox]
+demands = 'server'
+limits = 'watched'
+processor = 'free'
+open = ['10.0.0.0/8', '127.0.0.1:5432']
 [server]
 port = 0
 services_port = 4567
@@ -323,6 +361,10 @@ state = '../state'
         assert_eq!(server.limits.function_scaling_instances, Some(2));
         assert_eq!(server.limits.machine_instances, Some(3));
         assert_eq!(server.limits.instance_idle, Some(Duration::from_secs(16)));
+        assert_eq!(server.sandbox.demands, Some(Demands::Server));
+        assert_eq!(server.sandbox.limits, Some(LimitsKept::AsCanBe));
+        assert_eq!(server.sandbox.processor, Some(ProcessorTime::Free));
+        assert_eq!(server.sandbox.open.len(), 2);
     }
 
     #[test]
@@ -358,6 +400,14 @@ state = '../state'
             (
                 "[functions.a]\nstarts = 'spwaned'\n",
                 "2:10 settings::wrong-value: `starts` is not `\"automatic\"`, `\"forked\"` or `\"spawned\"`; did you mean `\"spawned\"`?",
+            ),
+            (
+                "[sandbox]\ndemands = 'servr'\n",
+                "2:11 settings::wrong-value: `demands` is not `\"development\"`, `\"server\"` or `\"none\"`; did you mean `\"server\"`?",
+            ),
+            (
+                "[sandbox]\nopen = ['localhost:5432']\n",
+                "2:8 settings::wrong-value: `open` is not a list of networks, as `\"10.1.0.0/16\"`, `\"127.0.0.1:5432\"` or `\"[fd00::/8]:5432\"`; it is `['localhost:5432']`",
             ),
             (
                 "[functions]\nstart = 'forked'\n",

@@ -232,6 +232,23 @@ pub fn eventually<T>(mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     }
 }
 
+/// The number out here of a process that knows itself by another one, in the process namespace of this name.
+pub fn number_outside(namespace: &str, number: u64) -> Option<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_it = |folder: &Path| {
+        let found = std::fs::read_link(folder.join("ns/pid")).ok()?;
+        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let numbers = status
+            .lines()
+            .find_map(|line| line.strip_prefix("NSpid:"))?;
+        let own = numbers.split_whitespace().last()?.parse().ok();
+        Some(found.to_str() == Some(namespace) && own == Some(number))
+    };
+    entries
+        .filter(|entry| is_it(&entry.path()) == Some(true))
+        .find_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// The ports of APIs and services that a server says it took. Choosing them beforehand would be a race with other tests.
 pub fn ports_in(log: &str) -> Option<(u16, u16)> {
     let port_after = |name: &str| {

@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use interfaces::clock::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,24 @@ impl Server {
     #[must_use]
     pub fn new(limits: ServerLimits, clock: Arc<dyn Clock>) -> Self {
         Self { limits, clock }
+    }
+
+    /// Serves one connection that somebody else has accepted, until it ends or `shutdown`. What the client said before it
+    /// came here, as in a handshake of TLS, is that somebody's affair; so is how many there are.
+    pub async fn serve_connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: SocketAddr,
+        handler: Arc<dyn Handler>,
+        shutdown: CancellationToken,
+    ) {
+        let service = Arc::new(Service {
+            handler,
+            clock: Arc::clone(&self.clock),
+            limits: self.limits,
+        });
+        let wire = Box::new(Wire::new(Box::new(stream), &self.limits));
+        serve_connection(wire, peer, service, shutdown).await;
     }
 
     /// Serves the listener until `shutdown`. Then no more connections are taken, requests under way are answered,

@@ -14,6 +14,8 @@ pub(crate) struct Ends {
     pub(crate) channel: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// With this it enters a sandbox.
+    pub(crate) ticket: Option<OwnedFd>,
 }
 
 /// What was received.
@@ -57,12 +59,20 @@ impl Channel {
             have += received.bytes;
             descriptors.append(&mut received.descriptors);
             is_truncated |= received.is_truncated;
-            if received.bytes == 0 || 3 < descriptors.len() {
+            if received.bytes == 0 || 4 < descriptors.len() {
                 return Asked::End;
             }
         }
         let Some(number) = frames::decode_fork(frame) else {
             return Asked::End;
+        };
+        if is_truncated && descriptors.len() < 4 {
+            return Asked::NoRoom { number };
+        }
+        let ticket = if descriptors.len() == 4 {
+            descriptors.pop()
+        } else {
+            None
         };
         match <[OwnedFd; 3]>::try_from(descriptors) {
             Ok([channel, stdout, stderr]) if !is_truncated => Asked::Fork {
@@ -71,9 +81,9 @@ impl Channel {
                     channel,
                     stdout,
                     stderr,
+                    ticket,
                 },
             },
-            Err(fewer) if is_truncated && fewer.len() < 3 => Asked::NoRoom { number },
             Ok(_) | Err(_) => Asked::End,
         }
     }

@@ -6,9 +6,11 @@
 //!
 //! To JavaScript it is:
 //!
-//! - `park(channel, readyType, readyBody, keepsSpare) -> { random, pid }`: sends a frame of that type with that body (a
-//!   `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of the product's
-//!   sources has it. When `keepsSpare` is `true`, it makes a spare after each request. It returns in the forks only:
+//! - `park(channel, readyType, readyBody, keepsSpare, scopes, processesMax) -> { random, pid }`: sends a frame of that type
+//!   with that body (a `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of
+//!   the product's sources has it. When `keepsSpare` is `true`, it makes a spare after each request. In a sandbox each
+//!   fork makes an instance of itself by the scopes of its Landlock domain and the processes and threads that it may
+//!   have; elsewhere both are 0. It returns in the forks only:
 //!   `channel` is then the fork's own channel, 1 and 2 are its own standard output and error, `random` is an
 //!   `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process itself ends when the
 //!   channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it would leave the loop
@@ -38,6 +40,17 @@ mod channel;
 mod child;
 mod children;
 mod deadline;
+mod descriptors;
+#[path = "../../../sandbox/src/entry/mod.rs"]
+#[allow(
+    clashing_extern_declarations,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "a file of the sandbox's, checked there; the other half of an order is used by whoever writes it"
+)]
+mod entry;
 mod event_loop;
 mod files;
 mod frames;
@@ -78,14 +91,23 @@ fn register(env: Env, exports: Value) -> Result<(), Thrown> {
 
 extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
     env.answer(|| {
-        let [channel, ready_type, ready_body, keeps_spare] = env.arguments(arguments)?;
+        let [channel, ready_type, ready_body, keeps_spare, scopes, processes_max] =
+            env.arguments(arguments)?;
         let channel = env.to_i32(channel)?;
         let ready_type = u8::try_from(env.to_i32(ready_type)?)
             .map_err(|_| env.throw("the type of a frame is a number up to 255"))?;
         let ready = frames::encode(ready_type, env.bytes(ready_body)?)
             .ok_or_else(|| env.throw("the body of a frame has less than 4 GiB"))?;
         let event_loop = event_loop::EventLoop::of(env)?;
-        let random = park::park(channel, &ready, env.is_true(keeps_spare)?, &event_loop)
+        let inside = match (env.to_u64(scopes)?, env.to_u64(processes_max)?) {
+            (_, 0) => None,
+            (scopes, processes_max) => Some(child::Inside {
+                scopes,
+                processes_max,
+            }),
+        };
+        let keeps_spare = env.is_true(keeps_spare)?;
+        let random = park::park(channel, &ready, keeps_spare, inside, &event_loop)
             .map_err(|refused| env.throw(&refused.to_string()))?;
         let child = env.object()?;
         env.set(child, c"random", env.array_buffer(&random)?)?;

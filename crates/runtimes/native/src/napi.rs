@@ -153,6 +153,18 @@ impl Env {
         Ok(number)
     }
 
+    /// Zero for what is no number.
+    pub(crate) fn to_u64(self, value: Value) -> Result<u64, Thrown> {
+        let mut number = 0;
+        // SAFETY: what is no number is refused by Node.js, and then nothing is written.
+        let status = unsafe { (api()?.get_value_int64)(self, value, &mut number) };
+        Ok(if status == OK {
+            number.unsigned_abs()
+        } else {
+            0
+        })
+    }
+
     /// Whether it is `true`, and nothing else.
     pub(crate) fn is_true(self, value: Value) -> Result<bool, Thrown> {
         let mut is_true = false;

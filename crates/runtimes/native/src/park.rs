@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::channel::{Asked, Channel, Ends};
-use crate::child::{self, Parent};
+use crate::child::{self, Door, Inside, Parent};
 use crate::children::Children;
 use crate::event_loop::EventLoop;
 use crate::spare::Spare;
@@ -51,6 +51,7 @@ struct Parked<'a> {
     children: Children,
     on_ended_children: SignalAction,
     event_loop: &'a EventLoop,
+    inside: Option<Inside>,
     keeps_spare: bool,
     /// Whether one is to be made as soon as it is quiet.
     wants_spare: bool,
@@ -70,6 +71,7 @@ pub(crate) fn park(
     channel: i32,
     ready: &[u8],
     keeps_spare: bool,
+    inside: Option<Inside>,
     event_loop: &EventLoop,
 ) -> Result<[u8; 16], Refused> {
     if system::thread_id() != system::pid() {
@@ -94,6 +96,7 @@ pub(crate) fn park(
         children: Children::default(),
         on_ended_children,
         event_loop,
+        inside,
         keeps_spare,
         wants_spare: false,
         spare: None,
@@ -146,7 +149,11 @@ impl Parked<'_> {
             self.tell_forked(number, spare.pid);
             return After::Fork;
         }
-        match self.fork(number, ends) {
+        let forked = match ends.ticket {
+            Some(_) => self.fork_inside(number, ends),
+            None => self.fork(number, ends),
+        };
+        match forked {
             Ok(after) => after,
             Err(error) => {
                 let code = error.raw_os_error().unwrap_or_default();
@@ -161,10 +168,38 @@ impl Parked<'_> {
             .make_room()
             .map_err(|_| io::Error::from_raw_os_error(system::ENOMEM))?;
         let Some(pid) = system::fork_process()? else {
-            return Ok(After::Forked(self.become_child(ends)));
+            return Ok(After::Forked(self.become_child(ends, None)));
         };
         // Before anything else is opened: now there is room again for the child's pidfd.
         drop(ends);
+        self.take_over(number, pid)
+    }
+
+    /// As [`Self::fork`], into a sandbox. The fork goes on there as a process of another number, which is our child as
+    /// well; what it was before ends.
+    fn fork_inside(&mut self, number: u32, mut ends: Ends) -> io::Result<After> {
+        self.children
+            .make_room()
+            .map_err(|_| io::Error::from_raw_os_error(system::ENOMEM))?;
+        let [told, report] = system::socket_pair()?;
+        let Some(entering) = system::fork_process()? else {
+            drop(told);
+            let door = ends.ticket.take().map(|ticket| Door { ticket, report });
+            return Ok(After::Forked(self.become_child(ends, door)));
+        };
+        drop((ends, report));
+        let mut number_inside = [0; 4];
+        let received = system::receive(told.as_raw_fd(), &mut number_inside);
+        // It ends by itself as soon as it has told the number, or has failed.
+        let _ = system::wait_for(entering.unsigned_abs(), system::Collect::Now);
+        if received?.bytes != number_inside.len() {
+            return Err(io::Error::from_raw_os_error(system::EPERM));
+        }
+        self.take_over(number, i32::from_ne_bytes(number_inside))
+    }
+
+    /// Watches a child, and tells of it.
+    fn take_over(&mut self, number: u32, pid: i32) -> io::Result<After> {
         let pidfd = match self.watch(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
@@ -215,9 +250,9 @@ impl Parked<'_> {
         Ok(pidfd)
     }
 
-    fn become_child(&mut self, ends: Ends) -> [u8; 16] {
+    fn become_child(&mut self, ends: Ends, door: Option<Door>) -> [u8; 16] {
         let parent = self.as_parent();
-        child::become_child(&parent, ends).unwrap_or_else(|_| system::exit_now(1))
+        child::become_child(&parent, ends, door).unwrap_or_else(|_| system::exit_now(1))
     }
 
     fn become_spare(&mut self, line: OwnedFd) -> [u8; 16] {
@@ -229,11 +264,13 @@ impl Parked<'_> {
     fn as_parent(&mut self) -> Parent<'_> {
         self.children.forget();
         self.spare = None;
+        self.poller.close();
         Parent {
             pid: self.pid,
             channel: self.channel.descriptor(),
             on_ended_children: &self.on_ended_children,
             event_loop: self.event_loop,
+            inside: self.inside,
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) fn wait_for_ends(line: RawFd) -> Option<Ends> {
         channel: next()?,
         stdout: next()?,
         stderr: next()?,
+        // Bases keep no spare one.
+        ticket: None,
     })
 }
 
@@ -59,6 +61,7 @@ mod tests {
             channel,
             stdout,
             stderr: system::nowhere().unwrap(),
+            ticket: None,
         }
     }
 

@@ -24,6 +24,7 @@ const EINVAL: i32 = 22;
 pub(crate) const EMFILE: i32 = 24;
 pub(crate) const ESRCH: i32 = 3;
 pub(crate) const ENOMEM: i32 = 12;
+pub(crate) const EPERM: i32 = 1;
 
 const SYS_PIDFD_SEND_SIGNAL: c_long = 424;
 const SYS_PIDFD_OPEN: c_long = 434;
@@ -69,9 +70,11 @@ unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn dup3(from: c_int, to: c_int, flags: c_int) -> c_int;
     fn dup2(from: c_int, to: c_int) -> c_int;
+    fn close(descriptor: c_int) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
     fn epoll_ctl(poller: c_int, what: c_int, of: c_int, event: *mut EpollEvent) -> c_int;
     fn epoll_wait(poller: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int) -> c_int;
+    fn eventfd(initial: u32, flags: c_int) -> c_int;
     fn fcntl(descriptor: c_int, command: c_int, ...) -> c_int;
     fn fork() -> c_int;
     fn getpid() -> c_int;
@@ -82,6 +85,7 @@ unsafe extern "C" {
     fn kill_pid(pid: c_int, signal: c_int) -> c_int;
     fn killpg(group: c_int, signal: c_int) -> c_int;
     fn madvise(from: *mut c_void, length: usize, advice: c_int) -> c_int;
+    fn pipe2(pair: *mut [c_int; 2], flags: c_int) -> c_int;
     fn poll(descriptors: *mut PollDescriptor, count: c_ulong, timeout: c_int) -> c_int;
     fn prctl(option: c_int, ...) -> c_int;
     fn setsid() -> c_int;
@@ -205,6 +209,53 @@ pub(crate) fn socket_pair() -> io::Result<[OwnedFd; 2]> {
     check(unsafe { socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, &mut pair) })?;
     // SAFETY: both were just made, and nobody else knows of them.
     Ok(pair.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+const CLOEXEC_NONBLOCK: c_int = 0o2_004_000;
+
+/// A pipe, to read from and to write to, that waits for nobody and is inherited by no program.
+pub(crate) fn pipe() -> io::Result<[OwnedFd; 2]> {
+    let mut pair = [-1; 2];
+    // SAFETY: two numbers are written, where there is room for two.
+    check(unsafe { pipe2(&mut pair, CLOEXEC_NONBLOCK) })?;
+    // SAFETY: both were just made, and nobody else knows of them.
+    Ok(pair.map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+/// A counter that can be waited for, as event loops are woken by.
+pub(crate) fn event_counter() -> io::Result<OwnedFd> {
+    // SAFETY: it takes two numbers.
+    let descriptor = check(unsafe { eventfd(0, CLOEXEC_NONBLOCK) })?;
+    // SAFETY: it was just made, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// What waits for many descriptors.
+pub(crate) fn poller() -> io::Result<OwnedFd> {
+    const EPOLL_CLOEXEC: c_int = 0o2_000_000;
+    // SAFETY: it takes one number.
+    let descriptor = check(unsafe { epoll_create1(EPOLL_CLOEXEC) })?;
+    // SAFETY: it was just made, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Has a poller, by its number, wait for a descriptor.
+pub(crate) fn wait_for_events(
+    poller: RawFd,
+    descriptor: RawFd,
+    events: u32,
+    token: u64,
+) -> io::Result<()> {
+    const EPOLL_CTL_ADD: c_int = 1;
+    let mut event = EpollEvent { events, token };
+    // SAFETY: the event is read during the call only.
+    check(unsafe { epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &mut event) }).map(drop)
+}
+
+/// Closes what belongs to nobody in Rust.
+pub(crate) fn close_number(descriptor: RawFd) {
+    // SAFETY: it takes one number, which no `OwnedFd` stands for.
+    unsafe { close(descriptor) };
 }
 
 /// Where nothing that is written is kept.
@@ -332,29 +383,27 @@ pub(crate) fn is_readable_within(descriptor: &OwnedFd, wait_max: Duration) -> bo
 const POLLIN: u32 = 1;
 
 /// Waits for any of several descriptors, each known by a token of the caller's.
-pub(crate) struct Poller(OwnedFd);
+pub(crate) struct Poller(Option<OwnedFd>);
 
 /// How many tokens are fetched at a time.
 const TOKENS: usize = 64;
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        const EPOLL_CLOEXEC: c_int = 0o2_000_000;
-        // SAFETY: it takes one number.
-        let descriptor = check(unsafe { epoll_create1(EPOLL_CLOEXEC) })?;
-        // SAFETY: it was just made, and nobody else knows of it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+        Ok(Self(Some(poller()?)))
+    }
+
+    /// In a fork, which shares it with its parent: nothing more can be waited for.
+    pub(crate) fn close(&mut self) {
+        self.0 = None;
+    }
+
+    fn descriptor(&self) -> RawFd {
+        self.0.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     pub(crate) fn add(&self, descriptor: RawFd, token: u64) -> io::Result<()> {
-        const EPOLL_CTL_ADD: c_int = 1;
-        let mut event = EpollEvent {
-            events: POLLIN,
-            token,
-        };
-        // SAFETY: the event is read during the call only.
-        check(unsafe { epoll_ctl(self.0.as_raw_fd(), EPOLL_CTL_ADD, descriptor, &mut event) })
-            .map(drop)
+        wait_for_events(self.descriptor(), descriptor, POLLIN, token)
     }
 
     /// It must come before the descriptor is closed: where somebody else holds the same, it would stay here for ever.
@@ -365,7 +414,7 @@ impl Poller {
             token: 0,
         };
         // SAFETY: as above.
-        check(unsafe { epoll_ctl(self.0.as_raw_fd(), EPOLL_CTL_DEL, descriptor, &mut event) })
+        check(unsafe { epoll_ctl(self.descriptor(), EPOLL_CTL_DEL, descriptor, &mut event) })
             .map(drop)
     }
 
@@ -384,7 +433,7 @@ impl Poller {
             // SAFETY: as many events are written as there is room for.
             check(unsafe {
                 epoll_wait(
-                    self.0.as_raw_fd(),
+                    self.descriptor(),
                     events.as_mut_ptr(),
                     TOKENS as c_int,
                     milliseconds,

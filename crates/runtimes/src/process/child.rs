@@ -7,19 +7,27 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use sandbox::{Ending, ProgramEnd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::grave::Grave;
 use super::launch::Undertaker;
 use super::system;
+use super::walls::{Cell, Quarters};
 use super::zygote::ExitReport;
 
 /// `/proc/PID/status` is shorter than this.
 const STATUS_BYTES_MAX: usize = 4 * 1024;
+
+const SIGKILL: i32 = 9;
+/// How long a nanny may take to say how a program ended that is known to have ended.
+const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Asking without waiting.
 const AT_ONCE: Timespec = Timespec {
@@ -32,6 +40,8 @@ const AT_ONCE: Timespec = Timespec {
 pub(super) enum Exit {
     /// It ended with this status.
     Status(i32),
+    /// It was killed for having taken more memory than it may.
+    OutOfMemory,
     /// This signal ended it.
     Signal(i32),
     /// Nobody can say: it was reaped elsewhere.
@@ -46,8 +56,58 @@ pub(super) struct Process {
     exit: Option<Exit>,
     status_file: Option<File>,
     undertaker: Undertaker,
-    /// Of a forked process, whose end its zygote reports. One that we started is collected by ourselves.
-    report: Option<ExitReport>,
+    /// Of a process that is not our child, and so collected by another. One that we started is collected by ourselves.
+    report: Option<Reporter>,
+    /// Its place in a sandbox.
+    quarters: Option<Quarters>,
+}
+
+/// Who says how a process ended.
+pub(super) enum Reporter {
+    /// What it was forked from.
+    Zygote(ExitReport),
+    /// The first process of its sandbox.
+    Nanny(ProgramReport),
+}
+
+/// How a program ended that runs in a sandbox, as its nanny says.
+pub(super) struct ProgramReport(AsyncFd<ProgramEnd>);
+
+impl ProgramReport {
+    /// Watches for it.
+    pub(super) fn new(end: ProgramEnd) -> io::Result<Self> {
+        Ok(Self(system::watch_end(end)?))
+    }
+
+    /// Of a process that has ended; unknown when its nanny has gone too.
+    async fn wait(&self) -> Exit {
+        let told = tokio::time::timeout(REPORT_WAIT_MAX, self.0.readable()).await;
+        match told {
+            Ok(Ok(_)) => match self.0.get_ref().wait() {
+                Some(Ending::Status(status)) => Exit::Status(status),
+                Some(Ending::Signal(signal)) => Exit::Signal(signal),
+                None => Exit::Unknown,
+            },
+            Ok(Err(_)) | Err(_) => Exit::Unknown,
+        }
+    }
+}
+
+impl Reporter {
+    async fn wait(&mut self, pid: Pid) -> Exit {
+        match self {
+            Self::Zygote(report) => report.wait(pid).await,
+            Self::Nanny(report) => report.wait().await,
+        }
+    }
+
+    /// Whether the number may be another process's by now.
+    fn is_collected(&self) -> bool {
+        match self {
+            Self::Zygote(report) => report.is_collected(),
+            Self::Nanny(_) => false,
+        }
+    }
 }
 
 impl Process {
@@ -56,15 +116,19 @@ impl Process {
         pid: Pid,
         pidfd: OwnedFd,
         undertaker: Undertaker,
-        report: Option<ExitReport>,
+        report: Option<Reporter>,
+        quarters: Option<Quarters>,
     ) -> io::Result<Self> {
+        let is_there = !report.as_ref().is_some_and(Reporter::is_collected);
+        let status = || File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok();
         Ok(Self {
             pid,
             pidfd: Some(system::watch(pidfd, Interest::READABLE)?),
             exit: None,
-            status_file: File::open(format!("/proc/{}/status", pid.as_raw_nonzero())).ok(),
+            status_file: is_there.then(status).flatten(),
             undertaker,
             report,
+            quarters,
         })
     }
 
@@ -86,7 +150,13 @@ impl Process {
                 return Exit::Unknown;
             };
             if let Some(report) = &mut self.report {
-                let exit = report.wait(self.pid).await;
+                let mut exit = report.wait(self.pid).await;
+                if let Some(quarters) = &self.quarters {
+                    if exit == Exit::Signal(SIGKILL) && quarters.was_out_of_memory() {
+                        exit = Exit::OutOfMemory;
+                    }
+                    quarters.clear();
+                }
                 self.exit = Some(exit);
                 return exit;
             }
@@ -104,6 +174,13 @@ impl Process {
     pub(super) fn has_ended(&self) -> bool {
         let pidfd = self.pidfd.as_ref();
         self.exit.is_some() || pidfd.is_some_and(|pidfd| has_ended(pidfd.get_ref()))
+    }
+
+    /// The sandbox that it is in.
+    pub(super) fn cell(&self) -> Option<Arc<Cell>> {
+        self.quarters
+            .as_ref()
+            .map(|quarters| quarters.cell().clone())
     }
 
     /// Its end, seen from aside: nothing is collected.
@@ -160,11 +237,36 @@ impl Process {
         }
     }
 
-    /// The most memory that it ever held, in MB, as the kernel counts it; none once it has ended.
+    /// An event begins: its init is done, so from then on it has only the processor time that comes with its memory.
+    pub(super) fn begin_event(&self) {
+        if let Some(quarters) = &self.quarters {
+            quarters.begin_event();
+        }
+    }
+
+    /// An event has ended: nobody needs to look at it closely until the next.
+    pub(super) fn end_event(&self) {
+        if let Some(quarters) = &self.quarters {
+            quarters.end_event();
+        }
+    }
+
+    /// The most memory that it ever held, in MB, as the kernel counts it: with that of its children, in a sandbox. None
+    /// once it has ended, unless somebody has kept that.
     pub(super) fn memory_peak_mb(&self) -> Option<u32> {
+        let alone = self.memory_peak_alone_bytes();
+        let peak = match &self.quarters {
+            Some(quarters) => Some(quarters.memory_peak_bytes(alone.unwrap_or_default())),
+            None => alone,
+        };
+        let peak = peak.filter(|peak| 0 < *peak)?;
+        u32::try_from(peak.div_ceil(1 << 20)).ok()
+    }
+
+    fn memory_peak_alone_bytes(&self) -> Option<u64> {
         let mut text = [0_u8; STATUS_BYTES_MAX];
         let length = self.status_file.as_ref()?.read_at(&mut text, 0).ok()?;
-        memory_peak_kb(text.get(..length)?).map(|peak_kb| peak_kb.div_ceil(1024))
+        memory_peak_kb(text.get(..length)?).map(|peak_kb| u64::from(peak_kb) << 10)
     }
 }
 

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::launch::{Connection, Launch};
 use super::report;
+use super::walls::Trust;
 use super::zygote::{self, Way};
 
 const LANG: (&str, &str) = ("LANG", "en_US.UTF-8");
@@ -41,6 +42,8 @@ pub(super) struct Names<'a> {
     pub(super) bootstrap: Option<&'a Path>,
     /// Where the Runtime API answers, for an instance that has one.
     pub(super) runtime_api: Option<&'a str>,
+    /// What it trusts besides what it brings along; none outside of sandboxes.
+    pub(super) trust: Option<&'a Trust>,
 }
 
 /// The first frame: what the bootstrap is to load.
@@ -60,6 +63,19 @@ struct Order<'a> {
     /// Of a template, which was not started with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<BTreeMap<String, String>>,
+    /// Of a template in a sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<Inside>,
+}
+
+/// By what a fork of a template becomes an instance in its sandbox.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Inside {
+    /// What its Landlock domain keeps in, as the kernel's bits.
+    pub(super) scopes: u64,
+    /// The processes and threads that it may have.
+    pub(super) processes_max: u64,
 }
 
 /// The first frame of a base.
@@ -105,7 +121,11 @@ pub(super) fn launch(function: &Function, names: &Names<'_>) -> Result<Launch, O
 ///
 /// # Errors
 /// As [`launch`].
-pub(super) fn template(function: &Function, names: &Names<'_>) -> Result<Vec<u8>, OrderError> {
+pub(super) fn template(
+    function: &Function,
+    names: &Names<'_>,
+    inside: Option<Inside>,
+) -> Result<Vec<u8>, OrderError> {
     let mut sayable = BTreeMap::new();
     for (name, value) in variables(function, names) {
         match (name.to_str(), value.into_string()) {
@@ -113,11 +133,10 @@ pub(super) fn template(function: &Function, names: &Names<'_>) -> Result<Vec<u8>
             (Some(_) | None, Ok(_) | Err(_)) => return Err(OrderError::Variable { name }),
         };
     }
-    Ok(serde_json::to_vec(&order(
-        "template",
-        function,
-        Some(sayable),
-    ))?)
+    Ok(serde_json::to_vec(&Order {
+        inside,
+        ..order("template", function, Some(sayable))
+    })?)
 }
 
 /// What a fork of a template is told.
@@ -147,6 +166,7 @@ pub(super) fn base(
     function: &Function,
     sdk_paths: &[PathBuf],
     bootstrap: &Path,
+    trust: Option<&Trust>,
 ) -> Result<Launch, OrderError> {
     let mut arguments = arguments(function, bootstrap);
     let mut variables = Vec::new();
@@ -156,6 +176,7 @@ pub(super) fn base(
         Language::Node => {
             // Read when it starts, and the same for all functions that are forked.
             variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
+            variables.extend(trust.map(node_trust));
             arguments.insert(0, "--single-threaded".into());
             // A function whose version has no way is never forked.
             is_preloaded = zygote::way_of(&function.toolchain.version) == Ok(Way::Preloaded);
@@ -193,6 +214,7 @@ fn order<'a>(
         runtime_minor: function.runtime.minor,
         is_forked_anyway: function.starts == Starts::Forked,
         variables,
+        inside: None,
     }
 }
 
@@ -303,6 +325,7 @@ fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
     ]
     .map(|(name, value)| (OsString::from(name), OsString::from(value)))
     .into();
+    variables.extend(names.trust.map(trusting).unwrap_or_default());
     let layers = |folder: &'static str| function.layers.iter().map(move |layer| layer.join(folder));
     let interpreter_folder = function.toolchain.interpreter.parent().map(Path::to_owned);
     let system = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
@@ -327,6 +350,25 @@ fn defaults(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)>
         variables.push((name.into(), modules));
     }
     variables
+}
+
+/// How clients are told what to trust: those of Python, OpenSSL and Go know one file, with all that is trusted.
+///
+/// Contract: AWS SDKs and Tools Reference Guide, "General configuration settings" (`ca_bundle`); Python Requests, "SSL Cert
+/// Verification"; OpenSSL, `SSL_CTX_set_default_verify_paths`.
+fn trusting(trust: &Trust) -> Vec<(OsString, OsString)> {
+    let roots = trust.roots.iter();
+    let of_roots = roots.flat_map(|roots| {
+        ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"]
+            .map(|name| (name.into(), roots.into()))
+    });
+    of_roots.chain([node_trust(trust)]).collect()
+}
+
+/// Contract: Node.js, "Command-line API", `NODE_EXTRA_CA_CERTS`: it is read when Node starts, and comes on top of what
+/// Node brings along.
+fn node_trust(trust: &Trust) -> (OsString, OsString) {
+    ("NODE_EXTRA_CA_CERTS".into(), (&trust.authority).into())
 }
 
 fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {

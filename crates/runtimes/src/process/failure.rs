@@ -15,8 +15,10 @@ use super::child::Exit;
 /// this number in its error.
 pub(super) const REPLY_BYTES_MAX: usize = model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX + 100;
 
-/// `errorType` of a process that ended.
+/// `errorType` of a process that ended, as its log has it.
 pub(super) const EXIT_ERROR: &str = "Runtime.ExitError";
+/// And of one that was killed for its memory, as its report has it.
+const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +49,11 @@ pub(super) fn timed_out(request_id: Option<&RequestId>, timeout: Duration) -> By
 
 /// The process ended before it replied.
 pub(super) fn exited(request_id: Option<&RequestId>, exit: Exit) -> Bytes {
-    payload(EXIT_ERROR, &prefixed(request_id, &exit_text(exit)))
+    let error_type = match exit {
+        Exit::OutOfMemory => OUT_OF_MEMORY,
+        Exit::Status(_) | Exit::Signal(_) | Exit::Unknown => EXIT_ERROR,
+    };
+    payload(error_type, &prefixed(request_id, &exit_text(exit)))
 }
 
 /// The reply is over the limit.
@@ -76,6 +82,7 @@ pub(super) fn ended(exit: Exit) -> Option<String> {
     match exit {
         Exit::Status(0) | Exit::Unknown => None,
         Exit::Status(status) => Some(format!("exit status {status}")),
+        Exit::OutOfMemory => Some("signal: killed".to_owned()),
         Exit::Signal(signal) => Some(format!("signal: {}", signal_name(signal))),
     }
 }

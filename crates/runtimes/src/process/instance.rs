@@ -13,7 +13,7 @@ use model::function::Function;
 use model::ids::InstanceId;
 
 use super::alarm::Alarm;
-use super::child::{Exit, Process};
+use super::child::{Exit, Process, Reporter};
 use super::exchange::{End, InitEnd, InitFailure, failed, race};
 use super::keys::IssuedKeys;
 use super::launch::{Launched, Undertaker};
@@ -22,7 +22,8 @@ use super::link::{EventHead, Link, LinkError, Message};
 use super::logs::Logs;
 use super::report::{Status, Usage};
 use super::runtime_api::{Companions, Failure, ShutdownReason};
-use super::zygote::{ExitReport, Template, Zygote};
+use super::walls::Quarters;
+use super::zygote::{Template, Zygote};
 use super::{Parts, failure, report};
 
 /// How old a look at the memory's peak may be. A function that runs less often is looked at after each event.
@@ -34,11 +35,12 @@ const END_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
 /// Differs: the cloud gives these 300 ms to functions with external extensions, and kills all others at once.
 const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
-/// Where a process comes from: who collects it.
+/// Where a process comes from, and is: who collects it.
 pub(super) struct Lineage {
     pub(super) undertaker: Undertaker,
-    /// Of one that was forked.
-    pub(super) report: Option<ExitReport>,
+    /// Of one that is not our child.
+    pub(super) report: Option<Reporter>,
+    pub(super) quarters: Option<Quarters>,
 }
 
 /// What there is of an instance before its process.
@@ -85,9 +87,13 @@ impl ProcessInstance {
         parts: Parts,
         lineage: Lineage,
     ) -> io::Result<Self> {
-        let Lineage { undertaker, report } = lineage;
+        let Lineage {
+            undertaker,
+            report,
+            quarters,
+        } = lineage;
         // First of all, so that whatever fails below kills it.
-        let process = Process::new(launched.pid, launched.pidfd, undertaker, report)?;
+        let process = Process::new(launched.pid, launched.pidfd, undertaker, report, quarters)?;
         let Beginning {
             mut logs,
             companions,
@@ -224,6 +230,7 @@ impl ProcessInstance {
         let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
+            self.process.begin_event();
             self.exchange(&event).await
         } else {
             self.process.kill();
@@ -233,6 +240,7 @@ impl ProcessInstance {
         let handler = ended_at.saturating_duration_since(began_at);
         self.logs.drain();
         self.note_memory(ended_at);
+        self.process.end_event();
         self.conclude(&event, end, handler).await
     }
 
@@ -402,17 +410,15 @@ impl ProcessInstance {
             .unwrap_or(Exit::Unknown)
     }
 
-    /// Looks at the peak, unless that was done a moment ago: it only grows, so the next look finds what this one
-    /// misses, and the kernel takes longer to write it down than a small event takes in all.
+    /// Looks at the peak, unless that was done a moment ago and the process lives: it only grows, so the next look finds
+    /// what this one misses, and the kernel takes longer to write it down than a small event takes in all.
     fn note_memory(&mut self, now: Instant) {
-        let is_fresh = self
-            .memory_noted_at
-            .is_some_and(|at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR);
-        if is_fresh {
+        let is_fresh = |at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR;
+        if self.memory_noted_at.is_some_and(is_fresh) && !self.process.is_over() {
             return;
         }
         if let Some(peak_mb) = self.process.memory_peak_mb() {
-            self.memory_peak_mb = peak_mb;
+            self.memory_peak_mb = self.memory_peak_mb.max(peak_mb);
             self.memory_noted_at = Some(now);
         }
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use sandbox::EntryError;
 use tokio::sync::oneshot;
 
 use super::grave::Grave;
@@ -82,6 +83,12 @@ pub(super) enum LaunchError {
     Busy,
     #[error("the thread that starts processes has ended")]
     Gone,
+    #[error("the function's process did not get into its sandbox")]
+    Inside(#[source] EntryError),
+    #[error("what the function's process takes could not be bounded")]
+    Unbounded(#[source] io::Error),
+    #[error("could not watch the new process")]
+    Unwatched(#[source] io::Error),
 }
 
 /// Which limit stands behind an error of the system's, where that is known: its own text does not say so.
@@ -195,7 +202,7 @@ fn kill_unwanted(launched: &Launched) {
 
 fn start(launch: Launch) -> Result<Launched, LaunchError> {
     check(&launch)?;
-    let (ends, given) = connect(launch.connection).map_err(LaunchError::Pipes)?;
+    let (ends, given) = connect(&launch.connection).map_err(LaunchError::Pipes)?;
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.arguments)
@@ -227,11 +234,19 @@ fn start(launch: Launch) -> Result<Launched, LaunchError> {
 
 /// Names what is missing, before `exec` would fail with a bare "No such file or directory" that may mean either.
 fn check(launch: &Launch) -> Result<(), LaunchError> {
-    std::fs::metadata(&launch.program).map_err(|source| LaunchError::NoInterpreter {
-        program: launch.program.clone(),
-        source,
-    })?;
+    check_program(launch)?;
     check_directory(&launch.directory)
+}
+
+/// Names an interpreter that is missing.
+pub(super) fn check_program(launch: &Launch) -> Result<(), LaunchError> {
+    match std::fs::metadata(&launch.program) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(LaunchError::NoInterpreter {
+            program: launch.program.clone(),
+            source,
+        }),
+    }
 }
 
 /// Names a folder that cannot be entered.
@@ -305,17 +320,18 @@ pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
     Ok((ours, theirs))
 }
 
-/// What a process that is started here finds open.
-struct Given {
-    channel: Option<OwnedFd>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+/// What a process that is started finds open.
+pub(super) struct Given {
+    pub(super) channel: Option<OwnedFd>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
 }
 
-fn connect(connection: Connection) -> io::Result<(Ends, Given)> {
+/// What connects us with a new process, and it with us.
+pub(super) fn connect(connection: &Connection) -> io::Result<(Ends, Given)> {
     match connection {
         Connection::Channel(order) => {
-            let (ours, theirs) = ends(&order)?;
+            let (ours, theirs) = ends(order)?;
             let given = Given {
                 channel: Some(theirs.channel),
                 stdout: theirs.stdout,
@@ -342,7 +358,7 @@ fn connect(connection: Connection) -> io::Result<(Ends, Given)> {
             let given = Given {
                 channel: None,
                 stdout: pipe.try_clone()?,
-                stderr: pipe,
+                stderr: pipe.try_clone()?,
             };
             Ok((Ends::default(), given))
         }

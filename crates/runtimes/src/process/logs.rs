@@ -28,6 +28,10 @@ pub(super) const LINE_BYTES_MAX: usize = 256 * 1024;
 pub(super) const LOG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many lines, likewise: the cost of a line is not in its bytes.
 pub(super) const LOG_LINES_MAX: usize = 100_000;
+/// What one init or one invocation may write as fast as it can.
+const FLOOD_BYTES: usize = 1024 * 1024;
+/// How long reading rests then, each time.
+const FLOOD_PAUSE: Duration = Duration::from_millis(2);
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
 /// Asking without waiting.
@@ -174,6 +178,10 @@ impl Logs {
                     stream.read(READ_BYTES, &mut self.journal);
                 }
             }
+        }
+        if FLOOD_BYTES < self.journal.written_bytes || self.journal.is_full {
+            // Whoever writes that much is slowed down, not stopped: its neighbours need the same processors.
+            tokio::time::sleep(FLOOD_PAUSE).await;
         }
         // A flood is always ready. Without this the event loop would not look at the other sockets for many reads,
         // and a reply would stand in line behind megabytes of log.

@@ -1,6 +1,6 @@
 //! Functions, each instance a process of its own.
 //!
-//! Lives here: starting an instance: keys, environment, launch, init.
+//! Lives here: starting an instance: launch, init.
 //! Does not live here: how a process comes to be (`launch`: spawned, `zygote`: forked), how an instance is spoken to
 //! (`instance`, `link`), what runs inside it (`bootstrap`).
 
@@ -18,12 +18,14 @@ mod launch;
 mod line;
 mod link;
 mod logs;
+mod making;
 pub mod probe;
 mod recent;
 mod report;
 mod runtime_api;
 mod spawning;
 mod system;
+mod walls;
 mod zygote;
 
 use std::path::PathBuf;
@@ -47,6 +49,9 @@ use instance::{Beginning, Lineage, ProcessInstance};
 use keys::IssuedKeys;
 use launch::{Launched, Spawner};
 use logs::Logs;
+pub use walls::{
+    Clearing, Cloud, Door, LimitsKept, ProcessorTime, Secure, Trust, Walls, WallsConfig, WallsError,
+};
 use zygote::{Ahead, Bases, Templates, Zygote};
 
 /// What the runtime is made of.
@@ -93,8 +98,8 @@ pub enum ProcessRuntimeError {
 ///
 /// Contract: AWS Lambda Developer Guide, "Building with Node.js", "Building with Python", "Lambda runtime
 /// environment".
-/// Differs: between two events an instance's event loop stands still, but its other threads are not frozen; and a
-/// function's code sees the folders of this machine where the cloud shows `/var/task` and `/opt`.
+/// Differs: between two events an instance's event loop stands still, but its other threads are not frozen; and without
+/// walls a function's code sees the folders of this machine where the cloud shows `/var/task` and `/opt`.
 #[expect(
     clippy::module_name_repetitions,
     reason = "other kinds of runtimes will stand beside it"
@@ -105,6 +110,8 @@ pub struct ProcessRuntime {
     random: Arc<dyn Random>,
     bootstraps: Bootstraps,
     not_forked: Box<NotForked>,
+    /// None: functions run as any program of this machine.
+    walls: Option<Walls>,
     /// None: every interpreter is taken to be one that can be forked.
     probed: Option<probe::Known>,
     // Templates before bases, and all before the thread that started them.
@@ -159,6 +166,7 @@ impl ProcessRuntime {
             random: config.random,
             bootstraps,
             not_forked: Box::new(|_function, _why| {}),
+            walls: None,
             probed: None,
             ahead: Ahead::default(),
             templates: Templates::default(),
@@ -171,6 +179,13 @@ impl ProcessRuntime {
     #[must_use]
     pub fn telling(mut self, listener: Box<NotForked>) -> Self {
         self.not_forked = listener;
+        self
+    }
+
+    /// Locks every function's processes in, whatever language they speak, and its extensions with them.
+    #[must_use]
+    pub fn within(mut self, walls: Walls) -> Self {
+        self.walls = Some(walls);
         self
     }
 
@@ -285,43 +300,6 @@ impl ProcessRuntime {
         Err(StartError::Init { payload, log_tail })
     }
 
-    async fn launch(
-        &self,
-        function: &Arc<Function>,
-        source: Source<'_>,
-        deadline: Instant,
-    ) -> Result<ProcessInstance, NotLaunched> {
-        if source.base.is_none() && runtime_api::is_needed(function) {
-            return self.launch_with_api(function, source, deadline).await;
-        }
-        let id = self.draw_id();
-        let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
-        let names = self.names(function, &id, &keys, source.initialization);
-        let undertaker = self.spawner.undertaker();
-        let (launched, report) = match source.base {
-            None => {
-                let launch =
-                    environment::launch(function, &names).map_err(|error| machine(&error))?;
-                let launched = self.spawner.launch(launch).await;
-                (launched.map_err(|error| machine(&error))?, None)
-            }
-            Some(base) => {
-                let order =
-                    environment::template(function, &names).map_err(|error| machine(&error))?;
-                launch::check_directory(&function.code_root).map_err(|error| machine(&error))?;
-                let forked = base.fork(&order).await.map_err(|error| machine(&error))?;
-                (forked.launched, Some(forked.report))
-            }
-        };
-        let lineage = Lineage { undertaker, report };
-        let beginning = Beginning {
-            logs: Logs::new(&self.parts, function.clone(), id),
-            companions: None,
-            keys,
-        };
-        Ok(self.attach(launched, beginning, function, lineage)?)
-    }
-
     fn attach(
         &self,
         launched: Launched,
@@ -353,7 +331,12 @@ impl ProcessRuntime {
             credentials: keys.credentials(),
             bootstrap: self.bootstraps.folder(function.runtime.language),
             runtime_api: None,
+            trust: self.trust(),
         }
+    }
+
+    fn trust(&self) -> Option<&Trust> {
+        self.walls.as_ref().and_then(Walls::trust)
     }
 
     fn draw_id(&self) -> InstanceId {

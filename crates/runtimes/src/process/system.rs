@@ -12,6 +12,7 @@ use std::process::Command;
 
 use rustix::io::{Errno, FdFlags, dup2, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
+use sandbox::ProgramEnd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -88,6 +89,17 @@ pub(super) fn keep_inherited_descriptors_private() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has the event loop watch for the end of a program in a sandbox.
+#[expect(
+    unsafe_code,
+    reason = "the event loop must be promised that its descriptor stays open"
+)]
+pub(super) fn watch_end(end: ProgramEnd) -> io::Result<AsyncFd<ProgramEnd>> {
+    // SAFETY: it keeps the same descriptor open until it is dropped, and the `AsyncFd` owns it.
+    let watched = unsafe { AsyncFd::register_with_interest(end, Interest::READABLE) };
+    watched.map_err(io::Error::from)
 }
 
 /// Has the event loop watch a descriptor for this alone: a pidfd, which becomes readable when its process ends, a socket.

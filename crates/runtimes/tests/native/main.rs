@@ -137,7 +137,7 @@ fn whatever_is_no_request_to_fork_ends_the_process() {
         ([0xff; 9], 3),
         (request(1).try_into().unwrap(), 0),
         (request(1).try_into().unwrap(), 2),
-        (request(1).try_into().unwrap(), 4),
+        (request(1).try_into().unwrap(), 5),
         (request(1).try_into().unwrap(), 8),
     ] {
         let mut parked = Parked::start(way);

@@ -1,11 +1,13 @@
 //! What the tests of instances share: a function from its source, a runtime, the log.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use crate::maker;
 use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
@@ -17,7 +19,10 @@ use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RequestId, RevisionId};
 use model::principal::Credentials;
-use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig};
+use runtimes::process::{
+    LimitsKept, ProcessRuntime, ProcessRuntimeConfig, ProcessorTime, Walls, WallsConfig,
+};
+use sandbox::policy::Policy;
 use test_kit::{CountingRandom, RunningClock};
 
 #[derive(Default)]
@@ -119,7 +124,17 @@ impl Bench {
     }
 
     fn made(language: Lang, handler: &str, files: &[(&str, &str)], starts: Starts) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(scratch()).unwrap();
+        Self::made_in(folder, language, (handler, files), starts)
+    }
+
+    /// As others, in a folder of the caller's.
+    pub fn made_in(
+        folder: tempfile::TempDir,
+        language: Lang,
+        (handler, files): (&str, &[(&str, &str)]),
+        starts: Starts,
+    ) -> Self {
         let code_root = folder.path().join("task");
         for (name, text) in files {
             write(&code_root.join(name), text);
@@ -139,15 +154,10 @@ impl Bench {
     pub fn of(folder: tempfile::TempDir, function: Function) -> Self {
         let log = Arc::new(Log::default());
         let keys = Arc::new(Keys::default());
-        let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-            services_endpoint: "http://127.0.0.1:4566".to_owned(),
-            principals: keys.clone(),
-            logs: log.clone(),
-            clock: Arc::new(RunningClock),
-            random: Arc::new(CountingRandom::default()),
-            cache_dir: folder.path().join("cache"),
-        })
-        .unwrap();
+        let mut runtime = new_runtime(&folder, &log, &keys);
+        if HAS_WALLS.get() {
+            runtime = runtime.within(walls(folder.path()));
+        }
         Self {
             log,
             keys,
@@ -213,6 +223,97 @@ impl Bench {
             other => panic!("{other:?}\n{:?}", self.log.stdout()),
         }
     }
+}
+
+fn new_runtime(folder: &tempfile::TempDir, log: &Arc<Log>, keys: &Arc<Keys>) -> ProcessRuntime {
+    ProcessRuntime::new(ProcessRuntimeConfig {
+        services_endpoint: "http://127.0.0.1:4566".to_owned(),
+        principals: keys.clone(),
+        logs: log.clone(),
+        clock: Arc::new(RunningClock),
+        random: Arc::new(CountingRandom::default()),
+        cache_dir: folder.path().join("cache"),
+    })
+    .unwrap()
+}
+
+thread_local! {
+    static HAS_WALLS: Cell<bool> = const { Cell::new(true) };
+    static PROCESSOR_TIME: Cell<ProcessorTime> = const { Cell::new(ProcessorTime::Free) };
+}
+
+/// Has the functions of this test get only as much of the processors as comes with their memory. False where the kernel
+/// cannot do that for us.
+pub fn ration_processors() -> bool {
+    PROCESSOR_TIME.set(ProcessorTime::Rationed);
+    sandbox::Places::find().is_ok_and(|(_, missing)| missing.is_empty())
+}
+
+/// Has the functions of this test run as any program of this machine does: the test looks at their processes by the
+/// numbers that they tell, which in a sandbox are others than out here, or at files beside their code.
+pub fn without_walls() {
+    HAS_WALLS.set(false);
+}
+
+/// By what Python says which process it is, in a sandbox or not: the inode of its process namespace, and its number there.
+pub const WHO_IN_PYTHON: &str =
+    "__import__('os').stat('/proc/self/ns/pid').st_ino, __import__('os').getpid()";
+/// And Node.js.
+pub const WHO_IN_NODE: &str = "[require('fs').statSync('/proc/self/ns/pid').ino, process.pid]";
+
+/// The number out here of a process that says this of itself: as JSON, as a list, or as `4026531836:17`.
+pub fn outside(told: &str) -> i64 {
+    find_outside(told).unwrap_or_else(|| panic!("no process is {told}"))
+}
+
+/// As [`outside`]; none when there is no such process any more.
+pub fn find_outside(told: &str) -> Option<i64> {
+    let numbers = told.split(|one: char| !one.is_ascii_digit());
+    let numbers: Vec<&str> = numbers.filter(|number| !number.is_empty()).collect();
+    let [namespace, number] = numbers[..] else {
+        panic!("nobody says of himself `{told}`")
+    };
+    let namespace: u64 = namespace.parse().unwrap();
+    let found = std::fs::read_dir("/proc").unwrap().flatten().find(|entry| {
+        let is_there = std::fs::metadata(entry.path().join("ns/pid"))
+            .is_ok_and(|found| std::os::unix::fs::MetadataExt::ino(&found) == namespace);
+        let status = std::fs::read_to_string(entry.path().join("status"));
+        let numbers = status.as_deref().unwrap_or_default();
+        let numbers = numbers.lines().find_map(|it| it.strip_prefix("NSpid:"));
+        let own = numbers.and_then(|it| it.split_whitespace().last());
+        is_there && own == Some(number)
+    });
+    let name = found?.file_name();
+    name.to_str()?.parse().ok()
+}
+
+/// The usual: they run in sandboxes.
+#[allow(dead_code, reason = "for who measures both ways")]
+pub fn with_walls() {
+    HAS_WALLS.set(true);
+}
+
+/// Where benches have their folders: as with users, not in `/tmp`.
+pub fn scratch() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap().join("benches");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// What makes sandboxes, for one bench.
+fn walls(folder: &Path) -> Walls {
+    Walls::raise(WallsConfig {
+        maker: maker::program(),
+        policy: Policy::of_development(),
+        processor_time: PROCESSOR_TIME.get(),
+        limits: LimitsKept::AsCanBe,
+        door: Arc::new(|listener| Box::pin(maker::answer(listener))),
+        cloud: None,
+        hidden: Vec::new(),
+        cache_dir: folder.join("cache"),
+    })
+    .unwrap()
 }
 
 pub fn function(

@@ -6,8 +6,7 @@ use interfaces::clock::Clock;
 use interfaces::runtime::Verdict;
 use test_kit::RunningClock;
 
-use crate::harness::{Lang, json, text};
-use crate::lifecycle::is_alive;
+use crate::harness::{Lang, find_outside, json, text};
 
 /// What a hostile handler must come to.
 enum Fate {
@@ -245,7 +244,7 @@ async fn whatever_an_init_does_to_what_it_finds_its_function_runs() {
         (
             Lang::Node,
             node(
-                "const fs = require('fs');\nrequire('child_process').execSync(`mkfifo ../pipe-${process.pid}`);\nfs.openSync(`../pipe-${process.pid}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);",
+                "const fs = require('fs');\nrequire('child_process').execSync(`mkfifo /tmp/pipe-${process.pid}`);\nfs.openSync(`/tmp/pipe-${process.pid}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);",
             ),
         ),
         (
@@ -260,7 +259,7 @@ async fn whatever_an_init_does_to_what_it_finds_its_function_runs() {
         (
             Lang::Python,
             python(
-                "name = f'../pipe-{os.getpid()}'\nos.mkfifo(name)\nos.open(name, os.O_RDONLY | os.O_NONBLOCK)",
+                "name = f'/tmp/pipe-{os.getpid()}'\nos.mkfifo(name)\nos.open(name, os.O_RDONLY | os.O_NONBLOCK)",
             ),
         ),
     ];
@@ -276,15 +275,14 @@ async fn whatever_an_init_does_to_what_it_finds_its_function_runs() {
 #[tokio::test]
 async fn a_killed_instance_takes_its_children_along() {
     let mut bench = Lang::Python.bench(
-        "import subprocess, time\ndef handler(event, context):\n    child = subprocess.Popen(['sleep', '600'])\n    print(child.pid)\n    time.sleep(600)\n",
+        "import os, subprocess, time\ndef handler(event, context):\n    child = subprocess.Popen(['sleep', '600'])\n    print(os.stat('/proc/self/ns/pid').st_ino, child.pid, flush=True)\n    time.sleep(600)\n",
     );
     bench.function.timeout = Duration::from_secs(1);
     let mut instance = bench.start().await.unwrap();
     let completion = bench.invoke(&mut instance, "{}").await;
     assert!(matches!(completion.verdict, Verdict::TimedOut(_)));
-    let child: i64 = bench.log.stdout()[0].parse().unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!is_alive(child));
+    assert_eq!(find_outside(&bench.log.stdout()[0]), None);
 }
 
 #[tokio::test]

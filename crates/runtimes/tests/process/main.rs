@@ -21,8 +21,11 @@ mod handlers;
 mod harness;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod logs;
+mod maker;
 mod probe;
+mod walls;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.
 const STARTS: model::function::Starts = model::function::Starts::Automatic;

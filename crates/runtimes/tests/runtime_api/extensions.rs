@@ -7,17 +7,16 @@ use serde_json::{Value, json};
 
 use crate::bootstraps::put;
 use crate::clients::{add_extension, python_bootstrap};
-use crate::harness::{Bench, Lang, json as parsed, text};
+use crate::harness::{Bench, Lang, json as parsed, outside, text};
 
 const ECHO: &str = "serve(lambda client, request, event: event)\n";
 
-/// Notes each event in a file, and ends when it is told to.
+/// Notes each event in the log, and ends when it is told to.
 const NOTES: &str = "\
 client = Client()
 identifier, _ = client.register(['INVOKE', 'SHUTDOWN'])
 def note(text):
-    with open(os.environ['NOTES'], 'a') as notes:
-        notes.write(text + '\\n')
+    print('note: ' + text, flush=True)
 note('registered ' + str('_HANDLER' in os.environ) + ' ' + str('AWS_ACCESS_KEY_ID' in os.environ))
 while True:
     event = client.extension_next(identifier)
@@ -28,14 +27,13 @@ while True:
 ";
 
 fn noted(bench: &mut Bench) {
-    let notes = bench.path("notes").display().to_string();
-    bench.function.environment.insert("NOTES".to_owned(), notes);
     add_extension(bench, "noting", NOTES);
 }
 
 fn notes(bench: &Bench) -> Vec<String> {
-    let text = std::fs::read_to_string(bench.path("notes")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    let lines = bench.log.stdout();
+    let noted = lines.iter().filter_map(|line| line.strip_prefix("note: "));
+    noted.map(str::to_owned).collect()
 }
 
 /// A function in each language that there is.
@@ -215,19 +213,18 @@ async fn an_idle_instance_whose_extension_dies_is_lost() {
 #[tokio::test]
 async fn an_extension_is_told_what_it_runs_beside() {
     let mut bench = python_bootstrap(ECHO);
-    let (path, told) = (bench.path("told"), bench.path("told").display().to_string());
-    bench.function.environment.insert("TOLD".to_owned(), told);
     add_extension(
         &mut bench,
         "curious",
         "client = Client()\n\
          identifier, function = client.register(['INVOKE'], headers={'Lambda-Extension-Accept-Feature': 'accountId'})\n\
          found = [function, client.refusal('POST', EXTENSION + '/register', '{}', {'Lambda-Extension-Name': 'curious'})]\n\
-         open(os.environ['TOLD'], 'w').write(json.dumps(found))\n\
-         while True:\n    event = client.extension_next(identifier)\n    open(os.environ['TOLD'] + '-event', 'w').write(json.dumps(event))\n",
+         print(json.dumps(found), flush=True)\n\
+         while True: print(json.dumps(client.extension_next(identifier)), flush=True)\n",
     );
     bench.returned("1").await;
-    let found = parsed(&std::fs::read(&path).unwrap());
+    let told = bench.log.stdout();
+    let found = parsed(told[0].as_bytes());
     let function = json!({"accountId": "000000000000", "functionName": "shop-dev-hello", "functionVersion": "$LATEST", "handler": "any"});
     let refusal = json!([
         403,
@@ -235,13 +232,28 @@ async fn an_extension_is_told_what_it_runs_beside() {
         "State transition from Registered to Registered failed for extension curious. Error: State transition is not allowed"
     ]);
     assert_eq!(found, json!([function, refusal]));
-    let event = parsed(&std::fs::read(bench.path("told-event")).unwrap());
+    let event = parsed(told[1].as_bytes());
     assert_eq!(
         event["tracing"]["value"],
         "Root=1-5759e988-bd862e3fe1be46a994272793"
     );
     assert_eq!(event["invokedFunctionArn"], bench.function.arn.to_string());
     assert!(event["deadlineMs"].is_i64());
+}
+
+#[tokio::test]
+async fn an_extension_shares_tmp_and_processes_with_its_runtime() {
+    let mut bench = python_bootstrap(
+        "def handle(client, request, event):\n    name, number = open('/tmp/note').read().split()\n    \
+         return [name, name in open(f'/proc/{number}/cmdline').read()]\nserve(handle)\n",
+    );
+    add_extension(
+        &mut bench,
+        "sharing",
+        "client = Client()\nidentifier, _ = client.register([])\n\
+         with open('/tmp/note', 'w') as note: note.write(f'sharing {os.getpid()}')\nclient.extension_next(identifier)\n",
+    );
+    assert_eq!(bench.returned("1").await, json!(["sharing", true]));
 }
 
 #[tokio::test]
@@ -266,15 +278,13 @@ async fn a_runtime_may_register_extensions_of_its_own() {
 #[tokio::test]
 async fn nothing_is_left_of_an_extension_whose_instance_is_dropped() {
     let mut bench = python_bootstrap(ECHO);
-    let pid = bench.path("pid").display().to_string();
-    bench.function.environment.insert("PID".to_owned(), pid);
     add_extension(
         &mut bench,
         "alive",
-        "client = Client()\nopen(os.environ['PID'], 'w').write(str(os.getpid()))\nidentifier, _ = client.register(['SHUTDOWN'])\nclient.extension_next(identifier)\ntime.sleep(60)\n",
+        "client = Client()\nprint(f\"{os.stat('/proc/self/ns/pid').st_ino}:{os.getpid()}\", flush=True)\nidentifier, _ = client.register(['SHUTDOWN'])\nclient.extension_next(identifier)\ntime.sleep(60)\n",
     );
     let instance = bench.start().await.unwrap();
-    let pid = std::fs::read_to_string(bench.path("pid")).unwrap();
+    let pid = outside(&bench.log.stdout()[0]);
     let process = std::path::PathBuf::from(format!("/proc/{pid}"));
     assert!(process.exists());
     drop(instance);

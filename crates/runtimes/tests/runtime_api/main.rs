@@ -18,6 +18,8 @@ mod extensions;
 #[path = "../process/harness.rs"]
 mod harness;
 mod hostile;
+#[path = "../process/maker.rs"]
+mod maker;
 mod other_clients;
 mod telemetry;
 

@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 use crate::clients::{add_extension, python_bootstrap};
 use crate::harness::{Bench, json as parsed};
 
-/// Subscribes to everything, and notes each batch.
+/// Subscribes, and tells at its end what it was told.
 const SUBSCRIBER: &str = "\
 import http.server, threading
+batches = []
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers['Content-Length']))
-        with open(os.environ['EVENTS'], 'a') as events:
-            events.write(body.decode() + '\\n')
+        batches.append(body.decode())
         self.send_response(200)
         self.send_header('Content-Length', '0')
         self.end_headers()
     def log_message(self, *args): pass
-server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+server = http.server.ThreadingHTTPServer(('sandbox.localdomain', 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 client = Client()
 identifier, _ = client.register(['INVOKE', 'SHUTDOWN'])
@@ -30,25 +30,20 @@ status, _, body = client.send('PUT', '/2022-07-01/telemetry', json.dumps({
 }), {'Lambda-Extension-Identifier': identifier})
 assert (status, body) == (200, b'\"OK\"'), body
 while client.extension_next(identifier)['eventType'] != 'SHUTDOWN': pass
+for batch in batches: print('batch ' + batch, flush=True)
 ";
 
 async fn told(types: &str) -> Vec<Value> {
     let mut bench: Bench = python_bootstrap(
         "def handle(client, request, event):\n    print('hello from the function', flush=True)\n    return event\nserve(handle)\n",
     );
-    let path = bench.path("events");
-    let shown = path.display().to_string();
-    bench
-        .function
-        .environment
-        .insert("EVENTS".to_owned(), shown);
     add_extension(&mut bench, "telling", &SUBSCRIBER.replace("TYPES", types));
     let mut instance = bench.start().await.unwrap();
     bench.invoke(&mut instance, "1").await;
     instance.stop().await;
-    let text = std::fs::read_to_string(path).unwrap();
     let mut events = Vec::new();
-    for batch in text.lines() {
+    let lines = bench.log.stdout();
+    for batch in lines.iter().filter_map(|line| line.strip_prefix("batch ")) {
         let batch = parsed(batch.as_bytes());
         events.extend(batch.as_array().unwrap().iter().cloned());
     }
@@ -135,9 +130,6 @@ async fn an_extension_that_takes_no_telemetry_holds_up_nobody() {
 #[tokio::test]
 async fn nobody_subscribes_after_the_init() {
     let mut bench: Bench = python_bootstrap("serve(lambda client, request, event: event)\n");
-    let found = bench.path("found");
-    let shown = found.display().to_string();
-    bench.function.environment.insert("FOUND".to_owned(), shown);
     add_extension(
         &mut bench,
         "late",
@@ -145,10 +137,10 @@ async fn nobody_subscribes_after_the_init() {
          body = json.dumps({'schemaVersion': '2022-07-01', 'types': ['function'], 'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox:1'}})\n\
          while True:\n    client.extension_next(identifier)\n    \
          said = client.refusal('PUT', '/2022-07-01/telemetry', body, {'Lambda-Extension-Identifier': identifier})\n    \
-         open(os.environ['FOUND'], 'w').write(json.dumps(said))\n",
+         print(json.dumps(said), flush=True)\n",
     );
     bench.returned("1").await;
-    let said = parsed(&std::fs::read(found).unwrap());
+    let said = parsed(bench.log.stdout()[0].as_bytes());
     let closed = "Telemetry API subscription is closed";
     assert_eq!(said, json!([403, "Telemetry.SubscriptionClosed", closed]));
 }

@@ -25,6 +25,8 @@ mod hostile;
 mod lifecycle;
 #[path = "../process/logs.rs"]
 mod logs;
+#[path = "../process/maker.rs"]
+mod maker;
 
 /// As functions are started whose init cannot be forked.
 const STARTS: model::function::Starts = model::function::Starts::Spawned;

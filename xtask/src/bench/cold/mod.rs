@@ -6,10 +6,13 @@
 mod crowd;
 mod first_calls;
 mod project;
+mod sandbox;
 mod starts;
 mod step;
 mod thousand;
 mod warm;
+
+pub(super) use sandbox::measure as measure_sandboxes;
 
 use std::time::Duration;
 

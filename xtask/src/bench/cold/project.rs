@@ -26,7 +26,7 @@ const CROWD_FUNCTIONS: usize = 3;
 /// Instances of all small functions that are live at once.
 pub(super) const SMALL_INSTANCES: usize = 1_000;
 /// Small functions of a language.
-const SMALL_FUNCTIONS: usize = 5;
+pub(super) const SMALL_FUNCTIONS: usize = 5;
 
 /// With the SDK, as most functions have it: a client is made at init. The handler does nothing unless it is told to
 /// stay busy until a moment.
@@ -96,8 +96,8 @@ impl Language {
             .collect()
     }
 
-    pub(super) fn small_functions(self) -> Vec<String> {
-        (0..SMALL_FUNCTIONS)
+    pub(super) fn small_functions(self, count: usize) -> Vec<String> {
+        (0..count)
             .map(|index| deployed(&format!("{}Small{index}", self.word())))
             .collect()
     }
@@ -169,15 +169,15 @@ pub(super) fn with_sdk(peers: &Peers) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Functions without an SDK.
-pub(super) fn small(peers: &Peers) -> Result<PathBuf> {
-    let folder = peers.folder("cold-small")?;
+/// Functions without an SDK: so many of each language.
+pub(super) fn small(peers: &Peers, count: usize) -> Result<PathBuf> {
+    let folder = peers.folder(&format!("cold-small-{count}"))?;
     let mut functions = String::new();
     for language in Language::ALL {
         let runtime = language.runtime(peers);
         let (file, code) = language.small_code();
         std::fs::write(folder.join(file), code)?;
-        for index in 0..SMALL_FUNCTIONS {
+        for index in 0..count {
             let name = format!("{}Small{index}", language.word());
             let path = format!("/{name}");
             function(&mut functions, &name, &runtime, "small", Some(&path))?;

@@ -27,6 +27,10 @@ const HELD: Duration = Duration::from_secs(500);
 const BURST: usize = 200;
 /// How long they all stay busy, so that none serves two calls.
 const BURST_HELD: Duration = Duration::from_secs(5);
+/// How long a new connection has to be accepted: less than a template waits before it makes a fork ahead.
+const ACCEPTED: Duration = Duration::from_millis(2);
+/// Calls besides that may be given an instance that is there already.
+const MISSES_MAX: usize = 20;
 /// In how many of the rounds memory is read.
 const MEMORY_ROUNDS: usize = 10;
 
@@ -46,11 +50,18 @@ impl Start {
         Self { times, idle_mib }
     }
 
-    fn p50_ms(&self) -> f64 {
+    /// Several measurements of the same, as one.
+    pub(super) fn joined(all: Vec<Self>) -> Self {
+        let memory = all.iter().map(|one| one.idle_mib).collect();
+        let times = all.into_iter().flat_map(|one| one.times);
+        Self::new(times.collect(), memory)
+    }
+
+    pub(super) fn p50_ms(&self) -> f64 {
         milliseconds(percentile(&self.times, 0.5))
     }
 
-    fn spread(&self) -> String {
+    pub(super) fn spread(&self) -> String {
         let at = |share| milliseconds(percentile(&self.times, share));
         format!("{:.1} / {:.1} / {:.1} ms", at(0.0), at(0.5), at(0.99))
     }
@@ -79,9 +90,11 @@ pub(super) fn measure(
     // What is there before the first instance is its template's business.
     let (reply, _) = connection.exchange(&http::invoke(function, "{}"))?;
     seen.insert(said(&reply)?.instance);
-    let attempts = rounds * 2;
+    let attempts = rounds * 2 + MISSES_MAX;
     for _ in 0..attempts {
         let mut held = Connection::open(port)?;
+        // It is accepted by then: otherwise the call on the older connection would overtake the one on this.
+        std::thread::sleep(ACCEPTED);
         held.send(&http::invoke(function, &busy_for(HELD)))?;
         busy.push(held);
         let reads_memory = pace == Pace::Alone && rounds < times.len() + 1 + MEMORY_ROUNDS;

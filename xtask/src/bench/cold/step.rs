@@ -33,7 +33,7 @@ const TEMPLATE_MIB_MAX: f64 = 12.0;
 const SERVER_MIB_MAX: f64 = 48.0;
 
 pub(super) fn measure(peers: &Peers) -> Result<Row> {
-    let folder = project::small(peers)?;
+    let folder = project::small(peers, project::SMALL_FUNCTIONS)?;
     let dev = hello::dev(peers, &folder)?;
     std::thread::sleep(project::BASES_READY);
     let look = || {
@@ -43,7 +43,7 @@ pub(super) fn measure(peers: &Peers) -> Result<Row> {
     let (processes_before, before_mib) = look();
     let functions: Vec<String> = Language::ALL
         .into_iter()
-        .flat_map(Language::small_functions)
+        .flat_map(|language| language.small_functions(project::SMALL_FUNCTIONS))
         .collect();
     let requests: Vec<Vec<u8>> = functions
         .iter()

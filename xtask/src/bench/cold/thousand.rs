@@ -23,12 +23,17 @@ const LOOKED_AT: Duration = Duration::from_secs(22);
 const LOOKS: Duration = Duration::from_millis(500);
 
 pub(super) fn measure(peers: &Peers) -> Result<Row> {
-    let folder = project::small(peers)?;
+    measure_of(peers, WHAT, project::SMALL_FUNCTIONS)
+}
+
+/// As many instances, of so many functions of each language.
+pub(super) fn measure_of(peers: &Peers, what: &str, functions: usize) -> Result<Row> {
+    let folder = project::small(peers, functions)?;
     let dev = hello::dev(peers, &folder)?;
     std::thread::sleep(project::BASES_READY);
     let functions: Vec<String> = Language::ALL
         .into_iter()
-        .flat_map(Language::small_functions)
+        .flat_map(|language| language.small_functions(functions))
         .collect();
     let event = busy_for(HELD);
     let requests: Vec<Vec<u8>> = functions
@@ -62,7 +67,7 @@ pub(super) fn measure(peers: &Peers) -> Result<Row> {
     let fault =
         (different < SMALL_INSTANCES).then(|| format!("only {different} were live at once"));
     Ok(Row::new(
-        WHAT,
+        what,
         format!(
             "{different} live, all busy {:.1} s after the first call; {memory_gib:.2} GiB in {processes} processes (proportional)",
             there_after.as_secs_f64()

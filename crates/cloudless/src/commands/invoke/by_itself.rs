@@ -30,6 +30,7 @@ pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> 
         environment,
         settings_file: located.root.join(FILE),
         limits: settings.server.limits,
+        sandbox: settings.server.sandbox.clone(),
     }
 }
 

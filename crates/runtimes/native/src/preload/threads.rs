@@ -64,6 +64,10 @@ thread_local! {
     static OWN: Cell<Option<&'static Sleeper>> = const { Cell::new(None) };
 }
 
+#[allow(
+    clashing_extern_declarations,
+    reason = "a thread's handle is a number here and an address in the sandbox's file"
+)]
 unsafe extern "C" {
     fn pthread_attr_destroy(attributes: *mut Attributes) -> c_int;
     fn pthread_attr_getdetachstate(attributes: *const Attributes, state: *mut c_int) -> c_int;

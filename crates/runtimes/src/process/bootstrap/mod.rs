@@ -18,6 +18,7 @@ mod native;
 type Embedded = (&'static str, &'static [u8]);
 
 const PYTHON: &[Embedded] = &[
+    ("cloudless_entry.so", native::ENTRY),
     ("__main__.py", include_bytes!("python/__main__.py")),
     (
         "_cloudless_context.py",

@@ -27,8 +27,9 @@ use crate::process::environment::{self, Names};
 use crate::process::exchange::InitFailure;
 use crate::process::instance::{Beginning, Lineage, ProcessInstance};
 use crate::process::keys::IssuedKeys;
-use crate::process::launch::{self, Connection, Launch, LaunchError, Launched};
+use crate::process::launch::{self, Connection, Launch, LaunchError};
 use crate::process::logs::Logs;
+use crate::process::making::{Placed, Site};
 use crate::process::{NotLaunched, ProcessRuntime, Source, failure, machine};
 
 /// Extensions see the root of the file system when they start, as in the cloud.
@@ -45,14 +46,15 @@ impl ProcessRuntime {
         source: Source<'_>,
         deadline: Instant,
     ) -> Result<ProcessInstance, NotLaunched> {
+        let site = self.site(function).await?;
         let id = self.draw_id();
         let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
         let mut logs = Logs::new(&self.parts, function.clone(), id.clone());
-        let place = Place::on_loopback().await.map_err(not_served)?;
+        let place = Place::of(site.cell.as_ref()).await.map_err(not_served)?;
         let shown = place.shown.clone();
         let names = Names {
             runtime_api: Some(&shown),
-            ..self.names(function, &id, &keys, source.initialization)
+            ..site.names(self.names(function, &id, &keys, source.initialization))
         };
         let contact = function.runtime.language.contact();
         let entry = match contact {
@@ -65,7 +67,7 @@ impl ProcessRuntime {
         let mut companions = self.companions(function, place, contact);
         companions.tell_init_start(source.initialization.as_str(), id.as_str());
         logs.tell(companions.session().clone());
-        let started = self.start_extensions(&mut companions, &mut logs, &names, deadline);
+        let started = self.start_extensions(&site, &mut companions, &mut logs, (&names, deadline));
         match started.await? {
             Prelude::Done => {}
             Prelude::Failed(failure) => {
@@ -80,8 +82,8 @@ impl ProcessRuntime {
                 return Err(NotLaunched::Failed { logs, failure });
             }
         }
-        let launched = match self.start_runtime(function, &names, entry).await? {
-            Ok(launched) => launched,
+        let placed = match self.start_runtime(&site, &names, entry).await? {
+            Ok(placed) => placed,
             Err(failure) => return Err(refused(logs, &failure)),
         };
         let beginning = Beginning {
@@ -91,9 +93,10 @@ impl ProcessRuntime {
         };
         let lineage = Lineage {
             undertaker: self.spawner.undertaker(),
-            report: None,
+            report: placed.report,
+            quarters: placed.quarters,
         };
-        Ok(self.attach(launched, beginning, function, lineage)?)
+        Ok(self.attach(placed.launched, beginning, function, lineage)?)
     }
 
     fn companions(&self, function: &Arc<Function>, place: Place, contact: Contact) -> Companions {
@@ -101,7 +104,7 @@ impl ProcessRuntime {
             State::new(contact),
             function.clone(),
             self.random.clone(),
-            Telemetry::new(self.parts.clock.clone()),
+            Telemetry::new(self.parts.clock.clone(), place.network.clone()),
         );
         Companions::begin(place, Arc::new(session), self.parts.clone())
     }
@@ -109,10 +112,10 @@ impl ProcessRuntime {
     /// Starts the external extensions, and waits until all have registered.
     async fn start_extensions(
         &self,
+        site: &Site<'_>,
         companions: &mut Companions,
         logs: &mut Logs,
-        names: &Names<'_>,
-        deadline: Instant,
+        (names, deadline): (&Names<'_>, Instant),
     ) -> Result<Prelude, NotLaunched> {
         let paths = extensions(&companions.session.function);
         if paths.is_empty() {
@@ -126,7 +129,7 @@ impl ProcessRuntime {
         let (heard, output) = launch::pipe().map_err(not_served)?;
         logs.hear_extensions(heard).map_err(not_served)?;
         for path in paths {
-            let started = self.start_extension(companions, path, &output, names);
+            let started = self.start_extension(site, companions, path, (&output, names));
             if let Some(failure) = started.await? {
                 return Ok(Prelude::Failed(failure));
             }
@@ -153,10 +156,10 @@ impl ProcessRuntime {
     /// Gives what the service would say of an extension that cannot be started.
     async fn start_extension(
         &self,
+        site: &Site<'_>,
         companions: &mut Companions,
         path: PathBuf,
-        output: &OwnedFd,
-        names: &Names<'_>,
+        (output, names): (&OwnedFd, &Names<'_>),
     ) -> Result<Option<Failure>, NotLaunched> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.into_owned();
@@ -170,61 +173,66 @@ impl ProcessRuntime {
         session.change(|state| state.extensions.push(extension));
         let launch = || {
             Ok(Launch {
-                program: entry.path.clone(),
+                program: site.program(&entry),
                 arguments: Vec::new(),
-                variables: environment::of_extension(&session.function, names),
+                variables: environment::of_extension(&site.seen, names),
                 directory: EXTENSION_DIRECTORY.into(),
                 connection: Connection::Shared(output.try_clone()?),
             })
         };
-        let launched = match self.start_entry(&entry, launch).await? {
-            Ok(launched) => launched,
+        let placed = match self.start_entry(site, &entry, launch).await? {
+            Ok(placed) => placed,
             Err(failure) => return Ok(Some(launch_failure(failure.text))),
         };
         let undertaker = self.spawner.undertaker();
-        let process = Process::new(launched.pid, launched.pidfd, undertaker, None);
+        let Placed {
+            launched,
+            report,
+            quarters,
+        } = placed;
+        let process = Process::new(launched.pid, launched.pidfd, undertaker, report, quarters);
         companions.watch(name, process.map_err(not_served)?);
         Ok(None)
     }
 
     async fn start_runtime(
         &self,
-        function: &Function,
+        site: &Site<'_>,
         names: &Names<'_>,
         entry: Option<Entry>,
-    ) -> Result<Result<Launched, Failure>, NotLaunched> {
+    ) -> Result<Result<Placed, Failure>, NotLaunched> {
         let Some(entry) = entry else {
-            let launch = environment::launch(function, names).map_err(|error| machine(&error))?;
-            let launched = self.spawner.launch(launch).await;
-            return Ok(Ok(launched.map_err(|error| machine(&error))?));
+            let launch = environment::launch(&site.seen, names).map_err(|error| machine(&error))?;
+            return Ok(Ok(self.place_interpreter(launch, site).await?));
         };
         let launch = || {
             Ok(Launch {
-                program: entry.path.clone(),
+                program: site.program(&entry),
                 arguments: Vec::new(),
-                variables: environment::variables(function, names),
-                directory: function.code_root.clone(),
+                variables: environment::variables(&site.seen, names),
+                directory: site.seen.code_root.clone(),
                 connection: Connection::Pipes,
             })
         };
-        self.start_entry(&entry, launch).await
+        self.start_entry(site, &entry, launch).await
     }
 
     /// Starts an executable of the function's. What is wrong with the file is the function's fault, all else the
     /// machine's.
     async fn start_entry(
         &self,
+        site: &Site<'_>,
         entry: &Entry,
         launch: impl Fn() -> io::Result<Launch>,
-    ) -> Result<Result<Launched, Failure>, NotLaunched> {
+    ) -> Result<Result<Placed, Failure>, NotLaunched> {
         if let Some(failure) = entry.check().err().and_then(|it| entry.failure(&it)) {
             return Ok(Err(failure));
         }
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.spawner.launch(launch().map_err(not_served)?).await {
-                Ok(launched) => return Ok(Ok(launched)),
+            let error = match self.place(launch().map_err(not_served)?, site).await {
+                Ok(placed) => return Ok(Ok(placed)),
                 Err(error) => error,
             };
             let of_file = match &error {
@@ -234,6 +242,9 @@ impl ProcessRuntime {
                 LaunchError::NoDirectory { .. }
                 | LaunchError::Pipes(_)
                 | LaunchError::Busy
+                | LaunchError::Inside(_)
+                | LaunchError::Unwatched(_)
+                | LaunchError::Unbounded(_)
                 | LaunchError::Gone => None,
             };
             if tries < BUSY_TRIES_MAX && of_file.is_some_and(entry::is_busy) {
@@ -244,6 +255,16 @@ impl ProcessRuntime {
                 Some(failure) => Ok(Err(failure)),
                 None => Err(machine(&error).into()),
             };
+        }
+    }
+}
+
+impl Site<'_> {
+    /// An executable as it is started: inside, it is where the cloud has it.
+    fn program(&self, entry: &Entry) -> PathBuf {
+        match &self.cell {
+            Some(_) => PathBuf::from(&entry.shown),
+            None => entry.path.clone(),
         }
     }
 }

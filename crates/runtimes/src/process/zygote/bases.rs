@@ -106,8 +106,14 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     let unwatched = |error: std::io::Error| BaseError::Unusable {
         reason: error.to_string(),
     };
-    let process = Process::new(launched.pid, launched.pidfd, spawner.undertaker(), None)
-        .map_err(unwatched)?;
+    let process = Process::new(
+        launched.pid,
+        launched.pidfd,
+        spawner.undertaker(),
+        None,
+        None,
+    )
+    .map_err(unwatched)?;
     let ends = launched.ends;
     let Some(channel) = ends.channel else {
         return Err(BaseError::Unusable {

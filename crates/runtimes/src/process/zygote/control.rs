@@ -5,8 +5,9 @@
 //! `templates`).
 //!
 //! A frame is as those of instances: the length of its body (u32, big-endian), its type (u8), and the body. We say
-//! `FORK` with a number (u32), and attach the child's socket, standard output and standard error. It says `FORKED`
-//! with that number and the child's (u32), a pidfd attached; or `FORK_FAILED` with that number and the system's error
+//! `FORK` with a number (u32), and attach the child's socket, standard output and standard error, and to have it enter a
+//! sandbox, a ticket. It says `FORKED`
+//! with that number and the child's (u32), which in a sandbox is another than out here, a pidfd attached; or `FORK_FAILED` with that number and the system's error
 //! (i32). Whenever a child has ended and is collected, it says `EXITED` with the child's number, how (u8) and the
 //! status or signal (i32). A template has loaded user code: what it says is bounded, timed, and believed only as far
 //! as a pidfd proves it.
@@ -24,6 +25,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, Shutdown,
 };
 use rustix::process::{Pid, Signal};
+use sandbox::EntryError;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -66,6 +68,10 @@ pub(in crate::process) enum ForkError {
     TimedOut,
     #[error("the process that new ones are forked from named another process than it made")]
     Lied,
+    #[error("what the function's process takes could not be bounded")]
+    Bounds(#[source] io::Error),
+    #[error("the function's process did not get into its sandbox")]
+    Entry(#[source] EntryError),
 }
 
 /// A child of a zygote.
@@ -126,7 +132,12 @@ impl Control {
     }
 
     /// Asks for one child with these ends.
-    pub(super) async fn ask(&self, ends: TheirEnds) -> Result<Forked, ForkError> {
+    /// With a ticket it enters a sandbox.
+    pub(super) async fn ask(
+        &self,
+        ends: TheirEnds,
+        ticket: Option<OwnedFd>,
+    ) -> Result<Forked, ForkError> {
         let (reply, answer) = oneshot::channel();
         let number = {
             let mut ledger = self.ledger();
@@ -142,21 +153,28 @@ impl Control {
             ledger.frames_left += FRAMES_PER_CHILD;
             number
         };
-        if self.send(number, &ends).await.is_err() {
+        if self.send(number, &ends, ticket.as_ref()).await.is_err() {
             self.close();
         }
-        drop(ends);
+        drop((ends, ticket));
         answer.await.unwrap_or(Err(ForkError::Gone))
     }
 
-    async fn send(&self, number: u32, ends: &TheirEnds) -> io::Result<()> {
+    async fn send(
+        &self,
+        number: u32,
+        ends: &TheirEnds,
+        ticket: Option<&OwnedFd>,
+    ) -> io::Result<()> {
         let mut frame = Vec::with_capacity(HEADER_BYTES + 4);
         frame.put_u32(4);
         frame.put_u8(TYPE_FORK);
         frame.put_u32(number);
-        let descriptors = [&ends.channel, &ends.stdout, &ends.stderr].map(OwnedFd::as_fd);
+        let ends = [&ends.channel, &ends.stdout, &ends.stderr];
+        let descriptors = ends.into_iter().chain(ticket).map(OwnedFd::as_fd);
+        let descriptors: Vec<_> = descriptors.collect();
         let attempt = || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
             let mut rights = SendAncillaryBuffer::new(&mut space);
             rights.push(SendAncillaryMessage::ScmRights(&descriptors));
             let flags = SendFlags::NOSIGNAL;
@@ -378,7 +396,7 @@ mod tests {
             let _ = theirs.write_all(bytes);
         });
         let (_ours, theirs) = launch::ends(b"{}").unwrap();
-        let Err(error) = control.ask(theirs).await else {
+        let Err(error) = control.ask(theirs, None).await else {
             return "forked".to_owned();
         };
         zygote.await.unwrap();

@@ -13,6 +13,7 @@ use model::limits::LAMBDA_INIT_MAX;
 use super::bases::{Base, BaseError, Kind};
 use super::templates::Made;
 use super::{ForkError, Template, fitness};
+use crate::process::child::Reporter;
 use crate::process::environment;
 use crate::process::exchange::{InitEnd, InitFailure};
 use crate::process::instance::{Beginning, Lineage, ProcessInstance};
@@ -175,7 +176,7 @@ impl ProcessRuntime {
             return Ok(Err("its code brings an executable".to_owned()));
         };
         for sdk_paths in kinds {
-            let launch = environment::base(function, &sdk_paths, bootstrap)
+            let launch = environment::base(function, &sdk_paths, bootstrap, self.trust())
                 .map_err(|error| machine(&error))?;
             let kind = Kind::of(&launch, sdk_paths);
             let base = match self.bases.get(kind, launch, &self.spawner).await {
@@ -210,16 +211,23 @@ impl ProcessRuntime {
         let id = first.unwrap_or_else(|| self.draw_id());
         let order = environment::instance(function, &id, self.parts.clock.now(), initialization)
             .map_err(|error| machine(&error))?;
-        let forked = match template.zygote.fork(&order).await {
+        let forked = match template.zygote.fork(&order, None).await {
             Ok(forked) => forked,
             Err(ForkError::Gone | ForkError::TimedOut | ForkError::Lied) => return Ok(None),
-            Err(error @ (ForkError::Pipes(_) | ForkError::Refused(_) | ForkError::Busy)) => {
+            Err(
+                error @ (ForkError::Pipes(_)
+                | ForkError::Refused(_)
+                | ForkError::Busy
+                | ForkError::Bounds(_)
+                | ForkError::Entry(_)),
+            ) => {
                 return Err(machine(&error));
             }
         };
         let lineage = Lineage {
             undertaker: self.spawner.undertaker(),
-            report: Some(forked.report),
+            report: Some(Reporter::Zygote(forked.report)),
+            quarters: forked.quarters,
         };
         let beginning = Beginning {
             logs: Logs::new(&self.parts, function.clone(), id),

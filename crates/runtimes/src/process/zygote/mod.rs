@@ -18,12 +18,15 @@ mod templates;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Pid;
+use model::function::Language;
+use rustix::process::{Pid, Signal};
+use sandbox::{Admission, EntryError, Ticket};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::child::{self, Exit, Process};
 use super::launch::{self, Launched};
+use super::walls::{Cell, Quarters};
 use control::Control;
 
 pub(super) use ahead::{Ahead, StartedAhead};
@@ -42,6 +45,8 @@ const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Zygote {
     control: Arc<Control>,
     process: Arc<Parting>,
+    /// Of a template: the sandbox that it and its instances are in.
+    cell: Option<(Arc<Cell>, i32)>,
     _reader: JoinSet<()>,
 }
 
@@ -61,12 +66,19 @@ impl Parting {
 pub(super) struct Forked {
     pub(super) launched: Launched,
     pub(super) report: ExitReport,
+    pub(super) quarters: Option<Quarters>,
 }
 
 impl Zygote {
     /// Takes over a process that has said that it is ready to fork.
     pub(super) fn new(process: Process, stream: tokio::net::UnixStream) -> Arc<Self> {
         let control = Control::new(process.pid(), stream);
+        let number = process.pid().as_raw_nonzero().get();
+        let cell = process.cell().map(|cell| (cell, number));
+        if let Some((cell, template)) = &cell {
+            // For the one that is forked ahead. Too many cannot be expected of one that was just made.
+            let _ = cell.expect_instance(*template);
+        }
         let process = Arc::new(Parting(Mutex::new(Some(process))));
         let mut reader = JoinSet::new();
         reader.spawn({
@@ -79,6 +91,7 @@ impl Zygote {
         Arc::new(Self {
             control,
             process,
+            cell,
             _reader: reader,
         })
     }
@@ -88,19 +101,70 @@ impl Zygote {
         self.control.is_open()
     }
 
-    /// Makes a child, which is told `order` first. When the future is dropped, the child ends.
-    pub(super) async fn fork(self: &Arc<Self>, order: &[u8]) -> Result<Forked, ForkError> {
+    /// Makes a child, which is told `order` first, and enters a sandbox before that if there is one. When the future is
+    /// dropped, the child ends.
+    pub(super) async fn fork(
+        self: &Arc<Self>,
+        order: &[u8],
+        entry: Option<(Arc<Cell>, Language)>,
+    ) -> Result<Forked, ForkError> {
         let (ours, theirs) = launch::ends(order).map_err(ForkError::Pipes)?;
-        let answer = tokio::time::timeout(FORK_WAIT_MAX, self.control.ask(theirs)).await;
+        let (room, ticket) = match &entry {
+            Some((cell, language)) => {
+                let room = cell.room().map_err(ForkError::Bounds)?;
+                let ticket = cell.ticket(*language, room.as_ref());
+                (room, Some(ticket.map_err(ForkError::Entry)?))
+            }
+            None => (None, None),
+        };
+        let (theirs_ticket, admission) = match ticket {
+            Some(Ticket { theirs, admission }) => (Some(theirs), Some(admission)),
+            None => (None, None),
+        };
+        if let Some((cell, template)) = &self.cell {
+            let expected = cell.expect_instance(*template);
+            expected.map_err(|_| ForkError::Busy)?;
+        }
+        let asking = self.control.ask(theirs, theirs_ticket);
+        let answer = tokio::time::timeout(FORK_WAIT_MAX, asking).await;
         let forked = match answer {
             Ok(answer) => answer,
             Err(_) => Err(ForkError::TimedOut),
         };
+        if let (Err(ForkError::Refused(_)), Some((cell, template))) = (&forked, &self.cell) {
+            cell.expect_one_less(*template);
+        }
         if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
             self.control.close();
         }
-        let forked = forked?;
+        // A template waits to be admitted, and is in its group when it is.
+        let kept = match (&forked, &entry) {
+            (Ok(forked), Some((cell, _))) if !forked.is_collected => {
+                let pid = forked.pid.as_raw_nonzero().get();
+                let kept = cell.keep(pid, &forked.pidfd, room);
+                Some(kept.map_err(ForkError::Bounds)?)
+            }
+            (Ok(_) | Err(_), _) => None,
+        };
+        let forked = match admission {
+            Some(admission) => admit(forked, admission).await?,
+            None => forked?,
+        };
+        let quarters = match (entry, &self.cell) {
+            (Some((cell, _)), _) => Some(Quarters::among(cell, kept)),
+            (None, Some((cell, _))) if forked.is_collected => {
+                Some(Quarters::among(cell.clone(), None))
+            }
+            (None, Some((cell, _))) => {
+                let instance = forked.pid.as_raw_nonzero().get();
+                let kept = cell.keep_instance(instance, &forked.pidfd);
+                let kept = kept.map_err(ForkError::Bounds)?;
+                Some(Quarters::shared(cell.clone(), instance, kept))
+            }
+            (None, None) => None,
+        };
         Ok(Forked {
+            quarters,
             launched: Launched {
                 pid: forked.pid,
                 pidfd: forked.pidfd,
@@ -112,6 +176,29 @@ impl Zygote {
                 _zygote: self.clone(),
             },
         })
+    }
+}
+
+/// Waits until a fork has got into its sandbox. Why it did not is better known there than to whoever forked it.
+async fn admit(
+    forked: Result<control::Forked, ForkError>,
+    admission: Admission,
+) -> Result<control::Forked, ForkError> {
+    match &forked {
+        Ok(_) | Err(ForkError::Refused(_)) => {}
+        Err(_) => return forked,
+    }
+    let admitted = tokio::task::spawn_blocking(move || admission.admit()).await;
+    let admitted = admitted.map_err(|_| ForkError::Gone)?;
+    match (forked, admitted) {
+        (Ok(forked), Ok(entered)) if entered.pid == forked.pid.as_raw_nonzero().get() => Ok(forked),
+        (Ok(forked), admitted) => {
+            // It fails only when the process has just ended, which is what was wanted.
+            let _ = rustix::process::pidfd_send_signal(&forked.pidfd, Signal::KILL);
+            Err(admitted.map_or_else(ForkError::Entry, |_| ForkError::Lied))
+        }
+        (Err(refused), Ok(_) | Err(EntryError::Ended | EntryError::Gone(_))) => Err(refused),
+        (Err(_), Err(error)) => Err(ForkError::Entry(error)),
     }
 }
 
@@ -130,6 +217,10 @@ pub(super) struct ExitReport {
 }
 
 impl ExitReport {
+    pub(super) fn is_collected(&self) -> bool {
+        self.is_collected
+    }
+
     /// Waits for the report on a process that has ended; unknown when its zygote has gone too. Cancel-safe.
     pub(super) async fn wait(&mut self, pid: Pid) -> Exit {
         match tokio::time::timeout(REPORT_WAIT_MAX, &mut self.exit).await {

@@ -59,9 +59,6 @@ impl Client {
 
 fn main() {
     let handler = std::env::var("_HANDLER").unwrap();
-    if let Ok(mut pids) = std::fs::OpenOptions::new().append(true).open("../pids") {
-        writeln!(pids, "{}", std::process::id()).unwrap();
-    }
     println!("init");
     let mut client = Client::new();
     match handler.as_str() {

@@ -44,7 +44,7 @@ async function run(order) {
     void globalThis.Response; // with it comes what `fetch` is made of
     await sdk.load(order.sdkPaths, addon);
     await warming.run(addon);
-    await park(channel.types.ready, '[]', false);
+    await park(channel.types.ready, '[]', false, undefined);
   } catch (error) {
     // The last line is what is told of a base that does not come up.
     fs.writeSync(2, `${String(error?.message ?? error).split('\n')[0]}\n`);
@@ -56,8 +56,7 @@ async function run(order) {
 async function runTemplate() {
   const order = channel.receiveOrder();
   if (order === undefined) process.exit(0);
-  // The place of the sandbox: what is forked is this function's from here on, none of its code has run, and no thread
-  // has been started yet.
+  // It is in the sandbox already, should there be one: what is forked is this function's from here on.
   addon.wakeThreads();
   enter(order);
   const before = fitness.look();
@@ -71,7 +70,7 @@ async function runTemplate() {
   }
   const files = fitness.filesToPart(before);
   try {
-    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '', true);
+    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '', true, order.inside);
   } catch (error) {
     instance.serve(program, channel.types.unfit, JSON.stringify([...reasons, error.message]));
     return;
@@ -86,11 +85,13 @@ async function runTemplate() {
 
 // Says so, then forks whenever asked to, one time before that if it keeps a spare one. Returns in the forks only, once
 // somebody has asked: the channel is then theirs. It throws, and nothing was said, where the process cannot be forked.
-async function park(type, body, keepsSpare) {
+async function park(type, body, keepsSpare, inside) {
   // From a turn of the loop of its own: the loop is not within its waiting then, where a fork would find itself.
   await new Promise(setImmediate);
   collectGarbage();
-  fresh.freshen(addon.park(channel.DESCRIPTOR, type, Buffer.from(body), keepsSpare), addon);
+  const { scopes, processesMax } = inside ?? { scopes: 0, processesMax: 0 };
+  const forked = addon.park(channel.DESCRIPTOR, type, Buffer.from(body), keepsSpare, scopes, processesMax);
+  fresh.freshen(forked, addon);
 }
 
 // What is garbage now, each fork would have to copy. What an init leaves is young as a rule, and found in a tenth of the

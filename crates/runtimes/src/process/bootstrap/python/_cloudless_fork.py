@@ -8,6 +8,10 @@ A base forks templates, a template forks instances. Both run this loop, and both
 their channel, with the socket, the standard output and the standard error of the child. So the child's end of its own
 channel takes the place of its parent's, and it never holds that.
 
+With a fourth descriptor, a ticket, the child enters a sandbox before anything else; it goes on there in a process of
+another number, which is our child as well. Inside, each fork of a template makes an instance of itself: with a `/tmp` of
+its own, above all.
+
 Most of what a fork costs are the pages that the child writes to, each copied then. So one fork is kept ahead, which has
 written to them and waits to be given its descriptors: whoever asks next has that one.
 """
@@ -24,6 +28,7 @@ from os import fork, pidfd_open  # an interpreter that lacks the latter cannot b
 import _cloudless_frames as frames
 
 CHANNEL, STDOUT, STDERR = 3, 1, 2
+_PLACES = (CHANNEL, STDOUT, STDERR)
 FORK, FORKED, FORK_FAILED, EXITED = 3, 32, 33, 34
 STATUS, SIGNAL = 0, 1
 
@@ -40,7 +45,15 @@ _FORKED_FRAME = struct.Struct(">IBII")
 _FORK_FAILED_FRAME = struct.Struct(">IBIi")
 _EXITED_FRAME = struct.Struct(">IBIBi")
 
+_NUMBER = struct.Struct("=i")
+_ENTRY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cloudless_entry.so")
+
 _libc = ctypes.CDLL(None, use_errno=True)
+# It keeps the interpreter's lock, which nobody could give back in a process of another number.
+_entry = ctypes.PyDLL(_ENTRY) if os.path.exists(_ENTRY) else None
+if _entry is not None:
+    _entry.cloudless_enter_instance.argtypes = [ctypes.c_uint64, ctypes.c_uint64]
+instance_limits = None  # in a sandbox: what a fork has to know to become an instance
 _children = set()  # the numbers of those that are not collected
 _known = set()  # those of them that somebody has asked for, who is to know how they ended
 _spare = None  # the number of the fork that is kept ahead, and our end of the socket to it
@@ -71,7 +84,8 @@ def fork_when_asked(channel, kind, body, freshen, rehearse):
             rehearse()
         except Exception:
             pass  # what the function did to the libraries is its affair; this was to save time
-        _wait_for_adoption(channel)
+        if _wait_for_adoption(channel):
+            freshen(ancestors)
 
 
 def _watch_children():
@@ -91,7 +105,8 @@ def _loop(channel, ended):
     poller.register(ended, select.POLLIN)
     # Another thread of the function's may be given the signal instead of us, and lose it.
     looks_every = None if len(os.listdir("/proc/self/task")) == 1 else _LOOK_MILLISECONDS
-    wants_spare = True
+    # In a sandbox one more instance is let be made with each that is asked for: before the first, none is.
+    wants_spare = instance_limits is None
     while True:
         ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else looks_every)]
         if not ready and wants_spare:
@@ -114,16 +129,16 @@ def _loop(channel, ended):
 
 def _answer(channel):
     """Answers one request to fork, which comes with the child's descriptors. True in the fork."""
-    frame, descriptors = channel.receive_whole(_FORK_FRAME.size, 3)
+    frame, descriptors = channel.receive_whole(_FORK_FRAME.size, 4)
     if frame is None:
         _end()
     _, kind, number = _FORK_FRAME.unpack(frame)
     if kind != FORK:
         _end()
     try:
-        if len(descriptors) != 3:
+        if len(descriptors) not in (3, 4):
             raise OSError(errno.EMFILE, "some of the descriptors did not fit")
-        pid = _adopt(descriptors) or _fork(descriptors)
+        pid = _make(descriptors) if len(descriptors) == 3 else _make_inside(descriptors)
         if pid == 0:
             return True
         pidfd = _open_pidfd(pid)
@@ -147,6 +162,42 @@ def _open_pidfd(pid):
         raise
 
 
+def _make(descriptors):
+    adopted = _adopt(descriptors)
+    return _fork(descriptors) if adopted is None else adopted
+
+
+def _make_inside(descriptors):
+    """A child that enters a sandbox: its number there as it is out here. What it was before that has ended."""
+    read, report = os.pipe()
+    _private.append(read)
+    try:
+        try:
+            pid = _make([*descriptors, report])
+            if pid == 0:
+                return 0
+        finally:
+            if read in _private:
+                os.close(report)
+        number = os.read(read, _NUMBER.size)
+    finally:
+        if read in _private:
+            _private.remove(read)
+            os.close(read)
+    # It ends, and is collected with all others.
+    _children.discard(pid)
+    if len(number) != _NUMBER.size:
+        raise OSError(errno.EPERM, "the sandbox was not entered")
+    (inside,) = _NUMBER.unpack(number)
+    _children.add(inside)
+    return inside
+
+
+def _enter(ticket, report):
+    if _entry is None or _entry.cloudless_enter_sandbox(ticket, report):
+        os._exit(1)
+
+
 def _fork(descriptors):
     global _received, _parent
     _received, _parent = descriptors, os.getpid()
@@ -168,9 +219,9 @@ def _become_child():
     global _parent, _spare
     if _parent is None:
         return
-    for descriptor, number in zip(_received, (CHANNEL, STDOUT, STDERR)):
-        os.dup2(descriptor, number, inheritable=number != CHANNEL)
-    for descriptor in (*_received, *_private):
+    _take(_received[:3])
+    ticket = _received[3:]
+    for descriptor in _private:
         os.close(descriptor)
     _private.clear()
     _children.clear()
@@ -183,6 +234,18 @@ def _become_child():
         os._exit(1)
     ancestors.add(_parent)
     _parent = None
+    if ticket:
+        _enter(*ticket)
+    elif instance_limits is not None and _entry.cloudless_enter_instance(*instance_limits):
+        os._exit(1)
+
+
+def _take(descriptors):
+    """Puts them in their places."""
+    for descriptor, number in zip(descriptors, _PLACES):
+        os.dup2(descriptor, number, inheritable=number != CHANNEL)
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 os.register_at_fork(after_in_child=_become_child)
@@ -235,12 +298,16 @@ def _let_go_of_spare():
 
 
 def _wait_for_adoption(channel):
-    frame, descriptors = channel.receive_whole(1, 3)
-    if frame is None or len(descriptors) != 3:
+    """Whether it has become a process of another number."""
+    frame, descriptors = channel.receive_whole(1, 5)
+    if frame is None or len(descriptors) not in (3, 5):
         os._exit(0)
-    for descriptor, number in zip(descriptors, (CHANNEL, STDOUT, STDERR)):
-        os.dup2(descriptor, number, inheritable=number != CHANNEL)
-        os.close(descriptor)
+    _take(descriptors[:3])
+    if len(descriptors) == 3:
+        return False
+    ancestors.add(os.getpid())
+    _enter(*descriptors[3:])
+    return True
 
 
 def _collect_ended():

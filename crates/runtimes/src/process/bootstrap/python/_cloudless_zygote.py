@@ -90,6 +90,8 @@ def park(channel, kind, body, rehearse):
 
 def enter(order):
     """In a template: the function's environment, as a process of its own would find it."""
+    if "inside" in order:
+        _cloudless_fork.instance_limits = (order["inside"]["scopes"], order["inside"]["processesMax"])
     os.environ.clear()
     os.environ.update(order["variables"])
     time.tzset()

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::event;
 use super::subscription::{Buffering, Destination};
 use crate::process::report;
-use crate::process::runtime_api::place;
+use crate::process::runtime_api::place::Network;
 
 /// How long an extension may take to accept a batch.
 const BATCH_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -114,7 +114,12 @@ impl Buffer {
 }
 
 /// Carries batch after batch, until the buffer is closed and empty.
-pub(super) async fn deliver(buffer: Arc<Buffer>, destination: Destination, clock: Arc<dyn Clock>) {
+pub(super) async fn deliver(
+    buffer: Arc<Buffer>,
+    network: Network,
+    destination: Destination,
+    clock: Arc<dyn Clock>,
+) {
     while let Some(mut batch) = buffer.batch().await {
         if 0 < batch.dropped_events {
             let record = json!({
@@ -127,7 +132,8 @@ pub(super) async fn deliver(buffer: Arc<Buffer>, destination: Destination, clock
                 .events
                 .push(event(&time, "platform.logsDropped", record));
         }
-        let sent = tokio::time::timeout(BATCH_WAIT_MAX, post(&destination, &batch.events)).await;
+        let posting = post(&network, &destination, &batch.events);
+        let sent = tokio::time::timeout(BATCH_WAIT_MAX, posting).await;
         if !matches!(sent, Ok(Ok(()))) {
             buffer.count_dropped(
                 batch.events.len() + batch.dropped_events,
@@ -137,7 +143,7 @@ pub(super) async fn deliver(buffer: Arc<Buffer>, destination: Destination, clock
     }
 }
 
-async fn post(destination: &Destination, events: &[Bytes]) -> io::Result<()> {
+async fn post(network: &Network, destination: &Destination, events: &[Bytes]) -> io::Result<()> {
     let mut body = BytesMut::new();
     body.put_u8(b'[');
     for (index, event) in events.iter().enumerate() {
@@ -153,7 +159,7 @@ async fn post(destination: &Destination, events: &[Bytes]) -> io::Result<()> {
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    let mut stream = place::reach_extension(*port).await?;
+    let mut stream = network.reach_extension(*port).await?;
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&body).await?;
     let mut status = Vec::new();

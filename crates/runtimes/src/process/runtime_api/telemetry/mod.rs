@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::answers::Refusal;
+use super::place::Network;
 use crate::process::report;
 use delivery::{Buffer, deliver};
 use subscription::Subscription;
@@ -43,6 +44,7 @@ pub(in crate::process) enum Category {
 /// The telemetry of one instance.
 pub(in crate::process) struct Telemetry {
     clock: Arc<dyn Clock>,
+    network: Network,
     /// Nobody is told anything any more, as in most functions after their init.
     is_unheard: AtomicBool,
     shared: Mutex<Shared>,
@@ -64,9 +66,10 @@ struct Subscriber {
 }
 
 impl Telemetry {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, network: Network) -> Self {
         Self {
             clock,
+            network,
             is_unheard: AtomicBool::new(false),
             shared: Mutex::default(),
             deliveries: Mutex::new(JoinSet::new()),
@@ -103,6 +106,7 @@ impl Telemetry {
             }
             deliveries.spawn(deliver(
                 buffer.clone(),
+                self.network.clone(),
                 subscription.destination.clone(),
                 self.clock.clone(),
             ));

@@ -1,0 +1,64 @@
+//! The nanny: the first process inside a sandbox, which keeps its capabilities there and runs no user code.
+//!
+//! Lives here: its whole life, and the order in which a sandbox comes to be.
+//! Does not live here: the root (`root`), the sockets (`listeners`), what it does when asked (`requests`).
+
+mod copies;
+mod listeners;
+mod requests;
+mod root;
+
+pub use copies::BYTES_MAX as TMP_COPIED_BYTES_MAX;
+pub(crate) use listeners::open;
+pub(crate) use requests::ENDING_BYTES;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::orders::{Fault, INSIDE_GID, INSIDE_UID, Plan, Ready};
+use crate::system::{messages, processes};
+
+/// Makes the sandbox around itself, says so, and serves it until nobody is at the other end.
+pub(crate) fn run(
+    plan: &Plan,
+    channel: OwnedFd,
+    wait_for_ids: impl FnOnce() -> io::Result<()>,
+) -> ! {
+    let made = make(plan, wait_for_ids);
+    let (ready, sockets, built) = match made {
+        Ok(Made { sockets, built }) => {
+            let listening = sockets.iter().map(Option::is_some).collect();
+            (Ready::Whole { listening }, sockets, Some(built))
+        }
+        Err(fault) => (Ready::Failed(fault), Vec::new(), None),
+    };
+    let attached: Vec<_> = sockets.iter().flatten().map(OwnedFd::as_fd).collect();
+    let told = messages::send_json(channel.as_fd(), &ready, &attached);
+    drop(attached);
+    drop(sockets);
+    if let (Some(built), Ok(())) = (built, told) {
+        // Whatever ends this ends the sandbox: the kernel kills all that is in it.
+        let _ = requests::serve(&channel, built);
+    }
+    processes::leave(0)
+}
+
+struct Made {
+    sockets: Vec<Option<OwnedFd>>,
+    built: root::Built,
+}
+
+fn make(plan: &Plan, wait_for_ids: impl FnOnce() -> io::Result<()>) -> Result<Made, Fault> {
+    let fault = |step: &'static str| move |error: io::Error| Fault::of(step, &error);
+    processes::die_with_parent().map_err(fault("die with the maker"))?;
+    wait_for_ids().map_err(fault("wait for ids"))?;
+    // What is shown is picked up while this process may still look at all that its maker may.
+    let parts = root::pick_up(&plan.shown)?;
+    // Root outside is an id that does not exist inside, and no file system there would have it as an owner.
+    processes::become_id(INSIDE_UID, INSIDE_GID).map_err(fault("take the ids"))?;
+    processes::set_name(c"sandbox-nanny");
+    processes::set_host_name(&plan.name).map_err(fault("name the host"))?;
+    let sockets = listeners::make(&plan.listeners)?;
+    let built = root::build(parts, plan)?;
+    Ok(Made { sockets, built })
+}
