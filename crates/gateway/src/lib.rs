@@ -11,6 +11,7 @@ mod caller;
 mod cors;
 pub mod events;
 pub mod http;
+pub mod outbound;
 mod replies;
 pub mod routes;
 pub mod service_door;
