@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod printer;
 pub mod project;
 pub mod settings;
+mod state;
 pub mod system;
 pub mod telemetry;
 pub mod walls;

@@ -4,9 +4,7 @@
 //! Does not live here: what any part does; when a project is loaded (`development`, `commands`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +30,6 @@ use model::problem::Problem;
 use runtimes::process::probe::Prober;
 use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use store::Store;
-use store_embedded::sqlite::FILE_NAME as STATE_FILE_NAME;
-use store_embedded::{OpenError, Sqlite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,13 +39,11 @@ use crate::forking::Findings;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
 use crate::settings::{self, Demands};
+use crate::state;
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
 use crate::telemetry::install::Installations;
 use crate::walls::{self, InnerDoor};
-
-/// How often it is looked whether the state is still there.
-const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
 
 /// What a server is built with.
 pub struct Config {
@@ -152,7 +146,7 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let ports = listeners.ports();
-        let store: Arc<dyn Store> = Arc::new(open_state(&config.state)?);
+        let store: Arc<dyn Store> = Arc::new(state::open(&config.state)?);
         let principals: Arc<dyn Principals> = Arc::new(RolePrincipals::new(Arc::clone(&random)));
 
         let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
@@ -254,41 +248,25 @@ impl Server {
         self.delivery.swap(&application.event_sources).await;
     }
 
-    /// Lets items expire and records of streams go after their day, fills new indexes, for ever.
+    /// Removes what a crash left behind of deleted tables, fills new indexes, lets items expire and records of streams go
+    /// after their day, for ever.
     pub async fn keep_tables(&self, region: &Region) {
         let account = AccountId::development();
-        tokio::join!(
-            async { match self.tables.keep().await {} },
-            self.tables.keep_up(&account, region),
-        );
-    }
-
-    /// Removes what a crash left behind of deleted tables, then fills new indexes and removes deleted ones, for ever.
-    pub async fn clean_up(&self, region: &Region) {
-        let account = AccountId::development();
-        if let Err(error) = self.tables.purge(&account, region).await {
-            tracing::warn!(
-                error = chain(&error),
-                "deleted tables still take up space; the next start tries again"
-            );
-        }
-        self.tables.keep_up(&account, region).await;
+        let keep_up = async {
+            if let Err(error) = self.tables.purge(&account, region).await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "deleted tables still take up space; the next start tries again"
+                );
+            }
+            self.tables.keep_up(&account, region).await;
+        };
+        tokio::join!(async { match self.tables.keep().await {} }, keep_up);
     }
 
     /// Waits until the file that holds the state is removed or replaced while it is used.
     pub async fn state_lost(&self) -> Box<Problem> {
-        let file = self.state.join(STATE_FILE_NAME);
-        let inode = || std::fs::metadata(&file).map(|metadata| metadata.ino()).ok();
-        let opened = inode();
-        while inode() == opened {
-            tokio::time::sleep(LOOK_AFTER_STATE_EVERY).await;
-        }
-        let title = format!("the state in `{}` was removed", self.state.display());
-        Box::new(
-            Problem::error("server::state-removed", title)
-                .because("what is written from now on would be lost when the server ends")
-                .help("start again for a new state; stop the server before its folder is removed"),
-        )
+        state::lost(&self.state).await
     }
 
     /// Keeps what is found of functions for the next check, for ever.
@@ -484,46 +462,6 @@ fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
         "functions cannot be started on this machine",
     );
     Box::new(problem.because(chain(error)))
-}
-
-/// Opens the state's folder; one that it makes is for this user alone, and git ignores it.
-fn open_state(folder: &Path) -> Result<Sqlite, Box<Problem>> {
-    const NOT_WRITABLE: &str =
-        "make it a folder that you may write to, or name another: --state DIR";
-    const IN_USE: &str = "only one `cloudless dev` can serve a project: stop the other, or give this one --state DIR";
-    let failed = |error: &dyn Error, help: &str| {
-        let title = format!("the state in `{}` cannot be opened", folder.display());
-        let cause = match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        let problem = Problem::error("server::state", title).because(cause);
-        Box::new(problem.help(help))
-    };
-    // Only in a folder of our own making: in any other, git would lose sight of somebody else's files.
-    if !folder.exists() {
-        // Items and functions' variables are in it: nobody else's to read.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .and_then(|()| std::fs::write(folder.join(".gitignore"), "*\n"))
-            .map_err(|error| failed(&error, NOT_WRITABLE))?;
-    }
-    Sqlite::open(folder).map_err(|error| {
-        let help = match error {
-            OpenError::InUse { .. } => IN_USE,
-            OpenError::Files { .. } => NOT_WRITABLE,
-            OpenError::Database { .. } => {
-                "if its data can go, remove the folder; or name another: --state DIR"
-            }
-            OpenError::UnsafeVersion { .. } => "use a build with the bundled SQLite",
-            OpenError::Format { .. } => {
-                "use the version that wrote it, or name another folder: --state DIR"
-            }
-        };
-        failed(&error, help)
-    })
 }
 
 #[cfg(test)]

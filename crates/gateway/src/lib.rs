@@ -1,7 +1,7 @@
 //! Listeners, routes, the steps of a request, event shapes, and the service door.
 //!
 //! Lives here: `http` (framing, listeners, the drain); `application`, which takes a request through `routes`, `cors`,
-//! `events` and `replies`; `service_door`, where SDKs find the cloud's services.
+//! `validate`, `events` and `replies`; `service_door`, where SDKs find the cloud's services.
 //! Does not live here: running functions (`invoker`), the AWS protocols (`aws-wire`), what a service does. It keeps
 //! nothing from one request to the next.
 
@@ -11,7 +11,9 @@ mod caller;
 mod cors;
 pub mod events;
 pub mod http;
+pub mod outbound;
 mod replies;
 pub mod routes;
 pub mod service_door;
 pub mod throttle;
+mod validate;

@@ -93,7 +93,6 @@ impl Loop {
         let following = self.follow(server, watcher, current);
         let (never, (), (), ()) = tokio::join!(
             following,
-            server.clean_up(&loaded.region),
             Box::pin(server.keep_tables(&loaded.region)),
             server.keep_findings()
         );

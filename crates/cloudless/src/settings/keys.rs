@@ -268,7 +268,11 @@ impl fmt::Display for Value {
             Self::Word { words, .. } => {
                 let words: Vec<String> =
                     words.iter().map(|word| format!("`\"{word}\"`")).collect();
-                out.write_str(&words.join(" or "))
+                match words.split_last() {
+                    Some((last, [])) => out.write_str(last),
+                    Some((last, others)) => write!(out, "{} or {last}", others.join(", ")),
+                    None => Ok(()),
+                }
             }
             Self::Networks { .. } => out.write_str(
                 "a list of networks, as `\"10.1.0.0/16\"`, `\"127.0.0.1:5432\"` or `\"[fd00::/8]:5432\"`",

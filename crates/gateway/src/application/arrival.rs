@@ -20,6 +20,7 @@ use crate::cors;
 use crate::events::{Exchange, TRACE_RANDOM_BYTES, Trace, header_text};
 use crate::http::{Body, Headers, Request};
 use crate::routes::{Asked, Hit, check_encoding};
+use crate::validate::Sent;
 
 /// An extended id is 11 random bytes, so that it ends in one `=`, as the cloud's do.
 const EXTENDED_ID_BYTES: usize = 11;
@@ -85,6 +86,15 @@ impl Head {
             method_override: self.headers.text("x-http-method-override"),
             path: self.path(),
             preflight_for: cors::preflight_for(&self.method, &self.headers),
+        }
+    }
+
+    /// What of the request is validated.
+    pub(super) fn sent<'a>(&'a self, body: &'a [u8]) -> Sent<'a> {
+        Sent {
+            headers: &self.headers,
+            query: self.query(),
+            body,
         }
     }
 

@@ -118,7 +118,7 @@ impl ApplicationHandler {
             Ok(response) => response,
             Err(refusal) => {
                 trail.message = Some(refusal.reason);
-                faults::response(refusal.fault, style(located.api()))
+                faults::response(refusal.fault, style(located.api()), refusal.said.as_deref())
             }
         };
         complete(&mut response, located.api(), &head, &arrival);
@@ -144,7 +144,7 @@ impl ApplicationHandler {
         response
     }
 
-    /// Match, CORS, authorise, throttle, event, invoke, reply.
+    /// Match, CORS, authorise, throttle, validate, event, invoke, reply.
     async fn steps(
         &self,
         head: &Head,
@@ -170,6 +170,14 @@ impl ApplicationHandler {
         throttle::admit(&*self.counters, hit, &caller, arrival.at)
             .await
             .map_err(Refusal::limited)?;
+        let body = body
+            .collect(limits::GATEWAY_PAYLOAD_BYTES_MAX)
+            .await
+            .map_err(Refusal::body)?;
+        let rules = &hit.route.rules;
+        rules
+            .check(hit, head.sent(&body))
+            .map_err(|invalid| Refusal::invalid(hit.route, invalid))?;
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
             Answer::HttpProxy(proxy) => {
@@ -191,7 +199,7 @@ impl ApplicationHandler {
                     payload: *payload,
                 };
                 trail.function = Some(function.clone());
-                let event = self.event(call, head, body, arrival).await?;
+                let event = self.event(call, head, &body, arrival)?;
                 let reply = self.call(call, event, arrival).await?;
                 trail.timings = Some(reply.timings);
                 read_reply(call, head, arrival, reply)
@@ -199,18 +207,14 @@ impl ApplicationHandler {
         }
     }
 
-    async fn event(
+    fn event(
         &self,
         call: Call<'_>,
         head: &Head,
-        body: Body,
+        body: &[u8],
         arrival: &Arrival,
     ) -> Result<Bytes, Refusal> {
-        let body = body
-            .collect(limits::GATEWAY_PAYLOAD_BYTES_MAX)
-            .await
-            .map_err(Refusal::body)?;
-        let exchange = arrival.exchange(head, call.hit, &self.account, &body);
+        let exchange = arrival.exchange(head, call.hit, &self.account, body);
         let event = events::encode(&exchange, call.payload);
         if limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX < event.len() {
             return Err(Refusal::event_too_large(event.len()));

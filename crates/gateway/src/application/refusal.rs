@@ -19,6 +19,7 @@ use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
 use crate::routes::{EncodingError, Missing, Route};
 use crate::throttle::Met;
+use crate::validate::Invalid;
 
 /// `errorType` of code that does not parse.
 const SYNTAX_ERROR: &str = "Runtime.UserCodeSyntaxError";
@@ -33,6 +34,8 @@ pub(super) struct Refusal {
     pub(super) fault: Fault,
     /// For the developer alone: the client never sees it.
     pub(super) reason: String,
+    /// What the client is told instead of the usual words.
+    pub(super) said: Option<String>,
 }
 
 impl Refusal {
@@ -40,6 +43,7 @@ impl Refusal {
         Self {
             fault,
             reason: reason.into(),
+            said: None,
         }
     }
 
@@ -74,10 +78,7 @@ impl Refusal {
     }
 
     pub(super) fn not_served(route: &Route, why: &str) -> Self {
-        let declared = route
-            .place
-            .as_ref()
-            .map_or_else(String::new, |place| format!(", declared at {place},"));
+        let declared = declared(route);
         Self::new(
             Fault::Misconfigured,
             format!(
@@ -101,6 +102,32 @@ impl Refusal {
             NotAuthorised::NotCarriedOut(guard) => Self::not_served(
                 route,
                 &format!("{guard} guards it, which cannot be enforced yet"),
+            ),
+        }
+    }
+
+    pub(super) fn invalid(route: &Route, invalid: Invalid) -> Self {
+        let declared = declared(route);
+        match invalid {
+            Invalid::Missing(names) => {
+                let names = names.join(", ");
+                Self {
+                    said: Some(format!("Missing required request parameters: [{names}]")),
+                    ..Self::new(
+                        Fault::MissingParameters,
+                        format!(
+                            "the route `{}`{declared} requires the parameters {names}",
+                            route.key
+                        ),
+                    )
+                }
+            }
+            Invalid::Body(why) => Self::new(
+                Fault::InvalidBody,
+                format!(
+                    "the body does not fit the model of the route `{}`{declared}: {why}",
+                    route.key
+                ),
             ),
         }
     }
@@ -249,6 +276,12 @@ impl Refusal {
     pub(super) fn bad_mock(bad: BadMockHeader) -> Self {
         Self::new(Fault::Misconfigured, bad.to_string())
     }
+}
+
+/// Where a route is declared, between commas.
+fn declared(route: &Route) -> String {
+    let place = route.place.as_ref();
+    place.map_or_else(String::new, |place| format!(", declared at {place},"))
 }
 
 /// File, line and text of a syntax error, each on a line of its own: its trace begins with them, and without them the

@@ -31,6 +31,7 @@ use crate::routes::{Api, Payload, Route};
 
 pub(crate) use headers::text as header_text;
 pub(crate) use media_types::is_binary_for_rest;
+pub(crate) use query::Query;
 pub(crate) use trace::{TRACE_RANDOM_BYTES, Trace};
 
 /// A stage's variables, encoded once for all events; `null` when there are none.

@@ -59,6 +59,12 @@ impl<'a> Query<'a> {
         self.write(json, repeats::joined);
     }
 
+    /// The values of a parameter, in order.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.values.get(name).map(Vec::as_slice);
+        values.unwrap_or_default().iter().map(AsRef::as_ref)
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     EventTooLarge,
     /// The caller may not do this: no API key that opens the stage.
     Forbidden,
+    /// Required parameters are not there: the client is told which.
+    MissingParameters,
+    /// The body does not fit its model.
+    InvalidBody,
     /// A limit on how often requests come is met.
     TooManyRequests,
     /// The quota of the caller's key is used up.
@@ -56,22 +60,22 @@ pub(crate) enum Fault {
     Stopping,
 }
 
+/// What a REST API says of a fault.
+#[derive(Debug, Clone, Copy)]
 struct Words {
-    status: StatusCode,
     /// `x-amzn-ErrorType`.
     error_type: &'static str,
-    body: &'static str,
+    message: &'static str,
 }
 
-const INTERNAL_REST: &str = r#"{"message": "Internal server error"}"#;
 const INTERNAL_HTTP: &str = r#"{"message":"Internal Server Error"}"#;
 const UNAVAILABLE: &str = r#"{"message":"Service Unavailable"}"#;
 
 /// What the front of a REST API answers to a body over its limit: no JSON.
 const REST_BODY_TOO_LARGE: &str = "HTTP content length exceeded 10485760 bytes.";
 
-/// The answer to a fault, without ids.
-pub(crate) fn response(fault: Fault, style: Style) -> Response {
+/// The answer to a fault, without ids. `said` stands for the usual message where that depends on the request.
+pub(crate) fn response(fault: Fault, style: Style, said: Option<&str>) -> Response {
     match style {
         Style::Rest if fault == Fault::BodyTooLarge => {
             Response::new(StatusCode::PAYLOAD_TOO_LARGE, REST_BODY_TOO_LARGE)
@@ -79,7 +83,11 @@ pub(crate) fn response(fault: Fault, style: Style) -> Response {
         }
         Style::Rest => {
             let words = rest(fault);
-            Response::new(words.status, words.body)
+            let body = match said {
+                Some(said) => serde_json::json!({ "message": said }).to_string(),
+                None => format!(r#"{{"message":{}"{}"}}"#, blank(fault), words.message),
+            };
+            Response::new(rest_status(fault), body)
                 .with_header("Content-Type", HeaderValue::from_static("application/json"))
                 .with_header(
                     "x-amzn-ErrorType",
@@ -94,75 +102,74 @@ pub(crate) fn response(fault: Fault, style: Style) -> Response {
     }
 }
 
-fn rest(fault: Fault) -> Words {
-    let words = |status, error_type, body| Words {
-        status,
-        error_type,
-        body,
-    };
-    let internal = |status| words(status, "InternalServerErrorException", INTERNAL_REST);
+fn rest_status(fault: Fault) -> StatusCode {
     match fault {
-        Fault::NoRoute => words(
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationTokenException",
-            r#"{"message":"Missing Authentication Token"}"#,
-        ),
-        Fault::BadRequest => words(
-            StatusCode::BAD_REQUEST,
-            "BadRequestException",
-            r#"{"message":"Bad Request"}"#,
-        ),
-        Fault::HeadTooLarge => words(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "RequestTooLargeException",
-            r#"{"message":"Request Header Fields Too Large"}"#,
-        ),
-        Fault::BodyTooSlow => words(
-            StatusCode::REQUEST_TIMEOUT,
-            "BadRequestException",
-            r#"{"message":"Request Timeout"}"#,
-        ),
-        Fault::BodyTooLarge | Fault::EventTooLarge => words(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestTooLargeException",
-            r#"{"message":"Request Too Long"}"#,
-        ),
-        Fault::FunctionFailed | Fault::BadReply => internal(StatusCode::BAD_GATEWAY),
-        Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
-            internal(StatusCode::INTERNAL_SERVER_ERROR)
+        Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
+            StatusCode::BAD_REQUEST
         }
-        Fault::Forbidden => words(
-            StatusCode::FORBIDDEN,
-            "ForbiddenException",
-            r#"{"message":"Forbidden"}"#,
+        Fault::NoRoute | Fault::Forbidden => StatusCode::FORBIDDEN,
+        Fault::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Fault::BodyTooLarge | Fault::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Fault::TooManyRequests | Fault::QuotaUsedUp => StatusCode::TOO_MANY_REQUESTS,
+        Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Fault::FunctionFailed | Fault::BadReply => StatusCode::BAD_GATEWAY,
+        Fault::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::IntegrationTimeout => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+fn rest(fault: Fault) -> Words {
+    let (error_type, message) = match fault {
+        Fault::NoRoute => (
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
         ),
-        Fault::TooManyRequests => words(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequestsException",
-            r#"{"message":"Too Many Requests"}"#,
+        Fault::BadRequest => ("BadRequestException", "Bad Request"),
+        Fault::MissingParameters => ("BadRequestException", "Missing required request parameters"),
+        Fault::InvalidBody => ("BadRequestException", "Invalid request body"),
+        Fault::BodyTooSlow => ("BadRequestException", "Request Timeout"),
+        Fault::HeadTooLarge => (
+            "RequestTooLargeException",
+            "Request Header Fields Too Large",
         ),
-        Fault::QuotaUsedUp => words(
-            StatusCode::TOO_MANY_REQUESTS,
-            "LimitExceededException",
-            r#"{"message":"Limit Exceeded"}"#,
-        ),
-        Fault::IntegrationTimeout => words(
-            StatusCode::GATEWAY_TIMEOUT,
-            "InternalServerErrorException",
-            r#"{"message": "Endpoint request timed out"}"#,
-        ),
-        Fault::Stopping => words(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "ServiceUnavailableException",
-            UNAVAILABLE,
-        ),
+        Fault::BodyTooLarge | Fault::EventTooLarge => {
+            ("RequestTooLargeException", "Request Too Long")
+        }
+        Fault::Forbidden => ("ForbiddenException", "Forbidden"),
+        Fault::TooManyRequests => ("TooManyRequestsException", "Too Many Requests"),
+        Fault::QuotaUsedUp => ("LimitExceededException", "Limit Exceeded"),
+        Fault::FunctionFailed
+        | Fault::BadReply
+        | Fault::BadBase64
+        | Fault::Throttled
+        | Fault::Misconfigured => ("InternalServerErrorException", "Internal server error"),
+        Fault::IntegrationTimeout => ("InternalServerErrorException", "Endpoint request timed out"),
+        Fault::Stopping => ("ServiceUnavailableException", "Service Unavailable"),
+    };
+    Words {
+        error_type,
+        message,
+    }
+}
+
+/// The cloud's texts about what it could not do have a blank behind the colon.
+fn blank(fault: Fault) -> &'static str {
+    if rest(fault).error_type == "InternalServerErrorException" {
+        " "
+    } else {
+        ""
     }
 }
 
 fn http(fault: Fault) -> (StatusCode, &'static str) {
     match fault {
         Fault::NoRoute => (StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
-        Fault::BadRequest => (StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#),
+        Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
+            (StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#)
+        }
         Fault::HeadTooLarge => (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             r#"{"message":"Request Header Fields Too Large"}"#,

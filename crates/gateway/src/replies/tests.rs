@@ -409,7 +409,7 @@ fn an_http_apis_reply_with_a_status_is_taken_at_its_word() {
 #[test]
 fn faults_have_the_clouds_words() {
     for (fault, style, status, body) in FAULT_WORDS {
-        let response = faults::response(fault, style);
+        let response = faults::response(fault, style, None);
         assert_eq!(
             response.status,
             StatusCode::from_u16(status).unwrap(),

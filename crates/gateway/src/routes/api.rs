@@ -20,6 +20,7 @@ use super::target;
 use super::template::Template;
 use super::tree::{ANY_METHODS, Precedence, Tree};
 use crate::events::StageVariables;
+use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
 pub(super) const DEFAULT_STAGE: &str = "$default";
@@ -64,6 +65,8 @@ pub(crate) struct Route {
     pub(crate) guard: Guard,
     /// How often it may be called.
     pub(crate) throttle: Option<Rate>,
+    /// What its requests must bring.
+    pub(crate) rules: Rules,
     pub(crate) place: Option<Place>,
     pub(super) template: Option<Template>,
     pub(super) method: String,
@@ -95,7 +98,7 @@ pub(crate) enum Payload {
 impl Api {
     /// Compiles a REST API.
     pub(super) fn rest(api: &RestApi, revision: &RevisionId, found: &mut Vec<Problem>) -> Self {
-        bare_rest_api(api, revision).with(rest_routes(api), found)
+        bare_rest_api(api, revision).with(rest_routes(api, found), found)
     }
 
     /// Compiles an HTTP API.
@@ -245,8 +248,23 @@ fn bare_http_api(api: &HttpApi) -> Api {
     }
 }
 
-fn rest_routes(api: &RestApi) -> Vec<Route> {
-    let route = |method: &RestMethod| Route {
+fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
+    let route = |method: &RestMethod| {
+        let mut route = rest_route(method);
+        match Rules::compile(&method.validation) {
+            Ok(rules) => route.rules = rules,
+            Err(bad) => {
+                found.push(problems::bad_model(&route, &bad));
+                route.answer = Answer::NotServed(bad.to_string());
+            }
+        }
+        route
+    };
+    api.methods.iter().map(route).collect()
+}
+
+fn rest_route(method: &RestMethod) -> Route {
+    Route {
         key: format!("{} {}", method.http_method, method.path),
         resource: method.path.clone(),
         resource_id: method.resource_id.clone(),
@@ -268,11 +286,11 @@ fn rest_routes(api: &RestApi) -> Vec<Route> {
         },
         guard: method.guard.clone(),
         throttle: method.throttle,
+        rules: Rules::default(),
         place: method.place.clone(),
         template: Template::parse(&method.path).ok(),
         method: method.http_method.clone(),
-    };
-    api.methods.iter().map(route).collect()
+    }
 }
 
 fn http_routes(api: &HttpApi) -> Vec<Route> {
@@ -315,6 +333,7 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
             },
             guard: route.guard.clone(),
             throttle: route.throttle,
+            rules: Rules::default(),
             place: route.place.clone(),
             template,
             method,

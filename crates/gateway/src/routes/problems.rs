@@ -7,6 +7,7 @@ use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
 use super::template::Template;
+use crate::validate::BadModel;
 
 /// A path that cannot be read.
 pub(super) fn bad_path(route: &Route) -> Problem {
@@ -17,6 +18,20 @@ pub(super) fn bad_path(route: &Route) -> Problem {
     let problem = Problem::error("gateway::bad-path", reason)
         .because("API Gateway refuses to create such a route")
         .help("a variable is a whole segment, as `/pets/{id}`; a greedy one, as `{proxy+}`, is the last");
+    at(problem, route)
+}
+
+/// A model that no body can be held against.
+pub(super) fn bad_model(route: &Route, bad: &BadModel) -> Problem {
+    let problem = Problem::error(
+        "gateway::bad-model",
+        format!("the route `{}` is not served: {bad}", route.key),
+    )
+    .because("a request that cannot be validated is not handed on")
+    .help(
+        "models are JSON schemas of draft 4; their regular expressions do without looking around and without \
+         references to groups, so that no body takes long to check",
+    );
     at(problem, route)
 }
 

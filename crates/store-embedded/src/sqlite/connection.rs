@@ -24,10 +24,11 @@ const PAGES_MAX: u32 = u32::MAX - 1;
 const CHECKPOINT_PAGES: u32 = 4_000;
 /// What is left of the log file after that, in bytes.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
-/// Page cache of one connection, in KiB.
-const CACHE_KIB: u32 = 32 * 1024;
-/// How much of the file is read through the memory map, in bytes.
-const MAP_BYTES: i64 = 1024 * 1024 * 1024;
+/// Page cache of one connection, in KiB. What it does not hold comes from the system's page cache, some microseconds away.
+const CACHE_KIB: u32 = 16 * 1024;
+/// How much of the file is read through the memory map, in bytes. What was read through it counts as memory of this process,
+/// so a database of gigabytes must not be mapped as a whole; what developers keep fits.
+const MAP_BYTES: i64 = 128 * 1024 * 1024;
 /// Only a foreign tool on the same file can make us wait, as a backup does.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection: more than we have.
