@@ -9,6 +9,7 @@ use bytes::Bytes;
 use model::ids::{FunctionName, RequestId};
 
 use crate::BoxFuture;
+use crate::reply_stream::ReplyStream;
 
 /// Runs functions. `Invoke` is synchronous, and only that.
 pub trait Invoke: Send + Sync {
@@ -20,6 +21,26 @@ pub trait Invoke: Send + Sync {
     ///
     /// Contract: AWS Lambda API Reference, `Invoke`, `InvocationType: RequestResponse`.
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Reply, NotRun>>;
+
+    /// The same, but a function that streams is heard as soon as it begins: its instance is busy until the stream
+    /// ends, also when nobody reads it to its end. Whoever cannot hand pieces on waits for all of them, as here.
+    ///
+    /// # Errors
+    /// As [`invoke`](Self::invoke).
+    ///
+    /// Contract: AWS Lambda API Reference, `InvokeWithResponseStream`.
+    fn invoke_streamed(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, NotRun>> {
+        Box::pin(async move { self.invoke(invocation).await.map(Answer::Whole) })
+    }
+}
+
+/// What comes of an invocation whose reply may come in pieces.
+#[derive(Debug)]
+pub enum Answer {
+    /// The function does not stream, or had ended before it began to.
+    Whole(Reply),
+    /// It has begun to write.
+    Streamed(ReplyStream),
 }
 
 /// One event for one function.

@@ -10,6 +10,7 @@ pub mod log_sink;
 pub mod principals;
 pub mod random;
 pub mod record_source;
+pub mod reply_stream;
 pub mod resource_provider;
 pub mod runtime;
 pub mod service;

@@ -12,6 +12,7 @@ use model::function::Function;
 use model::ids::RequestId;
 
 use crate::BoxFuture;
+use crate::reply_stream::ReplySink;
 
 /// Makes instances.
 pub trait Runtime: Send + Sync {
@@ -80,6 +81,13 @@ pub trait Instance: Send {
     /// Runs the handler once. The instance enforces `deadline` itself and is dead after
     /// [`Verdict::TimedOut`] and [`Verdict::Exited`].
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion>;
+
+    /// The same, but what a handler streams goes into the sink while it is written; [`Verdict::Returned`] is empty then.
+    /// A handler that does not stream leaves the sink untouched.
+    fn invoke_streamed(&mut self, event: Event, sink: ReplySink) -> BoxFuture<'_, Completion> {
+        drop(sink);
+        self.invoke(event)
+    }
 
     /// Resolves when the instance's process ends while it is free; pending for as long as it lives.
     /// Cancel-safe.

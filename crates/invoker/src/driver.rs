@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
-use interfaces::invoke::{Invocation, Invoke, NotRun, Reply};
+use interfaces::invoke::{Answer, Invocation, Invoke, NotRun, Reply};
+use interfaces::reply_stream::{self, ReplySink};
 use interfaces::runtime::{Initialization, Runtime, StartError, StartWay};
 use model::application::Application;
 use model::function::Function;
+use model::ids::FunctionName;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -71,6 +73,8 @@ pub(crate) struct Job {
     /// Until when it may wait.
     give_up_at: Instant,
     pub(crate) reply: oneshot::Sender<Result<Reply, NotRun>>,
+    /// Where the pieces of its reply go, when its caller takes pieces.
+    pub(crate) sink: Option<ReplySink>,
 }
 
 impl Invoker {
@@ -169,15 +173,49 @@ impl Invoke for Invoker {
     fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Reply, NotRun>> {
         Box::pin(async move {
             let function = invocation.function.clone();
-            let receiver = self.shared.submit(invocation)?;
-            // The sender is dropped unused only when the task of an instance fails in a way of its own.
-            receiver.await.unwrap_or_else(|_| {
-                Err(NotRun::StartFailed {
-                    function,
-                    reason: "the task of its instance ended unexpectedly".to_owned(),
-                })
-            })
+            let receiver = self.shared.submit(invocation, None)?;
+            receiver
+                .await
+                .unwrap_or_else(|_| Err(instance_failed(function)))
         })
+    }
+
+    fn invoke_streamed(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answer, NotRun>> {
+        Box::pin(async move {
+            let function = invocation.function.clone();
+            let (sink, mut source) = reply_stream::channel();
+            let mut receiver = self.shared.submit(invocation, Some(sink))?;
+            let begun = tokio::select! {
+                // A stream that begins and ends at once is a stream.
+                biased;
+                begun = source.begun() => begun,
+                reply = &mut receiver => return whole(reply, function),
+            };
+            match begun {
+                Some(content_type) => {
+                    Ok(Answer::Streamed(source.into_stream(content_type, receiver)))
+                }
+                None => whole(receiver.await, function),
+            }
+        })
+    }
+}
+
+fn whole(
+    reply: Result<Result<Reply, NotRun>, oneshot::error::RecvError>,
+    function: FunctionName,
+) -> Result<Answer, NotRun> {
+    match reply {
+        Ok(reply) => reply.map(Answer::Whole),
+        Err(_) => Err(instance_failed(function)),
+    }
+}
+
+/// The answer was dropped: that happens only when the task of an instance fails in a way of its own.
+fn instance_failed(function: FunctionName) -> NotRun {
+    NotRun::StartFailed {
+        function,
+        reason: "the task of its instance ended unexpectedly".to_owned(),
     }
 }
 
@@ -190,6 +228,7 @@ impl Shared {
     fn submit(
         self: &Arc<Self>,
         invocation: Invocation,
+        sink: Option<ReplySink>,
     ) -> Result<oneshot::Receiver<Result<Reply, NotRun>>, NotRun> {
         let (bytes, bytes_max) = (invocation.payload.len(), self.limits.payload_bytes_max);
         if bytes_max < bytes {
@@ -204,6 +243,7 @@ impl Shared {
             give_up_at: invocation.wait_until.map_or(longest, |at| at.min(longest)),
             invocation,
             reply,
+            sink,
         };
         let mut core = self.lock();
         let Invocation {

@@ -174,8 +174,12 @@ impl Tenure {
             client_context: invocation.client_context,
             init: first_init,
         };
+        let running = match job.sink {
+            Some(sink) => self.instance.invoke_streamed(event, sink),
+            None => self.instance.invoke(event),
+        };
         let completion = tokio::select! {
-            completion = self.instance.invoke(event) => completion,
+            completion = running => completion,
             () = shared.killed.cancelled() => killed(&invocation.request_id),
         };
         let (outcome, health) = judge(completion.verdict);
