@@ -91,7 +91,7 @@ impl Loop {
         current.application = Some(application);
         server.set_ready();
         let following = self.follow(server, watcher, current);
-        let (never, (), (), ()) = tokio::join!(
+        let (never, (), ()) = tokio::join!(
             following,
             Box::pin(server.keep_tables(&loaded.region)),
             server.keep_findings()
