@@ -9,6 +9,8 @@ const MIB: usize = 1024 * 1024;
 
 /// AWS Lambda, "Lambda quotas": invocation payload (request and response), synchronous.
 pub const LAMBDA_SYNC_PAYLOAD_BYTES_MAX: usize = 6 * MIB;
+/// AWS Lambda, "Lambda quotas": streamed responses.
+pub const LAMBDA_STREAMED_REPLY_BYTES_MAX: usize = 200 * MIB;
 /// AWS Lambda, "Lambda quotas": function timeout.
 pub const LAMBDA_TIMEOUT_MAX: Duration = Duration::from_secs(900);
 /// AWS Lambda, `CreateFunction`: the timeout of a function that names none.
@@ -52,6 +54,16 @@ pub const HTTP_API_HEADER_BYTES_MAX: usize = 10_240;
 pub const REST_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 /// Amazon API Gateway, "Quotas for HTTP APIs": maximum integration timeout.
 pub const HTTP_API_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Amazon API Gateway, "Quotas for HTTP APIs": timeout for a Lambda authorizer's response.
+pub const HTTP_API_AUTHORIZER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Amazon API Gateway, "Quotas for REST APIs": integration timeout, which holds for its Lambda authorizers too.
+pub const REST_AUTHORIZER_TIMEOUT: Duration = Duration::from_secs(29);
+/// Amazon API Gateway, "Quotas for REST APIs": AWS Lambda authorizer result size.
+pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
+/// Amazon API Gateway, "Authorizer": the longest `authorizerResultTtlInSeconds`.
+pub const AUTHORIZER_TTL_MAX: Duration = Duration::from_hours(1);
+/// Amazon API Gateway, "Quotas for REST APIs": ARN length of a method with authorization.
+pub const METHOD_ARN_BYTES_MAX: usize = 1_600;
 
 /// Amazon DynamoDB, "Service, account, and table quotas": item size.
 pub const DYNAMODB_ITEM_BYTES_MAX: usize = 400 * 1024;

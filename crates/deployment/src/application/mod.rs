@@ -3,6 +3,7 @@
 //! Lives here: reading the resources of one revision as one immutable `model::application::Application`.
 //! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
 
+mod bundle;
 mod concurrency;
 mod event_sources;
 mod functions;
@@ -16,6 +17,7 @@ mod refusals;
 mod rest;
 #[cfg(test)]
 mod tests;
+mod validation;
 mod versions;
 mod view;
 

@@ -5,9 +5,11 @@
 //!
 //! Contract: Amazon API Gateway Developer Guide, "OpenAPI extensions for API Gateway".
 
+use model::door::Validation;
 use serde_json::Value;
 
-use super::integration::Integration;
+use super::integration::{Integration, Refusal};
+use super::validation;
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
@@ -26,6 +28,8 @@ pub(super) struct Operation {
     pub(super) integration: Option<Integration>,
     /// Whether a scheme of its `security` is the one of API keys.
     pub(super) api_key_required: bool,
+    /// What its requests must bring, or why that is not known.
+    pub(super) validation: Result<Validation, Refusal>,
     /// What guards it and cannot be enforced.
     pub(super) guard: Option<String>,
 }
@@ -53,6 +57,7 @@ pub(super) fn operations(definition: &Value) -> Vec<Operation> {
                 http_method,
                 integration: integration_of(definition, operation),
                 api_key_required: !requirements(definition, operation, is_api_key).is_empty(),
+                validation: validation::of_operation(definition, item, operation),
                 guard: guard_of(definition, operation),
             });
         }
@@ -98,14 +103,6 @@ fn integration_of(definition: &Value, operation: &Value) -> Option<Integration> 
 
 /// An operation's own `security` replaces that of the definition; an empty requirement lets everybody in.
 fn guard_of(definition: &Value, operation: &Value) -> Option<String> {
-    let validator = "x-amazon-apigateway-request-validator";
-    if operation
-        .get(validator)
-        .or_else(|| definition.get(validator))
-        .is_some()
-    {
-        return Some("a request validator".to_owned());
-    }
     if operation
         .get("x-amazon-apigateway-auth")
         .is_some_and(|auth| {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::door::{ApiKeySource, Guard};
+use model::door::{ApiKeySource, Guard, Validation};
 use model::ids::{ApiId, StageName};
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
 use super::refusals::{guarded, not_served, stray, without_stage};
+use super::validation;
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, texts_of, unread_definition};
 use super::{mock, openapi};
@@ -185,6 +186,17 @@ impl Scope<'_> {
     }
 }
 
+/// A method whose validation is not known is not served.
+fn validated(
+    validation: Result<Validation, Refusal>,
+    resolved: Result<RestIntegration, Refusal>,
+) -> (Validation, Result<RestIntegration, Refusal>) {
+    match validation {
+        Ok(validation) => (validation, resolved),
+        Err(refusal) => (Validation::default(), Err(refusal)),
+    }
+}
+
 /// A method that cannot be served is reported, and stays in its place.
 fn settle(
     method: &str,
@@ -230,9 +242,12 @@ fn declared_methods(
             (None, None) => Err(Refusal::new("it has no integration")),
         };
         let name = format!("{http_method} {path}");
+        let validation = validation::of_method(view, api.physical_id, method);
+        let (validation, resolved) = validated(validation, resolved);
         let integration = settle(&name, resolved, method.place, problems);
         methods.push(RestMethod {
             resource_id,
+            validation,
             guard: Guard {
                 api_key_required: method.is_true("ApiKeyRequired"),
                 ..Guard::default()
@@ -251,13 +266,10 @@ fn guard_of(method: &Resource<'_>) -> Option<String> {
     if authorization != "NONE" {
         return Some(format!("authorization of type `{authorization}`"));
     }
-    if method.properties.contains_key("AuthorizerId") {
-        return Some("an authorizer".to_owned());
-    }
     method
         .properties
-        .contains_key("RequestValidatorId")
-        .then(|| "a request validator".to_owned())
+        .contains_key("AuthorizerId")
+        .then(|| "an authorizer".to_owned())
 }
 
 /// The path of each resource of an API, by its id.
@@ -323,8 +335,10 @@ fn defined_methods(
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             };
+            let (validation, resolved) = validated(operation.validation, resolved);
             let integration = settle(&name, resolved, &place, problems);
             RestMethod {
+                validation,
                 place: Some(place),
                 guard: Guard {
                     api_key_required: operation.api_key_required,

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 mod event_sources;
 mod keys;
+mod validation;
 mod versions;
 
 use super::functions::Surroundings;
@@ -397,7 +398,6 @@ fn what_guards_a_method_keeps_it_shut() {
             "authorization of type `AWS_IAM`",
         ),
         (json!({"AuthorizerId": "a"}), "an authorizer"),
-        (json!({"RequestValidatorId": "v"}), "a request validator"),
     ] {
         let why = format!("{reason} guards it, which cannot be enforced yet; requests to it fail");
         check(

@@ -105,14 +105,12 @@ const METHOD: &[Property] = &[
     carried("Integration", Shape::Object(INTEGRATION)),
     carried("MethodResponses", Shape::List(&Shape::Any)),
     idle("OperationName", FOR_PEOPLE),
-    idle("RequestModels", WITHOUT_VALIDATOR),
-    idle("RequestParameters", WITHOUT_VALIDATOR),
-    idle("RequestValidatorId", GUARD),
+    carried("RequestModels", Shape::TextMap),
+    carried("RequestParameters", Shape::TextMap),
+    carried("RequestValidatorId", Shape::Text),
     carried("ResourceId", Shape::Text).required().replaces(),
     carried("RestApiId", Shape::Text).required().replaces(),
 ];
-
-const WITHOUT_VALIDATOR: &str = "nothing is done with it without a request validator";
 
 const INTEGRATION: &[Property] = &[
     idle(
@@ -258,14 +256,18 @@ const METHODS_LEFT_OUT: &str =
 const REQUEST_VALIDATOR: &[Property] = &[
     carried("Name", Shape::Text).replaces(),
     carried("RestApiId", Shape::Text).required().replaces(),
-    idle("ValidateRequestBody", METHODS_LEFT_OUT),
-    idle("ValidateRequestParameters", METHODS_LEFT_OUT),
+    carried("ValidateRequestBody", Shape::Flag),
+    carried("ValidateRequestParameters", Shape::Flag),
 ];
 
 const MODEL: &[Property] = &[
-    idle("ContentType", WITHOUT_VALIDATOR).replaces(),
+    idle(
+        "ContentType",
+        "a method says for which types it uses a model",
+    )
+    .replaces(),
     idle("Description", FOR_PEOPLE),
     carried("Name", Shape::Text).replaces(),
     carried("RestApiId", Shape::Text).required().replaces(),
-    idle("Schema", WITHOUT_VALIDATOR),
+    carried("Schema", Shape::Any),
 ];
