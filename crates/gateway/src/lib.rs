@@ -7,6 +7,7 @@
 
 pub mod application;
 mod authorise;
+mod cache;
 mod caller;
 mod cors;
 pub mod events;

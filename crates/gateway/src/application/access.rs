@@ -35,8 +35,33 @@ pub struct AccessEntry {
     pub total: Duration,
     /// Where the function's part of it went; none when it was not invoked, or had not replied in time.
     pub timings: Option<Timings>,
+    /// What the stage's cache had to do with it; none: the method keeps no replies.
+    pub cached: Option<Cached>,
     /// Why the answer is not the function's own, and how to mend it.
     pub message: Option<String>,
     /// The revision that served it.
     pub revision: RevisionId,
+}
+
+/// What a cache had to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cached {
+    /// It was kept, or made for somebody else at the same time.
+    Hit,
+    /// It was made for this request.
+    Miss,
+    /// It was made anew because the client asked for that.
+    Renewed,
+}
+
+impl Cached {
+    /// As logs show it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Miss => "MISS",
+            Self::Renewed => "RENEWED",
+        }
+    }
 }

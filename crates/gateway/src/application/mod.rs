@@ -5,6 +5,7 @@
 
 mod access;
 mod arrival;
+mod kept;
 mod refusal;
 pub mod sample;
 mod timing;
@@ -26,9 +27,11 @@ use model::ids::{AccountId, FunctionName, RevisionId};
 use model::limits;
 use model::problem::Problem;
 
-pub use access::{AccessEntry, AccessLog};
+pub use access::{AccessEntry, AccessLog, Cached};
+pub(crate) use kept::Landed;
 
 use crate::authorise;
+use crate::cache::CACHE_BYTES_MAX;
 use crate::cors;
 use crate::events;
 use crate::http::{Body, Handler, Request, Response};
@@ -36,7 +39,8 @@ use crate::replies::{self, Accepts, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
 use crate::throttle;
 use arrival::{Arrival, Head};
-use refusal::Refusal;
+use kept::Place;
+pub(crate) use refusal::Refusal;
 
 /// Answers the requests of an application by invoking its functions.
 #[expect(
@@ -50,6 +54,7 @@ pub struct ApplicationHandler {
     access_log: Arc<dyn AccessLog>,
     account: AccountId,
     counters: Arc<dyn Counters>,
+    cache_bytes_max: u64,
     table: RwLock<Arc<Table>>,
 }
 
@@ -59,6 +64,7 @@ struct Trail {
     function: Option<FunctionName>,
     timings: Option<Timings>,
     message: Option<String>,
+    cached: Option<Cached>,
 }
 
 /// A route to a function, as its answer describes it.
@@ -90,6 +96,7 @@ impl ApplicationHandler {
             access_log,
             account,
             counters,
+            cache_bytes_max: CACHE_BYTES_MAX,
             table: RwLock::new(Arc::new(table)),
         }
     }
@@ -100,12 +107,17 @@ impl ApplicationHandler {
     /// The problems are routes that cannot be served, or that clash; all others are served.
     pub fn swap(&self, application: &Application) -> Vec<Problem> {
         let (table, problems) = Table::compile(application);
+        table.share_cache_bytes(self.cache_bytes_max);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         problems
     }
 
+    fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn answer(&self, request: Request) -> Response {
-        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
+        let table = self.table();
         let (head, body) = Head::split(request);
         let arrival = Arrival::new(&head, &*self.clock, &*self.random);
         let asked = head.asked();
@@ -137,6 +149,7 @@ impl ApplicationHandler {
             total,
             timings: trail.timings,
             message: trail.message,
+            cached: trail.cached,
             revision: table.revision.clone(),
             path: head.path().to_owned(),
             method: head.method.as_str().to_owned(),
@@ -144,7 +157,7 @@ impl ApplicationHandler {
         response
     }
 
-    /// Match, CORS, authorise, throttle, validate, event, invoke, reply.
+    /// Match, CORS, authorise, throttle, validate, cache; then event, invoke, reply.
     async fn steps(
         &self,
         head: &Head,
@@ -178,6 +191,27 @@ impl ApplicationHandler {
         rules
             .check(hit, head.sent(&body))
             .map_err(|invalid| Refusal::invalid(hit.route, invalid))?;
+        let form = accepts(hit.api, head).as_str();
+        let Some(place) = Place::of(hit, head, (&caller, false), form) else {
+            let settled = self.integrate(hit, head, &body, arrival, trail).await;
+            return settled.map(|response| traced(response, hit, arrival));
+        };
+        let mut made = Trail::default();
+        let making = self.integrate(hit, head, &body, arrival, &mut made);
+        let (settled, cached) = place.settle(&*self.clock, making).await;
+        *trail = Trail { cached, ..made };
+        settled.map(|response| traced(response, hit, arrival))
+    }
+
+    /// Event, invoke, reply; or whatever else answers the route.
+    async fn integrate(
+        &self,
+        hit: &Hit<'_>,
+        head: &Head,
+        body: &Bytes,
+        arrival: &Arrival,
+        trail: &mut Trail,
+    ) -> Result<Response, Refusal> {
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
             Answer::HttpProxy(proxy) => {
@@ -199,10 +233,10 @@ impl ApplicationHandler {
                     payload: *payload,
                 };
                 trail.function = Some(function.clone());
-                let event = self.event(call, head, &body, arrival)?;
+                let event = self.event(call, head, body, arrival)?;
                 let reply = self.call(call, event, arrival).await?;
                 trail.timings = Some(reply.timings);
-                read_reply(call, head, arrival, reply)
+                read_reply(call, head, reply)
             }
         }
     }
@@ -252,26 +286,26 @@ impl Handler for ApplicationHandler {
     }
 }
 
-fn read_reply(
-    call: Call<'_>,
-    head: &Head,
-    arrival: &Arrival,
-    reply: Reply,
-) -> Result<Response, Refusal> {
+fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Refusal> {
     let returned = match reply.outcome {
         Outcome::Returned(returned) => returned,
         Outcome::Failed(error) => return Err(Refusal::function_failed(call.function, &error)),
     };
-    let mut response = replies::read(call.payload, &returned, accepts(call.hit.api, head))
-        .map_err(|bad| Refusal::bad_reply(call.function, &bad))?;
-    match call.payload {
-        Payload::Rest => {
-            let trace = headers::value_of(&arrival.trace.full);
-            response.headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
-        }
-        Payload::HttpV1 | Payload::HttpV2 => {}
+    replies::read(call.payload, &returned, accepts(call.hit.api, head))
+        .map_err(|bad| Refusal::bad_reply(call.function, &bad))
+}
+
+/// A REST API tells a function's client the trace of the request, also of a reply that was kept.
+fn traced(mut response: Response, hit: &Hit<'_>, arrival: &Arrival) -> Response {
+    if let Answer::Function {
+        payload: Payload::Rest,
+        ..
+    } = &hit.route.answer
+    {
+        let trace = headers::value_of(&arrival.trace.full);
+        response.headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
     }
-    Ok(response)
+    response
 }
 
 fn accepts(api: &Api, head: &Head) -> Accepts {

@@ -29,8 +29,8 @@ const PLACE_LINES_MAX: usize = 3;
 const PLACE_CHARACTERS_MAX: usize = 400;
 
 /// A fault and its reason.
-#[derive(Debug)]
-pub(super) struct Refusal {
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
     pub(super) fault: Fault,
     /// For the developer alone: the client never sees it.
     pub(super) reason: String,

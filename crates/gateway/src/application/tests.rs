@@ -1,5 +1,7 @@
 //! The handler from request to response, with a function that is a table.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
@@ -9,7 +11,7 @@ use http::{HeaderValue, Method, Version};
 use interfaces::invoke::{FunctionError, FunctionErrorKind, ThrottleLimit};
 use model::door::{ApiKey, KeyValue, PlanStage, Quota, QuotaPeriod, Rate, UsagePlan};
 use model::http_api::{CorsConfiguration, HttpIntegration, HttpRoute, RouteKey};
-use model::ids::RequestId;
+use model::ids::{RequestId, StageName};
 use model::problem::Place;
 use model::rest_api::{MockReply, RestIntegration, RestMethod};
 use model::time::Timestamp;

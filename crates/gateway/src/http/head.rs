@@ -136,6 +136,16 @@ impl HeadReader {
         buffer: &mut BytesMut,
         limits: &ServerLimits,
     ) -> Result<Option<Head>, Refusal> {
+        let head = self.read_lines(buffer, limits)?;
+        head.map(|head| read_head(&head, limits)).transpose()
+    }
+
+    /// The same, without reading what its lines say. All end in CR LF, and the last is empty.
+    pub(super) fn read_lines(
+        &mut self,
+        buffer: &mut BytesMut,
+        limits: &ServerLimits,
+    ) -> Result<Option<Bytes>, Refusal> {
         while let Some(offset) = buffer
             .get(self.searched_to..)
             .and_then(|unsearched| memchr::memchr(b'\n', unsearched))
@@ -159,7 +169,7 @@ impl HeadReader {
                 buffer.advance(self.line_at);
                 (self.line_at, self.searched_to) = (0, 0);
             } else if is_empty {
-                return self.take(buffer, limits).map(Some);
+                return Ok(Some(self.take(buffer)));
             }
         }
         self.searched_to = buffer.len();
@@ -174,11 +184,10 @@ impl HeadReader {
         !buffer.is_empty() || self.empty_line_skipped.is_some()
     }
 
-    fn take(&mut self, buffer: &mut BytesMut, limits: &ServerLimits) -> Result<Head, Refusal> {
+    fn take(&mut self, buffer: &mut BytesMut) -> Bytes {
         let head_end = self.line_at;
         *self = Self::default();
-        let head = buffer.split_to(head_end).freeze();
-        read_head(&head, limits)
+        buffer.split_to(head_end).freeze()
     }
 
     fn too_large(&self) -> Refusal {
@@ -273,7 +282,12 @@ fn read_target(method: &Method, sent: &str) -> Result<(Target, Option<HeaderValu
     Ok((Target::Path(format!("{slash}{path}")), Some(authority)))
 }
 
-fn read_headers(head: &Bytes, start: usize, limits: &ServerLimits) -> Result<Headers, Refusal> {
+/// The header lines from this byte on, up to the empty line.
+pub(super) fn read_headers(
+    head: &Bytes,
+    start: usize,
+    limits: &ServerLimits,
+) -> Result<Headers, Refusal> {
     let mut headers = Headers::with_capacity(HEADERS_USUAL, HEADERS_USUAL * NAME_BYTES_USUAL);
     let mut line_at = start;
     while let Some(offset) = head

@@ -14,6 +14,7 @@ mod http2;
 mod limits;
 mod reply;
 mod server;
+pub(crate) mod upstream;
 mod wire;
 
 use std::net::SocketAddr;

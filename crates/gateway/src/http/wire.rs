@@ -6,11 +6,11 @@
 use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::ServerLimits;
@@ -85,6 +85,16 @@ impl Wire {
             timer.poll(context).map(|()| Err(ReadError::TimedOut))
         })
         .await
+    }
+
+    /// Whether nothing was heard, nor the end: asked of a connection on which nothing should be. It costs a system call
+    /// only when something is there.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0_u8; 1];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let mut context = Context::from_waker(Waker::noop());
+        let read = Pin::new(&mut *self.stream).poll_read(&mut context, &mut buffer);
+        read.is_pending() && self.input.is_empty()
     }
 
     /// Writes both, one behind the other, without copying them together.

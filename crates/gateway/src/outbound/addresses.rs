@@ -77,7 +77,8 @@ pub(super) fn was_forbidden(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-fn is_forbidden(address: IpAddr) -> bool {
+/// Whether an address is one that is never called.
+pub(crate) fn is_forbidden(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local() || address == METADATA_IPV6,

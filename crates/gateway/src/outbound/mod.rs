@@ -25,6 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use addresses::Resolver;
 
+pub(crate) use addresses::is_forbidden;
 pub use trust::{BadRoots, Roots};
 
 /// Connections to one host that are kept for later requests.

@@ -63,6 +63,16 @@ pub(crate) enum Accepts {
     Text,
 }
 
+impl Accepts {
+    /// A word for it: replies of one form are not given to clients that want the other.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// The response of a REST API.
 pub(super) fn rest(returned: &Bytes, accepts: Accepts) -> Result<Response, BadReply> {
     let reply: RestReply<'_> = serde_json::from_slice(returned).map_err(bad_shape)?;

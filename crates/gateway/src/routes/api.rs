@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::door::{ApiKeySource, Guard, HttpProxy, Rate};
+use model::door::{ApiKeySource, Guard, HttpProxy, MethodCache, Rate};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -19,6 +19,8 @@ use super::table::Asked;
 use super::target;
 use super::template::Template;
 use super::tree::{ANY_METHODS, Precedence, Tree};
+use crate::application::Landed;
+use crate::cache::StageCache;
 use crate::events::StageVariables;
 use crate::validate::Rules;
 
@@ -32,6 +34,8 @@ pub(crate) struct Api {
     pub(crate) id: ApiId,
     pub(crate) stage: StageName,
     pub(crate) stage_variables: StageVariables,
+    /// The replies that its stage keeps (REST APIs).
+    pub(crate) cache: Option<StageCache<Landed>>,
     pub(super) routes: Vec<Route>,
     tree: Tree,
     /// The route `$default` of an HTTP API.
@@ -67,6 +71,8 @@ pub(crate) struct Route {
     pub(crate) throttle: Option<Rate>,
     /// What its requests must bring.
     pub(crate) rules: Rules,
+    /// How its replies are kept.
+    pub(crate) cache: Option<MethodCache>,
     pub(crate) place: Option<Place>,
     pub(super) template: Option<Template>,
     pub(super) method: String,
@@ -104,6 +110,11 @@ impl Api {
     /// Compiles an HTTP API.
     pub(super) fn http(api: &HttpApi, found: &mut Vec<Problem>) -> Self {
         bare_http_api(api).with(http_routes(api), found)
+    }
+
+    /// The route of this key.
+    pub(crate) fn route(&self, key: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.key == key)
     }
 
     /// Its CORS configuration; REST APIs have none.
@@ -228,6 +239,7 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
         id: api.id.clone(),
         stage: api.stage.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
+        cache: api.cache_bytes.map(StageCache::new),
         routes: Vec::new(),
         tree: Tree::new(),
         fallback: None,
@@ -242,6 +254,7 @@ fn bare_http_api(api: &HttpApi) -> Api {
         id: api.id.clone(),
         stage: api.stage.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
+        cache: None,
         routes: Vec::new(),
         tree: Tree::new(),
         fallback: None,
@@ -287,6 +300,7 @@ fn rest_route(method: &RestMethod) -> Route {
         guard: method.guard.clone(),
         throttle: method.throttle,
         rules: Rules::default(),
+        cache: method.cache.clone(),
         place: method.place.clone(),
         template: Template::parse(&method.path).ok(),
         method: method.http_method.clone(),
@@ -334,6 +348,7 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
             guard: route.guard.clone(),
             throttle: route.throttle,
             rules: Rules::default(),
+            cache: None,
             place: route.place.clone(),
             template,
             method,

@@ -4,7 +4,7 @@
 //! Does not live here: one API (`api`), matching inside it (`tree`), swapping tables (`application`).
 
 use model::application::Application;
-use model::ids::RevisionId;
+use model::ids::{ApiId, RevisionId, StageName};
 use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
@@ -113,6 +113,21 @@ impl Table {
             apis,
         };
         (table, found)
+    }
+
+    /// Bounds what the stages keep together: each gets an equal share, and no more than it was declared to have.
+    pub(crate) fn share_cache_bytes(&self, bytes_max: u64) {
+        let caches = || self.apis.iter().filter_map(|api| api.cache.as_ref());
+        let share = bytes_max / (caches().count() as u64).max(1);
+        for cache in caches() {
+            cache.limit(cache.bytes_max().min(share));
+        }
+    }
+
+    /// The API of this id and stage.
+    pub(crate) fn api(&self, id: &ApiId, stage: &StageName) -> Option<&Api> {
+        let mut apis = self.apis.iter();
+        apis.find(|api| api.id == *id && api.stage == *stage)
     }
 
     /// Finds the API and route of a request.
