@@ -3,12 +3,12 @@
 //! Lives here: routes, integrations, stages, quick creation, and definitions given as `Body`.
 //! Does not live here: matching requests (`gateway`), REST APIs (`rest`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
-use model::ids::{ApiId, StageName};
+use model::ids::ApiId;
 use model::limits::HTTP_API_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
 use serde_json::Value;
@@ -16,16 +16,12 @@ use serde_json::Value;
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
 use super::refusals::{guarded, not_served, stray, without_stage};
+use super::stages::{self, Stage};
 use super::versions::Callable;
-use super::view::{Resource, View, list_of, texts_of, unread_definition};
+use super::view::{Resource, View, list_of, unread_definition};
 use crate::records::text_of;
 
 const DEFAULT_STAGE: &str = "$default";
-
-struct Stage {
-    name: StageName,
-    variables: BTreeMap<String, String>,
-}
 
 /// The HTTP APIs, one for each stage.
 pub(super) fn apis(
@@ -45,7 +41,7 @@ pub(super) fn apis(
             problems.push(not_served(&what, &Refusal::new(reason), resource.place));
             continue;
         }
-        let stages = stages(view, resource);
+        let stages = stages::of_http_api(view, resource);
         if stages.is_empty() {
             problems.push(without_stage(resource));
         }
@@ -70,26 +66,6 @@ fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn stages(view: &View<'_>, api: &Resource<'_>) -> Vec<Stage> {
-    let mut stages: Vec<Stage> = view
-        .of_api("AWS::ApiGatewayV2::Stage", "ApiId", api.physical_id)
-        .filter_map(|stage| {
-            Some(Stage {
-                name: StageName::new(stage.text("StageName")?),
-                variables: texts_of(stage.properties.get("StageVariables")),
-            })
-        })
-        .collect();
-    // "Quick create produces an API with … a default stage which is configured to automatically deploy changes."
-    if stages.is_empty() && api.properties.contains_key("Target") {
-        stages.push(Stage {
-            name: StageName::new(DEFAULT_STAGE),
-            variables: BTreeMap::new(),
-        });
-    }
-    stages
-}
-
 fn api(
     view: &View<'_>,
     resource: &Resource<'_>,
@@ -99,14 +75,14 @@ fn api(
 ) -> HttpApi {
     let scope = Scope {
         callable,
-        stage_variables: &stage.variables,
+        stage: &stage,
     };
     let definition = resource.properties.get("Body");
     let mut routes = Vec::new();
     if let Some(definition) = definition {
         routes.extend(defined_routes(resource, definition, &scope, problems));
     }
-    routes.extend(quick_route(resource, callable, problems));
+    routes.extend(quick_route(resource, &scope, problems));
     routes.extend(declared_routes(view, resource, &scope, problems));
     let title = definition.and_then(|definition| definition.pointer("/info/title"));
     HttpApi {
@@ -115,6 +91,7 @@ fn api(
             .or_else(|| title.and_then(Value::as_str).map(str::to_owned))
             .unwrap_or_else(|| resource.logical_id.to_string()),
         stage_variables: stage.variables,
+        access_log: stage.access_log,
         routes,
         cors: cors(resource, definition),
         ..HttpApi::new(
@@ -128,7 +105,7 @@ fn api(
 /// What integrations are resolved with.
 struct Scope<'a> {
     callable: &'a Callable,
-    stage_variables: &'a BTreeMap<String, String>,
+    stage: &'a Stage,
 }
 
 impl Scope<'_> {
@@ -138,7 +115,7 @@ impl Scope<'_> {
                 "its integration maps parameters, which is not built yet",
             ));
         }
-        let (function, qualifier) = integration.function(self.callable, self.stage_variables)?;
+        let (function, qualifier) = integration.function(self.callable, &self.stage.variables)?;
         let payload_format = match integration.payload_format.as_deref() {
             Some("1.0") => PayloadFormat::V1,
             Some("2.0") => PayloadFormat::V2,
@@ -170,7 +147,7 @@ impl Scope<'_> {
 fn route(
     key: RouteKey,
     resolved: Result<HttpIntegration, Refusal>,
-    place: &Place,
+    (stage, place): (&Stage, &Place),
     problems: &mut Vec<Problem>,
 ) -> HttpRoute {
     let integration = resolved.unwrap_or_else(|refusal| {
@@ -184,6 +161,7 @@ fn route(
         }
     });
     HttpRoute {
+        throttle: stage.rate_of_route(&shown(&key)),
         place: Some(place.clone()),
         ..HttpRoute::new(key, integration)
     }
@@ -240,7 +218,12 @@ fn declared_routes(
                 "its target `{target}` is not an integration of its API"
             ))),
         };
-        routes.push(route(key, resolved, declared.place, problems));
+        routes.push(route(
+            key,
+            resolved,
+            (scope.stage, declared.place),
+            problems,
+        ));
     }
     routes
 }
@@ -261,7 +244,7 @@ fn guard_of(declared: &Resource<'_>) -> Option<String> {
 /// `Target` (and `RouteKey`) of an API: one route to one function.
 fn quick_route(
     api: &Resource<'_>,
-    callable: &Callable,
+    scope: &Scope<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<HttpRoute> {
     let target = api.text("Target")?;
@@ -271,7 +254,7 @@ fn quick_route(
     let key = route_key(&text).unwrap_or(RouteKey::Default);
     let resolved = match function_of_uri(&target) {
         Some((name, qualifier)) => {
-            let found = callable.find(name, qualifier);
+            let found = scope.callable.find(name, qualifier);
             found.map(|(function, qualifier)| HttpIntegration::Lambda {
                 function,
                 qualifier,
@@ -283,7 +266,8 @@ fn quick_route(
             "its target `{target}` is not a function: HTTP proxies are not built yet"
         ))),
     };
-    Some(route(key, resolved, &api.place_of(&["Target"]), problems))
+    let place = api.place_of(&["Target"]);
+    Some(route(key, resolved, (scope.stage, &place), problems))
 }
 
 fn defined_routes(
@@ -311,7 +295,7 @@ fn defined_routes(
                     path: operation.path,
                 }
             };
-            route(route_key, resolved, &place, problems)
+            route(route_key, resolved, (scope.stage, &place), problems)
         })
         .collect()
 }

@@ -15,7 +15,7 @@ use model::ids::FunctionName;
 use serde_json::Value;
 
 use super::versions::Callable;
-use super::view::texts_of;
+use super::view::{list_of, texts_of};
 use crate::records::text_of;
 
 /// An integration, whichever way it was written.
@@ -37,6 +37,12 @@ pub(super) struct Integration {
     pub(super) mapping: Mapping,
     /// Texts by media type.
     pub(super) request_templates: BTreeMap<String, String>,
+    /// REST APIs: what is handed on, by where it goes, as `integration.request.header.X` from `method.request.…`.
+    pub(super) request_parameters: BTreeMap<String, String>,
+    /// What tells its replies apart in the cache, as `method.request.…`.
+    pub(super) cache_key_parameters: Vec<String>,
+    /// Whose replies it shares in the cache.
+    pub(super) cache_namespace: Option<String>,
     /// What is made of the answer.
     pub(super) responses: Vec<IntegrationResponse>,
 }
@@ -110,6 +116,9 @@ impl Integration {
             subtype: None,
             transfer_mode: text("ResponseTransferMode"),
             mapping: Mapping::Absent,
+            request_parameters: texts_of(value.get("RequestParameters")),
+            cache_key_parameters: list_of(value.get("CacheKeyParameters")),
+            cache_namespace: text("CacheNamespace"),
             request_templates: texts_of(value.get("RequestTemplates")),
             responses: responses
                 .into_iter()
@@ -163,6 +172,9 @@ impl Integration {
             subtype: text("integrationSubtype"),
             transfer_mode: text("responseTransferMode"),
             mapping: present_in(&mapped),
+            request_parameters: texts_of(value.get("requestParameters")),
+            cache_key_parameters: list_of(value.get("cacheKeyParameters")),
+            cache_namespace: text("cacheNamespace"),
             request_templates: texts_of(value.get("requestTemplates")),
             responses: responses
                 .into_iter()

@@ -122,7 +122,7 @@ fn plan(view: &View<'_>, resource: &Resource<'_>, problems: &mut Vec<Problem>) -
         throttle: resource
             .properties
             .get("Throttle")
-            .and_then(|throttle| rate_in(throttle, "BurstLimit", "RateLimit")),
+            .and_then(|throttle| rate_in(|name| throttle.get(name), "BurstLimit", "RateLimit")),
         quota: resource.properties.get("Quota").and_then(quota),
         stages,
         keys,
@@ -136,7 +136,7 @@ fn plan_stage(value: &Value) -> Option<PlanStage> {
         .into_iter()
         .flatten()
         .filter_map(|(path, throttle)| {
-            let rate = rate_in(throttle, "BurstLimit", "RateLimit")?;
+            let rate = rate_in(|name| throttle.get(name), "BurstLimit", "RateLimit")?;
             Some((path.clone(), rate))
         });
     Some(PlanStage {

@@ -15,6 +15,7 @@ mod openapi;
 mod rates;
 mod refusals;
 mod rest;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod validation;

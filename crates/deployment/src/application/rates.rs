@@ -15,9 +15,13 @@ use crate::records::text_of;
 /// The rate in these two members; none: neither is said.
 ///
 /// A negative number says nothing: a tool writes `-1` for "no limit of its own".
-pub(super) fn rate_in(value: &Value, burst: &str, rate: &str) -> Option<Rate> {
+pub(super) fn rate_in<'a>(
+    said: impl Fn(&str) -> Option<&'a Value>,
+    burst: &str,
+    rate: &str,
+) -> Option<Rate> {
     let number = |name: &str| {
-        let number: f64 = value.get(name).and_then(text_of)?.parse().ok()?;
+        let number: f64 = said(name).and_then(text_of)?.parse().ok()?;
         (0.0 <= number).then_some(number)
     };
     let (burst, rate) = (number(burst), number(rate));
@@ -53,7 +57,8 @@ mod tests {
             (json!({"B": 0, "R": 0}), Some((0, 0))),
         ];
         for (value, expected) in cases {
-            let read = rate_in(&value, "B", "R").map(|rate| (rate.per_1000_s, rate.burst));
+            let read =
+                rate_in(|name| value.get(name), "B", "R").map(|rate| (rate.per_1000_s, rate.burst));
             assert_eq!(read, expected, "{value}");
         }
     }

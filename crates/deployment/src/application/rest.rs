@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::door::{ApiKeySource, Guard, Validation};
-use model::ids::{ApiId, StageName};
+use model::door::{ApiKeySource, Guard, MethodCache, Validation};
+use model::ids::ApiId;
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
@@ -17,19 +17,15 @@ use sha2::{Digest, Sha256};
 
 use super::integration::{Integration, Refusal};
 use super::refusals::{guarded, not_served, stray, without_stage};
+use super::stages::{self, Stage};
 use super::validation;
 use super::versions::Callable;
-use super::view::{Resource, View, list_of, texts_of, unread_definition};
+use super::view::{Resource, View, list_of, unread_definition};
 use super::{mock, openapi};
 use crate::records::asks_for_nothing;
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
 const RESOURCES_MAX: usize = 300;
-
-struct Stage {
-    name: StageName,
-    variables: BTreeMap<String, String>,
-}
 
 /// The REST APIs, one for each stage.
 pub(super) fn apis(
@@ -56,7 +52,7 @@ pub(super) fn apis(
             problems.push(not_served(&what, &Refusal::new(reason), resource.place));
             continue;
         }
-        let stages = stages(view, resource.physical_id);
+        let stages = stages::of_rest_api(view, resource.physical_id);
         if stages.is_empty() {
             problems.push(without_stage(resource));
         }
@@ -82,32 +78,6 @@ fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn stages(view: &View<'_>, api: &str) -> Vec<Stage> {
-    let own: Vec<Stage> = view
-        .of_api("AWS::ApiGateway::Stage", "RestApiId", api)
-        .filter_map(|stage| {
-            Some(Stage {
-                name: StageName::new(stage.text("StageName")?),
-                variables: texts_of(stage.properties.get("Variables")),
-            })
-        })
-        .collect();
-    if !own.is_empty() {
-        return own;
-    }
-    let mut made: Vec<Stage> = Vec::new();
-    for deployment in view.of_api("AWS::ApiGateway::Deployment", "RestApiId", api) {
-        let Some(name) = deployment.text("StageName").map(StageName::new) else {
-            continue;
-        };
-        let description = deployment.properties.get("StageDescription");
-        let variables = texts_of(description.and_then(|description| description.get("Variables")));
-        made.retain(|stage| stage.name != name);
-        made.push(Stage { name, variables });
-    }
-    made
-}
-
 fn api(
     view: &View<'_>,
     resource: &Resource<'_>,
@@ -117,7 +87,7 @@ fn api(
 ) -> RestApi {
     let scope = Scope {
         callable,
-        stage_variables: &stage.variables,
+        stage: &stage,
     };
     let definition = resource.properties.get("Body");
     // In this property, and there alone, slashes may be written `~1`.
@@ -143,6 +113,8 @@ fn api(
     RestApi {
         name,
         stage_variables: stage.variables,
+        cache_bytes: stage.cache_bytes,
+        access_log: stage.access_log,
         binary_media_types,
         methods,
         api_key_source: api_key_source(resource, definition),
@@ -167,7 +139,7 @@ fn api_key_source(resource: &Resource<'_>, definition: Option<&Value>) -> ApiKey
 /// What integrations are resolved with.
 struct Scope<'a> {
     callable: &'a Callable,
-    stage_variables: &'a BTreeMap<String, String>,
+    stage: &'a Stage,
 }
 
 impl Scope<'_> {
@@ -175,7 +147,7 @@ impl Scope<'_> {
         if integration.kind == "MOCK" {
             return mock::reply(integration).map(RestIntegration::Mock);
         }
-        let (function, qualifier) = integration.function(self.callable, self.stage_variables)?;
+        let (function, qualifier) = integration.function(self.callable, &self.stage.variables)?;
         let timeout = integration.timeout.unwrap_or(REST_INTEGRATION_TIMEOUT);
         Ok(RestIntegration::LambdaProxy {
             function,
@@ -183,6 +155,17 @@ impl Scope<'_> {
             timeout,
             is_streamed: false,
         })
+    }
+}
+
+impl Scope<'_> {
+    fn cache(
+        &self,
+        http_method: &str,
+        path: &str,
+        integration: Option<&Integration>,
+    ) -> Option<MethodCache> {
+        self.stage.cache_of(http_method, path, integration?)
     }
 }
 
@@ -236,9 +219,11 @@ fn declared_methods(
             ));
             continue;
         };
-        let resolved = match (guard_of(method), method.properties.get("Integration")) {
+        let written = method.properties.get("Integration");
+        let written = written.map(Integration::of_method);
+        let resolved = match (guard_of(method), &written) {
             (Some(guard), _) => Err(guarded(&guard)),
-            (None, Some(integration)) => scope.resolve(&Integration::of_method(integration)),
+            (None, Some(integration)) => scope.resolve(integration),
             (None, None) => Err(Refusal::new("it has no integration")),
         };
         let name = format!("{http_method} {path}");
@@ -252,6 +237,8 @@ fn declared_methods(
                 api_key_required: method.is_true("ApiKeyRequired"),
                 ..Guard::default()
             },
+            throttle: scope.stage.rate_of_method(&http_method, path),
+            cache: scope.cache(&http_method, path, written.as_ref()),
             place: Some(method.place.clone()),
             ..RestMethod::new(path, &http_method, integration)
         });
@@ -337,15 +324,18 @@ fn defined_methods(
             };
             let (validation, resolved) = validated(operation.validation, resolved);
             let integration = settle(&name, resolved, &place, problems);
+            let http_method = operation.http_method.as_str();
             RestMethod {
                 validation,
+                throttle: scope.stage.rate_of_method(http_method, &path),
+                cache: scope.cache(http_method, &path, operation.integration.as_ref()),
                 place: Some(place),
                 guard: Guard {
                     api_key_required: operation.api_key_required,
                     ..Guard::default()
                 },
                 resource_id: resource_id_of(api.physical_id, &path),
-                ..RestMethod::new(&path, &operation.http_method, integration)
+                ..RestMethod::new(&path, http_method, integration)
             }
         })
         .collect()

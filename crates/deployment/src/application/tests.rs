@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 mod event_sources;
 mod keys;
+mod stages;
 mod validation;
 mod versions;
 

@@ -141,7 +141,6 @@ const INTEGRATION: &[Property] = &[
     missing("TlsConfig", "private integrations are not built yet"),
 ];
 
-const THROTTLES: &str = "requests are not throttled yet";
 const ACCESS_LOG: &str = "every request is logged on the terminal already";
 
 const STAGE: &[Property] = &[
@@ -153,7 +152,7 @@ const STAGE: &[Property] = &[
     carried("DefaultRouteSettings", Shape::Object(ROUTE_SETTINGS)),
     carried("DeploymentId", Shape::Text),
     idle("Description", FOR_PEOPLE),
-    missing("RouteSettings", THROTTLES),
+    carried("RouteSettings", Shape::Map(&Shape::Object(ROUTE_SETTINGS))),
     carried("StageName", Shape::Text).required().replaces(),
     carried("StageVariables", Shape::TextMap),
     idle("Tags", FOR_PEOPLE),
@@ -163,8 +162,8 @@ const ROUTE_SETTINGS: &[Property] = &[
     idle("DataTraceEnabled", WEBSOCKETS_ONLY),
     idle("DetailedMetricsEnabled", ACCESS_LOG),
     idle("LoggingLevel", WEBSOCKETS_ONLY),
-    missing("ThrottlingBurstLimit", THROTTLES),
-    missing("ThrottlingRateLimit", THROTTLES),
+    carried("ThrottlingBurstLimit", Shape::Whole(0, 2_147_483_647)),
+    carried("ThrottlingRateLimit", Shape::Number),
 ];
 
 const DEPLOYMENT: &[Property] = &[

@@ -113,14 +113,8 @@ const METHOD: &[Property] = &[
 ];
 
 const INTEGRATION: &[Property] = &[
-    idle(
-        "CacheKeyParameters",
-        "the cache itself is reported where it is switched on",
-    ),
-    idle(
-        "CacheNamespace",
-        "the cache itself is reported where it is switched on",
-    ),
+    carried("CacheKeyParameters", Shape::List(&Shape::Text)),
+    carried("CacheNamespace", Shape::Text),
     carried("ConnectionId", Shape::Text),
     carried("ConnectionType", Shape::Text),
     carried("ContentHandling", Shape::Text),
@@ -161,11 +155,11 @@ const TRAFFIC: &str = "traffic is not split: the last deployment takes all of it
 
 const STAGE_DESCRIPTION: &[Property] = &[
     idle("AccessLogSetting", ACCESS_LOG),
-    carried("CacheClusterEnabled", Shape::Choice(CACHE)),
-    idle("CacheClusterSize", OF_THE_CLOUD),
+    carried("CacheClusterEnabled", Shape::Flag),
+    carried("CacheClusterSize", Shape::Number),
     idle("CacheDataEncrypted", OF_THE_CLOUD),
-    idle("CacheTtlInSeconds", WITHOUT_CACHE),
-    carried("CachingEnabled", Shape::Choice(CACHE)),
+    carried("CacheTtlInSeconds", CACHE_TTL),
+    carried("CachingEnabled", Shape::Flag),
     missing("CanarySetting", TRAFFIC),
     missing(
         "ClientCertificateId",
@@ -181,19 +175,17 @@ const STAGE_DESCRIPTION: &[Property] = &[
     ),
     idle("MetricsEnabled", ACCESS_LOG),
     idle("Tags", FOR_PEOPLE),
-    missing("ThrottlingBurstLimit", THROTTLES),
-    missing("ThrottlingRateLimit", THROTTLES),
+    carried("ThrottlingBurstLimit", BURST),
+    carried("ThrottlingRateLimit", Shape::Number),
     carried("TracingEnabled", Shape::Choice(TRACES)),
     carried("Variables", Shape::TextMap),
 ];
 
 const ACCESS_LOG: &str = "every request is logged on the terminal already";
-const WITHOUT_CACHE: &str = "nothing is cached";
-const THROTTLES: &str = "requests are not throttled yet";
-const CACHE: &[(&str, Fate)] = &[
-    ("false", Fate::CarriedOut),
-    ("true", Fate::Missing("replies are not cached yet")),
-];
+/// Amazon API Gateway, "Quotas": the longest time to live, in seconds.
+const CACHE_TTL: Shape = Shape::Whole(0, 3_600);
+/// Any burst that four bytes can hold.
+const BURST: Shape = Shape::Whole(0, 2_147_483_647);
 const TRACES: &[(&str, Fate)] = &[
     ("false", Fate::CarriedOut),
     ("true", Fate::Missing("traces are not sent to X-Ray")),
@@ -201,21 +193,21 @@ const TRACES: &[(&str, Fate)] = &[
 
 const METHOD_SETTING: &[Property] = &[
     idle("CacheDataEncrypted", OF_THE_CLOUD),
-    idle("CacheTtlInSeconds", WITHOUT_CACHE),
-    carried("CachingEnabled", Shape::Choice(CACHE)),
+    carried("CacheTtlInSeconds", CACHE_TTL),
+    carried("CachingEnabled", Shape::Flag),
     idle("DataTraceEnabled", ACCESS_LOG),
     carried("HttpMethod", Shape::Text),
     idle("LoggingLevel", ACCESS_LOG),
     idle("MetricsEnabled", ACCESS_LOG),
     carried("ResourcePath", Shape::Text),
-    missing("ThrottlingBurstLimit", THROTTLES),
-    missing("ThrottlingRateLimit", THROTTLES),
+    carried("ThrottlingBurstLimit", BURST),
+    carried("ThrottlingRateLimit", Shape::Number),
 ];
 
 const STAGE: &[Property] = &[
     idle("AccessLogSetting", ACCESS_LOG),
-    carried("CacheClusterEnabled", Shape::Choice(CACHE)),
-    idle("CacheClusterSize", OF_THE_CLOUD),
+    carried("CacheClusterEnabled", Shape::Flag),
+    carried("CacheClusterSize", Shape::Number),
     missing("CanarySetting", TRAFFIC),
     missing(
         "ClientCertificateId",
