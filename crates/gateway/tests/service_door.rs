@@ -195,7 +195,9 @@ fn request(method: Method, target: &str, headers: &HeaderMap, body: Vec<u8>) -> 
 }
 
 fn shown(response: &Response) -> String {
-    let ResponseBody::Whole(body) = &response.body;
+    let ResponseBody::Whole(body) = &response.body else {
+        panic!("a reply came in pieces");
+    };
     format!(
         "{} {}",
         response.status.as_u16(),

@@ -168,7 +168,9 @@ impl Bench {
 }
 
 fn text(response: &Response) -> String {
-    let ResponseBody::Whole(body) = &response.body;
+    let ResponseBody::Whole(body) = &response.body else {
+        panic!("a reply came in pieces");
+    };
     String::from_utf8_lossy(body).into_owned()
 }
 

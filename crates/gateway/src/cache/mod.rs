@@ -115,8 +115,11 @@ impl<T: Clone> StageCache<T> {
     }
 }
 
-/// Whether others may have a reply too: one that sets a cookie is somebody's own.
+/// Whether others may have a reply too: one that sets a cookie is somebody's own, and one that comes in pieces comes once.
 pub(crate) fn is_shareable(response: &Response) -> bool {
+    if matches!(response.body, ResponseBody::Stream(_)) {
+        return false;
+    }
     let mut names = response.headers.iter().map(|(name, _)| name);
     !names.any(|name| name.eq_ignore_ascii_case("set-cookie"))
 }
@@ -124,5 +127,6 @@ pub(crate) fn is_shareable(response: &Response) -> bool {
 fn body_bytes(response: &Response) -> usize {
     match &response.body {
         ResponseBody::Whole(body) => body.len(),
+        ResponseBody::Stream(_) => usize::MAX,
     }
 }

@@ -24,9 +24,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::body::{Lent, Returned};
 use super::framing::{BodyLength, Decoder, Step};
 use super::head::{Expectation, Head, HeadReader, Persistence, Refusal, Target};
-use super::reply::{self, Circumstances, DateText};
-use super::wire::{READ_BYTES, ReadError, Wire};
-use super::{Body, BodyError, Handler, Request, Response, ServerLimits};
+use super::reply::{self, Circumstances, DateText, Following};
+use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
+use super::{Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, ServerLimits};
 
 /// How HTTP/2 begins, where a client knows beforehand that it is spoken (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
@@ -34,6 +34,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 const OUTPUT_KEPT_BYTES_MAX: usize = 16 * 1024;
 /// How long a handler's leftovers may hold a request's body after the response is there.
 const BODY_RETURN_MAX: Duration = Duration::from_secs(1);
+
+/// What ends a body in chunks.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What all connections of a listener share.
 pub(super) struct Service {
@@ -128,6 +131,13 @@ enum BodyEnd {
     Finished,
     Unfinished,
     Malformed,
+}
+
+/// How the pieces of a body stand on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Chunks,
+    Bare,
 }
 
 /// Whether the next bytes may turn out to be HTTP/2.
@@ -273,7 +283,10 @@ impl Connection<'_> {
         }
         // While requests wait in the input, a shutdown waits too: they were sent in good faith.
         let is_last = self.stop.is_cancelled() && wire.input.is_empty();
-        let persistence = if is_last || end == BodyEnd::Unfinished {
+        // HTTP/1.0 knows no chunks: the end of such a body is that of the connection.
+        let ends_by_close =
+            matches!(response.body, ResponseBody::Stream(_)) && sender.version == Version::HTTP_10;
+        let persistence = if is_last || ends_by_close || end == BodyEnd::Unfinished {
             Persistence::Close
         } else {
             sender.persistence
@@ -299,7 +312,7 @@ impl Connection<'_> {
         response: Response,
         sender: &Sender,
         persistence: Persistence,
-    ) -> Result<(), super::wire::WriteError> {
+    ) -> Result<(), WriteError> {
         let circumstances = Circumstances {
             method: &sender.method,
             persistence,
@@ -308,11 +321,45 @@ impl Connection<'_> {
         };
         let body = reply::encode(&mut self.output, response, circumstances);
         let stall_max = self.service.limits.write_stall_max;
-        let written = wire.write(&self.output, &body, stall_max).await;
+        let written = match body {
+            Following::Whole(body) => wire.write(&self.output, &body, stall_max).await,
+            Following::Chunks(body) => self.stream(wire, body, Framing::Chunks).await,
+            Following::UntilClose(body) => self.stream(wire, body, Framing::Bare).await,
+        };
         // An idle connection does not keep the memory of a response with many headers.
         self.output.clear();
         self.output.shrink_to(OUTPUT_KEPT_BYTES_MAX);
         written
+    }
+
+    /// Writes the head in `output`, then each piece as it comes. An error leaves the client without an end, so that it
+    /// knows that something is missing.
+    async fn stream(
+        &mut self,
+        wire: &mut Wire,
+        mut body: BodyStream,
+        framing: Framing,
+    ) -> Result<(), WriteError> {
+        let stall_max = self.service.limits.write_stall_max;
+        let out = &mut self.output;
+        wire.write(out, &[], stall_max).await?;
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|_| WriteError)?;
+            out.clear();
+            match framing {
+                Framing::Chunks => {
+                    out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                    out.extend_from_slice(&piece);
+                    out.extend_from_slice(b"\r\n");
+                    wire.write(out, &[], stall_max).await?;
+                }
+                Framing::Bare => wire.write(&piece, &[], stall_max).await?,
+            }
+        }
+        match framing {
+            Framing::Chunks => wire.write(LAST_CHUNK, &[], stall_max).await,
+            Framing::Bare => Ok(()),
+        }
     }
 
     /// Answers what is no request, and closes.

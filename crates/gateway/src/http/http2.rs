@@ -12,10 +12,10 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::head::{is_host, is_target_text};
 use super::http1::{Service, guarded};
 use super::reply::{self, is_framing_header};
+use super::stream::{Outgoing, Pump};
 use super::wire::{Stream, Wire};
 use super::{Body, Headers, Request, Response, ResponseBody, ServerLimits};
 
@@ -62,9 +63,14 @@ pub(super) async fn serve(
             let service = service.clone();
             let (sender, answered) = oneshot::channel();
             tasks.execute(async move {
-                let response = answer(request, peer, &service, running).await;
+                let (response, pump) = answer(request, peer, &service, running.as_ref()).await;
                 // Nobody waits any more when the client has reset the stream.
                 let _ = sender.send(response);
+                if let Some(pump) = pump {
+                    pump.run().await;
+                }
+                // A request runs until all of its response is on its way.
+                drop(running);
             });
             answered
         }
@@ -119,21 +125,21 @@ async fn answer(
     request: http::Request<Incoming>,
     peer: SocketAddr,
     service: &Service,
-    running: Option<Running>,
-) -> http::Response<Full<Bytes>> {
+    running: Option<&Running>,
+) -> (http::Response<Outgoing>, Option<Pump>) {
     let method = request.method().clone();
     let response = match (running, read(request, peer, service)) {
         (None, _) => reply::plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many requests are under way on this connection",
         ),
-        (Some(_running), Ok(request)) => guarded(&*service.handler, request).await,
-        (Some(_running), Err(status)) => reply::plain(status, "this request is not served"),
+        (Some(_), Ok(request)) => guarded(&*service.handler, request).await,
+        (Some(_), Err(status)) => reply::plain(status, "this request is not served"),
     };
     let date = reply::DateText::default()
         .at(service.clock.now())
         .to_owned();
-    encode(response, &method, &date)
+    encode(response, &method, &date, service.limits.write_stall_max)
 }
 
 /// Reads what hyper has framed; an error is the status of the refusal.
@@ -210,20 +216,29 @@ fn joined_cookies(sent: &http::HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()
 }
 
-fn encode(response: Response, method: &Method, date: &str) -> http::Response<Full<Bytes>> {
+fn encode(
+    response: Response,
+    method: &Method,
+    date: &str,
+    stall_max: Duration,
+) -> (http::Response<Outgoing>, Option<Pump>) {
     let Response {
         status,
         headers,
-        body: ResponseBody::Whole(body),
+        body,
     } = response;
     let is_head = *method == Method::HEAD;
-    let mut encoded = http::Response::new(Full::new(Bytes::new()));
+    let known_bytes = match &body {
+        ResponseBody::Whole(body) => Some(body.len()),
+        ResponseBody::Stream(_) => None,
+    };
+    let mut encoded = http::Response::new(Outgoing::Whole(None));
     *encoded.status_mut() = status;
     let map = encoded.headers_mut();
     map.reserve(headers.len() + 2);
     for (name, value) in headers {
         let is_length_of_absent_body = is_head
-            && body.is_empty()
+            && known_bytes == Some(0)
             && reply::is_plain_length(&name, &value)
             && !map.contains_key(http::header::CONTENT_LENGTH);
         let is_own = is_framing_header(&name) && !is_length_of_absent_body;
@@ -237,15 +252,29 @@ fn encode(response: Response, method: &Method, date: &str) -> http::Response<Ful
     {
         map.insert(http::header::DATE, date);
     }
-    if reply::allows_body(status) {
-        if !map.contains_key(http::header::CONTENT_LENGTH) {
-            map.insert(http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        }
-        if !is_head {
-            *encoded.body_mut() = Full::new(body);
-        }
+    if !reply::allows_body(status) {
+        return (encoded, None);
     }
-    encoded
+    if let Some(bytes) = known_bytes
+        && !map.contains_key(http::header::CONTENT_LENGTH)
+    {
+        map.insert(http::header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    if is_head {
+        return (encoded, None);
+    }
+    let (body, pump) = match body {
+        ResponseBody::Whole(body) => {
+            let body = (!body.is_empty()).then_some(body);
+            (Outgoing::Whole(body), None)
+        }
+        ResponseBody::Stream(body) => {
+            let (pump, body) = Pump::new(body, stall_max);
+            (body, Some(pump))
+        }
+    };
+    *encoded.body_mut() = body;
+    (encoded, pump)
 }
 
 /// Counts requests under way, and tells how long there have been none.

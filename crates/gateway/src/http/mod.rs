@@ -14,6 +14,7 @@ mod http2;
 mod limits;
 mod reply;
 mod server;
+mod stream;
 pub(crate) mod upstream;
 mod wire;
 
@@ -29,6 +30,7 @@ pub use dissect::{DissectedRequest, Dissection, DissectionEnd, dissect};
 pub use headers::Headers;
 pub use limits::ServerLimits;
 pub use server::{Drained, Server};
+pub use stream::{BodyStream, BrokenOff, Pieces};
 
 /// Answers requests. One handler serves all connections of a listener.
 pub trait Handler: Send + Sync {
@@ -94,6 +96,8 @@ pub struct Response {
 pub enum ResponseBody {
     /// All of it.
     Whole(Bytes),
+    /// As it is made, each piece at once.
+    Stream(BodyStream),
 }
 
 impl Response {

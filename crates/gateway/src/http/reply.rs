@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode};
 use model::time::Timestamp;
 
 use super::head::{Persistence, is_token};
-use super::{Response, ResponseBody};
+use super::{BodyStream, Response, ResponseBody};
 
 /// Headers that say how a message is framed: the server's own, whatever a handler gives.
 const FRAMING_HEADERS: [&str; 6] = [
@@ -33,6 +33,24 @@ pub(super) struct Circumstances<'a> {
     pub(super) announces_keep_alive: bool,
     /// The date, as [`DateText`] gives it.
     pub(super) date: &'a str,
+}
+
+/// The body that follows a head.
+#[derive(Debug)]
+pub(super) enum Following {
+    Whole(Bytes),
+    /// In chunks, with an end.
+    Chunks(BodyStream),
+    /// As it is: the end of the connection is its end (HTTP/1.0).
+    UntilClose(BodyStream),
+}
+
+/// How many bytes a response's body has, where that is known before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Known(usize),
+    Chunked,
+    UntilClose,
 }
 
 /// Whether the server alone sends headers of this name.
@@ -78,12 +96,17 @@ pub(super) fn encode(
     out: &mut Vec<u8>,
     response: Response,
     circumstances: Circumstances<'_>,
-) -> Bytes {
+) -> Following {
     let Response {
         status,
         headers,
-        body: ResponseBody::Whole(body),
+        body,
     } = response;
+    let length = match &body {
+        ResponseBody::Whole(body) => Length::Known(body.len()),
+        ResponseBody::Stream(_) if circumstances.announces_keep_alive => Length::UntilClose,
+        ResponseBody::Stream(_) => Length::Chunked,
+    };
     let is_head = *circumstances.method == Method::HEAD;
     let has_body = allows_body(status);
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -96,7 +119,7 @@ pub(super) fn encode(
     for (name, value) in &headers {
         has_date |= name.eq_ignore_ascii_case("date");
         let is_length_of_absent_body =
-            is_head && !has_length && body.is_empty() && is_plain_length(name, value);
+            is_head && !has_length && length == Length::Known(0) && is_plain_length(name, value);
         has_length |= is_length_of_absent_body;
         if is_length_of_absent_body || !is_framing_header(name) {
             push_header(out, name, value.as_bytes());
@@ -105,8 +128,12 @@ pub(super) fn encode(
     if !has_date {
         push_header(out, "Date", circumstances.date.as_bytes());
     }
-    if !has_length {
-        push_header(out, "Content-Length", body.len().to_string().as_bytes());
+    match length {
+        Length::Known(bytes) if !has_length => {
+            push_header(out, "Content-Length", bytes.to_string().as_bytes());
+        }
+        Length::Chunked if has_body => push_header(out, "Transfer-Encoding", b"chunked"),
+        Length::Known(_) | Length::Chunked | Length::UntilClose => {}
     }
     match circumstances.persistence {
         Persistence::Close => push_header(out, "Connection", b"close"),
@@ -116,10 +143,11 @@ pub(super) fn encode(
         Persistence::KeepAlive => {}
     }
     out.extend_from_slice(b"\r\n");
-    if is_head || !has_body {
-        Bytes::new()
-    } else {
-        body
+    match (body, length) {
+        _ if is_head || !has_body => Following::Whole(Bytes::new()),
+        (ResponseBody::Whole(body), _) => Following::Whole(body),
+        (ResponseBody::Stream(body), Length::UntilClose) => Following::UntilClose(body),
+        (ResponseBody::Stream(body), Length::Known(_) | Length::Chunked) => Following::Chunks(body),
     }
 }
 

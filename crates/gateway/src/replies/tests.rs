@@ -115,7 +115,9 @@ fn shown(payload: Payload, returned: &str, accepts: Accepts) -> String {
         accepts,
     ) {
         Ok(response) => {
-            let ResponseBody::Whole(body) = &response.body;
+            let ResponseBody::Whole(body) = &response.body else {
+                panic!("a reply came in pieces");
+            };
             let headers: String = response
                 .headers
                 .iter()
@@ -415,7 +417,9 @@ fn faults_have_the_clouds_words() {
             StatusCode::from_u16(status).unwrap(),
             "{fault:?} {style:?}"
         );
-        let ResponseBody::Whole(seen) = response.body;
+        let ResponseBody::Whole(seen) = response.body else {
+            panic!("a reply came in pieces");
+        };
         assert_eq!(seen, body, "{fault:?} {style:?}");
     }
 }
