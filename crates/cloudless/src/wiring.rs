@@ -189,7 +189,7 @@ impl Server {
             account,
             Arc::new(LocalCounters::default()),
         );
-        let gateway = Arc::new(gateway);
+        let gateway = Arc::new(gateway.with_account_rate(config.limits.account_rate()));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),

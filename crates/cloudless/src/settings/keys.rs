@@ -143,6 +143,29 @@ pub const KEYS: &[Key] = &[
         meaning: "how long an instance is kept without an event",
     },
     Key {
+        section: Section::Limits,
+        name: "account_requests_per_second",
+        value: Value::Whole {
+            min: 1,
+            max: 10_000_000,
+            set: |settings, rate| settings.server.limits.account_requests_per_second = Some(rate),
+        },
+        default: "no limit",
+        meaning: "how many requests a second all APIs together may get; the next one is answered 429. An account of the cloud has \
+                  10000: here the machine's own speed is the limit unless you want another",
+    },
+    Key {
+        section: Section::Limits,
+        name: "account_requests_burst",
+        value: Value::Whole {
+            min: 1,
+            max: 10_000_000,
+            set: |settings, count| settings.server.limits.account_requests_burst = Some(count),
+        },
+        default: "half of `account_requests_per_second`",
+        meaning: "how many of these requests may come at once; it bounds nothing by itself",
+    },
+    Key {
         section: Section::Sandbox,
         name: "demands",
         value: Value::Word {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use invoker::InvokerLimits;
 use model::application::Application;
+use model::door::Rate;
 use model::problem::Problem;
 
 use super::FILE;
@@ -23,6 +24,10 @@ pub struct Limits {
     pub machine_instances: Option<usize>,
     /// How long an instance stays without an event.
     pub instance_idle: Option<Duration>,
+    /// Requests a second that the APIs of all applications may get together.
+    pub account_requests_per_second: Option<u32>,
+    /// How many of them may come at once.
+    pub account_requests_burst: Option<u32>,
 }
 
 impl Limits {
@@ -34,6 +39,20 @@ impl Limits {
         self.over(InvokerLimits::for_cores(cores).within_memory(memory))
     }
 
+    /// The rate to which all APIs together are held; none: they are not.
+    ///
+    /// An account of the cloud has 10,000 and a burst of 5,000, which a machine of one's own rarely takes at all: unless it
+    /// is set, its own speed is the limit. A burst that is not set is half of what a second may bring, as there.
+    #[must_use]
+    pub fn account_rate(self) -> Option<Rate> {
+        let per_second = self.account_requests_per_second?;
+        let burst = self.account_requests_burst.unwrap_or(per_second / 2);
+        Some(Rate {
+            per_1000_s: u64::from(per_second) * 1_000,
+            burst: burst.max(1).into(),
+        })
+    }
+
     /// The limits with what is set here.
     pub(super) fn over(self, mut limits: InvokerLimits) -> InvokerLimits {
         let Self {
@@ -41,6 +60,8 @@ impl Limits {
             function_scaling_instances,
             machine_instances,
             instance_idle,
+            account_requests_per_second: _,
+            account_requests_burst: _,
         } = self;
         if let Some(count) = account_concurrency {
             limits.concurrency_max = count;

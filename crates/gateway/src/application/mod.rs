@@ -53,6 +53,7 @@ pub struct ApplicationHandler {
     random: Arc<dyn Random>,
     access_log: Arc<dyn AccessLog>,
     account: AccountId,
+    account_rate: Option<model::door::Rate>,
     counters: Arc<dyn Counters>,
     cache_bytes_max: u64,
     table: RwLock<Arc<Table>>,
@@ -95,10 +96,18 @@ impl ApplicationHandler {
             random,
             access_log,
             account,
+            account_rate: None,
             counters,
             cache_bytes_max: CACHE_BYTES_MAX,
             table: RwLock::new(Arc::new(table)),
         }
+    }
+
+    /// The same, which holds the requests of all APIs together to this rate.
+    #[must_use]
+    pub fn with_account_rate(mut self, rate: Option<model::door::Rate>) -> Self {
+        self.account_rate = rate;
+        self
     }
 
     /// Compiles the routes of a revision and serves them from the next request on. Requests under way end with the
@@ -180,7 +189,7 @@ impl ApplicationHandler {
         };
         let caller = authorise::run(hit, &head.headers, &table.keys)
             .map_err(|bad| Refusal::not_authorised(hit.route, &bad))?;
-        throttle::admit(&*self.counters, hit, &caller, arrival.at)
+        throttle::admit(&*self.counters, self.account_rate, hit, &caller, arrival.at)
             .await
             .map_err(Refusal::limited)?;
         let body = body

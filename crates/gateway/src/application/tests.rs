@@ -631,6 +631,26 @@ async fn a_route_that_asks_for_a_key_lets_in_whoever_holds_one_of_its_plan() {
 }
 
 #[tokio::test]
+async fn all_requests_together_meet_the_accounts_rate() {
+    let mut bench = bench(Act::Return(r#"{"statusCode":200}"#));
+    bench.handler = bench.handler.with_account_rate(Some(Rate {
+        per_1000_s: 1_000,
+        burst: 2,
+    }));
+    for (method, target, status) in [
+        ("GET", REST, 200),
+        ("POST", HTTP, 200),
+        ("POST", HTTP, 429),
+        ("GET", REST, 429),
+    ] {
+        let response = bench.send(method, target, &[], b"").await;
+        assert_eq!(response.status.as_u16(), status, "{target}");
+    }
+    let message = bench.entry().message.unwrap();
+    assert!(message.contains("the account"), "{message}");
+}
+
+#[tokio::test]
 async fn a_key_meets_its_plans_rate_and_quota_in_the_clouds_words() {
     let rate = Rate {
         per_1000_s: 1_000,

@@ -4,7 +4,7 @@
 //! Does not live here: the limits' declaration (`model::door`), the refusal's words (`replies::faults`).
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Throttle requests to your REST APIs for better throughput": the plan's
-//! limit of a method for a key, the plan's limit for a key, the stage's limit of a method.
+//! limit of a method for a key, the plan's limit for a key, the stage's limit of a method, the account's.
 
 mod local;
 mod quota;
@@ -50,11 +50,17 @@ struct Limit {
 /// Counts a request, or says which limit it met.
 pub(crate) async fn admit(
     counters: &dyn Counters,
+    account: Option<Rate>,
     hit: &Hit<'_>,
     caller: &Caller,
     now: Timestamp,
 ) -> Result<(), Met> {
-    let limits = limits(hit, caller.key.as_ref());
+    let mut limits = limits(hit, caller.key.as_ref());
+    limits.extend(account.map(|rate| Limit {
+        name: "account".to_owned(),
+        of: "the account".to_owned(),
+        rate,
+    }));
     if !limits.is_empty() {
         let buckets: Vec<Bucket<'_>> = limits
             .iter()
