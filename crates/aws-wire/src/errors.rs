@@ -103,6 +103,13 @@ impl AuthenticationError {
         protocol.error(status, &code, &message, request_id)
     }
 
+    /// The exception and the text by which Amazon API Gateway refuses a call of a REST API.
+    #[must_use]
+    pub fn gateway_words(&self) -> (String, String) {
+        let (code, message) = self.words(Some("execute-api"));
+        (format!("{code}Exception"), message)
+    }
+
     /// Code, without `Exception`, and text in the JSON protocols.
     fn words(&self, service: Option<&str>) -> (&'static str, String) {
         match self {

@@ -12,7 +12,7 @@ use build::{Builder, BuilderConfig};
 use deployment::Deployer;
 use deployment::records::RecordProvider;
 use event_delivery::{Delivery, Parts as DeliveryParts};
-use gateway::application::ApplicationHandler;
+use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
 use gateway::service_door::{OwnPages, Parts as DoorParts, ServiceDoor, UnknownKeys};
 use gateway::throttle::LocalCounters;
@@ -188,6 +188,12 @@ impl Server {
             telemetry.access_log,
             account,
             Arc::new(LocalCounters::default()),
+            Signers {
+                principals,
+                unknown_keys: UnknownKeys::ActAsRoot {
+                    account: AccountId::development(),
+                },
+            },
         );
         let gateway = Arc::new(gateway.with_account_rate(config.limits.account_rate()));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);

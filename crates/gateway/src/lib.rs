@@ -9,6 +9,7 @@ pub mod application;
 mod authorise;
 mod cache;
 mod caller;
+mod callers;
 mod cors;
 pub mod events;
 pub mod http;

@@ -12,13 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway::application::{AccessEntry, AccessLog, ApplicationHandler};
+use gateway::application::{AccessEntry, AccessLog, ApplicationHandler, Signers};
 use gateway::http::{Drained, Server, ServerLimits};
+use gateway::service_door::UnknownKeys;
 use gateway::throttle::LocalCounters;
 use interfaces::BoxFuture;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
+use interfaces::principals::{Key, Principals};
 use model::application::Application;
+use model::function::Function;
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
+use model::principal::Credentials;
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use model::time::Timestamp;
 use test_kit::{FixedRandom, StoppedClock};
@@ -60,6 +64,20 @@ struct Running {
     ended: JoinHandle<Drained>,
 }
 
+struct Nobody;
+
+impl Principals for Nobody {
+    fn find(&self, _access_key_id: &str) -> Key {
+        Key::Unknown
+    }
+
+    fn issue(&self, _function: &Function) -> Credentials {
+        panic!("nobody is issued keys")
+    }
+
+    fn revoke(&self, _access_key_id: &str) {}
+}
+
 async fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -73,6 +91,10 @@ async fn start() -> Running {
         Arc::new(NoLog),
         AccountId::development(),
         Arc::new(LocalCounters::default()),
+        Signers {
+            principals: Arc::new(Nobody),
+            unknown_keys: UnknownKeys::Refused,
+        },
     );
     assert_eq!(handler.swap(&application()), []);
     let shutdown = CancellationToken::new();

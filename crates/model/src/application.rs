@@ -11,7 +11,8 @@ use crate::event_source::Mapping;
 use crate::function::{Function, LATEST};
 use crate::function_url::FunctionUrl;
 use crate::http_api::HttpApi;
-use crate::ids::{FunctionName, RevisionId};
+use crate::ids::{FunctionName, Region, RevisionId};
+use crate::principal::Role;
 use crate::rest_api::RestApi;
 
 /// One revision of an application. It is swapped whole and never changed.
@@ -19,6 +20,8 @@ use crate::rest_api::RestApi;
 pub struct Application {
     /// The revision's id.
     pub revision: RevisionId,
+    /// The region that its ARNs name.
+    pub region: Region,
     /// Its functions, by name: what runs when no qualifier is given, or `$LATEST`.
     pub functions: BTreeMap<FunctionName, Arc<Function>>,
     /// What runs under a function's qualifiers: the numbers of its published versions, and its aliases.
@@ -37,6 +40,8 @@ pub struct Application {
     pub usage_plans: Vec<UsagePlan>,
     /// Host names of its own.
     pub domains: Vec<CustomDomain>,
+    /// What its roles may do, by their ARNs.
+    pub roles: BTreeMap<String, Role>,
 }
 
 impl Application {
@@ -45,6 +50,7 @@ impl Application {
     pub fn empty(revision: RevisionId) -> Self {
         Self {
             revision,
+            region: Region::new("us-east-1"),
             functions: BTreeMap::new(),
             qualified: BTreeMap::new(),
             rest_apis: Vec::new(),
@@ -54,6 +60,7 @@ impl Application {
             api_keys: Vec::new(),
             usage_plans: Vec::new(),
             domains: Vec::new(),
+            roles: BTreeMap::new(),
         }
     }
 

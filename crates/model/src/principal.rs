@@ -4,6 +4,7 @@
 //! Does not live here: verifying signatures (`aws-wire`), what a principal may do (`policy`).
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::arn::Arn;
 use crate::ids::{AccountId, FunctionName};
@@ -54,6 +55,17 @@ impl Principal {
             }
         }
     }
+}
+
+/// A role that was deployed, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Role {
+    /// Its unique id, as `AROAEXAMPLEEXAMPLE123`.
+    pub id: String,
+    /// Its policies as JSON, its own and those attached to it.
+    pub policies: Vec<Arc<str>>,
+    /// What its policies can give it at most, as JSON.
+    pub boundary: Option<Arc<str>>,
 }
 
 /// A pair of keys, with the token that belongs to temporary ones.

@@ -16,7 +16,7 @@ use crate::statement::{Effect, Request, Said, Scope, Statement};
 const STATEMENTS_MAX: usize = 1_000;
 
 /// A policy, compiled.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Policy {
     statements: Vec<Statement>,
 }

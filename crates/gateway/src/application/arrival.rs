@@ -16,6 +16,7 @@ use model::limits;
 use model::time::Timestamp;
 
 use super::refusal::Refusal;
+use crate::caller::Caller;
 use crate::cors;
 use crate::events::{Exchange, TRACE_RANDOM_BYTES, Trace, header_text};
 use crate::http::{Body, Headers, Request};
@@ -131,7 +132,7 @@ impl Arrival {
         head: &'a Head,
         hit: &'a Hit<'_>,
         account: &'a AccountId,
-        body: &'a [u8],
+        (caller, body): (&'a Caller, &'a [u8]),
     ) -> Exchange<'a> {
         Exchange {
             account,
@@ -149,6 +150,7 @@ impl Arrival {
             extended_request_id: &self.extended_request_id,
             trace: &self.trace,
             at: self.at,
+            caller,
         }
     }
 }

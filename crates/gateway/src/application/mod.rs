@@ -23,6 +23,7 @@ use interfaces::counters::Counters;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use interfaces::random::Random;
 use model::application::Application;
+use model::door::Authorization;
 use model::ids::{AccountId, FunctionName, RevisionId};
 use model::limits;
 use model::problem::Problem;
@@ -32,6 +33,9 @@ pub(crate) use kept::Landed;
 
 use crate::authorise;
 use crate::cache::CACHE_BYTES_MAX;
+use crate::caller::Caller;
+use crate::callers::Callers;
+pub use crate::callers::Signers;
 use crate::cors;
 use crate::events;
 use crate::http::{Body, Handler, Request, Response};
@@ -55,6 +59,7 @@ pub struct ApplicationHandler {
     account: AccountId,
     account_rate: Option<model::door::Rate>,
     counters: Arc<dyn Counters>,
+    callers: Callers,
     cache_bytes_max: u64,
     table: RwLock<Arc<Table>>,
 }
@@ -88,8 +93,10 @@ impl ApplicationHandler {
         access_log: Arc<dyn AccessLog>,
         account: AccountId,
         counters: Arc<dyn Counters>,
+        signers: Signers,
     ) -> Self {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
+        let callers = Callers::new(signers.principals, Arc::clone(&clock), signers.unknown_keys);
         Self {
             invoke,
             clock,
@@ -98,6 +105,7 @@ impl ApplicationHandler {
             account,
             account_rate: None,
             counters,
+            callers,
             cache_bytes_max: CACHE_BYTES_MAX,
             table: RwLock::new(Arc::new(table)),
         }
@@ -187,8 +195,7 @@ impl ApplicationHandler {
             }
             Located::Missing(missing) => return Err(Refusal::no_route(head, Some(missing))),
         };
-        let caller = authorise::run(hit, &head.headers, &table.keys)
-            .map_err(|bad| Refusal::not_authorised(hit.route, &bad))?;
+        let (caller, body) = self.authorise(table, hit, head, body, arrival).await?;
         throttle::admit(&*self.counters, self.account_rate, hit, &caller, arrival.at)
             .await
             .map_err(Refusal::limited)?;
@@ -202,14 +209,53 @@ impl ApplicationHandler {
             .map_err(|invalid| Refusal::invalid(hit.route, invalid))?;
         let form = accepts(hit.api, head).as_str();
         let Some(place) = Place::of(hit, head, (&caller, false), form) else {
-            let settled = self.integrate(hit, head, &body, arrival, trail).await;
+            let settled = self
+                .integrate(hit, head, (&caller, &body), arrival, trail)
+                .await;
             return settled.map(|response| traced(response, hit, arrival));
         };
         let mut made = Trail::default();
-        let making = self.integrate(hit, head, &body, arrival, &mut made);
+        let making = self.integrate(hit, head, (&caller, &body), arrival, &mut made);
         let (settled, cached) = place.settle(&*self.clock, making).await;
         *trail = Trail { cached, ..made };
         settled.map(|response| traced(response, hit, arrival))
+    }
+
+    /// Finds out who calls. A signature covers the body, which is read for it here; whoever else is refused is so
+    /// before any of it is.
+    async fn authorise(
+        &self,
+        table: &Table,
+        hit: &Hit<'_>,
+        head: &Head,
+        body: Body,
+        arrival: &Arrival,
+    ) -> Result<(Caller, Body), Refusal> {
+        let mut signed = Bytes::new();
+        let body = if hit.route.guard.authorization == Authorization::Iam {
+            let whole = body.collect(limits::GATEWAY_PAYLOAD_BYTES_MAX).await;
+            signed = whole.map_err(Refusal::body)?;
+            Body::whole(signed.clone())
+        } else {
+            body
+        };
+        let nobody = Caller::default();
+        let question = authorise::Question {
+            exchange: arrival.exchange(head, hit, &self.account, (&nobody, &[])),
+            method: &head.method,
+            target: &head.target,
+            body: &signed,
+        };
+        let means = authorise::Means {
+            invoke: &*self.invoke,
+            clock: &*self.clock,
+            random: &*self.random,
+        };
+        let caller = table.callers.run(&question, &self.callers, means).await;
+        match caller {
+            Ok(caller) => Ok((caller, body)),
+            Err(bad) => Err(Refusal::not_authorised(hit.route, &bad)),
+        }
     }
 
     /// Event, invoke, reply; or whatever else answers the route.
@@ -217,7 +263,7 @@ impl ApplicationHandler {
         &self,
         hit: &Hit<'_>,
         head: &Head,
-        body: &Bytes,
+        sent: (&Caller, &Bytes),
         arrival: &Arrival,
         trail: &mut Trail,
     ) -> Result<Response, Refusal> {
@@ -242,7 +288,7 @@ impl ApplicationHandler {
                     payload: *payload,
                 };
                 trail.function = Some(function.clone());
-                let event = self.event(call, head, body, arrival)?;
+                let event = self.event(call, head, sent, arrival)?;
                 let reply = self.call(call, event, arrival).await?;
                 trail.timings = Some(reply.timings);
                 read_reply(call, head, reply)
@@ -254,10 +300,10 @@ impl ApplicationHandler {
         &self,
         call: Call<'_>,
         head: &Head,
-        body: &[u8],
+        (caller, body): (&Caller, &Bytes),
         arrival: &Arrival,
     ) -> Result<Bytes, Refusal> {
-        let exchange = arrival.exchange(head, call.hit, &self.account, body);
+        let exchange = arrival.exchange(head, call.hit, &self.account, (caller, body));
         let event = events::encode(&exchange, call.payload);
         if limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX < event.len() {
             return Err(Refusal::event_too_large(event.len()));

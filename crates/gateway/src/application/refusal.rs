@@ -90,19 +90,9 @@ impl Refusal {
     }
 
     pub(super) fn not_authorised(route: &Route, bad: &NotAuthorised) -> Self {
-        match bad {
-            NotAuthorised::NoKey => Self::new(
-                Fault::Forbidden,
-                format!(
-                    "`{}` asks for an API key; send it as `x-api-key`",
-                    route.key
-                ),
-            ),
-            NotAuthorised::BadKey(bad) => Self::new(Fault::Forbidden, bad.to_string()),
-            NotAuthorised::NotCarriedOut(guard) => Self::not_served(
-                route,
-                &format!("{guard} guards it, which cannot be enforced yet"),
-            ),
+        Self {
+            said: bad.message(),
+            ..Self::new(bad.fault(), bad.reason(route))
         }
     }
 

@@ -17,6 +17,7 @@ use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use model::time::Timestamp;
 
 use super::arrival::{Arrival, Head};
+use crate::caller::Caller;
 use crate::events;
 use crate::http::{Body, Headers, Request};
 use crate::routes::{Answer, Located, Table};
@@ -101,7 +102,7 @@ fn encode(table: &Table, head: &Head, body: &[u8]) -> Option<Bytes> {
     };
     let account = AccountId::development();
     Some(events::encode(
-        &arrival.exchange(head, &hit, &account, body),
+        &arrival.exchange(head, &hit, &account, (&Caller::default(), body)),
         *payload,
     ))
 }

@@ -107,6 +107,7 @@ fn bench(act: Act) -> Bench {
         log.clone(),
         AccountId::development(),
         Arc::new(LocalCounters::default()),
+        crate::authorise::tests::nobody(),
     );
     handler.swap(&application());
     Bench {

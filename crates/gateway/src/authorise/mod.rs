@@ -1,54 +1,132 @@
 //! Who may call.
 //!
-//! Lives here: a folder or file for each way to show who one is.
+//! Lives here: a folder or file for each way to show who one is, and the order in which they are asked.
 //! Does not live here: how often they may (`throttle`), evaluating policies (`policy`).
 
+mod functions;
+mod iam;
 mod keys;
+mod policies;
+mod problems;
+mod question;
+mod refused;
 
-use model::door::{ApiKeySource, Authorization};
+#[cfg(test)]
+pub(crate) mod tests;
 
-use crate::caller::Caller;
-use crate::http::Headers;
-use crate::routes::{Hit, Kind};
+use model::application::Application;
+use model::door::{ApiKeySource, Authorization, Authorizer, AuthorizerKind};
 
-pub(crate) use keys::{BadKey, Keys};
+use crate::caller::{Caller, Identity};
+use crate::callers::Callers;
+use crate::routes::Kind;
+use functions::{Kept, Sort, Validations};
+use keys::Keys;
+use policies::Policies;
 
-/// Why a caller is not let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum NotAuthorised {
-    /// It shows no API key where one is asked for.
-    NoKey,
-    /// Its API key opens nothing here.
-    BadKey(BadKey),
-    /// What guards the route cannot be carried out.
-    NotCarriedOut(&'static str),
+pub(crate) use functions::Means;
+pub(crate) use problems::problems;
+pub(crate) use question::Question;
+pub(crate) use refused::NotAuthorised;
+
+/// What decides who may call, of one revision.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    keys: Keys,
+    policies: Policies,
+    validations: Validations,
+    /// What authorizers answered. A new revision asks them anew.
+    kept: Kept,
 }
 
-/// Finds out who calls; refuses whoever the route does not let in.
-pub(crate) fn run(hit: &Hit<'_>, headers: &Headers, keys: &Keys) -> Result<Caller, NotAuthorised> {
-    let mut caller = Caller::default();
-    match &hit.route.guard.authorization {
-        Authorization::Open => {}
-        Authorization::Iam => return Err(NotAuthorised::NotCarriedOut("`AWS_IAM`")),
-        Authorization::Authorizer { .. } => {
-            return Err(NotAuthorised::NotCarriedOut("its authorizer"));
+impl Rules {
+    /// Compiles what is deployed.
+    pub(crate) fn compile(application: &Application) -> Self {
+        Self {
+            keys: Keys::compile(application),
+            policies: Policies::compile(application),
+            validations: Validations::compile(application),
+            kept: Kept::default(),
         }
     }
-    if hit.route.guard.api_key_required {
-        let sent = match hit.api.kind {
-            Kind::Rest {
-                api_key_source: ApiKeySource::Header,
-                ..
-            } => headers.text("x-api-key"),
-            Kind::Rest {
-                api_key_source: ApiKeySource::Authorizer,
-                ..
+
+    /// Finds out who calls; refuses whoever the route does not let in.
+    pub(crate) async fn run(
+        &self,
+        question: &Question<'_>,
+        callers: &Callers,
+        means: Means<'_>,
+    ) -> Result<Caller, NotAuthorised> {
+        let guard = &question.exchange.route.guard;
+        let mut usage_key = None;
+        let identity = match &guard.authorization {
+            Authorization::Open => {
+                self.policies.admit_anybody(question)?;
+                Identity::Open
             }
-            | Kind::Http { .. } => None,
+            Authorization::Iam => Identity::Iam(iam::run(question, callers, &self.policies)?),
+            Authorization::Authorizer { authorizer, .. } => {
+                let asked = as_function(authorizer).ok_or_else(|| {
+                    NotAuthorised::NotCarriedOut(format!("authorizer `{}`", authorizer.name))
+                })?;
+                let rules = (&self.policies, &self.kept, &self.validations);
+                let admitted = functions::run(question, asked, rules, means).await?;
+                usage_key = admitted.usage_key;
+                admitted.identity
+            }
         };
-        let sent = sent.ok_or(NotAuthorised::NoKey)?;
-        let used = keys.find(sent, &hit.api.id, &hit.api.stage);
-        caller.key = Some(used.map_err(NotAuthorised::BadKey)?);
+        let mut caller = Caller {
+            identity,
+            key: None,
+        };
+        if guard.api_key_required {
+            let api = question.exchange.api;
+            let sent = match api.kind {
+                Kind::Rest {
+                    api_key_source: ApiKeySource::Header,
+                    ..
+                } => question.exchange.headers.text("x-api-key"),
+                Kind::Rest {
+                    api_key_source: ApiKeySource::Authorizer,
+                    ..
+                } => usage_key.as_deref(),
+                Kind::Http { .. } => None,
+            };
+            let sent = sent.ok_or(NotAuthorised::NoKey)?;
+            let used = self.keys.find(sent, &api.id, &api.stage);
+            caller.key = Some(used.map_err(NotAuthorised::BadKey)?);
+        }
+        Ok(caller)
     }
-    Ok(caller)
+}
+
+/// An authorizer that is a function.
+fn as_function(authorizer: &Authorizer) -> Option<functions::Asked<'_>> {
+    match &authorizer.kind {
+        AuthorizerKind::Jwt { .. } | AuthorizerKind::UserPools { .. } => None,
+        AuthorizerKind::Token {
+            callee,
+            identity_source,
+            validation: _,
+            result_ttl,
+        } => Some(functions::Asked {
+            authorizer,
+            callee,
+            sources: std::slice::from_ref(identity_source),
+            sort: Sort::Token,
+            time_to_live: *result_ttl,
+        }),
+        AuthorizerKind::Request {
+            callee,
+            identity_sources,
+            format,
+            result_ttl,
+        } => Some(functions::Asked {
+            authorizer,
+            callee,
+            sources: identity_sources,
+            sort: Sort::Request(*format),
+            time_to_live: *result_ttl,
+        }),
+    }
 }

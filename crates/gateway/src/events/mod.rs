@@ -3,6 +3,8 @@
 //! Lives here: payload 1.0 and 2.0, what they show of a request, samples for people.
 //! Does not live here: which route was hit (`routes`), how the reply is read (`replies`).
 
+mod authorizer;
+pub(crate) mod authorizer_input;
 mod clf;
 mod headers;
 mod json;
@@ -26,9 +28,11 @@ use http::Version;
 use model::ids::AccountId;
 use model::time::Timestamp;
 
+use crate::caller::Caller;
 use crate::http::Headers;
 use crate::routes::{Api, Payload, Route};
 
+pub(crate) use clf::common_log_time;
 pub(crate) use headers::text as header_text;
 pub(crate) use media_types::is_binary_for_rest;
 pub(crate) use query::Query;
@@ -37,6 +41,7 @@ pub(crate) use trace::{TRACE_RANDOM_BYTES, Trace};
 /// A stage's variables, encoded once for all events; `null` when there are none.
 #[derive(Debug, Clone)]
 pub(crate) struct StageVariables {
+    by_name: BTreeMap<String, String>,
     json: Option<Vec<u8>>,
 }
 
@@ -62,6 +67,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) extended_request_id: &'a str,
     pub(crate) trace: &'a Trace,
     pub(crate) at: Timestamp,
+    /// Who calls, as far as has been found out.
+    pub(crate) caller: &'a Caller,
 }
 
 /// How an event shows a body.
@@ -95,8 +102,14 @@ impl StageVariables {
             json.finish()
         };
         Self {
+            by_name: variables.clone(),
             json: (!variables.is_empty()).then(write),
         }
+    }
+
+    /// The value of one.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.by_name.get(name).map(String::as_str)
     }
 }
 
@@ -110,7 +123,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The host that was called; the cloud shows the endpoint's own name there.
-    fn domain_name(&self) -> Cow<'a, str> {
+    pub(crate) fn domain_name(&self) -> Cow<'a, str> {
         match self.headers.get("host") {
             Some(host) => header_text(host),
             None => Cow::Borrowed(self.api.id.as_str()),
@@ -121,7 +134,7 @@ impl<'a> Exchange<'a> {
         self.headers.get("user-agent").map(header_text)
     }
 
-    fn protocol(&self) -> &'static str {
+    pub(crate) fn protocol(&self) -> &'static str {
         match self.version {
             Version::HTTP_10 => "HTTP/1.0",
             Version::HTTP_2 => "HTTP/2.0",

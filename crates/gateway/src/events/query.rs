@@ -65,6 +65,11 @@ impl<'a> Query<'a> {
         values.unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
+    /// All values of one.
+    pub(crate) fn all(&self, name: &str) -> &[Cow<'a, str>] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -8,6 +8,7 @@ use model::ids::AccountId;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::caller::Caller;
 use crate::routes::{Answer, Asked, Located, Table};
 
 const TRACE: &str = "Root=1-5e6722a7-cc560000000046db7ae02d4d";
@@ -86,7 +87,9 @@ fn event(sent: &Sent<'_>) -> Value {
         full: format!("{TRACE};Parent=1;Sampled=0"),
     };
     let account = AccountId::development();
+    let caller = Caller::default();
     let exchange = Exchange {
+        caller: &caller,
         account: &account,
         api: hit.api,
         route: hit.route,

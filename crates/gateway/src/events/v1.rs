@@ -10,20 +10,10 @@
 use super::headers::EventHeaders;
 use super::json::Writer;
 use super::query::Query;
-use super::{BodyForm, Exchange, clf, domain_prefix, media_types, write_path_parameters};
+use super::{
+    BodyForm, Exchange, authorizer, clf, domain_prefix, media_types, write_path_parameters,
+};
 use crate::routes::Kind;
-
-/// What REST APIs know about a caller; all null without an authoriser.
-const IDENTITY_BEFORE_SOURCE_IP: [&str; 8] = [
-    "accessKey",
-    "accountId",
-    "caller",
-    "cognitoAuthenticationProvider",
-    "cognitoAuthenticationType",
-    "cognitoIdentityId",
-    "cognitoIdentityPoolId",
-    "principalOrgId",
-];
 
 /// The event of a REST API.
 pub(super) fn rest(exchange: &Exchange<'_>) -> Vec<u8> {
@@ -31,17 +21,7 @@ pub(super) fn rest(exchange: &Exchange<'_>) -> Vec<u8> {
     let headers = EventHeaders::rest(exchange.headers, &exchange.added());
     json.open_object();
     write_request(&mut json, exchange, &headers, &Query::rest(exchange.query));
-    json.key("requestContext");
-    json.open_object();
-    json.entry("resourceId", &exchange.route.resource_id);
-    let deployment_id = match &exchange.api.kind {
-        Kind::Rest { deployment_id, .. } => deployment_id.as_str(),
-        Kind::Http { .. } => "",
-    };
-    json.entry("deploymentId", deployment_id);
-    json.entry("requestId", exchange.request_id);
-    write_context(&mut json, exchange);
-    json.close_object();
+    write_rest_context(&mut json, exchange);
     write_body(&mut json, exchange);
     json.close_object();
     json.finish()
@@ -56,18 +36,35 @@ pub(super) fn http(exchange: &Exchange<'_>) -> Vec<u8> {
     write_request(&mut json, exchange, &headers, &Query::http(exchange.query));
     json.key("requestContext");
     json.open_object();
-    json.key("authorizer");
-    json.open_object();
-    json.entry_or_null("claims", None);
-    json.entry_or_null("scopes", None);
-    json.close_object();
-    json.entry_or_null("resourceId", None);
-    json.entry("requestId", exchange.extended_request_id);
-    write_context(&mut json, exchange);
+    authorizer::write_http_v1(&mut json, exchange.caller);
+    write_http_context(&mut json, exchange);
     json.close_object();
     write_body(&mut json, exchange);
     json.close_object();
     json.finish()
+}
+
+/// `requestContext` of a REST API.
+pub(super) fn write_rest_context(json: &mut Writer, exchange: &Exchange<'_>) {
+    json.key("requestContext");
+    json.open_object();
+    json.entry("resourceId", &exchange.route.resource_id);
+    authorizer::write_rest(json, exchange.caller);
+    let deployment_id = match &exchange.api.kind {
+        Kind::Rest { deployment_id, .. } => deployment_id.as_str(),
+        Kind::Http { .. } => "",
+    };
+    json.entry("deploymentId", deployment_id);
+    json.entry("requestId", exchange.request_id);
+    write_context(json, exchange);
+    json.close_object();
+}
+
+/// The members of an HTTP API's `requestContext` in payload 1.0, but for what an authorizer told.
+pub(super) fn write_http_context(json: &mut Writer, exchange: &Exchange<'_>) {
+    json.entry_or_null("resourceId", None);
+    json.entry("requestId", exchange.extended_request_id);
+    write_context(json, exchange);
 }
 
 fn write_request(
@@ -122,16 +119,7 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.entry("domainPrefix", domain_prefix(&domain_name));
     json.key("requestTimeEpoch");
     json.integer(exchange.at.epoch_ms());
-    json.key("identity");
-    json.open_object();
-    for name in IDENTITY_BEFORE_SOURCE_IP {
-        json.entry_or_null(name, None);
-    }
-    json.entry("sourceIp", &exchange.source_ip.to_string());
-    json.entry_or_null("user", None);
-    json.entry_or_null("userAgent", exchange.user_agent().as_deref());
-    json.entry_or_null("userArn", None);
-    json.close_object();
+    authorizer::write_identity(json, exchange);
     json.entry("domainName", &domain_name);
     json.entry("apiId", exchange.api.id.as_str());
 }

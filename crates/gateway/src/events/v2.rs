@@ -10,14 +10,24 @@
 use super::headers::EventHeaders;
 use super::json::Writer;
 use super::query::Query;
-use super::{BodyForm, Exchange, clf, domain_prefix, media_types, write_path_parameters};
+use super::{
+    BodyForm, Exchange, authorizer, clf, domain_prefix, media_types, write_path_parameters,
+};
 
 /// The event.
 pub(super) fn encode(exchange: &Exchange<'_>) -> Vec<u8> {
     let mut json = Writer::with_capacity(exchange.bytes_estimated());
-    let headers = EventHeaders::http_v2(exchange.headers, &exchange.added());
     json.open_object();
     json.entry("version", "2.0");
+    write_request(&mut json, exchange);
+    write_body(&mut json, exchange);
+    json.close_object();
+    json.finish()
+}
+
+/// All that is shown of a request but its body, to functions and to authorizers alike.
+pub(super) fn write_request(json: &mut Writer, exchange: &Exchange<'_>) {
+    let headers = EventHeaders::http_v2(exchange.headers, &exchange.added());
     json.entry("routeKey", &exchange.route.key);
     json.entry("rawPath", exchange.full_path);
     json.entry("rawQueryString", exchange.query.unwrap_or_default());
@@ -30,28 +40,25 @@ pub(super) fn encode(exchange: &Exchange<'_>) -> Vec<u8> {
         json.close_array();
     }
     json.key("headers");
-    headers.write_joined_values(&mut json);
+    headers.write_joined_values(json);
     let query = Query::http(exchange.query);
     if !query.is_empty() {
         json.key("queryStringParameters");
-        query.write_joined_values(&mut json);
+        query.write_joined_values(json);
     }
-    write_context(&mut json, exchange);
+    write_context(json, exchange);
     let mut parameters = exchange
         .route
         .path_parameters(exchange.api, exchange.path)
         .peekable();
     if parameters.peek().is_some() {
         json.key("pathParameters");
-        write_path_parameters(&mut json, parameters);
+        write_path_parameters(json, parameters);
     }
     if let Some(variables) = &exchange.api.stage_variables.json {
         json.key("stageVariables");
         json.raw(variables);
     }
-    write_body(&mut json, exchange);
-    json.close_object();
-    json.finish()
 }
 
 fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
@@ -60,6 +67,7 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.open_object();
     json.entry("accountId", exchange.account.as_str());
     json.entry("apiId", exchange.api.id.as_str());
+    authorizer::write_http_v2(json, exchange.caller);
     json.entry("domainName", &domain_name);
     json.entry("domainPrefix", domain_prefix(&domain_name));
     json.key("http");

@@ -44,6 +44,24 @@ pub(crate) enum Fault {
     EventTooLarge,
     /// The caller may not do this: no API key that opens the stage.
     Forbidden,
+    /// Nothing shows who calls, or the authorizer knows nobody by what is shown.
+    Unauthorized,
+    /// Policies do not let the caller do this: it is told which user may not do what.
+    AccessDenied,
+    /// The authorizer's function failed, or its answer is none.
+    AuthorizerFailed,
+    /// The request is not signed.
+    NotSigned,
+    /// The signature lacks a part.
+    IncompleteSignature,
+    /// The signature does not hold.
+    BadSignature,
+    /// Nobody holds the keys that signed it.
+    UnknownClient,
+    /// The keys that signed it have expired.
+    ExpiredToken,
+    /// Path and method make an ARN that is too long.
+    UriTooLong,
     /// Required parameters are not there: the client is told which.
     MissingParameters,
     /// The body does not fit its model.
@@ -71,6 +89,9 @@ struct Words {
 const INTERNAL_HTTP: &str = r#"{"message":"Internal Server Error"}"#;
 const UNAVAILABLE: &str = r#"{"message":"Service Unavailable"}"#;
 
+/// What a REST API says where its authorizer failed.
+const NO_MESSAGE: &str = r#"{"message":null}"#;
+
 /// What the front of a REST API answers to a body over its limit: no JSON.
 const REST_BODY_TOO_LARGE: &str = "HTTP content length exceeded 10485760 bytes.";
 
@@ -84,7 +105,11 @@ pub(crate) fn response(fault: Fault, style: Style, said: Option<&str>) -> Respon
         Style::Rest => {
             let words = rest(fault);
             let body = match said {
+                Some(said) if fault == Fault::AccessDenied => {
+                    serde_json::json!({ "Message": said }).to_string()
+                }
                 Some(said) => serde_json::json!({ "message": said }).to_string(),
+                None if fault == Fault::AuthorizerFailed => NO_MESSAGE.to_owned(),
                 None => format!(r#"{{"message":{}"{}"}}"#, blank(fault), words.message),
             };
             Response::new(rest_status(fault), body)
@@ -107,12 +132,21 @@ fn rest_status(fault: Fault) -> StatusCode {
         Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
             StatusCode::BAD_REQUEST
         }
-        Fault::NoRoute | Fault::Forbidden => StatusCode::FORBIDDEN,
+        Fault::Unauthorized => StatusCode::UNAUTHORIZED,
+        Fault::NoRoute
+        | Fault::Forbidden
+        | Fault::AccessDenied
+        | Fault::NotSigned
+        | Fault::IncompleteSignature
+        | Fault::BadSignature
+        | Fault::UnknownClient
+        | Fault::ExpiredToken => StatusCode::FORBIDDEN,
+        Fault::UriTooLong => StatusCode::URI_TOO_LONG,
         Fault::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Fault::BodyTooLarge | Fault::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Fault::TooManyRequests | Fault::QuotaUsedUp => StatusCode::TOO_MANY_REQUESTS,
         Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
+        Fault::AuthorizerFailed | Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Fault::FunctionFailed | Fault::BadReply => StatusCode::BAD_GATEWAY,
@@ -123,10 +157,27 @@ fn rest_status(fault: Fault) -> StatusCode {
 
 fn rest(fault: Fault) -> Words {
     let (error_type, message) = match fault {
-        Fault::NoRoute => (
+        Fault::NoRoute | Fault::NotSigned => (
             "MissingAuthenticationTokenException",
             "Missing Authentication Token",
         ),
+        Fault::Unauthorized => ("UnauthorizedException", "Unauthorized"),
+        Fault::AccessDenied => (
+            "AccessDeniedException",
+            "User is not authorized to access this resource",
+        ),
+        Fault::AuthorizerFailed => ("AuthorizerConfigurationException", ""),
+        Fault::IncompleteSignature => ("IncompleteSignatureException", "Incomplete signature"),
+        Fault::BadSignature => ("InvalidSignatureException", "Invalid signature"),
+        Fault::UnknownClient => (
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        ),
+        Fault::ExpiredToken => (
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        ),
+        Fault::UriTooLong => ("RequestTooLargeException", "Request URI too long"),
         Fault::BadRequest => ("BadRequestException", "Bad Request"),
         Fault::MissingParameters => ("BadRequestException", "Missing required request parameters"),
         Fault::InvalidBody => ("BadRequestException", "Invalid request body"),
@@ -182,14 +233,27 @@ fn http(fault: Fault) -> (StatusCode, &'static str) {
             StatusCode::PAYLOAD_TOO_LARGE,
             r#"{"message":"Request Entity Too Large"}"#,
         ),
-        Fault::Forbidden => (StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#),
+        Fault::Unauthorized => (StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#),
+        Fault::UriTooLong => (
+            StatusCode::URI_TOO_LONG,
+            r#"{"message":"Request URI too long"}"#,
+        ),
+        Fault::Forbidden
+        | Fault::AccessDenied
+        | Fault::NotSigned
+        | Fault::IncompleteSignature
+        | Fault::BadSignature
+        | Fault::UnknownClient
+        | Fault::ExpiredToken => (StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#),
         Fault::TooManyRequests | Fault::QuotaUsedUp => (
             StatusCode::TOO_MANY_REQUESTS,
             r#"{"message":"Too Many Requests"}"#,
         ),
-        Fault::FunctionFailed | Fault::BadReply | Fault::BadBase64 | Fault::Misconfigured => {
-            (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_HTTP)
-        }
+        Fault::AuthorizerFailed
+        | Fault::FunctionFailed
+        | Fault::BadReply
+        | Fault::BadBase64
+        | Fault::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_HTTP),
         Fault::IntegrationTimeout | Fault::Throttled | Fault::Stopping => {
             (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
         }

@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use model::application::Application;
 use model::door::{ApiKeySource, Guard, HttpProxy, MethodCache, Rate};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
-use model::ids::{ApiId, FunctionName, RevisionId, StageName};
+use model::ids::{ApiId, FunctionName, Region, RevisionId, StageName};
 use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
 
@@ -33,6 +34,8 @@ pub(crate) struct Api {
     pub(crate) kind: Kind,
     pub(crate) id: ApiId,
     pub(crate) stage: StageName,
+    /// The region that its ARNs name.
+    pub(crate) region: Region,
     pub(crate) stage_variables: StageVariables,
     /// The replies that its stage keeps (REST APIs).
     pub(crate) cache: Option<StageCache<Landed>>,
@@ -103,13 +106,13 @@ pub(crate) enum Payload {
 
 impl Api {
     /// Compiles a REST API.
-    pub(super) fn rest(api: &RestApi, revision: &RevisionId, found: &mut Vec<Problem>) -> Self {
-        bare_rest_api(api, revision).with(rest_routes(api, found), found)
+    pub(super) fn rest(api: &RestApi, of: &Application, found: &mut Vec<Problem>) -> Self {
+        bare_rest_api(api, &of.revision, &of.region).with(rest_routes(api, found), found)
     }
 
     /// Compiles an HTTP API.
-    pub(super) fn http(api: &HttpApi, found: &mut Vec<Problem>) -> Self {
-        bare_http_api(api).with(http_routes(api), found)
+    pub(super) fn http(api: &HttpApi, region: &Region, found: &mut Vec<Problem>) -> Self {
+        bare_http_api(api, region).with(http_routes(api), found)
     }
 
     /// The route of this key.
@@ -164,7 +167,8 @@ impl Api {
         }
     }
 
-    fn matched<'p>(&self, shown_path: &'p str) -> &'p str {
+    /// The part of it that is matched.
+    pub(crate) fn matched<'p>(&self, shown_path: &'p str) -> &'p str {
         match self.kind {
             Kind::Rest { .. } => target::rest_match(shown_path),
             Kind::Http { .. } => target::http_match(shown_path),
@@ -229,7 +233,7 @@ impl Route {
     }
 }
 
-fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
+fn bare_rest_api(api: &RestApi, revision: &RevisionId, region: &Region) -> Api {
     Api {
         kind: Kind::Rest {
             binary_media_types: api.binary_media_types.clone(),
@@ -238,6 +242,7 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
         },
         id: api.id.clone(),
         stage: api.stage.clone(),
+        region: region.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
         cache: api.cache_bytes.map(StageCache::new),
         routes: Vec::new(),
@@ -246,13 +251,14 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId) -> Api {
     }
 }
 
-fn bare_http_api(api: &HttpApi) -> Api {
+fn bare_http_api(api: &HttpApi, region: &Region) -> Api {
     Api {
         kind: Kind::Http {
             cors: api.cors.clone(),
         },
         id: api.id.clone(),
         stage: api.stage.clone(),
+        region: region.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
         cache: None,
         routes: Vec::new(),

@@ -9,14 +9,14 @@ use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
 use super::{problems, target};
-use crate::authorise::Keys;
+use crate::authorise::{self, Rules};
 
 /// All APIs of one revision.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) revision: RevisionId,
-    /// The keys of callers, and what their plans allow.
-    pub(crate) keys: Keys,
+    /// What decides who may call.
+    pub(crate) callers: Rules,
     apis: Vec<Api>,
 }
 
@@ -96,20 +96,21 @@ impl Table {
         let mut found = Vec::new();
         let mut apis: Vec<Api> = Vec::new();
         for api in &application.rest_apis {
-            let api = Api::rest(api, &application.revision, &mut found);
+            let api = Api::rest(api, application, &mut found);
             problems::report_shadowed(&apis, &api, &mut found);
             apis.push(api);
         }
         for api in &application.http_apis {
-            let api = Api::http(api, &mut found);
+            let api = Api::http(api, &application.region, &mut found);
             problems::report_shadowed(&apis, &api, &mut found);
             apis.push(api);
         }
         let revision = application.revision.clone();
-        let keys = Keys::compile(application);
+        found.extend(authorise::problems(application));
+        let callers = Rules::compile(application);
         let table = Self {
             revision,
-            keys,
+            callers,
             apis,
         };
         (table, found)

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use interfaces::service::ServiceAnswer;
 use model::ids::RequestId;
 
+use crate::callers::NotProven;
 use crate::http::{BodyError, Response};
 
 /// Why a call did not reach its service.
@@ -25,11 +26,8 @@ pub(super) enum Refusal {
         service: String,
         served: Vec<&'static str>,
     },
-    #[error(
-        "a web page sent this request with access keys that Cloudless did not issue; such keys act as the account's \
-         root, so they are only taken from programs, not from browsers"
-    )]
-    WebPage,
+    #[error(transparent)]
+    WebPage(NotProven),
     #[error("its body did not arrive")]
     Body(#[source] BodyError),
 }
@@ -64,7 +62,7 @@ pub(super) fn refused(
             "NotImplemented",
             &refusal.to_string(),
         ),
-        Refusal::WebPage => own(
+        Refusal::WebPage(_) => own(
             StatusCode::FORBIDDEN,
             "AccessDeniedException",
             &refusal.to_string(),

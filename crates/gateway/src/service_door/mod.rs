@@ -4,7 +4,6 @@
 //! Does not live here: the protocols and signatures themselves (`aws_wire`), operations (each service).
 
 mod answers;
-mod callers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +21,12 @@ use interfaces::service::{CloudService, ServiceCall};
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
 
+use crate::callers::{Callers, NotProven};
 use crate::http::{Handler, Request, Response};
 
 use answers::Refusal;
-use callers::Callers;
+
+pub use crate::callers::UnknownKeys;
 
 /// The body of one call, in bytes: the largest that a service takes (Amazon DynamoDB, "Low-level API", 16 MB).
 pub const CALL_BODY_BYTES_MAX: usize = model::limits::DYNAMODB_REQUEST_BYTES_MAX;
@@ -34,19 +35,6 @@ pub const CALL_BODY_BYTES_MAX: usize = model::limits::DYNAMODB_REQUEST_BYTES_MAX
 const OWN_PAGES: &str = "/_cloudless/";
 /// The length of a region's name.
 const REGION_BYTES_MAX: usize = 32;
-
-/// What becomes of access keys that nobody was issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UnknownKeys {
-    /// They act as the root of this account: in development, on the host's own listener. Their signature proves
-    /// nothing, since their secret is not known here.
-    ActAsRoot {
-        /// The account.
-        account: AccountId,
-    },
-    /// They are refused.
-    Refused,
-}
 
 /// Whether a door shows the server's own pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,5 +220,14 @@ fn read_region(region: &str) -> Result<Region, AuthenticationError> {
 impl From<AuthenticationError> for Refusal {
     fn from(error: AuthenticationError) -> Self {
         Self::Authentication(error)
+    }
+}
+
+impl From<NotProven> for Refusal {
+    fn from(error: NotProven) -> Self {
+        match error {
+            NotProven::Signature(error) => Self::Authentication(error),
+            NotProven::WebPage => Self::WebPage(error),
+        }
     }
 }

@@ -85,6 +85,7 @@ fn cached(change: impl FnOnce(&mut RestMethod, &mut MethodCache)) -> Kept {
         log.clone(),
         AccountId::development(),
         Arc::new(LocalCounters::default()),
+        crate::authorise::tests::nobody(),
     );
     handler.swap(&application);
     Kept {

@@ -1,7 +1,8 @@
 //! Who calls, and whether the proof holds.
 //!
 //! Lives here: keys that were issued, keys that nobody was issued, and the signing keys kept for the former.
-//! Does not live here: reading and comparing signatures (`aws_wire::sigv4`), what a caller may do (`policy`).
+//! Does not live here: reading and comparing signatures (`aws_wire::sigv4`), what a caller may do (`policy`), the words
+//! of refusals (`service_door` for services, `authorise` for APIs).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +12,46 @@ use aws_wire::sigv4::{Presented, SignedRequest, SigningKey, verify};
 use http::HeaderMap;
 use interfaces::clock::Clock;
 use interfaces::principals::{Holder, Key, Principals};
+use model::ids::AccountId;
 use model::principal::Principal;
-
-use super::UnknownKeys;
-use super::answers::Refusal;
 
 /// Signing keys that are kept. When there are more, all are forgotten and derived anew as they are needed.
 const SIGNING_KEYS_MAX: usize = 1_024;
 
-pub(super) struct Callers {
+/// What becomes of access keys that nobody was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// They act as the root of this account: in development, on the host's own listener. Their signature proves
+    /// nothing, since their secret is not known here.
+    ActAsRoot {
+        /// The account.
+        account: AccountId,
+    },
+    /// They are refused.
+    Refused,
+}
+
+/// Who signs calls of APIs.
+pub struct Signers {
+    /// Who holds which keys.
+    pub principals: Arc<dyn Principals>,
+    /// What becomes of other keys.
+    pub unknown_keys: UnknownKeys,
+}
+
+/// Why nobody is taken for a request's caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotProven {
+    #[error("its caller is not proven")]
+    Signature(#[from] AuthenticationError),
+    #[error(
+        "a web page sent this request with access keys that Cloudless did not issue; such keys act as the account's \
+         root, so they are only taken from programs, not from browsers"
+    )]
+    WebPage,
+}
+
+pub(crate) struct Callers {
     principals: Arc<dyn Principals>,
     clock: Arc<dyn Clock>,
     unknown_keys: UnknownKeys,
@@ -33,7 +65,7 @@ struct KeptKey {
 }
 
 /// Who a request says that it comes from.
-pub(super) enum Caller {
+pub(crate) enum Caller {
     /// The holder of issued keys: the signature is still to be verified.
     Issued(Box<Holder>),
     /// Keys whose signature cannot be verified.
@@ -41,7 +73,7 @@ pub(super) enum Caller {
 }
 
 impl Callers {
-    pub(super) fn new(
+    pub(crate) fn new(
         principals: Arc<dyn Principals>,
         clock: Arc<dyn Clock>,
         unknown_keys: UnknownKeys,
@@ -55,11 +87,11 @@ impl Callers {
     }
 
     /// Says who a request comes from, as far as can be told without its body.
-    pub(super) fn identify(
+    pub(crate) fn identify(
         &self,
         presented: &Presented,
         headers: &HeaderMap,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Caller, NotProven> {
         match self.principals.find(&presented.access_key_id) {
             Key::Issued(holder) => {
                 presented.check_time(self.clock.now())?;
@@ -71,10 +103,10 @@ impl Callers {
         }
     }
 
-    fn unknown(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn unknown(&self, headers: &HeaderMap) -> Result<Caller, NotProven> {
         match &self.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
-            UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(Refusal::WebPage),
+            UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
             UnknownKeys::ActAsRoot { account } => Ok(Caller::Unknown(Principal::Root {
                 account: account.clone(),
             })),
@@ -82,7 +114,7 @@ impl Callers {
     }
 
     /// Verifies what [`Self::identify`] could not.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         caller: Caller,
         presented: &Presented,

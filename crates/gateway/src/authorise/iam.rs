@@ -1,0 +1,165 @@
+//! `AWS_IAM`: signed requests, and whether the signer's policies let it call.
+//!
+//! Lives here: the signature's scope, the signer, its policies with those of the API.
+//! Does not live here: reading signatures (`aws_wire::sigv4`), who holds which keys (`callers`).
+//!
+//! Contract: Amazon API Gateway Developer Guide, "Control access for invoking an API" and "IAM authentication and
+//! resource policy".
+
+use aws_wire::errors::AuthenticationError;
+use aws_wire::sigv4::{Presented, SignedRequest};
+use model::principal::Principal;
+use policy::{Caller, Policies as Asked, Refusal as Why, Request, Verdict, judge};
+
+use super::policies::{INVOKE, Policies};
+use super::question::Question;
+use super::refused::{NotAuthorised, Refusal};
+use crate::caller::Signer;
+use crate::callers::{Callers, NotProven};
+
+/// The name in the scope of signatures for APIs.
+const SERVICE: &str = "execute-api";
+
+/// Finds out who signed, and whether they may call.
+pub(super) fn run(
+    question: &Question<'_>,
+    callers: &Callers,
+    policies: &Policies,
+) -> Result<Signer, NotAuthorised> {
+    let headers = question.exchange.headers.to_map();
+    let presented = Presented::find(question.target, &headers).map_err(unproven)?;
+    check_scope(&presented, question.exchange.api.region.as_str()).map_err(unproven)?;
+    let signed = SignedRequest {
+        method: question.method,
+        path_and_query: question.target,
+        headers: &headers,
+        body: question.body,
+    };
+    let caller = callers
+        .identify(&presented, &headers)
+        .map_err(NotAuthorised::NotProven)?;
+    let principal = callers
+        .verify(caller, &presented, signed)
+        .map_err(unproven)?;
+    let signer = signer(&presented, &principal, policies);
+    permit(question, &principal, &signer, policies)?;
+    Ok(signer)
+}
+
+fn unproven(error: AuthenticationError) -> NotAuthorised {
+    NotAuthorised::NotProven(NotProven::Signature(error))
+}
+
+fn check_scope(presented: &Presented, region: &str) -> Result<(), AuthenticationError> {
+    let scope = &presented.scope;
+    let message = if scope.service != SERVICE {
+        format!("Credential should be scoped to correct service: '{SERVICE}'. ")
+    } else if scope.region != region {
+        format!(
+            "Credential should be scoped to a valid region, not '{}'. ",
+            scope.region
+        )
+    } else {
+        return Ok(());
+    };
+    Err(AuthenticationError::Invalid { message })
+}
+
+/// Contract: IAM User Guide, "IAM JSON policy elements: Variables", `aws:userid`: the account's id for its root, the
+/// role's unique id and the session's name for a session.
+fn signer(presented: &Presented, principal: &Principal, policies: &Policies) -> Signer {
+    let (account, unique_id) = match principal {
+        Principal::Root { account } => (account, account.to_string()),
+        Principal::FunctionRole {
+            account,
+            role,
+            function,
+        } => {
+            let id = policies.of_role(&role.to_string()).map(|role| &role.id);
+            (
+                account,
+                format!("{}:{function}", id.map_or("", String::as_str)),
+            )
+        }
+    };
+    Signer {
+        access_key_id: presented.access_key_id.clone(),
+        account: account.to_string(),
+        unique_id,
+        arn: principal.arn().to_string(),
+    }
+}
+
+fn permit(
+    question: &Question<'_>,
+    principal: &Principal,
+    signer: &Signer,
+    policies: &Policies,
+) -> Result<(), NotAuthorised> {
+    let (caller, role) = match principal {
+        Principal::Root { account } => {
+            let account = account.to_string();
+            (Caller::Root { account }, None)
+        }
+        Principal::FunctionRole { role, .. } => {
+            let role = role.to_string();
+            let compiled = policies.of_role(&role);
+            let caller = Caller::Identity {
+                account: signer.account.clone(),
+                arn: signer.arn.clone(),
+                role: Some(role),
+            };
+            (caller, compiled)
+        }
+    };
+    let mut context = question.context();
+    context.set("aws:PrincipalArn", principal_arn(principal));
+    context.set("aws:PrincipalAccount", signer.account.clone());
+    context.set("aws:userid", signer.unique_id.clone());
+    context.set("aws:PrincipalType", principal_type(principal));
+    let asked = Asked {
+        identity: role.map_or(&[], |role| role.policies.as_slice()),
+        boundary: role.and_then(|role| role.boundary.as_ref()),
+        session: None,
+        resource: policies.of_api(&question.exchange.api.id)?,
+        resource_account: question.exchange.account.as_str(),
+    };
+    let request = Request {
+        action: INVOKE,
+        resource: &question.arn()?,
+        caller: &caller,
+        context: &context,
+    };
+    match judge(&asked, &request) {
+        Verdict::Allowed => Ok(()),
+        Verdict::Refused(why) => Err(refused(question, signer, why)),
+    }
+}
+
+fn refused(question: &Question<'_>, signer: &Signer, why: Why) -> NotAuthorised {
+    let (refusal, by) = match why {
+        Why::Denied(kind) => (Refusal::Explicit, format!("a policy ({kind})")),
+        Why::NotAllowed(kind) => (Refusal::Implicit, format!("no policy ({kind})")),
+    };
+    NotAuthorised::NotAllowed {
+        refusal,
+        user: signer.arn.clone(),
+        resource: question.masked_arn(),
+        by,
+    }
+}
+
+/// In conditions a session is known by its role.
+fn principal_arn(principal: &Principal) -> String {
+    match principal {
+        Principal::Root { .. } => principal.arn().to_string(),
+        Principal::FunctionRole { role, .. } => role.to_string(),
+    }
+}
+
+const fn principal_type(principal: &Principal) -> &'static str {
+    match principal {
+        Principal::Root { .. } => "Account",
+        Principal::FunctionRole { .. } => "AssumedRole",
+    }
+}

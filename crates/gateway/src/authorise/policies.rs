@@ -1,0 +1,181 @@
+//! Policies of APIs and of roles, compiled, and what they say of a request.
+//!
+//! Lives here: reading them once a revision, resource policies in combination with each way of authorisation.
+//! Does not live here: evaluating one policy (`policy`), who signed (`iam`), what authorizers answer (`functions`).
+//!
+//! Contract: Amazon API Gateway Developer Guide, "How API Gateway resource policies affect authorization workflow",
+//! with its table A: caller and API are always of one account here.
+
+use std::collections::HashMap;
+
+use model::application::Application;
+use model::ids::{ApiId, Region};
+use model::principal::Role;
+use policy::{Caller, Policy, Request, Said};
+use serde_json::Value;
+
+use super::question::Question;
+use super::refused::{NotAuthorised, Refusal};
+
+/// The one action that calls are.
+pub(super) const INVOKE: &str = "execute-api:Invoke";
+/// Who calls when nobody says who it is.
+const ANONYMOUS: &str = "anonymous";
+/// In a resource policy, what is left of an ARN of its own API.
+const SHORT_ARN: &str = "execute-api:/";
+
+/// The policies of one revision.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    apis: HashMap<ApiId, Result<Policy, String>>,
+    roles: HashMap<String, CompiledRole>,
+}
+
+/// What a role may do.
+#[derive(Debug)]
+pub(super) struct CompiledRole {
+    /// Its unique id.
+    pub(super) id: String,
+    /// Its policies.
+    pub(super) policies: Vec<Policy>,
+    /// What they can give it at most.
+    pub(super) boundary: Option<Policy>,
+}
+
+impl Policies {
+    /// Compiles what is written. A policy of an API that cannot be read lets nobody in.
+    pub(crate) fn compile(application: &Application) -> Self {
+        let apis = application.rest_apis.iter().filter_map(|api| {
+            let read = read(api.policy.as_deref()?, &application.region, &api.id);
+            Some((api.id.clone(), read))
+        });
+        let roles = application.roles.iter();
+        Self {
+            apis: apis.collect(),
+            roles: roles
+                .map(|(arn, role)| (arn.clone(), compile_role(role)))
+                .collect(),
+        }
+    }
+
+    /// The resource policy of an API.
+    pub(super) fn of_api(&self, api: &ApiId) -> Result<Option<&Policy>, NotAuthorised> {
+        let unread =
+            |error: &String| NotAuthorised::NotCarriedOut(format!("a resource policy ({error})"));
+        let policy = self.apis.get(api).map(Result::as_ref);
+        policy.transpose().map_err(unread)
+    }
+
+    /// The resource policies that cannot be read, and why.
+    pub(super) fn unread(&self) -> impl Iterator<Item = (&ApiId, &String)> {
+        self.apis
+            .iter()
+            .filter_map(|(api, read)| Some((api, read.as_ref().err()?)))
+    }
+
+    /// What a role may do, by its ARN.
+    pub(super) fn of_role(&self, arn: &str) -> Option<&CompiledRole> {
+        self.roles.get(arn)
+    }
+
+    /// Lets in whom the resource policy names, where nothing but it stands before the route: an allow is needed.
+    pub(super) fn admit_anybody(&self, question: &Question<'_>) -> Result<(), NotAuthorised> {
+        match self.said_of_anybody(question)? {
+            None | Some(Said::Allow) => Ok(()),
+            Some(Said::Deny) => Err(by_resource_policy(question, Refusal::Explicit)),
+            Some(Said::Nothing) => Err(by_resource_policy(question, Refusal::Implicit)),
+        }
+    }
+
+    /// Before an authorizer is asked: only a deny of the resource policy ends it.
+    pub(super) fn admit_to_authorizer(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<Option<Said>, NotAuthorised> {
+        match self.said_of_anybody(question)? {
+            Some(Said::Deny) => Err(by_resource_policy(question, Refusal::Explicit)),
+            said @ (None | Some(Said::Allow | Said::Nothing)) => Ok(said),
+        }
+    }
+
+    fn said_of_anybody(&self, question: &Question<'_>) -> Result<Option<Said>, NotAuthorised> {
+        let Some(policy) = self.of_api(&question.exchange.api.id)? else {
+            return Ok(None);
+        };
+        Ok(Some(says(policy, question)?))
+    }
+}
+
+/// What one policy says of a request by nobody in particular.
+pub(super) fn says(policy: &Policy, question: &Question<'_>) -> Result<Said, NotAuthorised> {
+    Ok(policy.says(&Request {
+        action: INVOKE,
+        resource: &question.arn()?,
+        caller: &Caller::Anonymous,
+        context: &question.context(),
+    }))
+}
+
+/// What an authorizer and a resource policy say together (table A).
+pub(super) fn together(authorizer: Said, resource: Option<Said>) -> Result<(), Refusal> {
+    match (authorizer, resource) {
+        (Said::Deny, _) | (_, Some(Said::Deny)) => Err(Refusal::Explicit),
+        (Said::Allow, _) | (_, Some(Said::Allow)) => Ok(()),
+        (Said::Nothing, None | Some(Said::Nothing)) => Err(Refusal::Implicit),
+    }
+}
+
+fn by_resource_policy(question: &Question<'_>, refusal: Refusal) -> NotAuthorised {
+    NotAuthorised::NotAllowed {
+        refusal,
+        user: ANONYMOUS.to_owned(),
+        resource: question.masked_arn(),
+        by: "the API's resource policy".to_owned(),
+    }
+}
+
+/// Where one policy cannot be read, what it would deny is not known: the role gets nothing then.
+fn compile_role(role: &Role) -> CompiledRole {
+    let policies = role.policies.iter().map(|json| Policy::read(json));
+    CompiledRole {
+        id: role.id.clone(),
+        policies: policies.collect::<Result<_, _>>().unwrap_or_default(),
+        boundary: role
+            .boundary
+            .as_ref()
+            .map(|json| Policy::read(json).unwrap_or_default()),
+    }
+}
+
+/// Reads a resource policy, with the ARNs of its own API written out.
+fn read(json: &str, region: &Region, api: &ApiId) -> Result<Policy, String> {
+    let mut document: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let statements = match document.get_mut("Statement") {
+        Some(Value::Array(statements)) => statements.as_mut_slice(),
+        Some(single) => std::slice::from_mut(single),
+        None => &mut [],
+    };
+    for statement in statements {
+        for element in ["Resource", "NotResource"] {
+            match statement.get_mut(element) {
+                Some(Value::Array(resources)) => {
+                    for resource in resources {
+                        write_out(resource, region, api);
+                    }
+                }
+                Some(resource) => write_out(resource, region, api),
+                None => {}
+            }
+        }
+    }
+    Policy::from_value(&document).map_err(|error| error.to_string())
+}
+
+fn write_out(resource: &mut Value, region: &Region, api: &ApiId) {
+    let short = resource
+        .as_str()
+        .and_then(|text| text.strip_prefix(SHORT_ARN));
+    if let Some(rest) = short {
+        *resource = Value::String(format!("arn:aws:execute-api:{region}:*:{api}/{rest}"));
+    }
+}

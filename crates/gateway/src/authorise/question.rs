@@ -1,0 +1,78 @@
+//! What authorisation looks at, and the ARN that policies are asked about.
+//!
+//! Lives here: a request as it came, with its route; `execute-api` ARNs; the condition keys of policies.
+//! Does not live here: deciding anything (the sibling files).
+//!
+//! Contract: Amazon API Gateway Developer Guide, "Control access for invoking an API", resource format, and "AWS
+//! condition keys that can be used in API Gateway resource policies".
+
+use http::Method;
+use model::limits::METHOD_ARN_BYTES_MAX;
+
+use super::refused::NotAuthorised;
+use crate::events::Exchange;
+use policy::Context;
+
+/// The digits of an account that refusals show.
+const ACCOUNT_DIGITS_SHOWN: usize = 4;
+
+/// A request, as authorisation looks at it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// What events show of it; its body is not among that.
+    pub(crate) exchange: Exchange<'a>,
+    /// As sent.
+    pub(crate) method: &'a Method,
+    /// Path and query, as sent.
+    pub(crate) target: &'a str,
+    /// The body, where a signature covers it.
+    pub(crate) body: &'a [u8],
+}
+
+impl Question<'_> {
+    /// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH` of what is called.
+    pub(super) fn arn(&self) -> Result<String, NotAuthorised> {
+        let arn = self.arn_of(self.exchange.account.as_str());
+        if METHOD_ARN_BYTES_MAX < arn.len() {
+            return Err(NotAuthorised::ArnTooLong(arn.len()));
+        }
+        Ok(arn)
+    }
+
+    /// The same, as refusals show it.
+    pub(super) fn masked_arn(&self) -> String {
+        let account = self.exchange.account.as_str();
+        let hidden = account.len().saturating_sub(ACCOUNT_DIGITS_SHOWN);
+        let shown = account.get(hidden..).unwrap_or_default();
+        self.arn_of(&format!("{}{shown}", "*".repeat(hidden)))
+    }
+
+    /// The path is the one that was matched: a slash more or less must not show policies another path than the route's.
+    fn arn_of(&self, account: &str) -> String {
+        let api = self.exchange.api;
+        format!(
+            "arn:aws:execute-api:{}:{account}:{}/{}/{}/{}",
+            api.region,
+            api.id,
+            api.stage,
+            self.exchange.method,
+            api.matched(self.exchange.path),
+        )
+    }
+
+    /// The condition keys that every request has.
+    pub(super) fn context(&self) -> Context {
+        let mut context = Context::default();
+        let seconds = self.exchange.at.epoch_ms().div_euclid(1_000);
+        context.set("aws:EpochTime", seconds.to_string());
+        context.set("aws:CurrentTime", seconds.to_string());
+        context.set("aws:SourceIp", self.exchange.source_ip.to_string());
+        context.set("aws:SecureTransport", "false");
+        for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
+            if let Some(value) = self.exchange.headers.text(header) {
+                context.set(key, value);
+            }
+        }
+        context
+    }
+}
