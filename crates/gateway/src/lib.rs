@@ -18,4 +18,5 @@ mod replies;
 pub mod routes;
 pub mod service_door;
 pub mod throttle;
+pub mod tokens;
 mod validate;
