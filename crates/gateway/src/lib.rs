@@ -16,7 +16,10 @@ pub mod http;
 pub mod outbound;
 mod replies;
 pub mod routes;
+mod sender;
 pub mod service_door;
 pub mod throttle;
 pub mod tokens;
+
+pub use sender::TrustedProxies;
 mod validate;

@@ -190,6 +190,7 @@ fn request(method: Method, target: &str, headers: &HeaderMap, body: Vec<u8>) -> 
         headers: sent,
         body: Body::whole(body),
         peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        scheme: gateway::http::Scheme::Http,
         received_at: Instant::now(),
     }
 }

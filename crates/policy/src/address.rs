@@ -7,14 +7,15 @@ use std::net::IpAddr;
 
 /// A range of addresses of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AddressRange {
+pub struct AddressRange {
     address: IpAddr,
     prefix_bits: u32,
 }
 
 impl AddressRange {
     /// Reads an address, or a range in CIDR notation.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -31,7 +32,9 @@ impl AddressRange {
         })
     }
 
-    pub(crate) fn holds(&self, address: IpAddr) -> bool {
+    /// Whether an address is in it; one of the other family never is.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
         let differing_from = match (self.address, address.to_canonical()) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
                 (range.to_bits() ^ address.to_bits()).leading_zeros()

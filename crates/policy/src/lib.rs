@@ -17,6 +17,7 @@ mod pattern;
 mod principal;
 mod statement;
 
+pub use address::AddressRange;
 pub use condition::ConditionError;
 pub use context::Context;
 pub use document::{Policy, ReadError};

@@ -19,8 +19,9 @@ use super::refusal::Refusal;
 use crate::caller::Caller;
 use crate::cors;
 use crate::events::{Exchange, TRACE_RANDOM_BYTES, Trace, header_text};
-use crate::http::{Body, Headers, Request};
+use crate::http::{Body, Headers, Request, Scheme};
 use crate::routes::{Asked, Hit, check_encoding};
+use crate::sender::{Sender, TrustedProxies};
 use crate::validate::Sent;
 
 /// An extended id is 11 random bytes, so that it ends in one `=`, as the cloud's do.
@@ -34,6 +35,7 @@ pub(super) struct Head {
     pub(super) version: Version,
     pub(super) headers: Headers,
     pub(super) peer: SocketAddr,
+    pub(super) scheme: Scheme,
     pub(super) received_at: Instant,
 }
 
@@ -45,6 +47,7 @@ pub(super) struct Arrival {
     /// The HTTP API's request id, and the REST API's second one.
     pub(super) extended_request_id: String,
     pub(super) trace: Trace,
+    pub(super) sender: Sender,
     pub(super) at: Timestamp,
 }
 
@@ -57,6 +60,7 @@ impl Head {
             headers,
             body,
             peer,
+            scheme,
             received_at,
         } = request;
         let head = Self {
@@ -65,6 +69,7 @@ impl Head {
             version,
             headers,
             peer,
+            scheme,
             received_at,
         };
         (head, body)
@@ -112,7 +117,12 @@ impl Head {
 }
 
 impl Arrival {
-    pub(super) fn new(head: &Head, clock: &dyn Clock, random: &dyn Random) -> Self {
+    pub(super) fn new(
+        head: &Head,
+        clock: &dyn Clock,
+        random: &dyn Random,
+        proxies: &TrustedProxies,
+    ) -> Self {
         let mut drawn = [0_u8; EXTENDED_ID_BYTES + TRACE_RANDOM_BYTES];
         random.fill(&mut drawn);
         let (id, trace) = drawn.split_at(EXTENDED_ID_BYTES);
@@ -123,6 +133,7 @@ impl Arrival {
             request_id: random.request_id(),
             extended_request_id: URL_SAFE.encode(id),
             trace: Trace::read_or_make(sent_trace.as_deref(), at, &trace),
+            sender: proxies.sender(head.peer, head.scheme, &head.headers),
             at,
         }
     }
@@ -145,7 +156,8 @@ impl Arrival {
             version: head.version,
             headers: &head.headers,
             body,
-            source_ip: head.peer.ip().to_canonical(),
+            source_ip: self.sender.source_ip,
+            forwarded: &self.sender.forwarded,
             request_id: self.request_id.as_str(),
             extended_request_id: &self.extended_request_id,
             trace: &self.trace,

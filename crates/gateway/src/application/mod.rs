@@ -41,6 +41,7 @@ use crate::events;
 use crate::http::{Body, Handler, Request, Response};
 use crate::replies::{self, Accepts, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
+use crate::sender::TrustedProxies;
 use crate::throttle;
 use arrival::{Arrival, Head};
 use kept::Place;
@@ -62,6 +63,7 @@ pub struct ApplicationHandler {
     callers: Callers,
     cache_bytes_max: u64,
     table: RwLock<Arc<Table>>,
+    proxies: TrustedProxies,
 }
 
 /// What is learnt on a request's way, for its entry in the access log.
@@ -108,6 +110,7 @@ impl ApplicationHandler {
             callers,
             cache_bytes_max: CACHE_BYTES_MAX,
             table: RwLock::new(Arc::new(table)),
+            proxies: TrustedProxies::default(),
         }
     }
 
@@ -116,6 +119,12 @@ impl ApplicationHandler {
     pub fn with_account_rate(mut self, rate: Option<model::door::Rate>) -> Self {
         self.account_rate = rate;
         self
+    }
+
+    /// The same, behind proxies whose word on a request's source is believed.
+    #[must_use]
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Compiles the routes of a revision and serves them from the next request on. Requests under way end with the
@@ -136,7 +145,7 @@ impl ApplicationHandler {
     async fn answer(&self, request: Request) -> Response {
         let table = self.table();
         let (head, body) = Head::split(request);
-        let arrival = Arrival::new(&head, &*self.clock, &*self.random);
+        let arrival = Arrival::new(&head, &*self.clock, &*self.random, &self.proxies);
         let asked = head.asked();
         let located = table.locate(&asked);
         let mut trail = Trail::default();

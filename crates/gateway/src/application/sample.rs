@@ -19,8 +19,9 @@ use model::time::Timestamp;
 use super::arrival::{Arrival, Head};
 use crate::caller::Caller;
 use crate::events;
-use crate::http::{Body, Headers, Request};
+use crate::http::{Body, Headers, Request, Scheme};
 use crate::routes::{Answer, Located, Table};
+use crate::sender::TrustedProxies;
 
 /// Saturday, 21 November 2026, noon: a mock event must be the same every time it is printed.
 const SAMPLE_TIME: Timestamp = Timestamp::from_micros(1_795_262_400_000_000);
@@ -92,7 +93,12 @@ fn pretty(event: &[u8]) -> String {
 
 fn encode(table: &Table, head: &Head, body: &[u8]) -> Option<Bytes> {
     head.check().ok()?;
-    let arrival = Arrival::new(head, &Still(head.received_at), &Still(head.received_at));
+    let arrival = Arrival::new(
+        head,
+        &Still(head.received_at),
+        &Still(head.received_at),
+        &TrustedProxies::default(),
+    );
     let asked = head.asked();
     let Located::Route(hit) = table.locate(&asked) else {
         return None;
@@ -115,6 +121,7 @@ fn request(method: Method, target: &str, headers: Headers) -> Head {
         headers,
         body: Body::empty(),
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000)),
+        scheme: Scheme::Http,
         received_at: sample_instant(),
     });
     head

@@ -158,6 +158,7 @@ impl Bench {
             headers,
             body: Body::whole(body.to_vec()),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1_234)),
+            scheme: crate::http::Scheme::Http,
             received_at: self.received_at,
         };
         self.handler.handle(request).await

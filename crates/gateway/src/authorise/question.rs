@@ -11,6 +11,7 @@ use model::limits::METHOD_ARN_BYTES_MAX;
 
 use super::refused::NotAuthorised;
 use crate::events::Exchange;
+use crate::http::Scheme;
 use policy::Context;
 
 /// The digits of an account that refusals show.
@@ -67,7 +68,8 @@ impl Question<'_> {
         context.set("aws:EpochTime", seconds.to_string());
         context.set("aws:CurrentTime", seconds.to_string());
         context.set("aws:SourceIp", self.exchange.source_ip.to_string());
-        context.set("aws:SecureTransport", "false");
+        let is_secure = self.exchange.forwarded.scheme == Scheme::Https;
+        context.set("aws:SecureTransport", is_secure.to_string());
         for (key, header) in [("aws:UserAgent", "user-agent"), ("aws:Referer", "referer")] {
             if let Some(value) = self.exchange.headers.text(header) {
                 context.set(key, value);

@@ -10,13 +10,13 @@
 //! up: events are those of a regional endpoint.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use http::HeaderValue;
 
 use super::json::Writer;
 use super::repeats;
 use crate::http::Headers;
+use crate::sender::Forwarded;
 
 /// Never shown by a REST API.
 const REST_DROPPED: [&str; 13] = [
@@ -74,7 +74,7 @@ struct Group<'a> {
 /// What the gateway knows of a request beside its headers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Added<'a> {
-    pub(crate) source_ip: IpAddr,
+    pub(crate) forwarded: &'a Forwarded,
     pub(crate) trace_header: &'a str,
     pub(crate) body_bytes: usize,
 }
@@ -86,7 +86,7 @@ impl<'a> EventHeaders<'a> {
         for (name, value) in shown(sent, &REST_DROPPED) {
             list.push(canonical(name), text(value));
         }
-        list.add(sent, added);
+        list.add(added);
         list
     }
 
@@ -97,7 +97,7 @@ impl<'a> EventHeaders<'a> {
             list.push(canonical(name), text(value));
         }
         list.add_length("Content-Length", sent, added);
-        list.add(sent, added);
+        list.add(added);
         list
     }
 
@@ -112,7 +112,7 @@ impl<'a> EventHeaders<'a> {
             }
         }
         list.add_length("content-length", sent, added);
-        list.add(sent, added);
+        list.add(added);
         for group in &mut list.groups {
             group.name = Cow::Owned(group.name.to_ascii_lowercase());
         }
@@ -178,22 +178,16 @@ impl<'a> EventHeaders<'a> {
         }
     }
 
-    fn add(&mut self, sent: &Headers, added: &Added<'a>) {
+    fn add(&mut self, added: &Added<'a>) {
         // What the client says of itself comes first, what we saw last: the only part that can be trusted.
-        let mut forwarded_for = String::new();
-        for value in sent.get_all("x-forwarded-for") {
-            forwarded_for.push_str(&text(value));
-            forwarded_for.push_str(", ");
-        }
-        forwarded_for.push_str(&added.source_ip.to_string());
-        let gateway_headers = [
-            ("X-Amzn-Trace-Id", Cow::Borrowed(added.trace_header)),
-            ("X-Forwarded-For", Cow::Owned(forwarded_for)),
-            ("X-Forwarded-Port", Cow::Owned(port(sent))),
-            ("X-Forwarded-Proto", Cow::Borrowed("http")),
-        ];
-        for (name, value) in gateway_headers {
-            self.push(Cow::Borrowed(name), value);
+        let Forwarded { hops, scheme, port } = added.forwarded;
+        for (name, value) in [
+            ("X-Amzn-Trace-Id", added.trace_header),
+            ("X-Forwarded-For", hops),
+            ("X-Forwarded-Port", port),
+            ("X-Forwarded-Proto", scheme.as_str()),
+        ] {
+            self.push(Cow::Borrowed(name), Cow::Borrowed(value));
         }
     }
 
@@ -244,14 +238,4 @@ fn lower_case(name: &str) -> Cow<'_, str> {
         return Cow::Owned(name.to_ascii_lowercase());
     }
     Cow::Borrowed(name)
-}
-
-/// The port that the client called, as its `Host` says.
-fn port(sent: &Headers) -> String {
-    let host = sent.text("host").unwrap_or_default();
-    let port = host
-        .rsplit_once(':')
-        .map(|(_, port)| port)
-        .filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    port.unwrap_or("80").to_owned()
 }

@@ -31,6 +31,7 @@ use model::time::Timestamp;
 use crate::caller::Caller;
 use crate::http::Headers;
 use crate::routes::{Api, Payload, Route};
+use crate::sender::Forwarded;
 
 pub(crate) use clf::common_log_time;
 pub(crate) use headers::text as header_text;
@@ -61,6 +62,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) headers: &'a Headers,
     pub(crate) body: &'a [u8],
     pub(crate) source_ip: IpAddr,
+    pub(crate) forwarded: &'a Forwarded,
     /// A REST API's request id: a UUID.
     pub(crate) request_id: &'a str,
     /// The other id, as `JKJaXmPLvHcESHA=`: an HTTP API's request id.
@@ -116,7 +118,7 @@ impl StageVariables {
 impl<'a> Exchange<'a> {
     fn added(&self) -> headers::Added<'a> {
         headers::Added {
-            source_ip: self.source_ip,
+            forwarded: self.forwarded,
             trace_header: &self.trace.event_header,
             body_bytes: self.body.len(),
         }

@@ -1,6 +1,6 @@
 //! Whole events, compared as JSON, and what each rule makes of unusual requests.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use http::HeaderValue;
 use model::application::Application;
@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::caller::Caller;
+use crate::http::Scheme;
 use crate::routes::{Answer, Asked, Located, Table};
+use crate::sender::TrustedProxies;
 
 const TRACE: &str = "Root=1-5e6722a7-cc560000000046db7ae02d4d";
 
@@ -88,6 +90,8 @@ fn event(sent: &Sent<'_>) -> Value {
     };
     let account = AccountId::development();
     let caller = Caller::default();
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
+    let sender = TrustedProxies::default().sender(peer, Scheme::Http, &headers);
     let exchange = Exchange {
         caller: &caller,
         account: &account,
@@ -101,6 +105,7 @@ fn event(sent: &Sent<'_>) -> Value {
         headers: &headers,
         body: sent.body,
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        forwarded: &sender.forwarded,
         request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
         extended_request_id: "JKJaXmPLvHcESHA=",
         trace: &trace,

@@ -26,7 +26,9 @@ use super::framing::{BodyLength, Decoder, Step};
 use super::head::{Expectation, Head, HeadReader, Persistence, Refusal, Target};
 use super::reply::{self, Circumstances, DateText, Following};
 use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
-use super::{Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, ServerLimits};
+use super::{
+    Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, Scheme, ServerLimits,
+};
 
 /// How HTTP/2 begins, where a client knows beforehand that it is spoken (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
@@ -43,6 +45,7 @@ pub(super) struct Service {
     pub(super) handler: Arc<dyn Handler>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: ServerLimits,
+    pub(super) scheme: Scheme,
 }
 
 /// How a connection's HTTP/1 ended.
@@ -233,6 +236,7 @@ impl Connection<'_> {
             headers: head.headers,
             body,
             peer: self.peer,
+            scheme: self.service.scheme,
             received_at,
         };
         let response = guarded(&*self.service.handler, request).await;

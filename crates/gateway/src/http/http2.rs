@@ -170,6 +170,7 @@ fn read(
         method: parts.method,
         version: Version::HTTP_2,
         peer,
+        scheme: service.scheme,
         received_at: service.clock.instant(),
     })
 }

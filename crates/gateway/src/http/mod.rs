@@ -15,6 +15,7 @@ mod limits;
 mod reply;
 mod server;
 mod stream;
+mod tls;
 pub(crate) mod upstream;
 mod wire;
 
@@ -31,6 +32,7 @@ pub use headers::Headers;
 pub use limits::ServerLimits;
 pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
+pub use tls::{BadCertificate, CertificateText, Tls};
 
 /// Answers requests. One handler serves all connections of a listener.
 pub trait Handler: Send + Sync {
@@ -55,8 +57,31 @@ pub struct Request {
     pub body: Body,
     /// Who connected.
     pub peer: SocketAddr,
+    /// What it was carried by.
+    pub scheme: Scheme,
     /// When the head had been read.
     pub received_at: Instant,
+}
+
+/// What a request is carried by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheme {
+    /// TCP as it is.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As URLs have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 impl Request {

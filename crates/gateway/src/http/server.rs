@@ -15,11 +15,13 @@ use interfaces::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::http1::{self, End, Service};
 use super::wire::Wire;
-use super::{Handler, ServerLimits, http2};
+use super::{Handler, Scheme, ServerLimits, Tls, http2};
 
 /// Connections over the limit that are being told so. Those over this limit too are closed without a word.
 const REFUSALS_MAX: usize = 64;
@@ -38,10 +40,18 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
     too many connections\n";
 
+/// What a client is told that speaks plain HTTP where TLS is spoken.
+const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
+    this port speaks HTTPS: write https://\n";
+/// The first byte of a handshake (RFC 8446, 5.1).
+const HANDSHAKE_RECORD: u8 = 22;
+
 /// Serves one listener.
 pub struct Server {
     limits: ServerLimits,
     clock: Arc<dyn Clock>,
+    tls: Option<Tls>,
 }
 
 /// How a listener ended.
@@ -55,7 +65,20 @@ impl Server {
     /// A server with these limits.
     #[must_use]
     pub fn new(limits: ServerLimits, clock: Arc<dyn Clock>) -> Self {
-        Self { limits, clock }
+        Self {
+            limits,
+            clock,
+            tls: None,
+        }
+    }
+
+    /// The same, where every connection of a listener begins with a handshake of TLS.
+    #[must_use]
+    pub fn secured(self, tls: Tls) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
     }
 
     /// Serves one connection that somebody else has accepted, until it ends or `shutdown`. What the client said before it
@@ -71,6 +94,7 @@ impl Server {
             handler,
             clock: Arc::clone(&self.clock),
             limits: self.limits,
+            scheme: Scheme::Https,
         });
         let wire = Box::new(Wire::new(Box::new(stream), &self.limits));
         serve_connection(wire, peer, service, shutdown).await;
@@ -91,7 +115,13 @@ impl Server {
                 handler,
                 clock: self.clock,
                 limits: self.limits,
+                scheme: if self.tls.is_some() {
+                    Scheme::Https
+                } else {
+                    Scheme::Http
+                },
             }),
+            acceptor: self.tls.map(|tls| TlsAcceptor::from(tls.config)),
             shutdown: shutdown.clone(),
             served: JoinSet::new(),
             refused: JoinSet::new(),
@@ -164,6 +194,7 @@ fn explained(error: &io::Error) -> &'static str {
 
 struct Connections {
     service: Arc<Service>,
+    acceptor: Option<TlsAcceptor>,
     shutdown: CancellationToken,
     served: JoinSet<()>,
     refused: JoinSet<()>,
@@ -182,8 +213,19 @@ impl Connections {
             return Ok(());
         }
         let limits = &self.service.limits;
+        let has_room = self.served.len() < limits.connections_max;
+        if let Some(acceptor) = &self.acceptor {
+            // Who is one too many is not told so: that would take a handshake, which is what there is no room for.
+            if has_room {
+                let (acceptor, stop) = (acceptor.clone(), self.shutdown.child_token());
+                let service = Arc::clone(&self.service);
+                self.served
+                    .spawn(serve_secured(stream, peer, acceptor, service, stop));
+            }
+            return Ok(());
+        }
         let wire = Box::new(Wire::new(Box::new(stream), limits));
-        if self.served.len() < limits.connections_max {
+        if has_room {
             let stop = self.shutdown.child_token();
             self.served
                 .spawn(serve_connection(wire, peer, self.service.clone(), stop));
@@ -224,6 +266,51 @@ impl Connections {
         self.refused.shutdown().await;
         Drained { connections_cut }
     }
+}
+
+async fn serve_secured(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: TlsAcceptor,
+    service: Arc<Service>,
+    stop: CancellationToken,
+) {
+    let limits = service.limits;
+    let shaken = tokio::time::timeout(limits.head_time_max, async {
+        let mut first = [0];
+        // What is no handshake is told in plain words that this port wants one.
+        if stream.peek(&mut first).await? == 1 && first != [HANDSHAKE_RECORD] {
+            return Ok(Shaken::Plain(stream));
+        }
+        acceptor
+            .accept(stream)
+            .await
+            .map(|stream| Shaken::Secured(Box::new(stream)))
+    });
+    let shaken = tokio::select! {
+        shaken = shaken => shaken,
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(Shaken::Secured(stream))) => {
+            let wire = Box::new(Wire::new(stream, &limits));
+            serve_connection(wire, peer, service, stop).await;
+        }
+        Ok(Ok(Shaken::Plain(stream))) => {
+            let mut wire = Box::new(Wire::new(Box::new(stream), &limits));
+            let written = wire.write(NO_TLS, &[], limits.write_stall_max).await;
+            if written.is_ok() {
+                wire.linger(&limits).await;
+            }
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a handshake of TLS failed"),
+        Err(_) => tracing::debug!(%peer, "a handshake of TLS took too long"),
+    }
+}
+
+enum Shaken {
+    Secured(Box<TlsStream<TcpStream>>),
+    Plain(TcpStream),
 }
 
 async fn serve_connection(

@@ -120,7 +120,24 @@ impl Wire {
             };
             written += self.write_some(slices, stall_max).await?;
         }
-        Ok(())
+        self.flush(stall_max).await
+    }
+
+    /// Sends what a stream holds back: TLS does when the socket takes no more.
+    async fn flush(&mut self, stall_max: Duration) -> Result<(), WriteError> {
+        let Self { stream, timer, .. } = self;
+        let mut is_timed = false;
+        poll_fn(|context| {
+            if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context) {
+                return Poll::Ready(flushed.map_err(|_| WriteError));
+            }
+            if !is_timed {
+                is_timed = true;
+                timer.set(Instant::now() + stall_max);
+            }
+            timer.poll(context).map(|()| Err(WriteError))
+        })
+        .await
     }
 
     async fn write_some(

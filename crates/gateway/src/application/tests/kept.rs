@@ -107,6 +107,7 @@ impl Kept {
             headers: headers.collect(),
             body: Body::empty(),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1_234)),
+            scheme: crate::http::Scheme::Http,
             received_at: self.clock.instant(),
         };
         self.handler.handle(request).await

@@ -261,6 +261,7 @@ impl Bench {
             headers: list,
             body: Body::whole(body.to_owned()),
             peer: SocketAddr::from((Ipv4Addr::new(203, 0, 113, 7), 50_000)),
+            scheme: crate::http::Scheme::Http,
             received_at: self.clock.instant(),
         };
         let response = self.handler.handle(request).await;
