@@ -64,6 +64,14 @@ pub(super) fn reply_too_large() -> Bytes {
     payload("Function.ResponseSizeTooLarge", &text)
 }
 
+/// A reply in pieces is over its limit.
+pub(super) fn stream_too_large() -> Bytes {
+    let bytes_max = model::limits::LAMBDA_STREAMED_REPLY_BYTES_MAX;
+    let text =
+        format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
+    payload("Function.ResponseSizeTooLarge", &text)
+}
+
 /// What the platform itself found, of this type.
 pub(super) fn of_platform(request_id: Option<&RequestId>, error_type: &str, text: &str) -> Bytes {
     payload(error_type, &prefixed(request_id, text))

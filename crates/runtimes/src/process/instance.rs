@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use interfaces::BoxFuture;
+use interfaces::reply_stream::ReplySink;
 use interfaces::runtime::{Completion, Event, Instance, Verdict};
 use model::function::Function;
 use model::ids::InstanceId;
@@ -15,6 +16,7 @@ use model::ids::InstanceId;
 use super::alarm::Alarm;
 use super::child::{Exit, Process, Reporter};
 use super::exchange::{End, InitEnd, InitFailure, failed, race};
+use super::intake::Intake;
 use super::keys::IssuedKeys;
 use super::launch::{Launched, Undertaker};
 use super::line::Line;
@@ -178,7 +180,10 @@ impl ProcessInstance {
                 InitEnd::Failed(InitFailure::Said(payload))
             }
             End::Said(
-                message @ (Message::Returned(_) | Message::Raised(_) | Message::TooLarge),
+                message @ (Message::Returned(_)
+                | Message::Raised(_)
+                | Message::Part(_)
+                | Message::TooLarge),
             ) => exited(self.end_liar(&message).await),
             End::Exited(exit) => exited(exit),
             End::Broken(error) => exited(self.end_broken(&error).await),
@@ -219,7 +224,7 @@ impl ProcessInstance {
         })
     }
 
-    async fn run(&mut self, event: Event) -> Completion {
+    async fn run(&mut self, event: Event, intake: Intake) -> Completion {
         let began_at = self.parts.clock.instant();
         // What was written since the last event belongs to none.
         self.logs.drain();
@@ -231,7 +236,7 @@ impl ProcessInstance {
         let end = if usable {
             self.state = State::Busy;
             self.process.begin_event();
-            self.exchange(&event).await
+            self.exchange(&event, &intake).await
         } else {
             self.process.kill();
             End::Exited(self.put_down().await)
@@ -244,7 +249,7 @@ impl ProcessInstance {
         self.conclude(&event, end, handler).await
     }
 
-    async fn exchange(&mut self, event: &Event) -> End {
+    async fn exchange(&mut self, event: &Event, intake: &Intake) -> End {
         let clock = &self.parts.clock;
         let left = event.deadline.saturating_duration_since(clock.instant());
         let client_context = event.client_context.as_deref().map(String::from_utf8_lossy);
@@ -257,10 +262,10 @@ impl ProcessInstance {
         };
         let (line, companions) = (&mut self.line, self.companions.as_ref());
         let exchange = async {
-            let exchanging = line.exchange(&head, event);
+            let exchanging = line.exchange(&head, event, intake);
             match companions {
                 None => exchanging.await,
-                Some(companions) => companions.run(&head, event, exchanging).await,
+                Some(companions) => companions.run(&head, event, intake, exchanging).await,
             }
         };
         let deadline = self.alarm.wait_until(event.deadline);
@@ -353,7 +358,7 @@ impl ProcessInstance {
                 self.logs.platform(error_type.to_owned());
                 Verdict::Exited(failure::of_platform(Some(id), error_type, &text))
             }
-            Message::Ready(_) | Message::Unfit(_) | Message::InitFailed(_) => {
+            Message::Ready(_) | Message::Unfit(_) | Message::InitFailed(_) | Message::Part(_) => {
                 let exit = self.end_liar(&message).await;
                 self.exited(event, exit)
             }
@@ -392,6 +397,7 @@ impl ProcessInstance {
             Message::InitFailed(_) => "init failed",
             Message::Returned(_) | Message::TooLarge => "returned",
             Message::Raised(_) => "raised",
+            Message::Part(_) => "piece",
             Message::Fatal(_) => "fatal",
             Message::Abandoned(_) => "abandoned",
         };
@@ -487,7 +493,11 @@ impl ProcessInstance {
 
 impl Instance for ProcessInstance {
     fn invoke(&mut self, event: Event) -> BoxFuture<'_, Completion> {
-        Box::pin(self.run(event))
+        Box::pin(self.run(event, Intake::new(None)))
+    }
+
+    fn invoke_streamed(&mut self, event: Event, sink: ReplySink) -> BoxFuture<'_, Completion> {
+        Box::pin(self.run(event, Intake::new(Some(sink))))
     }
 
     fn lost(&mut self) -> BoxFuture<'_, ()> {

@@ -5,6 +5,7 @@
 
 use tokio::net::UnixStream;
 
+use super::intake::Intake;
 use super::link::{EventHead, Link, LinkError, Message};
 use super::runtime_api::RuntimeLine;
 use interfaces::runtime::Event;
@@ -34,11 +35,19 @@ impl Line {
         &mut self,
         head: &EventHead<'_>,
         event: &Event,
+        intake: &Intake,
     ) -> Result<Message, LinkError> {
         match self {
             Self::Frames(link) => {
                 link.send_event(head, event).await?;
-                link.receive().await
+                loop {
+                    let message = link.receive().await?;
+                    if let Message::Part(part) = message {
+                        intake.take(part).await;
+                        continue;
+                    }
+                    return Ok(intake.finish(message));
+                }
             }
             // The event was offered to the extensions and to it, all at once.
             Self::Api(line) => Ok(line.replied().await),

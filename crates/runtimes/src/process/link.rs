@@ -6,7 +6,8 @@
 //! A frame is the length of its body (u32, big-endian), its type (u8), and the body. To the instance go an order
 //! (JSON: what to load), then events: the length of the head (u32), the head (JSON: the context's fields), and the
 //! event's own bytes, untouched. From the instance come "ready" or "init failed", then one reply an event, whose body
-//! is the result's or the error's JSON, untouched too. User code owns the other end, so nothing in a frame is believed
+//! is the result's or the error's JSON, untouched too. A handler that streams says "begun" with a content type, then pieces;
+//! its reply is their end, and empty. User code owns the other end, so nothing in a frame is believed
 //! but its being the function's own word.
 
 use std::io::{self, IoSlice, Write as _};
@@ -40,6 +41,8 @@ const TYPE_RETURNED: u8 = 18;
 const TYPE_RAISED: u8 = 19;
 const TYPE_FATAL: u8 = 20;
 const TYPE_UNFIT: u8 = 21;
+const TYPE_BEGUN: u8 = 22;
+const TYPE_PIECE: u8 = 23;
 
 /// What an instance says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +61,19 @@ pub(super) enum Message {
     Fatal(Bytes),
     /// The reply was over the limit; it was read and thrown away.
     TooLarge,
+    /// Of a reply in pieces; one of the others is its end.
+    Part(Part),
     /// It said nothing: something that it cannot live without has failed.
     Abandoned(Failure),
+}
+
+/// What an instance says of a reply that comes in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The first: its content type.
+    Begun(Bytes),
+    /// A piece of it.
+    Piece(Bytes),
 }
 
 /// The other end does not keep to the protocol, or is gone.
@@ -219,7 +233,7 @@ impl Link {
         }
         let body_bytes = head.get_u32() as usize;
         let kind = head.get_u8();
-        if !(TYPE_READY..=TYPE_UNFIT).contains(&kind) {
+        if !(TYPE_READY..=TYPE_PIECE).contains(&kind) {
             return Err(LinkError::UnknownFrame { kind });
         }
         if REPLY_BYTES_MAX < body_bytes {
@@ -270,6 +284,8 @@ fn message(kind: u8, body: Bytes) -> Result<Message, LinkError> {
         TYPE_RETURNED => Ok(Message::Returned(body)),
         TYPE_RAISED => Ok(Message::Raised(body)),
         TYPE_FATAL => Ok(Message::Fatal(body)),
+        TYPE_BEGUN => Ok(Message::Part(Part::Begun(body))),
+        TYPE_PIECE => Ok(Message::Part(Part::Piece(body))),
         kind => Err(LinkError::UnknownFrame { kind }),
     }
 }

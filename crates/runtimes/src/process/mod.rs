@@ -13,6 +13,7 @@ mod failure;
 mod files;
 mod grave;
 mod instance;
+mod intake;
 mod keys;
 mod launch;
 mod line;

@@ -143,7 +143,7 @@ async fn node_replies_in_every_way_that_the_managed_runtime_knows() {
         ),
         (
             "a stream with a head",
-            "awslambda.streamifyResponse(async (e, s) => { s = awslambda.HttpResponseStream.from(s, { statusCode: 201 }); s.end('b'); })",
+            "awslambda.streamifyResponse(async (e, s) => { s = awslambda.HttpResponseStream.from(s, { statusCode: 201 }); s.write('b'); s.end(); })",
             "{\"statusCode\":201}\0\0\0\0\0\0\0\0b",
         ),
     ];

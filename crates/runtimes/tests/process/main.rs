@@ -25,6 +25,7 @@ mod limits;
 mod logs;
 mod maker;
 mod probe;
+mod streams;
 mod walls;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.

@@ -302,6 +302,44 @@ async fn a_streamed_reply_is_passed_on_whole_or_as_the_error_in_its_trailers() {
 }
 
 #[tokio::test]
+async fn a_streamed_reply_is_passed_on_while_it_comes() {
+    let source = "def handle(client, request, event):\n\
+        \x20   path = f'{API}/invocation/{request}/response'\n\
+        \x20   connection = raw((f'POST {path} HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: chunked\\r\\nContent-Type: text/x\\r\\n'\n\
+        \x20       'Lambda-Runtime-Function-Response-Mode: streaming\\r\\n\\r\\n3\\r\\none\\r\\n').encode())\n\
+        \x20   time.sleep(event)\n\
+        \x20   if event < 1:\n\
+        \x20       connection.sendall(b'3\\r\\ntwo\\r\\n0\\r\\n\\r\\n')\n\
+        \x20       assert '202' in first_line(connection)\n\
+        \x20   connection.close()\nserve(handle)\n";
+    for (sleeps_s, expected) in [("0.1", "onetwo"), ("1.5", "one")] {
+        let bench = crate::clients::python_bootstrap(source);
+        let mut instance = bench.start().await.unwrap();
+        let (sink, mut source) = interfaces::reply_stream::channel();
+        let event = bench.event(sleeps_s);
+        let running = tokio::spawn(async move { instance.invoke_streamed(event, sink).await });
+        assert_eq!(source.begun().await.as_deref(), Some("text/x"));
+        let (_, end) = tokio::sync::oneshot::channel();
+        let mut stream = source.into_stream(String::new(), end);
+        assert_eq!(stream.next().await.unwrap(), "one");
+        assert!(!running.is_finished());
+        let mut whole = b"one".to_vec();
+        while let Some(piece) = stream.next().await {
+            whole.extend_from_slice(&piece);
+        }
+        assert_eq!(text(&whole), expected);
+        match running.await.unwrap().verdict {
+            Verdict::Returned(rest) => assert!(expected == "onetwo" && rest.is_empty()),
+            Verdict::Raised(payload) => {
+                assert_eq!(expected, "one");
+                assert_eq!(json(&payload)["errorType"], "Runtime.TruncatedResponse");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn dropping_or_stopping_an_instance_ends_its_process_and_its_listener() {
     // In a sandbox the listener is not to be reached from here.
     without_walls();

@@ -27,6 +27,8 @@ mod lifecycle;
 mod logs;
 #[path = "../process/maker.rs"]
 mod maker;
+#[path = "../process/streams.rs"]
+mod streams;
 
 /// As functions are started whose init cannot be forked.
 const STARTS: model::function::Starts = model::function::Starts::Spawned;

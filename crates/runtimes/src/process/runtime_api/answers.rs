@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use http_body_util::Full;
+use model::limits::LAMBDA_STREAMED_REPLY_BYTES_MAX;
 use serde::Serialize;
 
 use crate::process::failure::REPLY_BYTES_MAX;
@@ -65,6 +66,15 @@ impl Refusal {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             error_type: "RequestEntityTooLarge",
             message: format!("Exceeded maximum allowed payload size ({REPLY_BYTES_MAX} bytes)."),
+        }
+    }
+
+    pub(super) fn stream_too_large() -> Self {
+        Self {
+            message: format!(
+                "Exceeded maximum allowed payload size ({LAMBDA_STREAMED_REPLY_BYTES_MAX} bytes)."
+            ),
+            ..Self::too_large()
         }
     }
 

@@ -27,6 +27,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::child::{Exit, Process};
 use super::failure;
+use super::intake::Intake;
 use super::link::{EventHead, LinkError, Message};
 use super::logs::Logs;
 use super::{Parts, report};
@@ -150,6 +151,7 @@ impl Companions {
         &self,
         head: &EventHead<'_>,
         event: &Event,
+        intake: &Intake,
         runtime: impl Future<Output = Result<Message, LinkError>>,
     ) -> Result<Message, LinkError> {
         let began_at = self.parts.clock.instant();
@@ -167,6 +169,7 @@ impl Companions {
                 trace_id: head.trace_id.to_owned(),
                 client_context: head.client_context.map(one_line),
                 payload: event.payload.clone(),
+                intake: intake.clone(),
             });
         });
         let all = async {
@@ -178,7 +181,7 @@ impl Companions {
                     "status": status_of(&message),
                     "metrics": {
                         "durationMs": milliseconds(duration),
-                        "producedBytes": produced_bytes(&message),
+                        "producedBytes": intake.bytes().max(produced_bytes(&message)),
                     },
                     "tracing": tracing(head),
                 })
@@ -391,6 +394,7 @@ fn status_of(message: &Message) -> &'static str {
         | Message::Unfit(_)
         | Message::InitFailed(_)
         | Message::Fatal(_)
+        | Message::Part(_)
         | Message::Abandoned(_) => "failure",
     }
 }
@@ -403,6 +407,7 @@ fn produced_bytes(message: &Message) -> usize {
         | Message::Unfit(_)
         | Message::InitFailed(_)
         | Message::Fatal(_)
+        | Message::Part(_)
         | Message::Abandoned(_) => 0,
     }
 }

@@ -6,28 +6,67 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde::Serialize;
 
 use super::answers::{self, Answer, Refusal};
 use super::body::{BodyError, Whole};
 use super::routes::text_of;
-use crate::process::link::Message;
+use crate::process::intake::Intake;
+use crate::process::link::{Message, Part};
 
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+const STREAMING: &str = "streaming";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 /// Errors of these classes, with a name, are passed on as they are.
 const ERROR_CLASSES: [&str; 2] = ["Runtime.", "Function."];
 
-/// What a handler returned, and what the runtime is answered. One that streams is waited for until its end: the reply is
-/// passed on whole.
+/// Whether a reply with these headers is passed on while it comes.
+pub(super) fn is_for(intake: &Intake, headers: &HeaderMap) -> bool {
+    intake.passes_on() && text_of(headers, RESPONSE_MODE).as_deref() == Some(STREAMING)
+}
+
+/// Passes a reply on while it comes: how it ended, and what the runtime is answered.
+pub(super) async fn of_stream(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    intake: &Intake,
+) -> (Message, Result<Answer, Refusal>) {
+    let content_type = text_of(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    intake.take(Part::Begun(content_type.into())).await;
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return of_unread(BodyError::CutOff);
+        };
+        match frame.into_data() {
+            Ok(piece) => intake.take(Part::Piece(piece)).await,
+            Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
+        }
+        if intake.is_too_large() {
+            let returned = Message::Returned(Bytes::new());
+            return (intake.finish(returned), Err(Refusal::stream_too_large()));
+        }
+    }
+    let whole = Whole {
+        bytes: Bytes::new(),
+        trailers,
+    };
+    (intake.finish(returned(whole)), Ok(answers::accepted()))
+}
+
+/// What a handler returned, and what the runtime is answered. One that streams to somebody who wants a whole reply is
+/// waited for until its end.
 pub(super) fn of_handler(
     headers: &HeaderMap,
     read: Result<Whole, BodyError>,
 ) -> (Message, Result<Answer, Refusal>) {
     let mode = text_of(headers, RESPONSE_MODE);
-    if !matches!(mode.as_deref(), None | Some("streaming")) {
+    if !matches!(mode.as_deref(), None | Some(STREAMING)) {
         let payload = object(
             "Runtime.InvalidResponseModeHeader",
             "Invalid function response mode",

@@ -108,8 +108,11 @@ async fn carry_out(
         Wanted::Next => next(session).await,
         Wanted::Reply(id) => {
             session.change(|state| state.begin_reply(&id, RuntimeState::InvocationResponse))?;
-            let read = body::read(body, REPLY_BYTES_MAX).await;
-            let (message, answered) = reply::of_handler(headers, read);
+            let intake = session.look(|state| state.intake());
+            let (message, answered) = match intake.filter(|it| reply::is_for(it, headers)) {
+                Some(intake) => reply::of_stream(headers, body, &intake).await,
+                None => reply::of_handler(headers, body::read(body, REPLY_BYTES_MAX).await),
+            };
             session.change(|state| state.finish_reply(message));
             answered
         }

@@ -13,6 +13,7 @@ use model::function::Contact;
 
 use super::answers::Refusal;
 use super::extension::{Extension, ExtensionEvent, ExtensionState, Subscriptions};
+use crate::process::intake::Intake;
 use crate::process::link::Message;
 
 /// External and internal extensions of an instance, together.
@@ -66,6 +67,8 @@ pub(super) struct Current {
     pub(super) trace_id: String,
     pub(super) client_context: Option<String>,
     pub(super) payload: Bytes,
+    /// What takes the reply, when it comes in pieces.
+    pub(super) intake: Intake,
 }
 
 /// Something that an instance cannot live without has ended, or never came up.
@@ -159,6 +162,11 @@ impl State {
         }
         self.runtime = Some(wanted);
         Ok(())
+    }
+
+    /// What takes the pieces of the reply that has begun.
+    pub(super) fn intake(&self) -> Option<Intake> {
+        self.event.as_ref().map(|event| event.intake.clone())
     }
 
     /// What it has replied.
@@ -317,6 +325,7 @@ mod tests {
             trace_id: String::new(),
             client_context: None,
             payload: Bytes::new(),
+            intake: Intake::new(None),
         }
     }
 

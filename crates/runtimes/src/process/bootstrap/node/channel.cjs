@@ -13,9 +13,10 @@ const DESCRIPTOR = 3;
 const HEADER_BYTES = 5;
 // A reply up to this size is copied behind its header, for the sake of a single system call.
 const JOINED_BYTES_MAX = 256 * 1024;
-const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20, unfit: 21 };
+const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20, unfit: 21,
+  begun: 22, piece: 23 };
 
-const { readSync, writeSync } = fs;
+const { readSync, write, writeSync } = fs;
 const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 let channel = DESCRIPTOR;
 // Waits for bytes and reads them.
@@ -83,4 +84,36 @@ function writeAll(bytes) {
   while (written < bytes.length) written += writeSync(channel, bytes, written, bytes.length - written);
 }
 
-module.exports = { DESCRIPTOR, receive, receiveOrder, send, types, use, useNative };
+// The frame that is being sent behind the back of the event loop.
+let underWay;
+
+// Sends a frame while the event loop goes on: the other end takes it when its reader has room. One at a time.
+function sendWithoutWaiting(type, body, done) {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  frame.writeUInt32BE(body.length, 0);
+  frame[4] = type;
+  frame.set(body, HEADER_BYTES);
+  underWay = new Promise((resolve) => {
+    const finish = (error) => {
+      underWay = undefined;
+      resolve();
+      done(error);
+    };
+    const writeFrom = (from) => write(channel, frame, from, frame.length - from, null, (error, count) => {
+      if (error) finish(error);
+      else if (from + count < frame.length) writeFrom(from + count);
+      else finish();
+    });
+    writeFrom(0);
+  });
+}
+
+// Whether a frame may be half sent, so that nothing may follow it yet.
+const isBusy = () => underWay !== undefined;
+
+// Resolves when nothing is half sent any more.
+async function isFree() {
+  while (underWay) await underWay;
+}
+
+module.exports = { DESCRIPTOR, isBusy, isFree, receive, receiveOrder, send, sendWithoutWaiting, types, use, useNative };

@@ -27,7 +27,10 @@ let setTraceInPlace = () => false;
 function reportFatal(title, error, status) {
   try {
     logging.logError(title, error);
-    channel.send(isServing ? channel.types.fatal : channel.types.initFailed, JSON.stringify(errors.toReply(error)));
+    // Behind half a frame nobody would read it; the log has it, and the status says the rest.
+    if (!channel.isBusy()) {
+      channel.send(isServing ? channel.types.fatal : channel.types.initFailed, JSON.stringify(errors.toReply(error)));
+    }
   } catch {
     process.reallyExit(EXIT_UNREPORTED);
   }
