@@ -8,6 +8,8 @@ use std::sync::Arc;
 use model::door::{ApiKey, UsagePlan};
 use serde_json::{Map, Value};
 
+use crate::cache::Permission;
+
 /// What is known of a caller.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
@@ -54,6 +56,8 @@ pub(crate) struct Signer {
     pub(crate) unique_id: String,
     /// Its ARN.
     pub(crate) arn: String,
+    /// Whether it may have a kept reply made anew; only looked up when it asks for that.
+    pub(crate) renewal: Permission,
 }
 
 /// A key, and the plan by which it opens the stage that was called.

@@ -13,6 +13,7 @@ mod callers;
 mod cors;
 pub mod events;
 pub mod http;
+mod http_proxy;
 pub mod outbound;
 mod replies;
 pub mod routes;

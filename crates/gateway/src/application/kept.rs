@@ -14,8 +14,8 @@ use super::ApplicationHandler;
 use super::access::Cached;
 use super::arrival::Head;
 use super::refusal::Refusal;
-use crate::cache::{self, IGNORED, Key, Parts, Renewal, Seat, StageCache};
-use crate::caller::Caller;
+use crate::cache::{self, IGNORED, Key, Parts, Permission, Renewal, Seat, StageCache};
+use crate::caller::{Caller, Identity};
 use crate::events::Query;
 use crate::http::Response;
 use crate::replies::faults::Fault;
@@ -47,12 +47,7 @@ impl<'a> Place<'a> {
     /// Where the reply of a request is kept; none: it is not.
     ///
     /// Of a method for all methods, only `GET` is kept, as with a stage's settings in the cloud.
-    pub(super) fn of(
-        hit: &'a Hit<'_>,
-        head: &Head,
-        (caller, may_renew): (&Caller, bool),
-        form: &str,
-    ) -> Option<Self> {
+    pub(super) fn of(hit: &'a Hit<'_>, head: &Head, caller: &Caller, form: &str) -> Option<Self> {
         let rule = hit.route.cache.as_ref()?;
         let stage = hit.api.cache.as_ref()?;
         if hit.route.method() == "ANY" && hit.method != "GET" {
@@ -72,11 +67,15 @@ impl<'a> Place<'a> {
             },
         );
         let asks = cache::asks_for_renewal(&head.headers);
+        let permission = match &caller.identity {
+            Identity::Iam(signer) => signer.renewal,
+            Identity::Open | Identity::Function { .. } => Permission::Missing,
+        };
         Some(Self {
             stage,
             rule,
             key,
-            renewal: asks.then(|| cache::renewal(rule.invalidation, may_renew)),
+            renewal: asks.then(|| cache::renewal(rule.invalidation, permission)),
         })
     }
 

@@ -38,7 +38,9 @@ use crate::callers::Callers;
 pub use crate::callers::Signers;
 use crate::cors;
 use crate::events;
+use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
+use crate::outbound::Roots;
 use crate::replies::{self, Accepts, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
 use crate::sender::TrustedProxies;
@@ -62,6 +64,8 @@ pub struct ApplicationHandler {
     counters: Arc<dyn Counters>,
     callers: Callers,
     cache_bytes_max: u64,
+    /// Asks the servers that integrations name.
+    upstream: Client,
     table: RwLock<Arc<Table>>,
     proxies: TrustedProxies,
 }
@@ -109,6 +113,7 @@ impl ApplicationHandler {
             counters,
             callers,
             cache_bytes_max: CACHE_BYTES_MAX,
+            upstream: Client::new(Reach::new(Roots::default())),
             table: RwLock::new(Arc::new(table)),
             proxies: TrustedProxies::default(),
         }
@@ -217,7 +222,7 @@ impl ApplicationHandler {
             .check(hit, head.sent(&body))
             .map_err(|invalid| Refusal::invalid(hit.route, invalid))?;
         let form = accepts(hit.api, head).as_str();
-        let Some(place) = Place::of(hit, head, (&caller, false), form) else {
+        let Some(place) = Place::of(hit, head, &caller, form) else {
             let settled = self
                 .integrate(hit, head, (&caller, &body), arrival, trail)
                 .await;
@@ -279,8 +284,9 @@ impl ApplicationHandler {
         match &hit.route.answer {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
             Answer::HttpProxy(proxy) => {
-                let reason = format!("requests are not handed on to {} yet", proxy.uri);
-                Err(Refusal::not_served(hit.route, &reason))
+                let exchange = arrival.exchange(head, hit, &self.account, (sent.0, sent.1));
+                let handed_on = proxy.hand_on(&exchange, sent.1, &self.upstream).await;
+                handed_on.map_err(|not| Refusal::not_handed_on(hit.route, &not, proxy.timeout()))
             }
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {

@@ -14,6 +14,8 @@ use serde::Deserialize;
 use super::arrival::Head;
 use crate::authorise::NotAuthorised;
 use crate::http::BodyError;
+use crate::http::upstream::Unanswered;
+use crate::http_proxy::NotHandedOn;
 use crate::replies::faults::Fault;
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
@@ -200,6 +202,31 @@ impl Refusal {
                 "function `{function}` had not replied after the integration's {} s; it may still be running: \
                  answer at once and do the work elsewhere, or make it faster",
                 timeout.as_secs_f64()
+            ),
+        )
+    }
+
+    pub(super) fn not_handed_on(route: &Route, not: &NotHandedOn, timeout: Duration) -> Self {
+        let fault = match not {
+            NotHandedOn::Misled(_) => Fault::BadRequest,
+            NotHandedOn::Unanswered(Unanswered::TooSlow { .. }) => Fault::IntegrationTimeout,
+            NotHandedOn::Unanswered(Unanswered::Forbidden { .. }) => Fault::Misconfigured,
+            NotHandedOn::Unanswered(Unanswered::Malformed { .. } | Unanswered::TooLarge { .. }) => {
+                Fault::BadReply
+            }
+            NotHandedOn::Unanswered(
+                Unanswered::Unknown { .. }
+                | Unanswered::NoConnection { .. }
+                | Unanswered::Closed { .. },
+            ) => Fault::IntegrationUnreachable,
+        };
+        let declared = declared(route);
+        let waited = timeout.as_secs_f64();
+        Self::new(
+            fault,
+            format!(
+                "the route `{}`{declared} hands requests on, for {waited} s at most: {not}",
+                route.key
             ),
         )
     }

@@ -1,5 +1,6 @@
 //! The handler from request to response, with a function that is a table.
 
+mod handed_on;
 mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,9 +14,12 @@ use policy::{Caller, Policies as Asked, Refusal as Why, Request, Verdict, judge}
 use super::policies::{INVOKE, Policies};
 use super::question::Question;
 use super::refused::{NotAuthorised, Refusal};
+use crate::cache::{self, Permission};
 use crate::caller::Signer;
 use crate::callers::{Callers, NotProven};
 
+/// The action of whoever wants a kept reply made anew.
+const INVALIDATE_CACHE: &str = "execute-api:InvalidateCache";
 /// The name in the scope of signatures for APIs.
 const SERVICE: &str = "execute-api";
 
@@ -41,8 +44,14 @@ pub(super) fn run(
     let principal = callers
         .verify(caller, &presented, signed)
         .map_err(unproven)?;
-    let signer = signer(&presented, &principal, policies);
-    permit(question, &principal, &signer, policies)?;
+    let mut signer = signer(&presented, &principal, policies);
+    let permit = |signer, action| permit(question, (&principal, signer), policies, action);
+    permit(&signer, INVOKE)?;
+    if cache::asks_for_renewal(question.exchange.headers)
+        && permit(&signer, INVALIDATE_CACHE).is_ok()
+    {
+        signer.renewal = Permission::Granted;
+    }
     Ok(signer)
 }
 
@@ -87,14 +96,15 @@ fn signer(presented: &Presented, principal: &Principal, policies: &Policies) -> 
         account: account.to_string(),
         unique_id,
         arn: principal.arn().to_string(),
+        renewal: Permission::Missing,
     }
 }
 
 fn permit(
     question: &Question<'_>,
-    principal: &Principal,
-    signer: &Signer,
+    (principal, signer): (&Principal, &Signer),
     policies: &Policies,
+    action: &str,
 ) -> Result<(), NotAuthorised> {
     let (caller, role) = match principal {
         Principal::Root { account } => {
@@ -125,7 +135,7 @@ fn permit(
         resource_account: question.exchange.account.as_str(),
     };
     let request = Request {
-        action: INVOKE,
+        action,
         resource: &question.arn()?,
         caller: &caller,
         context: &context,

@@ -73,11 +73,6 @@ impl<T: Clone> Flights<T> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
 }
 
 impl<T: Clone> Leader<'_, T> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::door::{MethodCache, Parameter, ParameterLocation};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Identity};
 use crate::events::Query;
 use crate::http::Headers;
 
@@ -114,6 +114,27 @@ fn put_all<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a [u8]>) {
 fn put_caller(text: &mut Vec<u8>, parts: &Parts<'_>) {
     let shown = parts.headers.get_all("authorization");
     put_all(text, shown.map(http::HeaderValue::as_bytes));
+    put_identity(text, &parts.caller.identity);
     let key = parts.caller.key.as_ref().map(|used| used.key.id.as_bytes());
     put_all(text, key.into_iter());
+}
+
+fn put_identity(text: &mut Vec<u8>, identity: &Identity) {
+    match identity {
+        Identity::Open => put(text, b"open"),
+        Identity::Iam(signer) => {
+            put(text, b"iam");
+            put(text, signer.arn.as_bytes());
+            put(text, signer.unique_id.as_bytes());
+        }
+        Identity::Function { told, .. } => {
+            put(text, b"function");
+            put_all(text, told.principal_id.iter().map(String::as_bytes));
+            let context = told.context.iter().flatten();
+            for (name, value) in context {
+                put(text, name.as_bytes());
+                put(text, value.to_string().as_bytes());
+            }
+        }
+    }
 }

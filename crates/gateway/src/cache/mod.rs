@@ -27,7 +27,7 @@ use crate::http::{Response, ResponseBody};
 
 pub(crate) use flight::{Flights, Seat};
 pub(crate) use key::{Key, Parts};
-pub(crate) use renewal::{IGNORED, Renewal, asks_for_renewal, renewal};
+pub(crate) use renewal::{IGNORED, Permission, Renewal, asks_for_renewal, renewal};
 use store::Store;
 
 /// What all stages of an application keep together, unless it is said otherwise.

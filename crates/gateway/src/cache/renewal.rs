@@ -27,6 +27,13 @@ pub(crate) enum Renewal {
     Ignored,
 }
 
+/// Whether a caller holds `execute-api:InvalidateCache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Granted,
+    Missing,
+}
+
 /// Whether a request wants its reply made anew.
 pub(crate) fn asks_for_renewal(headers: &Headers) -> bool {
     headers
@@ -44,11 +51,11 @@ pub(crate) fn asks_for_renewal(headers: &Headers) -> bool {
 }
 
 /// What becomes of it, when the caller has the permission, or has it not.
-pub(crate) fn renewal(rule: Invalidation, is_permitted: bool) -> Renewal {
+pub(crate) fn renewal(rule: Invalidation, permission: Permission) -> Renewal {
     match rule {
         Invalidation::Open => Renewal::Made,
         Invalidation::ElseForbidden | Invalidation::ElseWarned | Invalidation::ElseIgnored
-            if is_permitted =>
+            if permission == Permission::Granted =>
         {
             Renewal::Made
         }

@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     BadBase64,
     /// The function had not replied when the integration's timeout ended.
     IntegrationTimeout,
+    /// The server that an integration names cannot be reached, or did not answer.
+    IntegrationUnreachable,
     /// The event is over the function's limit.
     EventTooLarge,
     /// The caller may not do this: no API key that opens the stage.
@@ -151,7 +153,7 @@ fn rest_status(fault: Fault) -> StatusCode {
         }
         Fault::FunctionFailed | Fault::BadReply => StatusCode::BAD_GATEWAY,
         Fault::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-        Fault::IntegrationTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Fault::IntegrationTimeout | Fault::IntegrationUnreachable => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 
@@ -198,6 +200,10 @@ fn rest(fault: Fault) -> Words {
         | Fault::Throttled
         | Fault::Misconfigured => ("InternalServerErrorException", "Internal server error"),
         Fault::IntegrationTimeout => ("InternalServerErrorException", "Endpoint request timed out"),
+        Fault::IntegrationUnreachable => (
+            "InternalServerErrorException",
+            "Network error communicating with endpoint",
+        ),
         Fault::Stopping => ("ServiceUnavailableException", "Service Unavailable"),
     };
     Words {
@@ -254,8 +260,9 @@ fn http(fault: Fault) -> (StatusCode, &'static str) {
         | Fault::BadReply
         | Fault::BadBase64
         | Fault::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_HTTP),
-        Fault::IntegrationTimeout | Fault::Throttled | Fault::Stopping => {
-            (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
-        }
+        Fault::IntegrationTimeout
+        | Fault::IntegrationUnreachable
+        | Fault::Throttled
+        | Fault::Stopping => (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
     }
 }

@@ -91,6 +91,28 @@ pub(super) fn push_http(headers: &mut Headers, name: &str, value: &str) -> Resul
     Ok(())
 }
 
+/// A header of another server's answer, as a REST API's client sees it; none: not at all.
+pub(crate) fn proxied_rest(name: String, value: HeaderValue) -> Option<(String, HeaderValue)> {
+    if is_among(&name, &REST_DROPPED) {
+        return None;
+    }
+    let is_remapped = is_among(&name, &REST_REMAPPED);
+    Some(if is_remapped {
+        (format!("x-amzn-Remapped-{name}"), value)
+    } else {
+        (name, value)
+    })
+}
+
+/// The same for an HTTP API's client.
+pub(crate) fn proxied_http(mut name: String, value: HeaderValue) -> Option<(String, HeaderValue)> {
+    if is_among(&name, &HTTP_DROPPED) {
+        return None;
+    }
+    name.make_ascii_lowercase();
+    Some((name, value))
+}
+
 /// Whether a header of this name, in any case, is there.
 pub(crate) fn contains(headers: &Headers, name: &str) -> bool {
     headers

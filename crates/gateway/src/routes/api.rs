@@ -4,6 +4,7 @@
 //! Does not live here: the choice among APIs (`table`), matching (`tree`).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::application::Application;
@@ -23,6 +24,7 @@ use super::tree::{ANY_METHODS, Precedence, Tree};
 use crate::application::Landed;
 use crate::cache::StageCache;
 use crate::events::StageVariables;
+use crate::http_proxy::{Proxy, Style};
 use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
@@ -90,10 +92,19 @@ pub(crate) enum Answer {
         timeout: Duration,
         payload: Payload,
     },
-    HttpProxy(HttpProxy),
+    HttpProxy(Box<Proxy>),
     Mock(MockReply),
     /// Nothing, for this reason: its requests fail.
     NotServed(String),
+}
+
+impl Answer {
+    fn proxy(proxy: &HttpProxy, style: Style, stage_variables: &BTreeMap<String, String>) -> Self {
+        match Proxy::compile(proxy, style, stage_variables) {
+            Ok(proxy) => Self::HttpProxy(Box::new(proxy)),
+            Err(bad) => Self::NotServed(bad.to_string()),
+        }
+    }
 }
 
 /// The shapes of event and reply.
@@ -269,7 +280,7 @@ fn bare_http_api(api: &HttpApi, region: &Region) -> Api {
 
 fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
     let route = |method: &RestMethod| {
-        let mut route = rest_route(method);
+        let mut route = rest_route(method, &api.stage_variables);
         match Rules::compile(&method.validation) {
             Ok(rules) => route.rules = rules,
             Err(bad) => {
@@ -282,7 +293,7 @@ fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
     api.methods.iter().map(route).collect()
 }
 
-fn rest_route(method: &RestMethod) -> Route {
+fn rest_route(method: &RestMethod, variables: &BTreeMap<String, String>) -> Route {
     Route {
         key: format!("{} {}", method.http_method, method.path),
         resource: method.path.clone(),
@@ -299,7 +310,7 @@ fn rest_route(method: &RestMethod) -> Route {
                 timeout: *timeout,
                 payload: Payload::Rest,
             },
-            RestIntegration::HttpProxy(proxy) => Answer::HttpProxy(proxy.clone()),
+            RestIntegration::HttpProxy(proxy) => Answer::proxy(proxy, Style::Rest, variables),
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
             RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
@@ -348,7 +359,9 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
                         PayloadFormat::V2 => Payload::HttpV2,
                     },
                 },
-                HttpIntegration::HttpProxy(proxy) => Answer::HttpProxy(proxy.clone()),
+                HttpIntegration::HttpProxy(proxy) => {
+                    Answer::proxy(proxy, Style::Http, &api.stage_variables)
+                }
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
             guard: route.guard.clone(),

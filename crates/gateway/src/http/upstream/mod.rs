@@ -169,7 +169,7 @@ impl Client {
             until,
         };
         let head = reading.final_head().await?;
-        let framing = head.framing(ask.traits == Traits::Bodiless);
+        let framing = head.framing(ask.traits);
         let framing = framing.map_err(|refusal| reading.malformed(&refusal))?;
         let body = match framing {
             Framing::Length(length) => reading.body(length, bytes_max).await?,

@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode};
 use super::super::ServerLimits;
 use super::super::framing::BodyLength;
 use super::super::head::{Persistence, Refusal, read_headers};
+use super::Traits;
 
 /// One head of a response.
 #[derive(Debug)]
@@ -83,8 +84,8 @@ impl ResponseHead {
     }
 
     /// Where the body ends.
-    pub(super) fn framing(&self, is_bodiless: bool) -> Result<Framing, BadHead> {
-        let has_none = is_bodiless
+    pub(super) fn framing(&self, traits: Traits) -> Result<Framing, BadHead> {
+        let has_none = traits == Traits::Bodiless
             || self.status == StatusCode::NO_CONTENT
             || self.status == StatusCode::NOT_MODIFIED;
         let (mut length, mut encoding) = (None, None);
