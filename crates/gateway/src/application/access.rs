@@ -39,6 +39,8 @@ pub struct AccessEntry {
     pub cached: Option<Cached>,
     /// Why the answer is not the function's own, and how to mend it.
     pub message: Option<String>,
+    /// The line of its API's own access log; none: it keeps none.
+    pub line: Option<String>,
     /// The revision that served it.
     pub revision: RevisionId,
 }

@@ -9,6 +9,7 @@ mod kept;
 mod refusal;
 pub mod sample;
 mod timing;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,10 @@ struct Trail {
     timings: Option<Timings>,
     message: Option<String>,
     cached: Option<Cached>,
+    /// Who calls, once that is known.
+    caller: Option<Caller>,
+    /// Why the gateway answers itself.
+    refused: Option<Refusal>,
 }
 
 /// A route to a function, as its answer describes it.
@@ -157,11 +162,18 @@ impl ApplicationHandler {
         let answered = self
             .steps(&head, body, &arrival, (&table, &located), &mut trail)
             .await;
+        let asked = words::Asked {
+            head: &head,
+            arrival: &arrival,
+            located: &located,
+            account: &self.account,
+        };
         let mut response = match answered {
             Ok(response) => response,
             Err(refusal) => {
-                trail.message = Some(refusal.reason);
-                faults::response(refusal.fault, style(located.api()), refusal.said.as_deref())
+                trail.message = Some(refusal.reason.clone());
+                let refused = trail.refused.insert(refusal).clone();
+                words::refused(asked, &trail, &refused)
             }
         };
         complete(&mut response, located.api(), &head, &arrival);
@@ -171,6 +183,7 @@ impl ApplicationHandler {
             .saturating_duration_since(head.received_at);
         let timing = timing::header(total, trail.timings.as_ref());
         response.headers.push(("Server-Timing".to_owned(), timing));
+        let line = words::line(asked, &trail, &response, total);
         self.access_log.record(AccessEntry {
             status: response.status.as_u16(),
             api: located.api().map(|api| api.id.clone()),
@@ -181,6 +194,7 @@ impl ApplicationHandler {
             timings: trail.timings,
             message: trail.message,
             cached: trail.cached,
+            line,
             revision: table.revision.clone(),
             path: head.path().to_owned(),
             method: head.method.as_str().to_owned(),
@@ -210,6 +224,7 @@ impl ApplicationHandler {
             Located::Missing(missing) => return Err(Refusal::no_route(head, Some(missing))),
         };
         let (caller, body) = self.authorise(table, hit, head, body, arrival).await?;
+        trail.caller = Some(caller.clone());
         throttle::admit(&*self.counters, self.account_rate, hit, &caller, arrival.at)
             .await
             .map_err(Refusal::limited)?;
@@ -231,7 +246,11 @@ impl ApplicationHandler {
         let mut made = Trail::default();
         let making = self.integrate(hit, head, (&caller, &body), arrival, &mut made);
         let (settled, cached) = place.settle(&*self.clock, making).await;
-        *trail = Trail { cached, ..made };
+        *trail = Trail {
+            cached,
+            caller: trail.caller.take(),
+            ..made
+        };
         settled.map(|response| traced(response, hit, arrival))
     }
 

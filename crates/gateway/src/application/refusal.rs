@@ -16,7 +16,7 @@ use crate::authorise::NotAuthorised;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
 use crate::http_proxy::NotHandedOn;
-use crate::replies::faults::Fault;
+use crate::replies::faults::{self, Fault};
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
 use crate::routes::{EncodingError, Missing, Route};
@@ -38,6 +38,8 @@ pub(crate) struct Refusal {
     pub(super) reason: String,
     /// What the client is told instead of the usual words.
     pub(super) said: Option<String>,
+    /// What is wrong with a body, for an API that wants to tell.
+    pub(super) validation: Option<String>,
 }
 
 impl Refusal {
@@ -46,7 +48,13 @@ impl Refusal {
             fault,
             reason: reason.into(),
             said: None,
+            validation: None,
         }
+    }
+
+    /// What the client is told.
+    pub(super) fn message(&self) -> &str {
+        self.said.as_deref().unwrap_or(faults::message(self.fault))
     }
 
     pub(super) fn no_route(head: &Head, missing: Option<&Missing<'_>>) -> Self {
@@ -114,13 +122,16 @@ impl Refusal {
                     )
                 }
             }
-            Invalid::Body(why) => Self::new(
-                Fault::InvalidBody,
-                format!(
-                    "the body does not fit the model of the route `{}`{declared}: {why}",
-                    route.key
-                ),
-            ),
+            Invalid::Body(why) => Self {
+                validation: Some(format!("[{why}]")),
+                ..Self::new(
+                    Fault::InvalidBody,
+                    format!(
+                        "the body does not fit the model of the route `{}`{declared}: {why}",
+                        route.key
+                    ),
+                )
+            },
         }
     }
 

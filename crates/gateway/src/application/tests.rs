@@ -2,6 +2,7 @@
 
 mod handed_on;
 mod kept;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};

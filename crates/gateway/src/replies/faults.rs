@@ -68,6 +68,8 @@ pub(crate) enum Fault {
     MissingParameters,
     /// The body does not fit its model.
     InvalidBody,
+    /// Nothing is known to do with bodies of this content type.
+    UnsupportedMediaType,
     /// A limit on how often requests come is met.
     TooManyRequests,
     /// The quota of the caller's key is used up.
@@ -129,6 +131,11 @@ pub(crate) fn response(fault: Fault, style: Style, said: Option<&str>) -> Respon
     }
 }
 
+/// What a REST API's usual answer to a fault says.
+pub(crate) fn message(fault: Fault) -> &'static str {
+    rest(fault).message
+}
+
 fn rest_status(fault: Fault) -> StatusCode {
     match fault {
         Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
@@ -145,6 +152,7 @@ fn rest_status(fault: Fault) -> StatusCode {
         | Fault::ExpiredToken => StatusCode::FORBIDDEN,
         Fault::UriTooLong => StatusCode::URI_TOO_LONG,
         Fault::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Fault::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Fault::BodyTooLarge | Fault::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Fault::TooManyRequests | Fault::QuotaUsedUp => StatusCode::TOO_MANY_REQUESTS,
         Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -184,6 +192,7 @@ fn rest(fault: Fault) -> Words {
         Fault::MissingParameters => ("BadRequestException", "Missing required request parameters"),
         Fault::InvalidBody => ("BadRequestException", "Invalid request body"),
         Fault::BodyTooSlow => ("BadRequestException", "Request Timeout"),
+        Fault::UnsupportedMediaType => ("BadRequestException", "Unsupported Media Type"),
         Fault::HeadTooLarge => (
             "RequestTooLargeException",
             "Request Header Fields Too Large",
@@ -224,9 +233,10 @@ fn blank(fault: Fault) -> &'static str {
 fn http(fault: Fault) -> (StatusCode, &'static str) {
     match fault {
         Fault::NoRoute => (StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#),
-        Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
-            (StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#)
-        }
+        Fault::BadRequest
+        | Fault::MissingParameters
+        | Fault::InvalidBody
+        | Fault::UnsupportedMediaType => (StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#),
         Fault::HeadTooLarge => (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             r#"{"message":"Request Header Fields Too Large"}"#,

@@ -24,6 +24,7 @@ use super::tree::{ANY_METHODS, Precedence, Tree};
 use crate::application::Landed;
 use crate::cache::StageCache;
 use crate::events::StageVariables;
+use crate::gateway_responses::Customs;
 use crate::http_proxy::{Proxy, Style};
 use crate::validate::Rules;
 
@@ -39,6 +40,10 @@ pub(crate) struct Api {
     /// The region that its ARNs name.
     pub(crate) region: Region,
     pub(crate) stage_variables: StageVariables,
+    /// What it says in its own words (REST APIs).
+    pub(crate) customs: Customs,
+    /// The format of a line of its access log; none: it keeps none.
+    pub(crate) access_log: Option<String>,
     /// The replies that its stage keeps (REST APIs).
     pub(crate) cache: Option<StageCache<Landed>>,
     pub(super) routes: Vec<Route>,
@@ -255,6 +260,8 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId, region: &Region) -> Api {
         stage: api.stage.clone(),
         region: region.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
+        customs: Customs::new(&api.gateway_responses),
+        access_log: api.access_log.as_ref().map(|log| log.format.clone()),
         cache: api.cache_bytes.map(StageCache::new),
         routes: Vec::new(),
         tree: Tree::new(),
@@ -271,6 +278,8 @@ fn bare_http_api(api: &HttpApi, region: &Region) -> Api {
         stage: api.stage.clone(),
         region: region.clone(),
         stage_variables: StageVariables::new(&api.stage_variables),
+        customs: Customs::default(),
+        access_log: api.access_log.as_ref().map(|log| log.format.clone()),
         cache: None,
         routes: Vec::new(),
         tree: Tree::new(),
