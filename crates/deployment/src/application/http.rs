@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use model::door::{Authorization, Guard};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -13,6 +14,7 @@ use model::limits::HTTP_API_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
 use serde_json::Value;
 
+use super::authorizers::{Authorizers, Of, Surroundings};
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
 use super::openapi;
 use super::refusals::{guarded, not_served, stray, without_stage};
@@ -73,8 +75,18 @@ fn api(
     callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> HttpApi {
+    let authorizers = Authorizers::of_api(
+        view,
+        resource,
+        Surroundings {
+            of: Of::Http,
+            callable,
+            stage_variables: &stage.variables,
+        },
+    );
     let scope = Scope {
         callable,
+        authorizers: &authorizers,
         stage: &stage,
     };
     let definition = resource.properties.get("Body");
@@ -105,6 +117,7 @@ fn api(
 /// What integrations are resolved with.
 struct Scope<'a> {
     callable: &'a Callable,
+    authorizers: &'a Authorizers,
     stage: &'a Stage,
 }
 
@@ -146,7 +159,7 @@ impl Scope<'_> {
 /// A route that cannot be served is reported, and stays in its place.
 fn route(
     key: RouteKey,
-    resolved: Result<HttpIntegration, Refusal>,
+    (authorization, resolved): (Authorization, Result<HttpIntegration, Refusal>),
     (stage, place): (&Stage, &Place),
     problems: &mut Vec<Problem>,
 ) -> HttpRoute {
@@ -161,6 +174,10 @@ fn route(
         }
     });
     HttpRoute {
+        guard: Guard {
+            authorization,
+            ..Guard::default()
+        },
         throttle: stage.rate_of_route(&shown(&key)),
         place: Some(place.clone()),
         ..HttpRoute::new(key, integration)
@@ -209,36 +226,17 @@ fn declared_routes(
             view.of_api("AWS::ApiGatewayV2::Integration", "ApiId", api.physical_id)
                 .find(|integration| integration.physical_id == id)
         });
-        let resolved = match (guard_of(declared), integration) {
-            (Some(guard), _) => Err(guarded(&guard)),
-            (None, Some(integration)) => {
-                scope.resolve(&Integration::of_route(integration.properties))
-            }
-            (None, None) => Err(Refusal::new(format!(
+        let resolved = match integration {
+            Some(integration) => scope.resolve(&Integration::of_route(integration.properties)),
+            None => Err(Refusal::new(format!(
                 "its target `{target}` is not an integration of its API"
             ))),
         };
-        routes.push(route(
-            key,
-            resolved,
-            (scope.stage, declared.place),
-            problems,
-        ));
+        let asked = scope.authorizers.of_resource(declared);
+        let guarded = guarded(asked, resolved);
+        routes.push(route(key, guarded, (scope.stage, declared.place), problems));
     }
     routes
-}
-
-fn guard_of(declared: &Resource<'_>) -> Option<String> {
-    let authorization = declared
-        .text("AuthorizationType")
-        .unwrap_or_else(|| "NONE".to_owned());
-    if authorization != "NONE" {
-        return Some(format!("authorization of type `{authorization}`"));
-    }
-    declared
-        .properties
-        .contains_key("AuthorizerId")
-        .then(|| "an authorizer".to_owned())
 }
 
 /// `Target` (and `RouteKey`) of an API: one route to one function.
@@ -267,7 +265,8 @@ fn quick_route(
         ))),
     };
     let place = api.place_of(&["Target"]);
-    Some(route(key, resolved, (scope.stage, &place), problems))
+    let open = (Authorization::Open, resolved);
+    Some(route(key, open, (scope.stage, &place), problems))
 }
 
 fn defined_routes(
@@ -279,12 +278,18 @@ fn defined_routes(
     openapi::operations(definition)
         .into_iter()
         .map(|operation| {
-            let keys = operation.api_key_required.then(|| "an API key".to_owned());
-            let resolved = match (operation.guard.or(keys), &operation.integration) {
-                (Some(guard), _) => Err(guarded(&guard)),
+            let keys = operation
+                .api_key_required
+                .then(|| Refusal::new("an API key guards it, which HTTP APIs do not have"));
+            let resolved = match (keys, &operation.integration) {
+                (Some(refusal), _) => Err(refusal),
                 (None, Some(integration)) => scope.resolve(integration),
                 (None, None) => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
             };
+            let asked = scope
+                .authorizers
+                .of_operation(definition, &operation.written);
+            let guarded = guarded(asked, resolved);
             let [paths, path, key] = &operation.key_path;
             let place = api.place_of(&["Body", paths, path, key]);
             let route_key = if operation.path == "$default" {
@@ -295,7 +300,7 @@ fn defined_routes(
                     path: operation.path,
                 }
             };
-            route(route_key, resolved, (scope.stage, &place), problems)
+            route(route_key, guarded, (scope.stage, &place), problems)
         })
         .collect()
 }

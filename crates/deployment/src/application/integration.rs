@@ -246,7 +246,11 @@ pub(super) fn function_of_uri(uri: &str) -> Option<(FunctionName, Option<String>
         .flatten()
 }
 
-fn with_stage_variables(uri: &str, stage_variables: &BTreeMap<String, String>) -> String {
+/// A URI with the values of a stage's variables.
+pub(super) fn with_stage_variables(
+    uri: &str,
+    stage_variables: &BTreeMap<String, String>,
+) -> String {
     stage_variables
         .iter()
         .fold(uri.to_owned(), |uri, (name, value)| {

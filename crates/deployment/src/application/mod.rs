@@ -3,6 +3,7 @@
 //! Lives here: reading the resources of one revision as one immutable `model::application::Application`.
 //! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
 
+mod authorizers;
 mod bundle;
 mod concurrency;
 mod event_sources;
@@ -12,6 +13,7 @@ mod integration;
 mod keys;
 mod mock;
 mod openapi;
+mod policies;
 mod rates;
 mod refusals;
 mod rest;
@@ -86,6 +88,8 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let application = Application {
         api_keys,
         usage_plans,
+        region: surroundings.region.clone(),
+        roles: policies::of_roles(view),
         rest_apis: rest::apis(view, &callable, &mut problems),
         http_apis: http::apis(view, &callable, &mut problems),
         event_sources: event_sources::mappings(view, &callable, &mut problems),

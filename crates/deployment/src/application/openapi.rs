@@ -10,9 +10,12 @@ use serde_json::Value;
 
 use super::integration::{Integration, Refusal};
 use super::validation;
+use super::view::list_of;
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
+/// Where the two versions keep security schemes.
+const SCHEMES: [&[&str]; 2] = [&["securityDefinitions"], &["components", "securitySchemes"]];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
 /// One operation.
@@ -30,8 +33,8 @@ pub(super) struct Operation {
     pub(super) api_key_required: bool,
     /// What its requests must bring, or why that is not known.
     pub(super) validation: Result<Validation, Refusal>,
-    /// What guards it and cannot be enforced.
-    pub(super) guard: Option<String>,
+    /// The operation as it is written.
+    pub(super) written: Value,
 }
 
 /// The operations of a definition, in order.
@@ -58,7 +61,7 @@ pub(super) fn operations(definition: &Value) -> Vec<Operation> {
                 integration: integration_of(definition, operation),
                 api_key_required: !requirements(definition, operation, is_api_key).is_empty(),
                 validation: validation::of_operation(definition, item, operation),
-                guard: guard_of(definition, operation),
+                written: operation.clone(),
             });
         }
     }
@@ -82,13 +85,6 @@ pub(super) fn unbuilt_parts(definition: &Value) -> Vec<(&'static str, &'static s
     .collect()
 }
 
-/// What guards the API as a whole and cannot be enforced.
-pub(super) fn guard_of_api(definition: &Value) -> Option<&'static str> {
-    definition
-        .get("x-amazon-apigateway-policy")
-        .map(|_| "a resource policy")
-}
-
 fn integration_of(definition: &Value, operation: &Value) -> Option<Integration> {
     let written = operation.get(INTEGRATION)?;
     let pointer = written
@@ -101,20 +97,23 @@ fn integration_of(definition: &Value, operation: &Value) -> Option<Integration> 
     }
 }
 
-/// An operation's own `security` replaces that of the definition; an empty requirement lets everybody in.
-fn guard_of(definition: &Value, operation: &Value) -> Option<String> {
-    if operation
-        .get("x-amazon-apigateway-auth")
-        .is_some_and(|auth| {
-            auth.get("type")
-                .and_then(Value::as_str)
-                .is_none_or(|kind| !kind.eq_ignore_ascii_case("NONE"))
-        })
-    {
-        return Some("an authorization type".to_owned());
-    }
-    let names = requirements(definition, operation, |scheme| !is_api_key(scheme));
-    (!names.is_empty()).then(|| format!("the authorizer `{}`", names.join("`, `")))
+/// The schemes that guard an operation, but for that of API keys, with the scopes that they are asked for.
+pub(super) fn guards<'a>(
+    definition: &'a Value,
+    operation: &'a Value,
+) -> Vec<(&'a str, Vec<String>)> {
+    requirements(definition, operation, |scheme| !is_api_key(scheme))
+}
+
+/// All security schemes: the keys that lead to them, their names, and what they say.
+pub(super) fn schemes(
+    definition: &Value,
+) -> impl Iterator<Item = (&'static [&'static str], &str, &Value)> {
+    SCHEMES.iter().flat_map(move |path| {
+        let place = path.iter().try_fold(definition, |at, key| at.get(key));
+        let schemes = place.and_then(Value::as_object).into_iter().flatten();
+        schemes.map(|(name, scheme)| (*path, name.as_str(), scheme))
+    })
 }
 
 /// The schemes of this sort that an operation requires, in order; none when its requirements let in everybody.
@@ -122,7 +121,7 @@ fn requirements<'a>(
     definition: &'a Value,
     operation: &'a Value,
     is_wanted: impl Fn(Option<&Value>) -> bool,
-) -> Vec<&'a str> {
+) -> Vec<(&'a str, Vec<String>)> {
     let security = operation
         .get("security")
         .or_else(|| definition.get("security"));
@@ -134,18 +133,18 @@ fn requirements<'a>(
     if requirements().any(serde_json::Map::is_empty) {
         return Vec::new();
     }
-    let names = requirements().flat_map(serde_json::Map::keys);
-    names
-        .map(String::as_str)
-        .filter(|name| is_wanted(scheme(definition, name)))
+    requirements()
+        .flatten()
+        .filter(|(name, _)| is_wanted(scheme(definition, name)))
+        .map(|(name, scopes)| (name.as_str(), list_of(Some(scopes))))
         .collect()
 }
 
 /// A scheme by its name, in either version's place.
-fn scheme<'a>(definition: &'a Value, name: &str) -> Option<&'a Value> {
-    ["/securityDefinitions", "/components/securitySchemes"]
-        .into_iter()
-        .find_map(|place| definition.pointer(place)?.get(name))
+pub(super) fn scheme<'a>(definition: &'a Value, name: &str) -> Option<&'a Value> {
+    schemes(definition)
+        .find(|(_, known, _)| *known == name)
+        .map(|(_, _, scheme)| scheme)
 }
 
 /// Whether a scheme is that of API keys: a key in the header `x-api-key`, and no authorizer that looks at it.

@@ -3,6 +3,7 @@
 //! Lives here: the problems that are reported for both kinds of API.
 //! Does not live here: deciding what cannot be served (`rest`, `http`, `integration`, `mock`).
 
+use model::door::Authorization;
 use model::problem::{Place, Problem};
 
 use super::integration::Refusal;
@@ -25,11 +26,15 @@ pub(super) fn stray(what: &str, api: &str, place: &Place) -> Problem {
     not_served(what, &Refusal::new(reason), place)
 }
 
-/// Why a method or a route stays shut that something guards.
-pub(super) fn guarded(guard: &str) -> Refusal {
-    Refusal::new(format!(
-        "{guard} guards it, which cannot be enforced yet; requests to it fail"
-    ))
+/// What a method or a route asks of its callers. Where that cannot be told it stays shut, whatever answers it.
+pub(super) fn guarded<T>(
+    asked: Result<Authorization, Refusal>,
+    resolved: Result<T, Refusal>,
+) -> (Authorization, Result<T, Refusal>) {
+    match asked {
+        Ok(authorization) => (authorization, resolved),
+        Err(refusal) => (Authorization::Open, Err(refusal)),
+    }
 }
 
 /// What is reported for an API that nobody can reach.

@@ -15,14 +15,14 @@ use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::authorizers::{Authorizers, Of, Surroundings};
 use super::integration::{Integration, Refusal};
 use super::refusals::{guarded, not_served, stray, without_stage};
 use super::stages::{self, Stage};
 use super::validation;
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
-use super::{mock, openapi};
-use crate::records::asks_for_nothing;
+use super::{mock, openapi, policies};
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
 const RESOURCES_MAX: usize = 300;
@@ -36,28 +36,28 @@ pub(super) fn apis(
     report_strays(view, problems);
     let mut apis = Vec::new();
     for resource in view.of_type("AWS::ApiGateway::RestApi") {
-        let definition = resource.properties.get("Body");
-        let policy = resource.properties.get("Policy");
-        let guard = if policy.is_some_and(|policy| !asks_for_nothing(policy)) {
-            Some("a resource policy")
-        } else {
-            definition.and_then(openapi::guard_of_api)
+        let policy = policies::of_api(resource);
+        let policy = match unread_definition(resource) {
+            Some(reason) => Err(Refusal::new(reason)),
+            None => policy,
         };
-        let refusal = match guard {
-            Some(guard) => Some(format!("{guard} guards it, which cannot be enforced yet")),
-            None => unread_definition(resource).map(str::to_owned),
+        let policy = match policy {
+            Ok(policy) => policy,
+            Err(refusal) => {
+                let what = format!("API `{}`", resource.logical_id);
+                problems.push(not_served(&what, &refusal, resource.place));
+                continue;
+            }
         };
-        if let Some(reason) = refusal {
-            let what = format!("API `{}`", resource.logical_id);
-            problems.push(not_served(&what, &Refusal::new(reason), resource.place));
-            continue;
-        }
         let stages = stages::of_rest_api(view, resource.physical_id);
         if stages.is_empty() {
             problems.push(without_stage(resource));
         }
         for stage in stages {
-            apis.push(api(view, resource, stage, callable, problems));
+            apis.push(RestApi {
+                policy: policy.clone(),
+                ..api(view, resource, stage, callable, problems)
+            });
         }
     }
     apis
@@ -85,8 +85,18 @@ fn api(
     callable: &Callable,
     problems: &mut Vec<Problem>,
 ) -> RestApi {
+    let authorizers = Authorizers::of_api(
+        view,
+        resource,
+        Surroundings {
+            of: Of::Rest,
+            callable,
+            stage_variables: &stage.variables,
+        },
+    );
     let scope = Scope {
         callable,
+        authorizers: &authorizers,
         stage: &stage,
     };
     let definition = resource.properties.get("Body");
@@ -139,6 +149,7 @@ fn api_key_source(resource: &Resource<'_>, definition: Option<&Value>) -> ApiKey
 /// What integrations are resolved with.
 struct Scope<'a> {
     callable: &'a Callable,
+    authorizers: &'a Authorizers,
     stage: &'a Stage,
 }
 
@@ -221,11 +232,12 @@ fn declared_methods(
         };
         let written = method.properties.get("Integration");
         let written = written.map(Integration::of_method);
-        let resolved = match (guard_of(method), &written) {
-            (Some(guard), _) => Err(guarded(&guard)),
-            (None, Some(integration)) => scope.resolve(integration),
-            (None, None) => Err(Refusal::new("it has no integration")),
+        let resolved = match &written {
+            Some(integration) => scope.resolve(integration),
+            None => Err(Refusal::new("it has no integration")),
         };
+        let authorization = scope.authorizers.of_resource(method);
+        let (authorization, resolved) = guarded(authorization, resolved);
         let name = format!("{http_method} {path}");
         let validation = validation::of_method(view, api.physical_id, method);
         let (validation, resolved) = validated(validation, resolved);
@@ -234,8 +246,8 @@ fn declared_methods(
             resource_id,
             validation,
             guard: Guard {
+                authorization,
                 api_key_required: method.is_true("ApiKeyRequired"),
-                ..Guard::default()
             },
             throttle: scope.stage.rate_of_method(&http_method, path),
             cache: scope.cache(&http_method, path, written.as_ref()),
@@ -244,19 +256,6 @@ fn declared_methods(
         });
     }
     methods
-}
-
-fn guard_of(method: &Resource<'_>) -> Option<String> {
-    let authorization = method
-        .text("AuthorizationType")
-        .unwrap_or_else(|| "NONE".to_owned());
-    if authorization != "NONE" {
-        return Some(format!("authorization of type `{authorization}`"));
-    }
-    method
-        .properties
-        .contains_key("AuthorizerId")
-        .then(|| "an authorizer".to_owned())
 }
 
 /// The path of each resource of an API, by its id.
@@ -309,11 +308,14 @@ fn defined_methods(
     openapi::operations(definition)
         .into_iter()
         .map(|operation| {
-            let resolved = match (&operation.guard, &operation.integration) {
-                (Some(guard), _) => Err(guarded(guard)),
-                (None, Some(integration)) => scope.resolve(integration),
-                (None, None) => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
+            let resolved = match &operation.integration {
+                Some(integration) => scope.resolve(integration),
+                None => Err(Refusal::new("it has no `x-amazon-apigateway-integration`")),
             };
+            let asked = scope
+                .authorizers
+                .of_operation(definition, &operation.written);
+            let (authorization, resolved) = guarded(asked, resolved);
             let [paths, path, key] = &operation.key_path;
             let place = api.place_of(&["Body", paths, path, key]);
             let name = format!("{} {}", operation.http_method, operation.path);
@@ -331,8 +333,8 @@ fn defined_methods(
                 cache: scope.cache(http_method, &path, operation.integration.as_ref()),
                 place: Some(place),
                 guard: Guard {
+                    authorization,
                     api_key_required: operation.api_key_required,
-                    ..Guard::default()
                 },
                 resource_id: resource_id_of(api.physical_id, &path),
                 ..RestMethod::new(&path, http_method, integration)

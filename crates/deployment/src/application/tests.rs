@@ -17,8 +17,10 @@ use model::rest_api::RestIntegration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+mod authorizers;
 mod event_sources;
 mod keys;
+mod policies;
 mod stages;
 mod validation;
 mod versions;
@@ -392,36 +394,7 @@ fn the_tree_of_resources_gives_the_paths() {
 }
 
 #[test]
-fn what_guards_a_method_keeps_it_shut() {
-    for (guard, reason) in [
-        (
-            json!({"AuthorizationType": "AWS_IAM"}),
-            "authorization of type `AWS_IAM`",
-        ),
-        (json!({"AuthorizerId": "a"}), "an authorizer"),
-    ] {
-        let why = format!("{reason} guards it, which cannot be enforced yet; requests to it fail");
-        check(
-            &[
-                hello(json!({})),
-                rest_api(json!({})),
-                deployment(),
-                method("root", "GET", guard),
-            ],
-            &format!(
-                "api1234567/dev GET / -> not served: {why}\nError: method `GET /` is not served: {why}"
-            ),
-        );
-    }
-    check(
-        &[
-            hello(json!({})),
-            rest_api(json!({"Policy": {"Statement": []}})),
-            deployment(),
-            method("root", "GET", json!({})),
-        ],
-        "Error: API `Api` is not served: a resource policy guards it, which cannot be enforced yet",
-    );
+fn an_empty_policy_guards_nothing() {
     check(
         &[
             hello(json!({})),
@@ -593,7 +566,7 @@ fn a_definition_gives_methods_and_media_types() {
         "GET /pets/{id} -> hello 29000",
         "OPTIONS /pets/{id} -> mock 200",
         "ANY /{proxy+} -> hello 29000",
-        "PUT /pets/{id} -> not served: the authorizer `key` guards it",
+        "PUT /pets/{id} -> not served: the security scheme `key` guards it",
         "GET /none -> not served: it has no `x-amazon-apigateway-integration`",
     ] {
         assert!(shown.contains(line), "{line} in {shown}");
@@ -665,10 +638,10 @@ fn an_http_api_has_routes_to_integrations() {
          web1234567/$default GET /pets -> hello V1 1000
          web1234567/$default GET /odd -> not served: PayloadFormatVersion is a required parameter for integration
          web1234567/$default GET /lost -> not served: its target `integrations/i9` is not an integration of its API
-         web1234567/$default GET /admin -> not served: authorization of type `JWT` guards it, which cannot be enforced yet; requests to it fail
+         web1234567/$default GET /admin -> not served: its authorization type is `JWT`, and it names no authorizer
          Error: route `GET /odd` is not served: PayloadFormatVersion is a required parameter for integration
          Error: route `GET /lost` is not served: its target `integrations/i9` is not an integration of its API
-         Error: route `GET /admin` is not served: authorization of type `JWT` guards it, which cannot be enforced yet; requests to it fail
+         Error: route `GET /admin` is not served: its authorization type is `JWT`, and it names no authorizer
          Error: route `nonsense` is not served: a route key is `$default`, or a method and a path, as `GET /pets`",
     );
 }

@@ -89,22 +89,20 @@ const CORS: &[Property] = &[
     carried("MaxAge", Shape::Whole(-1, 86_400)),
 ];
 
-const GUARD: &str = "it cannot be enforced yet: what it guards is reported, and not served";
-
 const ROUTE: &[Property] = &[
     carried("ApiId", Shape::Text).required().replaces(),
     idle("ApiKeyRequired", WEBSOCKETS_ONLY),
-    idle("AuthorizationScopes", GUARD),
+    carried("AuthorizationScopes", Shape::List(&Shape::Text)),
     carried(
         "AuthorizationType",
         Shape::Choice(&[
             ("NONE", Fate::CarriedOut),
-            ("AWS_IAM", Fate::NothingToDo(GUARD)),
-            ("CUSTOM", Fate::NothingToDo(GUARD)),
-            ("JWT", Fate::NothingToDo(GUARD)),
+            ("AWS_IAM", Fate::CarriedOut),
+            ("CUSTOM", Fate::CarriedOut),
+            ("JWT", Fate::CarriedOut),
         ]),
     ),
-    idle("AuthorizerId", GUARD),
+    carried("AuthorizerId", Shape::Text),
     idle("ModelSelectionExpression", WEBSOCKETS_ONLY),
     idle("OperationName", FOR_PEOPLE),
     idle("RequestModels", WEBSOCKETS_ONLY),
@@ -172,18 +170,31 @@ const DEPLOYMENT: &[Property] = &[
     carried("StageName", Shape::Text),
 ];
 
-const ROUTES_LEFT_OUT: &str = "the routes that the authorizer guards are reported, and not served";
-
 const AUTHORIZER: &[Property] = &[
     carried("ApiId", Shape::Text).required().replaces(),
-    idle("AuthorizerCredentialsArn", ROUTES_LEFT_OUT),
-    idle("AuthorizerPayloadFormatVersion", ROUTES_LEFT_OUT),
-    idle("AuthorizerResultTtlInSeconds", ROUTES_LEFT_OUT),
-    carried("AuthorizerType", Shape::Text).required(),
-    idle("AuthorizerUri", ROUTES_LEFT_OUT),
-    idle("EnableSimpleResponses", ROUTES_LEFT_OUT),
-    idle("IdentitySource", ROUTES_LEFT_OUT),
+    idle(
+        "AuthorizerCredentialsArn",
+        "functions of this project are invoked whatever the role",
+    ),
+    carried(
+        "AuthorizerPayloadFormatVersion",
+        Shape::Choice(&[("1.0", Fate::CarriedOut), ("2.0", Fate::CarriedOut)]),
+    ),
+    carried("AuthorizerResultTtlInSeconds", Shape::Whole(0, 3_600)),
+    carried(
+        "AuthorizerType",
+        Shape::Choice(&[("REQUEST", Fate::CarriedOut), ("JWT", Fate::CarriedOut)]),
+    )
+    .required(),
+    carried("AuthorizerUri", Shape::Text),
+    carried("EnableSimpleResponses", Shape::Flag),
+    carried("IdentitySource", Shape::List(&Shape::Text)),
     idle("IdentityValidationExpression", WEBSOCKETS_ONLY),
-    idle("JwtConfiguration", ROUTES_LEFT_OUT),
+    carried("JwtConfiguration", Shape::Object(JWT)),
     carried("Name", Shape::Text).required(),
+];
+
+const JWT: &[Property] = &[
+    carried("Audience", Shape::List(&Shape::Text)),
+    carried("Issuer", Shape::Text),
 ];

@@ -74,13 +74,12 @@ const REST_API: &[Property] = &[
     idle("Mode", "the definition is always the whole API"),
     carried("Name", Shape::Text),
     carried("Parameters", Shape::TextMap),
-    idle("Policy", GUARD),
+    carried("Policy", Shape::Any),
     idle("SecurityPolicy", OF_THE_CLOUD),
     idle("Tags", FOR_PEOPLE),
 ];
 
 const ONE_ADDRESS: &str = "every API has one address here: this machine's";
-const GUARD: &str = "it cannot be enforced yet: what it guards is reported, and not served";
 
 const RESOURCE: &[Property] = &[
     carried("ParentId", Shape::Text).required().replaces(),
@@ -90,17 +89,17 @@ const RESOURCE: &[Property] = &[
 
 const METHOD: &[Property] = &[
     carried("ApiKeyRequired", Shape::Flag),
-    idle("AuthorizationScopes", GUARD),
+    carried("AuthorizationScopes", Shape::List(&Shape::Text)),
     carried(
         "AuthorizationType",
         Shape::Choice(&[
             ("NONE", Fate::CarriedOut),
-            ("AWS_IAM", Fate::NothingToDo(GUARD)),
-            ("CUSTOM", Fate::NothingToDo(GUARD)),
-            ("COGNITO_USER_POOLS", Fate::NothingToDo(GUARD)),
+            ("AWS_IAM", Fate::CarriedOut),
+            ("CUSTOM", Fate::CarriedOut),
+            ("COGNITO_USER_POOLS", Fate::CarriedOut),
         ]),
     ),
-    idle("AuthorizerId", GUARD),
+    carried("AuthorizerId", Shape::Text),
     carried("HttpMethod", Shape::Text).required().replaces(),
     carried("Integration", Shape::Object(INTEGRATION)),
     carried("MethodResponses", Shape::List(&Shape::Any)),
@@ -231,19 +230,27 @@ const ACCOUNT: &[Property] = &[idle("CloudWatchRoleArn", ACCESS_LOG)];
 
 const AUTHORIZER: &[Property] = &[
     idle("AuthType", FOR_PEOPLE),
-    idle("AuthorizerCredentials", METHODS_LEFT_OUT),
-    idle("AuthorizerResultTtlInSeconds", METHODS_LEFT_OUT),
-    idle("AuthorizerUri", METHODS_LEFT_OUT),
-    idle("IdentitySource", METHODS_LEFT_OUT),
-    idle("IdentityValidationExpression", METHODS_LEFT_OUT),
+    idle(
+        "AuthorizerCredentials",
+        "functions of this project are invoked whatever the role",
+    ),
+    carried("AuthorizerResultTtlInSeconds", Shape::Whole(0, 3_600)),
+    carried("AuthorizerUri", Shape::Text),
+    carried("IdentitySource", Shape::Text),
+    carried("IdentityValidationExpression", Shape::Text),
     carried("Name", Shape::Text).required(),
-    idle("ProviderARNs", METHODS_LEFT_OUT),
+    carried("ProviderARNs", Shape::List(&Shape::Text)),
     carried("RestApiId", Shape::Text).required().replaces(),
-    carried("Type", Shape::Text).required(),
+    carried(
+        "Type",
+        Shape::Choice(&[
+            ("TOKEN", Fate::CarriedOut),
+            ("REQUEST", Fate::CarriedOut),
+            ("COGNITO_USER_POOLS", Fate::CarriedOut),
+        ]),
+    )
+    .required(),
 ];
-
-const METHODS_LEFT_OUT: &str =
-    "the methods that the authorizer guards are reported, and not served";
 
 const REQUEST_VALIDATOR: &[Property] = &[
     carried("Name", Shape::Text).replaces(),
