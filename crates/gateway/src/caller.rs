@@ -9,6 +9,7 @@ use model::door::{ApiKey, UsagePlan};
 use serde_json::{Map, Value};
 
 use crate::cache::Permission;
+use crate::tokens::Claims;
 
 /// What is known of a caller.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,13 @@ pub(crate) enum Identity {
     Open,
     /// Whoever signed the request.
     Iam(Signer),
+    /// Whoever a token is of.
+    Token {
+        /// What it claims.
+        claims: Arc<Claims>,
+        /// Its scopes, where the route asks for some.
+        scopes: Option<Vec<String>>,
+    },
     /// Whoever an authorizer's function says.
     Function {
         /// What it says of the caller.

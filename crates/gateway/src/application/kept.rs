@@ -69,7 +69,9 @@ impl<'a> Place<'a> {
         let asks = cache::asks_for_renewal(&head.headers);
         let permission = match &caller.identity {
             Identity::Iam(signer) => signer.renewal,
-            Identity::Open | Identity::Function { .. } => Permission::Missing,
+            Identity::Open | Identity::Token { .. } | Identity::Function { .. } => {
+                Permission::Missing
+            }
         };
         Some(Self {
             stage,

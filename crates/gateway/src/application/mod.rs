@@ -41,11 +41,12 @@ use crate::cors;
 use crate::events;
 use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
-use crate::outbound::Roots;
+use crate::outbound::{Outbound, Roots};
 use crate::replies::{self, Accepts, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
+use crate::tokens::Tokens;
 use arrival::{Arrival, Head};
 use kept::Place;
 pub(crate) use refusal::Refusal;
@@ -69,6 +70,7 @@ pub struct ApplicationHandler {
     upstream: Client,
     table: RwLock<Arc<Table>>,
     proxies: TrustedProxies,
+    tokens: Tokens,
 }
 
 /// What is learnt on a request's way, for its entry in the access log.
@@ -107,6 +109,7 @@ impl ApplicationHandler {
         signers: Signers,
     ) -> Self {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
+        let tokens = Tokens::new(Outbound::new(&Roots::default()), Arc::clone(&clock), None);
         let callers = Callers::new(signers.principals, Arc::clone(&clock), signers.unknown_keys);
         Self {
             invoke,
@@ -121,6 +124,7 @@ impl ApplicationHandler {
             upstream: Client::new(Reach::new(Roots::default())),
             table: RwLock::new(Arc::new(table)),
             proxies: TrustedProxies::default(),
+            tokens,
         }
     }
 
@@ -129,6 +133,12 @@ impl ApplicationHandler {
     pub fn with_account_rate(mut self, rate: Option<model::door::Rate>) -> Self {
         self.account_rate = rate;
         self
+    }
+
+    /// The same, which verifies tokens so.
+    #[must_use]
+    pub fn verifying(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
     }
 
     /// The same, behind proxies whose word on a request's source is believed.
@@ -283,6 +293,7 @@ impl ApplicationHandler {
             invoke: &*self.invoke,
             clock: &*self.clock,
             random: &*self.random,
+            tokens: &self.tokens,
         };
         let caller = table.callers.run(&question, &self.callers, means).await;
         match caller {

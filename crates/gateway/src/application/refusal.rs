@@ -40,6 +40,8 @@ pub(crate) struct Refusal {
     pub(super) said: Option<String>,
     /// What is wrong with a body, for an API that wants to tell.
     pub(super) validation: Option<String>,
+    /// `www-authenticate`.
+    pub(super) challenge: Option<String>,
 }
 
 impl Refusal {
@@ -49,6 +51,7 @@ impl Refusal {
             reason: reason.into(),
             said: None,
             validation: None,
+            challenge: None,
         }
     }
 
@@ -102,6 +105,7 @@ impl Refusal {
     pub(super) fn not_authorised(route: &Route, bad: &NotAuthorised) -> Self {
         Self {
             said: bad.message(),
+            challenge: bad.challenge().map(str::to_owned),
             ..Self::new(bad.fault(), bad.reason(route))
         }
     }

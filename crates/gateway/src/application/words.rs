@@ -14,6 +14,7 @@ use crate::context::{Answered, Error, Facts, access_line};
 use crate::gateway_responses::{Source, response_type};
 use crate::http::{Response, ResponseBody};
 use crate::replies::faults;
+use crate::replies::headers::value_of;
 use crate::routes::{Api, Located};
 
 /// One request, as far as it has come.
@@ -45,7 +46,7 @@ impl<'a> Asked<'a> {
             path: head.path(),
             version: head.version,
             headers: &head.headers,
-            source_ip: head.peer.ip().to_canonical(),
+            source_ip: arrival.sender.source_ip,
             request_id: arrival.request_id.as_str(),
             extended_request_id: &arrival.extended_request_id,
             at: arrival.at,
@@ -62,7 +63,10 @@ impl<'a> Asked<'a> {
 /// The answer to a refused request, in its API's words.
 pub(super) fn refused(asked: Asked<'_>, trail: &Trail, refusal: &Refusal) -> Response {
     let api = asked.located.api();
-    let usual = faults::response(refusal.fault, style(api), refusal.said.as_deref());
+    let mut usual = faults::response(refusal.fault, style(api), refusal.said.as_deref());
+    if let Some(challenge) = &refusal.challenge {
+        usual = usual.with_header("www-authenticate", value_of(challenge));
+    }
     let Some(api) = api else { return usual };
     let mut response = usual;
     let facts = asked.facts(api, trail);

@@ -5,6 +5,7 @@
 
 mod functions;
 mod iam;
+mod jwt;
 mod keys;
 mod policies;
 mod problems;
@@ -66,13 +67,9 @@ impl Rules {
             }
             Authorization::Iam => Identity::Iam(iam::run(question, callers, &self.policies)?),
             Authorization::Authorizer { authorizer, .. } => {
-                let asked = as_function(authorizer).ok_or_else(|| {
-                    NotAuthorised::NotCarriedOut(format!("authorizer `{}`", authorizer.name))
-                })?;
-                let rules = (&self.policies, &self.kept, &self.validations);
-                let admitted = functions::run(question, asked, rules, means).await?;
-                usage_key = admitted.usage_key;
-                admitted.identity
+                let (identity, key) = self.ask(authorizer, question, means).await?;
+                usage_key = key;
+                identity
             }
         };
         let mut caller = Caller {
@@ -97,6 +94,49 @@ impl Rules {
             caller.key = Some(used.map_err(NotAuthorised::BadKey)?);
         }
         Ok(caller)
+    }
+
+    /// What an authorizer says of a caller, and the API key that it gives it.
+    async fn ask(
+        &self,
+        authorizer: &Authorizer,
+        question: &Question<'_>,
+        means: Means<'_>,
+    ) -> Result<(Identity, Option<String>), NotAuthorised> {
+        match &authorizer.kind {
+            AuthorizerKind::Jwt {
+                issuer,
+                audience,
+                identity_source,
+            } => {
+                let rule = jwt::JwtRule {
+                    authorizer,
+                    issuer,
+                    audience,
+                    source: identity_source,
+                };
+                Ok((jwt::http(question, rule, means.tokens).await?, None))
+            }
+            AuthorizerKind::UserPools {
+                issuers,
+                identity_source,
+                validation: _,
+            } => {
+                let rules = (&self.policies, &self.validations);
+                let sources = (issuers.as_slice(), identity_source);
+                let identity =
+                    jwt::user_pools(question, authorizer, sources, rules, means.tokens).await?;
+                Ok((identity, None))
+            }
+            AuthorizerKind::Token { .. } | AuthorizerKind::Request { .. } => {
+                let asked = as_function(authorizer).ok_or_else(|| {
+                    NotAuthorised::NotCarriedOut(format!("authorizer `{}`", authorizer.name))
+                })?;
+                let rules = (&self.policies, &self.kept, &self.validations);
+                let admitted = functions::run(question, asked, rules, means).await?;
+                Ok((admitted.identity, admitted.usage_key))
+            }
+        }
     }
 }
 

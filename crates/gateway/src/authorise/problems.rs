@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use model::application::Application;
-use model::door::{Authorization, Authorizer, Guard, IdentitySource};
+use model::door::{Authorization, Authorizer, AuthorizerKind, Guard, IdentitySource};
 use model::problem::Problem;
 
 use super::policies::Policies;
 use super::{as_function, functions};
+use crate::tokens::is_issuer;
 
 /// Everything that keeps people out who might be let in.
 pub(crate) fn problems(application: &Application) -> Vec<Problem> {
@@ -51,8 +52,44 @@ fn problem_of(authorizer: &Authorizer) -> Option<String> {
     {
         return Some(format!("nothing is known of {}", functions::named(source)));
     }
+    if let Some(problem) = problem_of_tokens(authorizer) {
+        return Some(problem);
+    }
     functions::problem_of(authorizer)
         .map(|error| format!("its validation expression cannot be used: {error}"))
+}
+
+/// What keeps an authorizer from ever seeing a token, or an issuer's keys.
+fn problem_of_tokens(authorizer: &Authorizer) -> Option<String> {
+    let (issuers, source, may_be_query) = match &authorizer.kind {
+        AuthorizerKind::Jwt {
+            issuer,
+            identity_source,
+            ..
+        } => (std::slice::from_ref(issuer), identity_source, true),
+        AuthorizerKind::UserPools {
+            issuers,
+            identity_source,
+            ..
+        } => (issuers.as_slice(), identity_source, false),
+        AuthorizerKind::Token { .. } | AuthorizerKind::Request { .. } => return None,
+    };
+    match source {
+        IdentitySource::Header(_) => {}
+        IdentitySource::Query(_) if may_be_query => {}
+        IdentitySource::Query(_)
+        | IdentitySource::StageVariable(_)
+        | IdentitySource::Context(_) => {
+            let where_it_is = functions::named(source);
+            return Some(format!("its token cannot be looked for in {where_it_is}"));
+        }
+    }
+    let bad = issuers.iter().find(|issuer| !is_issuer(issuer));
+    bad.map(|issuer| {
+        format!(
+            "its issuer `{issuer}` is not an https URL; http is taken for this machine alone (localhost, 127.0.0.1)"
+        )
+    })
 }
 
 fn bad_authorizer(authorizer: &Authorizer, why: &str) -> Problem {

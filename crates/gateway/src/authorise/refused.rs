@@ -9,6 +9,7 @@
 use aws_wire::errors::AuthenticationError;
 use model::door::Authorizer;
 
+use super::jwt::TokenRefused;
 use super::keys::BadKey;
 use crate::callers::NotProven;
 use crate::replies::faults::Fault;
@@ -45,6 +46,8 @@ pub(crate) enum NotAuthorised {
         /// What refuses it.
         by: String,
     },
+    /// Its token does not open the route.
+    Token(Box<TokenRefused>),
     /// Nothing proves who signed the request.
     NotProven(NotProven),
     /// The ARN of what it would invoke is too long.
@@ -86,6 +89,7 @@ impl NotAuthorised {
             Self::Unidentified(_) | Self::Unauthorized(_) => Fault::Unauthorized,
             Self::Failed(_) => Fault::AuthorizerFailed,
             Self::Denied { .. } | Self::NotAllowed { .. } => Fault::AccessDenied,
+            Self::Token(refused) => refused.fault,
             Self::NotProven(NotProven::WebPage) => Fault::AccessDenied,
             Self::NotProven(NotProven::Signature(error)) => match error {
                 AuthenticationError::Missing => Fault::NotSigned,
@@ -122,6 +126,7 @@ impl NotAuthorised {
                 "User: {user} is not authorized to perform: execute-api:Invoke on resource: {resource}{}",
                 refusal.suffix()
             )),
+            Self::Token(refused) => refused.said.clone(),
             Self::NotProven(NotProven::Signature(error)) => Some(error.gateway_words().1),
             Self::NotProven(bad @ NotProven::WebPage) => Some(bad.to_string()),
             Self::NoKey
@@ -129,6 +134,23 @@ impl NotAuthorised {
             | Self::Unidentified(_)
             | Self::Unauthorized(_)
             | Self::Failed(_)
+            | Self::ArnTooLong(_)
+            | Self::NotCarriedOut(_) => None,
+        }
+    }
+
+    /// What a client is asked to show, as `www-authenticate` has it.
+    pub(crate) fn challenge(&self) -> Option<&str> {
+        match self {
+            Self::Token(refused) => refused.challenge.as_deref(),
+            Self::NoKey
+            | Self::BadKey(_)
+            | Self::Unidentified(_)
+            | Self::Unauthorized(_)
+            | Self::Failed(_)
+            | Self::Denied { .. }
+            | Self::NotAllowed { .. }
+            | Self::NotProven(_)
             | Self::ArnTooLong(_)
             | Self::NotCarriedOut(_) => None,
         }
@@ -157,6 +179,9 @@ impl NotAuthorised {
                 "{by} {} {user} to call `{key}`{declared}: execute-api:Invoke on {resource}",
                 refusal.verb()
             ),
+            Self::Token(refused) => {
+                format!("{}; it guards `{key}`{declared}", refused.reason)
+            }
             Self::NotProven(NotProven::Signature(error)) => {
                 format!("{error}; `{key}`{declared} asks for a signature (AWS_IAM)")
             }

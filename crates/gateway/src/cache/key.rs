@@ -127,6 +127,13 @@ fn put_identity(text: &mut Vec<u8>, identity: &Identity) {
             put(text, signer.arn.as_bytes());
             put(text, signer.unique_id.as_bytes());
         }
+        Identity::Token { claims, .. } => {
+            put(text, b"token");
+            for (name, value) in claims.for_http() {
+                put(text, name.as_bytes());
+                put(text, value.as_bytes());
+            }
+        }
         Identity::Function { told, .. } => {
             put(text, b"function");
             put_all(text, told.principal_id.iter().map(String::as_bytes));

@@ -121,7 +121,7 @@ impl Facts<'_> {
         let key = || self.caller?.key.as_ref().map(|used| &used.key);
         let signer = || match &self.caller?.identity {
             Identity::Iam(signer) => Some(signer),
-            Identity::Open | Identity::Function { .. } => None,
+            Identity::Open | Identity::Token { .. } | Identity::Function { .. } => None,
         };
         match name {
             "sourceIp" => Some(self.source_ip.to_string().into()),
@@ -139,6 +139,14 @@ impl Facts<'_> {
     fn authorizer(&self, name: &str) -> Option<Cow<'_, str>> {
         match &self.caller?.identity {
             Identity::Open | Identity::Iam(_) => None,
+            Identity::Token { claims, .. } => {
+                let claim = name.strip_prefix("claims.")?;
+                let text = match self.api.kind {
+                    Kind::Rest { .. } => claims.for_rest().find(|(name, _)| *name == claim),
+                    Kind::Http { .. } => claims.for_http().find(|(name, _)| *name == claim),
+                };
+                text.map(|(_, text)| text.into())
+            }
             Identity::Function { told, .. } if name == "principalId" => {
                 told.principal_id.as_deref().map(Cow::Borrowed)
             }

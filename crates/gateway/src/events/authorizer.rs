@@ -14,6 +14,7 @@ use super::Exchange;
 use super::json::Writer;
 use crate::caller::{Caller, Identity, Signer, Told};
 use crate::routes::Kind;
+use crate::tokens::Claims;
 
 /// What is known of a signer alone, before `sourceIp`, in order; all null without a signature.
 const IDENTITY_BEFORE_SOURCE_IP: [&str; 8] = [
@@ -31,6 +32,13 @@ const IDENTITY_BEFORE_SOURCE_IP: [&str; 8] = [
 pub(super) fn write_rest(json: &mut Writer, caller: &Caller) {
     match &caller.identity {
         Identity::Open | Identity::Iam(_) => {}
+        Identity::Token { claims, .. } => {
+            json.key("authorizer");
+            json.open_object();
+            json.key("claims");
+            write_claims(json, claims.for_rest());
+            json.close_object();
+        }
         Identity::Function { told, latency_ms } => {
             json.key("authorizer");
             write_told(json, told, *latency_ms, Values::Strings);
@@ -48,6 +56,7 @@ pub(super) fn write_http_v1(json: &mut Writer, caller: &Caller) {
             json.entry_or_null("scopes", None);
             json.close_object();
         }
+        Identity::Token { claims, scopes } => write_token(json, claims, scopes.as_deref()),
         Identity::Function { told, latency_ms } => {
             write_told(json, told, *latency_ms, Values::AsTheyAre);
         }
@@ -63,6 +72,13 @@ pub(super) fn write_http_v2(json: &mut Writer, caller: &Caller) {
             json.open_object();
             json.key("iam");
             write_signer(json, signer);
+            json.close_object();
+        }
+        Identity::Token { claims, scopes } => {
+            json.key("authorizer");
+            json.open_object();
+            json.key("jwt");
+            write_token(json, claims, scopes.as_deref());
             json.close_object();
         }
         Identity::Function { told, .. } => {
@@ -89,7 +105,7 @@ pub(super) fn write_http_v2(json: &mut Writer, caller: &Caller) {
 pub(super) fn write_identity(json: &mut Writer, exchange: &Exchange<'_>) {
     let signer = match &exchange.caller.identity {
         Identity::Iam(signer) => Some(signer),
-        Identity::Open | Identity::Function { .. } => None,
+        Identity::Open | Identity::Token { .. } | Identity::Function { .. } => None,
     };
     let known = |name: &str| {
         let signer = signer?;
@@ -127,6 +143,33 @@ fn write_key(json: &mut Writer, exchange: &Exchange<'_>, source: ApiKeySource) {
         }
         None => {}
     }
+}
+
+/// What a token says, as HTTP APIs show it.
+fn write_token(json: &mut Writer, claims: &Claims, scopes: Option<&[String]>) {
+    json.open_object();
+    json.key("claims");
+    write_claims(json, claims.for_http());
+    json.key("scopes");
+    match scopes {
+        None => json.null(),
+        Some(scopes) => {
+            json.open_array();
+            for scope in scopes {
+                json.string(scope);
+            }
+            json.close_array();
+        }
+    }
+    json.close_object();
+}
+
+fn write_claims<'a>(json: &mut Writer, claims: impl Iterator<Item = (&'a str, String)>) {
+    json.open_object();
+    for (name, text) in claims {
+        json.entry(name, &text);
+    }
+    json.close_object();
 }
 
 /// How the values of a context are shown.

@@ -52,7 +52,7 @@ pub struct DocumentLimits {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
+pub enum NoAnswer {
     /// The address is one that is never called.
     #[error("`{host}` is an address of this machine's cloud (link-local), which is never called")]
     Forbidden {
@@ -117,21 +117,21 @@ impl Outbound {
     /// Sends one request, and hands its answer on as it comes. How long that may take is the caller's to say.
     ///
     /// # Errors
-    /// [`OutboundError::Forbidden`] and [`OutboundError::Unreachable`].
+    /// [`NoAnswer::Forbidden`] and [`NoAnswer::Unreachable`].
     pub async fn send(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, OutboundError> {
+    ) -> Result<Response<Incoming>, NoAnswer> {
         let host = host_of(request.uri());
         if addresses::is_forbidden_literal(&host) {
-            return Err(OutboundError::Forbidden { host });
+            return Err(NoAnswer::Forbidden { host });
         }
         let answer = self.client.request(request).await;
         answer.map_err(|error| {
             if addresses::was_forbidden(&error) {
-                return OutboundError::Forbidden { host };
+                return NoAnswer::Forbidden { host };
             }
-            OutboundError::Unreachable {
+            NoAnswer::Unreachable {
                 host,
                 reason: innermost(&error),
             }
@@ -142,11 +142,7 @@ impl Outbound {
     ///
     /// # Errors
     /// Any: an answer that is not 200, that is too large or comes too slowly, is none.
-    pub async fn document(
-        &self,
-        uri: &Uri,
-        limits: DocumentLimits,
-    ) -> Result<Bytes, OutboundError> {
+    pub async fn document(&self, uri: &Uri, limits: DocumentLimits) -> Result<Bytes, NoAnswer> {
         let host = host_of(uri);
         let DocumentLimits {
             bytes_max,
@@ -160,14 +156,14 @@ impl Outbound {
             headers.insert(http::header::ACCEPT, accept);
             let answer = self.send(request).await?;
             if answer.status() != StatusCode::OK {
-                return Err(OutboundError::Status {
+                return Err(NoAnswer::Status {
                     host: host.clone(),
                     status: answer.status(),
                 });
             }
             let body = Limited::new(answer.into_body(), bytes_max).collect().await;
             body.map(http_body_util::Collected::to_bytes)
-                .map_err(|_| OutboundError::TooLarge {
+                .map_err(|_| NoAnswer::TooLarge {
                     host: host.clone(),
                     bytes_max,
                 })
@@ -175,7 +171,7 @@ impl Outbound {
         tokio::time::timeout(time_max, read)
             .await
             .unwrap_or_else(|_| {
-                Err(OutboundError::TooSlow {
+                Err(NoAnswer::TooSlow {
                     host: host.clone(),
                     time_max,
                 })

@@ -14,7 +14,7 @@ const LIMITS: DocumentLimits = DocumentLimits {
 };
 
 /// What comes of a document whose server answers so.
-async fn read(answer: &'static str) -> Result<Bytes, OutboundError> {
+async fn read(answer: &'static str) -> Result<Bytes, NoAnswer> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut server = JoinSet::new();
@@ -37,13 +37,13 @@ async fn a_document_is_read_whole_or_not_at_all() {
     let long = read("HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n01234567890123456").await;
     assert!(matches!(
         long,
-        Err(OutboundError::TooLarge { bytes_max: 16, .. })
+        Err(NoAnswer::TooLarge { bytes_max: 16, .. })
     ));
     let slow = read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{").await;
-    assert!(matches!(slow, Err(OutboundError::TooSlow { .. })));
+    assert!(matches!(slow, Err(NoAnswer::TooSlow { .. })));
     let moved =
         read("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
-    assert!(matches!(moved.await, Err(OutboundError::Status { status, .. }) if status == 302));
+    assert!(matches!(moved.await, Err(NoAnswer::Status { status, .. }) if status == 302));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn link_local_addresses_are_refused_before_anything_is_sent() {
     let uri = "http://169.254.169.254/latest/meta-data".parse().unwrap();
     let outbound = Outbound::new(&Roots::default());
     let refused = outbound.document(&uri, LIMITS).await;
-    assert!(matches!(refused, Err(OutboundError::Forbidden { .. })));
+    assert!(matches!(refused, Err(NoAnswer::Forbidden { .. })));
 }
 
 #[test]

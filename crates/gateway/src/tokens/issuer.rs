@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::BadToken;
 use super::cache::Verified;
 use super::keys::{TrustedKey, read_set};
-use crate::outbound::{DocumentLimits, Outbound, OutboundError};
+use crate::outbound::{DocumentLimits, NoAnswer, Outbound};
 
 /// How long keys are trusted.
 const TRUSTED_FOR: Duration = Duration::from_hours(2);
@@ -243,16 +243,17 @@ impl Asked {
     }
 }
 
-async fn read(
-    outbound: &Outbound,
-    uri: &Uri,
-    bytes_max: usize,
-) -> Result<bytes::Bytes, OutboundError> {
+async fn read(outbound: &Outbound, uri: &Uri, bytes_max: usize) -> Result<bytes::Bytes, NoAnswer> {
     let limits = DocumentLimits {
         bytes_max,
         time_max: DOCUMENT_TIME_MAX,
     };
     outbound.document(uri, limits).await
+}
+
+/// Whether an issuer's URL is one that keys are fetched from.
+pub(crate) fn is_issuer(url: &str) -> bool {
+    callable(url).is_some()
 }
 
 /// A URL that keys are fetched from: https, or http on this machine, where there is nobody between.

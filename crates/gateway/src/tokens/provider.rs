@@ -54,6 +54,10 @@ impl JwtVerifier for RsaVerifier {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever algorithms the library learns, these are taken"
+)]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let parameters = match algorithm {
         Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,

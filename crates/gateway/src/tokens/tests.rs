@@ -206,6 +206,7 @@ async fn the_development_issuers_key_is_believed_in_any_issuers_name() {
 }
 
 /// Each is refused, and for its own reason.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 #[tokio::test]
 async fn no_attack_makes_a_token_believed() {
     let bench = bench().await;

@@ -27,9 +27,10 @@ use super::policies::{self, Policies};
 use super::question::Question;
 use super::refused::{NotAuthorised, shown};
 use crate::caller::Identity;
-use crate::events::authorizer_input;
+use crate::events::{Exchange, authorizer_input};
 use crate::replies::shorten;
 use crate::routes::Kind;
+use crate::tokens::Tokens;
 use answer::{Answer, Decision, Rules};
 use kept::{Came, Key};
 
@@ -65,6 +66,7 @@ pub(crate) struct Means<'a> {
     pub(crate) invoke: &'a dyn Invoke,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) random: &'a dyn Random,
+    pub(crate) tokens: &'a Tokens,
 }
 
 /// What an authorizer says of a caller, and the API key that it gives it.
@@ -129,6 +131,12 @@ fn identify(question: &Question<'_>, asked: Asked<'_>) -> Result<Vec<Vec<String>
         found.push(values);
     }
     Ok(found)
+}
+
+/// The one value of a source that is shown; none: it is missing.
+pub(super) fn value_of(source: &IdentitySource, exchange: &Exchange<'_>) -> Option<String> {
+    let values = sources::values(source, exchange);
+    (!values.is_empty()).then(|| sources::shown(&values, exchange))
 }
 
 /// A source, as people are told of it.

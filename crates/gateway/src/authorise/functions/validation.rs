@@ -56,13 +56,29 @@ impl Validations {
     }
 }
 
-/// The expression of an authorizer that is a function; those of user pools are looked at with the token's claims.
+impl Validations {
+    /// Whether user pools take a token for one of these audiences.
+    pub(crate) fn check_audience(
+        &self,
+        authorizer: &Authorizer,
+        audience: &[&str],
+    ) -> Result<(), String> {
+        match self.by_id.get(&authorizer.id) {
+            None => Ok(()),
+            Some(Ok(expression)) if audience.iter().any(|one| expression.is_match(one)) => Ok(()),
+            Some(Ok(_)) => Err("its `aud` does not match the validation expression".to_owned()),
+            Some(Err(error)) => Err(format!("the validation expression cannot be used: {error}")),
+        }
+    }
+}
+
+/// The expression of an authorizer: for the token of one that is a function, for the audience of one that is user pools.
 fn expression_of(authorizer: &Authorizer) -> Option<&str> {
     match &authorizer.kind {
-        AuthorizerKind::Token { validation, .. } => validation.as_deref(),
-        AuthorizerKind::Jwt { .. }
-        | AuthorizerKind::UserPools { .. }
-        | AuthorizerKind::Request { .. } => None,
+        AuthorizerKind::Token { validation, .. } | AuthorizerKind::UserPools { validation, .. } => {
+            validation.as_deref()
+        }
+        AuthorizerKind::Jwt { .. } | AuthorizerKind::Request { .. } => None,
     }
 }
 

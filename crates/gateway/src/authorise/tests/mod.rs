@@ -2,6 +2,7 @@
 
 mod functions;
 mod iam;
+mod jwt;
 mod resource_policies;
 
 use std::collections::BTreeMap;
@@ -166,6 +167,8 @@ pub(super) struct Got {
     pub(super) status: u16,
     pub(super) body: String,
     pub(super) error_type: Option<String>,
+    /// `www-authenticate`.
+    pub(super) challenge: Option<String>,
     pub(super) told: Option<String>,
 }
 
@@ -265,11 +268,11 @@ impl Bench {
             received_at: self.clock.instant(),
         };
         let response = self.handler.handle(request).await;
-        let error_type = response
-            .headers
-            .iter()
-            .find(|(name, _)| name == "x-amzn-ErrorType")
-            .map(|(_, value)| value.to_str().unwrap().to_owned());
+        let header = |name: &str| {
+            let found = response.headers.iter().find(|(sent, _)| sent == name);
+            found.map(|(_, value)| value.to_str().unwrap().to_owned())
+        };
+        let (error_type, challenge) = (header("x-amzn-ErrorType"), header("www-authenticate"));
         let ResponseBody::Whole(body) = response.body else {
             panic!("the reply is whole");
         };
@@ -277,6 +280,7 @@ impl Bench {
             status: response.status.as_u16(),
             body: String::from_utf8(body.to_vec()).unwrap(),
             error_type,
+            challenge,
             told: self.log.0.lock().unwrap().last().unwrap().message.clone(),
         }
     }
