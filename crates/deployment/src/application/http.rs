@@ -16,11 +16,11 @@ use serde_json::Value;
 
 use super::authorizers::{Authorizers, Of, Surroundings};
 use super::integration::{Integration, Mapping, Refusal, function_of_uri};
-use super::openapi;
 use super::refusals::{guarded, not_served, stray, without_stage};
 use super::stages::{self, Stage};
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
+use super::{openapi, proxy};
 use crate::records::text_of;
 
 const DEFAULT_STAGE: &str = "$default";
@@ -123,6 +123,11 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn resolve(&self, integration: &Integration) -> Result<HttpIntegration, Refusal> {
+        if integration.kind == "HTTP_PROXY" {
+            let timeout = HTTP_API_INTEGRATION_TIMEOUT;
+            let proxy = proxy::of(integration, &self.stage.variables, timeout);
+            return proxy.map(HttpIntegration::HttpProxy);
+        }
         if integration.mapping == Mapping::Present {
             return Err(Refusal::new(
                 "its integration maps parameters, which is not built yet",
@@ -260,9 +265,18 @@ fn quick_route(
                 timeout: HTTP_API_INTEGRATION_TIMEOUT,
             })
         }
-        None => Err(Refusal::new(format!(
-            "its target `{target}` is not a function: HTTP proxies are not built yet"
-        ))),
+        None => {
+            let server = Integration {
+                uri: target,
+                ..Integration::default()
+            };
+            proxy::of(
+                &server,
+                &scope.stage.variables,
+                HTTP_API_INTEGRATION_TIMEOUT,
+            )
+            .map(HttpIntegration::HttpProxy)
+        }
     };
     let place = api.place_of(&["Target"]);
     let open = (Authorization::Open, resolved);

@@ -14,6 +14,7 @@ use model::arn::Arn;
 use model::ids::FunctionName;
 use serde_json::Value;
 
+use super::proxy;
 use super::versions::Callable;
 use super::view::{list_of, texts_of};
 use crate::records::text_of;
@@ -37,7 +38,13 @@ pub(super) struct Integration {
     pub(super) mapping: Mapping,
     /// Texts by media type.
     pub(super) request_templates: BTreeMap<String, String>,
-    /// REST APIs: what is handed on, by where it goes, as `integration.request.header.X` from `method.request.…`.
+    /// The method that another server is called with.
+    pub(super) http_method: Option<String>,
+    /// `VPC_LINK`, or `INTERNET`.
+    pub(super) connection: Option<String>,
+    /// HTTP APIs: what is changed in another server's answer, by its status.
+    pub(super) response_parameters: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is handed on, by where it goes, as `integration.request.header.X` from `method.request.…`.
     pub(super) request_parameters: BTreeMap<String, String>,
     /// What tells its replies apart in the cache, as `method.request.…`.
     pub(super) cache_key_parameters: Vec<String>,
@@ -116,6 +123,9 @@ impl Integration {
             subtype: None,
             transfer_mode: text("ResponseTransferMode"),
             mapping: Mapping::Absent,
+            http_method: text("IntegrationHttpMethod"),
+            connection: text("ConnectionType"),
+            response_parameters: BTreeMap::new(),
             request_parameters: texts_of(value.get("RequestParameters")),
             cache_key_parameters: list_of(value.get("CacheKeyParameters")),
             cache_namespace: text("CacheNamespace"),
@@ -152,6 +162,10 @@ impl Integration {
             payload_format: text("PayloadFormatVersion"),
             subtype: text("IntegrationSubtype"),
             mapping: present_in(&mapped),
+            http_method: text("IntegrationMethod"),
+            connection: text("ConnectionType"),
+            request_parameters: texts_of(properties.get("RequestParameters")),
+            response_parameters: proxy::response_parameters(properties.get("ResponseParameters")),
             ..Self::default()
         }
     }
@@ -172,6 +186,9 @@ impl Integration {
             subtype: text("integrationSubtype"),
             transfer_mode: text("responseTransferMode"),
             mapping: present_in(&mapped),
+            http_method: text("httpMethod"),
+            connection: text("connectionType").map(|text| text.to_ascii_uppercase()),
+            response_parameters: proxy::response_parameters(value.get("responseParameters")),
             request_parameters: texts_of(value.get("requestParameters")),
             cache_key_parameters: list_of(value.get("cacheKeyParameters")),
             cache_namespace: text("cacheNamespace"),

@@ -14,6 +14,7 @@ mod keys;
 mod mock;
 mod openapi;
 mod policies;
+mod proxy;
 mod rates;
 mod refusals;
 mod rest;

@@ -22,7 +22,7 @@ use super::stages::{self, Stage};
 use super::validation;
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
-use super::{mock, openapi, policies};
+use super::{mock, openapi, policies, proxy};
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
 const RESOURCES_MAX: usize = 300;
@@ -157,6 +157,11 @@ impl Scope<'_> {
     fn resolve(&self, integration: &Integration) -> Result<RestIntegration, Refusal> {
         if integration.kind == "MOCK" {
             return mock::reply(integration).map(RestIntegration::Mock);
+        }
+        if integration.kind == "HTTP_PROXY" {
+            let timeout = REST_INTEGRATION_TIMEOUT;
+            let proxy = proxy::of(integration, &self.stage.variables, timeout);
+            return proxy.map(RestIntegration::HttpProxy);
         }
         let (function, qualifier) = integration.function(self.callable, &self.stage.variables)?;
         let timeout = integration.timeout.unwrap_or(REST_INTEGRATION_TIMEOUT);

@@ -47,6 +47,7 @@ struct Setting {
     rate: Option<Rate>,
     is_cached: Option<bool>,
     ttl_s: Option<u64>,
+    invalidation: Option<Invalidation>,
 }
 
 /// For which of them it is said.
@@ -96,6 +97,12 @@ impl Stage {
         integration: &Integration,
     ) -> Option<MethodCache> {
         self.cache_bytes?;
+        // Of a method for all methods, the gateway keeps what is got.
+        let http_method = if http_method == "ANY" {
+            "GET"
+        } else {
+            http_method
+        };
         let settings = self.of_method(http_method, path);
         let is_cached = settings
             .iter()
@@ -116,7 +123,10 @@ impl Stage {
             ttl: Duration::from_secs(ttl_s),
             key_parameters: keys.collect::<Option<_>>()?,
             namespace: integration.cache_namespace.clone(),
-            invalidation: Invalidation::ElseWarned,
+            invalidation: settings
+                .iter()
+                .find_map(|setting| setting.invalidation)
+                .unwrap_or(Invalidation::ElseWarned),
         })
     }
 
@@ -192,6 +202,21 @@ fn read_setting<'a>(said: impl Fn(&str) -> Option<&'a Value>) -> Setting {
         rate: rate_in(&said, "ThrottlingBurstLimit", "ThrottlingRateLimit"),
         is_cached: text("CachingEnabled").map(|text| text == "true"),
         ttl_s: text("CacheTtlInSeconds").and_then(|text| text.parse().ok()),
+        invalidation: invalidation(
+            text("RequireAuthorizationForCacheControl").as_deref(),
+            text("UnauthorizedCacheControlHeaderStrategy").as_deref(),
+        ),
+    }
+}
+
+/// What `UpdateStage` says, and a plugin of a manifest by it: CloudFormation has no such properties.
+fn invalidation(required: Option<&str>, strategy: Option<&str>) -> Option<Invalidation> {
+    match (required, strategy) {
+        (Some("false"), _) => Some(Invalidation::Open),
+        (_, Some("FAIL_WITH_403")) => Some(Invalidation::ElseForbidden),
+        (_, Some("SUCCEED_WITHOUT_RESPONSE_HEADER")) => Some(Invalidation::ElseIgnored),
+        (_, Some(_)) | (Some(_), None) => Some(Invalidation::ElseWarned),
+        (None, None) => None,
     }
 }
 

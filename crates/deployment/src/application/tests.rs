@@ -407,11 +407,41 @@ fn an_empty_policy_guards_nothing() {
 }
 
 #[test]
+fn requests_are_handed_on_to_other_servers() {
+    let integration = json!({
+        "Type": "HTTP_PROXY", "IntegrationHttpMethod": "ANY", "TimeoutInMillis": "900",
+        "Uri": "https://${stageVariables.host}/in/{proxy}",
+        "RequestParameters": {"integration.request.path.proxy": "method.request.path.proxy"},
+    });
+    let (application, problems) = assemble(&[
+        hello(json!({})),
+        rest_api(json!({})),
+        (
+            "Stage",
+            "AWS::ApiGateway::Stage",
+            "dev",
+            json!({"RestApiId": "api1234567", "StageName": "dev", "Variables": {"host": "example.com"}}),
+            json!({}),
+        ),
+        method("root", "GET", json!({"Integration": integration})),
+    ]);
+    assert_eq!(problems, []);
+    let integration = &application.rest_apis[0].methods[0].integration;
+    let RestIntegration::HttpProxy(proxy) = integration else {
+        panic!("{integration:?}");
+    };
+    assert_eq!(proxy.uri, "https://example.com/in/{proxy}");
+    assert_eq!(proxy.http_method.as_deref(), Some("ANY"));
+    assert_eq!(proxy.timeout.as_millis(), 900);
+    assert_eq!(proxy.request_parameters.len(), 1);
+}
+
+#[test]
 fn integrations_that_are_not_built_are_refused() {
     for (integration, reason) in [
         (
-            json!({"Type": "HTTP_PROXY", "Uri": "https://example.com"}),
-            "integrations of type `HTTP_PROXY` are not built yet",
+            json!({"Type": "HTTP_PROXY", "Uri": "https://example.com", "ConnectionType": "VPC_LINK"}),
+            "its integration is private (`VPC_LINK`), which is not built yet",
         ),
         (
             json!({"Type": "AWS", "Uri": "arn:aws:apigateway:eu-west-1:sqs:path/q"}),
@@ -657,8 +687,7 @@ fn an_http_api_can_be_made_quickly() {
     );
     check(
         &[http_api(json!({"Target": "https://example.com"}))],
-        "web1234567/$default $default -> not served: its target `https://example.com` is not a function: HTTP proxies are not built yet
-         Error: route `$default` is not served: its target `https://example.com` is not a function: HTTP proxies are not built yet",
+        "web1234567/$default $default -> https://example.com",
     );
 }
 

@@ -198,9 +198,19 @@ const METHOD_SETTING: &[Property] = &[
     carried("HttpMethod", Shape::Text),
     idle("LoggingLevel", ACCESS_LOG),
     idle("MetricsEnabled", ACCESS_LOG),
+    // The service has these two, and CloudFormation has not: plugins of the Serverless Framework set them.
+    carried("RequireAuthorizationForCacheControl", Shape::Flag),
     carried("ResourcePath", Shape::Text),
     carried("ThrottlingBurstLimit", BURST),
     carried("ThrottlingRateLimit", Shape::Number),
+    carried(
+        "UnauthorizedCacheControlHeaderStrategy",
+        Shape::Choice(&[
+            ("FAIL_WITH_403", Fate::CarriedOut),
+            ("SUCCEED_WITH_RESPONSE_HEADER", Fate::CarriedOut),
+            ("SUCCEED_WITHOUT_RESPONSE_HEADER", Fate::CarriedOut),
+        ]),
+    ),
 ];
 
 const STAGE: &[Property] = &[

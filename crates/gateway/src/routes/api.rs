@@ -4,11 +4,10 @@
 //! Does not live here: the choice among APIs (`table`), matching (`tree`).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::application::Application;
-use model::door::{ApiKeySource, Guard, HttpProxy, MethodCache, Rate};
+use model::door::{ApiKeySource, Guard, MethodCache, Rate};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -25,7 +24,7 @@ use crate::application::Landed;
 use crate::cache::StageCache;
 use crate::events::StageVariables;
 use crate::gateway_responses::Customs;
-use crate::http_proxy::{Proxy, Style};
+use crate::http_proxy::{BadProxy, Proxy, Style};
 use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
@@ -103,15 +102,6 @@ pub(crate) enum Answer {
     NotServed(String),
 }
 
-impl Answer {
-    fn proxy(proxy: &HttpProxy, style: Style, stage_variables: &BTreeMap<String, String>) -> Self {
-        match Proxy::compile(proxy, style, stage_variables) {
-            Ok(proxy) => Self::HttpProxy(Box::new(proxy)),
-            Err(bad) => Self::NotServed(bad.to_string()),
-        }
-    }
-}
-
 /// The shapes of event and reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payload {
@@ -128,7 +118,7 @@ impl Api {
 
     /// Compiles an HTTP API.
     pub(super) fn http(api: &HttpApi, region: &Region, found: &mut Vec<Problem>) -> Self {
-        bare_http_api(api, region).with(http_routes(api), found)
+        bare_http_api(api, region).with(http_routes(api, found), found)
     }
 
     /// The route of this key.
@@ -243,6 +233,16 @@ impl Route {
             .flat_map(move |template| template.values(matched))
     }
 
+    fn hand_on(&mut self, compiled: Result<Proxy, BadProxy>, found: &mut Vec<Problem>) {
+        match compiled {
+            Ok(proxy) => self.answer = Answer::HttpProxy(Box::new(proxy)),
+            Err(bad) => {
+                found.push(problems::bad_proxy(self, &bad));
+                self.answer = Answer::NotServed(bad.to_string());
+            }
+        }
+    }
+
     /// `GET`, …, or `ANY`.
     pub(crate) fn method(&self) -> &str {
         &self.method
@@ -289,7 +289,11 @@ fn bare_http_api(api: &HttpApi, region: &Region) -> Api {
 
 fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
     let route = |method: &RestMethod| {
-        let mut route = rest_route(method, &api.stage_variables);
+        let mut route = rest_route(method);
+        if let RestIntegration::HttpProxy(proxy) = &method.integration {
+            let compiled = Proxy::compile(proxy, Style::Rest, &api.stage_variables);
+            route.hand_on(compiled, found);
+        }
         match Rules::compile(&method.validation) {
             Ok(rules) => route.rules = rules,
             Err(bad) => {
@@ -302,7 +306,8 @@ fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
     api.methods.iter().map(route).collect()
 }
 
-fn rest_route(method: &RestMethod, variables: &BTreeMap<String, String>) -> Route {
+/// One that hands requests on is told whom to afterwards.
+fn rest_route(method: &RestMethod) -> Route {
     Route {
         key: format!("{} {}", method.http_method, method.path),
         resource: method.path.clone(),
@@ -319,7 +324,7 @@ fn rest_route(method: &RestMethod, variables: &BTreeMap<String, String>) -> Rout
                 timeout: *timeout,
                 payload: Payload::Rest,
             },
-            RestIntegration::HttpProxy(proxy) => Answer::proxy(proxy, Style::Rest, variables),
+            RestIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
             RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
@@ -333,7 +338,7 @@ fn rest_route(method: &RestMethod, variables: &BTreeMap<String, String>) -> Rout
     }
 }
 
-fn http_routes(api: &HttpApi) -> Vec<Route> {
+fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
     let route = |route: &HttpRoute| {
         let (key, resource, template, method) = match &route.key {
             RouteKey::Default => (
@@ -368,9 +373,7 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
                         PayloadFormat::V2 => Payload::HttpV2,
                     },
                 },
-                HttpIntegration::HttpProxy(proxy) => {
-                    Answer::proxy(proxy, Style::Http, &api.stage_variables)
-                }
+                HttpIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
             guard: route.guard.clone(),
@@ -382,7 +385,15 @@ fn http_routes(api: &HttpApi) -> Vec<Route> {
             method,
         }
     };
-    api.routes.iter().map(route).collect()
+    let settled = |declared: &HttpRoute| {
+        let mut route = route(declared);
+        if let HttpIntegration::HttpProxy(proxy) = &declared.integration {
+            let compiled = Proxy::compile(proxy, Style::Http, &api.stage_variables);
+            route.hand_on(compiled, found);
+        }
+        route
+    };
+    api.routes.iter().map(settled).collect()
 }
 
 /// Six letters and digits, as the cloud draws them for every deployment; here they come from the revision, so that

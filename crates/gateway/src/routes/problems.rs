@@ -7,6 +7,7 @@ use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
 use super::template::Template;
+use crate::http_proxy::BadProxy;
 use crate::validate::BadModel;
 
 /// A path that cannot be read.
@@ -31,6 +32,19 @@ pub(super) fn bad_model(route: &Route, bad: &BadModel) -> Problem {
     .help(
         "models are JSON schemas of draft 4; their regular expressions do without looking around and without \
          references to groups, so that no body takes long to check",
+    );
+    at(problem, route)
+}
+
+/// An integration that hands requests on to nobody.
+pub(super) fn bad_proxy(route: &Route, bad: &BadProxy) -> Problem {
+    let problem = Problem::error(
+        "gateway::bad-proxy",
+        format!("the route `{}` hands no requests on: {bad}", route.key),
+    )
+    .because("its requests fail, so that they reach nobody who is not meant")
+    .help(
+        "name the server in the integration's URI, and map what the gateway can know of a request",
     );
     at(problem, route)
 }

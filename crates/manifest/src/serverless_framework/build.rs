@@ -46,6 +46,20 @@ impl Object {
         self.mapping.set(key, &self.place, node);
     }
 
+    /// With the members of another mapping behind those that are under this key; nothing when there are none.
+    pub(super) fn joining(mut self, key: &str, more: Self) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        let mut node = more.clone().node();
+        if let Some(known) = self.mapping.get(key) {
+            node = known.clone();
+            merge(&mut node, &more.node());
+        }
+        self.set(key, node);
+        self
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.mapping.is_empty()
     }

@@ -90,7 +90,9 @@ pub const PLUGINS: &[(&str, Standing)] = &[
     ("serverless-plugin-canary-deployments", ADDS),
     (
         "serverless-api-gateway-caching",
-        Standing::NotImplemented("replies are not cached: each request reaches its function"),
+        Standing::NotNeeded(
+            "its keys are carried out: replies are kept as its stage would keep them",
+        ),
     ),
     (
         "serverless-api-gateway-throttling",

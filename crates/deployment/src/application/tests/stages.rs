@@ -210,3 +210,37 @@ fn a_route_has_its_own_rate_or_that_of_all_routes() {
     assert_eq!(bursts, [2, 20, 20]);
     assert!(application.http_apis[0].access_log.is_some());
 }
+
+#[test]
+fn a_stage_says_what_becomes_of_those_who_want_a_reply_anew_and_a_method_for_all_keeps_get() {
+    use model::door::Invalidation;
+    for (written, expected) in [
+        (json!({}), Invalidation::ElseWarned),
+        (
+            json!({"RequireAuthorizationForCacheControl": false}),
+            Invalidation::Open,
+        ),
+        (
+            json!({"UnauthorizedCacheControlHeaderStrategy": "FAIL_WITH_403"}),
+            Invalidation::ElseForbidden,
+        ),
+        (
+            json!({"UnauthorizedCacheControlHeaderStrategy": "SUCCEED_WITHOUT_RESPONSE_HEADER"}),
+            Invalidation::ElseIgnored,
+        ),
+    ] {
+        let mut setting =
+            json!({"ResourcePath": "/~1", "HttpMethod": "GET", "CachingEnabled": true});
+        let members = setting.as_object_mut().unwrap();
+        members.extend(written.as_object().unwrap().clone());
+        let (application, problems) = assemble(&[
+            hello(json!({})),
+            rest_api(json!({})),
+            stage(json!({"CacheClusterEnabled": true, "MethodSettings": [setting]})),
+            method("root", "ANY", json!({})),
+        ]);
+        assert_eq!(problems, []);
+        let cache = application.rest_apis[0].methods[0].cache.as_ref().unwrap();
+        assert_eq!(cache.invalidation, expected, "{written}");
+    }
+}

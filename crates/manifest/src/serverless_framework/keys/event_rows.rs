@@ -237,10 +237,49 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "functions see requests as they are, and reply as they mean it: the tool removes this, too",
     ),
-    refused(
-        "functions.*.events[].http.caching",
-        Shape::Any,
-        "of the plugin serverless-api-gateway-caching: replies are not cached",
+    done("functions.*.events[].http.caching", Shape::Mapping),
+    done("functions.*.events[].http.caching.enabled", Shape::Flag),
+    done(
+        "functions.*.events[].http.caching.ttlInSeconds",
+        Shape::Number,
+    ),
+    no_effect(
+        "functions.*.events[].http.caching.dataEncrypted",
+        Shape::Flag,
+        "what is kept stays in this process's memory",
+    ),
+    no_effect(
+        "functions.*.events[].http.caching.inheritCloudWatchSettingsFromStage",
+        Shape::Flag,
+        "every request is logged",
+    ),
+    done(
+        "functions.*.events[].http.caching.cacheKeyParameters",
+        Shape::List,
+    ),
+    done(
+        "functions.*.events[].http.caching.cacheKeyParameters[]",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].http.caching.cacheKeyParameters[].name",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].http.caching.cacheKeyParameters[].mappedFrom",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].http.caching.perKeyInvalidation",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].http.caching.perKeyInvalidation.requireAuthorization",
+        Shape::Flag,
+    ),
+    done(
+        "functions.*.events[].http.caching.perKeyInvalidation.handleUnauthorizedRequests",
+        Shape::Text,
     ),
     refused(
         "functions.*.events[].http.throttling",

@@ -7,7 +7,7 @@ use cloudformation::node::Node;
 
 use super::events::{self, Event, Integration};
 use super::paths::Paths;
-use super::{authorizers, permission_id, validators};
+use super::{authorizers, caching, permission_id, validators};
 use crate::serverless_framework::build::{self, Object, Part};
 use crate::serverless_framework::service::Service;
 use crate::serverless_framework::template::Draft;
@@ -25,6 +25,7 @@ pub(super) fn write(
     for (name, setting) in event.request_parameters() {
         parameters.set(&name, events::is_required(setting));
     }
+    let integration = caching::key(service, event, &mut parameters, integration(event));
     let properties = Object::new(place)
         .with("HttpMethod", &event.method)
         .with("RequestParameters", parameters)
@@ -32,7 +33,7 @@ pub(super) fn write(
         .with("RestApiId", service.rest_api_id(place))
         .with_some("OperationName", event.option("operationId"))
         .with("ApiKeyRequired", event.option("private").is_some())
-        .with("Integration", integration(event))
+        .with("Integration", integration)
         .with("MethodResponses", Vec::<Node>::new());
     let mut depends_on = vec![permission_id(event.function.key)];
     depends_on.extend(event.function.alias().map(|alias| alias.logical_id));

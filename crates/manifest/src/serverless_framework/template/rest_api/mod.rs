@@ -13,6 +13,7 @@ use crate::serverless_framework::script;
 use crate::serverless_framework::service::Service;
 
 mod authorizers;
+mod caching;
 mod cors;
 mod events;
 mod keys;
@@ -35,7 +36,8 @@ pub(super) fn write(service: &Service<'_>, draft: &mut Draft) {
     for event in &events {
         authorizers::write(service, event, draft);
     }
-    write_deployment(service, &methods, &place, draft);
+    let stage = caching::stage(service, &events, draft);
+    write_deployment(service, &methods, (&place, stage), draft);
     keys::write(service, &place, draft);
     for event in &events {
         write_permission(service, event, draft);
@@ -93,7 +95,12 @@ fn write_api(service: &Service<'_>, place: &Place, draft: &mut Draft) {
     draft.add("ApiGatewayRestApi", resource);
 }
 
-fn write_deployment(service: &Service<'_>, methods: &[String], place: &Place, draft: &mut Draft) {
+fn write_deployment(
+    service: &Service<'_>,
+    methods: &[String],
+    (place, description): (&Place, Option<Object>),
+    draft: &mut Draft,
+) {
     let stage = script::truthy(service.setting_at(&["apiGateway", "stage"])).cloned();
     let properties = Object::new(place)
         .with("RestApiId", service.rest_api_id(place))
@@ -104,7 +111,8 @@ fn write_deployment(service: &Service<'_>, methods: &[String], place: &Place, dr
         .with_some(
             "Description",
             script::truthy(service.setting_at(&["apiGateway", "description"])),
-        );
+        )
+        .with_some("StageDescription", description);
     let mut depends_on = methods.to_vec();
     let resource = build::resource("AWS::ApiGateway::Deployment", properties)
         .with("DependsOn", std::mem::take(&mut depends_on));
