@@ -243,6 +243,26 @@ pub struct Validation {
     pub required: Vec<Parameter>,
     /// When bodies are checked: a JSON schema (draft 4) by media type, with all that it refers to in it.
     pub models: BTreeMap<String, Arc<str>>,
+    /// The content types that the integration takes; none: all.
+    pub templates: Option<Templates>,
+}
+
+/// The content types for which an integration says what becomes of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Templates {
+    /// They.
+    pub content_types: Vec<String>,
+    /// What becomes of others.
+    pub passthrough: Passthrough,
+}
+
+/// What becomes of a body of a content type that an integration has no template for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passthrough {
+    /// It is handed on: `WHEN_NO_MATCH`, or `WHEN_NO_TEMPLATES` where there is no template at all.
+    HandedOn,
+    /// It is refused as unsupported: `NEVER`, or `WHEN_NO_TEMPLATES` where there are others.
+    Refused,
 }
 
 /// A part of a request, as `method.request.querystring.q` names it.

@@ -50,6 +50,8 @@ pub(super) struct Integration {
     pub(super) cache_key_parameters: Vec<String>,
     /// Whose replies it shares in the cache.
     pub(super) cache_namespace: Option<String>,
+    /// `PassthroughBehavior`, in capitals.
+    pub(super) passthrough: Option<String>,
     /// What is made of the answer.
     pub(super) responses: Vec<IntegrationResponse>,
 }
@@ -129,6 +131,7 @@ impl Integration {
             request_parameters: texts_of(value.get("RequestParameters")),
             cache_key_parameters: list_of(value.get("CacheKeyParameters")),
             cache_namespace: text("CacheNamespace"),
+            passthrough: text("PassthroughBehavior").map(|said| said.to_ascii_uppercase()),
             request_templates: texts_of(value.get("RequestTemplates")),
             responses: responses
                 .into_iter()
@@ -192,6 +195,7 @@ impl Integration {
             request_parameters: texts_of(value.get("requestParameters")),
             cache_key_parameters: list_of(value.get("cacheKeyParameters")),
             cache_namespace: text("cacheNamespace"),
+            passthrough: text("passthroughBehavior").map(|said| said.to_ascii_uppercase()),
             request_templates: texts_of(value.get("requestTemplates")),
             responses: responses
                 .into_iter()

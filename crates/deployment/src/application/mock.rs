@@ -1,14 +1,19 @@
-//! `MOCK` integrations: replies of fixed headers, as every tool writes them for a CORS preflight.
+//! `MOCK` integrations: replies of fixed status, headers and text, as every tool writes them for a CORS preflight.
 //!
-//! Lives here: turning an integration's only response into a reply.
-//! Does not live here: Velocity templates, of which only the two forms below are understood.
+//! Lives here: choosing an integration's response by the status that its request template names.
+//! Does not live here: Velocity templates, of which only the Serverless Framework's test of origins is understood.
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Set up mock integrations in API Gateway".
 
+use model::door::{Passthrough, Templates};
 use model::rest_api::MockReply;
+use regex_lite::Regex;
+use serde_json::Value;
 
 use super::integration::{Integration, IntegrationResponse, Refusal};
+use crate::records::text_of;
 
+const JSON: &str = "application/json";
 const HEADER: &str = "method.response.header.";
 
 /// The reply of a `MOCK` integration.
@@ -16,12 +21,22 @@ const HEADER: &str = "method.response.header.";
 /// # Errors
 /// [`Refusal`]: it uses more than a fixed reply, or than the origin test of the Serverless Framework.
 pub(super) fn reply(integration: &Integration) -> Result<MockReply, Refusal> {
+    let mut statuses = Vec::new();
     for template in integration.request_templates.values() {
-        if !is_fixed_status(template) {
-            return Err(no_templates("request", template));
-        }
+        let status = fixed_status(template).ok_or_else(|| no_templates("request", template))?;
+        statuses.extend(status);
     }
-    let response = only_response(&integration.responses)?;
+    statuses.dedup();
+    let asked = match statuses.as_slice() {
+        [] => None,
+        [status] => Some(status.as_str()),
+        [_, ..] => {
+            return Err(Refusal::new(
+                "the request templates of its mock integration name several statuses, which is not built yet",
+            ));
+        }
+    };
+    let response = selected(&integration.responses, asked)?;
     let status = response
         .status
         .parse::<u16>()
@@ -42,11 +57,17 @@ pub(super) fn reply(integration: &Integration) -> Result<MockReply, Refusal> {
             }
         }
     }
-    let template = response
-        .templates
-        .get("application/json")
-        .or_else(|| response.templates.values().next())
-        .map_or("", String::as_str);
+    let templates = &response.templates;
+    let chosen = templates
+        .get_key_value("application/json")
+        .or_else(|| templates.iter().next());
+    let (content_type, template) = chosen.map_or((JSON, ""), |(name, text)| (name, text));
+    let is_said = headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if content_type != JSON && !is_said {
+        headers.push(("Content-Type".to_owned(), content_type.to_owned()));
+    }
     let (body, allowed_origins) = body_of(template)?;
     Ok(MockReply {
         status,
@@ -56,32 +77,72 @@ pub(super) fn reply(integration: &Integration) -> Result<MockReply, Refusal> {
     })
 }
 
-/// The one that is taken when no pattern matches: a mock integration answers without an error text.
-fn only_response(responses: &[IntegrationResponse]) -> Result<&IntegrationResponse, Refusal> {
-    let is_default = |response: &&IntegrationResponse| {
-        matches!(response.selection.as_deref(), None | Some("" | "default"))
+/// The content types that a mock integration takes.
+///
+/// Contract: Amazon API Gateway Developer Guide, "Integration request passthrough behaviors": a body without a template
+/// stands for what a template would have made. Here it never names a status.
+pub(super) fn templates(integration: &Integration) -> Templates {
+    let content_types: Vec<String> = integration.request_templates.keys().cloned().collect();
+    let passthrough = match integration.passthrough.as_deref() {
+        Some("NEVER") => Passthrough::Refused,
+        Some("WHEN_NO_TEMPLATES") if !content_types.is_empty() => Passthrough::Refused,
+        Some(_) | None => Passthrough::HandedOn,
     };
-    let mut defaults = responses.iter().filter(is_default);
-    match (defaults.next(), responses.len()) {
-        (Some(response), 1) => Ok(response),
-        (Some(_), _) => Err(Refusal::new(
-            "its mock integration chooses between several replies, which is not built yet",
-        )),
-        (None, _) => Err(Refusal::new("its mock integration has no default reply")),
+    Templates {
+        content_types,
+        passthrough,
     }
 }
 
-/// `{"statusCode": 200}`, with or without quotes, and nothing that is computed.
-fn is_fixed_status(template: &str) -> bool {
+/// The response whose pattern the status matches as a whole, else the one without a pattern.
+fn selected<'a>(
+    responses: &'a [IntegrationResponse],
+    status: Option<&str>,
+) -> Result<&'a IntegrationResponse, Refusal> {
+    let pattern_of = |response: &'a IntegrationResponse| match response.selection.as_deref() {
+        None | Some("" | "default") => None,
+        Some(pattern) => Some(pattern),
+    };
+    for response in responses {
+        let (Some(pattern), Some(status)) = (pattern_of(response), status) else {
+            continue;
+        };
+        let expression = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            Refusal::new(format!(
+                "its mock integration has the selection pattern `{pattern}`, which cannot be read: {error}"
+            ))
+        })?;
+        if expression.is_match(status) {
+            return Ok(response);
+        }
+    }
+    let mut defaults = responses.iter().filter(|one| pattern_of(one).is_none());
+    let default = defaults.next();
+    default.ok_or_else(|| Refusal::new("its mock integration has no default reply"))
+}
+
+/// The status that a request template names when it computes nothing: JSON, or `{statusCode: 200}` as some tools write
+/// it. None inside: it names none.
+fn fixed_status(template: &str) -> Option<Option<String>> {
+    if template.contains(['#', '$']) {
+        return None;
+    }
     let bare: String = template
         .chars()
         .filter(|letter| !letter.is_whitespace() && *letter != '"' && *letter != '\'')
         .collect();
-    bare.is_empty()
-        || bare
-            .strip_prefix("{statusCode:")
-            .and_then(|rest| rest.strip_suffix('}'))
-            .is_some_and(|status| status.bytes().all(|byte| byte.is_ascii_digit()))
+    if bare.is_empty() {
+        return Some(None);
+    }
+    let short = bare
+        .strip_prefix("{statusCode:")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .filter(|status| status.bytes().all(|byte| byte.is_ascii_digit()));
+    if let Some(status) = short {
+        return Some(Some(status.to_owned()));
+    }
+    let written: Value = serde_json::from_str(template).ok()?;
+    Some(written.get("statusCode").and_then(text_of))
 }
 
 /// The body, and the patterns of origins that are let in.

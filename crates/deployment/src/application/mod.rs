@@ -8,6 +8,7 @@ mod bundle;
 mod concurrency;
 mod event_sources;
 mod functions;
+mod gateway_responses;
 mod http;
 mod integration;
 mod keys;

@@ -70,16 +70,10 @@ pub(super) fn operations(definition: &Value) -> Vec<Operation> {
 
 /// Parts of a definition that would do something and are not built: name and what becomes of it.
 pub(super) fn unbuilt_parts(definition: &Value) -> Vec<(&'static str, &'static str)> {
-    [
-        (
-            "x-amazon-apigateway-gateway-responses",
-            "the gateway's own errors keep their standard form",
-        ),
-        (
-            "x-amazon-apigateway-importexport-version",
-            "exports of the other version are not told apart",
-        ),
-    ]
+    [(
+        "x-amazon-apigateway-importexport-version",
+        "exports of the other version are not told apart",
+    )]
     .into_iter()
     .filter(|(name, _)| definition.get(name).is_some())
     .collect()

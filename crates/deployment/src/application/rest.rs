@@ -16,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::authorizers::{Authorizers, Of, Surroundings};
+use super::gateway_responses;
 use super::integration::{Integration, Refusal};
 use super::refusals::{guarded, not_served, stray, without_stage};
 use super::stages::{self, Stage};
@@ -128,6 +129,7 @@ fn api(
         binary_media_types,
         methods,
         api_key_source: api_key_source(resource, definition),
+        gateway_responses: gateway_responses::of_api(view, resource, problems),
         ..RestApi::new(
             resource.logical_id.clone(),
             ApiId::new(resource.physical_id),
@@ -189,9 +191,18 @@ impl Scope<'_> {
 fn validated(
     validation: Result<Validation, Refusal>,
     resolved: Result<RestIntegration, Refusal>,
+    written: Option<&Integration>,
 ) -> (Validation, Result<RestIntegration, Refusal>) {
+    let is_mock = matches!(resolved, Ok(RestIntegration::Mock(_)));
+    let templates = written.filter(|_| is_mock).map(mock::templates);
     match validation {
-        Ok(validation) => (validation, resolved),
+        Ok(validation) => {
+            let validation = Validation {
+                templates,
+                ..validation
+            };
+            (validation, resolved)
+        }
         Err(refusal) => (Validation::default(), Err(refusal)),
     }
 }
@@ -245,7 +256,7 @@ fn declared_methods(
         let (authorization, resolved) = guarded(authorization, resolved);
         let name = format!("{http_method} {path}");
         let validation = validation::of_method(view, api.physical_id, method);
-        let (validation, resolved) = validated(validation, resolved);
+        let (validation, resolved) = validated(validation, resolved, written.as_ref());
         let integration = settle(&name, resolved, method.place, problems);
         methods.push(RestMethod {
             resource_id,
@@ -329,7 +340,11 @@ fn defined_methods(
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             };
-            let (validation, resolved) = validated(operation.validation, resolved);
+            let (validation, resolved) = validated(
+                operation.validation,
+                resolved,
+                operation.integration.as_ref(),
+            );
             let integration = settle(&name, resolved, &place, problems);
             let http_method = operation.http_method.as_str();
             RestMethod {

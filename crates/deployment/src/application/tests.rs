@@ -24,6 +24,7 @@ mod policies;
 mod stages;
 mod validation;
 mod versions;
+mod words;
 
 use super::functions::Surroundings;
 use super::view::{Resource, View};

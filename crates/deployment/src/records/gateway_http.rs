@@ -142,7 +142,13 @@ const INTEGRATION: &[Property] = &[
 const ACCESS_LOG: &str = "every request is logged on the terminal already";
 
 const STAGE: &[Property] = &[
-    idle("AccessLogSettings", ACCESS_LOG),
+    carried(
+        "AccessLogSettings",
+        Shape::Object(&[
+            carried("DestinationArn", Shape::Text),
+            carried("Format", Shape::Text),
+        ]),
+    ),
     idle("AccessPolicyId", OF_THE_CLOUD),
     carried("ApiId", Shape::Text).required().replaces(),
     carried("AutoDeploy", Shape::Flag),

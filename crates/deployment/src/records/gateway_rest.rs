@@ -45,6 +45,10 @@ pub(super) const TYPES: &[TypeTable] = &[
         properties: REQUEST_VALIDATOR,
     },
     TypeTable {
+        name: "AWS::ApiGateway::GatewayResponse",
+        properties: GATEWAY_RESPONSE,
+    },
+    TypeTable {
         name: "AWS::ApiGateway::Model",
         properties: MODEL,
     },
@@ -153,7 +157,13 @@ const DEPLOYMENT: &[Property] = &[
 const TRAFFIC: &str = "traffic is not split: the last deployment takes all of it";
 
 const STAGE_DESCRIPTION: &[Property] = &[
-    idle("AccessLogSetting", ACCESS_LOG),
+    carried(
+        "AccessLogSetting",
+        Shape::Object(&[
+            carried("DestinationArn", Shape::Text),
+            carried("Format", Shape::Text),
+        ]),
+    ),
     carried("CacheClusterEnabled", Shape::Flag),
     carried("CacheClusterSize", Shape::Number),
     idle("CacheDataEncrypted", OF_THE_CLOUD),
@@ -214,7 +224,13 @@ const METHOD_SETTING: &[Property] = &[
 ];
 
 const STAGE: &[Property] = &[
-    idle("AccessLogSetting", ACCESS_LOG),
+    carried(
+        "AccessLogSetting",
+        Shape::Object(&[
+            carried("DestinationArn", Shape::Text),
+            carried("Format", Shape::Text),
+        ]),
+    ),
     carried("CacheClusterEnabled", Shape::Flag),
     carried("CacheClusterSize", Shape::Number),
     missing("CanarySetting", TRAFFIC),
@@ -267,6 +283,14 @@ const REQUEST_VALIDATOR: &[Property] = &[
     carried("RestApiId", Shape::Text).required().replaces(),
     carried("ValidateRequestBody", Shape::Flag),
     carried("ValidateRequestParameters", Shape::Flag),
+];
+
+const GATEWAY_RESPONSE: &[Property] = &[
+    carried("ResponseParameters", Shape::TextMap),
+    carried("ResponseTemplates", Shape::TextMap),
+    carried("ResponseType", Shape::Text).required(),
+    carried("RestApiId", Shape::Text).required().replaces(),
+    carried("StatusCode", Shape::Whole(400, 599)),
 ];
 
 const MODEL: &[Property] = &[

@@ -60,6 +60,7 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         }
         "AWS::ApiGateway::ApiKey" => api_key(request),
         "AWS::ApiGateway::UsagePlan" => with_id(request, 6, "Id"),
+        "AWS::ApiGateway::GatewayResponse" => with_id(request, 6, "Id"),
         "AWS::ApiGateway::UsagePlanKey" => usage_plan_key(request),
         "AWS::ApiGatewayV2::Stage" => {
             made(&given(request, "StageName").unwrap_or_default(), json!({}))

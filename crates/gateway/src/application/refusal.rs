@@ -126,6 +126,21 @@ impl Refusal {
                     )
                 }
             }
+            Invalid::ContentType(content_type) => Self::new(
+                Fault::UnsupportedMediaType,
+                format!(
+                    "the integration of the route `{}`{declared} has no request template for `{content_type}`",
+                    route.key
+                ),
+            ),
+            Invalid::HandedOn(content_type) => Self::new(
+                Fault::Misconfigured,
+                format!(
+                    "the mock integration of the route `{}`{declared} has no request template for `{content_type}`, \
+                     and would be handed the body itself, which names no status",
+                    route.key
+                ),
+            ),
             Invalid::Body(why) => Self {
                 validation: Some(format!("[{why}]")),
                 ..Self::new(

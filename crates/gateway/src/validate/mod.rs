@@ -1,6 +1,6 @@
 //! What a request must bring to be handed on.
 //!
-//! Lives here: required parameters, and the model that a body is held to.
+//! Lives here: required parameters, the model that a body is held to, and the content types that an integration takes.
 //! Does not live here: models themselves (`schema`), the client's words (`replies::faults`).
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Request validation for REST APIs in API Gateway": required parameters
@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use model::door::{Parameter, ParameterLocation, Validation};
+use model::door::{Parameter, ParameterLocation, Passthrough, Templates, Validation};
 use serde_json::Value;
 
 use crate::events::{Query, header_text};
@@ -35,6 +35,7 @@ const EMPTY_BODY: &[u8] = b"{}";
 pub(crate) struct Rules {
     required: Vec<Parameter>,
     models: BTreeMap<String, Schema>,
+    templates: Option<Templates>,
 }
 
 /// A model that cannot be held against bodies.
@@ -52,6 +53,10 @@ pub(crate) enum Invalid {
     Missing(Vec<String>),
     /// The body does not fit its model, for this reason.
     Body(String),
+    /// The integration takes no bodies of this content type.
+    ContentType(String),
+    /// The integration is handed the body itself, and can do nothing with it.
+    HandedOn(String),
 }
 
 /// The parts of a request that are looked at.
@@ -76,11 +81,36 @@ impl Rules {
             })?;
             models.insert(content_type.to_ascii_lowercase(), schema);
         }
-        Ok(Self { required, models })
+        Ok(Self {
+            required,
+            models,
+            templates: validation.templates.clone(),
+        })
     }
 
     /// Holds a request against them.
     pub(crate) fn check(&self, hit: &Hit<'_>, sent: Sent<'_>) -> Result<(), Invalid> {
+        self.check_parameters(hit, sent)?;
+        self.check_body(sent)?;
+        self.check_content_type(sent.headers)
+    }
+
+    fn check_content_type(&self, headers: &Headers) -> Result<(), Invalid> {
+        let Some(templates) = &self.templates else {
+            return Ok(());
+        };
+        let content_type = media_type(headers);
+        let mut known = templates.content_types.iter();
+        if known.any(|known| known.eq_ignore_ascii_case(&content_type)) {
+            return Ok(());
+        }
+        Err(match templates.passthrough {
+            Passthrough::Refused => Invalid::ContentType(content_type),
+            Passthrough::HandedOn => Invalid::HandedOn(content_type),
+        })
+    }
+
+    fn check_parameters(&self, hit: &Hit<'_>, sent: Sent<'_>) -> Result<(), Invalid> {
         if !self.required.is_empty() {
             let query = Query::rest(sent.query);
             let is_missing = |parameter: &&Parameter| !is_there(parameter, hit, sent, &query);
@@ -90,6 +120,10 @@ impl Rules {
                 return Err(Invalid::Missing(missing));
             }
         }
+        Ok(())
+    }
+
+    fn check_body(&self, sent: Sent<'_>) -> Result<(), Invalid> {
         if self.models.is_empty() {
             return Ok(());
         }

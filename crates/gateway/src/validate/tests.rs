@@ -137,6 +137,38 @@ fn a_body_is_held_to_the_model_of_its_type_and_no_other() {
 }
 
 #[test]
+fn a_content_type_without_a_template_is_refused_or_of_no_use() {
+    let templates = |passthrough| Validation {
+        templates: Some(Templates {
+            content_types: vec!["application/json".to_owned()],
+            passthrough,
+        }),
+        ..Validation::default()
+    };
+    let sent = |passthrough, content_type| {
+        check(
+            templates(passthrough),
+            "/dev/pets/1",
+            &[("content-type", content_type)],
+            "",
+        )
+    };
+    assert_eq!(sent(Passthrough::Refused, "application/json; a=b"), Ok(()));
+    assert_eq!(
+        sent(Passthrough::Refused, "text/xml"),
+        Err(Invalid::ContentType("text/xml".to_owned()))
+    );
+    assert_eq!(
+        sent(Passthrough::HandedOn, "text/xml"),
+        Err(Invalid::HandedOn("text/xml".to_owned()))
+    );
+    assert_eq!(
+        check(templates(Passthrough::Refused), "/dev/pets/1", &[], ""),
+        Ok(())
+    );
+}
+
+#[test]
 fn nesting_without_end_is_refused_and_does_no_harm() {
     let validation = Validation {
         models: [(

@@ -99,6 +99,7 @@ async fn who_sends_too_little_is_told_what_and_nothing_is_invoked() {
             name: "q".to_owned(),
         }],
         models: [("application/json".to_owned(), r#"{"type":"object"}"#.into())].into(),
+        ..Validation::default()
     };
     bench.handler.swap(&application);
     for (target, body, status, said) in [
