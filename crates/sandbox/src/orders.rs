@@ -250,6 +250,8 @@ pub enum ResourceLimit {
     LockedBytes,
     /// Bytes of messages in queues.
     QueueBytes,
+    /// Signals that wait, and timers: of all its user has, an instance's share.
+    PendingSignals,
     /// The size of one file, in bytes.
     FileBytes,
 }
@@ -262,6 +264,7 @@ impl ResourceLimit {
             Self::CoreBytes => libc::RLIMIT_CORE,
             Self::LockedBytes => libc::RLIMIT_MEMLOCK,
             Self::QueueBytes => libc::RLIMIT_MSGQUEUE,
+            Self::PendingSignals => libc::RLIMIT_SIGPENDING,
             Self::FileBytes => libc::RLIMIT_FSIZE,
         }) as u64
     }

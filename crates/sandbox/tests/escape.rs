@@ -215,6 +215,68 @@ fn nothing_that_is_tried_gets_out() {
 }
 
 #[test]
+fn shared_memory_goes_with_the_instance_that_made_it() {
+    let host = Host::new();
+    let inside = sandboxed(&host);
+    let mut base = Base::start(&[]);
+    let mut template = template(&mut base, &inside, &host, (1, None));
+    let ask =
+        |flags| format!("import ctypes; result = ctypes.CDLL(None).shmget(77, 4096, {flags}) < 0");
+    let mut first: Instance = template.instance(Some(&inside.sandbox));
+    assert_eq!(first.run(&ask("0o1600")), json!(false), "it is made");
+    let mut second = template.instance(Some(&inside.sandbox));
+    assert_eq!(second.run(&ask("0")), json!(true), "no sibling finds it");
+}
+
+#[test]
+fn whoever_holds_its_memory_up_holds_no_neighbour_up() {
+    // While what is mapped changes, nobody reads memory: not even whoever is to say whether a call may go on.
+    const HOLDS_UP: &str = "
+import ctypes, socket, threading, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+size, stop = 6 << 30, time.time() + 6
+at = ctypes.c_void_p(libc.mmap(None, ctypes.c_size_t(size), 1, 0x4022, -1, ctypes.c_long(0)))
+libc.madvise(at, ctypes.c_size_t(size), 15)
+libc.madvise(at, ctypes.c_size_t(size), 22)
+def change():
+    while time.time() < stop:
+        libc.mprotect(at, ctypes.c_size_t(size), 0)
+        libc.mprotect(at, ctypes.c_size_t(size), 1)
+def connect():
+    while time.time() < stop:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 53))
+for body in (change, connect, connect):
+    threading.Thread(target=body).start()
+";
+    const CONNECTS: &str = "
+import socket, time
+took, stop = [], time.time() + 3
+time.sleep(1.5)
+while time.time() < stop:
+    began = time.perf_counter()
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 53))
+    took.append(time.perf_counter() - began)
+    time.sleep(0.005)
+print(sorted(took)[len(took) * 9 // 10] * 1000)
+";
+    let mean = Box::new().open(Policy::of_server());
+    let plan = common::plan();
+    let beside = mean.maker.make(plan, &mean.supervision).unwrap();
+    let beside = Box {
+        sandbox: beside,
+        ..Box::new()
+    }
+    .open(Policy::of_server());
+    let took = std::thread::scope(|scope| {
+        scope.spawn(|| mean.python(HOLDS_UP));
+        beside.python(CONNECTS)
+    });
+    let took: f64 = took.parse().unwrap();
+    assert!(took < 20.0, "one in ten took longer than {took} ms");
+}
+
+#[test]
 fn nothing_that_node_tries_gets_out() {
     let node = Path::new("/usr/bin/node");
     if !node.exists() {

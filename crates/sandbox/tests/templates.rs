@@ -89,8 +89,8 @@ fn nobody_makes_namespaces_who_was_not_told_to() {
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 refused = []
-refused.append(libc.unshare(0x10020000))
-if not os.fork(): os._exit(0 if libc.unshare(0x10020000) else 1)
+refused.append(libc.unshare(0x18020000))
+if not os.fork(): os._exit(0 if libc.unshare(0x18020000) else 1)
 refused.append(os.wait()[1])
 os.environ['REFUSED'] = str(refused)
 ";
@@ -99,7 +99,7 @@ os.environ['REFUSED'] = str(refused)
     let code = "
 import os, ctypes
 libc = ctypes.CDLL(None)
-result = [os.environ['REFUSED'], libc.unshare(0x10020000), libc.unshare(0)]
+result = [os.environ['REFUSED'], libc.unshare(0x18020000), libc.unshare(0)]
 ";
     assert_eq!(instance.run(code), json!(["[-1, 0]", -1, -1]));
 }

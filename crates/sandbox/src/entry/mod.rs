@@ -47,8 +47,9 @@ const NEW_PID: c_ulong = 0x2000_0000;
 const NEW_NET: c_ulong = 0x4000_0000;
 /// The namespaces of a sandbox.
 pub const SANDBOX_NAMESPACES: c_ulong = NEW_NS | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET;
-/// The namespaces that an instance has besides. The filter lets these pass in one call, if the supervisor agrees.
-pub const INSTANCE_NAMESPACES: c_ulong = NEW_USER | NEW_NS;
+/// The namespaces that an instance has besides. Shared memory of the older kind belongs to no process, and would outlive
+/// the instance: so it goes with a namespace. The filter lets these pass in one call, if the supervisor agrees.
+pub const INSTANCE_NAMESPACES: c_ulong = NEW_USER | NEW_NS | NEW_IPC;
 
 const SIGKILL: c_ulong = 9;
 const RLIMIT_NPROC: u64 = 6;
@@ -131,10 +132,10 @@ pub fn confine(order: &Order<'_>, ticket: c_int) -> Result<(), Failure> {
         check(Step::Identity, syscall(number::SETRESGID, gid, gid, gid))?;
         check(Step::Identity, syscall(number::SETRESUID, uid, uid, uid))?;
     }
-    // A change of ids clears both. The supervisor reads socket addresses out of the memory of what runs here, which
-    // for an ordinary user takes a dumpable process; what others here may read is limited by their user namespaces.
+    // A change of ids clears it. Until the filter stands nobody in here may look at this process, or write into it: a
+    // program may join another's namespaces, in which hostile code runs already.
     prctl(Step::Identity, PR_SET_PDEATHSIG, SIGKILL)?;
-    prctl(Step::Identity, PR_SET_DUMPABLE, 1)?;
+    prctl(Step::Identity, PR_SET_DUMPABLE, 0)?;
     if order.flags & FLAG_CLOSE != 0 {
         close_surplus(ticket);
     }
@@ -145,6 +146,9 @@ pub fn confine(order: &Order<'_>, ticket: c_int) -> Result<(), Failure> {
     prctl(Step::Privileges, PR_SET_NO_NEW_PRIVS, 1)?;
     restrict_files(order)?;
     let listener = install_filter(order)?;
+    // The supervisor reads socket addresses out of the memory of what runs here, which for an ordinary user takes a
+    // dumpable process; what others here may read is limited by their user namespaces.
+    prctl(Step::Identity, PR_SET_DUMPABLE, 1)?;
     hand_over(order, ticket, listener)
 }
 

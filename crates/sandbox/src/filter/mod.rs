@@ -50,6 +50,12 @@ const PROTOCOLS: [i32; 5] = [
     libc::IPPROTO_ICMP,
     libc::IPPROTO_ICMPV6,
 ];
+/// Commands of `fcntl` that concern others who use a file: a lease holds up whoever opens it for writing for most of a
+/// minute, the developer's editor too; and a notice tells of what others do.
+const FILE_COMMANDS: [u32; 2] = [libc::F_SETLEASE as u32, libc::F_NOTIFY as u32];
+/// Huge pages are the whole machine's, set aside for a database as a rule, and no group counts them.
+const HUGE_PAGES: u32 = libc::MAP_HUGETLB as u32;
+const HUGE_PAGES_OF_FILE: u32 = libc::MFD_HUGETLB;
 /// Pushes characters into a terminal's input, of which there should be none.
 const TERMINAL_REQUESTS: [u32; 2] = [0x5412, 0x541C];
 
@@ -89,6 +95,26 @@ fn instructions() -> Vec<Instruction> {
         for request in TERMINAL_REQUESTS {
             body.extend([jump(JUMP_IF_EQUAL, request, 0, 1), fail(libc::EPERM)]);
         }
+    });
+    when(&mut program, libc::SYS_fcntl, |body| {
+        body.push(load(argument(1)));
+        for command in FILE_COMMANDS {
+            body.extend([jump(JUMP_IF_EQUAL, command, 0, 1), fail(libc::EACCES)]);
+        }
+    });
+    // As on a machine that has none.
+    let no_huge_pages = |flags, huge, error| {
+        [
+            load(argument(flags)),
+            jump(JUMP_IF_ANY_BIT, huge, 0, 1),
+            fail(error),
+        ]
+    };
+    when(&mut program, libc::SYS_mmap, |body| {
+        body.extend(no_huge_pages(3, HUGE_PAGES, libc::ENOMEM));
+    });
+    when(&mut program, libc::SYS_memfd_create, |body| {
+        body.extend(no_huge_pages(1, HUGE_PAGES_OF_FILE, libc::ENOSYS));
     });
     for refusal in refusals() {
         program.extend([

@@ -42,6 +42,7 @@ const CLOCK: &str = "sets the clock";
 const KEYS: &str = "keyrings belong to no namespace of ours";
 const MEMORY_PLACES: &str = "moves memory between nodes, of others too";
 const RING: &str = "connects and opens where the filter does not see it";
+const EVENTS: &str = "the whole machine has so many of them, and databases need theirs";
 
 /// Refused on every architecture.
 pub const REFUSED: &[Refusal] = &[
@@ -53,6 +54,7 @@ pub const REFUSED: &[Refusal] = &[
         ENOSYS,
         RING,
     ),
+    refuse("io_setup", libc::SYS_io_setup, ENOSYS, EVENTS),
     refuse(
         "clone3",
         libc::SYS_clone3,

@@ -138,9 +138,9 @@ fn only_families_that_stay_inside_have_sockets() {
 
 #[test]
 fn namespaces_are_asked_for_in_one_way_only() {
-    check(libc::SYS_unshare, [0x1002_0000, 0, 0, 0, 0, 0], ASK);
+    check(libc::SYS_unshare, [0x1802_0000, 0, 0, 0, 0, 0], ASK);
     check(libc::SYS_unshare, [0; 6], ASK);
-    for flags in [0x1000_0000, 0x2_0000, 0x4000_0000, 0x1002_0200] {
+    for flags in [0x1002_0000, 0x1000_0000, 0x2_0000, 0x4000_0000, 0x1802_0200] {
         check(
             libc::SYS_unshare,
             [flags, 0, 0, 0, 0, 0],
@@ -180,6 +180,40 @@ fn characters_are_not_pushed_into_a_terminal() {
         failed(libc::EPERM),
     );
     check(libc::SYS_ioctl, [0, 0x5401, 0, 0, 0, 0], ALLOW);
+}
+
+#[test]
+fn what_is_the_whole_machines_is_not_taken() {
+    let (lease, notice) = (libc::F_SETLEASE as u64, libc::F_NOTIFY as u64);
+    check(
+        libc::SYS_fcntl,
+        [3, lease, 0, 0, 0, 0],
+        failed(libc::EACCES),
+    );
+    check(
+        libc::SYS_fcntl,
+        [3, notice, 2, 0, 0, 0],
+        failed(libc::EACCES),
+    );
+    check(
+        libc::SYS_fcntl,
+        [3, libc::F_SETLK as u64, 0, 0, 0, 0],
+        ALLOW,
+    );
+    let huge = libc::MAP_HUGETLB as u64;
+    check(
+        libc::SYS_mmap,
+        [0, 1, 3, 0x22 | huge, 0, 0],
+        failed(libc::ENOMEM),
+    );
+    check(libc::SYS_mmap, [0, 1, 3, 0x22, 0, 0], ALLOW);
+    let huge = u64::from(libc::MFD_HUGETLB) | 21 << 26;
+    check(
+        libc::SYS_memfd_create,
+        [0, huge, 0, 0, 0, 0],
+        failed(libc::ENOSYS),
+    );
+    check(libc::SYS_memfd_create, [0, 1, 0, 0, 0, 0], ALLOW);
 }
 
 #[test]

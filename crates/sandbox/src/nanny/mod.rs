@@ -18,6 +18,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::orders::{Fault, INSIDE_GID, INSIDE_UID, Plan, Ready};
 use crate::system::{messages, processes};
 
+/// Instances of `inotify`, of which a user often has 128, and files that are watched.
+const WATCHES_MAX: [(&str, u32); 2] = [
+    ("max_inotify_instances", 16),
+    ("max_inotify_watches", 1_024),
+];
+
 /// Makes the sandbox around itself, says so, and serves it until nobody is at the other end.
 pub(crate) fn run(
     plan: &Plan,
@@ -43,6 +49,15 @@ pub(crate) fn run(
     processes::leave(0)
 }
 
+/// Bounds how many files may be watched for changes in this user namespace and those below. The kernel counts them for
+/// our user as well, whose editors and servers, our own too, would find nothing left.
+fn bound_watches() {
+    for (name, count_max) in WATCHES_MAX {
+        // A kernel that does not count them by namespaces has no such file.
+        let _ = std::fs::write(format!("/proc/sys/user/{name}"), count_max.to_string());
+    }
+}
+
 struct Made {
     sockets: Vec<Option<OwnedFd>>,
     built: root::Built,
@@ -58,6 +73,7 @@ fn make(plan: &Plan, wait_for_ids: impl FnOnce() -> io::Result<()>) -> Result<Ma
     processes::become_id(INSIDE_UID, INSIDE_GID).map_err(fault("take the ids"))?;
     processes::set_name(c"sandbox-nanny");
     processes::set_host_name(&plan.name).map_err(fault("name the host"))?;
+    bound_watches();
     let sockets = listeners::make(&plan.listeners)?;
     let built = root::build(parts, plan)?;
     Ok(Made { sockets, built })

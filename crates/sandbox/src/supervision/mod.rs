@@ -1,27 +1,27 @@
-//! Answers the calls that a filter asks about, of all sandboxes.
+//! Answers the calls that a filter asks about.
 //!
-//! Lives here: the thread that waits for calls, reading an address out of a caller's memory.
+//! Lives here: the threads that wait for calls, reading an address out of a caller's memory.
 //! Does not live here: what takes longer (`work`), which addresses may be reached (`policy`),
 //! what carries the bytes (`egress`).
 //!
-//! A call that waits stands still, and with it its process; and one thread answers for all sandboxes. So it does
-//! nothing that takes longer than reading memory and looking an address up, which are microseconds. What does take
-//! longer is done by a thread of the sandbox's own, so that none can hold up its neighbours.
+//! A call that waits stands still, and with it its process. Each filter has a thread that answers its calls and no
+//! others: reading a caller's memory waits for whoever is changing what is mapped there, and a caller can make that last
+//! for most of a second, again and again. So none can hold up its neighbours. What takes longer than reading memory and
+//! looking an address up, which are microseconds, is done by another thread of the sandbox's own.
 
 mod files;
 mod work;
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 
 pub(crate) use work::Worker;
 use work::{Task, Work};
@@ -33,30 +33,19 @@ use crate::sandbox::Inside;
 use crate::system::notify::{self, Answer, Call};
 use crate::system::processes;
 
-/// Events that are taken from the kernel at once.
-const EVENTS_MAX: usize = 64;
 /// Messages of one `sendmmsg` that are looked at. The kernel sends no more than 1,024; libraries send some tens.
 const MESSAGES_MAX: u64 = 64;
 const SOCKET_ADDRESS_BYTES_MAX: usize = size_of::<libc::sockaddr_un>();
 const MESSAGE_STRIDE_BYTES: u64 = 64;
-const WAKE: u64 = 0;
+/// A thread that answers needs no more.
+const STACK_BYTES: usize = 256 * 1024;
 
-/// The thread that answers. Cloned freely; it ends with the last clone.
+/// The threads that answer. Cloned freely; they end with the last clone.
 #[derive(Clone)]
 pub struct Supervision {
-    shared: Arc<Shared>,
-    _threads: Arc<Threads>,
-}
-
-struct Shared {
-    poller: OwnedFd,
-    watched: Mutex<Watched>,
-}
-
-#[derive(Default)]
-struct Watched {
-    last_number: u64,
-    listeners: HashMap<u64, Arc<Listener>>,
+    /// Closed, as far as the threads see it, when nobody holds the other end.
+    ended: Arc<OwnedFd>,
+    _open: Arc<OwnedFd>,
 }
 
 struct Listener {
@@ -64,129 +53,55 @@ struct Listener {
     inside: Arc<Inside>,
 }
 
-/// Ends the thread, and waits for it.
-struct Threads {
-    wake: Option<OwnedFd>,
-    running: Vec<JoinHandle<()>>,
-}
-
 impl Supervision {
-    /// Starts the thread.
+    /// Makes what the threads wait by.
     ///
     /// # Errors
-    /// No descriptor or thread was to be had.
+    /// No descriptor was to be had.
     pub fn start() -> io::Result<Self> {
-        let poller = epoll::create(CreateFlags::CLOEXEC)?;
-        let (ended, wake) = io::pipe()?;
-        epoll::add(
-            &poller,
-            &ended,
-            EventData::new_u64(WAKE),
-            EventFlags::IN | EventFlags::HUP,
-        )?;
-        let shared = Arc::new(Shared {
-            poller,
-            watched: Mutex::default(),
-        });
-        let answering = shared.clone();
-        let answers = thread::Builder::new()
-            .name("sandbox-calls".to_owned())
-            .spawn(move || {
-                answering.run();
-                drop(ended);
-            })?;
-        let threads = Threads {
-            wake: Some(wake.into()),
-            running: vec![answers],
-        };
+        let (ended, open) = io::pipe()?;
         Ok(Self {
-            shared,
-            _threads: Arc::new(threads),
+            ended: Arc::new(ended.into()),
+            _open: Arc::new(open.into()),
         })
     }
 
     /// Answers the calls that this listener tells, until nobody is left under its filter.
     pub(crate) fn watch(&self, descriptor: OwnedFd, inside: Arc<Inside>) -> io::Result<()> {
         notify::wake_on_same_processor(descriptor.as_fd());
-        let mut watched = self.shared.watched();
-        watched.last_number += 1;
-        let number = watched.last_number;
-        let flags = EventFlags::IN | EventFlags::HUP;
-        epoll::add(
-            &self.shared.poller,
-            &descriptor,
-            EventData::new_u64(number),
-            flags,
-        )?;
-        watched
-            .listeners
-            .insert(number, Arc::new(Listener { descriptor, inside }));
+        let listener = Arc::new(Listener { descriptor, inside });
+        let ended = self.ended.clone();
+        let named = thread::Builder::new().name("sandbox-calls".to_owned());
+        named
+            .stack_size(STACK_BYTES)
+            .spawn(move || listener.attend(&ended))?;
         Ok(())
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        drop(self.wake.take());
-        for thread in self.running.drain(..) {
-            // The last clone may be dropped by one of them.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn run(&self) {
-        let mut events = [epoll::Event {
-            flags: EventFlags::empty(),
-            data: EventData::new_u64(WAKE),
-        }; EVENTS_MAX];
-        loop {
-            let ready = rustix::io::retry_on_intr(|| {
-                epoll::wait(&self.poller, events.as_mut_slice(), None)
-            });
-            let Ok(count) = ready else {
-                return;
-            };
-            for event in events.iter().take(count) {
-                let (number, flags) = (event.data.u64(), event.flags);
-                if number == WAKE {
-                    return;
-                }
-                self.attend(number, flags);
-            }
-        }
-    }
-
-    fn attend(&self, number: u64, flags: EventFlags) {
-        let Some(listener) = self.watched().listeners.get(&number).cloned() else {
-            return;
-        };
-        if flags.contains(EventFlags::IN) {
-            match notify::receive(listener.descriptor.as_fd()) {
-                Ok(Some(call)) => listener.decide(call),
-                Ok(None) => {}
-                Err(_) => self.forget(number),
-            }
-        } else {
-            // Nobody is left under the filter.
-            self.forget(number);
-        }
-    }
-
-    fn forget(&self, number: u64) {
-        // Closing the descriptor takes it off the poller.
-        self.watched().listeners.remove(&number);
-    }
-
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Listener {
+    /// Returns when nobody is left under the filter, or nobody is to be answered any more.
+    fn attend(self: &Arc<Self>, ended: &OwnedFd) {
+        loop {
+            let mut ready = [
+                PollFd::new(&self.descriptor, PollFlags::IN),
+                PollFd::new(ended, PollFlags::IN),
+            ];
+            if rustix::io::retry_on_intr(|| poll(&mut ready, None)).is_err() {
+                return;
+            }
+            let [asked, ended] = ready.map(|one| one.revents());
+            if !ended.is_empty() || !asked.contains(PollFlags::IN) {
+                return;
+            }
+            match notify::receive(self.descriptor.as_fd()) {
+                Ok(Some(call)) => self.decide(call),
+                Ok(None) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
     fn decide(self: &Arc<Self>, call: Call) {
         if let Some(answer) = self.try_answer(call) {
             notify::answer(self.descriptor.as_fd(), call.id, answer);

@@ -4,6 +4,7 @@ Run by `escape.rs`, one instance for each: `attempt(name)` says "held: ..." or "
 """
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import signal
@@ -382,7 +383,7 @@ def changes_the_network():
 
 @attempting
 def makes_namespaces():
-    return any_of(lambda flag: call(272, flag), 0x10000000, 0x20000, 0x10020000, 0x40000000, 0x20000000, 0x8000000, 0x4000000, 0x2000000, 0x80, 0x7E020080)
+    return any_of(lambda flag: call(272, flag), 0x10000000, 0x20000, 0x10020000, 0x18020000, 0x40000000, 0x20000000, 0x8000000, 0x4000000, 0x2000000, 0x80, 0x7E020080)
 
 
 @attempting
@@ -392,7 +393,7 @@ def forks_into_namespaces():
         if pid == 0:
             os._exit(0)
         return pid
-    return any_of(body, 0x10000000, 0x10020000, 0x50000000, 0x30000000, 0x80)
+    return any_of(body, 0x10000000, 0x10020000, 0x18020000, 0x50000000, 0x30000000, 0x80)
 
 
 @attempting
@@ -783,3 +784,65 @@ def leaves_a_dump_of_memory():
     if pid == 0:
         os.abort()
     return os.WCOREDUMP(os.waitpid(pid, 0)[1])
+
+
+# ---- what is counted for the whole machine, or for a user of it
+
+@attempting
+def takes_the_events_of_the_whole_machine():
+    context = ctypes.c_ulong(0)
+    return call(206, 60_000, ctypes.byref(context))
+
+
+@attempting
+def holds_up_whoever_writes_a_file():
+    write("/tmp/leased")
+    with open("/tmp/leased") as file:
+        return any_of(lambda one: fcntl.fcntl(file.fileno(), *one) + 1, (1024, fcntl.F_RDLCK), (1026, 2))
+
+
+@attempting
+def takes_huge_pages():
+    return any_of(lambda flags: call(319, b"x", flags), 4, 4 | 21 << 26) or mmap.mmap(-1, 2 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)
+
+
+@attempting
+def watches_files_without_end():
+    count, watches = 0, []
+    try:
+        while count < 1000:
+            watches.append(call(294, 0) - 1)
+            count += 1
+    except OSError:
+        pass
+    return count if count > 64 else 0
+
+
+@attempting
+def keeps_signals_without_end():
+    count = 0
+    try:
+        while count < 50_000:
+            timer = ctypes.c_int()
+            call(222, 1, struct.pack("=Qii48x", 0, 34, 0), ctypes.byref(timer))
+            count += 1
+    except OSError:
+        pass
+    return count if count > 5_000 else 0
+
+
+@attempting
+def finds_the_host_behind_a_descriptor():
+    """The process that serves us can be held, and is not to be reached by that."""
+    held, length = ctypes.c_int(), ctypes.c_int(4)
+    pair = socket.socket(socket.AF_UNIX)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("/tmp/listener")
+    listener.listen()
+    pair.connect("/tmp/listener")
+    accepted, _ = listener.accept()
+    if libc.getsockopt(accepted.fileno(), 1, 77, ctypes.byref(held), ctypes.byref(length)) < 0:
+        return False
+    attempts = [(424, held.value, 0, 0, 0), (308, held.value, 0x20000), (438, held.value, 0, 0)]
+    attempts += [(16, held.value, 0xFF00 + number, 0) for number in range(1, 11)]
+    return any_of(lambda one: call(*one), *attempts)

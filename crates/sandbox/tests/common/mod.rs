@@ -134,6 +134,7 @@ fn confinement_of(processes_max: u64) -> Confinement {
             (ResourceLimit::Processes, processes_max),
             (ResourceLimit::LockedBytes, 64 << 10),
             (ResourceLimit::QueueBytes, 0),
+            (ResourceLimit::PendingSignals, 1024),
         ],
         landlock: landlock(),
     }

@@ -62,6 +62,9 @@ pub(super) const PROCESSES_MAX: u64 = 1_024;
 /// Those of a template and all of its instances together, as far as they are not counted apart.
 const PROCESSES_OF_TEMPLATE_MAX: u64 = 64 * 1_024;
 const LOCKED_BYTES_MAX: u64 = 64 * 1_024;
+/// Signals and timers that wait. The kernel counts those of all functions together besides, and of an ordinary user
+/// also those of the user's own programs: so none may take what there is. Instances of one template share these.
+const SIGNALS_MAX: u64 = 4_096;
 
 /// The first id that is given to a function where root can do that, and how many there are. Nothing else has them.
 ///
@@ -380,6 +383,7 @@ impl Confinements {
                 (ResourceLimit::Processes, processes),
                 (ResourceLimit::LockedBytes, LOCKED_BYTES_MAX),
                 (ResourceLimit::QueueBytes, 0),
+                (ResourceLimit::PendingSignals, SIGNALS_MAX),
             ],
             landlock,
         };
