@@ -30,6 +30,8 @@ pub struct FunctionUrl {
 pub enum AuthType {
     /// `NONE`: anybody.
     Open,
+    /// `NONE` without a permission for everybody: nobody.
+    Nobody,
     /// `AWS_IAM`: a signature whose principal may `lambda:InvokeFunctionUrl`.
     Iam,
 }

@@ -8,6 +8,7 @@ mod arrival;
 mod kept;
 mod refusal;
 pub mod sample;
+mod streamed;
 mod timing;
 mod words;
 
@@ -21,10 +22,11 @@ use http::HeaderValue;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use interfaces::counters::Counters;
-use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
+use interfaces::invoke::{Answer as Reached, Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use interfaces::random::Random;
 use model::application::Application;
 use model::door::Authorization;
+use model::function_url::AuthType;
 use model::ids::{AccountId, FunctionName, RevisionId};
 use model::limits;
 use model::problem::Problem;
@@ -40,10 +42,10 @@ pub use crate::callers::Signers;
 use crate::cors;
 use crate::events;
 use crate::http::upstream::{Client, Reach};
-use crate::http::{Body, Handler, Request, Response};
+use crate::http::{Body, Handler, Request, Response, ResponseBody};
 use crate::outbound::{Outbound, Roots};
-use crate::replies::{self, Accepts, faults, headers};
-use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table};
+use crate::replies::{self, Accepts, BadReply, faults, headers};
+use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table, Transfer};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
@@ -84,6 +86,8 @@ struct Trail {
     caller: Option<Caller>,
     /// Why the gateway answers itself.
     refused: Option<Refusal>,
+    /// Where the end of a reply is told that is still being written.
+    ending: Option<streamed::Ending>,
 }
 
 /// A route to a function, as its answer describes it.
@@ -94,6 +98,7 @@ struct Call<'a> {
     qualifier: Option<&'a str>,
     timeout: std::time::Duration,
     payload: Payload,
+    transfer: Transfer,
 }
 
 impl ApplicationHandler {
@@ -194,7 +199,7 @@ impl ApplicationHandler {
         let timing = timing::header(total, trail.timings.as_ref());
         response.headers.push(("Server-Timing".to_owned(), timing));
         let line = words::line(asked, &trail, &response, total);
-        self.access_log.record(AccessEntry {
+        let entry = AccessEntry {
             status: response.status.as_u16(),
             api: located.api().map(|api| api.id.clone()),
             route: located.route().map(|route| route.key.clone()),
@@ -208,7 +213,9 @@ impl ApplicationHandler {
             revision: table.revision.clone(),
             path: head.path().to_owned(),
             method: head.method.as_str().to_owned(),
-        });
+        };
+        let log = (&self.access_log, &self.clock, head.received_at);
+        streamed::record(&mut response, trail.ending, entry, log);
         response
     }
 
@@ -235,7 +242,12 @@ impl ApplicationHandler {
         };
         let (caller, body) = self.authorise(table, hit, head, body, arrival).await?;
         trail.caller = Some(caller.clone());
-        throttle::admit(&*self.counters, self.account_rate, hit, &caller, arrival.at)
+        let account_rate = match hit.api.kind {
+            Kind::Rest { .. } | Kind::Http { .. } => self.account_rate,
+            // Its function's concurrency alone holds a function URL back.
+            Kind::FunctionUrl { .. } => None,
+        };
+        throttle::admit(&*self.counters, account_rate, hit, &caller, arrival.at)
             .await
             .map_err(Refusal::limited)?;
         let body = body
@@ -274,6 +286,13 @@ impl ApplicationHandler {
         body: Body,
         arrival: &Arrival,
     ) -> Result<(Caller, Body), Refusal> {
+        if let Kind::FunctionUrl {
+            auth: AuthType::Nobody,
+            ..
+        } = hit.api.kind
+        {
+            return Err(Refusal::url_without_permission(hit.route));
+        }
         let mut signed = Bytes::new();
         let body = if hit.route.guard.authorization == Authorization::Iam {
             let whole = body.collect(limits::GATEWAY_PAYLOAD_BYTES_MAX).await;
@@ -324,6 +343,7 @@ impl ApplicationHandler {
                 qualifier,
                 timeout,
                 payload,
+                transfer,
             } => {
                 let call = Call {
                     hit,
@@ -331,12 +351,21 @@ impl ApplicationHandler {
                     qualifier: qualifier.as_deref(),
                     timeout: *timeout,
                     payload: *payload,
+                    transfer: *transfer,
                 };
                 trail.function = Some(function.clone());
                 let event = self.event(call, head, sent, arrival)?;
-                let reply = self.call(call, event, arrival).await?;
-                trail.timings = Some(reply.timings);
-                read_reply(call, head, reply)
+                match self.call(call, event, arrival).await? {
+                    Reached::Whole(reply) => {
+                        trail.timings = Some(reply.timings);
+                        read_reply(call, head, reply)
+                    }
+                    Reached::Streamed(stream) => {
+                        let (response, ending) = streamed::begin(call, stream).await?;
+                        trail.ending = Some(ending);
+                        Ok(response)
+                    }
+                }
             }
         }
     }
@@ -361,7 +390,7 @@ impl ApplicationHandler {
         call: Call<'_>,
         event: Bytes,
         arrival: &Arrival,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Reached, Refusal> {
         let invocation = Invocation {
             function: call.function.clone(),
             qualifier: call.qualifier.map(str::to_owned),
@@ -372,8 +401,14 @@ impl ApplicationHandler {
             client_context: None,
         };
         let late = || Refusal::integration_timeout(call.function, call.timeout);
-        match tokio::time::timeout(call.timeout, self.invoke.invoke(invocation)).await {
-            Ok(Ok(reply)) => Ok(reply),
+        let invoking = async {
+            match call.transfer {
+                Transfer::Buffered => self.invoke.invoke(invocation).await.map(Reached::Whole),
+                Transfer::Streamed => self.invoke.invoke_streamed(invocation).await,
+            }
+        };
+        match tokio::time::timeout(call.timeout, invoking).await {
+            Ok(Ok(reached)) => Ok(reached),
             Ok(Err(NotRun::WaitedTooLong { .. })) | Err(_) => Err(late()),
             Ok(Err(not_run)) => Err(Refusal::not_run(&not_run)),
         }
@@ -391,6 +426,9 @@ fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Ref
         Outcome::Returned(returned) => returned,
         Outcome::Failed(error) => return Err(Refusal::function_failed(call.function, &error)),
     };
+    if (call.transfer, call.payload) == (Transfer::Streamed, Payload::Rest) {
+        return Err(Refusal::bad_reply(call.function, &BadReply::NotStreamed));
+    }
     replies::read(call.payload, &returned, accepts(call.hit.api, head))
         .map_err(|bad| Refusal::bad_reply(call.function, &bad))
 }
@@ -415,7 +453,7 @@ fn accepts(api: &Api, head: &Head) -> Accepts {
         } if events::is_binary_for_rest(head.headers.text("accept"), binary_media_types) => {
             Accepts::Binary
         }
-        Kind::Rest { .. } | Kind::Http { .. } => Accepts::Text,
+        Kind::Rest { .. } | Kind::Http { .. } | Kind::FunctionUrl { .. } => Accepts::Text,
     }
 }
 
@@ -432,8 +470,16 @@ fn complete(response: &mut Response, api: Option<&Api>, head: &Head, arrival: &A
             );
             add("x-amz-apigw-id", extended());
         }
-        Kind::Http { cors } => {
-            add("apigw-requestid", extended());
+        Kind::Http { cors } | Kind::FunctionUrl { cors, .. } => {
+            if let Kind::FunctionUrl { .. } = &api.kind {
+                add(
+                    "x-amzn-RequestId",
+                    headers::value_of(arrival.request_id.as_str()),
+                );
+                add("X-Amzn-Trace-Id", headers::value_of(&arrival.trace.full));
+            } else {
+                add("apigw-requestid", extended());
+            }
             let is_preflight = cors::preflight_for(&head.method, &head.headers).is_some();
             if let Some(cors) = cors.as_ref().filter(|_| !is_preflight) {
                 cors::apply(cors, &head.headers, response);
@@ -446,6 +492,7 @@ fn complete(response: &mut Response, api: Option<&Api>, head: &Head, arrival: &A
 fn style(api: Option<&Api>) -> faults::Style {
     match api.map(|api| &api.kind) {
         Some(Kind::Rest { .. }) => faults::Style::Rest,
+        Some(Kind::FunctionUrl { .. }) => faults::Style::FunctionUrl,
         Some(Kind::Http { .. }) | None => faults::Style::Http,
     }
 }

@@ -154,6 +154,19 @@ impl Refusal {
         }
     }
 
+    pub(super) fn url_without_permission(route: &Route) -> Self {
+        let declared = route.place.as_ref();
+        let declared = declared.map_or_else(String::new, |place| format!(" at {place}"));
+        Self::new(
+            Fault::Forbidden,
+            format!(
+                "the function URL{declared} is open (`AuthType: NONE`), but no policy of its function lets anybody in; \
+                 add an `AWS::Lambda::Permission` with `Action: lambda:InvokeFunctionUrl`, `Principal: \"*\"` and \
+                 `FunctionUrlAuthType: NONE`"
+            ),
+        )
+    }
+
     pub(super) fn limited(met: Met) -> Self {
         match met {
             Met::Rate { of, rate } => {
@@ -315,7 +328,10 @@ impl Refusal {
             | BadReply::TooMany { .. }
             | BadReply::HeaderShape { .. }
             | BadReply::HeaderName { .. }
-            | BadReply::HeaderValue { .. } => Fault::BadReply,
+            | BadReply::HeaderValue { .. }
+            | BadReply::NoStreamHead { .. }
+            | BadReply::StreamEnded
+            | BadReply::NotStreamed => Fault::BadReply,
         };
         Self::new(fault, format!("function `{function}`: {bad}"))
     }

@@ -2,6 +2,7 @@
 
 mod handed_on;
 mod kept;
+mod streams;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

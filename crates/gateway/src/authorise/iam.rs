@@ -11,7 +11,7 @@ use aws_wire::sigv4::{Presented, SignedRequest};
 use model::principal::Principal;
 use policy::{Caller, Policies as Asked, Refusal as Why, Request, Verdict, judge};
 
-use super::policies::{INVOKE, Policies};
+use super::policies::Policies;
 use super::question::Question;
 use super::refused::{NotAuthorised, Refusal};
 use crate::cache::{self, Permission};
@@ -20,8 +20,6 @@ use crate::callers::{Callers, NotProven};
 
 /// The action of whoever wants a kept reply made anew.
 const INVALIDATE_CACHE: &str = "execute-api:InvalidateCache";
-/// The name in the scope of signatures for APIs.
-const SERVICE: &str = "execute-api";
 
 /// Finds out who signed, and whether they may call.
 pub(super) fn run(
@@ -31,7 +29,7 @@ pub(super) fn run(
 ) -> Result<Signer, NotAuthorised> {
     let headers = question.exchange.headers.to_map();
     let presented = Presented::find(question.target, &headers).map_err(unproven)?;
-    check_scope(&presented, question.exchange.api.region.as_str()).map_err(unproven)?;
+    check_scope(&presented, question).map_err(unproven)?;
     let signed = SignedRequest {
         method: question.method,
         path_and_query: question.target,
@@ -46,7 +44,7 @@ pub(super) fn run(
         .map_err(unproven)?;
     let mut signer = signer(&presented, &principal, policies);
     let permit = |signer, action| permit(question, (&principal, signer), policies, action);
-    permit(&signer, INVOKE)?;
+    permit(&signer, question.action())?;
     if cache::asks_for_renewal(question.exchange.headers)
         && permit(&signer, INVALIDATE_CACHE).is_ok()
     {
@@ -59,10 +57,12 @@ fn unproven(error: AuthenticationError) -> NotAuthorised {
     NotAuthorised::NotProven(NotProven::Signature(error))
 }
 
-fn check_scope(presented: &Presented, region: &str) -> Result<(), AuthenticationError> {
+fn check_scope(presented: &Presented, question: &Question<'_>) -> Result<(), AuthenticationError> {
     let scope = &presented.scope;
-    let message = if scope.service != SERVICE {
-        format!("Credential should be scoped to correct service: '{SERVICE}'. ")
+    let service = question.service();
+    let region = question.exchange.api.region.as_str();
+    let message = if scope.service != service {
+        format!("Credential should be scoped to correct service: '{service}'. ")
     } else if scope.region != region {
         format!(
             "Credential should be scoped to a valid region, not '{}'. ",

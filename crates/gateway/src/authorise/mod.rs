@@ -87,7 +87,7 @@ impl Rules {
                     api_key_source: ApiKeySource::Authorizer,
                     ..
                 } => usage_key.as_deref(),
-                Kind::Http { .. } => None,
+                Kind::Http { .. } | Kind::FunctionUrl { .. } => None,
             };
             let sent = sent.ok_or(NotAuthorised::NoKey)?;
             let used = self.keys.find(sent, &api.id, &api.stage);

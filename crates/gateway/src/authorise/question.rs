@@ -9,13 +9,19 @@
 use http::Method;
 use model::limits::METHOD_ARN_BYTES_MAX;
 
+use super::policies::INVOKE;
 use super::refused::NotAuthorised;
 use crate::events::Exchange;
 use crate::http::Scheme;
+use crate::routes::{Answer, Kind};
 use policy::Context;
 
 /// The digits of an account that refusals show.
 const ACCOUNT_DIGITS_SHOWN: usize = 4;
+/// What a caller of a function URL does.
+///
+/// Contract: AWS Lambda Developer Guide, "Control access to Lambda function URLs".
+const INVOKE_URL: &str = "lambda:InvokeFunctionUrl";
 
 /// A request, as authorisation looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +37,22 @@ pub(crate) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// The name in the scope of signatures.
+    pub(super) fn service(&self) -> &'static str {
+        match self.exchange.api.kind {
+            Kind::Rest { .. } | Kind::Http { .. } => "execute-api",
+            Kind::FunctionUrl { .. } => "lambda",
+        }
+    }
+
+    /// What the caller would do.
+    pub(super) fn action(&self) -> &'static str {
+        match self.exchange.api.kind {
+            Kind::Rest { .. } | Kind::Http { .. } => INVOKE,
+            Kind::FunctionUrl { .. } => INVOKE_URL,
+        }
+    }
+
     /// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH` of what is called.
     pub(super) fn arn(&self) -> Result<String, NotAuthorised> {
         let arn = self.arn_of(self.exchange.account.as_str());
@@ -51,6 +73,22 @@ impl Question<'_> {
     /// The path is the one that was matched: a slash more or less must not show policies another path than the route's.
     fn arn_of(&self, account: &str) -> String {
         let api = self.exchange.api;
+        if let (
+            Kind::FunctionUrl { .. },
+            Answer::Function {
+                function,
+                qualifier,
+                ..
+            },
+        ) = (&api.kind, &self.exchange.route.answer)
+        {
+            let qualifier = qualifier.as_ref().map(|it| format!(":{it}"));
+            return format!(
+                "arn:aws:lambda:{}:{account}:function:{function}{}",
+                api.region,
+                qualifier.unwrap_or_default()
+            );
+        }
         format!(
             "arn:aws:execute-api:{}:{account}:{}/{}/{}/{}",
             api.region,

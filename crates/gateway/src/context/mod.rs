@@ -91,7 +91,7 @@ impl Facts<'_> {
             "stage" => text(self.api.stage.as_str()),
             "deploymentId" => match &self.api.kind {
                 Kind::Rest { deployment_id, .. } => text(deployment_id),
-                Kind::Http { .. } => None,
+                Kind::Http { .. } | Kind::FunctionUrl { .. } => None,
             },
             "requestId" if is_rest => text(self.request_id),
             "requestId" | "extendedRequestId" => text(self.extended_request_id),
@@ -143,7 +143,9 @@ impl Facts<'_> {
                 let claim = name.strip_prefix("claims.")?;
                 let text = match self.api.kind {
                     Kind::Rest { .. } => claims.for_rest().find(|(name, _)| *name == claim),
-                    Kind::Http { .. } => claims.for_http().find(|(name, _)| *name == claim),
+                    Kind::Http { .. } | Kind::FunctionUrl { .. } => {
+                        claims.for_http().find(|(name, _)| *name == claim)
+                    }
                 };
                 text.map(|(_, text)| text.into())
             }

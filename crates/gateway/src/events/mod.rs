@@ -30,7 +30,7 @@ use model::time::Timestamp;
 
 use crate::caller::Caller;
 use crate::http::Headers;
-use crate::routes::{Api, Payload, Route};
+use crate::routes::{Api, Kind, Payload, Route, url_host_name};
 use crate::sender::Forwarded;
 
 pub(crate) use clf::common_log_time;
@@ -126,7 +126,15 @@ impl<'a> Exchange<'a> {
 
     /// The host that was called; the cloud shows the endpoint's own name there.
     pub(crate) fn domain_name(&self) -> Cow<'a, str> {
-        match self.headers.get("host") {
+        let host = self.headers.get("host");
+        if let Kind::FunctionUrl { .. } = self.api.kind {
+            let id = self.api.id.as_str();
+            // By our own path it is reached at any host, which its function is not to see.
+            let named = host.map(header_text);
+            let named = named.filter(|host| host.split('.').next() == Some(id));
+            return named.unwrap_or_else(|| url_host_name(id, &self.api.region).into());
+        }
+        match host {
             Some(host) => header_text(host),
             None => Cow::Borrowed(self.api.id.as_str()),
         }

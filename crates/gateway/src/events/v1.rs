@@ -52,7 +52,7 @@ pub(super) fn write_rest_context(json: &mut Writer, exchange: &Exchange<'_>) {
     authorizer::write_rest(json, exchange.caller);
     let deployment_id = match &exchange.api.kind {
         Kind::Rest { deployment_id, .. } => deployment_id.as_str(),
-        Kind::Http { .. } => "",
+        Kind::Http { .. } | Kind::FunctionUrl { .. } => "",
     };
     json.entry("deploymentId", deployment_id);
     json.entry("requestId", exchange.request_id);
@@ -77,7 +77,7 @@ fn write_request(
     let path = match &exchange.api.kind {
         Kind::Rest { .. } => exchange.path,
         // An HTTP API shows the stage here too.
-        Kind::Http { .. } => exchange.full_path,
+        Kind::Http { .. } | Kind::FunctionUrl { .. } => exchange.full_path,
     };
     json.entry("path", path);
     json.entry("httpMethod", exchange.method);
@@ -130,7 +130,9 @@ fn body_form(exchange: &Exchange<'_>) -> BodyForm {
         Kind::Rest {
             binary_media_types, ..
         } => media_types::is_binary_for_rest(content_type, binary_media_types),
-        Kind::Http { .. } => media_types::is_binary_for_http(content_type),
+        Kind::Http { .. } | Kind::FunctionUrl { .. } => {
+            media_types::is_binary_for_http(content_type)
+        }
     };
     match exchange.body {
         [] => BodyForm::Absent,

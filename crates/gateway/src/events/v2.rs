@@ -13,6 +13,8 @@ use super::query::Query;
 use super::{
     BodyForm, Exchange, authorizer, clf, domain_prefix, media_types, write_path_parameters,
 };
+use crate::caller::Identity;
+use crate::routes::Kind;
 
 /// The event.
 pub(super) fn encode(exchange: &Exchange<'_>) -> Vec<u8> {
@@ -63,9 +65,15 @@ pub(super) fn write_request(json: &mut Writer, exchange: &Exchange<'_>) {
 
 fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     let domain_name = exchange.domain_name();
+    let (account, request_id) = match exchange.api.kind {
+        Kind::FunctionUrl { .. } => (url_account(exchange), exchange.request_id),
+        Kind::Rest { .. } | Kind::Http { .. } => {
+            (exchange.account.as_str(), exchange.extended_request_id)
+        }
+    };
     json.key("requestContext");
     json.open_object();
-    json.entry("accountId", exchange.account.as_str());
+    json.entry("accountId", account);
     json.entry("apiId", exchange.api.id.as_str());
     authorizer::write_http_v2(json, exchange.caller);
     json.entry("domainName", &domain_name);
@@ -78,13 +86,21 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.entry("sourceIp", &exchange.source_ip.to_string());
     json.entry("userAgent", &exchange.user_agent().unwrap_or_default());
     json.close_object();
-    json.entry("requestId", exchange.extended_request_id);
+    json.entry("requestId", request_id);
     json.entry("routeKey", &exchange.route.key);
     json.entry("stage", exchange.api.stage.as_str());
     json.entry("time", &clf::common_log_time(exchange.at));
     json.key("timeEpoch");
     json.integer(exchange.at.epoch_ms());
     json.close_object();
+}
+
+/// A function URL shows the caller's account, and `anonymous` without one.
+fn url_account<'a>(exchange: &Exchange<'a>) -> &'a str {
+    match &exchange.caller.identity {
+        Identity::Iam(signer) => &signer.account,
+        Identity::Open | Identity::Token { .. } | Identity::Function { .. } => "anonymous",
+    }
 }
 
 fn write_body(json: &mut Writer, exchange: &Exchange<'_>) {

@@ -49,17 +49,25 @@ impl BodyStream {
         Self(Arc::new(Mutex::new(pieces)))
     }
 
+    /// The next piece, which may be empty, for whoever polls; none: that was all of it.
+    ///
+    /// # Errors
+    /// [`BrokenOff`].
+    pub fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pieces.poll_next(context)
+    }
+
     /// Waits for the next piece that is not empty; none: that was all of it. Cancel-safe.
     ///
     /// # Errors
     /// [`BrokenOff`].
     pub async fn next(&mut self) -> Option<Result<Bytes, BrokenOff>> {
         loop {
-            let next = poll_fn(|context| {
-                let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                pieces.poll_next(context)
-            })
-            .await;
+            let next = poll_fn(|context| self.poll_next(context)).await;
             if !matches!(&next, Some(Ok(piece)) if piece.is_empty()) {
                 return next;
             }

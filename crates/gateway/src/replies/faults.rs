@@ -17,6 +17,7 @@ use crate::http::Response;
 pub(crate) enum Style {
     Rest,
     Http,
+    FunctionUrl,
 }
 
 /// What went wrong.
@@ -123,6 +124,7 @@ pub(crate) fn response(fault: Fault, style: Style, said: Option<&str>) -> Respon
                     HeaderValue::from_static(words.error_type),
                 )
         }
+        Style::FunctionUrl => super::url_faults::response(fault),
         Style::Http => {
             let (status, body) = http(fault);
             Response::new(status, body)

@@ -5,6 +5,8 @@
 
 pub(crate) mod faults;
 pub(crate) mod headers;
+pub(crate) mod stream;
+mod url_faults;
 mod v1;
 mod v2;
 mod wire;

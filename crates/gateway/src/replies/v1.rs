@@ -51,9 +51,9 @@ struct HttpReply<'a> {
 }
 
 /// A header with the values that it ends with.
-struct Merged<'a> {
-    name: Cow<'a, str>,
-    values: Vec<Cow<'a, str>>,
+pub(super) struct Merged<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) values: Vec<Cow<'a, str>>,
 }
 
 /// Whether the client's `Accept` is among the API's binary media types.
@@ -129,7 +129,7 @@ pub(super) fn bad_shape(error: serde_json::Error) -> BadReply {
 }
 
 /// `multiValueHeaders` decide spelling and order; a value of `headers` follows unless it is among them already.
-fn merged<'a>(
+pub(super) fn merged<'a>(
     single: Option<&'a RawValue>,
     multi: Option<&'a RawValue>,
 ) -> Result<Vec<Merged<'a>>, BadReply> {

@@ -52,6 +52,21 @@ pub(crate) enum BadReply {
         "the header `{name}` of the function's reply holds a line break or another control character"
     )]
     HeaderValue { name: String },
+    #[error(
+        "the first {bytes_max} bytes of the function's stream have no head that ends in eight zero bytes; \
+         `awslambda.HttpResponseStream.from` writes one before the first `write`"
+    )]
+    NoStreamHead { bytes_max: usize },
+    #[error(
+        "the function's stream ended before its head had; \
+         `awslambda.HttpResponseStream.from` writes it with the first `write`: write something, if only an empty text"
+    )]
+    StreamEnded,
+    #[error(
+        "the route streams, and the function does not; wrap its handler in `awslambda.streamifyResponse`, or leave \
+         `ResponseTransferMode: STREAM` out"
+    )]
+    NotStreamed,
     #[error("`isBase64Encoded` of the function's reply is true, but its body is not base64")]
     Base64,
 }

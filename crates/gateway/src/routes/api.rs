@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use model::application::Application;
 use model::door::{ApiKeySource, Guard, MethodCache, Rate};
+use model::function_url::{AuthType, FunctionUrl};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -15,6 +16,7 @@ use model::ids::{ApiId, FunctionName, Region, RevisionId, StageName};
 use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
 
+use super::function_url::{bare_url, url_route};
 use super::problems;
 use super::table::Asked;
 use super::target;
@@ -28,7 +30,7 @@ use crate::http_proxy::{BadProxy, Proxy, Style};
 use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
-pub(super) const DEFAULT_STAGE: &str = "$default";
+pub(crate) const DEFAULT_STAGE: &str = "$default";
 
 /// One API with its one stage.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ pub(crate) struct Api {
     /// The replies that its stage keeps (REST APIs).
     pub(crate) cache: Option<StageCache<Landed>>,
     pub(super) routes: Vec<Route>,
-    tree: Tree,
+    pub(super) tree: Tree,
     /// The route `$default` of an HTTP API.
     pub(super) fallback: Option<usize>,
 }
@@ -61,6 +63,11 @@ pub(crate) enum Kind {
     },
     Http {
         cors: Option<CorsConfiguration>,
+    },
+    /// A function's own address, which has one route.
+    FunctionUrl {
+        cors: Option<CorsConfiguration>,
+        auth: AuthType,
     },
 }
 
@@ -95,6 +102,7 @@ pub(crate) enum Answer {
         qualifier: Option<String>,
         timeout: Duration,
         payload: Payload,
+        transfer: Transfer,
     },
     HttpProxy(Box<Proxy>),
     Mock(MockReply),
@@ -110,6 +118,15 @@ pub(crate) enum Payload {
     HttpV2,
 }
 
+/// How replies are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transfer {
+    /// Whole.
+    Buffered,
+    /// While they are written.
+    Streamed,
+}
+
 impl Api {
     /// Compiles a REST API.
     pub(super) fn rest(api: &RestApi, of: &Application, found: &mut Vec<Problem>) -> Self {
@@ -121,6 +138,11 @@ impl Api {
         bare_http_api(api, region).with(http_routes(api, found), found)
     }
 
+    /// Compiles a function's own address.
+    pub(super) fn url(url: &FunctionUrl, region: &Region, found: &mut Vec<Problem>) -> Self {
+        bare_url(url, region).with(vec![url_route(url)], found)
+    }
+
     /// The route of this key.
     pub(crate) fn route(&self, key: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.key == key)
@@ -130,7 +152,7 @@ impl Api {
     pub(crate) fn cors(&self) -> Option<&CorsConfiguration> {
         match &self.kind {
             Kind::Rest { .. } => None,
-            Kind::Http { cors } => cors.as_ref(),
+            Kind::Http { cors } | Kind::FunctionUrl { cors, .. } => cors.as_ref(),
         }
     }
 
@@ -155,14 +177,14 @@ impl Api {
                 .method_override
                 .filter(|method| ANY_METHODS.contains(method))
                 .unwrap_or(asked.method),
-            Kind::Http { .. } => asked.method,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } => asked.method,
         }
     }
 
     fn precedence(&self) -> Precedence {
         match self.kind {
             Kind::Rest { .. } => Precedence::SegmentBySegment,
-            Kind::Http { .. } => Precedence::FullMatchFirst,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } => Precedence::FullMatchFirst,
         }
     }
 
@@ -170,6 +192,8 @@ impl Api {
         match self.kind {
             Kind::Rest { .. } => target::rest_path(path),
             Kind::Http { .. } => target::http_path(path),
+            // A function URL shows paths as they are sent, encodings and all.
+            Kind::FunctionUrl { .. } => Cow::Borrowed(path),
         }
     }
 
@@ -177,7 +201,7 @@ impl Api {
     pub(crate) fn matched<'p>(&self, shown_path: &'p str) -> &'p str {
         match self.kind {
             Kind::Rest { .. } => target::rest_match(shown_path),
-            Kind::Http { .. } => target::http_match(shown_path),
+            Kind::Http { .. } | Kind::FunctionUrl { .. } => target::http_match(shown_path),
         }
     }
 
@@ -185,6 +209,7 @@ impl Api {
     pub(super) fn full_path(&self, sent: &str, shown: &str) -> String {
         match self.kind {
             Kind::Rest { .. } => format!("/{}{sent}", self.stage),
+            Kind::FunctionUrl { .. } => shown.to_owned(),
             Kind::Http { .. } if self.stage.as_str() == DEFAULT_STAGE => shown.to_owned(),
             Kind::Http { .. } => format!("/{}{shown}", self.stage),
         }
@@ -317,12 +342,17 @@ fn rest_route(method: &RestMethod) -> Route {
                 function,
                 qualifier,
                 timeout,
-                is_streamed: _,
+                is_streamed,
             } => Answer::Function {
                 function: function.clone(),
                 qualifier: qualifier.clone(),
                 timeout: *timeout,
                 payload: Payload::Rest,
+                transfer: if *is_streamed {
+                    Transfer::Streamed
+                } else {
+                    Transfer::Buffered
+                },
             },
             RestIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
@@ -372,6 +402,7 @@ fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
                         PayloadFormat::V1 => Payload::HttpV1,
                         PayloadFormat::V2 => Payload::HttpV2,
                     },
+                    transfer: Transfer::Buffered,
                 },
                 HttpIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),

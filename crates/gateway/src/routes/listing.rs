@@ -11,6 +11,8 @@ use model::ids::FunctionName;
 use model::problem::Place;
 use model::rest_api::RestIntegration;
 
+use super::URL_PATH;
+
 /// The sort of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiKind {
@@ -18,6 +20,8 @@ pub enum ApiKind {
     Rest,
     /// An HTTP API.
     Http,
+    /// A function URL.
+    FunctionUrl,
 }
 
 /// Who answers a route.
@@ -72,6 +76,7 @@ impl ApiKind {
         match self {
             Self::Rest => "REST",
             Self::Http => "HTTP",
+            Self::FunctionUrl => "URL",
         }
     }
 }
@@ -127,6 +132,13 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             }
         }));
     }
+    rows.extend(application.function_urls.iter().map(|url| RouteRow {
+        method: "ANY".to_owned(),
+        path: format!("{URL_PATH}{}/", url.id),
+        answered_by: AnsweredBy::Function(url.callee.function.clone()),
+        kind: ApiKind::FunctionUrl,
+        place: url.place.clone(),
+    }));
     rows
 }
 

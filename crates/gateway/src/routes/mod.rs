@@ -4,6 +4,7 @@
 //! Does not live here: what is done with a match (`application`), event shapes (`events`).
 
 mod api;
+mod function_url;
 mod listing;
 mod problems;
 mod table;
@@ -21,7 +22,9 @@ mod tests;
 pub use listing::routes_table;
 pub use listing::{AnsweredBy, ApiKind, RouteRow};
 
-pub(crate) use api::{Answer, Api, Kind, Payload, Route};
+pub(crate) use api::{Answer, Api, Kind, Payload, Route, Transfer};
+pub use function_url::URL_PATH;
+pub(crate) use function_url::host_name as url_host_name;
 pub(crate) use table::{Asked, Hit, Located, Missing, Table};
 pub(crate) use target::{EncodingError, check_encoding, decode};
 

@@ -8,7 +8,7 @@ use model::ids::{ApiId, RevisionId, StageName};
 use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
-use super::{problems, target};
+use super::{function_url, problems, target};
 use crate::authorise::{self, Rules};
 
 /// All APIs of one revision.
@@ -18,6 +18,8 @@ pub(crate) struct Table {
     /// What decides who may call.
     pub(crate) callers: Rules,
     apis: Vec<Api>,
+    /// Reached by their own names alone.
+    urls: Vec<Api>,
 }
 
 /// What is known of a request when its route is looked for.
@@ -105,6 +107,9 @@ impl Table {
             problems::report_shadowed(&apis, &api, &mut found);
             apis.push(api);
         }
+        let urls = application.function_urls.iter();
+        let urls = urls.map(|url| Api::url(url, &application.region, &mut found));
+        let urls = urls.collect();
         let revision = application.revision.clone();
         found.extend(authorise::problems(application));
         let callers = Rules::compile(application);
@@ -112,6 +117,7 @@ impl Table {
             revision,
             callers,
             apis,
+            urls,
         };
         (table, found)
     }
@@ -137,6 +143,9 @@ impl Table {
     /// is asked first, then everyone with the whole path: those without a stage in their path, whose own it is, then the
     /// others in the order of the template, REST APIs first; a `$default` route takes only what no other route of those asked with it does.
     pub(crate) fn locate<'a>(&'a self, asked: &Asked<'a>) -> Located<'a> {
+        if let Some(located) = self.locate_url(asked) {
+            return located;
+        }
         let candidates = self.candidates(asked);
         for reach in [Reach::Stage, Reach::Whole] {
             for pass in [Pass::Specific, Pass::Fallback] {
@@ -148,6 +157,30 @@ impl Table {
             }
         }
         nothing(asked, &candidates)
+    }
+
+    /// The function URL that a host name or a path of ours names.
+    fn locate_url<'a>(&'a self, asked: &Asked<'a>) -> Option<Located<'a>> {
+        let by_host = asked.host.and_then(function_url::id_of_host);
+        let (id, path) = match by_host {
+            Some(id) => (id, asked.path),
+            None => function_url::id_of_path(asked.path)?,
+        };
+        let nothing = Missing {
+            api: None,
+            near: None,
+        };
+        let mut urls = self.urls.iter();
+        let Some(api) = urls.find(|url| url.id.as_str() == id) else {
+            return Some(Located::Missing(nothing));
+        };
+        let candidate = Candidate {
+            api,
+            path,
+            reach: Reach::Whole,
+        };
+        let located = candidate.locate(asked, Pass::Fallback);
+        Some(located.unwrap_or(Located::Missing(nothing)))
     }
 
     fn candidates<'a>(&'a self, asked: &Asked<'a>) -> Vec<Candidate<'a>> {

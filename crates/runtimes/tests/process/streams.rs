@@ -27,6 +27,10 @@ async fn begin(bench: &mut Bench, payload: &str) -> (ReplySource, JoinHandle<End
     begin_on(bench, instance, payload)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test awaits it, or ends with its runtime"
+)]
 fn begin_on(
     bench: &Bench,
     mut instance: Box<dyn Instance>,

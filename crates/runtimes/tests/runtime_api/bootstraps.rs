@@ -302,6 +302,7 @@ async fn a_streamed_reply_is_passed_on_whole_or_as_the_error_in_its_trailers() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test awaits it")]
 async fn a_streamed_reply_is_passed_on_while_it_comes() {
     let source = "def handle(client, request, event):\n\
         \x20   path = f'{API}/invocation/{request}/response'\n\

@@ -168,7 +168,7 @@ async fn call(
         .collect();
     let (timeout, is_rest) = match exchange.api.kind {
         Kind::Rest { .. } => (REST_AUTHORIZER_TIMEOUT, true),
-        Kind::Http { .. } => (HTTP_API_AUTHORIZER_TIMEOUT, false),
+        Kind::Http { .. } | Kind::FunctionUrl { .. } => (HTTP_API_AUTHORIZER_TIMEOUT, false),
     };
     let (event, rules) = match asked.sort {
         Sort::Token => {
