@@ -14,6 +14,8 @@ use super::view::list_of;
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
+/// What stands for no scheme.
+const NO_SCHEME: &str = "NONE";
 /// Where the two versions keep security schemes.
 const SCHEMES: [&[&str]; 2] = [&["securityDefinitions"], &["components", "securitySchemes"]];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
@@ -96,7 +98,10 @@ pub(super) fn guards<'a>(
     definition: &'a Value,
     operation: &'a Value,
 ) -> Vec<(&'a str, Vec<String>)> {
-    requirements(definition, operation, |scheme| !is_api_key(scheme))
+    let all = requirements(definition, operation, |scheme| !is_api_key(scheme));
+    // AWS SAM writes a scheme `NONE`, which is declared nowhere, where a method has no authorizer.
+    let is_open = |name: &str| name == NO_SCHEME && scheme(definition, name).is_none();
+    all.into_iter().filter(|(name, _)| !is_open(name)).collect()
 }
 
 /// All security schemes: the keys that lead to them, their names, and what they say.

@@ -9,8 +9,8 @@ use cloudformation::node::{Kind, Mapping, Node};
 use model::problem::Place;
 
 use super::context::{Context, Declared};
-use super::definition::{self, Preflights};
-use super::nodes::{list, mapping, members, only_if, text};
+use super::definition;
+use super::nodes::{list, mapping, only_if, text};
 
 /// AWS CloudFormation, "Condition functions": `Fn::Or` takes at most ten conditions.
 const OPERANDS_MAX: usize = 10;
@@ -69,6 +69,10 @@ pub(super) struct Api<'n> {
     pub(super) remote: Option<Node>,
     /// The conditions of the functions behind each path, by its events.
     pub(super) conditions: BTreeMap<String, Vec<Option<String>>>,
+    /// Methods whose events want no API key, by path and key.
+    pub(super) unkeyed: BTreeSet<(String, String)>,
+    /// What events say of who may call them: path, key of the method, `ResourcePolicy`.
+    pub(super) policies: Vec<(String, String, Node)>,
 }
 
 impl Api<'_> {
@@ -100,6 +104,8 @@ pub(super) fn declared<'n>(
         definition: None,
         remote: None,
         conditions: BTreeMap::new(),
+        unkeyed: BTreeSet::new(),
+        policies: Vec::new(),
     };
     match (body, uri) {
         (Some(body), _) => api.definition = included(body, context),
@@ -191,6 +197,8 @@ pub(super) fn implicit<'n>(kind: ApiKind, properties: Mapping, place: &'n Place)
         definition: Some(kind.skeleton(place)),
         remote: None,
         conditions: BTreeMap::new(),
+        unkeyed: BTreeSet::new(),
+        policies: Vec::new(),
     }
 }
 
@@ -286,47 +294,4 @@ fn write_any(name: &str, conditions: &[&str], place: &Place, context: &mut Conte
         .collect();
     let node = mapping([("Fn::Or", list(any, place))], place);
     context.conditions.set(name, place, node);
-}
-
-/// What guards an API is not built yet. Its methods say by whom they are guarded, so that nothing serves them.
-pub(super) fn apply_auth(api: &mut Api<'_>, context: &mut Context<'_>) {
-    let Some(auth) = api.declared.get("Auth").cloned() else {
-        return;
-    };
-    let place = auth.place.clone();
-    let members = members(Some(&auth));
-    if members.is_empty() {
-        return;
-    }
-    let what = format!("`Auth` of API `{}`", api.declared.logical_id);
-    context.not_implemented(
-        "manifest::auth-not-implemented",
-        &what,
-        "the methods that it guards are not served",
-        &place,
-    );
-    let flag = |name: &str| members.get(name).and_then(Node::as_bool);
-    let Some(definition) = &mut api.definition else {
-        return;
-    };
-    let preflights = |name: &str| match flag(name) {
-        Some(false) => Preflights::Open,
-        Some(true) | None => Preflights::Guarded,
-    };
-    let default = members
-        .get("DefaultAuthorizer")
-        .and_then(|node| context.resolved_text(node));
-    if let Some(name) = default {
-        let preflights = preflights("AddDefaultAuthorizerToCorsPreflight");
-        definition::guard_all(definition, &name, preflights, &place);
-    }
-    if members.get("ApiKeyRequired").is_some() && flag("ApiKeyRequired") != Some(false) {
-        let preflights = preflights("AddApiKeyRequiredToCorsPreflight");
-        definition::guard_all(definition, "api_key", preflights, &place);
-    }
-    if let Some(policy) = members.get("ResourcePolicy")
-        && let Some(top) = definition::top(definition)
-    {
-        top.set("x-amazon-apigateway-policy", &place, policy.clone());
-    }
 }

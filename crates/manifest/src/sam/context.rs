@@ -105,6 +105,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Where the manifest begins: the place of what nothing in it causes.
+    pub(super) fn start(&self) -> Place {
+        Place::start_of(&self.request.manifest)
+    }
+
     /// The node, or the parameter's value when it is a reference to one.
     pub(super) fn resolved<'s>(&'s self, node: &'s Node) -> &'s Node {
         referred(node)

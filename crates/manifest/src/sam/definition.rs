@@ -9,7 +9,7 @@ use cloudformation::node::{Kind, Mapping, Node};
 use model::problem::Place;
 use serde_json::json;
 
-use super::nodes::{inner, is_intrinsic, json, list, mapping, only_if, reference, single, text};
+use super::nodes::{inner, is_intrinsic, json, mapping, only_if, reference, single, text};
 
 pub(super) const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
 pub(super) const INTEGRATION: &str = "x-amazon-apigateway-integration";
@@ -153,16 +153,6 @@ fn below_conditions(node: &mut Node, change: &mut dyn FnMut(&mut Mapping)) {
     }
 }
 
-/// Says of each method without a guard of its own that this one guards it.
-pub(super) fn guard_all(definition: &mut Node, name: &str, preflights: Preflights, place: &Place) {
-    each_method(definition, &mut |_, key, method| {
-        let skipped = key == "options" && preflights == Preflights::Open;
-        if !skipped && method.get("security").is_none() {
-            method.set("security", place, requirement(name, place));
-        }
-    });
-}
-
 /// Whether preflights are guarded, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Preflights {
@@ -170,12 +160,6 @@ pub(super) enum Preflights {
     Guarded,
     /// They are not.
     Open,
-}
-
-/// `security` that asks for one scheme.
-pub(super) fn requirement(name: &str, place: &Place) -> Node {
-    let scheme = mapping([(name, list(Vec::new(), place))], place);
-    list(vec![scheme], place)
 }
 
 /// `Cors` of a REST API: the values of its headers, quoted as API Gateway wants them.

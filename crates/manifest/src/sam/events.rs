@@ -15,7 +15,7 @@ use super::function::Target;
 use super::nodes::{
     inner, json, list, mapping, only_if, reference, referred, single, substitution, text,
 };
-use super::{permissions, streams};
+use super::{auth, permissions, streams};
 use serde_json::json;
 
 const INVALID: &str = "manifest::invalid-event";
@@ -329,18 +329,28 @@ fn add_to_definition(
             text(validator, place),
         ));
     }
-    if let Some(guard) = guard_of(event, context) {
-        extras.push(("security", definition::requirement(&guard, place)));
-    } else if opts_out_of_keys(event) {
-        extras.push(("security", list(Vec::new(), place)));
+    let auth = event.properties.get("Auth");
+    if let Some(security) = auth::of_event(auth, context, place) {
+        extras.push(("security", security));
     }
+    if opts_out_of_keys(event) {
+        api.unkeyed.insert((event.path.clone(), method.clone()));
+    }
+    if let Some(policy) = auth.and_then(|auth| auth.get("ResourcePolicy")) {
+        let entry = (event.path.clone(), method.clone(), policy.clone());
+        api.policies.push(entry);
+    }
+    let credentials = match api.kind {
+        ApiKind::Rest => auth::credentials(auth, api.declared.get("Auth"), context, place),
+        ApiKind::Http => None,
+    };
     let Some(definition) = &mut api.definition else {
         return;
     };
     let route = Route {
         path: &event.path,
         method: &method,
-        integration: integration(declared, target, event, context),
+        integration: integration(declared, target, event, credentials, context),
         extras,
         condition: declared.condition(),
     };
@@ -369,36 +379,6 @@ fn add_to_definition(
     }
 }
 
-/// What guards the method by its event's own words.
-fn guard_of(event: &Event<'_>, context: &mut Context<'_>) -> Option<String> {
-    let auth = event.properties.get("Auth")?;
-    let authorizer = auth
-        .get("Authorizer")
-        .and_then(|node| context.resolved_text(node));
-    let guard = match authorizer {
-        Some(name) => name,
-        None if auth
-            .get("ApiKeyRequired")
-            .is_some_and(|node| node.as_bool() != Some(false)) =>
-        {
-            "api_key".to_owned()
-        }
-        None if auth.get("ResourcePolicy").is_some() => "resource_policy".to_owned(),
-        None => return None,
-    };
-    if guard != "NONE" {
-        let what = format!("`Auth` of event `{}`", event.name);
-        let place = auth.place.clone();
-        context.not_implemented(
-            "manifest::auth-not-implemented",
-            &what,
-            "its method is not served",
-            &place,
-        );
-    }
-    Some(guard)
-}
-
 /// What of a request is validated. The definition says so, and a method that nobody can validate is not served.
 fn validator_of(event: &Event<'_>) -> Option<&'static str> {
     let model = event.properties.get("RequestModel")?;
@@ -424,6 +404,7 @@ fn integration(
     declared: &Declared<'_>,
     target: &Target,
     event: &Event<'_>,
+    credentials: Option<Node>,
     context: &Context<'_>,
 ) -> Node {
     let place = event.place;
@@ -445,6 +426,9 @@ fn integration(
         ("httpMethod", text("POST", place)),
         ("uri", uri),
     ];
+    if let Some(credentials) = credentials {
+        entries.push(("credentials", credentials));
+    }
     if event.kind == ApiKind::Http {
         let given = event.properties.get("PayloadFormatVersion");
         let version = given.map_or_else(

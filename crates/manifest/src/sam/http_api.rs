@@ -9,10 +9,10 @@
 use cloudformation::node::{Kind, Mapping, Node};
 use serde_json::json;
 
-use super::apis::{Api, apply_auth, apply_conditions};
+use super::apis::{Api, apply_conditions};
 use super::context::{Context, Declared};
 use super::nodes::{inner, is_intrinsic, json, list, mapping, members, reference, text};
-use super::{definition, hash, properties};
+use super::{auth, definition, hash, properties};
 
 const INVALID: &str = "manifest::invalid-api";
 const DEFAULT_STAGE: &str = "$default";
@@ -42,7 +42,7 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     }
     apply_conditions(&mut api, context);
     apply_cors(&mut api, context);
-    apply_auth(&mut api, context);
+    auth::apply(&mut api, context);
     apply_description(&mut api);
     let Api {
         declared,

@@ -6,6 +6,7 @@
 //! Contract: AWS SAM Developer Guide, "AWS SAM resources and properties"; the output of the public SAM transform.
 
 mod apis;
+mod auth;
 mod code;
 mod context;
 mod definition;
@@ -20,6 +21,7 @@ mod permissions;
 mod policies;
 mod properties;
 mod rename;
+mod resource_policy;
 mod rest_api;
 mod role;
 mod streams;

@@ -9,12 +9,12 @@
 use cloudformation::node::{Kind, Mapping, Node};
 use serde_json::json;
 
-use super::apis::{Api, Authorship, apply_auth, apply_conditions};
+use super::apis::{Api, Authorship, apply_conditions};
 use super::context::{Context, Declared};
 use super::definition::{self, Cors};
 use super::function::tag_list;
 use super::nodes::{is_intrinsic, json, list, mapping, reference, text};
-use super::{hash, properties};
+use super::{auth, hash, properties};
 
 const INVALID: &str = "manifest::invalid-api";
 
@@ -46,7 +46,7 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     apply_conditions(&mut api, context);
     apply_version(&mut api, context);
     apply_cors(&mut api, context);
-    apply_auth(&mut api, context);
+    auth::apply(&mut api, context);
     modernise(&mut api, context);
     resolve_media_types(&mut api.declared, context);
     apply_extensions(&mut api);

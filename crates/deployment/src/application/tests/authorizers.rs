@@ -378,6 +378,7 @@ fn operations_of_either_version_ask_by_their_schemes() {
             Ok(Authorization::Iam)
         );
         assert_eq!(asked(json!([])), Ok(Authorization::Open));
+        assert_eq!(asked(json!([{"NONE": []}])), Ok(Authorization::Open));
         assert_eq!(asked(json!([{"guard": []}, {}])), Ok(Authorization::Open));
         assert_eq!(
             asked(json!([{"guard": []}, {"sigv4": []}])),
