@@ -9,6 +9,7 @@ const HEADER_BYTES: usize = 5;
 
 const TYPE_FORK: u8 = 3;
 const TYPE_FORKED: u8 = 32;
+const TYPE_FORKED_ALONE: u8 = 35;
 const TYPE_FORK_FAILED: u8 = 33;
 const TYPE_EXITED: u8 = 34;
 
@@ -40,6 +41,14 @@ pub(crate) fn decode_fork(frame: [u8; FORK_BYTES]) -> Option<u32> {
 
 pub(crate) fn forked(number: u32, pid: u32) -> [u8; 13] {
     small(TYPE_FORKED, &[number.to_be_bytes(), pid.to_be_bytes()])
+}
+
+/// As [`forked`], without the descriptor that belongs to it.
+pub(crate) fn forked_alone(number: u32, pid: u32) -> [u8; 13] {
+    small(
+        TYPE_FORKED_ALONE,
+        &[number.to_be_bytes(), pid.to_be_bytes()],
+    )
 }
 
 pub(crate) fn fork_failed(number: u32, error: i32) -> [u8; 13] {

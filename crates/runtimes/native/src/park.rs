@@ -11,7 +11,7 @@ use crate::child::{self, Door, Inside, Parent};
 use crate::children::Children;
 use crate::event_loop::EventLoop;
 use crate::spare::Spare;
-use crate::system::{self, EMFILE, ESRCH, Poller, SignalAction};
+use crate::system::{self, EMFILE, ESRCH, ETOOMANYREFS, Poller, SignalAction};
 use crate::{frames, heap, rest};
 
 /// Stands for the channel. A child is known by its pidfd, which is never negative.
@@ -276,7 +276,14 @@ impl Parked<'_> {
 
     fn tell_forked(&mut self, number: u32, pid: u32) {
         let told = match self.children.make_known(pid) {
-            Some(pidfd) => self.channel.send(&frames::forked(number, pid), Some(pidfd)),
+            Some(pidfd) => match self.channel.send(&frames::forked(number, pid), Some(pidfd)) {
+                // Other processes of this user have too many descriptors on their way for one more: it is found by its
+                // number.
+                Err(error) if error.raw_os_error() == Some(ETOOMANYREFS) => {
+                    self.channel.send(&frames::forked_alone(number, pid), None)
+                }
+                told => told,
+            },
             None => self.channel.send(&frames::fork_failed(number, ESRCH), None),
         };
         if told.is_err() {

@@ -23,6 +23,7 @@ const SIGKILL: c_int = 9;
 const EINVAL: i32 = 22;
 pub(crate) const EMFILE: i32 = 24;
 pub(crate) const ESRCH: i32 = 3;
+pub(crate) const ETOOMANYREFS: i32 = 109;
 pub(crate) const ENOMEM: i32 = 12;
 pub(crate) const EPERM: i32 = 1;
 

@@ -7,8 +7,8 @@
 //! A frame is as those of instances: the length of its body (u32, big-endian), its type (u8), and the body. We say
 //! `FORK` with a number (u32), and attach the child's socket, standard output and standard error, and to have it enter a
 //! sandbox, a ticket. It says `FORKED`
-//! with that number and the child's (u32), which in a sandbox is another than out here, a pidfd attached; or `FORK_FAILED` with that number and the system's error
-//! (i32). Whenever a child has ended and is collected, it says `EXITED` with the child's number, how (u8) and the
+//! with that number and the child's (u32), which in a sandbox is another than out here, a pidfd attached, or `FORKED_ALONE`
+//! where the system lets it attach none; or `FORK_FAILED` with that number and the system's error (i32). Whenever a child has ended and is collected, it says `EXITED` with the child's number, how (u8) and the
 //! status or signal (i32). A template has loaded user code: what it says is bounded, timed, and believed only as far
 //! as a pidfd proves it.
 
@@ -37,6 +37,8 @@ const TYPE_FORK: u8 = 3;
 const TYPE_FORKED: u8 = 32;
 const TYPE_FORK_FAILED: u8 = 33;
 const TYPE_EXITED: u8 = 34;
+/// Processes of an ordinary user share how many descriptors may be on their way in sockets; any of them can use that up.
+const TYPE_FORKED_ALONE: u8 = 35;
 
 const HEADER_BYTES: usize = 5;
 /// No frame of a zygote's is larger.
@@ -275,6 +277,11 @@ impl Control {
                 let pidfd = descriptors.pop_front().ok_or(Broken)?;
                 self.forked(number, pid, pidfd)?;
             }
+            TYPE_FORKED_ALONE => {
+                let (number, pid) = (frame.try_get_u32()?, frame.try_get_u32()?);
+                let pidfd = super::kin::child(self.zygote, pid).ok_or(Broken)?;
+                self.forked(number, pid, pidfd)?;
+            }
             TYPE_FORK_FAILED => {
                 let (number, code) = (frame.try_get_u32()?, frame.try_get_i32()?);
                 let error = io::Error::from_raw_os_error(code);
@@ -406,7 +413,7 @@ mod tests {
     #[tokio::test]
     async fn a_zygote_is_believed_no_further_than_its_descriptors_go() {
         let gone = "the process that new ones are forked from has ended";
-        let cases: [(&str, &'static [u8], &str); 8] = [
+        let cases: [(&str, &'static [u8], &str); 9] = [
             ("nothing", b"", gone),
             ("half a frame", b"\0\0\0\x08\x20\0\0", gone),
             ("a frame over the limit", b"\xff\xff\xff\xff\x20abc", gone),
@@ -414,6 +421,11 @@ mod tests {
             (
                 "a child without its descriptor",
                 b"\0\0\0\x08\x20\0\0\0\x01\0\0\0\x07",
+                gone,
+            ),
+            (
+                "a child without its descriptor, which is nobody's",
+                b"\0\0\0\x08\x23\0\0\0\x01\0\0\0\x07",
                 gone,
             ),
             (

@@ -12,6 +12,7 @@ mod bases;
 mod control;
 mod fitness;
 mod forking;
+mod kin;
 mod node_ways;
 mod templates;
 

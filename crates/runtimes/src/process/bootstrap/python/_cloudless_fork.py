@@ -29,7 +29,7 @@ import _cloudless_frames as frames
 
 CHANNEL, STDOUT, STDERR = 3, 1, 2
 _PLACES = (CHANNEL, STDOUT, STDERR)
-FORK, FORKED, FORK_FAILED, EXITED = 3, 32, 33, 34
+FORK, FORKED, FORK_FAILED, EXITED, FORKED_ALONE = 3, 32, 33, 34, 35
 STATUS, SIGNAL = 0, 1
 
 _PR_SET_PDEATHSIG = 1
@@ -146,7 +146,7 @@ def _answer(channel):
         _tell(channel, _FORK_FAILED_FRAME.pack(8, FORK_FAILED, number, error.errno or 0))
     else:
         _known.add(pid)
-        _tell(channel, _FORKED_FRAME.pack(8, FORKED, number, pid), pidfd)
+        _tell_forked(channel, number, pid, pidfd)
         os.close(pidfd)
     for descriptor in descriptors:
         os.close(descriptor)
@@ -338,6 +338,16 @@ def _kill_group(pid):
         os.killpg(pid, signal.SIGKILL)
     except OSError:
         pass  # nobody is left in it
+
+
+def _tell_forked(channel, number, pid, pidfd):
+    try:
+        channel.send_whole(_FORKED_FRAME.pack(8, FORKED, number, pid), pidfd)
+    except OSError as error:
+        if error.errno != errno.ETOOMANYREFS:
+            _end()
+        # Other processes of this user have too many descriptors on their way for one more: it is found by its number.
+        _tell(channel, _FORKED_FRAME.pack(8, FORKED_ALONE, number, pid))
 
 
 def _tell(channel, frame, descriptor=None):
