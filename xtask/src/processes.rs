@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A process that cannot be taken for a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +15,13 @@ pub(crate) struct Process {
     started: u64,
 }
 
+/// In what the kernel counts processor time, on every machine that this runs on.
+const TICK: Duration = Duration::from_millis(10);
+
 /// What `/proc/ID/stat` says.
 struct Stat {
+    /// Processor time, its own and the kernel's for it.
+    ticks: u32,
     started: u64,
     parent: u32,
     group: u32,
@@ -33,6 +39,11 @@ impl Process {
         let text = std::fs::read(folder(self.id).join("cmdline")).unwrap_or_default();
         let words = String::from_utf8_lossy(&text).replace('\0', " ");
         words.chars().take(120).collect()
+    }
+
+    /// What it has had of the processors.
+    pub(crate) fn processor_time(self) -> Duration {
+        stat(self.id).map_or(Duration::ZERO, |stat| TICK * stat.ticks)
     }
 
     /// How many descriptors it has open.
@@ -132,6 +143,7 @@ fn stat(id: u32) -> Option<Stat> {
         is_zombie: matches!(*fields.first()?, "Z" | "X"),
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
+        ticks: fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })
 }

@@ -6,6 +6,7 @@
 mod cold;
 mod dynamodb;
 mod functions;
+mod gateway;
 mod goals;
 mod hello;
 mod load;
@@ -43,6 +44,9 @@ pub(crate) struct BenchArguments {
     /// Of DynamoDB, measure the large table alone.
     #[arg(long, conflicts_with = "write")]
     large: bool,
+    /// How long the gateway's mixed load lasts, in seconds; its bar is meant for 600.
+    #[arg(long, default_value_t = 40)]
+    mixed: u64,
     /// Write the tables into `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
@@ -59,6 +63,8 @@ enum Scenario {
     Dynamodb,
     /// Calls for which no instance is there.
     Cold,
+    /// The gateway beside HAProxy and nginx.
+    Gateway,
     /// What sandboxes cost: the same with and without.
     Sandbox,
 }
@@ -67,13 +73,20 @@ const PAGE: &str = "docs/benchmarks.md";
 const END: &str = "<!-- end -->";
 
 impl Scenario {
-    const ALL: [Self; 4] = [Self::Cold, Self::Sandbox, Self::Functions, Self::Dynamodb];
+    const ALL: [Self; 5] = [
+        Self::Cold,
+        Self::Sandbox,
+        Self::Functions,
+        Self::Gateway,
+        Self::Dynamodb,
+    ];
 
     /// The line of the page after which its tables are.
     fn begins(self) -> &'static str {
         match self {
             Self::Functions => "<!-- begin: cargo xtask bench functions --write -->",
             Self::Dynamodb => "<!-- begin: cargo xtask bench dynamodb --write -->",
+            Self::Gateway => "<!-- begin: cargo xtask bench gateway --write -->",
             Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
             Self::Sandbox => "<!-- begin: cargo xtask bench sandbox --write -->",
         }
@@ -82,7 +95,12 @@ impl Scenario {
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     let duration = Duration::from_secs(arguments.seconds);
-    let peers = peers::Peers::bring(arguments.binary.as_deref())?;
+    let binary = arguments.binary.as_deref();
+    let peers = match arguments.scenario {
+        Some(Scenario::Gateway) => peers::Peers::without_packages(binary)?,
+        Some(Scenario::Functions | Scenario::Dynamodb | Scenario::Cold | Scenario::Sandbox)
+        | None => peers::Peers::bring(binary)?,
+    };
     for scenario in Scenario::ALL {
         if arguments.scenario.is_some_and(|asked| asked != scenario) {
             continue;
@@ -99,6 +117,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
                 } else {
                     dynamodb::measure(&peers, &plan)?
                 }
+            }
+            Scenario::Gateway => {
+                let mixed = Duration::from_secs(arguments.mixed);
+                gateway::measure(&peers, &gateway::Plan { duration, mixed })?
             }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
             Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,

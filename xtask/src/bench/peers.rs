@@ -84,6 +84,24 @@ impl Peers {
         Ok(peers)
     }
 
+    /// The product alone: for what needs no packages.
+    pub(super) fn without_packages(binary: Option<&Path>) -> Result<Self> {
+        let cache = tidy::target().join("bench");
+        let work = cache.join("gateway");
+        let _fresh = std::fs::remove_dir_all(&work);
+        std::fs::create_dir_all(&work)?;
+        Ok(Self {
+            work,
+            node: cache.join("node"),
+            python: cache.join("python"),
+            cloudless: match binary {
+                Some(binary) => binary.canonicalize()?,
+                None => build()?,
+            },
+            python_version: String::new(),
+        })
+    }
+
     /// A program that finds the run's Node before the machine's.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut path = OsString::from(self.node_modules().join(".bin"));
