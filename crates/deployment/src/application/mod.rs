@@ -6,6 +6,7 @@
 mod authorizers;
 mod bundle;
 mod concurrency;
+mod domains;
 mod event_sources;
 mod functions;
 mod gateway_responses;
@@ -87,13 +88,17 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     // own problem has been reported.
     let callable = versions::callable(view, &publications);
     let (api_keys, usage_plans) = keys::read(view, &mut problems);
+    let rest_apis = rest::apis(view, &callable, &mut problems);
+    let http_apis = http::apis(view, &callable, &mut problems);
+    let domains = domains::read(view, (&rest_apis, &http_apis), &mut problems);
     let application = Application {
+        domains,
         api_keys,
         usage_plans,
         region: surroundings.region.clone(),
         roles: policies::of_roles(view),
-        rest_apis: rest::apis(view, &callable, &mut problems),
-        http_apis: http::apis(view, &callable, &mut problems),
+        rest_apis,
+        http_apis,
         event_sources: event_sources::mappings(view, &callable, &mut problems),
         qualified: versions::qualified(&publications, &functions, &granted),
         functions,

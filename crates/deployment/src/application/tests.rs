@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 mod authorizers;
+mod domains;
 mod event_sources;
 mod keys;
 mod policies;

@@ -58,6 +58,9 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::ApiGateway::Stage" => {
             made(&given(request, "StageName").unwrap_or_default(), json!({}))
         }
+        "AWS::ApiGateway::DomainName" | "AWS::ApiGatewayV2::DomainName" => domain(request),
+        "AWS::ApiGateway::BasePathMapping" => base_path_mapping(request),
+        "AWS::ApiGatewayV2::ApiMapping" => with_id(request, 6, "ApiMappingId"),
         "AWS::ApiGateway::ApiKey" => api_key(request),
         "AWS::ApiGateway::UsagePlan" => with_id(request, 6, "Id"),
         "AWS::ApiGateway::GatewayResponse" => with_id(request, 6, "Id"),
@@ -328,6 +331,35 @@ fn api_key(request: &ResourceRequest) -> Made {
     made(
         &id,
         json!({"APIKeyId": id, KEY_VALUE: value, KEY_NAME: name}),
+    )
+}
+
+/// The hosted zones in which the cloud keeps the names of its endpoints, of `us-east-1` and of `CloudFront`: nothing
+/// resolves them here.
+const REGIONAL_ZONE: &str = "Z1UJRXOUMOOFQ8";
+const DISTRIBUTION_ZONE: &str = "Z2FDTNDATAQYW2";
+
+fn domain(request: &ResourceRequest) -> Made {
+    let name = given(request, "DomainName").unwrap_or_default();
+    let id = id_of(request, 10);
+    let region = &request.region;
+    made(
+        &name,
+        json!({
+            "DistributionDomainName": format!("d{id}.cloudfront.net"),
+            "DistributionHostedZoneId": DISTRIBUTION_ZONE,
+            "DomainNameArn": format!("arn:{PARTITION}:apigateway:{region}::/domainnames/{name}"),
+            "RegionalDomainName": format!("d-{id}.execute-api.{region}.amazonaws.com"),
+            "RegionalHostedZoneId": REGIONAL_ZONE,
+        }),
+    )
+}
+
+fn base_path_mapping(request: &ResourceRequest) -> Made {
+    let part = |name: &str| given(request, name).unwrap_or_default();
+    made(
+        &format!("{}|{}", part("DomainName"), part("BasePath")),
+        json!({}),
     )
 }
 

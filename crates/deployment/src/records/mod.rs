@@ -6,6 +6,7 @@
 mod check;
 mod coverage;
 mod event_sources;
+mod gateway_domains;
 mod gateway_http;
 mod gateway_plans;
 mod gateway_rest;
@@ -26,13 +27,14 @@ use interfaces::resource_provider::{
 
 use table::{TypeTable, Update};
 
-const TABLES: [&[TypeTable]; 6] = [
+const TABLES: [&[TypeTable]; 7] = [
     lambda::TYPES,
     event_sources::TYPES,
     others::TYPES,
     gateway_rest::TYPES,
     gateway_plans::TYPES,
     gateway_http::TYPES,
+    gateway_domains::TYPES,
 ];
 
 /// Provides functions, roles, log groups, gateway APIs and whatever else is a record and no more.

@@ -151,6 +151,7 @@ impl Arrival {
             route: hit.route,
             path: &hit.path,
             full_path: &hit.full_path,
+            shown_path: hit.shown_path(),
             query: head.query(),
             method: hit.method,
             version: head.version,

@@ -152,10 +152,11 @@ impl Facts<'_> {
             Identity::Function { told, .. } if name == "principalId" => {
                 told.principal_id.as_deref().map(Cow::Borrowed)
             }
-            Identity::Function { told, .. } => match told.context.as_ref()?.get(name)? {
-                Value::String(text) => Some(Cow::Borrowed(text)),
-                other => Some(other.to_string().into()),
-            },
+            Identity::Function { told, .. } => {
+                let value = told.context.as_ref()?.get(name)?;
+                let text = value.as_str().map(Cow::Borrowed);
+                Some(text.unwrap_or_else(|| value.to_string().into()))
+            }
         }
     }
 

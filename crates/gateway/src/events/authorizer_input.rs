@@ -31,7 +31,7 @@ pub(crate) fn rest(exchange: &Exchange<'_>, arn: &str) -> Vec<u8> {
     json.entry("type", "REQUEST");
     json.entry("methodArn", arn);
     json.entry("resource", &exchange.route.resource);
-    json.entry("path", exchange.path);
+    json.entry("path", exchange.shown_path);
     write_request(&mut json, exchange, &headers, &Query::rest(exchange.query));
     v1::write_rest_context(&mut json, exchange);
     json.close_object();

@@ -56,6 +56,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) path: &'a str,
     /// The path with the stage.
     pub(crate) full_path: &'a str,
+    /// The path as a REST API shows it: as `path`, but for custom domains.
+    pub(crate) shown_path: &'a str,
     pub(crate) query: Option<&'a str>,
     pub(crate) method: &'a str,
     pub(crate) version: Version,

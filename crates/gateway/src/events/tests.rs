@@ -97,6 +97,7 @@ fn event(sent: &Sent<'_>) -> Value {
         account: &account,
         api: hit.api,
         route: hit.route,
+        shown_path: &hit.path,
         path: &hit.path,
         full_path: &hit.full_path,
         query,

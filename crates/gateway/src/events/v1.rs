@@ -75,7 +75,7 @@ fn write_request(
 ) {
     json.entry("resource", &exchange.route.resource);
     let path = match &exchange.api.kind {
-        Kind::Rest { .. } => exchange.path,
+        Kind::Rest { .. } => exchange.shown_path,
         // An HTTP API shows the stage here too.
         Kind::Http { .. } | Kind::FunctionUrl { .. } => exchange.full_path,
     };

@@ -4,6 +4,7 @@
 //! Does not live here: what is done with a match (`application`), event shapes (`events`).
 
 mod api;
+mod domains;
 mod function_url;
 mod listing;
 mod problems;

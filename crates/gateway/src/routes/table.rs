@@ -7,7 +7,8 @@ use model::application::Application;
 use model::ids::{ApiId, RevisionId, StageName};
 use model::problem::Problem;
 
-use super::api::{Api, DEFAULT_STAGE, Route};
+use super::api::{Api, DEFAULT_STAGE, Kind, Route};
+use super::domains::{Domains, Mapped};
 use super::{function_url, problems, target};
 use crate::authorise::{self, Rules};
 
@@ -20,6 +21,7 @@ pub(crate) struct Table {
     apis: Vec<Api>,
     /// Reached by their own names alone.
     urls: Vec<Api>,
+    domains: Domains,
 }
 
 /// What is known of a request when its route is looked for.
@@ -55,8 +57,9 @@ pub(crate) struct Hit<'a> {
     pub(crate) method: &'a str,
     /// The path without the stage.
     pub(crate) path: String,
-    /// The path with the stage.
+    /// The path with the stage; by a custom domain, with the base path instead.
     pub(crate) full_path: String,
+    reach: Reach,
 }
 
 /// No route, and how near the request was to one.
@@ -72,8 +75,10 @@ pub(crate) struct Missing<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Candidate<'a> {
     api: &'a Api,
-    /// As sent, without the stage.
+    /// As sent, without the stage or the base path.
     path: &'a str,
+    /// The base path of a custom domain, without slashes at its ends.
+    base_path: &'a str,
     reach: Reach,
 }
 
@@ -84,6 +89,8 @@ enum Reach {
     Stage,
     /// It leaves the stage out.
     Whole,
+    /// A custom domain leads to it.
+    Domain,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +125,7 @@ impl Table {
             callers,
             apis,
             urls,
+            domains: Domains::compile(application),
         };
         (table, found)
     }
@@ -139,6 +147,7 @@ impl Table {
 
     /// Finds the API and route of a request.
     ///
+    /// A custom domain leads where its base paths say, and nowhere else.
     /// The host name chooses the API when it is one of the cloud's. Otherwise whoever's stage the path begins with
     /// is asked first, then everyone with the whole path: those without a stage in their path, whose own it is, then the
     /// others in the order of the template, REST APIs first; a `$default` route takes only what no other route of those asked with it does.
@@ -147,7 +156,7 @@ impl Table {
             return located;
         }
         let candidates = self.candidates(asked);
-        for reach in [Reach::Stage, Reach::Whole] {
+        for reach in [Reach::Domain, Reach::Stage, Reach::Whole] {
             for pass in [Pass::Specific, Pass::Fallback] {
                 let reached = candidates.iter().filter(|one| one.reach == reach);
                 let mut located = reached.filter_map(|one| one.locate(asked, pass));
@@ -177,6 +186,7 @@ impl Table {
         let candidate = Candidate {
             api,
             path,
+            base_path: "",
             reach: Reach::Whole,
         };
         let located = candidate.locate(asked, Pass::Fallback);
@@ -184,6 +194,18 @@ impl Table {
     }
 
     fn candidates<'a>(&'a self, asked: &Asked<'a>) -> Vec<Candidate<'a>> {
+        if let Some(mapped) = self.domains.find(asked.host, asked.path) {
+            let of = |mapped: Mapped<'a>| {
+                let mapping = mapped.mapping;
+                Some(Candidate {
+                    api: self.api(&mapping.api, &mapping.stage)?,
+                    path: mapped.path,
+                    base_path: &mapping.base_path,
+                    reach: Reach::Domain,
+                })
+            };
+            return mapped.and_then(of).into_iter().collect();
+        }
         let named = asked
             .host
             .and_then(host_api_id)
@@ -197,12 +219,14 @@ impl Table {
             Some(Candidate {
                 api,
                 path,
+                base_path: "",
                 reach: Reach::Stage,
             })
         });
         let whole = |api| Candidate {
             api,
             path: asked.path,
+            base_path: "",
             reach: Reach::Whole,
         };
         let (own, shortened): (Vec<&Api>, Vec<&Api>) = asked_apis
@@ -249,9 +273,36 @@ impl<'a> Candidate<'a> {
             api: self.api,
             route,
             method,
-            full_path: self.api.full_path(self.path, &path),
+            full_path: match self.reach {
+                Reach::Domain => self.path_behind_domain(&path),
+                Reach::Stage | Reach::Whole => self.api.full_path(self.path, &path),
+            },
             path: path.into_owned(),
+            reach: self.reach,
         }))
+    }
+}
+
+impl Candidate<'_> {
+    fn path_behind_domain(&self, shown: &str) -> String {
+        let path = match self.api.kind {
+            Kind::Rest { .. } => self.path,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } => shown,
+        };
+        match self.base_path {
+            "" => path.to_owned(),
+            base_path => format!("/{base_path}{path}"),
+        }
+    }
+}
+
+impl Hit<'_> {
+    /// The path as a REST API's event shows it: without the stage, but with the base path of a custom domain.
+    pub(crate) fn shown_path(&self) -> &str {
+        match self.reach {
+            Reach::Domain => &self.full_path,
+            Reach::Stage | Reach::Whole => &self.path,
+        }
     }
 }
 
@@ -265,7 +316,7 @@ fn nothing<'a>(asked: &Asked<'a>, candidates: &[Candidate<'a>]) -> Located<'a> {
     let with_cors = || candidates.iter().find(|one| one.api.cors().is_some());
     let api = match (near, first) {
         (Some((api, _)), _) => Some(api),
-        (None, Some(one)) if one.reach == Reach::Stage => Some(one.api),
+        (None, Some(one)) if one.reach != Reach::Whole => Some(one.api),
         (None, _) if asked.preflight_for.is_some() => with_cors().or(first).map(|one| one.api),
         (None, _) => first.map(|one| one.api),
     };

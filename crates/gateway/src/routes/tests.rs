@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::application::Application;
+use model::door::{BasePathMapping, CustomDomain};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -559,5 +560,67 @@ fn a_rest_api_obeys_a_method_override_and_an_http_api_does_not() {
             panic!("no route for {method_override:?}");
         };
         assert_eq!((hit.method, hit.route.method()), (expected, expected));
+    }
+}
+
+#[test]
+fn a_custom_domain_leads_where_its_base_paths_say_and_nowhere_else() {
+    let mut application = application(
+        vec![rest("rest", "dev", "GET /pets/{id}")],
+        vec![http("web", "$default", "GET /pets/{id}")],
+    );
+    let mapping = |base_path: &str, api: &str, stage: &str| BasePathMapping {
+        base_path: base_path.to_owned(),
+        api: ApiId::new(api),
+        stage: StageName::new(stage),
+    };
+    application.domains.push(CustomDomain {
+        name: "api.example.com".to_owned(),
+        mappings: vec![
+            mapping("v1", "rest", "dev"),
+            mapping("v2/web", "web", "$default"),
+        ],
+        place: None,
+    });
+    let table = Table::compile(&application).0;
+    for (host, path, expected) in [
+        (
+            "api.example.com",
+            "/v1/pets/7",
+            "rest /pets/7 /v1/pets/7 /v1/pets/7",
+        ),
+        (
+            "api.example.com:3000",
+            "/v2/web/pets/7",
+            "web /pets/7 /v2/web/pets/7 /v2/web/pets/7",
+        ),
+        ("api.example.com", "/dev/pets/7", "nothing"),
+        ("api.example.com", "/pets/7", "nothing"),
+        (
+            "localhost",
+            "/dev/pets/7",
+            "rest /pets/7 /dev/pets/7 /pets/7",
+        ),
+    ] {
+        let asked = Asked {
+            host: Some(host),
+            method: "GET",
+            method_override: None,
+            path,
+            preflight_for: None,
+        };
+        let shown = match table.locate(&asked) {
+            Located::Route(hit) => {
+                format!(
+                    "{} {} {} {}",
+                    hit.api.id,
+                    hit.path,
+                    hit.full_path,
+                    hit.shown_path()
+                )
+            }
+            Located::Preflight(_) | Located::Missing(_) => "nothing".to_owned(),
+        };
+        assert_eq!(shown, expected, "{host}{path}");
     }
 }
