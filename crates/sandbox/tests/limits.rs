@@ -65,7 +65,7 @@ fn a_group_keeps_memory_and_processes_and_processor_time() {
     };
     let groups = Groups::open(&places).unwrap();
     let inside = Box::new();
-    let cases: [(&str, &str, Ending); 5] = [
+    let cases: [(&str, &str, Ending); 6] = [
         (
             "memory below the limit",
             "x = bytearray(30 << 20); exit(3)",
@@ -80,6 +80,11 @@ fn a_group_keeps_memory_and_processes_and_processor_time() {
             "files in memory count",
             "open('/tmp/x', 'wb').write(bytes(10 << 20)); x = bytearray(60 << 20); exit(3)",
             Ending::Signal(9),
+        ),
+        (
+            "what sockets hold",
+            "import socket\nheld, sent = socket.create_server(('127.0.0.1', 0)), 0\nkept = []\nfor n in range(100):\n    one = socket.create_connection(held.getsockname()); kept += [one, held.accept()[0]]\n    one.setblocking(False)\n    try:\n        while True: sent += one.send(bytes(1 << 18))\n    except OSError: pass\nexit(sent > 150 << 20)",
+            Ending::Status(0),
         ),
         (
             "a fork bomb",

@@ -306,6 +306,8 @@ fn limit(
             Version::First => {
                 write(&group.join("memory.limit_in_bytes"), &memory)?;
                 write_if_there(&group.join("memory.memsw.limit_in_bytes"), &memory)?;
+                // What sockets hold is counted beside it there, and the whole machine has so much of it.
+                write_if_there(&group.join("memory.kmem.tcp.limit_in_bytes"), &memory)?;
             }
             Version::Second => {
                 write(&group.join("memory.max"), &memory)?;

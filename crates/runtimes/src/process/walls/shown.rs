@@ -52,8 +52,11 @@ pub(super) fn of(
     shown.extend(sdk.filter(|path| path.is_dir()).map(Shown::in_place));
     shown.extend(interpreter(function));
     shown.extend(lay_over(&function.layers)?);
+    // It holds keys of the developer's as often as not, and no package for the cloud has it.
+    let history = function.code_root.join(".git");
     let covers: Vec<Shown> = hidden
         .iter()
+        .chain([&history])
         .flat_map(|hidden| places_of(hidden, &shown))
         .map(|place| Shown::at(nothing, place))
         .collect();
