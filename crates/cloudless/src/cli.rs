@@ -40,6 +40,8 @@ pub enum Command {
     Event(EventArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
+    /// Sign a token, for calling what is behind a JWT authorizer or a user pool.
+    Token(TokenArguments),
     /// Say what this machine can and cannot do: interpreters, forking, tools, limits, ports.
     Doctor(DoctorArguments),
 }
@@ -171,6 +173,43 @@ pub struct RoutesArguments {
     #[command(flatten)]
     pub project: ProjectArguments,
     /// Print the routes as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudless token`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The development issuer signs it with a key of this machine, which `cloudless dev` believes in the name of every issuer. All
+else must be right, as in the cloud: issuer, audience, dates, scopes. Issuer and audience are those of the project's authorizer
+when they are not given. Claims may contradict the options: a token that has to be refused is worth trying, too.
+
+Examples:
+  cloudless token --claims '{\"sub\":\"ada\"}'
+  cloudless token --scope pets.read --scope pets.write --expires-in-s 60
+  cloudless token --issuer https://example.eu.auth0.com/ --audience pets
+  cloudless token --claims '{\"sub\":\"ada\",\"exp\":1}' --json
+  curl -H \"Authorization: Bearer $(cloudless token)\" localhost:3000/pets")]
+pub struct TokenArguments {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// What the token claims besides, as a JSON object.
+    #[arg(long, value_name = "JSON", default_value = r#"{"sub":"developer"}"#)]
+    pub claims: String,
+    /// Who it is from (`iss`) [default: the issuer of the project's authorizer].
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// Whom it is for (`aud`); may be repeated [default: the first audience of the project's authorizer].
+    #[arg(long, value_name = "AUDIENCE")]
+    pub audience: Vec<String>,
+    /// A scope that it has; may be repeated.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+    /// How long it holds, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    pub expires_in_s: u32,
+    /// Print the token with its claims as a JSON document.
     #[arg(long)]
     pub json: bool,
 }

@@ -14,8 +14,10 @@ use deployment::records::RecordProvider;
 use event_delivery::{Delivery, Parts as DeliveryParts};
 use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::service_door::{OwnPages, Parts as DoorParts, ServiceDoor, UnknownKeys};
+use gateway::outbound::{Outbound, Roots};
+use gateway::service_door::{OwnPages, Pages, Parts as DoorParts, ServiceDoor, UnknownKeys};
 use gateway::throttle::LocalCounters;
+use gateway::tokens::{DevelopmentKeys, Tokens};
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::principals::Principals;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::development::marker::Published;
 use crate::forking::Findings;
+use crate::issuer::DevelopmentIssuer;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
 use crate::settings::{self, Demands};
@@ -179,7 +182,9 @@ impl Server {
             Arc::new(tables.clone()),
             Arc::clone(&functions) as Arc<dyn CloudService>,
         ];
-        let (door, door_inside) = doors(services, &principals, &clock, &random);
+        let issuer = DevelopmentIssuer::new(&config.cache, Arc::clone(&random), ports.1);
+        let issuer = Arc::new(issuer);
+        let (door, door_inside) = doors(services, &issuer, &principals, (&clock, &random));
         let account = AccountId::development();
         let gateway = ApplicationHandler::new(
             invoke,
@@ -195,7 +200,14 @@ impl Server {
                 },
             },
         );
-        let gateway = Arc::new(gateway.with_account_rate(config.limits.account_rate()));
+        let roots = roots(&config.environment);
+        let outbound = Outbound::new(&roots);
+        let keys = Arc::clone(&issuer) as Arc<dyn DevelopmentKeys>;
+        let gateway = gateway
+            .with_account_rate(config.limits.account_rate())
+            .trusting(roots)
+            .verifying(Tokens::new(outbound, Arc::clone(&clock), Some(keys)));
+        let gateway = Arc::new(gateway);
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
@@ -384,24 +396,46 @@ fn locked_in(
 /// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
 fn doors(
     services: Vec<Arc<dyn CloudService>>,
+    issuer: &Arc<DevelopmentIssuer>,
     principals: &Arc<dyn Principals>,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
+    (clock, random): (&Arc<dyn Clock>, &Arc<dyn Random>),
 ) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
     let door = |services, unknown_keys, own_pages| {
-        Arc::new(ServiceDoor::new(DoorParts {
+        ServiceDoor::new(DoorParts {
             services,
             principals: Arc::clone(principals),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
             unknown_keys,
             own_pages,
-        }))
+        })
     };
     let inside = door(services.clone(), UnknownKeys::Refused, OwnPages::Hidden);
     let account = AccountId::development();
     let as_root = UnknownKeys::ActAsRoot { account };
-    (door(services, as_root, OwnPages::Shown), inside)
+    let outside = door(services, as_root, OwnPages::Shown);
+    let pages = Arc::clone(issuer) as Arc<dyn Pages>;
+    (Arc::new(outside.with_pages(pages)), Arc::new(inside))
+}
+
+/// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.
+fn roots(environment: &BTreeMap<String, String>) -> Roots {
+    let Some(path) = environment
+        .get("SSL_CERT_FILE")
+        .filter(|path| !path.is_empty())
+    else {
+        return Roots::default();
+    };
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    let added = read.and_then(|pem| Roots::default().adding(&pem).map_err(|bad| bad.to_string()));
+    added.unwrap_or_else(|error| {
+        tracing::warn!(
+            error,
+            path,
+            "the certificates of `SSL_CERT_FILE` are not believed"
+        );
+        Roots::default()
+    })
 }
 
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.
@@ -471,6 +505,8 @@ fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod event;
 pub mod invoke;
 pub mod routes;
+pub mod token;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -140,6 +140,15 @@ impl ApplicationHandler {
         self
     }
 
+    /// The same, which believes the certificates of these when it hands requests on.
+    #[must_use]
+    pub fn trusting(self, roots: Roots) -> Self {
+        Self {
+            upstream: Client::new(Reach::new(roots)),
+            ..self
+        }
+    }
+
     /// The same, which verifies tokens so.
     #[must_use]
     pub fn verifying(self, tokens: Tokens) -> Self {

@@ -45,6 +45,12 @@ pub enum OwnPages {
     Hidden,
 }
 
+/// Pages of our own that somebody else makes: JSON documents.
+pub trait Pages: Send + Sync {
+    /// The page at this path below `/_cloudless/`. It may take its time, on a thread of its own.
+    fn page(&self, path: &str) -> Option<String>;
+}
+
 /// What a door is made of.
 pub struct Parts {
     /// The services behind it.
@@ -67,6 +73,7 @@ pub struct ServiceDoor {
     callers: Callers,
     random: Arc<dyn Random>,
     own_pages: OwnPages,
+    pages: Option<Arc<dyn Pages>>,
     is_ready: AtomicBool,
 }
 
@@ -83,13 +90,34 @@ impl ServiceDoor {
             callers: Callers::new(parts.principals, parts.clock, parts.unknown_keys),
             random: parts.random,
             own_pages: parts.own_pages,
+            pages: None,
             is_ready: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, with more pages of our own where such are shown.
+    #[must_use]
+    pub fn with_pages(self, pages: Arc<dyn Pages>) -> Self {
+        Self {
+            pages: Some(pages),
+            ..self
         }
     }
 
     /// Says that everything is deployed: `/_cloudless/health` answers 200 from now on.
     pub fn set_ready(&self) {
         self.is_ready.store(true, Ordering::Release);
+    }
+
+    /// A page of somebody else's making; none: there is none such.
+    async fn other_page(&self, method: &Method, path: &str) -> Option<Response> {
+        let pages = Arc::clone(self.pages.as_ref()?);
+        let name = path.strip_prefix(OWN_PAGES)?.to_owned();
+        if *method != Method::GET && *method != Method::HEAD {
+            return None;
+        }
+        let made = tokio::task::spawn_blocking(move || pages.page(&name)).await;
+        Some(shown(StatusCode::OK, made.ok()??))
     }
 
     fn own_page(&self, method: &Method, path: &str) -> Response {
@@ -107,9 +135,7 @@ impl ServiceDoor {
                 r#"{"message":"there is no such page"}"#,
             ),
         };
-        Response::new(status, text)
-            .with_header("Content-Type", HeaderValue::from_static("application/json"))
-            .with_header("Cache-Control", HeaderValue::from_static("no-store"))
+        shown(status, text)
     }
 
     async fn call(&self, request: Request, request_id: RequestId) -> Response {
@@ -182,12 +208,21 @@ impl ServiceDoor {
 impl Handler for ServiceDoor {
     fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
         if self.own_pages == OwnPages::Shown && request.path().starts_with(OWN_PAGES) {
-            let response = self.own_page(&request.method, request.path());
-            return Box::pin(std::future::ready(response));
+            return Box::pin(async move {
+                let (method, path) = (&request.method, request.path());
+                let other = self.other_page(method, path).await;
+                other.unwrap_or_else(|| self.own_page(method, path))
+            });
         }
         let request_id = self.random.request_id();
         Box::pin(self.call(request, request_id))
     }
+}
+
+fn shown(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response {
+    Response::new(status, text)
+        .with_header("Content-Type", HeaderValue::from_static("application/json"))
+        .with_header("Cache-Control", HeaderValue::from_static("no-store"))
 }
 
 /// The service that a request without a readable signature is meant for: some word their refusals by it.
