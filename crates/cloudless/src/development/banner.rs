@@ -48,6 +48,18 @@ pub(super) fn banner(
         "  APIs      {}",
         printer.paint(Style::Cyan, &format!("http://localhost:{port}"))
     ));
+    // Browsers and curl take any name below `localhost` for this machine.
+    lines.extend(application.function_urls.iter().map(|url| {
+        let address = format!(
+            "http://{}.lambda-url.{}.localhost:{port}",
+            url.id, application.region
+        );
+        format!(
+            "  URL       {}  {}",
+            printer.paint(Style::Cyan, &address),
+            printer.paint(Style::Dim, &harmless(url.callee.function.as_str()))
+        )
+    }));
     lines.push(format!(
         "  Services  {}",
         printer.paint(Style::Cyan, &format!("http://localhost:{services_port}"))

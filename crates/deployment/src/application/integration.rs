@@ -19,6 +19,9 @@ use super::versions::Callable;
 use super::view::{list_of, texts_of};
 use crate::records::text_of;
 
+/// What the URI of a function ends in whose reply streams.
+const STREAMING: &str = "/response-streaming-invocations";
+
 /// An integration, whichever way it was written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Integration {
@@ -213,6 +216,11 @@ impl Integration {
         }
     }
 
+    /// Whether its replies are handed on while they are written.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.transfer_mode.as_deref() == Some("STREAM")
+    }
+
     /// The function that an `AWS_PROXY` integration names, and the qualifier by which it does.
     ///
     /// # Errors
@@ -235,11 +243,16 @@ impl Integration {
                 "its integration calls the service `{subtype}` directly, which is not built yet"
             )));
         }
-        if self.transfer_mode.as_deref() == Some("STREAM") {
-            return Err(Refusal::new("replies are not streamed yet")
-                .help("leave `ResponseTransferMode` out: replies are then sent whole"));
-        }
         let uri = with_stage_variables(&self.uri, stage_variables);
+        if self.is_streamed() != uri.ends_with(STREAMING) {
+            return Err(Refusal::new(format!(
+                "`ResponseTransferMode: STREAM` and a `Uri` that ends in `{STREAMING}` go together, and one is missing"
+            ))
+            .help(format!(
+                "a reply that streams: `arn:aws:apigateway:REGION:lambda:path/2021-11-15/functions/FUNCTION-ARN{STREAMING}`; \
+                 one that is sent whole: `…/2015-03-31/functions/FUNCTION-ARN/invocations`"
+            )));
+        }
         let (name, qualifier) = function_of_uri(&uri)
             .ok_or_else(|| Refusal::new(format!("`{uri}` does not name a function")))?;
         callable.find(name, qualifier)
@@ -261,7 +274,8 @@ pub(super) fn function_of_uri(uri: &str) -> Option<(FunctionName, Option<String>
         return arn.function();
     }
     let (_, rest) = arn.resource.split_once("/functions/")?;
-    let function = rest.strip_suffix("/invocations")?;
+    let streaming = rest.strip_suffix(STREAMING);
+    let function = streaming.or_else(|| rest.strip_suffix("/invocations"))?;
     (arn.service == "apigateway" && arn.account == "lambda")
         .then(|| Arn::parse(function).ok()?.function())
         .flatten()

@@ -8,6 +8,7 @@ mod bundle;
 mod concurrency;
 mod domains;
 mod event_sources;
+mod function_urls;
 mod functions;
 mod gateway_responses;
 mod http;
@@ -97,6 +98,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         usage_plans,
         region: surroundings.region.clone(),
         roles: policies::of_roles(view),
+        function_urls: function_urls::urls(view, &callable, &mut problems),
         rest_apis,
         http_apis,
         event_sources: event_sources::mappings(view, &callable, &mut problems),

@@ -171,7 +171,7 @@ impl Scope<'_> {
             function,
             qualifier,
             timeout,
-            is_streamed: false,
+            is_streamed: integration.is_streamed(),
         })
     }
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 mod authorizers;
 mod domains;
 mod event_sources;
+mod function_urls;
 mod keys;
 mod policies;
 mod stages;

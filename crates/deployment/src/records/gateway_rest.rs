@@ -136,12 +136,10 @@ const INTEGRATION: &[Property] = &[
     carried("RequestTemplates", Shape::TextMap),
     carried(
         "ResponseTransferMode",
-        Shape::Choice(&[
-            ("BUFFERED", Fate::CarriedOut),
-            ("STREAM", Fate::Missing("replies are not streamed yet")),
-        ]),
+        Shape::Choice(&[("BUFFERED", Fate::CarriedOut), ("STREAM", Fate::CarriedOut)]),
     ),
-    carried("TimeoutInMillis", Shape::Whole(50, 29_000)),
+    // Half a minute is a quota that can be raised; a reply that streams may take a quarter of an hour.
+    carried("TimeoutInMillis", Shape::Whole(50, 900_000)),
     carried("Type", Shape::Text).required(),
     carried("Uri", Shape::Text),
 ];

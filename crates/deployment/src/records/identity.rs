@@ -22,6 +22,10 @@ pub(crate) const KEPT_BACK: char = '(';
 pub(crate) const KEY_VALUE: &str = "(value)";
 /// The name of an API key.
 pub(crate) const KEY_NAME: &str = "(name)";
+/// The id of a function URL.
+pub(crate) const URL_ID: &str = "(id)";
+/// AWS Lambda, `FunctionUrl`: letters and digits of its host's first label.
+const URL_ID_LENGTH: usize = 32;
 const LETTERS_AND_DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// What the resource is called, and what can be asked of it.
@@ -36,6 +40,7 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
             &request.generated_name,
             json!({"Id": request.generated_name}),
         ),
+        "AWS::Lambda::Url" => function_url(request),
         "AWS::Lambda::LayerVersion" => layer_version(request),
         "AWS::Lambda::EventSourceMapping" => event_source_mapping(request),
         "AWS::IAM::Role" => role(request),
@@ -189,6 +194,33 @@ fn function_in(request: &ResourceRequest) -> String {
         Some((_, rest)) => rest.split(':').next().unwrap_or_default().to_owned(),
         None => text.split(':').next().unwrap_or_default().to_owned(),
     }
+}
+
+/// The ARN of what a function URL leads to; `TargetFunctionArn` may be a name or an ARN, with or without a qualifier.
+fn url_target(request: &ResourceRequest) -> String {
+    let text = given(request, "TargetFunctionArn").unwrap_or_default();
+    let arn = if text.starts_with("arn:") {
+        text
+    } else {
+        lambda_arn(request, format!("function:{text}"))
+    };
+    match given(request, "Qualifier") {
+        Some(qualifier) => format!("{arn}:{qualifier}"),
+        None => arn,
+    }
+}
+
+fn function_url(request: &ResourceRequest) -> Made {
+    let target = url_target(request);
+    let id = id_of(request, URL_ID_LENGTH);
+    made(
+        &target,
+        json!({
+            "FunctionArn": target,
+            "FunctionUrl": format!("https://{id}.lambda-url.{}.on.aws/", request.region),
+            URL_ID: id,
+        }),
+    )
 }
 
 fn function(request: &ResourceRequest) -> Made {

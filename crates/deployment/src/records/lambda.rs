@@ -1,8 +1,7 @@
 //! What is known of the resource types of AWS Lambda.
 //!
 //! Lives here: the tables, and what only Lambda asks of values.
-//! Does not live here: running functions (`application`, `invoker`), event source mappings (`event_sources`), function
-//! URLs.
+//! Does not live here: running functions (`application`, `invoker`), event source mappings (`event_sources`).
 //!
 //! Contract: AWS CloudFormation Template Reference, "AWS Lambda resource type reference".
 
@@ -33,6 +32,10 @@ pub(super) const TYPES: &[TypeTable] = &[
     TypeTable {
         name: "AWS::Lambda::Permission",
         properties: PERMISSION,
+    },
+    TypeTable {
+        name: "AWS::Lambda::Url",
+        properties: URL,
     },
     TypeTable {
         name: "AWS::Lambda::LayerVersion",
@@ -205,8 +208,8 @@ const PERMISSION: &[Property] = &[
     carried("Action", Shape::Text).required().replaces(),
     idle("EventSourceToken", POLICIES_OF_FUNCTIONS).replaces(),
     carried("FunctionName", Shape::Text).required().replaces(),
-    missing("FunctionUrlAuthType", "function URLs are not built yet").replaces(),
-    missing("InvokedViaFunctionUrl", "function URLs are not built yet").replaces(),
+    carried("FunctionUrlAuthType", Shape::Text).replaces(),
+    idle("InvokedViaFunctionUrl", POLICIES_OF_FUNCTIONS).replaces(),
     carried("Principal", Shape::Text).required().replaces(),
     idle("PrincipalOrgID", POLICIES_OF_FUNCTIONS).replaces(),
     idle("SourceAccount", POLICIES_OF_FUNCTIONS).replaces(),
@@ -215,6 +218,35 @@ const PERMISSION: &[Property] = &[
 
 const POLICIES_OF_FUNCTIONS: &str =
     "only the gateway of this project invokes its functions, whatever their policies say";
+
+const URL: &[Property] = &[
+    carried(
+        "AuthType",
+        Shape::Choice(&[("NONE", Fate::CarriedOut), ("AWS_IAM", Fate::CarriedOut)]),
+    )
+    .required(),
+    carried("Cors", Shape::Object(URL_CORS)),
+    carried(
+        "InvokeMode",
+        Shape::Choice(&[
+            ("BUFFERED", Fate::CarriedOut),
+            ("RESPONSE_STREAM", Fate::CarriedOut),
+        ]),
+    ),
+    carried("Qualifier", Shape::Text).replaces(),
+    carried("TargetFunctionArn", Shape::Text)
+        .required()
+        .replaces(),
+];
+
+const URL_CORS: &[Property] = &[
+    carried("AllowCredentials", Shape::Flag),
+    carried("AllowHeaders", Shape::List(&Shape::Text)),
+    carried("AllowMethods", Shape::List(&Shape::Text)),
+    carried("AllowOrigins", Shape::List(&Shape::Text)),
+    carried("ExposeHeaders", Shape::List(&Shape::Text)),
+    carried("MaxAge", Shape::Whole(0, 86_400)),
+];
 
 const LAYER_VERSION: &[Property] = &[
     idle("CompatibleArchitectures", PROCESSOR).replaces(),

@@ -19,7 +19,7 @@ mod tests;
 
 pub(crate) use check::{asks_for_nothing, text_of};
 pub use coverage::coverage;
-pub(crate) use identity::{KEPT_BACK, KEY_NAME, KEY_VALUE};
+pub(crate) use identity::{KEPT_BACK, KEY_NAME, KEY_VALUE, URL_ID};
 use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,

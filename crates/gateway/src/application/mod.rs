@@ -42,7 +42,7 @@ pub use crate::callers::Signers;
 use crate::cors;
 use crate::events;
 use crate::http::upstream::{Client, Reach};
-use crate::http::{Body, Handler, Request, Response, ResponseBody};
+use crate::http::{Body, Handler, Request, Response};
 use crate::outbound::{Outbound, Roots};
 use crate::replies::{self, Accepts, BadReply, faults, headers};
 use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table, Transfer};

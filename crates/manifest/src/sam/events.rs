@@ -270,7 +270,6 @@ fn report_unbuilt(event: &Event<'_>, context: &mut Context<'_>) {
             "RequestParameters",
             "requests are not validated, and replies are not cached",
         ),
-        ("ResponseTransferMode", "replies are sent whole"),
     ] {
         if let Some(entry) = event.properties.entry(name) {
             let what = format!("`{name}` of event `{}`", event.name);
@@ -412,8 +411,17 @@ fn integration(
         ApiKind::Rest => "aws",
         ApiKind::Http => "${AWS::Partition}",
     };
+    // Contract: the transform knows this mode by the name that function URLs have for it.
+    let mode = event.properties.get("ResponseTransferMode");
+    let mode = mode.and_then(|mode| context.resolved_text(mode));
+    let is_streamed = event.kind == ApiKind::Rest && mode.as_deref() == Some("RESPONSE_STREAM");
+    let (version, action) = if is_streamed {
+        ("2021-11-15", "response-streaming-invocations")
+    } else {
+        ("2015-03-31", "invocations")
+    };
     let uri = format!(
-        "arn:{partition}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}}}/invocations",
+        "arn:{partition}:apigateway:${{AWS::Region}}:lambda:path/{version}/functions/${{{}}}/{action}",
         target.uri_part
     );
     let uri = substitution(&uri, place);
@@ -436,6 +444,9 @@ fn integration(
             |node| as_text(context.resolved(node), node),
         );
         entries.push(("payloadFormatVersion", version));
+    }
+    if is_streamed {
+        entries.push(("responseTransferMode", text("STREAM", place)));
     }
     if let Some(timeout) = event.properties.get("TimeoutInMillis") {
         entries.push(("timeoutInMillis", timeout.clone()));

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::code::{self, Location};
 use super::context::{Context, Declared};
 use super::nodes::{attribute, json, list, mapping, members, reference, text};
-use super::{hash, properties, role};
+use super::{function_url, hash, properties, role};
 
 /// Properties that become properties of `AWS::Lambda::Function` as they are.
 const PASSED: [&str; 24] = [
@@ -101,12 +101,12 @@ pub(super) fn transform(declared: &Declared<'_>, context: &mut Context<'_>) -> T
         "AWS::Lambda::Function",
         written,
     );
+    function_url::write(declared, &target, context);
     target
 }
 
 fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
     let unbuilt = [
-        ("FunctionUrlConfig", "the function has no URL of its own"),
         (
             "EventInvokeConfig",
             "asynchronous invocations are not built yet",

@@ -12,6 +12,7 @@ mod context;
 mod definition;
 mod events;
 mod function;
+mod function_url;
 mod globals;
 mod hash;
 mod http_api;

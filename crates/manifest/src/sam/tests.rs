@@ -232,9 +232,9 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
         ),
         (
             &sam(
-                "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12, FunctionUrlConfig: {AuthType: NONE}}}\n",
+                "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12, FunctionUrlConfig: {AuthType: OPEN}}}\n",
             ),
-            "manifest::property-not-implemented 3 `FunctionUrlConfig` is not built yet",
+            "manifest::invalid-resource 3 `AuthType` of `FunctionUrlConfig` must be `AWS_IAM` or `NONE`",
         ),
         (
             &sam("  A-b: {Type: 'AWS::Serverless::SimpleTable'}\n"),
