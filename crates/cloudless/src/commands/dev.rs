@@ -62,7 +62,10 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         limits: settings.server.limits,
         sandbox: settings.server.sandbox.clone(),
     };
-    let server = Server::build(&listeners, &config, Telemetry::on_console(&console))?;
+    let telemetry = Telemetry::on_console(&console)
+        .with_access_logs(config.state.join("access-logs"))
+        .map_err(|error| no_thread(&error))?;
+    let server = Server::build(&listeners, &config, telemetry)?;
     let development = Loop {
         located,
         options,

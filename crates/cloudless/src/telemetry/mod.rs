@@ -3,15 +3,19 @@
 //! Lives here: where access entries and log lines end up.
 //! Does not live here: making them (`gateway`, `runtimes`).
 
+mod access_files;
 pub mod console;
 pub mod install;
 mod transcript;
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway::application::{AccessEntry, AccessLog};
 use interfaces::log_sink::{LogLine, LogSink};
 
+use access_files::AccessFiles;
 use console::{Console, RequestLine};
 
 /// Where a server's entries and lines go.
@@ -32,6 +36,21 @@ impl Telemetry {
             access_log: sink.clone(),
             logs: sink,
         }
+    }
+
+    /// The same, with the access logs that APIs ask for in this folder.
+    ///
+    /// # Errors
+    /// The system gives no thread to write them.
+    pub fn with_access_logs(self, folder: PathBuf) -> io::Result<Self> {
+        let access_log = Arc::new(WithFiles {
+            others: self.access_log,
+            files: AccessFiles::start(folder)?,
+        });
+        Ok(Self {
+            access_log,
+            logs: self.logs,
+        })
     }
 
     /// None of it: for one invocation, whose reply brings the tail of its own log.
@@ -63,6 +82,20 @@ impl AccessLog for OnConsole {
 impl LogSink for OnConsole {
     fn write(&self, line: LogLine) {
         self.0.line(line);
+    }
+}
+
+struct WithFiles {
+    others: Arc<dyn AccessLog>,
+    files: AccessFiles,
+}
+
+impl AccessLog for WithFiles {
+    fn record(&self, mut entry: AccessEntry) {
+        if let (Some(line), Some(api)) = (entry.line.take(), &entry.api) {
+            self.files.write(api.clone(), line);
+        }
+        self.others.record(entry);
     }
 }
 
