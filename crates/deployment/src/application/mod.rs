@@ -140,7 +140,8 @@ fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Whether somebody wrote down what may be done. Writing logs and traces is what every tool allows every function.
+/// Whether somebody wrote down what may be done. Writing logs and traces is what every tool allows every function, and
+/// calls of APIs are looked at.
 fn states_permissions(resource: &Resource<'_>) -> bool {
     let documents: Vec<&Value> = match resource.resource_type {
         "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => resource
@@ -168,7 +169,9 @@ fn states_permissions(resource: &Resource<'_>) -> bool {
         .any(|statement| match statement.get("Action") {
             Some(actions) => one_or_many(actions).any(|action| {
                 let action = action.as_str().unwrap_or_default();
-                !action.starts_with("logs:") && !action.starts_with("xray:")
+                !["logs:", "xray:", "execute-api:"]
+                    .iter()
+                    .any(|prefix| action.starts_with(prefix))
             }),
             None => true,
         })
