@@ -8,7 +8,7 @@ mod message;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +31,10 @@ const FOUND_FOR: Duration = Duration::from_secs(10);
 const NOT_FOUND_FOR: Duration = Duration::from_secs(2);
 /// Questions of one sandbox that are being answered at once. More wait in the socket, and then are lost.
 const ASKED_MAX: usize = 128;
+/// Names that the host's resolver is asked for at once: by one sandbox, and by all. Each holds a thread until the host's
+/// resolver has given up, long after we have; and those threads are what sandboxes are made by, too.
+const LOOKUPS_MAX: usize = 16;
+const LOOKUPS_OF_ALL_MAX: usize = 128;
 /// How long the host's resolver may take: less than a client's own patience.
 const LOOKUP_WAIT_MAX: Duration = Duration::from_secs(4);
 const QUESTION_BYTES_MAX: usize = 4096;
@@ -52,6 +56,8 @@ pub struct Resolver {
     /// Who is asked for what is no address: other kinds of records.
     upstream: Option<SocketAddr>,
     cache: Mutex<HashMap<String, Remembered>>,
+    /// For lookups of all sandboxes.
+    lookups: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -72,6 +78,7 @@ impl Resolver {
             ours,
             upstream,
             cache: Mutex::default(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_OF_ALL_MAX)),
         })
     }
 
@@ -87,6 +94,7 @@ impl Resolver {
         let datagrams = Arc::new(UdpSocket::from_std(datagrams.into())?);
         let connections = TcpListener::from_std(connections.into())?;
         let room = Arc::new(Semaphore::new(ASKED_MAX));
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
         let mut tasks = JoinSet::new();
         let mut buffer = vec![0; QUESTION_BYTES_MAX];
         loop {
@@ -102,8 +110,9 @@ impl Resolver {
                     };
                     let asked = buffer.get(..count).unwrap_or_default().to_vec();
                     let (resolver, socket) = (self.clone(), datagrams.clone());
+                    let lookups = lookups.clone();
                     tasks.spawn(async move {
-                        if let Some(answer) = resolver.answer(&asked, Transport::Datagram).await {
+                        if let Some(answer) = resolver.answer(&asked, Transport::Datagram, &lookups).await {
                             // Whoever asked may have gone.
                             let _ = socket.send_to(&answer, from).await;
                         }
@@ -112,10 +121,10 @@ impl Resolver {
                 }
                 accepted = connections.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let resolver = self.clone();
+                        let (resolver, lookups) = (self.clone(), lookups.clone());
                         tasks.spawn(async move {
                             // One that breaks off is its own loss.
-                            let _ = resolver.converse(stream).await;
+                            let _ = resolver.converse(stream, &lookups).await;
                             drop(permit);
                         });
                     }
@@ -125,12 +134,12 @@ impl Resolver {
         }
     }
 
-    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+    async fn converse(&self, mut stream: TcpStream, lookups: &Arc<Semaphore>) -> io::Result<()> {
         loop {
             let length = timeout(SILENCE_MAX, stream.read_u16()).await??;
             let mut asked = vec![0; usize::from(length)];
             timeout(SILENCE_MAX, stream.read_exact(&mut asked)).await??;
-            let Some(answer) = self.answer(&asked, Transport::Stream).await else {
+            let Some(answer) = self.answer(&asked, Transport::Stream, lookups).await else {
                 return Ok(());
             };
             let mut framed = (answer.len() as u16).to_be_bytes().to_vec();
@@ -140,7 +149,12 @@ impl Resolver {
     }
 
     /// The answer to a message; nothing for what is no question.
-    async fn answer(&self, asked: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    async fn answer(
+        &self,
+        asked: &[u8],
+        transport: Transport,
+        lookups: &Arc<Semaphore>,
+    ) -> Option<Vec<u8>> {
         let question = Question::read(asked)?;
         let bytes_max = match transport {
             Transport::Datagram => DATAGRAM_BYTES_MAX,
@@ -153,7 +167,7 @@ impl Resolver {
             return answer(Outcome::Found, &[IpAddr::V4(CLOUD_ADDRESS)]);
         }
         match question.kind {
-            TYPE_A | TYPE_AAAA => match self.look_up(&question.name).await {
+            TYPE_A | TYPE_AAAA => match self.look_up(&question.name, lookups).await {
                 Ok(addresses) if addresses.is_empty() => answer(Outcome::NoSuchName, &[]),
                 Ok(addresses) => answer(Outcome::Found, &addresses),
                 Err(Unanswered) => answer(Outcome::Failed, &[]),
@@ -177,7 +191,11 @@ impl Resolver {
     }
 
     /// Every address of a name that the host has a way to; none for a name that does not exist.
-    async fn look_up(&self, name: &str) -> Result<Arc<[IpAddr]>, Unanswered> {
+    async fn look_up(
+        &self,
+        name: &str,
+        lookups: &Arc<Semaphore>,
+    ) -> Result<Arc<[IpAddr]>, Unanswered> {
         if let Some(known) = self
             .cache()
             .get(name)
@@ -185,12 +203,8 @@ impl Resolver {
         {
             return Ok(known.addresses.clone());
         }
-        let found = timeout(LOOKUP_WAIT_MAX, tokio::net::lookup_host((name, PORT))).await;
-        let mut addresses: Vec<IpAddr> = match found {
-            Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
-            Ok(Err(_)) => Vec::new(),
-            Err(_) => return Err(Unanswered),
-        };
+        let found = timeout(LOOKUP_WAIT_MAX, self.ask_host(name, lookups)).await;
+        let mut addresses = found.map_err(|_| Unanswered)??;
         // Inside, an address that leads nowhere looks connected until it is reset: clients would not try the next one.
         let has_any = !addresses.is_empty();
         addresses.retain(|address| address.is_ipv4() || has_route(SocketAddr::new(*address, PORT)));
@@ -211,6 +225,29 @@ impl Resolver {
             },
         );
         Ok(addresses)
+    }
+
+    /// What the host's resolver says, on a thread that is counted until it has said it.
+    async fn ask_host(
+        &self,
+        name: &str,
+        lookups: &Arc<Semaphore>,
+    ) -> Result<Vec<IpAddr>, Unanswered> {
+        let own = lookups.clone().acquire_owned().await;
+        let of_all = self.lookups.clone().acquire_owned().await;
+        let (Ok(own), Ok(of_all)) = (own, of_all) else {
+            return Err(Unanswered);
+        };
+        let name = name.to_owned();
+        let asking = tokio::task::spawn_blocking(move || {
+            let _counted = (own, of_all);
+            let found = (name.as_str(), PORT).to_socket_addrs();
+            found.map_or_else(
+                |_| Vec::new(),
+                |found| found.map(|address| address.ip()).collect(),
+            )
+        });
+        asking.await.map_err(|_| Unanswered)
     }
 
     fn remember(&self, name: &str, remembered: Remembered) {
@@ -304,6 +341,36 @@ mod tests {
         for name in ["notamazonaws.com", "amazonaws.com.evil.example", "com", ""] {
             assert!(!resolver.is_ours(name), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lookup_waits_for_its_own_place_and_for_one_of_all() {
+        let resolver = Resolver::new([], None);
+        let own = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        let short = Duration::from_millis(50);
+        assert!(
+            resolver
+                .ask_host("localhost", &own)
+                .await
+                .is_ok_and(|found| !found.is_empty())
+        );
+        let all = own.clone().acquire_many_owned(LOOKUPS_MAX as u32).await;
+        assert!(
+            timeout(short, resolver.ask_host("localhost", &own))
+                .await
+                .is_err()
+        );
+        let beside = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        assert!(resolver.ask_host("localhost", &beside).await.is_ok());
+        drop(all);
+        assert!(resolver.ask_host("localhost", &own).await.is_ok());
+        let of_all = LOOKUPS_OF_ALL_MAX as u32;
+        let _all = resolver.lookups.clone().acquire_many_owned(of_all).await;
+        assert!(
+            timeout(short, resolver.ask_host("localhost", &own))
+                .await
+                .is_err()
+        );
     }
 
     #[test]
