@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use crate::orders::{Fault, OutsideIds, Shown};
 use crate::system::mounts;
@@ -121,6 +122,26 @@ fn open(Shown { from, .. }: &Shown) -> Result<(OwnedFd, OutsideIds), Fault> {
         gid: found.st_gid,
     };
     Ok((tree, owner))
+}
+
+/// Whether these ids exist here, and are ours to give: root of a container may have fewer.
+pub fn gives_ids(from: u32, count: u32) -> bool {
+    let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") else {
+        return false;
+    };
+    let holds = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (Some(Ok(first)), Some(Ok(length))) = (numbers.next(), numbers.nth(1)) else {
+            return false;
+        };
+        first <= u64::from(from) && u64::from(from) + u64::from(count) <= first + length
+    };
+    rustix::process::geteuid().is_root() && map.lines().any(holds)
+}
+
+/// Whether files of the system's own file system can be mapped; nobody but root needs that.
+pub(crate) fn is_mapped(path: &Path, ids: OutsideIds) -> bool {
+    take(&[Shown::in_place(path)], ids).is_ok_and(|views| views.ids == ids)
 }
 
 /// A user namespace that says: on the disk `from`, and to whoever looks `to`.

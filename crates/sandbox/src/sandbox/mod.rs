@@ -2,10 +2,11 @@
 //!
 //! Lives here: tickets for forked templates, programs that are executed inside, the permission to become an instance,
 //! its end.
-//! Does not live here: making it (`maker`), answers to its calls (`supervision`), its network (`egress`, `resolver`).
+//! Does not live here: one without an owner (`spare`), making it (`maker`), answers to its calls (`supervision`), its network (`egress`, `resolver`).
 
 mod admission;
 mod inside;
+mod spare;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use admission::{Admission, Entered, EntryError, Ticket};
 pub use inside::OnInstance;
 pub(crate) use inside::{Arriving, Inside, user_namespace};
+pub use spare::{SHOWN_LATER_MAX, SpareSandbox};
 
 use crate::egress::Egress;
 use crate::groups::Entrance;
