@@ -29,20 +29,6 @@ pub(crate) struct Views {
     pub(crate) ids: OutsideIds,
 }
 
-impl Views {
-    /// The trees, for a sandbox that has these ids already.
-    pub(crate) fn readable_by(self, ids: OutsideIds) -> Result<Vec<OwnedFd>, Fault> {
-        if self.ids == ids {
-            Ok(self.trees)
-        } else {
-            Err(Fault {
-                step: "map the ids of what is shown".to_owned(),
-                error: libc::EOPNOTSUPP,
-            })
-        }
-    }
-}
-
 /// Takes hold of files and folders for a sandbox with these ids. Where a file system maps none, the sandbox gets those of
 /// the first owner there whose files it could not read otherwise.
 ///

@@ -15,6 +15,7 @@ mod alone;
 mod environment;
 mod failures;
 mod faults;
+mod folders;
 mod forking;
 mod forking_node;
 mod handlers;

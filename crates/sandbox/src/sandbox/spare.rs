@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::{EntryError, Sandbox, Ticket};
 use crate::groups::Entrance;
-use crate::orders::{Confinement, Fault, Listen, Request, Shown, SurplusDescriptors};
+use crate::orders::{Confinement, Fault, Listen, OutsideIds, Request, Shown, SurplusDescriptors};
 use crate::system::messages;
 use crate::views;
 
@@ -62,7 +62,7 @@ impl SpareSandbox {
         };
         // As root it is we who take hold of it: nobody else can map its owners' ids.
         let views = match sandbox.plan.outside {
-            Some(ids) => views::take(&shown, ids)?.readable_by(ids)?,
+            Some(ids) => taken(&shown, ids)?,
             None => Vec::new(),
         };
         let attached: Vec<_> = views.iter().map(OwnedFd::as_fd).collect();
@@ -72,4 +72,16 @@ impl SpareSandbox {
         sandbox.plan.tmp_bytes_max = tmp_bytes_max;
         Ok(sandbox)
     }
+}
+
+/// What is shown, for a sandbox that has these ids already.
+fn taken(shown: &[Shown], ids: OutsideIds) -> Result<Vec<OwnedFd>, Fault> {
+    let views = views::take(shown, ids)?;
+    if views.ids == ids {
+        return Ok(views.trees);
+    }
+    Err(Fault {
+        step: "map the ids of what is shown".to_owned(),
+        error: libc::EOPNOTSUPP,
+    })
 }
