@@ -119,11 +119,11 @@ fn identities() -> State {
                 .to_owned(),
         );
     }
-    if crate::views::is_mapped(std::path::Path::new("/"), ids) {
+    if crate::views::is_mapped(std::path::Path::new("/usr"), ids) {
         State::Enforced
     } else {
         State::Weaker(
-            "the file system of `/` maps no ids: a function whose code lies on such a one has the id of its code's owner, \
+            "the file system of `/usr` maps no ids: a function whose code lies on such a one has the id of its code's owner, \
              inside its own walls"
                 .to_owned(),
         )

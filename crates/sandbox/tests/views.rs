@@ -146,3 +146,18 @@ fn where_a_file_system_maps_no_ids_the_sandbox_has_those_of_its_owner() {
 fn all_of_it_holds_for_an_ordinary_user_too() {
     common::again_as_an_ordinary_user("all_of_it_holds_for_an_ordinary_user_too");
 }
+
+#[test]
+fn whether_functions_have_ids_of_their_own_is_told() {
+    let program = sandbox::MakerProgram {
+        path: common::built("maker"),
+        arguments: Vec::new(),
+    };
+    let found = sandbox::look(&program);
+    let own = found
+        .list
+        .iter()
+        .find(|one| one.name.ends_with("id of its own"));
+    let is_told = matches!(own.unwrap().state, sandbox::State::Missing(_));
+    assert_eq!(is_told, !sandbox::gives_ids(1_879_048_192, 1));
+}
