@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod maker;
 mod probe;
+mod spares;
 mod walls;
 
 /// Here Python functions are forked, as users have it; `spawned` runs the same tests the other way.

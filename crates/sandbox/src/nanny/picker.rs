@@ -81,7 +81,7 @@ impl Picker {
 
 impl Drop for Picker {
     fn drop(&mut self) {
-        // Nobody's code is let in beside it.
+        // Killed before anybody's code is let in, it does nothing any more, however long its end takes the kernel.
         let _ = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
     }
 }

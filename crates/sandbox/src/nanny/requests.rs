@@ -180,7 +180,7 @@ impl Nanny<'_> {
             None => root::picked(shown, trees)?,
         };
         self.move_in(root::furnish(shell, parts, tmp_bytes_max)?);
-        // Only now: the end of its mounts would hold up ours. Nobody's code is in yet.
+        // Not before, since the end of its mounts would hold up ours; nobody's code is in yet.
         drop(picker);
         Ok(())
     }

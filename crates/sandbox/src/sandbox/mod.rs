@@ -132,6 +132,11 @@ impl Sandbox {
         self.inside.meet_instances(meet);
     }
 
+    /// Makes ready for the first instance, while nobody waits for it.
+    pub fn prepare_for_instances(&self) {
+        self.inside.worker().prepare();
+    }
+
     /// Lets a fork of a base in, and into its group.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ impl Cell {
     pub(super) fn prepare_room(self: &Arc<Self>) {
         let cell = self.clone();
         let preparing = self.handle.spawn_blocking(move || {
+            cell.sandbox.prepare_for_instances();
             let room = cell.shared.keepers.group(cell.bounds, Occupant::Instance);
             // What hinders it will hinder the instance, which is told.
             if let Ok(Some(room)) = room {
