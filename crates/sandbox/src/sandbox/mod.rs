@@ -2,7 +2,8 @@
 //!
 //! Lives here: tickets for forked templates, programs that are executed inside, the permission to become an instance,
 //! its end.
-//! Does not live here: one without an owner (`spare`), making it (`maker`), answers to its calls (`supervision`), its network (`egress`, `resolver`).
+//! Does not live here: one without an owner (`spare`), making it (`maker`), answers to its calls (`supervision`), its
+//! network (`egress`, `resolver`).
 
 mod admission;
 mod inside;

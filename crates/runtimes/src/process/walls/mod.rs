@@ -1,8 +1,9 @@
 //! The sandboxes that functions' processes run in.
 //!
 //! Lives here: making one for a process or a template, what is served inside it.
-//! Does not live here: what lies beside the code (`beyond`), making one ahead (`spare`), what happens in it (`cell`), how a process is locked in (`sandbox`), what of the host is shown
-//! (`shown`), how a function's folders look from inside (`seen`).
+//! Does not live here: what lies beside the code (`beyond`), making one ahead (`spare`), what happens in it (`cell`),
+//! how a process is locked in (`sandbox`), what of the host is shown (`shown`), how a function's folders look from
+//! inside (`seen`).
 //!
 //! A template and its instances share one, which goes with the last of them. Every process that is not forked has one
 //! of its own.
