@@ -75,6 +75,8 @@ mod supervision;
 #[cfg(target_os = "linux")]
 mod system;
 #[cfg(target_os = "linux")]
+mod views;
+#[cfg(target_os = "linux")]
 mod watchdog;
 
 #[cfg(target_os = "linux")]
@@ -92,10 +94,12 @@ pub use self::{
     },
     resolver::{CLOUD_ADDRESS, Resolver, upstream_of},
     sandbox::{
-        Admission, Entered, EntryError, OnInstance, Program, ProgramEnd, Running, Sandbox, Ticket,
+        Admission, Entered, EntryError, OnInstance, Program, ProgramEnd, Running, SHOWN_LATER_MAX,
+        Sandbox, SpareSandbox, Ticket,
     },
     supervision::Supervision,
     system::{Ending, landlock_version},
+    views::gives_ids,
     watchdog::{Watch, Watchdog},
 };
 pub use abilities::{Abilities, Ability, State, look};

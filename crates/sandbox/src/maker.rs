@@ -24,12 +24,13 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use crate::entry::SANDBOX_NAMESPACES;
 use crate::nanny;
 use crate::orders::{
-    Fault, INSIDE_GID, INSIDE_UID, Made, Make, OutsideIds, Plan, Ready, SupplementaryGroups,
+    Fault, INSIDE_GID, INSIDE_UID, Made, Make, OutsideIds, Plan, Ready, SupplementaryGroups, Use,
 };
-use crate::sandbox::{Sandbox, user_namespace};
+use crate::sandbox::{Sandbox, SpareSandbox, user_namespace};
 use crate::supervision::Supervision;
 use crate::system::messages;
 use crate::system::processes::{self, Fork};
+use crate::views::{self, Views};
 
 /// The first argument of a program that is to be the maker.
 pub const MAKER_ARGUMENT: &str = "--make-sandboxes";
@@ -106,6 +107,29 @@ impl Maker {
     /// # Errors
     /// [`MakeError::Refused`]: a step failed, named with what it was about.
     pub fn make(&self, plan: Plan, supervision: &Supervision) -> Result<Sandbox, MakeError> {
+        self.make_for(Use::Now, plan, supervision)
+    }
+
+    /// Makes a sandbox that nobody uses yet, as far as that can be done: what else it shows, and the size of its `/tmp`,
+    /// are said when it is used. Blocks as [`Self::make`] does.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn make_spare(
+        &self,
+        plan: Plan,
+        supervision: &Supervision,
+    ) -> Result<SpareSandbox, MakeError> {
+        let made = self.make_for(Use::Later, plan, supervision);
+        made.map(SpareSandbox::new)
+    }
+
+    fn make_for(
+        &self,
+        use_of_it: Use,
+        plan: Plan,
+        supervision: &Supervision,
+    ) -> Result<Sandbox, MakeError> {
         let (ours, theirs) = messages::pair().map_err(MakeError::Gone)?;
         set_socket_timeout(&ours, Timeout::Recv, Some(ANSWER_WAIT_MAX))
             .map_err(|error| MakeError::Gone(error.into()))?;
@@ -114,7 +138,7 @@ impl Maker {
             name: name.clone(),
             source,
         };
-        let make = Make { plan };
+        let mut make = Make { plan, use_of_it };
         let (made, mut pidfds) = {
             let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
             messages::send_json(socket.as_fd(), &make, &[theirs.as_fd()])
@@ -123,7 +147,10 @@ impl Maker {
         };
         drop(theirs);
         let (pid, pidfd) = match (made, pidfds.pop()) {
-            (Made::Forked { pid }, Some(pidfd)) => (pid, pidfd),
+            (Made::Forked { pid, outside }, Some(pidfd)) => {
+                make.plan.outside = outside;
+                (pid, pidfd)
+            }
             (Made::Failed(fault), _) => return Err(refused(fault)),
             (Made::Forked { .. }, None) => {
                 return Err(MakeError::Gone(io::ErrorKind::InvalidData.into()));
@@ -172,8 +199,8 @@ pub fn run_as_maker() -> ! {
     // A socket that is closed, or broken, has nobody behind it who wants a sandbox.
     while let Ok((make, channels)) = messages::receive_json::<Make>(socket) {
         let (made, pidfd) = match channels.into_iter().next() {
-            Some(channel) => match fork(&make.plan, channel) {
-                Ok((pid, pidfd)) => (Made::Forked { pid }, Some(pidfd)),
+            Some(channel) => match fork(&make, channel) {
+                Ok((pid, pidfd, outside)) => (Made::Forked { pid, outside }, Some(pidfd)),
                 Err(fault) => (Made::Failed(fault), None),
             },
             None => (
@@ -192,36 +219,48 @@ pub fn run_as_maker() -> ! {
     processes::leave(0)
 }
 
-fn fork(plan: &Plan, channel: OwnedFd) -> Result<(i32, OwnedFd), Fault> {
+fn fork(make: &Make, channel: OwnedFd) -> Result<(i32, OwnedFd, Option<OutsideIds>), Fault> {
+    let views = take_views(&make.plan)?;
+    let outside = views.as_ref().map(|views| views.ids);
     let (gate, key) = io::pipe().map_err(|error| Fault::of("make a pipe", &error))?;
     let forked = processes::fork_into(SANDBOX_NAMESPACES)
         .map_err(|error| Fault::of("fork into new namespaces", &error))?;
     match forked {
         Fork::Child => {
             drop(key);
-            keep_only(&gate, &channel);
-            nanny::run(plan, channel, || {
+            let trees = views.map(|views| views.trees);
+            keep_only(&gate, &channel, trees.as_deref().unwrap_or_default());
+            nanny::run(make, channel, trees, || {
                 let mut gate = &gate;
                 gate.read_exact(&mut [0])
             })
         }
         Fork::Parent { pid, pidfd } => {
             // If this fails the gate is closed unopened, and the nanny ends.
-            map_ids(pid, plan.outside)?;
+            map_ids(pid, outside)?;
             let mut key = key;
             key.write_all(&[1])
                 .map_err(|error| Fault::of("open the gate", &error))?;
-            Ok((pid, pidfd))
+            Ok((pid, pidfd, outside))
         }
     }
 }
 
+/// What is shown, as root: nobody else can map its owners' ids.
+fn take_views(plan: &Plan) -> Result<Option<Views>, Fault> {
+    let given = plan
+        .outside
+        .filter(|_| rustix::process::geteuid().is_root());
+    given.map(|ids| views::take(&plan.shown, ids)).transpose()
+}
+
 /// The standard streams lead nowhere, and nothing else is left: above all, no socket on which we ask the maker.
-fn keep_only(gate: &io::PipeReader, channel: &OwnedFd) {
+fn keep_only(gate: &io::PipeReader, channel: &OwnedFd, trees: &[OwnedFd]) {
     if processes::place(io::stdout().as_raw_fd(), 0).is_err() {
         processes::leave(1);
     }
-    let mut numbers = [0, 1, 2, gate.as_raw_fd(), channel.as_raw_fd()];
+    let mut numbers = vec![0, 1, 2, gate.as_raw_fd(), channel.as_raw_fd()];
+    numbers.extend(trees.iter().map(OwnedFd::as_raw_fd));
     numbers.sort_unstable();
     processes::close_all_but(&numbers);
 }
@@ -233,7 +272,7 @@ fn map_ids(pid: i32, outside: Option<OutsideIds>) -> Result<(), Fault> {
         gid: rustix::process::getegid().as_raw(),
     };
     let is_root = own.uid == 0;
-    let outside = outside.filter(|_| is_root).unwrap_or(own);
+    let outside = outside.unwrap_or(own);
     let write = |file: &str, text: String| {
         fs::write(format!("/proc/{pid}/{file}"), text)
             .map_err(|error| Fault::of(format!("write `{file}` of a new process"), &error))

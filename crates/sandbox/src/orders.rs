@@ -29,7 +29,8 @@ pub struct Plan {
     pub shown: Vec<Shown>,
     /// The size of `/tmp`, in bytes: the template's, until an instance has its own.
     pub tmp_bytes_max: u64,
-    /// Ids outside that nothing else has. Only root can give them; without, they are our own.
+    /// Ids outside that nothing else has. Only root can give them; without, they are our own. A sandbox that could not
+    /// read what it shows, because a file system maps no ids, has those of the owner instead.
     pub outside: Option<OutsideIds>,
     /// Sockets that listen inside and are served by us.
     pub listeners: Vec<Listen>,
@@ -66,7 +67,7 @@ impl Shown {
 }
 
 /// Ids of the host.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, Hash)]
 pub struct OutsideIds {
     /// The user.
     pub uid: u32,
@@ -138,12 +139,25 @@ pub(crate) enum SupplementaryGroups {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Make {
     pub(crate) plan: Plan,
+    pub(crate) use_of_it: Use,
+}
+
+/// When a sandbox is to be used.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) enum Use {
+    Now,
+    /// When somebody needs one: the rest of what it shows, and its `/tmp`, come with [`Request::Furnish`].
+    Later,
 }
 
 /// What the maker answers. A pidfd of the nanny comes with success.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Made {
-    Forked { pid: i32 },
+    Forked {
+        pid: i32,
+        /// The ids that it has outside, if it has some of its own.
+        outside: Option<OutsideIds>,
+    },
     Failed(Fault),
 }
 
@@ -162,6 +176,12 @@ pub(crate) enum Ready {
 pub(crate) enum Request {
     /// A socket inside, unbound.
     Socket { family: Family, kind: SocketKind },
+    /// The rest of what is shown, and a `/tmp`: once, of a sandbox that was made to be used later, and before all that
+    /// needs either.
+    Furnish {
+        shown: Vec<Shown>,
+        tmp_bytes_max: u64,
+    },
     /// A `/tmp` of this size for the process that the attached pidfd stands for.
     Tmp { bytes_max: u64 },
     /// How much of the template's `/tmp` is used.

@@ -52,17 +52,38 @@ fn mounts() -> String {
     std::fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
+/// When a sandbox is made.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Needed,
+    /// What it is for is said afterwards.
+    Ahead,
+}
+
 /// Makes a sandbox and runs a program in it, by a maker for which a call fails.
-fn attempt(program: &MakerProgram) -> Result<String, String> {
+fn attempt(program: &MakerProgram, when: When) -> Result<String, String> {
     let chain = |error: &dyn std::error::Error| match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };
     let supervision = Supervision::start().unwrap();
     let maker = Maker::start(program).map_err(|error| chain(&error))?;
-    let sandbox = maker
-        .make(common::plan(), &supervision)
-        .map_err(|error| chain(&error))?;
+    let sandbox = match when {
+        When::Needed => maker
+            .make(common::plan(), &supervision)
+            .map_err(|error| chain(&error))?,
+        When::Ahead => {
+            let plan = common::plan();
+            let empty = sandbox::Plan {
+                shown: Vec::new(),
+                ..plan.clone()
+            };
+            let spare = maker.make_spare(empty, &supervision);
+            let spare = spare.map_err(|error| chain(&error))?;
+            let furnished = spare.furnish(plan.shown, plan.tmp_bytes_max);
+            furnished.map_err(|error| chain(&error))?
+        }
+    };
     let (mut output, theirs) = std::io::pipe().unwrap();
     let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let code = "ls / | tr '\\n' ' '; echo >/tmp/x && echo >/x || echo read-only; cat /proc/self/status | grep -E 'CapEff|NoNewPrivs|Seccomp:' | tr '\\n\\t' '  '";
@@ -129,12 +150,18 @@ fn calls() -> BTreeMap<&'static str, i64> {
 
 #[test]
 fn a_call_that_fails_leaves_no_half_of_a_sandbox() {
+    for when in [When::Needed, When::Ahead] {
+        every_call_fails_once(when);
+    }
+}
+
+fn every_call_fails_once(when: When) {
     let before = mounts();
-    let whole = attempt(&MakerProgram {
+    let program = MakerProgram {
         path: common::built("maker"),
         arguments: Vec::new(),
-    })
-    .unwrap();
+    };
+    let whole = attempt(&program, when).unwrap();
     assert!(
         whole.contains("read-only")
             && whole.contains("CapEff: 0000000000000000")
@@ -152,11 +179,12 @@ fn a_call_that_fails_leaves_no_half_of_a_sandbox() {
                 common::built("maker").into(),
                 OsString::from(&mark),
             ];
-            let made = attempt(&MakerProgram {
+            let program = MakerProgram {
                 path: "/usr/bin/python3".into(),
                 arguments: arguments.into(),
-            });
-            println!("{name:24} {error:3} {made:?}");
+            };
+            let made = attempt(&program, when);
+            println!("{when:?} {name:24} {error:3} {made:?}");
             let failed = made.unwrap_or_else(|error| error);
             assert!(
                 !failed.contains("CapEff") || failed == whole,

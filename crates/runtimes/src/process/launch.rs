@@ -268,6 +268,14 @@ pub(super) struct OurEnds {
     untold: Vec<u8>,
 }
 
+impl OurEnds {
+    /// Gives the process its order, once.
+    pub(super) fn tell(&mut self, order: &[u8]) -> io::Result<()> {
+        self.untold = link::tell_ahead(&self.channel, order)?;
+        Ok(())
+    }
+}
+
 /// The ends that such a process is given.
 pub(super) struct TheirEnds {
     pub(super) channel: OwnedFd,
@@ -301,16 +309,22 @@ impl From<OurEnds> for Ends {
 
 /// What connects us with a new process that has a channel and finds its order there. Our ends do not block.
 pub(super) fn ends(order: &[u8]) -> io::Result<(OurEnds, TheirEnds)> {
+    let (mut ours, theirs) = silent_ends()?;
+    ours.tell(order)?;
+    Ok((ours, theirs))
+}
+
+/// As [`ends`], for a process that waits for its order.
+pub(super) fn silent_ends() -> io::Result<(OurEnds, TheirEnds)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    let untold = link::tell_ahead(&ours, order)?;
     let (stdout, stdout_write) = pipe()?;
     let (stderr, stderr_write) = pipe()?;
     let ours = OurEnds {
         channel: ours,
         stdout,
         stderr,
-        untold,
+        untold: Vec::new(),
     };
     let theirs = TheirEnds {
         channel: theirs.into(),

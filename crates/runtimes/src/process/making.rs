@@ -18,7 +18,8 @@ use super::instance::{Beginning, Lineage, ProcessInstance};
 use super::keys::IssuedKeys;
 use super::launch::{self, Launch, LaunchError, Launched};
 use super::logs::Logs;
-use super::walls::{self, Cell, Quarters};
+use super::walls::{self, Cell, Furnished, Quarters};
+use super::zygote::{Base, Recipe, Spare, Waiting};
 use super::{NotLaunched, ProcessRuntime, Source, environment, machine, runtime_api};
 
 /// Where the processes of an instance are, and how its function looks from there.
@@ -64,7 +65,17 @@ impl ProcessRuntime {
         let id = self.draw_id();
         let keys = Arc::new(IssuedKeys::issue(&self.parts.principals, function));
         let language = function.runtime.language;
-        let site = self.site(function).await?;
+        let spare = match source.base {
+            Some(base) => self.take_spare(base, function).await,
+            None => None,
+        };
+        let (site, waiting) = match spare {
+            Some((furnished, waiting)) => {
+                let site = self.site_in(furnished.cell.clone(), function);
+                (site, Some((furnished, waiting)))
+            }
+            None => (self.site(function).await?, None),
+        };
         let names = site.names(self.names(function, &id, &keys, source.initialization));
         let placed = match source.base {
             None => {
@@ -79,8 +90,13 @@ impl ProcessRuntime {
                 });
                 let order = environment::template(&site.seen, &names, inside)
                     .map_err(|error| machine(&error))?;
-                let entry = site.cell.clone().map(|cell| (cell, language));
-                let forked = base.fork(&order, entry).await;
+                let forked = match waiting {
+                    Some((furnished, waiting)) => base.zygote.employ(waiting, furnished, &order),
+                    None => {
+                        let entry = site.cell.clone().map(|cell| (cell, language));
+                        base.zygote.fork(&order, entry).await
+                    }
+                };
                 let forked = forked.map_err(|error| machine(&error))?;
                 Placed {
                     launched: forked.launched,
@@ -117,13 +133,49 @@ impl ProcessRuntime {
             });
         };
         let cell = walls.make(function, bootstrap).await;
-        Ok(Site {
-            cell: Some(cell.map_err(|error| machine(&error))?),
+        let cell = cell.map_err(|error| machine(&error))?;
+        Ok(self.site_in(cell, function))
+    }
+
+    fn site_in<'a>(&self, cell: Arc<Cell>, function: &Function) -> Site<'a> {
+        let bootstrap = self.bootstraps.folder(function.runtime.language);
+        Site {
+            cell: Some(cell),
             seen: Cow::Owned(walls::seen(function)),
             services_endpoint: walls::SERVICES_ENDPOINT,
             bootstrap: bootstrap.map(|_| Path::new(walls::INSIDE_BOOTSTRAP)),
-            has_extensions,
-        })
+            has_extensions: !runtime_api::extensions(function).is_empty(),
+        }
+    }
+
+    /// A fork of the base that waits in a sandbox, which becomes that function's.
+    async fn take_spare(&self, base: &Base, function: &Function) -> Option<(Furnished, Waiting)> {
+        let walls = self.walls.as_ref()?;
+        if runtime_api::is_needed(function) {
+            return None;
+        }
+        let Spare {
+            waiting,
+            cell,
+            room,
+        } = base.spares.take()?;
+        let bootstrap = self.bootstraps.folder(function.runtime.language);
+        let furnished = walls.furnish((cell, room), function, bootstrap).await?;
+        Some((furnished, waiting))
+    }
+
+    /// Has a base keep a fork ready in a sandbox, for a function that is like this one.
+    pub(super) fn want_spare(&self, base: &Base, function: &Arc<Function>) {
+        let Some(walls) = &self.walls else {
+            return;
+        };
+        let bootstrap = self.bootstraps.folder(function.runtime.language);
+        let recipe = Recipe {
+            walls: Arc::downgrade(walls),
+            function: function.clone(),
+            bootstrap: bootstrap.map(Path::to_owned),
+        };
+        base.spares.want(recipe, &base.zygote);
     }
 
     /// Starts an interpreter, which is at the same place inside and outside.

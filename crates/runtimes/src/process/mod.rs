@@ -53,7 +53,7 @@ use logs::Logs;
 pub use walls::{
     Clearing, Cloud, Door, LimitsKept, ProcessorTime, Secure, Trust, Walls, WallsConfig, WallsError,
 };
-use zygote::{Ahead, Bases, Templates, Zygote};
+use zygote::{Ahead, Base, Bases, Templates};
 
 /// What the runtime is made of.
 #[expect(
@@ -112,7 +112,7 @@ pub struct ProcessRuntime {
     bootstraps: Bootstraps,
     not_forked: Box<NotForked>,
     /// None: functions run as any program of this machine.
-    walls: Option<Walls>,
+    walls: Option<Arc<Walls>>,
     /// None: every interpreter is taken to be one that can be forked.
     probed: Option<probe::Known>,
     // Templates before bases, and all before the thread that started them.
@@ -186,7 +186,7 @@ impl ProcessRuntime {
     /// Locks every function's processes in, whatever language they speak, and its extensions with them.
     #[must_use]
     pub fn within(mut self, walls: Walls) -> Self {
-        self.walls = Some(walls);
+        self.walls = Some(Arc::new(walls));
         self
     }
 
@@ -337,7 +337,7 @@ impl ProcessRuntime {
     }
 
     fn trust(&self) -> Option<&Trust> {
-        self.walls.as_ref().and_then(Walls::trust)
+        self.walls.as_ref().and_then(|walls| walls.trust())
     }
 
     fn draw_id(&self) -> InstanceId {
@@ -358,7 +358,7 @@ impl ProcessRuntime {
 #[derive(Clone, Copy)]
 struct Source<'a> {
     /// What it is forked from, with the interpreter in it; none: the interpreter is started.
-    base: Option<&'a Arc<Zygote>>,
+    base: Option<&'a Arc<Base>>,
     initialization: Initialization,
 }
 

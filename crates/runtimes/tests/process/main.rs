@@ -15,6 +15,7 @@ mod alone;
 mod environment;
 mod failures;
 mod faults;
+mod folders;
 mod forking;
 mod forking_node;
 mod handlers;
@@ -25,6 +26,7 @@ mod limits;
 mod logs;
 mod maker;
 mod probe;
+mod spares;
 mod streams;
 mod walls;
 

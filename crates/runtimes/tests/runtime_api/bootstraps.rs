@@ -414,3 +414,31 @@ async fn a_program_in_go_is_given_its_event_and_replies() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_script_may_name_an_interpreter_of_the_users_own() {
+    let script = "
+import os, sys, ssl, urllib.request
+api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
+while True:
+    event = urllib.request.urlopen(api + 'next')
+    request = event.headers['Lambda-Runtime-Aws-Request-Id']
+    urllib.request.urlopen(api + request + '/response', data=event.read()).read()
+";
+    let (python, _) = crate::harness::interpreter(crate::harness::Lang::Python);
+    let bench = empty("provided.al2023", "script");
+    let made = std::process::Command::new(&python)
+        .args(["-m", "venv", "--without-pip", "--symlinks"])
+        .arg(bench.path("home/venv"))
+        .status();
+    assert!(made.unwrap().success());
+    // A home that is closed to others, as that of root.
+    let closed = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(bench.path("home"), closed).unwrap();
+    for interpreter in [python, bench.path("home/venv/bin/python")] {
+        let mut bench = empty("provided.al2023", "script");
+        let content = format!("#!{}\n{script}", interpreter.display());
+        put(&bench.path("task/bootstrap"), content.as_bytes());
+        assert_eq!(bench.returned("[1]").await, json!([1]));
+    }
+}

@@ -157,6 +157,16 @@ impl Groups {
     /// # Errors
     /// A limit could not be set; nothing is left of the group then.
     pub fn make(&self, name: &str, limits: &GroupLimits) -> Result<Group, GroupError> {
+        let group = self.make_without_limits(name)?;
+        group.limit(limits)?;
+        Ok(group)
+    }
+
+    /// As [`Self::make`], of a group that is given its limits later: until then nobody's code may run in it.
+    ///
+    /// # Errors
+    /// It could not be made; nothing is left of it then.
+    pub fn make_without_limits(&self, name: &str) -> Result<Group, GroupError> {
         self.remove_leftovers();
         let mut group = Group {
             version: self.version,
@@ -171,7 +181,6 @@ impl Groups {
                 path: path.clone(),
                 holds: folder.holds,
             });
-            limit(self.version, &path, folder.holds, limits)?;
         }
         Ok(group)
     }
@@ -223,6 +232,15 @@ impl Group {
     /// It has ended, or may not be moved.
     pub fn add(&self, pid: i32) -> Result<(), GroupError> {
         self.entrance().ensure(pid)
+    }
+
+    /// Sets what it may use: once.
+    ///
+    /// # Errors
+    /// The kernel refuses a limit: the group is not to be used.
+    pub fn limit(&self, limits: &GroupLimits) -> Result<(), GroupError> {
+        let mut folders = self.folders.iter();
+        folders.try_for_each(|folder| limit(self.version, &folder.path, folder.holds, limits))
     }
 
     /// Gives it so much processor time from now on.

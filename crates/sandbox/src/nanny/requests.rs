@@ -18,9 +18,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::root::{self, InTmp};
-use super::{copies, listeners};
+use super::{Spare, State, copies, listeners};
 use crate::entry::{self, Order, Step};
-use crate::orders::{Answer, Execute, Fault, Home, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request};
+use crate::orders::{
+    Answer, Execute, Fault, Home, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request, Shown,
+};
 use crate::system::processes::{self, Ending, Fork};
 use crate::system::{messages, mounts};
 
@@ -44,10 +46,12 @@ struct Nanny<'a> {
     channel: &'a OwnedFd,
     /// Its own mount namespace, to come back to.
     home: OwnedFd,
-    /// `/proc`, for writing.
-    processes: OwnedFd,
+    /// `/proc`, for writing; nothing of a sandbox that is not in use.
+    processes: Option<OwnedFd>,
     /// What every `/tmp` shows of the host's.
     in_tmp: Vec<InTmp>,
+    /// Of a sandbox that was made ahead, until somebody uses it.
+    spare: Option<Spare>,
     /// Programs, and whom to tell how they ended.
     programs: HashMap<i32, UnixStream>,
     /// The namespaces that programs share.
@@ -60,18 +64,23 @@ struct Namespaces {
     mounts: OwnedFd,
 }
 
-pub(super) fn serve(channel: &OwnedFd, built: root::Built) -> io::Result<()> {
+pub(super) fn serve(channel: &OwnedFd, state: State) -> io::Result<()> {
     let ended = processes::children_ended()?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let home = rustix::fs::open("/proc/self/ns/mnt", flags, Mode::empty())?;
     let mut nanny = Nanny {
         channel,
         home,
-        processes: built.processes,
-        in_tmp: built.in_tmp,
+        processes: None,
+        in_tmp: Vec::new(),
+        spare: None,
         programs: HashMap::new(),
         shared: None,
     };
+    match state {
+        State::Whole(built) => nanny.move_in(built),
+        State::Spare(spare) => nanny.spare = Some(spare),
+    }
     loop {
         let mut ready = [
             PollFd::new(channel, PollFlags::IN),
@@ -134,6 +143,13 @@ impl Nanny<'_> {
                     .map(Outcome::Socket)
                     .map_err(|error| Fault::of("make a socket", &error))
             }
+            Request::Furnish {
+                shown,
+                tmp_bytes_max,
+            } => {
+                self.furnish(&shown, attached, tmp_bytes_max)?;
+                Ok(Outcome::Done)
+            }
             Request::Tmp { bytes_max } => {
                 let pidfd = attached.first().ok_or_else(nothing_attached)?;
                 self.mount_tmp(pidfd, bytes_max)?;
@@ -151,6 +167,33 @@ impl Nanny<'_> {
         }
     }
 
+    /// What fails leaves half a sandbox: whoever asked for it ends that.
+    fn furnish(
+        &mut self,
+        shown: &[Shown],
+        trees: Vec<OwnedFd>,
+        tmp_bytes_max: u64,
+    ) -> Result<(), Fault> {
+        let Spare { shell, picker } = self.spare.take().ok_or_else(out_of_turn)?;
+        let parts = match &picker {
+            Some(picker) => picker.pick(shown)?,
+            None => root::picked(shown, trees)?,
+        };
+        self.move_in(root::furnish(shell, parts, tmp_bytes_max)?);
+        // Not before, since the end of its mounts would hold up ours; nobody's code is in yet.
+        drop(picker);
+        Ok(())
+    }
+
+    fn move_in(&mut self, built: root::Built) {
+        self.processes = Some(built.processes);
+        self.in_tmp = built.in_tmp;
+    }
+
+    fn processes(&self) -> Result<&OwnedFd, Fault> {
+        self.processes.as_ref().ok_or_else(out_of_turn)
+    }
+
     /// A fresh `/tmp` in the mount namespace that a process has just made for itself.
     ///
     /// The file system is made in the nanny's user namespace, so it has an owner there; the nanny goes to the other
@@ -158,8 +201,9 @@ impl Nanny<'_> {
     /// are written here too: only its parent's capabilities may.
     fn mount_tmp(&self, pidfd: &OwnedFd, bytes_max: u64) -> Result<(), Fault> {
         let pid = number_inside(pidfd)?;
+        let processes = self.processes()?;
         let write = |file: &str, text: &str| {
-            self.write_process_file(&format!("{pid}/{file}"), text)
+            write_process_file(processes, &format!("{pid}/{file}"), text)
                 .map_err(|error| Fault::of(format!("write `{file}` of an instance"), &error))
         };
         let tmp = root::tmp(bytes_max).map_err(|error| Fault::of("make `/tmp`", &error))?;
@@ -189,12 +233,14 @@ impl Nanny<'_> {
     /// Kills all that is in a user namespace. What is killed may just have forked, so it is looked at again.
     fn sweep(&mut self, namespace: u64) -> Result<(), Fault> {
         let fault = |error: rustix::io::Errno| Fault::of("look at the processes", &error.into());
+        let processes = self.processes()?.try_clone();
+        let processes = processes.map_err(|error| Fault::of("look at the processes", &error))?;
         for round in 0..SWEEPS_MAX {
             let mut is_clean = true;
             // Opened anew: a folder that was read to its end stays there.
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder =
-                rustix::fs::openat(&self.processes, ".", flags, Mode::empty()).map_err(fault)?;
+                rustix::fs::openat(&processes, ".", flags, Mode::empty()).map_err(fault)?;
             for entry in rustix::fs::Dir::new(folder).map_err(fault)?.flatten() {
                 let Some(pid) = entry
                     .file_name()
@@ -205,7 +251,7 @@ impl Nanny<'_> {
                     continue;
                 };
                 let found =
-                    rustix::fs::statat(&self.processes, format!("{pid}/ns/user"), AtFlags::empty());
+                    rustix::fs::statat(&processes, format!("{pid}/ns/user"), AtFlags::empty());
                 if found.is_ok_and(|found| found.st_ino == namespace) {
                     is_clean = false;
                     // It fails only when it has ended meanwhile.
@@ -240,22 +286,16 @@ impl Nanny<'_> {
     fn namespaces_of(&self, pidfd: &OwnedFd) -> Result<Namespaces, Fault> {
         let pid = number_inside(pidfd)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let processes = self.processes()?;
         let open = |name: &str| {
             let path = format!("{pid}/ns/{name}");
-            rustix::fs::openat(&self.processes, path, flags, Mode::empty())
+            rustix::fs::openat(processes, path, flags, Mode::empty())
                 .map_err(|error| Fault::of("hold a program's namespaces", &error.into()))
         };
         Ok(Namespaces {
             user: open("user")?,
             mounts: open("mnt")?,
         })
-    }
-
-    fn write_process_file(&self, name: &str, text: &str) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.processes, name, flags, Mode::empty())?;
-        rustix::io::write(&file, text.as_bytes())?;
-        Ok(())
     }
 
     fn execute(&mut self, execute: Execute, attached: Vec<OwnedFd>) -> Result<(), Fault> {
@@ -410,6 +450,21 @@ fn number_inside(pidfd: &OwnedFd) -> Result<i32, Fault> {
             step: "find an instance".to_owned(),
             error: libc::ESRCH,
         })
+}
+
+fn write_process_file(processes: &OwnedFd, name: &str, text: &str) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(processes, name, flags, Mode::empty())?;
+    rustix::io::write(&file, text.as_bytes())?;
+    Ok(())
+}
+
+/// It was asked for what a sandbox can do only before, or only after, it is furnished.
+fn out_of_turn() -> Fault {
+    Fault {
+        step: "use a sandbox in its turn".to_owned(),
+        error: libc::EPROTO,
+    }
 }
 
 fn nothing_attached() -> Fault {

@@ -1,7 +1,8 @@
 //! The root of a sandbox: an empty file system in memory with read-only views of what it may see.
 //!
 //! Lives here: which parts of the system are shown, files of our own in `/etc`, devices, `/proc`, `/tmp`.
-//! Does not live here: a `/tmp` of an instance (`requests`), what else is shown (the plan).
+//! Does not live here: a `/tmp` of an instance (`requests`), what else is shown (the plan), who gets at that later
+//! (`picker`).
 
 use std::ffi::CString;
 use std::fs;
@@ -60,12 +61,12 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
 ];
 
 /// Something of the host that is to be seen inside.
-struct Part {
-    to: PathBuf,
-    kind: Kind,
+pub(super) struct Part {
+    pub(super) to: PathBuf,
+    pub(super) kind: Kind,
 }
 
-enum Kind {
+pub(super) enum Kind {
     Link(PathBuf),
     Folder(OwnedFd),
     File(OwnedFd),
@@ -76,6 +77,12 @@ enum Kind {
 pub(super) struct Parts {
     shown: Vec<Part>,
     masks: Vec<OwnedFd>,
+}
+
+/// A root that the caller is in, without what is still to be shown, and without `/tmp`. Only the caller may write to it.
+pub(super) struct Shell {
+    root: OwnedFd,
+    processes: OwnedFd,
 }
 
 /// What a nanny has of the root that it has built.
@@ -94,8 +101,8 @@ pub(super) struct InTmp {
     shown: OwnedFd,
 }
 
-/// Takes hold of all that is shown, before anything changes.
-pub(super) fn pick_up(shown: &[Shown]) -> Result<Parts, Fault> {
+/// Takes hold of all that is shown, before anything changes; of the `trees`, the maker has.
+pub(super) fn pick_up(shown: &[Shown], trees: Option<Vec<OwnedFd>>) -> Result<Parts, Fault> {
     let mut parts = Vec::new();
     let nothing = Path::new("/dev/null");
     let masks = MASKED
@@ -110,17 +117,47 @@ pub(super) fn pick_up(shown: &[Shown]) -> Result<Parts, Fault> {
             Err(error) => return Err(Fault::at("show", path)(error)),
         }
     }
-    for Shown { from, to } in shown {
-        // A path with a link on the way is seen where it was asked for, as what the link leads to.
-        let real = from.canonicalize().map_err(Fault::at("show", from))?;
-        parts.push(pick(&real, to).map_err(Fault::at("show", from))?);
-    }
+    parts.extend(match trees {
+        Some(trees) => picked(shown, trees)?,
+        None => pick_all(shown)?,
+    });
     // What is inside another part comes after it, or would be covered by it.
     parts.sort_by_key(|part| part.to.components().count());
     Ok(Parts {
         shown: parts,
         masks,
     })
+}
+
+/// Takes hold of files and folders of the host.
+pub(super) fn pick_all(shown: &[Shown]) -> Result<Vec<Part>, Fault> {
+    let picked = shown.iter().map(|Shown { from, to }| {
+        // A path with a link on the way is seen where it was asked for, as what the link leads to.
+        let real = from.canonicalize().map_err(Fault::at("show", from))?;
+        pick(&real, to).map_err(Fault::at("show", from))
+    });
+    picked.collect()
+}
+
+/// What root outside has taken hold of.
+pub(super) fn picked(shown: &[Shown], trees: Vec<OwnedFd>) -> Result<Vec<Part>, Fault> {
+    let parts = shown.iter().zip(trees).map(|(shown, tree)| {
+        let found = rustix::fs::fstat(&tree);
+        let found = found.map_err(|error| Fault::at("show", &shown.from)(error.into()))?;
+        let found = FileType::from_raw_mode(found.st_mode);
+        let kind = if found.is_dir() {
+            Kind::Folder(tree)
+        } else if found.is_char_device() {
+            Kind::Device(tree)
+        } else {
+            Kind::File(tree)
+        };
+        Ok(Part {
+            to: shown.to.clone(),
+            kind,
+        })
+    });
+    parts.collect()
 }
 
 fn pick(from: &Path, to: &Path) -> io::Result<Part> {
@@ -143,8 +180,9 @@ fn pick(from: &Path, to: &Path) -> io::Result<Part> {
     })
 }
 
-/// Builds the root and goes there. The caller sees nothing else afterwards, except for the `/proc` that it gets.
-pub(super) fn build(parts: Parts, plan: &Plan) -> Result<Built, Fault> {
+/// Builds the root and goes there. The caller sees nothing else afterwards, except for the `/proc` that it gets, and for
+/// what is to be seen below `/tmp`, which it gets back.
+pub(super) fn build(parts: Parts, plan: &Plan) -> Result<(Shell, Vec<Part>), Fault> {
     let fault = |step: &'static str| move |error: io::Error| Fault::of(step, &error);
     mounts::keep_private().map_err(fault("keep mounts private"))?;
     let options = [
@@ -184,26 +222,46 @@ pub(super) fn build(parts: Parts, plan: &Plan) -> Result<Built, Fault> {
         }
     }
     let own_processes = mounts::processes(Purpose::ToWrite).map_err(fault("make `/proc`"))?;
-    let tmp = tmp(plan.tmp_bytes_max).map_err(fault("make `/tmp`"))?;
-    attach(&tmp, INSTANCE_TMP.trim_start_matches('/'))?;
-    let in_tmp = show_in_tmp(site, below_tmp)?;
     mounts::change_root(site).map_err(fault("change the root"))?;
-    mounts::forbid(root.as_fd(), Forbids::WritingAndDevices)
+    let shell = Shell {
+        root,
+        processes: own_processes,
+    };
+    Ok((shell, below_tmp))
+}
+
+/// Adds the rest of what is to be seen to a root that the caller is in, and a `/tmp`. Nobody can write to it afterwards.
+pub(super) fn furnish(
+    shell: Shell,
+    mut parts: Vec<Part>,
+    tmp_bytes_max: u64,
+) -> Result<Built, Fault> {
+    let fault = |step: &'static str| move |error: io::Error| Fault::of(step, &error);
+    parts.sort_by_key(|part| part.to.components().count());
+    let (below_tmp, others): (Vec<Part>, Vec<Part>) =
+        parts.into_iter().partition(|part| part.to.starts_with(TMP));
+    for part in others {
+        place(Path::new("/"), &part.to, part.kind).map_err(Fault::at("show", &part.to))?;
+    }
+    let tmp = tmp(tmp_bytes_max).map_err(fault("make `/tmp`"))?;
+    mounts::attach(tmp.as_fd(), Path::new(INSTANCE_TMP)).map_err(fault("attach `/tmp`"))?;
+    let in_tmp = show_in_tmp(below_tmp)?;
+    mounts::forbid(shell.root.as_fd(), Forbids::WritingAndDevices)
         .map_err(fault("forbid writing to the root"))?;
     Ok(Built {
-        processes: own_processes,
+        processes: shell.processes,
         in_tmp,
     })
 }
 
 /// Into the template's `/tmp`, which has just been attached.
-fn show_in_tmp(site: &Path, parts: Vec<Part>) -> Result<Vec<InTmp>, Fault> {
-    let tmp = site.join(INSTANCE_TMP.trim_start_matches('/'));
+fn show_in_tmp(parts: Vec<Part>) -> Result<Vec<InTmp>, Fault> {
+    let tmp = Path::new(INSTANCE_TMP);
     let mut shown = Vec::new();
     for part in parts {
         let below = part.to.strip_prefix(TMP).unwrap_or(&part.to).to_owned();
         let at = tmp.join(&below);
-        let placed = place(&tmp, &at, part.kind).and_then(|()| {
+        let placed = place(tmp, &at, part.kind).and_then(|()| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             Ok(rustix::fs::open(&at, flags, Mode::empty())?)
         });

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::Signal;
@@ -31,7 +32,7 @@ pub type OnInstance = dyn Fn(i32) -> std::io::Result<Option<Entrance>> + Send + 
 pub(crate) struct Inside {
     pidfd: OwnedFd,
     channel: Mutex<OwnedFd>,
-    tmp_bytes_max: u64,
+    tmp_bytes_max: AtomicU64,
     /// The nanny's own: a template's, too.
     user_namespace: u64,
     expected: Mutex<Expected>,
@@ -86,7 +87,7 @@ impl Inside {
         Self {
             pidfd,
             channel: Mutex::new(channel),
-            tmp_bytes_max,
+            tmp_bytes_max: AtomicU64::new(tmp_bytes_max),
             user_namespace,
             expected: Mutex::default(),
             instances: Mutex::default(),
@@ -120,6 +121,11 @@ impl Inside {
     pub(super) fn open_network(&self, egress: Arc<Egress>) {
         // A second one is a mistake without consequence: the first stays.
         let _ = self.egress.set(egress);
+    }
+
+    /// The size of an instance's `/tmp`, from now on.
+    pub(super) fn bound_tmp(&self, bytes_max: u64) {
+        self.tmp_bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
     /// Has a group made for each instance.
@@ -332,7 +338,7 @@ impl Inside {
 
     fn mount_tmp(&self, number: i32, process: &OwnedFd) -> Result<(), Fault> {
         let request = Request::Tmp {
-            bytes_max: self.tmp_bytes_max,
+            bytes_max: self.tmp_bytes_max.load(Ordering::Relaxed),
         };
         self.ask(&request, &[process.as_fd()])?;
         self.note_instance(number);

@@ -2,10 +2,12 @@
 //!
 //! Lives here: tickets for forked templates, programs that are executed inside, the permission to become an instance,
 //! its end.
-//! Does not live here: making it (`maker`), answers to its calls (`supervision`), its network (`egress`, `resolver`).
+//! Does not live here: one without an owner (`spare`), making it (`maker`), answers to its calls (`supervision`), its
+//! network (`egress`, `resolver`).
 
 mod admission;
 mod inside;
+mod spare;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 pub use admission::{Admission, Entered, EntryError, Ticket};
 pub use inside::OnInstance;
 pub(crate) use inside::{Arriving, Inside, user_namespace};
+pub use spare::{SHOWN_LATER_MAX, SpareSandbox};
 
 use crate::egress::Egress;
 use crate::groups::Entrance;
@@ -128,6 +131,11 @@ impl Sandbox {
     /// Has a group made for each instance from now on, before it goes on. It holds up the sandbox.
     pub fn meet_instances(&self, meet: Box<OnInstance>) {
         self.inside.meet_instances(meet);
+    }
+
+    /// Makes ready for the first instance, while nobody waits for it.
+    pub fn prepare_for_instances(&self) {
+        self.inside.worker().prepare();
     }
 
     /// Lets a fork of a base in, and into its group.

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Listener;
@@ -38,27 +38,38 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Starts the thread before it is needed. Without one, it is started then.
+    pub(crate) fn prepare(&self) {
+        let _ = started(&mut self.tasks());
+    }
+
     /// Has a task done, and its call answered; or an error, with which to answer it now.
     pub(super) fn add(&self, task: Task) -> Result<(), i32> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = match &*tasks {
-            Some(sender) => sender,
-            None => {
-                let (sender, inbox) = sync_channel(TASKS_WAITING_MAX);
-                let named = thread::Builder::new().name("sandbox-work".to_owned());
-                named.spawn(move || run(&inbox)).map_err(|_| libc::EAGAIN)?;
-                tasks.insert(sender)
-            }
-        };
-        sender.try_send(task).map_err(|_| libc::EAGAIN)
+        let mut tasks = self.tasks();
+        started(&mut tasks)?
+            .try_send(task)
+            .map_err(|_| libc::EAGAIN)
     }
 
     /// Lets the thread end, once it has done what waits.
     pub(crate) fn close(&self) {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.tasks().take();
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Option<SyncSender<Task>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn started(tasks: &mut Option<SyncSender<Task>>) -> Result<&SyncSender<Task>, i32> {
+    match tasks {
+        Some(sender) => Ok(sender),
+        None => {
+            let (sender, inbox) = sync_channel(TASKS_WAITING_MAX);
+            let named = thread::Builder::new().name("sandbox-work".to_owned());
+            named.spawn(move || run(&inbox)).map_err(|_| libc::EAGAIN)?;
+            Ok(tasks.insert(sender))
+        }
     }
 }
 

@@ -83,6 +83,24 @@ pub(crate) fn forbid(mount: BorrowedFd<'_>, what: Forbids) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the files of mounts that are attached nowhere seem to belong to others, as a user namespace says, and be read only.
+pub(crate) fn map_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let set = libc::MOUNT_ATTR_IDMAP | libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
+    let attributes: [u64; 4] = [set, 0, libc::MS_PRIVATE, namespace.as_raw_fd() as u64];
+    // SAFETY: four numbers with the kernel's layout, which live through the call.
+    checked(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    })?;
+    Ok(())
+}
+
 /// Attaches a mount that is attached nowhere.
 pub(crate) fn attach(mount: BorrowedFd<'_>, at: &Path) -> io::Result<()> {
     let at = c_path(at)?;

@@ -46,6 +46,40 @@ pub(crate) fn fork_into(namespaces: libc::c_ulong) -> io::Result<Fork> {
     })
 }
 
+/// The stack of a process that only waits.
+const WAITING_STACK_BYTES: usize = 16 * 1024;
+
+/// Runs something while there is a process in a user namespace of its own, by its number. That process shares our memory,
+/// so that none is copied, and does nothing but wait for its end.
+pub(crate) fn in_user_namespace<T>(run: impl FnOnce(i32) -> io::Result<T>) -> io::Result<T> {
+    extern "C" fn wait(_: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: plain numbers. Whoever made this process ends it, and the kernel does so if that one is killed before.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+            loop {
+                libc::pause();
+            }
+        }
+    }
+    let mut stack = vec![0u128; WAITING_STACK_BYTES / size_of::<u128>()];
+    let top = stack.as_mut_ptr_range().end;
+    let flags = libc::CLONE_VM | libc::CLONE_NEWUSER | libc::SIGCHLD;
+    // SAFETY: the stack is large enough, aligned, and lives until the process has been waited for.
+    let pid = unsafe { libc::clone(wait, top.cast(), flags, std::ptr::null_mut()) };
+    checked(i64::from(pid))?;
+    let result = run(pid);
+    // SAFETY: it is our child, not yet waited for. Where children are ignored the kernel collects it, and the call, which
+    // then fails, returns after its end all the same.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        while libc::waitpid(pid, std::ptr::null_mut(), 0) < 0
+            && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+        {}
+    }
+    drop(stack);
+    result
+}
+
 /// Takes one id for good, and dies with the thread that forked it.
 pub(crate) fn become_id(uid: u32, gid: u32) -> io::Result<()> {
     // The bare calls: the C library's would look for other threads to change as well.

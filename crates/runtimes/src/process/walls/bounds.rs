@@ -46,7 +46,10 @@ pub(super) type Place = Arc<OnceLock<Group>>;
 
 /// The places of instances: of those that have a group and that nobody has asked for, and the other way round.
 #[derive(Clone, Default)]
-pub(super) struct Rooms(Arc<Mutex<HashMap<i32, Place>>>);
+pub(super) struct Rooms {
+    places: Arc<Mutex<HashMap<i32, Place>>>,
+    ahead: Arc<Mutex<Option<Group>>>,
+}
 
 impl Rooms {
     /// The place of an instance: it is asked for twice, by who makes its group and by who keeps it.
@@ -63,7 +66,19 @@ impl Rooms {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, Place>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The group that was made ahead.
+    pub(super) fn take_ahead(&self) -> Option<Group> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.take()
+    }
+
+    /// Keeps one for the next instance.
+    pub(super) fn keep_ahead(&self, group: Group) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *ahead = Some(group);
     }
 }
 
@@ -152,16 +167,43 @@ impl Keepers {
         let Some(groups) = &self.groups else {
             return Ok(None);
         };
+        let number = self.next_name();
+        groups
+            .make(&number, &self.limits(bounds, occupant))
+            .map(Some)
+    }
+
+    /// As [`Self::group`], of one whose limits are not known yet.
+    pub(super) fn group_without_limits(&self) -> Result<Option<Group>, GroupError> {
+        let groups = self.groups.as_ref();
+        let made = groups.map(|groups| groups.make_without_limits(&self.next_name()));
+        made.transpose()
+    }
+
+    /// Now they are.
+    pub(super) fn limit(
+        &self,
+        group: &Group,
+        bounds: Bounds,
+        occupant: Occupant,
+    ) -> Result<(), GroupError> {
+        group.limit(&self.limits(bounds, occupant))
+    }
+
+    fn next_name(&self) -> String {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed);
-        let limits = GroupLimits {
+        number.to_string()
+    }
+
+    fn limits(&self, bounds: Bounds, occupant: Occupant) -> GroupLimits {
+        GroupLimits {
             memory_bytes_max: bounds.memory_bytes_max + bounds.tmp_bytes_max,
             processes_max: PROCESSES_MAX,
             processor_thousandths: match (occupant, self.processor_time) {
                 (Occupant::Instance, ProcessorTime::Rationed) => Some(bounds.processor_thousandths),
                 (Occupant::Init, _) | (Occupant::Instance, ProcessorTime::Free) => None,
             },
-        };
-        groups.make(&number.to_string(), &limits).map(Some)
+        }
     }
 
     /// Ends all that is in groups of ours.

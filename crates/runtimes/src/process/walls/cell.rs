@@ -47,6 +47,20 @@ impl Cell {
         room.map_err(io::Error::other)
     }
 
+    /// Makes the group of the first instance, while its template does its init: whoever needs it does not wait for that.
+    pub(super) fn prepare_room(self: &Arc<Self>) {
+        let cell = self.clone();
+        let preparing = self.handle.spawn_blocking(move || {
+            cell.sandbox.prepare_for_instances();
+            let room = cell.shared.keepers.group(cell.bounds, Occupant::Instance);
+            // What hinders it will hinder the instance, which is told.
+            if let Ok(Some(room)) = room {
+                cell.rooms.keep_ahead(room);
+            }
+        });
+        drop(preparing);
+    }
+
     /// Lets a fork of a base in, and into its group. Node.js keeps its event loop's descriptors, and makes them its own
     /// before.
     pub(in crate::process) fn ticket(
@@ -54,12 +68,7 @@ impl Cell {
         language: Language,
         room: Option<&Group>,
     ) -> Result<Ticket, EntryError> {
-        let surplus = match language {
-            Language::Python => SurplusDescriptors::Closed,
-            Language::Node => SurplusDescriptors::Checked,
-            // Nothing of theirs is forked.
-            Language::Provided | Language::Go => SurplusDescriptors::Closed,
-        };
+        let surplus = surplus_of(language);
         let entrance = room.map(Group::entrance);
         let confinement = &self.confinement.of_template;
         self.sandbox.ticket(confinement, surplus, entrance.as_ref())
@@ -170,6 +179,15 @@ impl Cell {
 impl Drop for Cell {
     fn drop(&mut self) {
         self.egress.close();
+    }
+}
+
+pub(super) fn surplus_of(language: Language) -> SurplusDescriptors {
+    match language {
+        Language::Python => SurplusDescriptors::Closed,
+        Language::Node => SurplusDescriptors::Checked,
+        // Nothing of theirs is forked.
+        Language::Provided | Language::Go => SurplusDescriptors::Closed,
     }
 }
 

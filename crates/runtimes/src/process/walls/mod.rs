@@ -1,23 +1,28 @@
 //! The sandboxes that functions' processes run in.
 //!
 //! Lives here: making one for a process or a template, what is served inside it.
-//! Does not live here: what happens in it (`cell`), how a process is locked in (`sandbox`), what of the host is shown
-//! (`shown`), how a function's folders look from inside (`seen`).
+//! Does not live here: what lies beside the code (`beyond`), making one ahead (`spare`), what happens in it (`cell`),
+//! how a process is locked in (`sandbox`), what of the host is shown (`shown`), how a function's folders look from
+//! inside (`seen`).
 //!
 //! A template and its instances share one, which goes with the last of them. Every process that is not forked has one
 //! of its own.
 
+mod beyond;
 mod bounds;
 mod cell;
+mod interpreters;
 mod quarters;
 mod seen;
 mod shown;
+mod spare;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use interfaces::BoxFuture;
 use model::function::Function;
@@ -36,6 +41,7 @@ pub use bounds::{Clearing, LimitsKept, ProcessorTime};
 pub(super) use cell::Cell;
 pub(super) use quarters::Quarters;
 pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
+pub(super) use spare::{Furnished, SpareCell};
 
 /// Where the cloud's services answer inside.
 pub(super) const SERVICES_ENDPOINT: &str = "http://127.0.0.1:4566";
@@ -153,11 +159,6 @@ pub(super) enum CellError {
     Shown(#[from] shown::ShownError),
     #[error("a socket inside the sandbox cannot be served")]
     Serve(#[source] io::Error),
-    #[error(
-        "the folder `{}` is closed to other users, and functions have ids of their own where this runs as root: open it with \
-         `chmod o+rx`, or run this as the folder's owner", .0.display()
-    )]
-    Closed(PathBuf),
     #[error("the thread that was to make the sandbox has ended")]
     Gone,
 }
@@ -241,6 +242,46 @@ impl Walls {
         function: &Function,
         bootstrap: Option<&Path>,
     ) -> Result<Arc<Cell>, CellError> {
+        let mut listeners = self.listeners();
+        if runtime_api::is_needed(function) {
+            listeners.push(listen(RUNTIME_API, SocketKind::Stream));
+        }
+        let outside = self.shared.next_ids();
+        let plan = Plan {
+            shown: self.shown(function, bootstrap)?,
+            tmp_bytes_max: tmp_bytes_max(function),
+            ..plan(outside, listeners)
+        };
+        let shared = self.shared.clone();
+        let made =
+            tokio::task::spawn_blocking(move || shared.maker.make(plan, &shared.supervision));
+        let mut sandbox = made.await.map_err(|_| CellError::Gone)??;
+        let served = self.serve(|listen| sandbox.take_listener(listen));
+        let served = served.map_err(CellError::Serve)?;
+        Ok(self.settle(sandbox, served, self.policy_now(), function))
+    }
+
+    /// All that a function sees.
+    fn shown(
+        &self,
+        function: &Function,
+        bootstrap: Option<&Path>,
+    ) -> Result<Vec<Shown>, CellError> {
+        let mut shown = shown::of(function, bootstrap, &self.hidden, &self.nothing)?;
+        shown.extend(self.trusted());
+        Ok(shown)
+    }
+
+    fn trusted(&self) -> Vec<Shown> {
+        let Some(trust) = self.trust() else {
+            return Vec::new();
+        };
+        let files = [Some(&trust.authority), trust.roots.as_ref()];
+        files.into_iter().flatten().map(Shown::in_place).collect()
+    }
+
+    /// What is listened at in every sandbox.
+    fn listeners(&self) -> Vec<Listen> {
         let mut listeners = listeners();
         if self.cloud.is_some() {
             listeners.push(listen(CLOUD_PLAIN, SocketKind::Stream));
@@ -248,35 +289,19 @@ impl Walls {
         if self.trust().is_some() {
             listeners.push(listen(CLOUD_SECURE, SocketKind::Stream));
         }
-        let has_api = runtime_api::is_needed(function);
-        if has_api {
-            listeners.push(listen(RUNTIME_API, SocketKind::Stream));
-        }
-        let outside = self.shared.next_ids();
-        if outside.is_some()
-            && let Some(closed) = shown::closed_to_others(function)
-        {
-            return Err(CellError::Closed(closed));
-        }
-        let mut shown = shown::of(function, bootstrap, &self.hidden, &self.nothing)?;
-        if let Some(trust) = self.trust() {
-            let files = [Some(&trust.authority), trust.roots.as_ref()];
-            shown.extend(files.into_iter().flatten().map(Shown::in_place));
-        }
-        let plan = Plan {
-            name: "localhost".to_owned(),
-            shown,
-            tmp_bytes_max: u64::from(function.ephemeral_storage_mb) << 20,
-            outside,
-            listeners,
-            own_names: OWN_NAMES.map(str::to_owned).into(),
-        };
-        let shared = self.shared.clone();
-        let made =
-            tokio::task::spawn_blocking(move || shared.maker.make(plan, &shared.supervision));
-        let mut sandbox = made.await.map_err(|_| CellError::Gone)??;
+        listeners
+    }
+
+    /// Makes a sandbox that function's.
+    fn settle(
+        &self,
+        mut sandbox: Sandbox,
+        served: JoinSet<()>,
+        policy: Policy,
+        function: &Function,
+    ) -> Arc<Cell> {
         let egress = Egress::new(
-            self.policy_now(),
+            policy,
             sandbox.plan().listeners.clone(),
             self.handle.clone(),
         );
@@ -287,8 +312,12 @@ impl Walls {
             move |instance| {
                 // It outlives us only for a call that is being answered.
                 let keepers = keepers.upgrade().ok_or(io::ErrorKind::NotConnected)?;
-                let group = keepers.group(bounds, Occupant::Instance);
-                let group = group.map_err(io::Error::other)?;
+                let group = match rooms.take_ahead() {
+                    Some(group) => Some(group),
+                    None => keepers
+                        .group(bounds, Occupant::Instance)
+                        .map_err(io::Error::other)?,
+                };
                 let entrance = group.as_ref().map(Group::entrance);
                 if let Some(group) = group {
                     // It is made once.
@@ -297,9 +326,8 @@ impl Walls {
                 Ok(entrance)
             }
         }));
-        let served = self.serve(&mut sandbox).map_err(CellError::Serve)?;
         let runtime_api = sandbox.take_listener(listen(RUNTIME_API, SocketKind::Stream));
-        Ok(Arc::new(Cell {
+        Arc::new(Cell {
             sandbox,
             shared: self.shared.clone(),
             egress,
@@ -309,7 +337,7 @@ impl Walls {
             handle: self.handle.clone(),
             runtime_api: Mutex::new(runtime_api.map(Into::into)),
             _served: Mutex::new(served),
-        }))
+        })
     }
 
     /// What functions are to trust, besides what they bring along.
@@ -326,10 +354,10 @@ impl Walls {
         }
     }
 
-    fn serve(&self, sandbox: &mut Sandbox) -> io::Result<JoinSet<()>> {
+    fn serve(&self, mut take: impl FnMut(Listen) -> Option<OwnedFd>) -> io::Result<JoinSet<()>> {
         let mut served = JoinSet::new();
         for address in SERVICES {
-            let listener = sandbox.take_listener(listen(address, SocketKind::Stream));
+            let listener = take(listen(address, SocketKind::Stream));
             if let Some(listener) = listener {
                 served.spawn_on((self.door)(listener.into()), &self.handle);
             }
@@ -341,14 +369,14 @@ impl Walls {
                 .into_iter()
                 .flatten()
             {
-                let listener = sandbox.take_listener(listen(address, SocketKind::Stream));
+                let listener = take(listen(address, SocketKind::Stream));
                 if let Some(listener) = listener {
                     served.spawn_on(door(listener.into()), &self.handle);
                 }
             }
         }
-        let datagrams = sandbox.take_listener(listen(NAMES, SocketKind::Datagram));
-        let connections = sandbox.take_listener(listen(NAMES, SocketKind::Stream));
+        let datagrams = take(listen(NAMES, SocketKind::Datagram));
+        let connections = take(listen(NAMES, SocketKind::Stream));
         if let (Some(datagrams), Some(connections)) = (datagrams, connections) {
             let resolver = self.resolver.clone();
             let serving = async move {
@@ -364,7 +392,7 @@ impl Walls {
 impl Shared {
     /// Ids that no other living sandbox has.
     fn next_ids(&self) -> Option<OutsideIds> {
-        if !rustix::process::geteuid().is_root() {
+        if !gives_ids() {
             return None;
         }
         let number = self.last_id.fetch_add(1, Ordering::Relaxed) % OUTSIDE_IDS;
@@ -404,6 +432,28 @@ fn trial() -> Plan {
         listeners: listeners(),
         own_names: Vec::new(),
     }
+}
+
+/// A sandbox that shows nothing yet.
+fn plan(outside: Option<OutsideIds>, listeners: Vec<Listen>) -> Plan {
+    Plan {
+        name: "localhost".to_owned(),
+        shown: Vec::new(),
+        tmp_bytes_max: 0,
+        outside,
+        listeners,
+        own_names: OWN_NAMES.map(str::to_owned).into(),
+    }
+}
+
+/// Whether each sandbox has ids of its own: only root can give them.
+fn gives_ids() -> bool {
+    static GIVES: OnceLock<bool> = OnceLock::new();
+    *GIVES.get_or_init(|| sandbox::gives_ids(OUTSIDE_IDS_FROM, OUTSIDE_IDS))
+}
+
+fn tmp_bytes_max(function: &Function) -> u64 {
+    u64::from(function.ephemeral_storage_mb) << 20
 }
 
 fn listeners() -> Vec<Listen> {

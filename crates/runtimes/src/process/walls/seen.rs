@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use model::function::Function;
 
+use super::beyond;
+
 /// Where the bootstrap is.
 pub(in crate::process) const INSIDE_BOOTSTRAP: &str = "/var/runtime";
 const CODE: &str = "/var/task";
@@ -17,11 +19,12 @@ const LAYERS: &str = "/opt";
 /// What was installed for a function, besides its code.
 const PACKAGES: &str = "/var/packages";
 
-/// The function as a process of its own inside knows it. Its interpreter and the SDK are where they are outside, since a
+/// The function as a process of its own inside knows it. Code that uses what lies beside it is run at its own place, and
+/// is at the usual one besides. Its interpreter and the SDK are where they are outside, since a
 /// base has loaded them there.
 pub(in crate::process) fn seen(function: &Function) -> Function {
     let mut seen = function.clone();
-    seen.code_root = code();
+    seen.code_root = beyond::beyond(function).map_or_else(code, |beyond| beyond.code);
     seen.layers = if function.layers.is_empty() {
         Vec::new()
     } else {

@@ -16,6 +16,7 @@ use crate::process::link::{Link, LinkError, Message};
 use crate::process::recent::Recent;
 
 use super::Zygote;
+use super::spares::Spares;
 
 /// How long an interpreter and the SDK may take to load. It is under a second on an idle machine.
 const BASE_START_MAX: Duration = Duration::from_secs(20);
@@ -59,10 +60,11 @@ impl Kind {
 }
 
 /// A base that is ready.
-pub(super) struct Base {
-    pub(super) zygote: Arc<Zygote>,
+pub(in crate::process) struct Base {
+    pub(in crate::process) zygote: Arc<Zygote>,
     /// Modules that it has loaded, and a process of a function's own would not have.
     pub(super) loaded: HashSet<String>,
+    pub(in crate::process) spares: Spares,
 }
 
 /// Whoever makes it holds the lock; the others wait for what comes of it.
@@ -148,6 +150,7 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
     Ok(Base {
         zygote: Zygote::new(process, stream),
         loaded: loaded.into_iter().collect(),
+        spares: Spares::default(),
     })
 }
 

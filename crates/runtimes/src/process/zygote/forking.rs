@@ -119,10 +119,11 @@ impl ProcessRuntime {
                 Err(reason) => return Ok(Found::Spawned(Some(reason))),
             };
             let source = Source {
-                base: Some(&base.zygote),
+                base: Some(&base),
                 initialization,
             };
             let made = self.start_within_limits(function, source).await;
+            self.want_spare(&base, function);
             let Ready {
                 mut instance,
                 fitness,
@@ -151,9 +152,11 @@ impl ProcessRuntime {
 
     /// Starts the base that a function will be forked from. One that does not come up is told to whoever starts an
     /// instance: nobody waits here.
-    pub(in crate::process) async fn prepare_base(&self, function: &Function) {
-        if fitness::needs_own_process(function).is_none() {
-            drop(self.base_of(function).await);
+    pub(in crate::process) async fn prepare_base(&self, function: &Arc<Function>) {
+        if fitness::needs_own_process(function).is_none()
+            && let Ok(Ok(base)) = self.base_of(function).await
+        {
+            self.want_spare(&base, function);
         }
     }
 

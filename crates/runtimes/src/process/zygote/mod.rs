@@ -14,8 +14,10 @@ mod fitness;
 mod forking;
 mod kin;
 mod node_ways;
+mod spares;
 mod templates;
 
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,10 +33,11 @@ use super::walls::{Cell, Quarters};
 use control::Control;
 
 pub(super) use ahead::{Ahead, StartedAhead};
-pub(super) use bases::Bases;
+pub(super) use bases::{Base, Bases};
 pub(super) use control::ForkError;
 pub(super) use fitness::needs_own_process;
 pub(super) use node_ways::{Way, way_of};
+pub(super) use spares::{Recipe, Spare, Waiting};
 pub(super) use templates::{Template, Templates};
 
 /// How long a zygote may take to fork.
@@ -126,17 +129,9 @@ impl Zygote {
             let expected = cell.expect_instance(*template);
             expected.map_err(|_| ForkError::Busy)?;
         }
-        let asking = self.control.ask(theirs, theirs_ticket);
-        let answer = tokio::time::timeout(FORK_WAIT_MAX, asking).await;
-        let forked = match answer {
-            Ok(answer) => answer,
-            Err(_) => Err(ForkError::TimedOut),
-        };
+        let forked = self.ask(theirs, theirs_ticket).await;
         if let (Err(ForkError::Refused(_)), Some((cell, template))) = (&forked, &self.cell) {
             cell.expect_one_less(*template);
-        }
-        if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
-            self.control.close();
         }
         // A template waits to be admitted, and is in its group when it is.
         let kept = match (&forked, &entry) {
@@ -164,7 +159,33 @@ impl Zygote {
             }
             (None, None) => None,
         };
-        Ok(Forked {
+        Ok(self.report_on(forked, ours, quarters))
+    }
+
+    /// Asks for a child, for so long. One that does not answer is not asked again.
+    async fn ask(
+        &self,
+        ends: launch::TheirEnds,
+        ticket: Option<OwnedFd>,
+    ) -> Result<control::Forked, ForkError> {
+        let asking = self.control.ask(ends, ticket);
+        let forked = match tokio::time::timeout(FORK_WAIT_MAX, asking).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ForkError::TimedOut),
+        };
+        if matches!(forked, Err(ForkError::TimedOut | ForkError::Lied)) {
+            self.control.close();
+        }
+        forked
+    }
+
+    fn report_on(
+        self: &Arc<Self>,
+        forked: control::Forked,
+        ours: launch::OurEnds,
+        quarters: Option<Quarters>,
+    ) -> Forked {
+        Forked {
             quarters,
             launched: Launched {
                 pid: forked.pid,
@@ -176,7 +197,7 @@ impl Zygote {
                 is_collected: forked.is_collected,
                 _zygote: self.clone(),
             },
-        })
+        }
     }
 }
 
