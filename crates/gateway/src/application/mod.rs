@@ -196,6 +196,8 @@ impl ApplicationHandler {
             Ok(response) => response,
             Err(refusal) => {
                 trail.message = Some(refusal.reason.clone());
+                let known = refusal.caller.as_deref().cloned();
+                trail.caller = trail.caller.or(known);
                 let refused = trail.refused.insert(refusal).clone();
                 words::refused(asked, &trail, &refused)
             }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::arrival::Head;
 use crate::authorise::NotAuthorised;
+use crate::caller::Caller;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
 use crate::http_proxy::NotHandedOn;
@@ -42,6 +43,8 @@ pub(crate) struct Refusal {
     pub(super) validation: Option<String>,
     /// `www-authenticate`.
     pub(super) challenge: Option<String>,
+    /// Who was refused, as far as is known.
+    pub(super) caller: Option<Box<Caller>>,
 }
 
 impl Refusal {
@@ -52,6 +55,7 @@ impl Refusal {
             said: None,
             validation: None,
             challenge: None,
+            caller: None,
         }
     }
 
@@ -104,6 +108,7 @@ impl Refusal {
 
     pub(super) fn not_authorised(route: &Route, bad: &NotAuthorised) -> Self {
         Self {
+            caller: bad.caller().map(Box::new),
             said: bad.message(),
             challenge: bad.challenge().map(str::to_owned),
             ..Self::new(bad.fault(), bad.reason(route))
