@@ -24,5 +24,6 @@ pub mod service_door;
 pub mod throttle;
 pub mod tokens;
 
+pub use policy::AddressRange;
 pub use sender::TrustedProxies;
 mod validate;
