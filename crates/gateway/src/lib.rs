@@ -10,6 +10,7 @@ mod authorise;
 mod cache;
 mod caller;
 mod callers;
+mod compression;
 mod context;
 mod cors;
 pub mod events;

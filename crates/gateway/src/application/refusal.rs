@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::arrival::Head;
 use crate::authorise::NotAuthorised;
 use crate::caller::Caller;
+use crate::compression::BadBody;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
 use crate::http_proxy::NotHandedOn;
@@ -230,6 +231,14 @@ impl Refusal {
                 "the framing of the request's body is broken",
             ),
         }
+    }
+
+    pub(super) fn bad_coding(bad: &BadBody) -> Self {
+        let fault = match bad {
+            BadBody::Unknown(_) | BadBody::Broken(_) => Fault::UnsupportedMediaType,
+            BadBody::TooLarge(_) => Fault::BodyTooLarge,
+        };
+        Self::new(fault, bad.to_string())
     }
 
     pub(super) fn event_too_large(bytes: usize) -> Self {
