@@ -64,6 +64,14 @@ pub(super) fn banner(
             printer.paint(Style::Dim, &harmless(url.callee.function.as_str()))
         )
     }));
+    // A key that nobody gave a value is found here alone, as where the Serverless Framework deploys it.
+    lines.extend(application.api_keys.iter().map(|key| {
+        format!(
+            "  API key   {}  {}",
+            harmless(key.value.reveal()),
+            printer.paint(Style::Dim, &harmless(&key.name))
+        )
+    }));
     lines.push(format!(
         "  Services  {}",
         printer.paint(Style::Cyan, &format!("http://localhost:{services_port}"))
