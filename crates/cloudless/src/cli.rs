@@ -88,6 +88,9 @@ pub struct DevArguments {
     /// Where the state is kept [default: .cloudless beside the manifest].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Serve the APIs over HTTPS, with a certificate for localhost of this machine's own making.
+    #[arg(long)]
+    pub https: bool,
 }
 
 /// `cloudless check`.

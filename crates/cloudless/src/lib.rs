@@ -9,6 +9,7 @@ pub mod commands;
 pub mod development;
 mod files;
 pub mod forking;
+pub mod front;
 pub mod functions;
 pub mod issuer;
 pub mod keys;

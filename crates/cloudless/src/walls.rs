@@ -181,7 +181,12 @@ pub(crate) fn authority(
     environment: &BTreeMap<String, String>,
 ) -> Option<Arc<Authority>> {
     let roots = environment.get("SSL_CERT_FILE").map(Path::new);
-    match Authority::open(&cache.join("authority"), roots, jiff::Timestamp::now) {
+    match Authority::open(
+        &cache.join("authority"),
+        &NAMES,
+        roots,
+        jiff::Timestamp::now,
+    ) {
         Ok(authority) => Some(Arc::new(authority)),
         Err(error) => {
             tracing::warn!(

@@ -5,19 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
 use deployment::records::RecordProvider;
 use event_delivery::{Delivery, Parts as DeliveryParts};
-use gateway::application::{ApplicationHandler, Signers};
+use gateway::application::ApplicationHandler;
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::outbound::{Outbound, Roots};
 use gateway::service_door::{OwnPages, Pages, Parts as DoorParts, ServiceDoor, UnknownKeys};
-use gateway::throttle::LocalCounters;
-use gateway::tokens::{DevelopmentKeys, Tokens};
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::principals::Principals;
@@ -37,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::development::marker::Published;
 use crate::forking::Findings;
-use crate::issuer::DevelopmentIssuer;
+use crate::front::{self, Shown};
+use crate::issuer::Signer;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
 use crate::settings::{self, Demands};
@@ -63,6 +61,8 @@ pub struct Config {
     pub limits: settings::Limits,
     /// What it says of sandboxes.
     pub sandbox: settings::Sandbox,
+    /// Proxies whose word on a request's source is believed.
+    pub trusted_proxies: Vec<gateway::AddressRange>,
 }
 
 /// What is to be cleared of sandboxes at the end; or why functions are not locked in.
@@ -72,6 +72,8 @@ type LockedIn = Result<Arc<Clearing>, String>;
 pub struct Listeners {
     /// The applications' listener; none for a server that only runs functions.
     pub application: Option<TcpListener>,
+    /// What it shows when it speaks TLS.
+    pub tls: Option<Shown>,
     /// The cloud services' listener.
     pub services: TcpListener,
 }
@@ -92,6 +94,8 @@ pub struct Server {
     /// Cancelled once the project is loaded.
     ready: CancellationToken,
     has_apis: bool,
+    /// Whether the APIs speak TLS, and the file of the authority that has to be trusted for that.
+    secured: Option<Option<PathBuf>>,
     ports: (u16, u16),
     ours: Vec<PathBuf>,
     marker: Published,
@@ -111,6 +115,7 @@ pub async fn bind(port: Option<u16>, services_port: u16) -> Result<Listeners, Bo
     };
     Ok(Listeners {
         application,
+        tls: None,
         services: listen(services_port, "--services-port").await?,
     })
 }
@@ -182,32 +187,18 @@ impl Server {
             Arc::new(tables.clone()),
             Arc::clone(&functions) as Arc<dyn CloudService>,
         ];
-        let issuer = DevelopmentIssuer::new(&config.cache, Arc::clone(&random), ports.1);
+        let issuer = Signer::new(&config.cache, Arc::clone(&random), ports.1);
         let issuer = Arc::new(issuer);
         let (door, door_inside) = doors(services, &issuer, &principals, (&clock, &random));
-        let account = AccountId::development();
-        let gateway = ApplicationHandler::new(
+        let parts = front::Parts {
             invoke,
-            Arc::clone(&clock),
+            clock: Arc::clone(&clock),
             random,
-            telemetry.access_log,
-            account,
-            Arc::new(LocalCounters::default()),
-            Signers {
-                principals,
-                unknown_keys: UnknownKeys::ActAsRoot {
-                    account: AccountId::development(),
-                },
-            },
-        );
-        let roots = roots(&config.environment);
-        let outbound = Outbound::new(&roots);
-        let keys = Arc::clone(&issuer) as Arc<dyn DevelopmentKeys>;
-        let gateway = gateway
-            .with_account_rate(config.limits.account_rate())
-            .trusting(roots)
-            .verifying(Tokens::new(outbound, Arc::clone(&clock), Some(keys)));
-        let gateway = Arc::new(gateway);
+            access_log: telemetry.access_log,
+            principals,
+            issuer,
+        };
+        let gateway = Arc::new(front::gateway(parts, config));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
@@ -221,6 +212,7 @@ impl Server {
             clock,
             ready: CancellationToken::new(),
             has_apis: listeners.application.is_some(),
+            secured: listeners.tls.as_ref().map(|shown| shown.authority.clone()),
             ports,
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
@@ -240,6 +232,12 @@ impl Server {
     #[must_use]
     pub fn not_locked_in(&self) -> Option<&str> {
         self.locked_in.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether the APIs speak TLS, and the file of the authority that has to be trusted for that.
+    #[must_use]
+    pub fn secured(&self) -> Option<Option<&Path>> {
+        self.secured.as_ref().map(Option::as_deref)
     }
 
     /// Files and folders of the server's own that may lie in the project.
@@ -320,9 +318,12 @@ impl Server {
         });
         if let Some(listener) = listeners.application {
             let gateway = Arc::clone(&self.gateway) as Arc<dyn Handler>;
-            let serve = self
-                .http_server()
-                .serve(listener, gateway, stop_apis.clone());
+            let server = self.http_server();
+            let server = match listeners.tls {
+                Some(shown) => server.secured(shown.tls),
+                None => server,
+            };
+            let serve = server.serve(listener, gateway, stop_apis.clone());
             let (ready, stop) = (self.ready.clone(), stop_apis.clone());
             apis.spawn(async move {
                 tokio::select! {
@@ -396,7 +397,7 @@ fn locked_in(
 /// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
 fn doors(
     services: Vec<Arc<dyn CloudService>>,
-    issuer: &Arc<DevelopmentIssuer>,
+    issuer: &Arc<Signer>,
     principals: &Arc<dyn Principals>,
     (clock, random): (&Arc<dyn Clock>, &Arc<dyn Random>),
 ) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
@@ -416,26 +417,6 @@ fn doors(
     let outside = door(services, as_root, OwnPages::Shown);
     let pages = Arc::clone(issuer) as Arc<dyn Pages>;
     (Arc::new(outside.with_pages(pages)), Arc::new(inside))
-}
-
-/// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.
-fn roots(environment: &BTreeMap<String, String>) -> Roots {
-    let Some(path) = environment
-        .get("SSL_CERT_FILE")
-        .filter(|path| !path.is_empty())
-    else {
-        return Roots::default();
-    };
-    let read = std::fs::read(path).map_err(|error| error.to_string());
-    let added = read.and_then(|pem| Roots::default().adding(&pem).map_err(|bad| bad.to_string()));
-    added.unwrap_or_else(|error| {
-        tracing::warn!(
-            error,
-            path,
-            "the certificates of `SSL_CERT_FILE` are not believed"
-        );
-        Roots::default()
-    })
 }
 
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.

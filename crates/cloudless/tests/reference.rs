@@ -139,6 +139,10 @@ fn cloudless_toml() -> String {
                 "How functions are locked in; see [Sandboxes](../guide/sandbox.md). Takes effect when the server starts.",
             ),
             Section::Server => ("`[server]`", "Takes effect when the server starts."),
+            Section::Tls => (
+                "`[tls]`",
+                "HTTPS; see [Who may call](../guide/who-may-call.md). Takes effect when the server starts.",
+            ),
         };
         write!(
             page,

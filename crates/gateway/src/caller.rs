@@ -45,7 +45,7 @@ pub(crate) enum Identity {
 }
 
 /// What a Lambda authorizer tells of a caller.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Told {
     /// `principalId`.
     pub(crate) principal_id: Option<String>,

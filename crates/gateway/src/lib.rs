@@ -10,6 +10,7 @@ mod authorise;
 mod cache;
 mod caller;
 mod callers;
+mod compression;
 mod context;
 mod cors;
 pub mod events;
@@ -24,5 +25,6 @@ pub mod service_door;
 pub mod throttle;
 pub mod tokens;
 
+pub use policy::AddressRange;
 pub use sender::TrustedProxies;
 mod validate;

@@ -64,6 +64,7 @@ impl CloudService for Service {
                 status: 200,
                 headers: vec![("content-type", "application/x-amz-json-1.0".to_owned())],
                 body: Bytes::from_static(b"{}"),
+                rest: None,
             }
         })
     }

@@ -8,6 +8,9 @@
     reason = "each stands alone in its implementors, next to their own `Call` and `Answer`"
 )]
 
+use std::fmt;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use model::ids::{AccountId, Region, RequestId};
@@ -47,12 +50,42 @@ pub struct ServiceCall {
 }
 
 /// The answer to a call. The door adds request id and date.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServiceAnswer {
     /// The status.
     pub status: u16,
     /// Headers, content type included.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// The body, or the beginning of one that goes on.
     pub body: Bytes,
+    /// What follows while it is made; none: that was all.
+    pub rest: Option<Rest>,
+}
+
+/// The rest of an answer, as it is made. Dropping it says that nobody wants more.
+pub struct Rest(Box<dyn RestPieces>);
+
+/// Where the rest of an answer comes from.
+pub trait RestPieces: Send {
+    /// The next piece; none: that was all of it.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+}
+
+impl Rest {
+    /// A rest of these pieces.
+    #[must_use]
+    pub fn new(pieces: impl RestPieces + 'static) -> Self {
+        Self(Box::new(pieces))
+    }
+
+    /// The next piece; none: that was all of it.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.0.poll_next(context)
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Rest(…)")
+    }
 }

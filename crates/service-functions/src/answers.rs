@@ -119,6 +119,7 @@ impl Refusal {
                 ("x-amzn-errortype", self.code.to_owned()),
             ],
             body: Bytes::from(self.body.to_string()),
+            rest: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! deployed functions (`deployment`).
 
 mod answers;
+mod event_stream;
 mod function_name;
 mod operations;
 mod service;

@@ -1,6 +1,6 @@
 //! Lambda's API behind the service door.
 //!
-//! Lives here: `Invoke`, synchronous and dry; every other operation is refused by its name.
+//! Lives here: `Invoke`, synchronous and dry, and `InvokeWithResponseStream`; every other operation is refused by its name.
 //! Does not live here: the words of refusals (`answers`), running functions (`Invoke`).
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,15 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 use interfaces::BoxFuture;
-use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, ThrottleLimit};
+use interfaces::invoke::{Answer, Invocation, Invoke, NotRun, Outcome, Reply, ThrottleLimit};
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use model::application::Application;
+use model::function::LATEST;
 use model::ids::RequestId;
 use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
 
 use crate::answers::Refusal;
+use crate::event_stream;
 use crate::function_name::Named;
 use crate::operations;
 
@@ -60,7 +62,8 @@ impl Service {
             .split_once('?')
             .unwrap_or((&call.path_and_query, ""));
         match operations::name(&call.method, path) {
-            Some("Invoke") => self.run(call, path, query).await,
+            Some("Invoke") => self.run(call, path, query, Way::Whole).await,
+            Some("InvokeWithResponseStream") => self.run(call, path, query, Way::Streamed).await,
             Some(name) => Err(Refusal::not_implemented(&format!("the operation `{name}`"))),
             None => Err(Refusal::unknown_operation()),
         }
@@ -71,6 +74,7 @@ impl Service {
         call: &ServiceCall,
         path: &str,
         query: &str,
+        way: Way,
     ) -> Result<ServiceAnswer, Refusal> {
         let named = name_in(call, path, query)?;
         let mode = Mode::read(&call.headers)?;
@@ -92,10 +96,17 @@ impl Service {
             trace_id: trace_id(&call.headers, &call.request_id),
             client_context: client_context(&call.headers)?,
         };
-        match self.invoke.invoke(invocation).await {
-            Ok(reply) => Ok(replied(reply, tail)),
-            Err(not_run) => Err(refused(not_run, call, &named)),
-        }
+        let answered = match way {
+            Way::Whole => {
+                let reply = self.invoke.invoke(invocation).await;
+                reply.map(|reply| replied(reply, tail))
+            }
+            Way::Streamed => {
+                let answer = self.invoke.invoke_streamed(invocation).await;
+                answer.map(|answer| streamed(answer, tail, &named))
+            }
+        };
+        answered.map_err(|not_run| refused(not_run, call, &named))
     }
 
     /// Contract: `InvocationType: DryRun`: parameters and permission are checked, nothing runs.
@@ -116,6 +127,7 @@ impl Service {
             status: 204,
             headers: Vec::new(),
             body: Bytes::new(),
+            rest: None,
         })
     }
 }
@@ -155,9 +167,17 @@ impl Mode {
     }
 }
 
-/// `X-Amz-Log-Type`.
+/// How a reply is wanted.
 #[derive(Clone, Copy)]
-enum LogTail {
+enum Way {
+    Whole,
+    /// As a stream of events.
+    Streamed,
+}
+
+/// `X-Amz-Log-Type`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LogTail {
     Wanted,
     Unwanted,
 }
@@ -253,6 +273,25 @@ fn replied(reply: Reply, tail: LogTail) -> ServiceAnswer {
         status: 200,
         headers,
         body,
+        rest: None,
+    }
+}
+
+/// Differs: the version is not known before the function has replied, so a stream that has begun tells what was asked for.
+fn streamed(answer: Answer, tail: LogTail, named: &Named) -> ServiceAnswer {
+    let version = match &answer {
+        Answer::Whole(reply) => reply.executed_version.clone(),
+        Answer::Streamed(_) => named.qualifier.clone().unwrap_or_else(|| LATEST.to_owned()),
+    };
+    let (body, rest) = event_stream::encode(answer, tail);
+    ServiceAnswer {
+        status: 200,
+        headers: vec![
+            ("content-type", event_stream::CONTENT_TYPE.to_owned()),
+            ("x-amz-executed-version", version),
+        ],
+        body,
+        rest,
     }
 }
 

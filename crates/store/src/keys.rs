@@ -8,8 +8,10 @@
 
 use model::ids::{AccountId, Region};
 
-/// The first byte of every key: the version of this layout.
+/// The first byte of keys that go on with an account and a region: the version of this layout.
 pub const FORMAT: u8 = 1;
+/// The first byte of keys without them: of rows so many that they would cost, under an id that is unique in the whole store.
+pub const FORMAT_BY_ID: u8 = 2;
 
 const ZERO: u8 = 0x00;
 const ESCAPED_ZERO: u8 = 0xff;
@@ -48,7 +50,7 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
-    /// Begins a key with what all keys begin with.
+    /// Begins a key with what most keys begin with.
     #[must_use]
     pub fn new(account: &AccountId, region: &Region, owner: Owner) -> Self {
         let mut key = Self {
@@ -58,6 +60,12 @@ impl KeyWriter {
         key.bytes(account.as_str().as_bytes())
             .bytes(region.as_str().as_bytes())
             .byte(owner.byte())
+    }
+
+    /// Begins a key that goes on with an id that is unique in the whole store.
+    #[must_use]
+    pub fn by_id(owner: Owner) -> Self {
+        Self::after(&[FORMAT_BY_ID, owner.byte()])
     }
 
     /// Goes on from a key or a prefix that was written before.

@@ -13,17 +13,17 @@
 //! - **Reads.** One call sees one moment, and all that was committed before it began. Readers never wait for writers.
 //!
 //! # All key shapes
-//! Every key begins with [`keys::FORMAT`], account, region and a byte for the owner ([`keys::Owner`]). `text` is the
-//! encoding of [`keys::KeyWriter::bytes`]: escaped, ended, and sorting as the text does. What follows the owner:
+//! Every key begins with [`keys::FORMAT`], account, region and a byte for the owner ([`keys::Owner`]); those marked `*` with
+//! [`keys::FORMAT_BY_ID`] and the owner alone, since every item would repeat the rest. `text` is the encoding of
+//! [`keys::KeyWriter::bytes`]: escaped, ended, and sorting as the text does. What follows the owner:
 //!
 //! | owner | shape | value |
 //! | --- | --- | --- |
 //! | `Tables` `01` | `01` text(table name) | the table's descriptor |
-//! | `Tables` `01` | `06` short table id (the last 6 bytes) | the mark that the table is there: its generation (4 bytes), or empty for 0; every write of an item checks it |
-//! | `Tables` `01` | `06` short table id, hash of the partition key (4 bytes), partition key, sort key | an item |
-//! | `Tables` `01` | `07` short table id, index id (4 bytes), hash of the index's partition key (4 bytes), the parts of the index's key, the parts of the item's key (a local index: without the partition key) | an index's entry: the part of the item that is projected |
-//! | `Tables` `01` | `02`, `04` table id (16 bytes), as `06`, `07` | the same of tables with a descriptor of format 1 |
-//! | `Tables` `01` | `03` short table id, or table id | the table id, or empty; a deleted table whose items are still to be removed |
+//! | `Tables` `01` | `*` `06` short table id (the last 6 bytes; no two tables of a store have the same) | the mark that the table is there: its generation (4 bytes), which every write of an item checks; `deleted` until the rows of a deleted table are removed |
+//! | `Tables` `01` | `*` `06` short table id, hash of the partition key (4 bytes), partition key, sort key | an item |
+//! | `Tables` `01` | `*` `07` short table id, index id (4 bytes), hash of the index's partition key (4 bytes), the parts of the index's key, the parts of the item's key (a local index: without the partition key) | an index's entry: the part of the item that is projected |
+//! | `Tables` `01` | `03` table id (16 bytes) | empty: a deleted table whose rows are still to be removed |
 //! | `Tables` `01` | `05` table id, index id (4 bytes) | how far the filling of a new index has come: the key of the last item that was seen |
 //! | `Tables` `01` | `10` text(table name), since (8 bytes) | a stream: JSON; there while it may have records |
 //! | `Tables` `01` | `11` table id (16 bytes), since (8 bytes), shard (1 byte), versionstamp, number in the commit (2 bytes), row (1 byte) | a record of a stream; a large one lies in several rows |

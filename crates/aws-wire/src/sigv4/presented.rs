@@ -93,6 +93,23 @@ impl Presented {
     }
 }
 
+impl Presented {
+    /// What Amazon API Gateway says of an `Authorization` header of another scheme: it reads every one as a signature,
+    /// and misses its parts. None: there is no such header.
+    ///
+    /// Contract: recorded exchanges, `IncompleteSignatureException`.
+    #[must_use]
+    pub fn misread(headers: &HeaderMap) -> Option<AuthenticationError> {
+        let authorization = text(headers, header::AUTHORIZATION.as_str())?;
+        let (_, parameters) = authorization.split_once(' ').unwrap_or((authorization, ""));
+        let date = text(headers, "x-amz-date").or_else(|| text(headers, "date"));
+        Some(match read_parameters(parameters, authorization) {
+            Ok(parts) => incomplete_header(&parts, date, authorization),
+            Err(error) => error,
+        })
+    }
+}
+
 fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Presented, AuthenticationError> {
     let (algorithm, parameters) = authorization.split_once(' ').unwrap_or((authorization, ""));
     if !algorithm.starts_with("AWS4-") {

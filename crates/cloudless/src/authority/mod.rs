@@ -1,10 +1,10 @@
-//! The development authority: it certifies the cloud's own host names, for sandboxes alone.
+//! Development authorities: one certifies the cloud's own host names, for sandboxes; one certifies `localhost`, for `dev --https`.
 //!
 //! Lives here: its key and certificate, one for a machine and user; certificates of hosts; the files that sandboxes trust.
-//! Does not live here: certificates as bytes (`der`), who listens (`walls`), how runtimes are told (`runtimes`).
+//! Does not live here: certificates as bytes (`der`), who listens (`walls`, `front`), how runtimes are told (`runtimes`).
 //!
-//! Nothing outside of sandboxes is made to trust it. It may only certify names of the cloud: whoever takes its key can
-//! deceive functions in development about these, and nobody else.
+//! Nothing outside of sandboxes is made to trust either. Each may only certify its own names: whoever takes the key of the
+//! first can deceive functions in development about the cloud, and nobody else.
 
 mod der;
 
@@ -53,7 +53,7 @@ const SYSTEM_ROOTS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Certifies hosts of the cloud.
+/// Certifies hosts of certain names.
 pub struct Authority {
     key: EcdsaKeyPair,
     key_name: Vec<u8>,
@@ -61,6 +61,7 @@ pub struct Authority {
     host_point: Vec<u8>,
     certificate: PathBuf,
     roots: Option<PathBuf>,
+    names: &'static [&'static str],
     hosts: Mutex<HashMap<String, Arc<CertifiedKey>>>,
     now: fn() -> Timestamp,
 }
@@ -97,13 +98,14 @@ impl Authority {
     /// [`NotKept`]: sandboxes do without the cloud's host names then.
     pub fn open(
         folder: &Path,
+        names: &'static [&'static str],
         system_roots: Option<&Path>,
         now: fn() -> Timestamp,
     ) -> Result<Self, NotKept> {
         let key_file = folder.join(KEY_FILE);
         let random = SystemRandom::new();
         if is_to_be_made(&key_file) {
-            make(folder, &random, now())?;
+            make(folder, names, &random, now())?;
         }
         let unusable = || NotKept::Key(key_file.clone());
         let bytes = fs::read(&key_file).map_err(kept(&key_file))?;
@@ -122,6 +124,7 @@ impl Authority {
             host_point,
             certificate,
             roots,
+            names,
             hosts: Mutex::default(),
             now,
         })
@@ -139,9 +142,9 @@ impl Authority {
         self.roots.as_deref()
     }
 
-    fn certified(&self, host: &str) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn certified(&self, host: &str) -> Option<Arc<CertifiedKey>> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        if !is_of_cloud(&host) {
+        if !is_below(self.names, &host) {
             return None;
         }
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,9 +181,9 @@ impl ResolvesServerCert for Authority {
     }
 }
 
-/// Whether a host is one of the cloud's.
-fn is_of_cloud(host: &str) -> bool {
-    NAMES.iter().any(|name| {
+/// Whether a host has one of these names, or one below.
+fn is_below(names: &[&str], host: &str) -> bool {
+    names.iter().any(|name| {
         let rest = host.strip_suffix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
@@ -195,7 +198,12 @@ fn is_to_be_made(key_file: &Path) -> bool {
 }
 
 /// Makes a folder with a new authority, all at once: two servers may start at the same time.
-fn make(folder: &Path, random: &SystemRandom, now: Timestamp) -> Result<(), NotKept> {
+fn make(
+    folder: &Path,
+    names: &[&str],
+    random: &SystemRandom,
+    now: Timestamp,
+) -> Result<(), NotKept> {
     let unusable = || NotKept::Key(folder.join(KEY_FILE));
     let above = folder.parent().unwrap_or(Path::new("."));
     let new = folder.with_extension(format!("new-{}", std::process::id()));
@@ -220,7 +228,7 @@ fn make(folder: &Path, random: &SystemRandom, now: Timestamp) -> Result<(), NotK
         until: now + AUTHORITY_LASTS,
         key: (point, &name),
         issuer_key: &name,
-        role: Role::Authority(&NAMES),
+        role: Role::Authority(names),
     };
     let signed = sign(&key, random, &certificate).ok_or_else(unusable)?;
     write(&of(CERTIFICATE_FILE), pem(&signed).as_bytes(), 0o644)?;

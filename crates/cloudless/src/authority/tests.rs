@@ -5,7 +5,7 @@ use std::process::Command;
 use super::*;
 
 fn open(folder: &Path) -> Authority {
-    Authority::open(&folder.join("authority"), None, Timestamp::now).unwrap()
+    Authority::open(&folder.join("authority"), &NAMES, None, Timestamp::now).unwrap()
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn what_the_system_trusts_stays_trusted() {
     let system = folder.path().join("system.pem");
     fs::write(&system, "the system's\n").unwrap();
     let path = folder.path().join("authority");
-    let authority = Authority::open(&path, Some(&system), Timestamp::now).unwrap();
+    let authority = Authority::open(&path, &NAMES, Some(&system), Timestamp::now).unwrap();
     let roots = fs::read_to_string(authority.roots().unwrap()).unwrap();
     assert!(roots.starts_with("-----BEGIN") && roots.ends_with("the system's\n"));
 }

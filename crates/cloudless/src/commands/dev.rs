@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{cache_folder, environment, fail, ours};
 use crate::cli::DevArguments;
 use crate::development::Loop;
+use crate::front;
 use crate::printer::Printer;
 use crate::project::{self, Located, ReadOptions};
 use crate::settings::{self, Settings};
@@ -47,7 +48,11 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let (settings, _) = settings::read(&located.root);
     let chosen = (arguments.port, arguments.services_port);
     let (port, services_port) = ports(chosen, &settings)?;
-    let listeners = wiring::bind(Some(port), services_port).await?;
+    let cache = cache_folder(&environment);
+    let own = arguments.https.then_some(cache.as_path());
+    let tls = front::tls(&settings.server.tls, &located.root, own)?;
+    let mut listeners = wiring::bind(Some(port), services_port).await?;
+    listeners.tls = tls;
     let printer = printer.with_root(&located.root);
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
@@ -56,11 +61,12 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let config = Config {
         ours: ours(&state),
         state,
-        cache: cache_folder(&environment),
+        cache,
         environment,
         settings_file: located.root.join(settings::FILE),
         limits: settings.server.limits,
         sandbox: settings.server.sandbox.clone(),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
     };
     let telemetry = Telemetry::on_console(&console)
         .with_access_logs(config.state.join("access-logs"))

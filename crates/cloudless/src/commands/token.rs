@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::dev::SERVICES_PORT;
 use super::{cache_folder, environment, fail};
 use crate::cli::TokenArguments;
-use crate::issuer::DevelopmentIssuer;
+use crate::issuer::Signer;
 use crate::pipeline::{Checker, chain};
 use crate::printer::Printer;
 use crate::project::{self, ReadOptions};
@@ -60,7 +60,7 @@ async fn make(arguments: &TokenArguments) -> Result<(String, Map<String, Value>)
     // Whatever is said of them outright: a token that is refused is worth trying, too.
     claims.extend(own);
     let cache = cache_folder(&environment());
-    let issuer = DevelopmentIssuer::new(&cache, Arc::new(RealRandom::default()), SERVICES_PORT);
+    let issuer = Signer::new(&cache, Arc::new(RealRandom::default()), SERVICES_PORT);
     let token = issuer.sign(&claims).map_err(|error| {
         Box::new(
             Problem::error("token::no-key", "the development issuer has no key")
@@ -94,7 +94,7 @@ async fn parties(
     }
     let Ok(located) = project::locate(&arguments.project.dir) else {
         return Ok(Parties {
-            issuer: DevelopmentIssuer::url(SERVICES_PORT),
+            issuer: Signer::url(SERVICES_PORT),
             audience: arguments.audience.clone(),
         });
     };
@@ -112,7 +112,7 @@ async fn parties(
     let issuers: BTreeSet<&str> = known.iter().map(|one| one.issuer.as_str()).collect();
     let found = match issuers.len() {
         0 => Parties {
-            issuer: DevelopmentIssuer::url(settings.server.services_port.unwrap_or(SERVICES_PORT)),
+            issuer: Signer::url(settings.server.services_port.unwrap_or(SERVICES_PORT)),
             audience: Vec::new(),
         },
         1 => known.into_iter().next().unwrap_or(Parties {

@@ -43,10 +43,14 @@ pub(super) fn banner(
             .map(|line| format!("  {line}")),
     );
     let (port, services_port) = server.ports();
+    let scheme = match server.secured() {
+        Some(_) => "https",
+        None => "http",
+    };
     lines.push(String::new());
     lines.push(format!(
         "  APIs      {}",
-        printer.paint(Style::Cyan, &format!("http://localhost:{port}"))
+        printer.paint(Style::Cyan, &format!("{scheme}://localhost:{port}"))
     ));
     // Browsers and curl take any name below `localhost` for this machine.
     lines.extend(application.function_urls.iter().map(|url| {
@@ -60,10 +64,24 @@ pub(super) fn banner(
             printer.paint(Style::Dim, &harmless(url.callee.function.as_str()))
         )
     }));
+    // A key that nobody gave a value is found here alone, as where the Serverless Framework deploys it.
+    lines.extend(application.api_keys.iter().map(|key| {
+        format!(
+            "  API key   {}  {}",
+            harmless(key.value.reveal()),
+            printer.paint(Style::Dim, &harmless(&key.name))
+        )
+    }));
     lines.push(format!(
         "  Services  {}",
         printer.paint(Style::Cyan, &format!("http://localhost:{services_port}"))
     ));
+    if let Some(Some(authority)) = server.secured() {
+        lines.push(format!(
+            "  Trust     {} (it certifies localhost alone)",
+            harmless(&authority.display().to_string())
+        ));
+    }
     if let Some(why) = server.not_locked_in() {
         lines.push(format!(
             "  Functions are not locked in on this machine: {}",

@@ -37,7 +37,7 @@ const CONFIGURATION_PATH: &str = "issuer/.well-known/openid-configuration";
 const MODULUS_BYTES: usize = 256;
 
 /// The issuer of one machine and user. Its key is made when it is first needed.
-pub struct DevelopmentIssuer {
+pub struct Signer {
     folder: PathBuf,
     random: Arc<dyn Random>,
     /// The port of the services, where its documents are.
@@ -67,15 +67,15 @@ pub enum NoKey {
     Broken(PathBuf),
 }
 
-impl std::fmt::Debug for DevelopmentIssuer {
+impl std::fmt::Debug for Signer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("DevelopmentIssuer")
+        out.debug_struct("Signer")
             .field("folder", &self.folder)
             .finish_non_exhaustive()
     }
 }
 
-impl DevelopmentIssuer {
+impl Signer {
     /// The issuer whose key is kept among the machine's caches.
     #[must_use]
     pub fn new(cache: &Path, random: Arc<dyn Random>, port: u16) -> Self {
@@ -136,7 +136,7 @@ impl DevelopmentIssuer {
     }
 }
 
-impl DevelopmentKeys for DevelopmentIssuer {
+impl DevelopmentKeys for Signer {
     fn find(&self, key_id: &str) -> Option<TrustedKey> {
         if !key_id.starts_with(ID_PREFIX) {
             return None;
@@ -152,7 +152,7 @@ impl DevelopmentKeys for DevelopmentIssuer {
     }
 }
 
-impl Pages for DevelopmentIssuer {
+impl Pages for Signer {
     fn page(&self, path: &str) -> Option<String> {
         let issuer = Self::url(self.port);
         let page = match path {
@@ -259,8 +259,7 @@ mod tests {
     #[test]
     fn its_key_is_made_once_and_is_nobody_elses() {
         let folder = tempfile::tempdir().unwrap();
-        let issuer =
-            || DevelopmentIssuer::new(folder.path(), Arc::new(RealRandom::default()), 4566);
+        let issuer = || Signer::new(folder.path(), Arc::new(RealRandom::default()), 4566);
         let (first, second) = (issuer(), issuer());
         assert!(first.find("cloudless-development-0").is_none());
         assert!(!folder.path().join("issuer").exists());

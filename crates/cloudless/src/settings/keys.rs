@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gateway::AddressRange;
 use model::function::Starts;
 use runtimes::process::{LimitsKept, ProcessorTime};
 
@@ -40,6 +41,8 @@ pub enum Section {
     Sandbox,
     /// The server itself.
     Server,
+    /// What its listener shows.
+    Tls,
 }
 
 /// What a key takes.
@@ -68,19 +71,30 @@ pub enum Value {
         /// Sets them.
         set: fn(&mut Settings, Vec<Network>),
     },
+    /// A list of ranges of addresses.
+    Ranges {
+        /// Sets them.
+        set: fn(&mut Settings, Vec<AddressRange>),
+    },
     /// A path.
     Path {
         /// Sets it.
         set: fn(&mut Settings, PathBuf),
     },
+    /// A path, or several.
+    Paths {
+        /// Sets them.
+        set: fn(&mut Settings, Vec<PathBuf>),
+    },
 }
 
 /// All sections.
-pub const SECTIONS: [Section; 4] = [
+pub const SECTIONS: [Section; 5] = [
     Section::Functions,
     Section::Limits,
     Section::Sandbox,
     Section::Server,
+    Section::Tls,
 ];
 
 /// All keys.
@@ -239,6 +253,35 @@ pub const KEYS: &[Key] = &[
         default: "`\".cloudless\"`",
         meaning: "the folder of the state, as `--state`; relative to the folder of `cloudless.toml`",
     },
+    Key {
+        section: Section::Server,
+        name: "trusted_proxies",
+        value: Value::Ranges {
+            set: |settings, ranges| settings.server.trusted_proxies = ranges,
+        },
+        default: "none",
+        meaning: "proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Port` are believed: a request's source is the \
+                  nearest address that is none of them",
+    },
+    Key {
+        section: Section::Tls,
+        name: "certificate",
+        value: Value::Paths {
+            set: |settings, paths| settings.server.tls.certificates = paths,
+        },
+        default: "none: the APIs are served over HTTP",
+        meaning: "the certificate that the APIs' listener shows, and those that lead to its authority, as PEM; with a list, the one \
+                  for the name that the client asks for, or else the first. Relative to the folder of `cloudless.toml`",
+    },
+    Key {
+        section: Section::Tls,
+        name: "key",
+        value: Value::Paths {
+            set: |settings, paths| settings.server.tls.keys = paths,
+        },
+        default: "none",
+        meaning: "the key of the certificate, as PEM; with a list, one for each, in the same order",
+    },
 ];
 
 /// What can be demanded, in the order of the words.
@@ -270,6 +313,7 @@ impl Section {
             Self::Limits => "limits",
             Self::Sandbox => "sandbox",
             Self::Server => "server",
+            Self::Tls => "tls",
         }
     }
 
@@ -300,7 +344,11 @@ impl fmt::Display for Value {
             Self::Networks { .. } => out.write_str(
                 "a list of networks, as `\"10.1.0.0/16\"`, `\"127.0.0.1:5432\"` or `\"[fd00::/8]:5432\"`",
             ),
+            Self::Ranges { .. } => {
+                out.write_str("a list of addresses and ranges, as `\"10.0.0.0/8\"` or `\"::1\"`")
+            }
             Self::Path { .. } => out.write_str("a path"),
+            Self::Paths { .. } => out.write_str("a path, or a list of paths"),
         }
     }
 }

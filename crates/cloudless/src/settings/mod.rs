@@ -11,6 +11,7 @@ mod sandbox;
 
 use std::path::PathBuf;
 
+use gateway::AddressRange;
 use model::function::Starts;
 use model::problem::Place;
 
@@ -44,7 +45,16 @@ pub struct OneFunction {
     pub starts: Option<Starts>,
 }
 
-/// `[server]`, `[limits]` and `[sandbox]`.
+/// `[tls]`: files of PEM texts, relative to the file's folder; each certificate with the key of the same place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// Certificates, each with those that lead to its authority.
+    pub certificates: Vec<PathBuf>,
+    /// Their keys.
+    pub keys: Vec<PathBuf>,
+}
+
+/// `[server]`, `[limits]`, `[sandbox]` and `[tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Server {
     /// The port of the application's APIs.
@@ -57,4 +67,8 @@ pub struct Server {
     pub limits: Limits,
     /// How they are locked in.
     pub sandbox: Sandbox,
+    /// Proxies whose word on a request's source is believed.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// What the APIs' listener shows.
+    pub tls: Tls,
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use gateway::AddressRange;
 use model::function::Starts;
 use model::problem::{Place, Problem};
 use model::suggestion;
@@ -157,7 +158,9 @@ impl Reader<'_> {
                     Value::Whole { .. }
                     | Value::Word { .. }
                     | Value::Networks { .. }
-                    | Value::Path { .. } => self.set(key, entry),
+                    | Value::Ranges { .. }
+                    | Value::Path { .. }
+                    | Value::Paths { .. } => self.set(key, entry),
                 }
             }
         }
@@ -192,6 +195,14 @@ impl Reader<'_> {
                 Some(networks) => set(&mut self.settings, networks),
                 None => self.wrong_value(entry, &key.value.to_string()),
             },
+            Value::Ranges { set } => match ranges(entry.1.get_ref()) {
+                Some(ranges) => set(&mut self.settings, ranges),
+                None => self.wrong_value(entry, &key.value.to_string()),
+            },
+            Value::Paths { set } => match paths(entry.1.get_ref()) {
+                Some(paths) => set(&mut self.settings, paths),
+                None => self.wrong_value(entry, &key.value.to_string()),
+            },
             Value::Path { set } => match entry.1.get_ref().as_str() {
                 Some(path) if !path.is_empty() => set(&mut self.settings, PathBuf::from(path)),
                 Some(_) | None => self.wrong_value(entry, &key.value.to_string()),
@@ -221,9 +232,12 @@ impl Reader<'_> {
             .because(format!("it is `{shown}`"));
         let words = KEYS.iter().flat_map(|key| match key.value {
             Value::Word { words, .. } => words,
-            Value::Starts | Value::Whole { .. } | Value::Networks { .. } | Value::Path { .. } => {
-                &[]
-            }
+            Value::Starts
+            | Value::Whole { .. }
+            | Value::Networks { .. }
+            | Value::Ranges { .. }
+            | Value::Path { .. }
+            | Value::Paths { .. } => &[],
         });
         let words = STARTS.map(word_of).into_iter().chain(words.copied());
         let meant = value.get_ref().as_str();
@@ -283,6 +297,23 @@ fn networks(value: &DeValue<'_>) -> Option<Vec<Network>> {
     let listed = value.as_array()?;
     let one = |value: &Spanned<DeValue<'_>>| network(value.get_ref().as_str()?);
     (listed.len() <= NETWORKS_MAX).then(|| listed.iter().map(one).collect())?
+}
+
+fn ranges(value: &DeValue<'_>) -> Option<Vec<AddressRange>> {
+    let listed = value.as_array()?;
+    let one = |value: &Spanned<DeValue<'_>>| AddressRange::read(value.get_ref().as_str()?);
+    (listed.len() <= NETWORKS_MAX).then(|| listed.iter().map(one).collect())?
+}
+
+fn paths(value: &DeValue<'_>) -> Option<Vec<PathBuf>> {
+    let path = |value: &DeValue<'_>| {
+        let path = value.as_str().filter(|path| !path.is_empty());
+        path.map(PathBuf::from)
+    };
+    match value.as_array() {
+        None => Some(vec![path(value)?]),
+        Some(listed) => listed.iter().map(|one| path(one.get_ref())).collect(),
+    }
 }
 
 fn whole(value: &DeValue<'_>) -> Option<u32> {
@@ -387,7 +418,7 @@ state = '../state'
             ),
             (
                 "[server]\naddress = 'x'\n",
-                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `port`, `services_port`, `state`",
+                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `port`, `services_port`, `state`, `trusted_proxies`",
             ),
             (
                 "functions = 1\n",

@@ -21,7 +21,7 @@ const FILES_OPEN_MAX: usize = 256;
 
 /// Takes lines and writes them in their order. What has come is written when it is dropped.
 #[derive(Debug)]
-pub struct AccessFiles {
+pub(super) struct AccessFiles {
     lines: Option<SyncSender<(ApiId, String)>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -31,7 +31,7 @@ impl AccessFiles {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(folder: PathBuf) -> io::Result<Self> {
+    pub(super) fn start(folder: PathBuf) -> io::Result<Self> {
         let (lines, coming) = sync_channel(LINES_WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("access-logs".to_owned())
@@ -43,7 +43,7 @@ impl AccessFiles {
     }
 
     /// Takes a line.
-    pub fn write(&self, api: ApiId, line: String) {
+    pub(super) fn write(&self, api: ApiId, line: String) {
         if let Some(lines) = &self.lines {
             // A full queue loses the line: see `LINES_WAITING_MAX`.
             let _lost = lines.try_send((api, line));

@@ -24,6 +24,7 @@ use super::validation;
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
 use super::{mock, openapi, policies, proxy};
+use crate::records::text_of;
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
 const RESOURCES_MAX: usize = 300;
@@ -124,6 +125,7 @@ fn api(
     RestApi {
         name,
         stage_variables: stage.variables,
+        minimum_compression_bytes: compression(resource, definition),
         cache_bytes: stage.cache_bytes,
         access_log: stage.access_log,
         binary_media_types,
@@ -136,6 +138,13 @@ fn api(
             stage.name,
         )
     }
+}
+
+/// `MinimumCompressionSize` of the API wins over what its definition says.
+fn compression(resource: &Resource<'_>, definition: Option<&Value>) -> Option<u32> {
+    let written = definition.and_then(|it| it.get("x-amazon-apigateway-minimum-compression-size"));
+    let said = resource.text("MinimumCompressionSize");
+    said.or_else(|| written.and_then(text_of))?.parse().ok()
 }
 
 /// `ApiKeySourceType` of the API wins over what its definition says.

@@ -74,7 +74,7 @@ const REST_API: &[Property] = &[
         "FailOnWarnings",
         "problems of the definition are always reported",
     ),
-    missing("MinimumCompressionSize", "replies are not compressed"),
+    carried("MinimumCompressionSize", Shape::Whole(0, 10_485_760)),
     idle("Mode", "the definition is always the whole API"),
     carried("Name", Shape::Text),
     carried("Parameters", Shape::TextMap),

@@ -212,7 +212,12 @@ fn url_target(request: &ResourceRequest) -> String {
 
 fn function_url(request: &ResourceRequest) -> Made {
     let target = url_target(request);
-    let id = id_of(request, URL_ID_LENGTH);
+    // Nothing random: `cloudless routes` tells the same address, and it stays when the state is thrown away.
+    let steady = ResourceRequest {
+        generated_name: format!("{}/{}", request.stack, request.logical_id),
+        ..request.clone()
+    };
+    let id = id_of(&steady, URL_ID_LENGTH);
     made(
         &target,
         json!({

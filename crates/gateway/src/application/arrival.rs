@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
 use http::{Method, Version};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
@@ -17,10 +18,11 @@ use model::time::Timestamp;
 
 use super::refusal::Refusal;
 use crate::caller::Caller;
+use crate::compression;
 use crate::cors;
 use crate::events::{Exchange, TRACE_RANDOM_BYTES, Trace, header_text};
 use crate::http::{Body, Headers, Request, Scheme};
-use crate::routes::{Asked, Hit, check_encoding};
+use crate::routes::{Api, Asked, Hit, check_encoding};
 use crate::sender::{Sender, TrustedProxies};
 use crate::validate::Sent;
 
@@ -102,6 +104,32 @@ impl Head {
             query: self.query(),
             body,
         }
+    }
+
+    /// The body without its coding, where its API compresses, and the head without its name.
+    pub(super) fn unpacked(
+        &self,
+        api: &Api,
+        body: Bytes,
+    ) -> Result<(Option<Self>, Bytes), Refusal> {
+        if api.compression_bytes_min.is_none() {
+            return Ok((None, body));
+        }
+        let bytes_max = limits::GATEWAY_PAYLOAD_BYTES_MAX;
+        let plain = compression::plain(&self.headers, &body, bytes_max);
+        let Some(plain) = plain.map_err(|bad| Refusal::bad_coding(&bad))? else {
+            return Ok((None, body));
+        };
+        let others = self.headers.iter();
+        let others = others.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
+        let headers = others.map(|(name, value)| (name, value.clone())).collect();
+        let head = Self {
+            headers,
+            method: self.method.clone(),
+            target: self.target.clone(),
+            ..*self
+        };
+        Ok((Some(head), plain))
     }
 
     /// Refuses what no route would be given.

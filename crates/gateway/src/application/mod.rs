@@ -39,6 +39,7 @@ use crate::cache::CACHE_BYTES_MAX;
 use crate::caller::Caller;
 use crate::callers::Callers;
 pub use crate::callers::Signers;
+use crate::compression;
 use crate::cors;
 use crate::events;
 use crate::http::upstream::{Client, Reach};
@@ -193,9 +194,11 @@ impl ApplicationHandler {
             account: &self.account,
         };
         let mut response = match answered {
-            Ok(response) => response,
+            Ok(response) => packed(response, located.api(), &head).await,
             Err(refusal) => {
                 trail.message = Some(refusal.reason.clone());
+                let known = refusal.caller.as_deref().cloned();
+                trail.caller = trail.caller.or(known);
                 let refused = trail.refused.insert(refusal).clone();
                 words::refused(asked, &trail, &refused)
             }
@@ -263,6 +266,8 @@ impl ApplicationHandler {
             .collect(limits::GATEWAY_PAYLOAD_BYTES_MAX)
             .await
             .map_err(Refusal::body)?;
+        let (unpacked, body) = head.unpacked(hit.api, body)?;
+        let head = unpacked.as_ref().unwrap_or(head);
         let rules = &hit.route.rules;
         rules
             .check(hit, head.sent(&body))
@@ -440,6 +445,14 @@ fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Ref
     }
     replies::read(call.payload, &returned, accepts(call.hit.api, head))
         .map_err(|bad| Refusal::bad_reply(call.function, &bad))
+}
+
+/// The response in a coding that its client names, where its API compresses.
+async fn packed(response: Response, api: Option<&Api>, head: &Head) -> Response {
+    match api.and_then(|api| api.compression_bytes_min) {
+        Some(bytes_min) => compression::compressed(response, &head.headers, bytes_min).await,
+        None => response,
+    }
 }
 
 /// A REST API tells a function's client the trace of the request, also of a reply that was kept.

@@ -13,6 +13,8 @@ use serde::Deserialize;
 
 use super::arrival::Head;
 use crate::authorise::NotAuthorised;
+use crate::caller::Caller;
+use crate::compression::BadBody;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
 use crate::http_proxy::NotHandedOn;
@@ -42,6 +44,8 @@ pub(crate) struct Refusal {
     pub(super) validation: Option<String>,
     /// `www-authenticate`.
     pub(super) challenge: Option<String>,
+    /// Who was refused, as far as is known.
+    pub(super) caller: Option<Box<Caller>>,
 }
 
 impl Refusal {
@@ -52,6 +56,7 @@ impl Refusal {
             said: None,
             validation: None,
             challenge: None,
+            caller: None,
         }
     }
 
@@ -104,6 +109,7 @@ impl Refusal {
 
     pub(super) fn not_authorised(route: &Route, bad: &NotAuthorised) -> Self {
         Self {
+            caller: bad.caller().map(Box::new),
             said: bad.message(),
             challenge: bad.challenge().map(str::to_owned),
             ..Self::new(bad.fault(), bad.reason(route))
@@ -225,6 +231,14 @@ impl Refusal {
                 "the framing of the request's body is broken",
             ),
         }
+    }
+
+    pub(super) fn bad_coding(bad: &BadBody) -> Self {
+        let fault = match bad {
+            BadBody::Unknown(_) | BadBody::Broken(_) => Fault::UnsupportedMediaType,
+            BadBody::TooLarge(_) => Fault::BodyTooLarge,
+        };
+        Self::new(fault, bad.to_string())
     }
 
     pub(super) fn event_too_large(bytes: usize) -> Self {

@@ -2,6 +2,7 @@
 
 mod handed_on;
 mod kept;
+mod packed;
 mod streams;
 mod words;
 

@@ -28,7 +28,11 @@ pub(super) fn run(
     policies: &Policies,
 ) -> Result<Signer, NotAuthorised> {
     let headers = question.exchange.headers.to_map();
-    let presented = Presented::find(question.target, &headers).map_err(unproven)?;
+    let presented = Presented::find(question.target, &headers).map_err(|error| {
+        let misread = || Presented::misread(&headers);
+        let is_missing = error == AuthenticationError::Missing;
+        unproven(is_missing.then(misread).flatten().unwrap_or(error))
+    })?;
     check_scope(&presented, question).map_err(unproven)?;
     let signed = SignedRequest {
         method: question.method,

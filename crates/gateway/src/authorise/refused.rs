@@ -6,11 +6,14 @@
 //! Contract: Amazon API Gateway Developer Guide, "Gateway response types", "Use API Gateway Lambda authorizers" and
 //! "Create and attach a resource policy", whose troubleshooting has the words of refusals.
 
+use std::sync::Arc;
+
 use aws_wire::errors::AuthenticationError;
 use model::door::Authorizer;
 
 use super::jwt::TokenRefused;
 use super::keys::BadKey;
+use crate::caller::{Caller, Identity, Told};
 use crate::callers::NotProven;
 use crate::replies::faults::Fault;
 use crate::routes::Route;
@@ -34,6 +37,8 @@ pub(crate) enum NotAuthorised {
         refusal: Refusal,
         /// What refuses it.
         by: String,
+        /// What the authorizer says of the caller all the same: the API's own words may repeat it.
+        told: Arc<Told>,
     },
     /// Policies of its own, or of the API, do not let it in.
     NotAllowed {
@@ -156,6 +161,21 @@ impl NotAuthorised {
         }
     }
 
+    /// What is known of the caller although it is not let in.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        let Self::Denied { told, .. } = self else {
+            return None;
+        };
+        let identity = Identity::Function {
+            told: Arc::clone(told),
+            latency_ms: 0,
+        };
+        Some(Caller {
+            identity,
+            key: None,
+        })
+    }
+
     /// Why, for the developer: which rule, and where it stands.
     pub(crate) fn reason(&self, route: &Route) -> String {
         let key = &route.key;
@@ -167,7 +187,7 @@ impl NotAuthorised {
             Self::Unidentified(why) | Self::Unauthorized(why) | Self::Failed(why) => {
                 format!("{why}; it guards `{key}`{declared}")
             }
-            Self::Denied { refusal, by } => {
+            Self::Denied { refusal, by, .. } => {
                 format!("{by} {} `{key}`{declared}", refusal.verb())
             }
             Self::NotAllowed {

@@ -45,6 +45,8 @@ pub(crate) struct Api {
     pub(crate) customs: Customs,
     /// The format of a line of its access log; none: it keeps none.
     pub(crate) access_log: Option<String>,
+    /// Replies of so many bytes and more are compressed, and bodies may be; none: neither is (REST APIs).
+    pub(crate) compression_bytes_min: Option<u32>,
     /// The replies that its stage keeps (REST APIs).
     pub(crate) cache: Option<StageCache<Landed>>,
     pub(super) routes: Vec<Route>,
@@ -287,6 +289,7 @@ fn bare_rest_api(api: &RestApi, revision: &RevisionId, region: &Region) -> Api {
         stage_variables: StageVariables::new(&api.stage_variables),
         customs: Customs::new(&api.gateway_responses),
         access_log: api.access_log.as_ref().map(|log| log.format.clone()),
+        compression_bytes_min: api.minimum_compression_bytes,
         cache: api.cache_bytes.map(StageCache::new),
         routes: Vec::new(),
         tree: Tree::new(),
@@ -305,6 +308,7 @@ fn bare_http_api(api: &HttpApi, region: &Region) -> Api {
         stage_variables: StageVariables::new(&api.stage_variables),
         customs: Customs::default(),
         access_log: api.access_log.as_ref().map(|log| log.format.clone()),
+        compression_bytes_min: None,
         cache: None,
         routes: Vec::new(),
         tree: Tree::new(),

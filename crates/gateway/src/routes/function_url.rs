@@ -58,6 +58,7 @@ pub(super) fn bare_url(url: &FunctionUrl, region: &Region) -> Api {
         stage: StageName::new(DEFAULT_STAGE),
         region: region.clone(),
         stage_variables: StageVariables::new(&std::collections::BTreeMap::new()),
+        compression_bytes_min: None,
         cache: None,
         customs: Customs::default(),
         access_log: None,

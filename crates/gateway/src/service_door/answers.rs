@@ -3,15 +3,17 @@
 //! Lives here: the headers of request ids, and the words of the door's own refusals.
 //! Does not live here: the words for bad signatures (`aws_wire::errors`), the services' own answers.
 
+use std::task::{Context, Poll};
+
 use aws_wire::errors::AuthenticationError;
 use aws_wire::protocol::{ErrorAnswer, Protocol};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use interfaces::service::ServiceAnswer;
+use interfaces::service::{Rest, ServiceAnswer};
 use model::ids::RequestId;
 
 use crate::callers::NotProven;
-use crate::http::{BodyError, Response};
+use crate::http::{BodyError, BodyStream, BrokenOff, Pieces, Response, ResponseBody};
 
 /// Why a call did not reach its service.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,27 @@ pub(super) fn answered(
     request_id: &RequestId,
 ) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    respond(status, answer.headers, answer.body, protocol, request_id)
+    let mut response = respond(status, answer.headers, answer.body, protocol, request_id);
+    if let (Some(rest), ResponseBody::Whole(first)) = (answer.rest, &mut response.body) {
+        let first = std::mem::take(first);
+        response.body = ResponseBody::Stream(BodyStream::new(Following { first, rest }));
+    }
+    response
+}
+
+/// An answer that goes on while it is made.
+struct Following {
+    first: Bytes,
+    rest: Rest,
+}
+
+impl Pieces for Following {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+        }
+        self.rest.poll_next(context).map(|piece| piece.map(Ok))
+    }
 }
 
 /// A refusal in the shape of the protocol.

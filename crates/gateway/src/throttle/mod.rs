@@ -9,6 +9,8 @@
 mod local;
 mod quota;
 
+use std::fmt;
+
 use interfaces::counters::{Bucket, Counted, Counters, NotCounted, Taken, Window};
 use model::door::Rate;
 use model::time::Timestamp;
@@ -41,10 +43,38 @@ pub(crate) enum Met {
     Uncounted(NotCounted),
 }
 
-struct Limit {
+struct Limit<'a> {
     name: String,
-    of: String,
+    of: Of<'a>,
     rate: Rate,
+}
+
+/// Whose limit it is: put into words only when it is met.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    Account,
+    Key(&'a KeyInUse),
+    KeyAndMethod(&'a KeyInUse, &'a Hit<'a>),
+    Route(&'a Hit<'a>),
+}
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => out.write_str("the account"),
+            Self::Key(KeyInUse { key, plan }) => {
+                write!(out, "usage plan `{}` for key `{}`", plan.name, key.name)
+            }
+            Self::KeyAndMethod(KeyInUse { key, plan }, hit) => write!(
+                out,
+                "usage plan `{}` for `{}` and key `{}`",
+                plan.name, hit.route.key, key.name
+            ),
+            Self::Route(hit) => {
+                write!(out, "stage `{}` for `{}`", hit.api.stage, hit.route.key)
+            }
+        }
+    }
 }
 
 /// Counts a request, or says which limit it met.
@@ -58,7 +88,7 @@ pub(crate) async fn admit(
     let mut limits = limits(hit, caller.key.as_ref());
     limits.extend(account.map(|rate| Limit {
         name: "account".to_owned(),
-        of: "the account".to_owned(),
+        of: Of::Account,
         rate,
     }));
     if !limits.is_empty() {
@@ -74,7 +104,7 @@ pub(crate) async fn admit(
             Taken::Empty { place } => {
                 let limit = limits.into_iter().nth(place);
                 return Err(limit.map_or_else(uncounted, |limit| Met::Rate {
-                    of: limit.of,
+                    of: limit.of.to_string(),
                     rate: limit.rate,
                 }));
             }
@@ -93,31 +123,32 @@ fn uncounted() -> Met {
 }
 
 /// The rates that apply, those of the caller's key first.
-fn limits(hit: &Hit<'_>, used: Option<&KeyInUse>) -> Vec<Limit> {
+fn limits<'a>(hit: &'a Hit<'a>, used: Option<&'a KeyInUse>) -> Vec<Limit<'a>> {
     let (api, route) = (hit.api, hit.route);
     let place = format_args!("{}/{}", api.id, api.stage);
     let mut limits = Vec::new();
-    if let Some(KeyInUse { key, plan }) = used {
+    if let Some(used @ KeyInUse { key, plan }) = used {
         let opened = plan
             .stages
             .iter()
-            .find(|one| one.api == api.id && one.stage == api.stage);
-        let path = format!("{}/{}", route.resource, route.method());
-        let of_method = opened.and_then(|stage| stage.methods.get(&path));
-        if let Some(rate) = of_method {
+            .find(|one| one.api == api.id && one.stage == api.stage)
+            .filter(|stage| !stage.methods.is_empty());
+        let path = || format!("{}/{}", route.resource, route.method());
+        if let Some((path, rate)) = opened.and_then(|stage| {
+            let path = path();
+            let rate = stage.methods.get(&path)?;
+            Some((path, rate))
+        }) {
             limits.push(Limit {
                 name: format!("plan/{}/{}/{place}{path}", plan.id, key.id),
-                of: format!(
-                    "usage plan `{}` for `{}` and key `{}`",
-                    plan.name, route.key, key.name
-                ),
+                of: Of::KeyAndMethod(used, hit),
                 rate: *rate,
             });
         }
         if let Some(rate) = plan.throttle {
             limits.push(Limit {
                 name: format!("plan/{}/{}", plan.id, key.id),
-                of: format!("usage plan `{}` for key `{}`", plan.name, key.name),
+                of: Of::Key(used),
                 rate,
             });
         }
@@ -125,7 +156,7 @@ fn limits(hit: &Hit<'_>, used: Option<&KeyInUse>) -> Vec<Limit> {
     if let Some(rate) = route.throttle {
         limits.push(Limit {
             name: format!("route/{place}/{}", route.key),
-            of: format!("stage `{}` for `{}`", api.stage, route.key),
+            of: Of::Route(hit),
             rate,
         });
     }

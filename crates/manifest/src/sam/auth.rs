@@ -120,6 +120,7 @@ fn report_unbuilt(auth: &Mapping, kind: ApiKind, context: &mut Context<'_>) {
             "DefaultAuthorizer",
             "InvokeRole",
             "ResourcePolicy",
+            "UsagePlan",
         ],
         ApiKind::Http => &["Authorizers", "DefaultAuthorizer", "EnableIamAuthorizer"],
     };
@@ -128,17 +129,8 @@ fn report_unbuilt(auth: &Mapping, kind: ApiKind, context: &mut Context<'_>) {
         .filter(|entry| !known.contains(&entry.key.as_str()))
     {
         let place = entry.key_place.clone();
-        if kind == ApiKind::Rest && entry.key == "UsagePlan" {
-            context.not_implemented(
-                "manifest::auth-not-implemented",
-                "`UsagePlan` of `Auth`",
-                "no plan is made of it: declare an `AWS::ApiGateway::UsagePlan`",
-                &place,
-            );
-        } else {
-            let title = format!("`Auth` has no property `{}`", entry.key);
-            context.invalid(INVALID, title, &place);
-        }
+        let title = format!("`Auth` has no property `{}`", entry.key);
+        context.invalid(INVALID, title, &place);
     }
 }
 

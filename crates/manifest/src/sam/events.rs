@@ -15,7 +15,7 @@ use super::function::Target;
 use super::nodes::{
     inner, json, list, mapping, only_if, reference, referred, single, substitution, text,
 };
-use super::{auth, permissions, streams};
+use super::{auth, door, permissions, streams};
 use serde_json::json;
 
 const INVALID: &str = "manifest::invalid-event";
@@ -251,31 +251,11 @@ fn add(
         );
         return;
     };
-    report_unbuilt(event, context);
     apis::keep_with(api, declared);
     let covered = default_covers(api, target, event);
     add_to_definition(declared, target, event, api, context);
     if !covered {
         permissions::write(declared, target, event, api, context);
-    }
-}
-
-fn report_unbuilt(event: &Event<'_>, context: &mut Context<'_>) {
-    for (name, because) in [
-        (
-            "RequestModel",
-            "a method whose requests it validates is not served",
-        ),
-        (
-            "RequestParameters",
-            "requests are not validated, and replies are not cached",
-        ),
-    ] {
-        if let Some(entry) = event.properties.entry(name) {
-            let what = format!("`{name}` of event `{}`", event.name);
-            let place = entry.key_place.clone();
-            context.not_implemented("manifest::property-not-implemented", &what, because, &place);
-        }
     }
 }
 
@@ -322,11 +302,12 @@ fn add_to_definition(
             extras.push(("parameters", list(parameters, place)));
         }
     }
-    if let Some(validator) = validator_of(event) {
-        extras.push((
-            "x-amazon-apigateway-request-validator",
-            text(validator, place),
-        ));
+    let mut cache_keys = Vec::new();
+    if api.kind == ApiKind::Rest {
+        let version = door::version_of(&api.declared, context);
+        let asked = door::of_event(&event.properties, version, context, place);
+        extras.extend(asked.extras);
+        cache_keys = asked.cache_keys;
     }
     let auth = event.properties.get("Auth");
     if let Some(security) = auth::of_event(auth, context, place) {
@@ -349,7 +330,7 @@ fn add_to_definition(
     let route = Route {
         path: &event.path,
         method: &method,
-        integration: integration(declared, target, event, credentials, context),
+        integration: integration(declared, target, event, (credentials, cache_keys), context),
         extras,
         condition: declared.condition(),
     };
@@ -378,18 +359,6 @@ fn add_to_definition(
     }
 }
 
-/// What of a request is validated. The definition says so, and a method that nobody can validate is not served.
-fn validator_of(event: &Event<'_>) -> Option<&'static str> {
-    let model = event.properties.get("RequestModel")?;
-    let asks = |name: &str| model.get(name).and_then(Node::as_bool) == Some(true);
-    match (asks("ValidateBody"), asks("ValidateParameters")) {
-        (true, true) => Some("body-and-params"),
-        (true, false) => Some("body-only"),
-        (false, true) => Some("params-only"),
-        (false, false) => None,
-    }
-}
-
 /// `ApiKeyRequired: false` of a method in an API that asks for keys.
 fn opts_out_of_keys(event: &Event<'_>) -> bool {
     event
@@ -403,7 +372,7 @@ fn integration(
     declared: &Declared<'_>,
     target: &Target,
     event: &Event<'_>,
-    credentials: Option<Node>,
+    (credentials, cache_keys): (Option<Node>, Vec<Node>),
     context: &Context<'_>,
 ) -> Node {
     let place = event.place;
@@ -436,6 +405,9 @@ fn integration(
     ];
     if let Some(credentials) = credentials {
         entries.push(("credentials", credentials));
+    }
+    if !cache_keys.is_empty() {
+        entries.push(("cacheKeyParameters", list(cache_keys, place)));
     }
     if event.kind == ApiKind::Http {
         let given = event.properties.get("PayloadFormatVersion");

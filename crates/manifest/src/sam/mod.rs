@@ -10,6 +10,7 @@ mod auth;
 mod code;
 mod context;
 mod definition;
+mod door;
 mod events;
 mod function;
 mod function_url;

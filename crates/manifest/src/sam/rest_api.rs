@@ -14,7 +14,7 @@ use super::context::{Context, Declared};
 use super::definition::{self, Cors};
 use super::function::tag_list;
 use super::nodes::{is_intrinsic, json, list, mapping, reference, text};
-use super::{auth, hash, properties};
+use super::{auth, door, hash, properties};
 
 const INVALID: &str = "manifest::invalid-api";
 
@@ -47,6 +47,7 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     apply_version(&mut api, context);
     apply_cors(&mut api, context);
     auth::apply(&mut api, context);
+    door::apply(&mut api, context);
     modernise(&mut api, context);
     resolve_media_types(&mut api.declared, context);
     apply_extensions(&mut api);
@@ -81,17 +82,13 @@ pub(super) fn transform(mut api: Api<'_>, context: &mut Context<'_>) {
     }
     context.write(&declared, id, "AWS::ApiGateway::RestApi", written);
     let deployment = write_deployment(&declared, &described.unwrap_or_default(), context);
-    write_stage(&declared, &stage_name, &deployment, context);
+    let stage = write_stage(&declared, &stage_name, &deployment, context);
+    door::write_usage_plan(&declared, &stage, context);
 }
 
 fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
     for (name, because) in [
         ("Domain", "the API is served at its own address alone"),
-        (
-            "GatewayResponses",
-            "the gateway's own errors keep their standard form",
-        ),
-        ("Models", "requests are not validated"),
         (
             "MergeDefinitions",
             "events are not merged into the API's own definition",
@@ -309,7 +306,7 @@ fn write_stage(
     stage_name: &Node,
     deployment: &str,
     context: &mut Context<'_>,
-) {
+) -> String {
     let place = declared.place;
     let id = declared.logical_id;
     let stage = match stage_name.as_str() {
@@ -333,7 +330,8 @@ fn write_stage(
         properties.set("Tags", place, list(tags, place));
     }
     context.write_companion(declared, &stage, "AWS::ApiGateway::Stage", properties);
-    context.renamed.insert(format!("{id}.Stage"), stage);
+    context.renamed.insert(format!("{id}.Stage"), stage.clone());
+    stage
 }
 
 /// The properties of the implicit API.

@@ -405,7 +405,7 @@ fn an_authorizer_that_is_not_there_is_a_problem() {
     Type: AWS::Serverless::Api
     Properties:
       StageName: dev
-      Auth: {DefaultAuthorizer: Lost, Authorizers: {Empty: {}}, Unknown: 1, UsagePlan: {CreateUsagePlan: NONE}}
+      Auth: {DefaultAuthorizer: Lost, Authorizers: {Empty: {}}, Unknown: 1, UsagePlan: {CreateUsagePlan: SHARED}}
   A:
     Type: AWS::Serverless::Function
     Properties:
@@ -420,7 +420,7 @@ fn an_authorizer_that_is_not_there_is_a_problem() {
             "manifest::invalid-auth 7 `Authorizers` of the API has no `Lost`",
             "manifest::invalid-auth 7 authorizer `Empty` has neither a function nor issuers of tokens",
             "manifest::invalid-auth 7 `Auth` has no property `Unknown`",
-            "manifest::auth-not-implemented 7 `UsagePlan` of `Auth` is not built yet",
+            "manifest::auth-not-implemented 7 `CreateUsagePlan: SHARED` is not built yet",
         ]
     );
 }

@@ -264,6 +264,7 @@ fn framed(status: u16, encoding: Option<Encoding>, body: Vec<u8>) -> ServiceAnsw
         status,
         headers,
         body: Bytes::from(body),
+        rest: None,
     }
 }
 

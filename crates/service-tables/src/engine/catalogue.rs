@@ -15,9 +15,10 @@ use model::ids::{AccountId, Region};
 use store::{Batch, CommitError, Direction, PageLimit, Range, ReadError, Store};
 use tokio::sync::Mutex;
 
-use super::keys::{self, Place};
+use super::keys;
 use super::streams;
-use super::table::{DESCRIPTOR_FORMAT, Descriptor, Table};
+use super::table::{DELETED_MARK, DESCRIPTOR_FORMAT, Descriptor, Table};
+use super::table_id::TableId;
 use super::time_to_live;
 
 /// Items of a deleted table that one commit removes.
@@ -57,8 +58,10 @@ pub enum Error {
     /// The bytes in the store are not a descriptor that this version knows.
     #[error("could not read the descriptor of a table")]
     Descriptor(#[from] serde_json::Error),
-    /// It is of a later format.
-    #[error("the descriptor of a table has format {0}, and this version knows {DESCRIPTOR_FORMAT}")]
+    /// It is of another format.
+    #[error(
+        "the table was made by a version whose format is {0}, and this one reads {DESCRIPTOR_FORMAT}: use that version, or begin with a new folder for the state"
+    )]
     Format(u32),
     /// A key in the store has an unknown shape.
     #[error("a key of the catalogue is damaged")]
@@ -111,7 +114,6 @@ impl Catalogue {
             .check_absent(table.descriptor_key.clone())
             // Another table with the same short id, there or still on the disk: the sender tries again with another one.
             .check_absent(table.items.clone())
-            .check_absent(keys::trash(account, region, table.place))
             .put(
                 table.descriptor_key.clone(),
                 serde_json::to_vec(&table.descriptor)?,
@@ -209,10 +211,10 @@ impl Catalogue {
         let batch = Batch::new()
             .check_equals(table.items.clone(), table.mark.clone())
             .delete(table.descriptor_key.clone())
-            .delete(table.items.clone())
+            .put(table.items.clone(), DELETED_MARK)
             .put(
-                keys::trash(account, region, table.place),
-                keys::trash_value(table.place),
+                keys::trash(account, region, table.descriptor.id),
+                Vec::new(),
             );
         let batch = self.entailing(batch, Some(&table), None)?;
         let committed = self.store.commit(batch).await;
@@ -239,9 +241,10 @@ impl Catalogue {
             let Some(note) = page.rows.into_iter().next() else {
                 return Ok(());
             };
-            let place = keys::trashed_table(&notes, &note.key, &note.value)?;
-            self.purge_items(account, region, place).await?;
-            self.store.commit(Batch::new().delete(note.key)).await?;
+            let table_id = keys::trashed_table(&notes, &note.key)?;
+            self.purge_items(account, region, table_id).await?;
+            let batch = Batch::new().delete(keys::items(table_id)).delete(note.key);
+            self.store.commit(batch).await?;
         }
     }
 
@@ -277,14 +280,16 @@ impl Catalogue {
         &self,
         account: &AccountId,
         region: &Region,
-        place: Place,
+        table_id: TableId,
     ) -> Result<(), Error> {
-        for prefix in [
-            keys::items(account, region, place),
-            keys::entries_of_table(account, region, place),
-            keys::backfills_of_table(account, region, place.id()),
+        // The mark stays to the last: until then no other table can have this place.
+        let items = keys::items(table_id);
+        for range in [
+            Range::of_prefix(items.clone()).after(&items),
+            Range::of_prefix(keys::entries_of_table(table_id)),
+            Range::of_prefix(keys::backfills_of_table(account, region, table_id)),
         ] {
-            self.purge_rows(&Range::of_prefix(prefix)).await?;
+            self.purge_rows(&range).await?;
         }
         Ok(())
     }
@@ -332,7 +337,7 @@ impl Catalogue {
             return Ok(None);
         };
         let descriptor: Descriptor = serde_json::from_slice(&json)?;
-        if !(1..=DESCRIPTOR_FORMAT).contains(&descriptor.format) {
+        if descriptor.format != DESCRIPTOR_FORMAT {
             return Err(Error::Format(descriptor.format));
         }
         Ok(Some(self.insert(Table::new(account, region, descriptor))))
@@ -366,5 +371,62 @@ impl Catalogue {
         let mut snapshot = Snapshot::clone(&self.current());
         snapshot.retain(|_, other| other.descriptor.id != table.descriptor.id);
         self.swap(snapshot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use model::time::Timestamp;
+
+    use super::super::keys::KeyType;
+    use super::super::table::{Billing, KeyAttribute};
+    use super::super::table_id::TABLE_ID_BYTES;
+    use super::*;
+
+    fn descriptor() -> Descriptor {
+        let created_at = Timestamp::from_micros(0);
+        Descriptor {
+            format: DESCRIPTOR_FORMAT,
+            id: TableId::from_bytes([7; TABLE_ID_BYTES]),
+            name: "pets".to_owned(),
+            created_at,
+            partition_key: KeyAttribute {
+                name: "id".to_owned(),
+                key_type: KeyType::S,
+            },
+            sort_key: None,
+            billing: Billing::OnDemand { since: created_at },
+            deletion_protection: false,
+            class: None,
+            tags: BTreeMap::new(),
+            generation: 0,
+            secondary_indexes: Vec::new(),
+            index_id_next: 0,
+            stream: None,
+            time_to_live: None,
+            encryption: None,
+        }
+    }
+
+    /// Keys of rows have neither account nor region.
+    #[tokio::test]
+    async fn the_place_of_a_table_is_free_once_its_rows_are_removed() {
+        let store: Arc<dyn Store> = Arc::new(store_embedded::Memory::new());
+        let catalogue = Catalogue::new(store, Arc::new(test_kit::RunningClock));
+        let account = AccountId::development();
+        let (here, there) = (Region::new("us-east-1"), Region::new("eu-west-1"));
+        let made = catalogue.create(&account, &here, descriptor()).await;
+        assert!(made.is_ok());
+        let elsewhere = catalogue.create(&account, &there, descriptor()).await;
+        assert!(matches!(elsewhere, Err(Error::Exists)));
+        let deleted = catalogue.delete(&account, &here, "pets").await;
+        assert!(deleted.is_ok());
+        let early = catalogue.create(&account, &there, descriptor()).await;
+        assert!(matches!(early, Err(Error::Exists)));
+        assert!(catalogue.purge(&account, &here).await.is_ok());
+        let late = catalogue.create(&account, &there, descriptor()).await;
+        assert!(late.is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Secondary indexes: what they are, and what they hold.
 //!
 //! Lives here: their settings in a table's descriptor, the entry that an item has in an index, what a write changes in it.
-//! Does not live here: filling a new index (`backfill`), reading one (`dynamodb::operations::pages`), the bytes of keys
+//! Does not live here: filling a new index (`upkeep`), reading one (`dynamodb::operations::pages`), the bytes of keys
 //! (`keys`).
 //!
 //! An entry's key is the index's prefix, then the parts of the index's key as in the key of an item, then the key of the item

@@ -173,6 +173,18 @@ impl Items {
         let turns = self.writers.alone_in_all(partitions).await;
         let turns = turns.ok_or(AccessError::NoPlace)?;
         turns.landed().await;
+        let mut found = self.get_each(keys).await?;
+        // A batch whose sender did not wait for it may still land while we look: then a second look differs.
+        loop {
+            let again = self.get_each(keys).await?;
+            if again == found {
+                return Ok(found);
+            }
+            found = again;
+        }
+    }
+
+    async fn get_each(&self, keys: &[ItemKey]) -> Result<Vec<Option<Bytes>>, AccessError> {
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             found.push(self.get(key).await?);

@@ -15,9 +15,7 @@ use super::table_id::{TABLE_ID_BYTES, TableId};
 use super::value::Value;
 
 const KIND_DESCRIPTOR: u8 = 0x01;
-const KIND_ITEMS_WHOLE: u8 = 0x02;
 const KIND_TRASH: u8 = 0x03;
-const KIND_ENTRIES_WHOLE: u8 = 0x04;
 const KIND_BACKFILL: u8 = 0x05;
 const KIND_ITEMS: u8 = 0x06;
 const KIND_ENTRIES: u8 = 0x07;
@@ -132,54 +130,32 @@ pub fn table_name(descriptors: &[u8], key: &[u8]) -> Result<String, ShapeError> 
     reader.text()
 }
 
-/// How a table stands in the keys of its rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// With its whole id: tables of descriptor format 1.
-    Whole(TableId),
-    /// With the last bytes of its id, which every row of a table repeats. No two tables of an account and region have the same:
-    /// making a table checks it.
-    Short(TableId),
-}
-
-impl Place {
-    /// The table's id.
-    #[must_use]
-    pub const fn id(self) -> TableId {
-        match self {
-            Self::Whole(id) | Self::Short(id) => id,
-        }
-    }
-
-    fn begin(self, account: &AccountId, region: &Region, (whole, short): (u8, u8)) -> KeyWriter {
-        let key = KeyWriter::new(account, region, Owner::Tables);
-        match self {
-            Self::Whole(id) => key.byte(whole).raw(&id.to_bytes()),
-            Self::Short(id) => key.byte(short).raw(&id.short()),
-        }
-    }
-}
-
-/// What the keys of all items of a table begin with; by itself the key of the mark that the table is there.
+/// What the keys of all items of a table begin with; by itself the key of the mark that the table is there. Each row repeats
+/// it, so it has neither account nor region, and of the id the last bytes alone: no two tables of a store have the same, as
+/// making a table checks.
 #[must_use]
-pub fn items(account: &AccountId, region: &Region, place: Place) -> Vec<u8> {
-    let kinds = (KIND_ITEMS_WHOLE, KIND_ITEMS);
-    place.begin(account, region, kinds).finish()
+pub fn items(table_id: TableId) -> Vec<u8> {
+    KeyWriter::by_id(Owner::Tables)
+        .byte(KIND_ITEMS)
+        .raw(&table_id.short())
+        .finish()
 }
 
 /// What the keys of all entries of an index begin with.
 #[must_use]
-pub fn entries(account: &AccountId, region: &Region, place: Place, index_id: u32) -> Vec<u8> {
-    KeyWriter::after(&entries_of_table(account, region, place))
+pub fn entries(table_id: TableId, index_id: u32) -> Vec<u8> {
+    KeyWriter::after(&entries_of_table(table_id))
         .raw(&index_id.to_be_bytes())
         .finish()
 }
 
 /// What the keys of all entries of all indexes of a table begin with.
 #[must_use]
-pub fn entries_of_table(account: &AccountId, region: &Region, place: Place) -> Vec<u8> {
-    let kinds = (KIND_ENTRIES_WHOLE, KIND_ENTRIES);
-    place.begin(account, region, kinds).finish()
+pub fn entries_of_table(table_id: TableId) -> Vec<u8> {
+    KeyWriter::by_id(Owner::Tables)
+        .byte(KIND_ENTRIES)
+        .raw(&table_id.short())
+        .finish()
 }
 
 /// The key of the note how far the filling of a new index has come.
@@ -201,21 +177,10 @@ pub fn backfills_of_table(account: &AccountId, region: &Region, table_id: TableI
 
 /// The key of the note that a deleted table's items are still to be removed.
 #[must_use]
-pub fn trash(account: &AccountId, region: &Region, place: Place) -> Vec<u8> {
-    let key = KeyWriter::after(&trash_of(account, region));
-    match place {
-        Place::Whole(id) => key.raw(&id.to_bytes()).finish(),
-        Place::Short(id) => key.raw(&id.short()).finish(),
-    }
-}
-
-/// What such a note says: the id that its key has only a part of.
-#[must_use]
-pub fn trash_value(place: Place) -> Vec<u8> {
-    match place {
-        Place::Whole(_) => Vec::new(),
-        Place::Short(id) => id.to_bytes().to_vec(),
-    }
+pub fn trash(account: &AccountId, region: &Region, table_id: TableId) -> Vec<u8> {
+    KeyWriter::after(&trash_of(account, region))
+        .raw(&table_id.to_bytes())
+        .finish()
 }
 
 /// What the keys of all such notes begin with.
@@ -230,21 +195,11 @@ pub fn trash_of(account: &AccountId, region: &Region) -> Vec<u8> {
 ///
 /// # Errors
 /// [`ShapeError`] when it is something else.
-pub fn trashed_table(trash_of: &[u8], key: &[u8], value: &[u8]) -> Result<Place, ShapeError> {
+pub fn trashed_table(trash_of: &[u8], key: &[u8]) -> Result<TableId, ShapeError> {
     let mut reader = KeyReader::new(key);
     reader.skip(trash_of)?;
-    let id = |bytes| {
-        let bytes = <[u8; TABLE_ID_BYTES]>::try_from(bytes).map_err(|_| ShapeError)?;
-        Ok::<_, ShapeError>(TableId::from_bytes(bytes))
-    };
-    if value.is_empty() {
-        return Ok(Place::Whole(id(reader.rest())?));
-    }
-    let id = id(value)?;
-    if id.short() != reader.rest() {
-        return Err(ShapeError);
-    }
-    Ok(Place::Short(id))
+    let bytes = <[u8; TABLE_ID_BYTES]>::try_from(reader.rest()).map_err(|_| ShapeError)?;
+    Ok(TableId::from_bytes(bytes))
 }
 
 /// What the keys of all items of a partition begin with.
@@ -327,10 +282,7 @@ mod tests {
             Ok("pets.dev")
         );
         let id = TableId::from_bytes([7; TABLE_ID_BYTES]);
-        for place in [Place::Whole(id), Place::Short(id)] {
-            let key = trash(&account, &region, place);
-            let read = trashed_table(&trash_of(&account, &region), &key, &trash_value(place));
-            assert_eq!(read, Ok(place));
-        }
+        let key = trash(&account, &region, id);
+        assert_eq!(trashed_table(&trash_of(&account, &region), &key), Ok(id));
     }
 }

@@ -12,20 +12,21 @@ use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::indexes::{Index, SecondaryIndex};
-use super::keys::{self, KeyPart, KeyType, Place};
+use super::keys::{self, KeyPart, KeyType};
 use super::streams::OpenStream;
 use super::table_id::TableId;
 use super::value::Attributes;
 
-/// The version of the descriptor. Of format 1 are tables whose rows have the whole id in their keys; they are read and written
-/// as they are.
-pub const DESCRIPTOR_FORMAT: u32 = 2;
+/// The version of the descriptor, and with it of the keys of rows.
+pub const DESCRIPTOR_FORMAT: u32 = 3;
+/// The mark of a deleted table whose rows are still to be removed: its place is not free, and no write meets its own mark.
+pub const DELETED_MARK: &[u8] = b"deleted";
 
 /// A table, as it stands in the store: JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descriptor {
-    /// [`DESCRIPTOR_FORMAT`], or an earlier one.
+    /// [`DESCRIPTOR_FORMAT`].
     pub format: u32,
     /// Its identity: a table of the same name that is made later has another one.
     pub id: TableId,
@@ -208,8 +209,6 @@ pub struct Table {
     pub account: AccountId,
     /// Where it is.
     pub region: Region,
-    /// How it stands in the keys of its rows.
-    pub place: Place,
     /// Its ARN.
     pub arn: String,
     /// Where its descriptor is.
@@ -230,12 +229,8 @@ impl Table {
     pub fn new(account: &AccountId, region: &Region, descriptor: Descriptor) -> Self {
         let resource = format!("table/{}", descriptor.name);
         let arn = Arn::new("dynamodb", region, account, resource).to_string();
-        let place = match descriptor.format {
-            1 => Place::Whole(descriptor.id),
-            _ => Place::Short(descriptor.id),
-        };
         let indexes = descriptor.secondary_indexes.iter().map(|index| {
-            let entries = keys::entries(account, region, place, index.id);
+            let entries = keys::entries(descriptor.id, index.id);
             Index::new(&arn, entries, index.clone())
         });
         let settings = descriptor.stream.as_ref();
@@ -246,13 +241,8 @@ impl Table {
             region: region.clone(),
             arn,
             descriptor_key: keys::descriptor(account, region, &descriptor.name),
-            items: keys::items(account, region, place),
-            place,
-            mark: match descriptor.generation {
-                // Tables that were made before there were generations have an empty mark.
-                0 => Vec::new(),
-                generation => generation.to_be_bytes().to_vec(),
-            },
+            items: keys::items(descriptor.id),
+            mark: descriptor.generation.to_be_bytes().to_vec(),
             descriptor,
         }
     }

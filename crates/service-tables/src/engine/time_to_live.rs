@@ -19,6 +19,7 @@ use model::ids::{AccountId, Region};
 use model::time::Timestamp;
 use store::keys::{KeyReader, KeyWriter, Owner};
 use store::{Batch, Direction, PageLimit, Range, Store, Write};
+use tokio::task::JoinSet;
 
 use super::catalogue::{self, Catalogue};
 use super::codec;
@@ -33,6 +34,8 @@ use super::value::{Attributes, Value};
 const OVERDUE_MAX: Duration = Duration::from_secs(5 * 365 * 24 * 3_600);
 /// Entries that one round takes of a table.
 const ROUND_ROWS: usize = 1_000;
+/// Items that are deleted at once, so that they share their flushes.
+const DELETIONS_AT_ONCE_MAX: usize = 64;
 /// Tables that one round looks at.
 const ROUND_TABLES_MAX: usize = 10_000;
 
@@ -65,7 +68,8 @@ impl From<store::CommitError> for ExpiryError {
     }
 }
 
-/// What the expiry of items works with.
+/// What the expiry of items works with. Clones share everything.
+#[derive(Clone)]
 pub struct Expiry {
     store: Arc<dyn Store>,
     catalogue: Arc<Catalogue>,
@@ -201,7 +205,7 @@ impl Expiry {
             let name = String::from_utf8_lossy(&first.value).into_owned();
             let found = self.catalogue.find(account, region, &name).await?;
             if let Some(table) = found.filter(|table| table.descriptor.id == table_id) {
-                self.delete_expired_of(&table, now).await?;
+                self.delete_expired_of(table, now).await?;
             }
             let of_table = entries_of(account, region, table_id);
             match store::scan::after_prefix(&of_table) {
@@ -212,7 +216,11 @@ impl Expiry {
         Ok(())
     }
 
-    async fn delete_expired_of(&self, table: &Table, now: Timestamp) -> Result<(), ExpiryError> {
+    async fn delete_expired_of(
+        &self,
+        table: Arc<Table>,
+        now: Timestamp,
+    ) -> Result<(), ExpiryError> {
         let entries = entries_of(&table.account, &table.region, table.descriptor.id);
         let (oldest, latest) = bounds(now);
         let from = KeyWriter::after(&entries)
@@ -225,10 +233,19 @@ impl Expiry {
         loop {
             let limit = PageLimit::rows(ROUND_ROWS);
             let page = self.store.scan(&range, Direction::Forward, limit).await?;
+            let mut deletions = JoinSet::new();
             for row in &page.rows {
-                let place = entries.len() + size_of::<u64>();
-                let item = row.key.get(place..).unwrap_or_default();
-                self.delete_if_expired(table, item, &row.key, now).await?;
+                if deletions.len() == DELETIONS_AT_ONCE_MAX {
+                    next_of(&mut deletions).await?;
+                }
+                let (expiry, table, entry) = (self.clone(), Arc::clone(&table), row.key.clone());
+                let item = entry.slice((entries.len() + size_of::<u64>()).min(entry.len())..);
+                deletions.spawn(async move {
+                    expiry.delete_if_expired(&table, &item, &entry, now).await
+                });
+            }
+            while !deletions.is_empty() {
+                next_of(&mut deletions).await?;
             }
             match page.rows.last().filter(|_| page.more) {
                 Some(last) => range = range.after(&last.key),
@@ -295,32 +312,54 @@ impl Expiry {
         if !cursor.is_empty() {
             range = range.after(cursor);
         }
+        let unchanged = || Batch::new().check_equals(table.items.clone(), table.mark.clone());
         loop {
             let limit = PageLimit::rows(ROUND_ROWS);
             let page = self.store.scan(&range, Direction::Forward, limit).await?;
+            let mut entries = Vec::with_capacity(page.rows.len());
             for row in &page.rows {
                 let item = codec::decode(&row.value).map_err(AccessError::from)?;
-                let (Some(at), Some(key)) = (expires_at(table, &item), table.item_key(&item))
-                else {
-                    continue;
-                };
-                // Only while both are as they were: otherwise whoever changed them has made the entry.
-                let batch = Batch::new()
-                    .check_equals(table.items.clone(), table.mark.clone())
-                    .check_equals(row.key.clone(), row.value.clone())
-                    .write(put(table, entry_key(table, at, &key)));
-                self.commit(batch).await?;
+                if let (Some(at), Some(key)) = (expires_at(table, &item), table.item_key(&item)) {
+                    entries.push((row, put(table, entry_key(table, at, &key))));
+                }
             }
+            self.add_entries(unchanged(), &entries).await?;
             let Some(last) = page.rows.last().filter(|_| page.more) else {
                 break;
             };
             range = range.after(&last.key);
             let progress = note(table.name(), &last.key);
-            let batch = Batch::new().check_equals(table.items.clone(), table.mark.clone());
-            self.commit(batch.put(note_key.clone(), progress)).await?;
+            self.commit(unchanged().put(note_key.clone(), progress))
+                .await?;
         }
-        let batch = Batch::new().check_equals(table.items.clone(), table.mark.clone());
-        self.commit(batch.delete(note_key.clone())).await
+        self.commit(unchanged().delete(note_key.clone())).await
+    }
+
+    /// Adds the entries of these items, each only while its item is as it was: otherwise whoever changed it has made the
+    /// entry. All go in one commit; only when one of the items has changed, each in one of its own.
+    async fn add_entries(
+        &self,
+        unchanged: Batch,
+        entries: &[(&store::Row, Write)],
+    ) -> Result<(), ExpiryError> {
+        let add = |batch: Batch, (row, entry): &(&store::Row, Write)| {
+            batch
+                .check_equals(row.key.clone(), row.value.clone())
+                .write(entry.clone())
+        };
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let all = entries.iter().fold(unchanged.clone(), add);
+        match self.store.commit(all).await {
+            Ok(_) => return Ok(()),
+            Err(store::CommitError::CheckFailed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for entry in entries {
+            self.commit(add(unchanged.clone(), entry)).await?;
+        }
+        Ok(())
     }
 
     async fn empty(&self, entries: Vec<u8>) -> Result<(), ExpiryError> {
@@ -343,6 +382,15 @@ impl Expiry {
             Ok(_) | Err(store::CommitError::CheckFailed { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What the next of these deletions came to.
+async fn next_of(deletions: &mut JoinSet<Result<(), ExpiryError>>) -> Result<(), ExpiryError> {
+    match deletions.join_next().await {
+        Some(Ok(deleted)) => deleted,
+        // A deletion that panicked leaves its entry: the next round looks again.
+        Some(Err(_)) | None => Ok(()),
     }
 }
 

@@ -97,16 +97,20 @@ pub async fn trim(
     };
     loop {
         let page = store.scan(&range, Direction::Forward, limit).await?;
-        for row in &page.rows {
-            let is_old = parts(&row.value).is_none_or(|(ends_at, _)| ends_at <= now);
-            if !is_old {
-                continue;
-            }
-            // The token may have been used again in between: then it is not removed.
-            let batch = Batch::new()
-                .check_equals(row.key.clone(), row.value.clone())
-                .delete(row.key.clone());
+        let is_old =
+            |row: &&store::Row| parts(&row.value).is_none_or(|(ends_at, _)| ends_at <= now);
+        let batch = page
+            .rows
+            .iter()
+            .filter(is_old)
+            .fold(Batch::new(), |batch, row| {
+                batch
+                    .check_equals(row.key.clone(), row.value.clone())
+                    .delete(row.key.clone())
+            });
+        if !batch.writes().is_empty() {
             match store.commit(batch).await {
+                // One of the tokens was used again in between: the next round removes the others.
                 Ok(_) | Err(CommitError::CheckFailed { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,7 +1,7 @@
 //! Work on tables that goes on after the request that asked for it.
 //!
 //! Lives here: filling new indexes, removing deleted ones, slice by slice; which tables wait for it, or for their removal.
-//! Does not live here: expiry (`ttl`), who asks (`dynamodb::operations::update_table`).
+//! Does not live here: expiry (`time_to_live`), who asks (`dynamodb::operations::update_table`).
 //!
 //! What is to be done stands in the table's descriptor: an index that is `Creating` or `Deleting`. So a start after a crash finds
 //! it. From the commit on that brings a new index into the descriptor, each write of an item keeps the index up to date; filling

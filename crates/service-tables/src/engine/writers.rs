@@ -155,7 +155,8 @@ impl Writers {
     }
 
     /// Notes that a batch with this write in this partition is on its way. The partition's turn must be held until the batch
-    /// is in the store's queue, the flight until it is durable or has failed.
+    /// is in the store's queue, the flight until it is durable or has failed. If it is dropped before, as with a caller who
+    /// has gone, the next writer decides on what is durable and its check fails when the batch lands.
     pub fn depart<'a>(&'a self, writes: &[(&[u8], &Write)]) -> Option<Flight<'a>> {
         let flight = self.flights.fetch_add(1, Ordering::Relaxed);
         let mut legs = Vec::with_capacity(writes.len());

@@ -31,6 +31,7 @@ pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> 
         settings_file: located.root.join(FILE),
         limits: settings.server.limits,
         sandbox: settings.server.sandbox.clone(),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
     }
 }
 

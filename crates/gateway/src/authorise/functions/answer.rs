@@ -157,7 +157,20 @@ fn context(value: Option<Value>, rules: Rules) -> Result<Option<Map<String, Valu
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_function_answers_is_read_or_refused(bytes in any::<Vec<u8>>(), member in "[a-zA-Z]{1,18}", value in any::<i64>()) {
+            let json = format!(r#"{{"policyDocument": {{"Statement": {{"{member}": {value}}}}}, "{member}": {value}}}"#);
+            for rules in [Rules::Rest, Rules::Http(AuthorizerFormat::V1), Rules::Http(AuthorizerFormat::V2Simple)] {
+                let _read = read(&bytes, rules);
+                let _read = read(json.as_bytes(), rules);
+            }
+        }
+    }
 
     const OPEN: &str = r#""policyDocument": {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
 

@@ -145,6 +145,8 @@ impl fmt::Debug for Kept {
 
 #[cfg(test)]
 mod tests {
+    use test_kit::PausedClock;
+
     use super::*;
 
     #[test]
@@ -172,10 +174,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_oldest_answers_go_when_there_are_too_many() {
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_answers_go_when_there_are_too_many() {
         let kept = Kept::default();
-        let now = Instant::now();
+        let now = PausedClock::start().instant();
         let key = |number: usize| Key::new(["a", "b", "c"], &[vec![number.to_string()]]);
         let first = kept.flight(key(0), now);
         for number in 1..=ANSWERS_MAX {

@@ -264,5 +264,6 @@ fn judge(
     policies::together(said, by_resource).map_err(|refusal| NotAuthorised::Denied {
         refusal,
         by: format!("the {}", shown(asked.authorizer)),
+        told: Arc::clone(&answer.told),
     })
 }

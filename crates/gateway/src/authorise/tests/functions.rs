@@ -511,3 +511,29 @@ fn authorizers_that_let_nobody_in_are_reported() {
         assert!(problems[0].title.contains(expected), "{problems:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_apis_own_words_may_repeat_what_an_authorizer_says_of_whom_it_refuses() {
+    let mut application = rest(&authorizer(token(60, None)));
+    let words = model::door::GatewayResponse {
+        templates: [(
+            "application/json".to_owned(),
+            r#"{"why":"$context.authorizer.why","who":"$context.authorizer.principalId"}"#
+                .to_owned(),
+        )]
+        .into(),
+        ..model::door::GatewayResponse::default()
+    };
+    let responses = &mut application.rest_apis[0].gateway_responses;
+    responses.insert("ACCESS_DENIED".to_owned(), words);
+    let mut answer = policy("Deny", ALLOW_ALL);
+    answer["context"] = json!({"why": "too young"});
+    let bench = Bench::new(&application, Act::Return(answer), UnknownKeys::Refused);
+    for _ in 0..2 {
+        let got = bench.get("/dev/pets", &[("Authorization", "x")]).await;
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (403, r#"{"why":"too young","who":"ada"}"#)
+        );
+    }
+}

@@ -196,10 +196,26 @@ async fn proofs_that_do_not_hold_are_refused_in_the_clouds_words() {
     }
     let got = bench.get("/dev/pets", &[]).await;
     assert_eq!(got.body, r#"{"message":"Missing Authentication Token"}"#);
-    let got = bench
-        .get("/dev/pets", &[("Authorization", "Bearer x")])
-        .await;
-    assert_eq!(got.status, 403);
+    for (sent, words) in [
+        (
+            "Bearer x",
+            "'x' not a valid key=value pair (missing equal-sign) in Authorization header: 'Bearer x'.",
+        ),
+        (
+            "x",
+            "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. \
+             Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either \
+             a 'X-Amz-Date' or a 'Date' header. Authorization=x",
+        ),
+    ] {
+        let got = bench.get("/dev/pets", &[("Authorization", sent)]).await;
+        assert_eq!(
+            (got.status, got.body),
+            (403, json!({"message": words}).to_string())
+        );
+        let error_type = got.error_type.as_deref();
+        assert_eq!(error_type, Some("IncompleteSignatureException"));
+    }
     assert!(bench.functions.handled.lock().unwrap().is_empty());
 }
 

@@ -124,32 +124,32 @@ impl Client {
     ) -> Result<Answered, Unanswered> {
         let until = Instant::now() + timeout;
         let pool = self.pools.of(origin);
-        let exchange = async {
-            let _place = pool.place().await;
-            if let Some(kept) = pool.kept() {
-                let exchanged = self.exchange(kept, origin, ask, (until, bytes_max)).await;
-                let is_stale = matches!(exchanged, Err(Unanswered::Closed { .. }));
-                if !is_stale || ask.traits == Traits::Once {
-                    let (answered, wire) = exchanged?;
-                    pool.keep(wire);
-                    return Ok(answered);
-                }
-                // All that were kept longer are as likely to be closed.
-                pool.clear();
-            }
-            let stream = connect::open(origin, &self.reach).await?;
-            let wire = Box::new(Wire::new(stream, &self.limits));
-            let (answered, wire) = self.exchange(wire, origin, ask, (until, bytes_max)).await?;
-            pool.keep(wire);
-            Ok(answered)
+        let slow = || Unanswered::TooSlow {
+            host: origin.host.clone(),
         };
-        tokio::time::timeout_at(until, exchange)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Unanswered::TooSlow {
-                    host: origin.host.clone(),
-                })
-            })
+        // A connection watches the time itself, by a timer that seldom moves; what comes before it is watched here.
+        let _place = match pool.place_now() {
+            Some(place) => Some(place),
+            None => tokio::time::timeout_at(until, pool.place())
+                .await
+                .map_err(|_| slow())?,
+        };
+        if let Some(kept) = pool.kept() {
+            let exchanged = self.exchange(kept, origin, ask, (until, bytes_max)).await;
+            let is_stale = matches!(exchanged, Err(Unanswered::Closed { .. }));
+            if !is_stale || ask.traits == Traits::Once {
+                let (answered, wire) = exchanged?;
+                pool.keep(wire);
+                return Ok(answered);
+            }
+            // All that were kept longer are as likely to be closed.
+            pool.clear();
+        }
+        let stream = tokio::time::timeout_at(until, connect::open(origin, &self.reach)).await;
+        let wire = Box::new(Wire::new(stream.map_err(|_| slow())??, &self.limits));
+        let (answered, wire) = self.exchange(wire, origin, ask, (until, bytes_max)).await?;
+        pool.keep(wire);
+        Ok(answered)
     }
 
     async fn exchange(
@@ -160,7 +160,8 @@ impl Client {
         (until, bytes_max): (Instant, usize),
     ) -> Result<(Answered, Option<Box<Wire>>), Unanswered> {
         // A server may answer before it has read the whole body, and close: what it said is worth more than the error.
-        let stall_max = self.limits.write_stall_max;
+        let left = until.saturating_duration_since(Instant::now());
+        let stall_max = self.limits.write_stall_max.min(left);
         let written = wire.write(&ask.head, &ask.body, stall_max).await;
         let mut reading = Reading {
             wire: &mut wire,

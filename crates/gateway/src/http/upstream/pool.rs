@@ -63,6 +63,11 @@ impl Pools {
 }
 
 impl Pool {
+    /// A place for one request, when nobody needs to wait for it.
+    pub(super) fn place_now(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+
     /// A place for one request; it is given back when it is dropped.
     pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.

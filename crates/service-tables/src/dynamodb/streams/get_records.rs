@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     }
     let after = iterator.after.unwrap_or_default();
     let records_max = usize::try_from(limit.unwrap_or(RECORDS_MAX)).unwrap_or(usize::MAX);
-    // Looked up again after its records were read: a stream that is closed by then gets no more.
+    // The stream was looked up before: if it was closed by then, all of its records are there to be read.
     let page = context
         .streams
         .read(

@@ -278,14 +278,13 @@ impl Streams {
                 .list(account, region, None, after.as_ref(), STREAMS_OF_TABLE_MAX)
                 .await?;
             for stream in &streams {
+                let mut is_empty = true;
                 for shard in 0..stream.row.shards {
-                    self.trim_shard(stream, shard, now).await?;
+                    let left = self.trim_shard(stream, shard, now).await?;
+                    is_empty &= left == Left::Nothing;
                 }
-                if stream
-                    .row
-                    .closed_at
-                    .is_some_and(|at| RETENTION <= now.since(at))
-                {
+                let was_closed = stream.row.closed_at;
+                if is_empty && was_closed.is_some_and(|at| RETENTION <= now.since(at)) {
                     let shards = 0..stream.row.shards;
                     let batch = shards.fold(Batch::new(), |batch, shard| {
                         batch.delete(stream.mark(shard))
@@ -303,41 +302,47 @@ impl Streams {
         }
     }
 
+    /// Removes the records of a shard that have passed their day, and says what is left.
     async fn trim_shard(
         &self,
         stream: &Stream,
         shard: u8,
         now: Timestamp,
-    ) -> Result<(), StreamError> {
+    ) -> Result<Left, StreamError> {
         let range = Range::of_prefix(stream.shard(shard));
         loop {
-            let page = self
-                .store
-                .scan(&range, Direction::Forward, PageLimit::rows(TRIM_ROWS))
-                .await?;
+            let limit = PageLimit::rows(TRIM_ROWS);
+            let page = self.store.scan(&range, Direction::Forward, limit).await?;
             let mut batch = Batch::new();
-            let mut last = None;
-            for row in &page.rows {
+            let mut trimmed_to = None;
+            let mut left = Left::Nothing;
+            for row in stream.whole_records(&page.rows)? {
                 let is_first = row.key.last() == Some(&0);
                 if is_first && now.since(record::written_at(&row.value)?) < RETENTION {
+                    left = Left::Records;
                     break;
                 }
-                last = Some(stream.place_in(&row.key)?);
+                trimmed_to = Some(stream.place_in(&row.key)?);
                 batch = batch.delete(row.key.clone());
             }
-            let Some(last) = last else {
-                return Ok(());
+            let Some(place) = trimmed_to else {
+                return Ok(left);
             };
-            let trimmed = batch.writes().len();
-            let mark = Bytes::copy_from_slice(&last.to_bytes());
-            self.store
-                .commit(batch.put(stream.mark(shard), mark))
-                .await?;
-            if trimmed < TRIM_ROWS {
-                return Ok(());
+            let mark = Bytes::copy_from_slice(&place.to_bytes());
+            let batch = batch.put(stream.mark(shard), mark);
+            self.store.commit(batch).await?;
+            if left == Left::Records || !page.more {
+                return Ok(left);
             }
         }
     }
+}
+
+/// What is left of a shard once it was trimmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Records,
 }
 
 impl Stream {
@@ -397,6 +402,21 @@ impl Stream {
         let rest = key.get(self.records.len() + 1..).unwrap_or_default();
         let place = rest.first_chunk::<PLACE_BYTES>().ok_or(StreamError::Row)?;
         Ok(Place::from_bytes(*place))
+    }
+
+    /// These rows without those of a last record that has further ones: one that went in part could not be read. A page
+    /// holds more than the largest record.
+    fn whole_records<'a>(&self, rows: &'a [store::Row]) -> Result<&'a [store::Row], StreamError> {
+        let mut whole = rows;
+        if let (1.., Some(last)) = (self.missing_rows(rows)?, rows.last()) {
+            let place = self.place_in(&last.key)?;
+            while let Some((row, before)) = whole.split_last()
+                && self.place_in(&row.key)? == place
+            {
+                whole = before;
+            }
+        }
+        Ok(whole)
     }
 
     /// How many rows of the last record are not among these.

@@ -1,0 +1,175 @@
+//! The applications' door, as it is seen from outside.
+//!
+//! Lives here: joining the gateway with what it trusts, and with the certificates that its listener shows.
+//! Does not live here: what any of these does (`gateway`, `issuer`, `authority`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use gateway::TrustedProxies;
+use gateway::application::{AccessLog, ApplicationHandler, Signers};
+use gateway::http::{CertificateText, Tls};
+use gateway::outbound::{Outbound, Roots};
+use gateway::service_door::UnknownKeys;
+use gateway::throttle::LocalCounters;
+use gateway::tokens::Tokens;
+use interfaces::clock::Clock;
+use interfaces::invoke::Invoke;
+use interfaces::principals::Principals;
+use interfaces::random::Random;
+use model::ids::AccountId;
+use model::problem::Problem;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::authority::Authority;
+use crate::issuer::Signer;
+use crate::pipeline::chain;
+use crate::settings::{self, FILE};
+use crate::wiring::Config;
+
+/// The one name that the authority of `dev --https` certifies, and all below it.
+const LOCALHOST: &str = "localhost";
+
+/// What the gateway is made of.
+pub(crate) struct Parts {
+    pub(crate) invoke: Arc<dyn Invoke>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) access_log: Arc<dyn AccessLog>,
+    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) issuer: Arc<Signer>,
+}
+
+/// The gateway, which trusts what the settings and the environment tell it to.
+pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
+    let roots = roots(&config.environment);
+    let outbound = Outbound::new(&roots);
+    let clock = Arc::clone(&parts.clock);
+    let unknown_keys = UnknownKeys::ActAsRoot {
+        account: AccountId::development(),
+    };
+    let gateway = ApplicationHandler::new(
+        parts.invoke,
+        parts.clock,
+        parts.random,
+        parts.access_log,
+        AccountId::development(),
+        Arc::new(LocalCounters::default()),
+        Signers {
+            principals: parts.principals,
+            unknown_keys,
+        },
+    );
+    gateway
+        .with_account_rate(config.limits.account_rate())
+        .behind(TrustedProxies::new(config.trusted_proxies.clone()))
+        .trusting(roots)
+        .verifying(Tokens::new(outbound, clock, Some(parts.issuer)))
+}
+
+/// What the listener shows: the certificates of `[tls]`, or else one of this machine's
+/// own making, whose authority is kept among these caches.
+///
+/// # Errors
+/// A problem that names the file.
+pub(crate) fn tls(
+    settings: &settings::Tls,
+    root: &Path,
+    own: Option<&Path>,
+) -> Result<Option<Shown>, Box<Problem>> {
+    if settings.certificates.is_empty() && settings.keys.is_empty() {
+        return own.map(of_this_machine).transpose();
+    }
+    let (certificates, keys) = (&settings.certificates, &settings.keys);
+    if certificates.len() != keys.len() {
+        let counted = format!(
+            "`certificate` names {}, `key` {}",
+            certificates.len(),
+            keys.len()
+        );
+        let problem = Problem::error("server::tls", "each certificate needs its key");
+        let problem = problem.because(counted);
+        return Err(Box::new(problem.help(format!(
+            "name as many files under `[tls]` in {FILE}, in the same order"
+        ))));
+    }
+    let read =
+        |path: &Path| fs::read(root.join(path)).map_err(|error| bad(path, &error.to_string()));
+    let mut texts = Vec::with_capacity(keys.len());
+    for (certificate, key) in certificates.iter().zip(keys) {
+        texts.push((read(certificate)?, read(key)?));
+    }
+    let shown: Vec<CertificateText<'_>> = texts
+        .iter()
+        .map(|(certificate, key)| CertificateText { certificate, key })
+        .collect();
+    let tls = Tls::new(&shown).map_err(|(number, error)| {
+        let path = certificates.get(number).map_or(root, |path| path.as_path());
+        bad(path, &error.to_string())
+    })?;
+    Ok(Some(Shown {
+        tls,
+        authority: None,
+    }))
+}
+
+/// What a listener shows, and who has to be trusted for it to be believed.
+pub struct Shown {
+    /// The certificates.
+    pub(crate) tls: Tls,
+    /// The file of the authority, when it is of this machine's own making.
+    pub(crate) authority: Option<std::path::PathBuf>,
+}
+
+fn of_this_machine(cache: &Path) -> Result<Shown, Box<Problem>> {
+    let folder = cache.join("localhost-authority");
+    let authority = Authority::open(&folder, &[LOCALHOST], None, jiff::Timestamp::now);
+    let authority = authority.map_err(|error| bad(&folder, &chain(&error)))?;
+    let certificate = authority.certificate().to_path_buf();
+    Ok(Shown {
+        tls: Tls::choosing(Arc::new(Localhost(authority))),
+        authority: Some(certificate),
+    })
+}
+
+/// Whoever calls an address names no host, and is shown the certificate of `localhost`.
+#[derive(Debug)]
+struct Localhost(Authority);
+
+impl ResolvesServerCert for Localhost {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.certified(hello.server_name().unwrap_or(LOCALHOST))
+    }
+}
+
+fn bad(path: &Path, why: &str) -> Box<Problem> {
+    let title = format!("`{}` cannot be shown to clients", path.display());
+    let problem = Problem::error("server::tls", title).because(why.to_owned());
+    Box::new(problem.help(format!(
+        "let `certificate` and `key` under `[tls]` in {FILE} name files of PEM texts that you may read"
+    )))
+}
+
+/// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.
+fn roots(environment: &BTreeMap<String, String>) -> Roots {
+    let path = environment.get("SSL_CERT_FILE");
+    let Some(path) = path.filter(|path| !path.is_empty()) else {
+        return Roots::default();
+    };
+    let read = fs::read(path).map_err(|error| error.to_string());
+    let added = read.and_then(|pem| {
+        let added = Roots::default().adding(&pem);
+        added.map_err(|bad| bad.to_string())
+    });
+    added.unwrap_or_else(|error| {
+        tracing::warn!(
+            error,
+            path,
+            "the certificates of `SSL_CERT_FILE` are not believed"
+        );
+        Roots::default()
+    })
+}
