@@ -279,6 +279,48 @@ fn a_role_may_call_what_its_policy_names(dev: &Dev) {
     );
 }
 
+const BY_ADDRESS: &str = "
+service: addresses
+provider:
+  name: aws
+  runtime: nodejs20.x
+  apiGateway:
+    resourcePolicy:
+      - Effect: Allow
+        Principal: '*'
+        Action: execute-api:Invoke
+        Resource: [execute-api:/*/GET/echo]
+        Condition: { IpAddress: { 'aws:SourceIp': [127.0.0.0/8] } }
+functions:
+  echo:
+    handler: handler.echo
+    events:
+      - http: GET /echo
+      - http: GET /not-named
+";
+
+#[test]
+fn a_framework_projects_resource_policy_names_addresses_and_paths() {
+    let folder = project(&[("serverless.yml", BY_ADDRESS), ("handler.js", NODE)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    assert_eq!(dev.get("/dev/echo").status, 200);
+    let refused = dev.get("/dev/not-named");
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(
+        refused
+            .body
+            .contains("User: anonymous is not authorized to perform: execute-api:Invoke"),
+        "{}",
+        refused.body
+    );
+    let told = dev.wait_for_log("resource policy");
+    assert!(
+        told.contains("`GET /not-named` (declared at serverless.yml:"),
+        "{told}"
+    );
+    dev.stop();
+}
+
 const SAM: &str = r#"
 Transform: AWS::Serverless-2016-10-31
 Globals: { Function: { CodeUri: ., Runtime: python3.11 } }
