@@ -20,6 +20,9 @@ const QUEUE_BATCHES_MAX: usize = 1_024;
 const QUEUE_KIB_MAX: u32 = 64 * 1024;
 /// Batches that one transaction takes.
 const GROUP_BATCHES_MAX: usize = 256;
+/// Versionstamps that are reserved at once. A commit writes whole pages, and the row that counts stamps is on one of its own:
+/// so almost every small commit writes one page less. A start goes on after the last one that was reserved.
+const STAMPS_RESERVED: u64 = 4_096;
 
 type Answer = Result<Versionstamp, CommitError>;
 
@@ -84,10 +87,20 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(connection: &Connection, mut stamp_last: u64, mut jobs: mpsc::Receiver<Job>) {
+/// Versionstamps: those up to `last` were given out, those up to `reserved` may be.
+struct Stamps {
+    last: u64,
+    reserved: u64,
+}
+
+fn write_all(connection: &Connection, stamp_last: u64, mut jobs: mpsc::Receiver<Job>) {
+    let mut stamps = Stamps {
+        last: stamp_last,
+        reserved: stamp_last,
+    };
     let mut group = Vec::with_capacity(GROUP_BATCHES_MAX);
     while jobs.blocking_recv_many(&mut group, GROUP_BATCHES_MAX) != 0 {
-        let answers = match write_group(connection, &mut stamp_last, &group) {
+        let answers = match write_group(connection, &mut stamps, &group) {
             Ok(answers) => answers,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
@@ -106,22 +119,24 @@ fn write_all(connection: &Connection, mut stamp_last: u64, mut jobs: mpsc::Recei
 /// Applies each batch whose checks hold, all in one transaction.
 fn write_group(
     connection: &Connection,
-    stamp_last: &mut u64,
+    stamps: &mut Stamps,
     group: &[Job],
 ) -> rusqlite::Result<Vec<Answer>> {
     let mut statements = Statements::prepare(connection)?;
     statements.begin.execute([])?;
-    let stamp_before = *stamp_last;
     let mut answers = Vec::with_capacity(group.len());
     for job in group {
-        answers.push(statements.apply(&job.batch, stamp_last)?);
-    }
-    if stamp_before != *stamp_last {
         // Stamps are not taken back when the transaction fails: gaps are allowed, repetitions are not.
-        let number = i64::try_from(*stamp_last).unwrap_or(i64::MAX);
+        answers.push(statements.apply(&job.batch, &mut stamps.last)?);
+    }
+    let mut reserved = stamps.reserved;
+    if reserved < stamps.last {
+        reserved = stamps.last.saturating_add(STAMPS_RESERVED);
+        let number = i64::try_from(reserved).unwrap_or(i64::MAX);
         statements.keep_stamp.execute([number])?;
     }
     statements.commit.execute([])?;
+    stamps.reserved = reserved;
     Ok(answers)
 }
 
