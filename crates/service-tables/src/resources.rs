@@ -9,8 +9,7 @@
 //! | --- | --- |
 //! | `TableName`, `AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `DeletionProtectionEnabled`, `Tags` | carried out |
 //! | `BillingMode`, `ProvisionedThroughput`, `TableClass`, `SSESpecification` | kept and shown; no throughput is enforced, nothing is billed or encrypted |
-//! | `ContributorInsightsSpecification`, `WarmThroughput` | accepted: nothing of them can be observed through the API that is carried out |
-//! | `PointInTimeRecoverySpecification`, `OnDemandThroughput` | a warning: no backup is kept, no ceiling is enforced |
+//! | `PointInTimeRecoverySpecification`, `OnDemandThroughput`, `ContributorInsightsSpecification`, `WarmThroughput` | a warning that says what is missing |
 //! | `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
 
 mod changes;
@@ -30,7 +29,9 @@ use serde_json::Value;
 
 use self::changes::{follow, local_indexes};
 pub use self::properties::coverage;
-use self::properties::{CARRIED_OUT, SHOWN_ONLY, key_types, property_problem, time_to_live, wish};
+use self::properties::{
+    CARRIED_OUT, SHOWN_ONLY, index_problems, key_types, property_problem, time_to_live, wish,
+};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::templates::{PROTECTED, read_table};
 use crate::engine::catalogue::{Catalogue, Error};
@@ -181,6 +182,7 @@ impl ResourceProvider for Tables {
         let mut problems: Vec<_> = properties
             .keys()
             .filter_map(|name| property_problem(name))
+            .chain(index_problems(properties))
             .collect();
         // A name stands in for the one that will be generated; time and identity do not matter to the judgement.
         let body = wish(properties, Some("generated"));

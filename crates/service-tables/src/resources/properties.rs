@@ -36,12 +36,18 @@ pub(super) const SHOWN_ONLY: [&str; 4] = [
 ];
 const SHOWN: &str = "kept and shown by `DescribeTable`: no request is throttled, nothing is billed, nothing is encrypted";
 
-/// What nobody can tell from its absence here.
-const WITHOUT_EFFECT: [&str; 2] = ["ContributorInsightsSpecification", "WarmThroughput"];
-const UNSEEN: &str = "nothing of it shows in any answer";
-
 /// What is missing, and what that means.
-const MISSING: [(&str, Severity, &str); 5] = [
+const MISSING: [(&str, Severity, &str); 7] = [
+    (
+        "ContributorInsightsSpecification",
+        Severity::Warning,
+        "nobody counts which keys are used most",
+    ),
+    (
+        "WarmThroughput",
+        Severity::Warning,
+        "nothing is warmed ahead: the first request meets all there is of the machine",
+    ),
     (
         "PointInTimeRecoverySpecification",
         Severity::Warning,
@@ -69,6 +75,13 @@ const MISSING: [(&str, Severity, &str); 5] = [
     ),
 ];
 
+/// Those of them that a global index has, too.
+const MISSING_OF_INDEXES: [&str; 3] = [
+    "ContributorInsightsSpecification",
+    "OnDemandThroughput",
+    "WarmThroughput",
+];
+
 /// What becomes of each property of a table, for the reference.
 #[must_use]
 pub fn coverage() -> Vec<Coverage> {
@@ -79,11 +92,9 @@ pub fn coverage() -> Vec<Coverage> {
     };
     let carried_out = CARRIED_OUT.map(|name| row(name, Fate::CarriedOut));
     let shown_only = SHOWN_ONLY.map(|name| row(name, Fate::NoEffect(SHOWN)));
-    let without_effect = WITHOUT_EFFECT.map(|name| row(name, Fate::NoEffect(UNSEEN)));
     let missing = MISSING.map(|(name, _, what)| row(name, Fate::Missing(what)));
     let mut rows = Vec::from(carried_out);
     rows.extend(shown_only);
-    rows.extend(without_effect);
     rows.extend(missing);
     rows
 }
@@ -94,7 +105,7 @@ fn is_kept(name: &str) -> bool {
 }
 
 pub(super) fn property_problem(name: &str) -> Option<PropertyProblem> {
-    if is_kept(name) || WITHOUT_EFFECT.contains(&name) {
+    if is_kept(name) {
         return None;
     }
     let known = MISSING.iter().find(|(missing, _, _)| *missing == name);
@@ -119,6 +130,26 @@ pub(super) fn property_problem(name: &str) -> Option<PropertyProblem> {
     })
 }
 
+/// What is missing of a table's global indexes.
+pub(super) fn index_problems(properties: &Properties) -> Vec<PropertyProblem> {
+    let indexes = properties.get("GlobalSecondaryIndexes");
+    let indexes = indexes.and_then(Value::as_array).into_iter().flatten();
+    let mut problems = Vec::new();
+    for (position, index) in indexes.enumerate() {
+        for name in MISSING_OF_INDEXES {
+            if index.get(name).is_some()
+                && let Some(mut problem) = property_problem(name)
+            {
+                let way = ["GlobalSecondaryIndexes".to_owned(), position.to_string()];
+                problem.path.splice(0..0, way);
+                problem.title = format!("`{name}` of an index is not implemented yet");
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
 /// The body of the `CreateTable` that these properties come to.
 pub(super) fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec<u8> {
     let mut body: Map<String, Value> = properties
@@ -136,8 +167,7 @@ pub(super) fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec
     if let Some(Value::Array(indexes)) = body.get_mut("GlobalSecondaryIndexes") {
         for index in indexes.iter_mut().filter_map(Value::as_object_mut) {
             numbers_of_texts(index.get_mut("ProvisionedThroughput"));
-            // As with the table's own.
-            for name in WITHOUT_EFFECT.into_iter().chain(["OnDemandThroughput"]) {
+            for name in MISSING_OF_INDEXES {
                 index.remove(name);
             }
         }

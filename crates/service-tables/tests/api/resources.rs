@@ -157,12 +157,21 @@ fn every_property_that_is_not_carried_out_is_named() {
             "PointInTimeRecoverySpecification",
             Severity::Warning,
         ),
+        (
+            json!({"WarmThroughput": {"ReadUnitsPerSecond": 12_000}}),
+            "WarmThroughput",
+            Severity::Warning,
+        ),
         (json!({"TabelName": "x"}), "TabelName", Severity::Error),
         (json!({"BillingMode": "FREE"}), "", Severity::Error),
         (json!({"GlobalSecondaryIndexes": [{}]}), "", Severity::Error),
     ] {
         assert_eq!(check(changes), [(path.to_owned(), severity)]);
     }
+    let mut indexes = with_indexes(&["one"]);
+    indexes["GlobalSecondaryIndexes"][0]["WarmThroughput"] = json!({"ReadUnitsPerSecond": 12_000});
+    let path = "GlobalSecondaryIndexes.0.WarmThroughput";
+    assert_eq!(check(indexes), [(path.to_owned(), Severity::Warning)]);
 }
 
 #[test]

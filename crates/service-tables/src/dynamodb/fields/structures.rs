@@ -3,6 +3,8 @@
 //! Lives here: taking them one by one, in lists and in maps, each knowing its place for what is told of it.
 //! Does not live here: their members (`fields`).
 
+use std::borrow::Cow;
+
 use super::{Fault, Fields, Json};
 use crate::dynamodb::values;
 
@@ -14,7 +16,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub(crate) const fn of(
         operation: &'static str,
-        members: Vec<(std::borrow::Cow<'a, str>, Json<'a>)>,
+        members: Vec<(Cow<'a, str>, Json<'a>)>,
     ) -> Self {
         Self {
             operation,
@@ -85,17 +87,9 @@ impl<'a> Fields<'a> {
         name: &str,
         type_name: &str,
     ) -> Result<Option<Vec<(String, Self)>>, Fault> {
-        let members = match self.take(name) {
-            None => return Ok(None),
-            Some(Json::Map(members)) => members,
-            Some(Json::List(_)) => {
-                return Err(Fault::serialization(format!(
-                    "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.{type_name}>"
-                )));
-            }
-            Some(
-                Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Decimal(_) | Json::Text(_),
-            ) => return Err(Fault::serialization("Unexpected field type")),
+        let members_type = format!("com.amazonaws.dynamodb.v20120810.{type_name}");
+        let Some(members) = self.take_map(name, &members_type)? else {
+            return Ok(None);
         };
         let parameter = lower_first(name);
         members
@@ -171,20 +165,12 @@ impl<'a> Fields<'a> {
         name: &str,
         type_name: &str,
     ) -> Result<Option<StructureLists<'a>>, Fault> {
-        let members = match self.take(name) {
-            None => return Ok(None),
-            Some(Json::Map(members)) => members,
-            Some(Json::List(_)) => {
-                return Err(Fault::serialization(format!(
-                    "Unrecognized collection type java.util.Map<java.lang.String, java.util.List<com.amazonaws.dynamodb.v20120810.{type_name}>>"
-                )));
-            }
-            Some(
-                Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Decimal(_) | Json::Text(_),
-            ) => return Err(Fault::serialization("Unexpected field type")),
+        let members_type = format!("java.util.List<com.amazonaws.dynamodb.v20120810.{type_name}>");
+        let Some(members) = self.take_map(name, &members_type)? else {
+            return Ok(None);
         };
         let parameter = lower_first(name);
-        let list = |(key, json): (std::borrow::Cow<'a, str>, Json<'a>)| {
+        let list = |(key, json): (Cow<'a, str>, Json<'a>)| {
             let structures =
                 values::read_list(json)?
                     .into_iter()
@@ -202,6 +188,24 @@ impl<'a> Fields<'a> {
             .map(list)
             .collect::<Result<_, _>>()
             .map(Some)
+    }
+
+    /// Takes the members of a map whose values have this type in the service's own words.
+    fn take_map(
+        &mut self,
+        name: &str,
+        members_type: &str,
+    ) -> Result<Option<Vec<(Cow<'a, str>, Json<'a>)>>, Fault> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::Map(members)) => Ok(Some(members)),
+            Some(Json::List(_)) => Err(Fault::serialization(format!(
+                "Unrecognized collection type java.util.Map<java.lang.String, {members_type}>"
+            ))),
+            Some(
+                Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Decimal(_) | Json::Text(_),
+            ) => Err(Fault::serialization("Unexpected field type")),
+        }
     }
 
     /// Ends the reading of a structure: what nobody took is refused, what was violated is told with its request.
