@@ -29,9 +29,16 @@ functions:
   two: { runtime: nodejs16.x, handler: two.journey, events: [{ httpApi: GET /two }] }
   greet: { handler: greet.handler }
   fail: { handler: greet.fail }
+  stream: { handler: greet.stream }
 ";
 const GREET: &str = "
 exports.handler = async (event) => ({ hello: event.name });
+exports.stream = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('one');
+  await new Promise((done) => setTimeout(done, 500));
+  if (event.fails) throw new TypeError('late');
+  stream.end('two');
+});
 exports.fail = async () => { throw new TypeError('no'); };
 ";
 
@@ -39,6 +46,7 @@ exports.fail = async () => { throw new TypeError('no'); };
 const PYTHON: &str = include_str!("clients/journey.py");
 const PYTHON_INSIDE: &str = include_str!("clients/inside.py");
 const PYTHON_OUTSIDE: &str = include_str!("clients/outside.py");
+const PYTHON_STREAM: &str = include_str!("clients/stream.py");
 const NODE_THREE: &str = include_str!("clients/three.js");
 const NODE_TWO: &str = include_str!("clients/two.js");
 
@@ -49,6 +57,7 @@ fn server() -> (tempfile::TempDir, Dev) {
         ("journey.py", PYTHON),
         ("inside.py", PYTHON_INSIDE),
         ("outside.py", PYTHON_OUTSIDE),
+        ("stream.py", PYTHON_STREAM),
         ("three.js", NODE_THREE),
         ("two.js", NODE_TWO),
     ]);
@@ -198,6 +207,33 @@ fn boto3_from_outside_needs_an_endpoint_and_any_keys() {
         &serde_json::from_slice(&output.stdout).unwrap(),
         "python-outside",
     );
+    dev.stop();
+}
+
+#[test]
+fn boto3_reads_a_response_stream_while_it_is_written() {
+    let tools = Tools::installed();
+    let (folder, dev) = server();
+    let endpoint = format!("http://localhost:{}", dev.services_port);
+    let output = tools
+        .command("python3")
+        .arg(folder.path().join("stream.py"))
+        .arg(&endpoint)
+        .output()
+        .unwrap();
+    let seen = succeeded(&output);
+    let told = |chunks: &[&str], apart: bool, error: Option<&str>, details: Option<&str>| {
+        json!({"chunks": chunks, "apart": apart, "error": error, "details": details,
+            "logged": true, "version": "$LATEST"})
+    };
+    let expected = json!([
+        told(&["one", "two"], true, None, None),
+        told(&["one"], true, Some("Unhandled"), Some("late")),
+        told(&[r#"{"hello":"Ada"}"#], false, None, None),
+        told(&[], false, Some("Unhandled"), Some("no")),
+        "ResourceNotFoundException",
+    ]);
+    assert_eq!(seen, expected, "{seen:#}");
     dev.stop();
 }
 
