@@ -139,6 +139,16 @@ fn a_function_url_answers_at_its_host_and_at_its_path() {
     let (status, signed) = get(&dev, &self::host(&dev, "signed"), "/");
     assert_eq!(status, 403, "{signed}");
     assert!(signed.ends_with(r#"{"Message":"Forbidden"}"#), "{signed}");
+    // Keys that nobody issued act as the account's root.
+    let address = format!("http://{}:{}/", self::host(&dev, "signed"), dev.port);
+    let asked = |service: &str| {
+        let service = format!("aws:amz:us-east-1:{service}");
+        let arguments = ["-s", "--aws-sigv4", &service, "--user", "anything:at-all"];
+        seen_by("curl", &[&arguments[..], &[&address]].concat()).unwrap()
+    };
+    let signed = asked("lambda");
+    assert!(signed.contains(r#""userArn":"arn:aws:iam::"#), "{signed}");
+    assert_eq!(asked("execute-api"), r#"{"Message":"Forbidden"}"#);
     let listed = run(&["routes", folder.path().to_str().unwrap()], folder.path());
     let listed = text(&listed.stdout);
     assert!(

@@ -1,6 +1,7 @@
 //! The service door: who is let in, as whom, and what the others are told.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "tests own their time"
 )]

@@ -391,16 +391,7 @@ impl ProcessInstance {
     }
 
     async fn end_liar(&mut self, message: &Message) -> Exit {
-        let kind = match message {
-            Message::Ready(_) => "ready",
-            Message::Unfit(_) => "unfit",
-            Message::InitFailed(_) => "init failed",
-            Message::Returned(_) | Message::TooLarge => "returned",
-            Message::Raised(_) => "raised",
-            Message::Part(_) => "piece",
-            Message::Fatal(_) => "fatal",
-            Message::Abandoned(_) => "abandoned",
-        };
+        let kind = message.kind();
         self.logs.platform(format!(
             "[cloudless] the instance said \"{kind}\" out of turn, so it was killed"
         ));

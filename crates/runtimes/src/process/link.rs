@@ -67,6 +67,22 @@ pub(super) enum Message {
     Abandoned(Failure),
 }
 
+impl Message {
+    /// What it is, for the log.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Ready(_) => "ready",
+            Self::Unfit(_) => "unfit",
+            Self::InitFailed(_) => "init failed",
+            Self::Returned(_) | Self::TooLarge => "returned",
+            Self::Raised(_) => "raised",
+            Self::Part(_) => "piece",
+            Self::Fatal(_) => "fatal",
+            Self::Abandoned(_) => "abandoned",
+        }
+    }
+}
+
 /// What an instance says of a reply that comes in pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {

@@ -108,9 +108,11 @@ fn a_method_streams_when_mode_and_address_say_so() {
             deployment(),
             method("root", "GET", json!({ "Integration": integration })),
         ]);
-        let found = match &application.rest_apis[0].methods[0].integration {
-            RestIntegration::LambdaProxy { is_streamed, .. } => Some(*is_streamed),
-            _ => None,
+        let integration = &application.rest_apis[0].methods[0].integration;
+        let found = if let RestIntegration::LambdaProxy { is_streamed, .. } = integration {
+            Some(*is_streamed)
+        } else {
+            None
         };
         assert_eq!(found, expected, "{uri} {mode:?}");
     }
