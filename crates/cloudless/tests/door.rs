@@ -120,7 +120,7 @@ fn keys_validation_words_and_domains_of_serverless_yml_hold() {
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     assert!(reply.contains(r#"{"path": "/v1/pets""#), "{reply}");
     let reply = by_domain("/dev/pets?q=1");
-    assert!(reply.starts_with("HTTP/1.1 404"), "{reply}");
+    assert!(reply.starts_with("HTTP/1.1 403"), "{reply}");
 }
 
 const SAM: &str = "

@@ -1,7 +1,8 @@
 //! Listeners, routes, the steps of a request, event shapes, and the service door.
 //!
 //! Lives here: `http` (framing, listeners, the drain); `application`, which takes a request through `routes`, `cors`,
-//! `validate`, `events` and `replies`; `service_door`, where SDKs find the cloud's services.
+//! `authorise`, `throttle`, `validate`, `cache`, `events` and `replies`, and writes what an API says itself (`context`,
+//! `gateway_responses`); `service_door`, where SDKs find the cloud's services.
 //! Does not live here: running functions (`invoker`), the AWS protocols (`aws-wire`), what a service does. It keeps
 //! nothing from one request to the next.
 

@@ -68,6 +68,10 @@ impl Refusal {
     pub(super) fn no_route(head: &Head, missing: Option<&Missing<'_>>) -> Self {
         let asked = format!("nothing answers `{} {}`", head.method, head.path());
         let is_preflight = head.asked().preflight_for.is_some();
+        if let Some(domain) = missing.and_then(|missing| missing.domain) {
+            let reason = format!("{asked}: no base path of the custom domain `{domain}` takes it");
+            return Self::new(Fault::Forbidden, reason);
+        }
         let reason = match missing {
             Some(Missing { api: None, .. }) | None => format!(
                 "{asked}: no function of the application has an HTTP route; \

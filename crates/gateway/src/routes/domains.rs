@@ -5,7 +5,7 @@
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Map API stages to a custom domain name": the longest base path that the
 //! path begins with wins, whole segments count, the empty one takes the rest; `*.example.com` takes any one label. A path
-//! that no mapping takes leads nowhere, whatever other APIs there are.
+//! that no mapping takes is forbidden, whatever other APIs there are.
 
 use model::application::Application;
 use model::door::{BasePathMapping, CustomDomain};

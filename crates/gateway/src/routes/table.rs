@@ -69,6 +69,8 @@ pub(crate) struct Missing<'a> {
     pub(crate) api: Option<&'a Api>,
     /// A route with this path and another method.
     pub(crate) near: Option<&'a Route>,
+    /// The custom domain of which no base path takes the request's.
+    pub(crate) domain: Option<&'a str>,
 }
 
 /// An API that a request may mean, and the path that it asks it for.
@@ -155,7 +157,19 @@ impl Table {
         if let Some(located) = self.locate_url(asked) {
             return located;
         }
-        let candidates = self.candidates(asked);
+        let candidates = match self.domains.find(asked.host, asked.path) {
+            Some(mapped) => match mapped.and_then(|mapped| self.candidate(mapped)) {
+                Some(candidate) => vec![candidate],
+                None => {
+                    return Located::Missing(Missing {
+                        api: None,
+                        near: None,
+                        domain: asked.host,
+                    });
+                }
+            },
+            None => self.candidates(asked),
+        };
         for reach in [Reach::Domain, Reach::Stage, Reach::Whole] {
             for pass in [Pass::Specific, Pass::Fallback] {
                 let reached = candidates.iter().filter(|one| one.reach == reach);
@@ -178,6 +192,7 @@ impl Table {
         let nothing = Missing {
             api: None,
             near: None,
+            domain: None,
         };
         let mut urls = self.urls.iter();
         let Some(api) = urls.find(|url| url.id.as_str() == id) else {
@@ -193,19 +208,17 @@ impl Table {
         Some(located.unwrap_or(Located::Missing(nothing)))
     }
 
+    fn candidate<'a>(&'a self, mapped: Mapped<'a>) -> Option<Candidate<'a>> {
+        let mapping = mapped.mapping;
+        Some(Candidate {
+            api: self.api(&mapping.api, &mapping.stage)?,
+            path: mapped.path,
+            base_path: &mapping.base_path,
+            reach: Reach::Domain,
+        })
+    }
+
     fn candidates<'a>(&'a self, asked: &Asked<'a>) -> Vec<Candidate<'a>> {
-        if let Some(mapped) = self.domains.find(asked.host, asked.path) {
-            let of = |mapped: Mapped<'a>| {
-                let mapping = mapped.mapping;
-                Some(Candidate {
-                    api: self.api(&mapping.api, &mapping.stage)?,
-                    path: mapped.path,
-                    base_path: &mapping.base_path,
-                    reach: Reach::Domain,
-                })
-            };
-            return mapped.and_then(of).into_iter().collect();
-        }
         let named = asked
             .host
             .and_then(host_api_id)
@@ -327,6 +340,7 @@ fn nothing<'a>(asked: &Asked<'a>, candidates: &[Candidate<'a>]) -> Located<'a> {
         Some(_) | None => Located::Missing(Missing {
             api,
             near: near.map(|(_, route)| route),
+            domain: None,
         }),
     }
 }
