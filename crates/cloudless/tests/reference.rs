@@ -141,7 +141,7 @@ fn cloudless_toml() -> String {
             Section::Server => ("`[server]`", "Takes effect when the server starts."),
             Section::Tls => (
                 "`[tls]`",
-                "HTTPS; see [Who may call](../guide/who-may-call.md). Takes effect when the server starts.",
+                "HTTPS; see [Tokens, HTTPS and proxies](../guide/tokens.md). Takes effect when the server starts.",
             ),
         };
         write!(

@@ -18,6 +18,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use support::{Dev, Reply, cloudless, project, run, text};
 
+const POOL: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pets";
+
 const HANDLER: &str = "\
 import json
 def run(event, context):
@@ -104,6 +106,37 @@ Resources:
     Properties: {Runtime: python3.11, Handler: handler.run, CodeUri: .}
 ";
 
+const SAM: &str = "\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Web:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      Auth:
+        DefaultAuthorizer: visitors
+        Authorizers:
+          visitors:
+            IdentitySource: $request.header.Authorization
+            JwtConfiguration: {issuer: 'https://pets.eu.auth0.com/', audience: [pets]}
+  Rest:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: live
+      Auth:
+        DefaultAuthorizer: pool
+        Authorizers:
+          pool: {UserPoolArn: 'arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_pets'}
+  Pets:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: handler.run
+      CodeUri: .
+      Events:
+        Web: {Type: HttpApi, Properties: {ApiId: !Ref Web, Path: /pets, Method: get}}
+        Rest: {Type: Api, Properties: {RestApiId: !Ref Rest, Path: /pets, Method: get}}
+";
+
 fn token(folder: &Path, arguments: &[&str]) -> String {
     let output = run(&[&["token"], arguments].concat(), folder);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -187,25 +220,7 @@ fn cloudformation_guards_both_kinds_of_api() {
         "{}",
         text(&unclear.stderr)
     );
-    let visitor = token(
-        folder.path(),
-        &[
-            "--issuer",
-            "https://pets.eu.auth0.com/",
-            "--audience",
-            "pets",
-        ],
-    );
-    let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pets";
-    let user = token(
-        folder.path(),
-        &[
-            "--issuer",
-            pool,
-            "--claims",
-            r#"{"token_use":"id","cognito:groups":["a","b"]}"#,
-        ],
-    );
+    let (visitor, user) = two_tokens(folder.path());
     let reply = dev.get(&format!("/pets?token={visitor}"));
     assert_eq!(reply.status, 200, "{reply:?}\n{}", dev.log());
     assert_eq!(reply.json()["claims"]["aud"], "pets");
@@ -217,13 +232,40 @@ fn cloudformation_guards_both_kinds_of_api() {
     assert_eq!(ask(&dev, "GET", "/live/pets", &visitor).status, 401);
     let expired = token(
         folder.path(),
-        &["--issuer", pool, "--claims", r#"{"exp":1}"#],
+        &["--issuer", POOL, "--claims", r#"{"exp":1}"#],
     );
     let refused = ask(&dev, "GET", "/live/pets", &expired);
     assert_eq!(
         (refused.status, refused.json()),
         (401, json!({"message": "The incoming token has expired"}))
     );
+}
+
+#[test]
+fn sam_guards_both_kinds_of_api() {
+    let folder = project(&[("template.yaml", SAM), ("handler.py", HANDLER)]);
+    let state = tempfile::tempdir().unwrap();
+    let dev = Dev::start(folder.path(), state.path());
+    let (visitor, user) = two_tokens(folder.path());
+    let reply = ask(&dev, "GET", "/pets", &visitor);
+    assert_eq!(reply.status, 200, "{reply:?}\n{}", dev.log());
+    assert_eq!(ask(&dev, "GET", "/pets", &user).status, 401);
+    let reply = ask(&dev, "GET", "/live/pets", &user);
+    assert_eq!(reply.status, 200, "{reply:?}\n{}", dev.log());
+    assert_eq!(ask(&dev, "GET", "/live/pets", &visitor).status, 401);
+}
+
+/// A token of each issuer of the templates.
+fn two_tokens(folder: &Path) -> (String, String) {
+    let visitor = [
+        "--issuer",
+        "https://pets.eu.auth0.com/",
+        "--audience",
+        "pets",
+    ];
+    let claims = r#"{"token_use":"id","cognito:groups":["a","b"]}"#;
+    let user = ["--issuer", POOL, "--claims", claims];
+    (token(folder, &visitor), token(folder, &user))
 }
 
 #[test]
@@ -273,7 +315,7 @@ print(jwt.decode(token, key.key, algorithms=['RS256'], audience='pets', issuer='
 
 /// An interpreter with PyJWT and its cryptography; none where it cannot be installed, as without a network.
 fn python_with_jwt() -> Option<std::path::PathBuf> {
-    let folder = std::env::temp_dir().join("cloudless-tests-pyjwt");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyjwt");
     let python = folder.join("bin/python");
     let has_it = || {
         let found = Command::new(&python)

@@ -368,7 +368,11 @@ mod tests {
             };
             let mut settings = Settings::default();
             let (number, _) = key.default.split_once(',').unwrap_or((key.default, ""));
-            set(&mut settings, number.parse().unwrap());
+            // Those that say it in words are the gateway's.
+            let Ok(number) = number.parse() else {
+                continue;
+            };
+            set(&mut settings, number);
             assert_ne!(settings, Settings::default(), "{}", key.name);
             let with_default = settings.server.limits.over(limits.clone());
             assert_eq!(with_default, limits, "{}", key.name);
