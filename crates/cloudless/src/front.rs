@@ -63,6 +63,10 @@ pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
             unknown_keys,
         },
     );
+    let gateway = match config.limits.kept_replies_bytes {
+        Some(bytes_max) => gateway.with_cache_bytes(bytes_max),
+        None => gateway,
+    };
     gateway
         .with_account_rate(config.limits.account_rate())
         .behind(TrustedProxies::new(config.trusted_proxies.clone()))

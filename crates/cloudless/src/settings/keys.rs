@@ -180,6 +180,21 @@ pub const KEYS: &[Key] = &[
         meaning: "how many of these requests may come at once; it bounds nothing by itself",
     },
     Key {
+        section: Section::Limits,
+        name: "kept_replies_mib",
+        value: Value::Whole {
+            min: 1,
+            max: 1_048_576,
+            set: |settings, mebibytes| {
+                settings.server.limits.kept_replies_bytes =
+                    Some(u64::from(mebibytes) * 1_024 * 1_024);
+            },
+        },
+        default: "256",
+        meaning: "how much the caches of all stages of REST APIs hold together, whatever sizes they are declared with; what was not \
+                  asked for lately goes first",
+    },
+    Key {
         section: Section::Sandbox,
         name: "demands",
         value: Value::Word {

@@ -28,6 +28,8 @@ pub struct Limits {
     pub account_requests_per_second: Option<u32>,
     /// How many of them may come at once.
     pub account_requests_burst: Option<u32>,
+    /// Bytes of replies that the stages of all REST APIs keep together.
+    pub kept_replies_bytes: Option<u64>,
 }
 
 impl Limits {
@@ -62,6 +64,7 @@ impl Limits {
             instance_idle,
             account_requests_per_second: _,
             account_requests_burst: _,
+            kept_replies_bytes: _,
         } = self;
         if let Some(count) = account_concurrency {
             limits.concurrency_max = count;
