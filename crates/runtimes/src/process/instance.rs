@@ -214,8 +214,7 @@ impl ProcessInstance {
         self.logs.platform(text);
     }
 
-    /// What is left when its process goes on as the one that others are forked from; none when it said more than
-    /// that it is ready.
+    /// What is left when its process goes on as the one that others are forked from; none when it said too much.
     pub(super) fn into_template(self) -> Option<Template> {
         let stream = self.line.into_stream()?;
         Some(Template {

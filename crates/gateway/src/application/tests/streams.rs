@@ -107,7 +107,7 @@ impl Door {
     async fn ask(&self, method: Method, target: &str, headers: &[(&str, &str)]) -> Response {
         let mut sent = Headers::default();
         for (name, value) in headers {
-            sent.push(*name, HeaderValue::from_str(value).unwrap());
+            sent.push(name, HeaderValue::from_str(value).unwrap());
         }
         let request = Request {
             method,
