@@ -169,6 +169,11 @@ impl Scope<'_> {
         if integration.kind == "MOCK" {
             return mock::reply(integration).map(RestIntegration::Mock);
         }
+        if integration.is_streamed() && integration.kind != "AWS_PROXY" {
+            let reason = format!("replies of `{}` are not streamed yet", integration.kind);
+            return Err(Refusal::new(reason)
+                .help("leave `ResponseTransferMode` out: replies are then sent whole"));
+        }
         if integration.kind == "HTTP_PROXY" {
             let timeout = REST_INTEGRATION_TIMEOUT;
             let proxy = proxy::of(integration, &self.stage.variables, timeout);

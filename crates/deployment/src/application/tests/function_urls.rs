@@ -117,3 +117,18 @@ fn a_method_streams_when_mode_and_address_say_so() {
         assert_eq!(found, expected, "{uri} {mode:?}");
     }
 }
+
+#[test]
+fn what_another_server_replies_is_not_streamed_yet() {
+    let integration = json!({"Type": "HTTP_PROXY", "Uri": "https://a.example",
+        "IntegrationHttpMethod": "GET", "ResponseTransferMode": "STREAM"});
+    let (application, _) = assemble(&[
+        hello(json!({})),
+        rest_api(json!({})),
+        deployment(),
+        method("root", "GET", json!({ "Integration": integration })),
+    ]);
+    let integration = &application.rest_apis[0].methods[0].integration;
+    let is_refused = matches!(integration, RestIntegration::NotServed { reason } if reason.contains("not streamed"));
+    assert!(is_refused, "{integration:?}");
+}
