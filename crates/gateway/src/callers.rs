@@ -5,6 +5,7 @@
 //! of refusals (`service_door` for services, `authorise` for APIs).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_wire::errors::AuthenticationError;
@@ -17,6 +18,16 @@ use model::principal::Principal;
 
 /// Signing keys that are kept. When there are more, all are forgotten and derived anew as they are needed.
 const SIGNING_KEYS_MAX: usize = 1_024;
+/// Names, with all names below them, at which unknown keys are taken: those of this machine (RFC 6761, 6.3), of the
+/// host as containers call it (`.internal` is never delegated), and the cloud's, where none can be had that leads here.
+const OWN_NAMES: [&str; 4] = [
+    "localhost",
+    "host.docker.internal",
+    "host.containers.internal",
+    "amazonaws.com",
+];
+/// Characters of a refused host that its refusal repeats.
+const HOST_SHOWN_CHARS_MAX: usize = 255;
 
 /// What becomes of access keys that nobody was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +60,12 @@ pub(crate) enum NotProven {
          root, so they are only taken from programs, not from browsers"
     )]
     WebPage,
+    #[error(
+        "the request names the host `{0}`, which is not known to be this machine, and it is signed with access keys that \
+         Cloudless did not issue; such keys act as the account's root, so they are only taken at `localhost`, names below \
+         it, an IP address, or the cloud's own names: otherwise any web page could let its own name lead here"
+    )]
+    ForeignHost(String),
 }
 
 pub(crate) struct Callers {
@@ -107,9 +124,12 @@ impl Callers {
         match &self.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
             UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
-            UnknownKeys::ActAsRoot { account } => Ok(Caller::Unknown(Principal::Root {
-                account: account.clone(),
-            })),
+            UnknownKeys::ActAsRoot { account } => match foreign_host(headers) {
+                Some(host) => Err(NotProven::ForeignHost(host)),
+                None => Ok(Caller::Unknown(Principal::Root {
+                    account: account.clone(),
+                })),
+            },
         }
     }
 
@@ -164,4 +184,73 @@ impl Callers {
 fn is_from_web_page(headers: &HeaderMap) -> bool {
     let fetched_from = headers.get("sec-fetch-site").map(|value| value.as_bytes());
     headers.contains_key(http::header::ORIGIN) || fetched_from.is_some_and(|site| site != b"none")
+}
+
+/// A host that a web page may have made lead here (DNS rebinding): such a page is of the same origin as its requests,
+/// so its browser sends neither `Origin` nor, over plain HTTP, `Sec-Fetch-Site` with a GET.
+fn foreign_host(headers: &HeaderMap) -> Option<String> {
+    // No browser leaves it out, and what came without one asked for no name.
+    let sent = headers.get(http::header::HOST)?;
+    let text = String::from_utf8_lossy(sent.as_bytes());
+    let name = without_port(&text);
+    (!is_own_name(name)).then(|| text.chars().take(HOST_SHOWN_CHARS_MAX).collect())
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    }
+}
+
+/// Whether nobody else can let this name lead here. A page at an address is only ever talking to that address.
+fn is_own_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let bare = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    if bare.unwrap_or(&name).parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    OWN_NAMES.iter().any(|own| {
+        name.strip_suffix(own)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_names_that_nobody_else_can_lead_here_are_our_own() {
+        for (host, is_own) in [
+            ("localhost", true),
+            ("localhost:4566", true),
+            ("LocalHost.:4566", true),
+            ("bucket.s3.localhost:4566", true),
+            ("127.0.0.1:4566", true),
+            ("127.9.8.7", true),
+            ("[::1]:4566", true),
+            ("192.168.1.7:4566", true),
+            ("host.docker.internal:4566", true),
+            ("dynamodb.eu-west-1.amazonaws.com", true),
+            ("evil.test", false),
+            ("evil.test:4566", false),
+            ("localhost.evil.test", false),
+            ("evillocalhost", false),
+            ("127.0.0.1.evil.test", false),
+            ("127.0.0.1.nip.io:4566", false),
+            ("xamazonaws.com", false),
+            ("amazonaws.com.evil.test", false),
+            ("evil.test:localhost", false),
+            ("[::1].evil.test", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_str(host).unwrap());
+            assert_eq!(foreign_host(&headers).is_none(), is_own, "{host}");
+        }
+        assert_eq!(foreign_host(&HeaderMap::new()), None);
+    }
 }

@@ -302,16 +302,20 @@ async fn issued_keys_must_prove_themselves_also_in_development() {
     assert!(fixture.service.calls.lock().unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn unknown_keys_are_root_in_development_and_nobody_elsewhere() {
-    let unknown = || Call {
+/// A call with keys that nobody was issued.
+fn unknown() -> Call {
+    Call {
         credentials: Credentials {
             access_key_id: "test".to_owned(),
             secret_access_key: "test".to_owned(),
             session_token: None,
         },
         ..Call::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn unknown_keys_are_root_in_development_and_nobody_elsewhere() {
     let fixture = in_development();
     check(&fixture, unknown(), "200").await;
     let account = AccountId::new("111122223333");
@@ -342,6 +346,31 @@ async fn unknown_keys_are_root_in_development_and_nobody_elsewhere() {
         &format!("{COMMON}UnrecognizedClientException"),
     )
     .await;
+}
+
+#[tokio::test]
+async fn unknown_keys_are_not_taken_at_a_name_that_a_web_page_can_lead_here() {
+    let fixture = in_development();
+    let at = |host| Call {
+        added: vec![("host", host)],
+        ..unknown()
+    };
+    for host in ["evil.test", "evil.test:4566", "127.0.0.1.evil.test"] {
+        check(
+            &fixture,
+            at(host),
+            "403 {\"__type\":\"com.amazon.coral.service#AccessDenied",
+        )
+        .await;
+    }
+    for host in [
+        "127.0.0.1:4566",
+        "[::1]:4566",
+        "a.localhost:4566",
+        "dynamodb.eu-west-1.amazonaws.com",
+    ] {
+        check(&fixture, at(host), "200").await;
+    }
 }
 
 #[tokio::test]

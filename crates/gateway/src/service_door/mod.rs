@@ -262,7 +262,7 @@ impl From<NotProven> for Refusal {
     fn from(error: NotProven) -> Self {
         match error {
             NotProven::Signature(error) => Self::Authentication(error),
-            NotProven::WebPage => Self::WebPage(error),
+            NotProven::WebPage | NotProven::ForeignHost(_) => Self::WebPage(error),
         }
     }
 }
