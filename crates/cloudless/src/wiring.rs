@@ -23,7 +23,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::CloudService;
 use invoker::Invoker;
 use model::application::Application;
-use model::ids::{AccountId, Region};
+use model::ids::AccountId;
 use model::problem::Problem;
 use runtimes::process::probe::Prober;
 use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
@@ -265,18 +265,9 @@ impl Server {
 
     /// Removes what a crash left behind of deleted tables, fills new indexes, lets items expire and records of streams go
     /// after their day, for ever.
-    pub async fn keep_tables(&self, region: &Region) {
-        let account = AccountId::development();
-        let keep_up = async {
-            if let Err(error) = self.tables.purge(&account, region).await {
-                tracing::warn!(
-                    error = chain(&error),
-                    "deleted tables still take up space; the next start tries again"
-                );
-            }
-            self.tables.keep_up(&account, region).await;
-        };
-        tokio::join!(async { match self.tables.keep().await {} }, keep_up);
+    pub async fn keep_tables(&self) {
+        let keep = async { match self.tables.keep().await {} };
+        tokio::join!(keep, self.tables.keep_up());
     }
 
     /// Waits until the file that holds the state is removed or replaced while it is used.

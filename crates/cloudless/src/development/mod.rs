@@ -93,7 +93,7 @@ impl Loop {
         let following = self.follow(server, watcher, current);
         let (never, (), ()) = tokio::join!(
             following,
-            Box::pin(server.keep_tables(&loaded.region)),
+            Box::pin(server.keep_tables()),
             server.keep_findings()
         );
         Ok(never)

@@ -14,7 +14,6 @@ use interfaces::random::Random;
 use interfaces::record_source::RecordSource;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
-use model::ids::{AccountId, Region};
 use store::Store;
 
 use super::compression::{self, Encoding};
@@ -123,19 +122,6 @@ impl Service {
         ))
     }
 
-    /// Removes what tables that were deleted before a crash have left on the disk. Nobody can see it, so this may run
-    /// beside everything else.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn purge(
-        &self,
-        account: &AccountId,
-        region: &Region,
-    ) -> Result<(), catalogue::Error> {
-        self.catalogue.purge(account, region).await
-    }
-
     /// Does what requests have left to be done later: fills new indexes, removes deleted ones.
     ///
     /// # Errors
@@ -144,17 +130,21 @@ impl Service {
         self.upkeep.settle().await
     }
 
-    /// Takes up what the last process left undone, then does what requests leave to be done later, for ever.
-    pub async fn keep_up(&self, account: &AccountId, region: &Region) {
-        if let Err(error) = self.upkeep.find_unfinished(account, region).await {
+    /// Takes up what the last process left undone, in every account and region, then does what requests leave to be done later,
+    /// for ever.
+    pub async fn keep_up(&self) {
+        if let Err(error) = self.take_up().await {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "could not look for indexes that are not complete");
+            tracing::warn!(
+                error,
+                "could not look for what the last process left undone"
+            );
         }
         loop {
             if let Err(error) = self.settle().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "an index could not be filled or removed yet"
+                    "an index or a deleted table could not be seen to yet"
                 );
                 drop(error);
                 tokio::time::sleep(AGAIN_AFTER).await;
@@ -162,6 +152,14 @@ impl Service {
             }
             self.upkeep.wait().await;
         }
+    }
+
+    async fn take_up(&self) -> Result<(), catalogue::Error> {
+        for (account, region) in self.keeper.regions().await? {
+            self.upkeep.ask_to_purge(&account, &region);
+            self.upkeep.find_unfinished(&account, &region).await?;
+        }
+        Ok(())
     }
 
     /// Deletes items that expire and removes records of streams after their day, until it is dropped.

@@ -106,7 +106,10 @@ impl Keeper {
     }
 
     /// Every account and region that has anything in the store: one row each is read, the rest jumped over.
-    async fn regions(&self) -> Result<Vec<(AccountId, Region)>, KeeperError> {
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn regions(&self) -> Result<Vec<(AccountId, Region)>, store::ReadError> {
         let mut range = Range::of_prefix(vec![FORMAT]);
         let mut regions = Vec::new();
         while regions.len() < REGIONS_MAX {

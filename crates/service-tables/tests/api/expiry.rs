@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use store::Store;
 use store_embedded::Memory;
 
 use super::Server;
@@ -207,6 +208,56 @@ async fn records_are_removed_after_their_day() {
     }
     let (_, listed) = server.call_streams("ListStreams", &list).await;
     assert_eq!(listed["Streams"], json!([]));
+}
+
+/// Pages of the store are cut by bytes here, and records lie in two rows each.
+#[tokio::test(start_paused = true)]
+async fn large_records_are_removed_as_a_whole_and_all_of_them() {
+    let store = Arc::new(Memory::new());
+    let server = Server::over(store.clone());
+    server.create_table("things", &[("id", "S")]).await;
+    let body = json!({
+        "TableName": "things",
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    });
+    server.ok("UpdateTable", body).await;
+    let rows_of_records = async || {
+        let everything = store::Range {
+            start: Vec::new(),
+            end: None,
+        };
+        let mut count = 0;
+        let mut range = everything;
+        loop {
+            let limit = store::PageLimit::rows(1_000);
+            let page = store.scan(&range, store::Direction::Forward, limit);
+            let page = page.await.unwrap();
+            count += page
+                .rows
+                .iter()
+                .filter(|row| 200_000 < row.value.len())
+                .count();
+            match page.rows.last().filter(|_| page.more) {
+                Some(last) => range = range.after(&last.key),
+                None => return count,
+            }
+        }
+    };
+    for letter in "abcdefghi".chars() {
+        let text = letter.to_string().repeat(400_000);
+        let item = json!({"id": {"S": "a"}, "x": {"S": text}});
+        server
+            .ok("PutItem", json!({"TableName": "things", "Item": item}))
+            .await;
+    }
+    assert_eq!(
+        rows_of_records().await,
+        1 + 1 + 8 * 2,
+        "the item, and its records"
+    );
+    server.clock.advance(Duration::from_secs(24 * 3_600 + 1));
+    keep(&server).await;
+    assert_eq!(rows_of_records().await, 1, "the item");
 }
 
 #[tokio::test]

@@ -74,9 +74,8 @@ impl Server {
 
     /// As a start does: looks for what was left undone, and does it.
     pub(crate) async fn keep_up_until_idle(&self) {
-        let (account, region) = (AccountId::development(), Region::new("us-east-1"));
         let wait = std::time::Duration::from_millis(300);
-        let kept = self.service.keep_up(&account, &region);
+        let kept = self.service.keep_up();
         let _ = tokio::time::timeout(wait, kept).await;
     }
 

@@ -8,16 +8,16 @@ use std::borrow::Cow;
 use super::{Fault, Fields, Json};
 use crate::dynamodb::values;
 
+/// Members of an object, as they were sent.
+type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
 /// Lists of structures, by name.
 pub(crate) type StructureLists<'a> = Vec<(String, Vec<Fields<'a>>)>;
 
 impl<'a> Fields<'a> {
     /// The members of a structure inside a request, as `ProvisionedThroughput`.
     #[must_use]
-    pub(crate) const fn of(
-        operation: &'static str,
-        members: Vec<(Cow<'a, str>, Json<'a>)>,
-    ) -> Self {
+    pub(crate) const fn of(operation: &'static str, members: Members<'a>) -> Self {
         Self {
             operation,
             place: String::new(),
@@ -191,11 +191,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the members of a map whose values have this type in the service's own words.
-    fn take_map(
-        &mut self,
-        name: &str,
-        members_type: &str,
-    ) -> Result<Option<Vec<(Cow<'a, str>, Json<'a>)>>, Fault> {
+    fn take_map(&mut self, name: &str, members_type: &str) -> Result<Option<Members<'a>>, Fault> {
         match self.take(name) {
             None => Ok(None),
             Some(Json::Map(members)) => Ok(Some(members)),
