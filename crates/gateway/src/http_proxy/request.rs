@@ -49,6 +49,9 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The same, of what has its percent-encodings already.
+const QUERY_AS_SENT: &AsciiSet = &QUERY.remove(b'%');
+
 /// Headers of the client's own connection, and those that are written anew.
 const NOT_HANDED_ON: [&str; 17] = [
     "connection",
@@ -128,7 +131,7 @@ fn put_path(head: &mut Vec<u8>, proxy: &Proxy, exchange: &Exchange<'_>) -> Resul
             // As above.
             let _ = write!(head, "{slash}{path}");
         }
-        None => put_pieces(head, &proxy.target.path, (proxy, exchange), PATH),
+        None => put_pieces(head, &proxy.target.path, (proxy, exchange), Place::Path),
     }
     let path = head.get(begin..).unwrap_or_default();
     let shown = || String::from_utf8_lossy(path).chars().take(200).collect();
@@ -146,25 +149,35 @@ fn put_pieces(
     head: &mut Vec<u8>,
     pieces: &[Piece],
     (proxy, exchange): (&Proxy, &Exchange<'_>),
-    set: &'static AsciiSet,
+    place: Place,
 ) {
     for piece in pieces {
         match piece {
             Piece::Text(text) => head.extend_from_slice(text.as_bytes()),
             Piece::Variable(name) => {
                 let value = variable(name, proxy, exchange);
-                head.extend_from_slice(encoded(&value, set).as_bytes());
+                head.extend_from_slice(encoded(&value, place).as_bytes());
             }
         }
     }
 }
 
-/// What has its percent-encodings already keeps them: paths of REST APIs are handed on as sent.
-fn encoded<'a>(value: &'a Value<'_>, set: &'static AsciiSet) -> Cow<'a, str> {
-    match value {
-        Value::AsSent(text) => Cow::Borrowed(text),
-        Value::Decoded(text) => utf8_percent_encode(text, set).into(),
+/// What has its percent-encodings already keeps them: paths of REST APIs are handed on as sent. In a query a segment
+/// such as `1&admin=true` would be a parameter of the client's choosing, so it is one value there.
+fn encoded<'a>(value: &'a Value<'_>, place: Place) -> Cow<'a, str> {
+    match (value, place) {
+        (Value::AsSent(text), Place::Path) => Cow::Borrowed(text),
+        (Value::AsSent(text), Place::Query) => utf8_percent_encode(text, QUERY_AS_SENT).into(),
+        (Value::Decoded(text), Place::Path) => utf8_percent_encode(text, PATH).into(),
+        (Value::Decoded(text), Place::Query) => utf8_percent_encode(text, QUERY).into(),
     }
+}
+
+/// Where a variable stands in a URI.
+#[derive(Clone, Copy)]
+enum Place {
+    Path,
+    Query,
 }
 
 enum Value<'a> {
@@ -219,7 +232,7 @@ fn put_query(head: &mut Vec<u8>, proxy: &Proxy, exchange: &Exchange<'_>) {
     };
     if !proxy.target.query.is_empty() {
         next(head);
-        put_pieces(head, &proxy.target.query, (proxy, exchange), QUERY);
+        put_pieces(head, &proxy.target.query, (proxy, exchange), Place::Query);
     }
     let changes = || {
         let changes = proxy.request.iter();

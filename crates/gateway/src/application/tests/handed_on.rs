@@ -324,6 +324,33 @@ async fn nobody_is_led_upwards_or_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_segment_of_the_path_is_one_value_of_the_query() {
+    let other = other(showing).await;
+    let bench = bench_of(
+        handing_on(
+            other.port,
+            "http://127.0.0.1:PORT/in?id={id}&role=reader",
+            &[],
+        ),
+        "/pets/{id}",
+    );
+    for (stage, id, expected) in [
+        ("/dev", "1&role=admin", "id=1%26role%3Dadmin"),
+        ("/http", "1&role=admin", "id=1%26role%3Dadmin"),
+        ("/dev", "a+b;c", "id=a%2Bb%3Bc"),
+        ("/dev", "1%26role=admin", "id=1%26role%3Dadmin"),
+        ("/dev", "a%20b", "id=a%20b"),
+    ] {
+        let (line, _) = seen(&bench, &format!("{stage}/pets/{id}"), &[]).await;
+        assert_eq!(
+            line,
+            format!("POST /in?{expected}&role=reader HTTP/1.1"),
+            "{stage} {id}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_line_break_in_a_mapped_value_is_no_header() {
     let other = other(showing).await;
     let mapped = [
