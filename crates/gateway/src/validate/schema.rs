@@ -19,8 +19,17 @@ const MODEL_BYTES_MAX: usize = 400 * 1024;
 /// What the compiled form of one regular expression may take, and as much for what it learns while it runs, in bytes.
 const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 
+/// How deep a body may be for it to be told where it does not fit a model that refers to itself or to others. Whether a
+/// body fits is found out once for each of its parts; where it does not, once for each way to them, and of those there
+/// may be twice as many with each level.
+const EXPLAINED_DEPTH_MAX: usize = 4;
+
 /// A compiled model.
-pub(crate) struct Schema(Validator);
+pub(crate) struct Schema {
+    validator: Validator,
+    /// Whether there is a `$ref` in it.
+    has_references: bool,
+}
 
 /// Why a text is no model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,19 +58,45 @@ impl Schema {
             .offline()
             .build(&schema)
             .map_err(|error| BadSchema::Refused(error.to_string()))?;
-        Ok(Self(validator))
+        Ok(Self {
+            validator,
+            has_references: has_references(&schema),
+        })
     }
 
     /// What keeps a body from fitting, without its values; none: it fits.
     pub(crate) fn misfit(&self, body: &Value) -> Option<String> {
-        if self.0.is_valid(body) {
+        if self.validator.is_valid(body) {
             return None;
         }
-        let error = self.0.validate(body).err()?;
+        if self.has_references && EXPLAINED_DEPTH_MAX < depth(body) {
+            return Some("it does not fit, and is too deep to say where".to_owned());
+        }
+        let error = self.validator.validate(body).err()?;
         let at = error.instance_path().to_string();
         let place = if at.is_empty() { "/" } else { &at };
         Some(shorten(&format!("at `{place}`, {}", error.masked())))
     }
+}
+
+fn has_references(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            members.contains_key("$ref") || members.values().any(has_references)
+        }
+        Value::Array(elements) => elements.iter().any(has_references),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Levels of arrays and objects; what reads JSON allows no more than 128.
+fn depth(value: &Value) -> usize {
+    let within = match value {
+        Value::Object(members) => members.values().map(depth).max(),
+        Value::Array(elements) => elements.iter().map(depth).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + within.unwrap_or(0)
 }
 
 impl fmt::Debug for Schema {
@@ -143,6 +178,28 @@ mod tests {
         ] {
             let schema = Schema::compile(&schema.to_string()).unwrap();
             let _ends = schema.misfit(&json!([1]));
+        }
+    }
+
+    #[test]
+    fn a_deep_body_costs_no_more_than_it_is_large_where_a_model_branches_into_itself() {
+        for word in ["anyOf", "oneOf", "allOf"] {
+            let branch = |kind: &str| json!({"properties": {"kind": {"enum": [kind]}, "in": {"$ref": "#/definitions/node"}}});
+            let schema = json!({
+                "definitions": {"node": {"type": "object", word: [branch("and"), branch("or")]}},
+                "$ref": "#/definitions/node"
+            });
+            let schema = Schema::compile(&schema.to_string()).unwrap();
+            let body = |innermost: serde_json::Value| {
+                (0..120).fold(innermost, |body, _| json!({"kind": "and", "in": body}))
+            };
+            let _ends = schema.misfit(&body(json!({"kind": "and"})));
+            let misfit = schema.misfit(&body(json!(7)));
+            assert_eq!(
+                misfit.as_deref(),
+                Some("it does not fit, and is too deep to say where"),
+                "{word}"
+            );
         }
     }
 }
