@@ -37,13 +37,6 @@ impl Abilities {
             .iter()
             .any(|ability| ability.name == WALLS && ability.state == State::Enforced)
     }
-
-    /// Whether the kernel keeps the limits of memory, processes and processor time.
-    pub fn has_limits(&self) -> bool {
-        self.list
-            .iter()
-            .any(|ability| ability.name == LIMITS && ability.state == State::Enforced)
-    }
 }
 
 const WALLS: &str = "functions are locked in (namespaces, filter, supervised network)";

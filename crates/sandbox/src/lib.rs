@@ -34,7 +34,7 @@
 //!
 //! # What hostile code in a template or an instance still can do
 //!
-//! - A fork of a template, if one was ordered and has not come yet, can make a user and a mount namespace of its own. In
+//! - A fork of a template, if one was ordered and has not come yet, can make a user, a mount and an ipc namespace of its own. In
 //!   these it has every capability until it gives them up, and nothing to use them on: they own no network and no process
 //!   namespace, and every call that mounts, enters or changes a root is refused by the filter before and after. The
 //!   instance for which that was meant does not start then, and it is of the same function.
@@ -87,7 +87,6 @@ pub use self::{
         processor_thousandths_of,
     },
     maker::{MAKER_ARGUMENT, MakeError, Maker, MakerProgram, run_as_maker},
-    nanny::TMP_COPIED_BYTES_MAX,
     orders::{
         Confinement, Fault, Home, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
         ResourceLimit, Shown, SocketKind, SurplusDescriptors,

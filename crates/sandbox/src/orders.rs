@@ -184,8 +184,6 @@ pub(crate) enum Request {
     },
     /// A `/tmp` of this size for the process that the attached pidfd stands for.
     Tmp { bytes_max: u64 },
-    /// How much of the template's `/tmp` is used.
-    TmpUse,
     /// The end of every process of a user namespace, by its number.
     Sweep { namespace: u64 },
     /// A program. Attached: the ticket, the socket for its end, the files of its groups, then what it has at 0, 1, 2 and
@@ -213,7 +211,6 @@ pub(crate) struct Execute {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Done,
-    Used { bytes: u64 },
     Failed(Fault),
 }
 
@@ -272,8 +269,6 @@ pub enum ResourceLimit {
     QueueBytes,
     /// Signals that wait, and timers: of all its user has, an instance's share.
     PendingSignals,
-    /// The size of one file, in bytes.
-    FileBytes,
 }
 
 impl ResourceLimit {
@@ -285,7 +280,6 @@ impl ResourceLimit {
             Self::LockedBytes => libc::RLIMIT_MEMLOCK,
             Self::QueueBytes => libc::RLIMIT_MSGQUEUE,
             Self::PendingSignals => libc::RLIMIT_SIGPENDING,
-            Self::FileBytes => libc::RLIMIT_FSIZE,
         }) as u64
     }
 }

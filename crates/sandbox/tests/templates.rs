@@ -207,16 +207,6 @@ fn a_template_ends_with_its_base_and_all_end_with_the_sandbox() {
 }
 
 #[test]
-fn what_a_template_has_in_tmp_is_known() {
-    let inside = sandboxed();
-    assert_eq!(inside.sandbox.tmp_used_bytes().unwrap(), 0);
-    let mut base = Base::start(&[]);
-    let init = "open('/tmp/x', 'wb').write(bytes(3 << 20))";
-    let _template = base.template(Some(&inside.sandbox), json!({"INIT": init}));
-    assert_eq!(inside.sandbox.tmp_used_bytes().unwrap(), 3 << 20);
-}
-
-#[test]
 fn one_base_serves_many_sandboxes_that_share_nothing() {
     let (one, other) = (sandboxed(), sandboxed());
     let mut base = Base::start(&[]);

@@ -21,6 +21,14 @@ struct Child {
     is_known: bool,
 }
 
+/// A child that has ended.
+pub(crate) struct Collected {
+    pub(crate) pid: u32,
+    pub(crate) ended: Ended,
+    /// Somebody is to be told.
+    pub(crate) is_known: bool,
+}
+
 /// As many as this process may hold descriptors: each has one.
 #[derive(Default)]
 pub(crate) struct Children(Vec<Child>);
@@ -48,15 +56,18 @@ impl Children {
         Some(&child.pidfd)
     }
 
-    /// Collects the child whose pidfd this is, which has ended. How, is for whoever knows of it.
-    pub(crate) fn collect(&mut self, poller: &Poller, descriptor: u64) -> Option<(u32, Ended)> {
+    /// Collects the child whose pidfd this is, which has ended.
+    pub(crate) fn collect(&mut self, poller: &Poller, descriptor: u64) -> Option<Collected> {
         let is_it = |child: &Child| u64::try_from(child.pidfd.as_raw_fd()) == Ok(descriptor);
         let index = self.0.iter().position(is_it)?;
         let child = self.0.swap_remove(index);
         // It was added, so it can be removed.
         let _ = poller.remove(child.pidfd.as_raw_fd());
-        let ended = end_of(child.pid);
-        child.is_known.then_some((child.pid, ended))
+        Some(Collected {
+            pid: child.pid,
+            ended: end_of(child.pid),
+            is_known: child.is_known,
+        })
     }
 
     /// Nobody asks any more, so nobody uses the children either: as a rule they are ending already.

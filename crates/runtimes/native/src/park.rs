@@ -18,6 +18,8 @@ use crate::{frames, heap, rest};
 const CHANNEL: u64 = u64::MAX;
 /// A spare fork is made when nobody has asked for one for so long: what was just forked is to run its first event first.
 const QUIET_MILLISECONDS: i32 = 5;
+/// Spare forks that are made for each request: one that ends while nobody needs it is replaced once.
+const SPARES_PER_REQUEST: u8 = 2;
 
 /// Why a process cannot be forked. It goes on as it was.
 #[derive(Debug)]
@@ -53,8 +55,8 @@ struct Parked<'a> {
     event_loop: &'a EventLoop,
     inside: Option<Inside>,
     keeps_spare: bool,
-    /// Whether one is to be made as soon as it is quiet.
-    wants_spare: bool,
+    /// How many may still be made, one at a time, until somebody asks again.
+    spares_left: u8,
     spare: Option<Spare>,
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn park(
         event_loop,
         inside,
         keeps_spare,
-        wants_spare: false,
+        spares_left: 0,
         spare: None,
     };
     parked.tell(ready);
@@ -108,7 +110,8 @@ pub(crate) fn park(
 impl Parked<'_> {
     fn fork_when_asked(mut self) -> [u8; 16] {
         loop {
-            let limit = self.wants_spare.then_some(QUIET_MILLISECONDS);
+            let wants_spare = self.spare.is_none() && 0 < self.spares_left;
+            let limit = wants_spare.then_some(QUIET_MILLISECONDS);
             let Ok(tokens) = self.poller.wait(limit) else {
                 self.end();
             };
@@ -128,8 +131,14 @@ impl Parked<'_> {
     }
 
     fn report_end(&mut self, descriptor: u64) {
-        if let Some((pid, ended)) = self.children.collect(&self.poller, descriptor) {
-            self.tell(&frames::exited(pid, ended));
+        let Some(collected) = self.children.collect(&self.poller, descriptor) else {
+            return;
+        };
+        if self.spare.as_ref().map(|spare| spare.pid) == Some(collected.pid) {
+            self.spare = None;
+        }
+        if collected.is_known {
+            self.tell(&frames::exited(collected.pid, collected.ended));
         }
     }
 
@@ -142,7 +151,9 @@ impl Parked<'_> {
             }
             Asked::End => self.end(),
         };
-        self.wants_spare = self.keeps_spare;
+        if self.keeps_spare {
+            self.spares_left = SPARES_PER_REQUEST;
+        }
         if let Some(spare) = self.spare.take()
             && spare.adopt(&ends).is_ok()
         {
@@ -215,7 +226,7 @@ impl Parked<'_> {
 
     /// What hinders it hinders whoever asks next, who is told.
     fn fork_spare(&mut self) -> After {
-        self.wants_spare = false;
+        self.spares_left = self.spares_left.saturating_sub(1);
         let Ok([ours, theirs]) = system::socket_pair() else {
             return After::Fork;
         };

@@ -286,16 +286,44 @@ async fn churn(language: Lang, source: &str) {
 }
 
 #[tokio::test]
+async fn a_spare_that_dies_while_nobody_asks_is_replaced() {
+    for (language, source) in KILLABLE {
+        let mut bench = language.bench(source);
+        let mut first = bench.start().await.unwrap();
+        let (pid, template) = who(&mut bench, &mut first).await;
+        let mut known = vec![pid];
+        for _ in 0..2 {
+            known.push(spare_but(&known, template).await);
+            // Until it waits.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if known.len() == 2 {
+                kill(known[1]);
+            }
+        }
+        let mut second = bench.start().await.unwrap();
+        assert_eq!(who(&mut bench, &mut second).await, (known[2], template));
+    }
+}
+
+/// Waits for a child of a template's besides these.
+async fn spare_but(known: &[i64], template: i64) -> i64 {
+    for _ in 0..500 {
+        let children = descendants(template);
+        if let Some(found) = children.into_iter().find(|child| !known.contains(child)) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the template keeps no fork ahead")
+}
+
+#[tokio::test]
 async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
     for (language, source) in KILLABLE {
         let mut bench = language.bench(source);
         let mut first = bench.start().await.unwrap();
         let (pid, template) = who(&mut bench, &mut first).await;
-        let children = || descendants(template);
-        while children().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let spare = children().into_iter().find(|child| *child != pid).unwrap();
+        let spare = spare_but(&[pid], template).await;
         let process = Pid::from_raw(template.try_into().unwrap()).unwrap();
         kill_process(process, Signal::STOP).unwrap();
         let dying = async {
@@ -340,14 +368,16 @@ async fn descriptors_that_a_template_adds_to_what_it_says_do_not_stay_with_us() 
     let mut bench = evaluating(
         "import _cloudless_frames as frames\ndef add(through, frame, descriptors, send=frames.send_with_descriptors):\n    nowhere = os.open('/dev/null', os.O_RDONLY)\n    try: send(through, frame, descriptors + [nowhere] * 20 if len(descriptors) == 1 else descriptors)\n    finally: os.close(nowhere)\nframes.send_with_descriptors = add",
     );
+    const STARTS: usize = 50;
     drop(bench.start().await.unwrap());
     let held = std::fs::read_dir("/proc/self/fd").unwrap().count();
-    for _ in 0..50 {
+    for _ in 0..STARTS {
         let mut instance = bench.start().await.unwrap();
         assert_eq!(ask(&mut bench, &mut instance, "1").await, 1);
     }
     let held_now = std::fs::read_dir("/proc/self/fd").unwrap().count();
-    assert!(held_now <= held + 5, "{held} became {held_now}");
+    // What is made ahead meanwhile, and what just ended, holds some; a descriptor kept of each start would be more.
+    assert!(held_now < held + STARTS, "{held} became {held_now}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub enum Step {
     Filter = 9,
     /// Nobody took the filter's listener.
     Handover = 10,
-    /// A user and mount namespace of an instance's own.
+    /// Namespaces of an instance's own.
     Unshare = 11,
     /// The instance's `/tmp`.
     Tmp = 12,

@@ -75,7 +75,7 @@ pub fn enter_sandbox(ticket: c_int, report: c_int) -> c_int {
     }
 }
 
-/// Makes a fork of a template an instance: a user and mount namespace of its own, in which the nanny mounts its `/tmp`,
+/// Makes a fork of a template an instance: a user, mount and ipc namespace of its own, in which the nanny mounts its `/tmp`,
 /// then no capability in those either, and where the kernel can a Landlock domain that its siblings are outside of.
 ///
 /// `processes_max` is how many processes and threads it may have: counted in its own user namespace, and so of it alone.

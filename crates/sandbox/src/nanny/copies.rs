@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 64;
 /// Files and folders in all.
 const ENTRIES_MAX: usize = 16 * 1024;
 /// Bytes in all: copying holds up the start of an instance.
-pub const BYTES_MAX: u64 = 512 << 20;
+const BYTES_MAX: u64 = 512 << 20;
 const BUFFER_BYTES: usize = 128 * 1024;
 
 /// Copies all that is in a folder into another, as the same owner. Sockets and pipes are left out: nobody who had them

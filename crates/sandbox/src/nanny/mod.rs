@@ -10,7 +10,6 @@ mod picker;
 mod requests;
 mod root;
 
-pub use copies::BYTES_MAX as TMP_COPIED_BYTES_MAX;
 pub(crate) use listeners::open;
 pub(crate) use requests::ENDING_BYTES;
 

@@ -39,7 +39,6 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 enum Outcome {
     Done,
     Socket(OwnedFd),
-    Used(u64),
 }
 
 struct Nanny<'a> {
@@ -125,7 +124,6 @@ impl Nanny<'_> {
         };
         let request = serde_json::from_slice(&received.bytes)?;
         let (result, socket) = match self.carry_out(request, received.descriptors) {
-            Ok(Outcome::Used(bytes)) => (Answer::Used { bytes }, None),
             Ok(Outcome::Socket(socket)) => (Answer::Done, Some(socket)),
             Ok(Outcome::Done) => (Answer::Done, None),
             Err(fault) => (Answer::Failed(fault), None),
@@ -155,7 +153,6 @@ impl Nanny<'_> {
                 self.mount_tmp(pidfd, bytes_max)?;
                 Ok(Outcome::Done)
             }
-            Request::TmpUse => tmp_used_bytes().map(Outcome::Used),
             Request::Sweep { namespace } => {
                 self.sweep(namespace)?;
                 Ok(Outcome::Done)
@@ -431,12 +428,6 @@ fn wait_for_byte(from: &OwnedFd) -> io::Result<()> {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
     }
-}
-
-fn tmp_used_bytes() -> Result<u64, Fault> {
-    let found = rustix::fs::statvfs(INSTANCE_TMP)
-        .map_err(|error| Fault::of("look at `/tmp`", &error.into()))?;
-    Ok((found.f_blocks - found.f_bfree) * found.f_frsize)
 }
 
 /// The number, in this namespace, of the process that a pidfd stands for.

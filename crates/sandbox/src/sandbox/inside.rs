@@ -19,6 +19,8 @@ use crate::system::messages;
 
 /// Instances of one template that may be on their way to a `/tmp` at once.
 const INSTANCES_EXPECTED_MAX: usize = 1_024;
+/// Forks that were kept ahead and have ended, to be swept away with the next request. No more are replaced before that.
+const LOST_MAX: usize = 8;
 /// How many are looked through for those that have ended on their way.
 const ARRIVALS_SWEPT_MIN: usize = 64;
 /// Connections to sockets that are files, being made at once by one sandbox. Whoever listens may let them wait.
@@ -56,6 +58,8 @@ struct Expected {
     arriving: HashMap<i32, Arrival>,
     /// Those that have made them and that nobody has asked for yet, with their templates: the forks that are kept ahead.
     ahead: HashMap<i32, i32>,
+    /// Those of them that have ended, and are still to be swept away.
+    lost: Vec<i32>,
     /// Those that somebody has asked for, and that have not made them yet.
     asked_for: HashSet<i32>,
 }
@@ -134,25 +138,17 @@ impl Inside {
         let _ = self.on_instance.set(meet);
     }
 
-    /// One child of a template may become an instance, and one for each that has ended before anybody asked for it: these
-    /// are given.
+    /// One child of a template may become an instance, and one for each that has ended before anybody asked for it. Such
+    /// are given, once.
     pub(super) fn expect(&self, template: i32) -> Result<Vec<i32>, EntryError> {
         let mut expected = self.expected();
-        let ahead = expected.ahead.iter();
-        let lost: Vec<i32> = ahead
-            .filter(|(number, of)| **of == template && has_ended(**number))
-            .map(|(number, _)| *number)
-            .collect();
-        for number in &lost {
-            expected.ahead.remove(number);
-            expected.arriving.remove(number);
-        }
+        expected.let_replace_lost(template);
         let ordered = expected.ordered.entry(template).or_default();
-        if INSTANCES_EXPECTED_MAX <= *ordered + lost.len() {
+        if INSTANCES_EXPECTED_MAX <= *ordered {
             return Err(EntryError::Busy);
         }
-        *ordered += 1 + lost.len();
-        Ok(lost)
+        *ordered += 1;
+        Ok(std::mem::take(&mut expected.lost))
     }
 
     /// Somebody has asked for an instance, and will have it swept away.
@@ -168,10 +164,6 @@ impl Inside {
         if let Some(ordered) = self.expected().ordered.get_mut(&template) {
             *ordered = ordered.saturating_sub(1);
         }
-    }
-
-    pub(super) fn expect_no_more(&self, template: i32) {
-        self.expected().ordered.remove(&template);
     }
 
     /// Remembers which user namespace is an instance's.
@@ -190,14 +182,6 @@ impl Inside {
         self.ask(&Request::Sweep { namespace }, &[]).map(|_| ())
     }
 
-    /// How much of the template's `/tmp` is used.
-    pub(super) fn tmp_used_bytes(&self) -> Result<u64, Fault> {
-        match self.exchange(&Request::TmpUse, &[])? {
-            (Answer::Used { bytes }, _) => Ok(bytes),
-            (Answer::Done | Answer::Failed(_), _) => Err(unexpected()),
-        }
-    }
-
     /// Asks the nanny, and gives what socket it answered with.
     pub(crate) fn ask(
         &self,
@@ -207,7 +191,6 @@ impl Inside {
         match self.exchange(request, attached)? {
             (Answer::Done, sockets) => Ok(sockets.into_iter().next()),
             (Answer::Failed(fault), _) => Err(fault),
-            (Answer::Used { .. }, _) => Err(unexpected()),
         }
     }
 
@@ -264,15 +247,11 @@ impl Inside {
         if INSTANCES_EXPECTED_MAX <= expected.arriving.len() {
             return false;
         }
-        let Some(ordered) = expected.ordered.get_mut(&parent) else {
-            return false;
-        };
-        let Some(left) = ordered.checked_sub(1) else {
-            return false;
-        };
-        *ordered = left;
-        if *ordered == 0 {
-            expected.ordered.remove(&parent);
+        if !expected.take_order(parent) {
+            expected.let_replace_lost(parent);
+            if !expected.take_order(parent) {
+                return false;
+            }
         }
         if !expected.asked_for.remove(&process) {
             expected.ahead.insert(process, parent);
@@ -353,6 +332,38 @@ impl Inside {
 
     fn expected(&self) -> MutexGuard<'_, Expected> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expected {
+    /// Uses up one order of a template, if there is one.
+    fn take_order(&mut self, template: i32) -> bool {
+        let Some(ordered) = self.ordered.get_mut(&template) else {
+            return false;
+        };
+        let had = 0 < *ordered;
+        *ordered = ordered.saturating_sub(1);
+        if *ordered == 0 {
+            self.ordered.remove(&template);
+        }
+        had
+    }
+
+    /// Orders another for each fork that a template kept ahead and that has ended.
+    fn let_replace_lost(&mut self, template: i32) {
+        let room = LOST_MAX.saturating_sub(self.lost.len());
+        let ahead = self.ahead.iter();
+        let lost: Vec<i32> = ahead
+            .filter(|(number, of)| **of == template && has_ended(**number))
+            .map(|(number, _)| *number)
+            .take(room)
+            .collect();
+        for number in lost {
+            self.ahead.remove(&number);
+            self.arriving.remove(&number);
+            *self.ordered.entry(template).or_default() += 1;
+            self.lost.push(number);
+        }
     }
 }
 

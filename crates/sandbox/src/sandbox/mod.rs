@@ -222,11 +222,6 @@ impl Sandbox {
         self.inside.know(instance);
     }
 
-    /// Takes back what a fork that failed, or is no more wanted, has not used.
-    pub fn expect_no_more(&self, template: i32) {
-        self.inside.expect_no_more(template);
-    }
-
     /// Ends what an instance, by its number, has left behind: children that began sessions of their own included. To be
     /// called when it has ended. What `/tmp` held goes with its last process.
     ///
@@ -234,15 +229,6 @@ impl Sandbox {
     /// [`EntryError::Fault`]: they forked faster than they could be killed, or the sandbox is gone. It should be dropped.
     pub fn sweep(&self, instance: i32) -> Result<(), EntryError> {
         self.inside.sweep(instance).map_err(EntryError::Fault)
-    }
-
-    /// How much of its `/tmp` a template has used, in bytes. Each of its instances begins with a copy: above
-    /// [`crate::TMP_COPIED_BYTES_MAX`] none can be made, and a template that uses much should not be forked at all.
-    ///
-    /// # Errors
-    /// [`EntryError::Fault`]: the sandbox is gone.
-    pub fn tmp_used_bytes(&self) -> Result<u64, EntryError> {
-        self.inside.tmp_used_bytes().map_err(EntryError::Fault)
     }
 
     /// The nanny, which is alive as long as the sandbox is.

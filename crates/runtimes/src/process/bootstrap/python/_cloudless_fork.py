@@ -37,6 +37,8 @@ _PR_SET_PDEATHSIG = 1
 _END_SECONDS = 0.5
 # A fork is made ahead when nobody has asked for one for so long: what was just forked is to run its first event first.
 _QUIET_MILLISECONDS = 5
+# Forks that are made ahead for each that is asked for: one that ends while nobody needs it is replaced once.
+_SPARES_PER_REQUEST = 2
 # How often it is looked for children that have ended, where that may go unsaid.
 _LOOK_MILLISECONDS = 100
 _SIGNAL_RECORDS_BYTES = 4096
@@ -106,11 +108,12 @@ def _loop(channel, ended):
     # Another thread of the function's may be given the signal instead of us, and lose it.
     looks_every = None if len(os.listdir("/proc/self/task")) == 1 else _LOOK_MILLISECONDS
     # In a sandbox one more instance is let be made with each that is asked for: before the first, none is.
-    wants_spare = instance_limits is None
+    spares_left = _SPARES_PER_REQUEST if instance_limits is None else 0
     while True:
+        wants_spare = _spare is None and spares_left > 0
         ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else looks_every)]
         if not ready and wants_spare:
-            wants_spare = False
+            spares_left -= 1
             if _fork_spare():
                 return True
         if ended in ready:
@@ -124,7 +127,7 @@ def _loop(channel, ended):
         if CHANNEL in ready:
             if _answer(channel):
                 return False
-            wants_spare = True
+            spares_left = _SPARES_PER_REQUEST
 
 
 def _answer(channel):
@@ -252,10 +255,8 @@ os.register_at_fork(after_in_child=_become_child)
 
 
 def _fork_spare():
-    """Makes the fork that is kept ahead, unless there is one. True in it."""
+    """Makes the fork that is kept ahead. True in it."""
     global _spare
-    if _spare is not None:
-        return False
     try:
         ours, theirs = socket.socketpair()
     except OSError:
