@@ -320,3 +320,32 @@ async fn an_extension_that_never_registers_is_an_init_that_takes_too_long() {
     let (payload, _) = bench.init_failure().await;
     assert_eq!(payload["errorType"], "Sandbox.Timedout");
 }
+
+#[tokio::test]
+async fn an_extension_and_its_runtime_have_the_functions_memory_together() {
+    if sandbox::Places::find().is_err() {
+        return;
+    }
+    let hold = "client = Client()\nidentifier, _ = client.register(['INVOKE'])\nheld = bytearray(b'1') * (90 << 20)\nwhile True: client.extension_next(identifier)\n";
+    let source = "def handler(size, context):\n    held = bytearray(b'1') * (size << 20)\n    import time; time.sleep(1)\n    return 'well'\n";
+    let mut bench = Lang::Python.bench(source);
+    bench.function.memory_mb = 256;
+    add_extension(&mut bench, "holding", hold);
+    let completion = bench.once("60").await;
+    assert!(
+        matches!(completion.verdict, Verdict::Returned(_)),
+        "{:?}",
+        completion.verdict
+    );
+    let log = text(&completion.log_tail);
+    let (_, used) = log.split_once("Max Memory Used: ").unwrap();
+    let used: u32 = used.split_once(' ').unwrap().0.parse().unwrap();
+    assert!(150 < used, "{log}");
+    // Each of them has less than the function may have.
+    let completion = bench.once("180").await;
+    assert!(
+        matches!(completion.verdict, Verdict::Exited(_)),
+        "{:?}",
+        completion.verdict
+    );
+}

@@ -49,6 +49,7 @@ pub(super) type Place = Arc<OnceLock<Group>>;
 pub(super) struct Rooms {
     places: Arc<Mutex<HashMap<i32, Place>>>,
     ahead: Arc<Mutex<Option<Group>>>,
+    programs: Arc<Mutex<Option<Place>>>,
 }
 
 impl Rooms {
@@ -69,6 +70,19 @@ impl Rooms {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The place that all programs share, a runtime and its extensions: they are one instance. The first makes the group.
+    pub(super) fn of_programs<E>(
+        &self,
+        make: impl FnOnce() -> Result<Option<Group>, E>,
+    ) -> Result<Place, E> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = &*programs {
+            return Ok(place.clone());
+        }
+        let place = place_of(make()?);
+        Ok(programs.insert(place).clone())
+    }
+
     /// The group that was made ahead.
     pub(super) fn take_ahead(&self) -> Option<Group> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +94,11 @@ impl Rooms {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead = Some(group);
     }
+}
+
+/// The place of a process that has its group, if it is to have one.
+pub(super) fn place_of(group: Option<Group>) -> Place {
+    Arc::new(group.map(OnceLock::from).unwrap_or_default())
 }
 
 /// Who keeps limits.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::function::Language;
 use sandbox::{
@@ -17,7 +17,7 @@ use sandbox::{
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::bounds::{Bounds, Kept, Occupant, Rooms};
+use super::bounds::{Bounds, Kept, Occupant, Place, Rooms, place_of};
 use super::{Confinements, Shared};
 use crate::process::launch::{self, Launch, LaunchError};
 
@@ -116,8 +116,9 @@ impl Cell {
             descriptors.extend(given.channel);
             let program = program(&launch);
             let confinement = &cell.confinement.of_program;
-            let room = cell.room().map_err(LaunchError::Unbounded)?;
-            let entrance = room.as_ref().map(Group::entrance);
+            let place = cell.rooms.of_programs(|| cell.room());
+            let place = place.map_err(LaunchError::Unbounded)?;
+            let entrance = place.get().map(Group::entrance);
             let executed =
                 cell.sandbox
                     .execute(&program, confinement, &descriptors, entrance.as_ref());
@@ -128,7 +129,7 @@ impl Cell {
                 }
                 LaunchError::Inside(error)
             })?;
-            let kept = cell.keep(running.process.pid, &running.process.pidfd, room);
+            let kept = cell.keep_at(running.process.pid, &running.process.pidfd, place);
             Ok((running, kept.map_err(LaunchError::Unbounded)?))
         });
         let (running, kept) = running.await.map_err(|_| LaunchError::Gone)??;
@@ -142,15 +143,16 @@ impl Cell {
         pidfd: &OwnedFd,
         room: Option<Group>,
     ) -> io::Result<Kept> {
-        let place = room.map(OnceLock::from).unwrap_or_default();
-        let (keepers, pidfd) = (&self.shared.keepers, pidfd.try_clone()?);
-        Ok(keepers.keep(pid, pidfd, self.bounds, Arc::new(place)))
+        self.keep_at(pid, pidfd, place_of(room))
     }
 
     /// As [`Self::keep`], of an instance, which gets its group before it goes on: that may be after this.
     pub(in crate::process) fn keep_instance(&self, pid: i32, pidfd: &OwnedFd) -> io::Result<Kept> {
         self.sandbox.know_instance(pid);
-        let place = self.rooms.place(pid);
+        self.keep_at(pid, pidfd, self.rooms.place(pid))
+    }
+
+    fn keep_at(&self, pid: i32, pidfd: &OwnedFd, place: Place) -> io::Result<Kept> {
         let keepers = &self.shared.keepers;
         Ok(keepers.keep(pid, pidfd.try_clone()?, self.bounds, place))
     }
