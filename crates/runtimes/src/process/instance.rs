@@ -22,14 +22,13 @@ use super::launch::{Launched, Undertaker};
 use super::line::Line;
 use super::link::{EventHead, Link, LinkError, Message};
 use super::logs::Logs;
+use super::memory_peak::MemoryPeak;
 use super::report::{Status, Usage};
 use super::runtime_api::{Companions, Failure, ShutdownReason};
 use super::walls::Quarters;
 use super::zygote::{Template, Zygote};
 use super::{Parts, failure, report};
 
-/// How old a look at the memory's peak may be. A function that runs less often is looked at after each event.
-const MEMORY_FRESH_FOR: Duration = Duration::from_millis(50);
 /// How long a process that closed its channel, or was killed, may take to end.
 const END_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a process that was asked to stop may take.
@@ -37,6 +36,7 @@ const END_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
 /// Differs: the cloud gives these 300 ms to functions with external extensions, and kills all others at once.
 const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
+
 /// Where a process comes from, and is: who collects it.
 pub(super) struct Lineage {
     pub(super) undertaker: Undertaker,
@@ -66,9 +66,7 @@ pub(super) struct ProcessInstance {
     parts: Parts,
     state: State,
     alarm: Alarm,
-    /// As last seen: a process that has ended has none.
-    memory_peak_mb: u32,
-    memory_noted_at: Option<Instant>,
+    memory_peak: MemoryPeak,
     keys: Arc<IssuedKeys>,
 }
 
@@ -118,8 +116,7 @@ impl ProcessInstance {
             parts,
             state: State::Busy,
             alarm: Alarm::default(),
-            memory_peak_mb: 0,
-            memory_noted_at: None,
+            memory_peak: MemoryPeak::default(),
             keys,
         })
     }
@@ -243,7 +240,7 @@ impl ProcessInstance {
         let ended_at = self.parts.clock.instant();
         let handler = ended_at.saturating_duration_since(began_at);
         self.logs.drain();
-        self.note_memory(ended_at);
+        self.memory_peak.note(&self.process, ended_at);
         self.process.end_event();
         self.conclude(&event, end, handler).await
     }
@@ -308,7 +305,7 @@ impl ProcessInstance {
         let usage = Usage {
             duration: handler,
             init: event.init,
-            memory_peak_mb: self.memory_peak_mb,
+            memory_peak_mb: self.memory_peak.mb(),
         };
         let id = &event.request_id;
         let memory_mb = self.function.memory_mb;
@@ -404,19 +401,6 @@ impl ProcessInstance {
         tokio::time::timeout(END_WAIT_MAX, self.process.exited())
             .await
             .unwrap_or(Exit::Unknown)
-    }
-
-    /// Looks at the peak, unless that was done a moment ago and the process lives: it only grows, so the next look finds
-    /// what this one misses, and the kernel takes longer to write it down than a small event takes in all.
-    fn note_memory(&mut self, now: Instant) {
-        let is_fresh = |at| now.saturating_duration_since(at) < MEMORY_FRESH_FOR;
-        if self.memory_noted_at.is_some_and(is_fresh) && !self.process.is_over() {
-            return;
-        }
-        if let Some(peak_mb) = self.process.memory_peak_mb() {
-            self.memory_peak_mb = self.memory_peak_mb.max(peak_mb);
-            self.memory_noted_at = Some(now);
-        }
     }
 
     async fn wait_until_lost(&mut self) {

@@ -20,6 +20,7 @@ mod line;
 mod link;
 mod logs;
 mod making;
+mod memory_peak;
 pub mod probe;
 mod recent;
 mod report;
