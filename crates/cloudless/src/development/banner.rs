@@ -42,16 +42,51 @@ pub(super) fn banner(
             .into_iter()
             .map(|line| format!("  {line}")),
     );
+    lines.push(String::new());
+    lines.extend(server_lines(printer, server, application));
+    lines.push(format!(
+        "  {}\n",
+        printer.paint(
+            Style::Green,
+            &format!("ready in {:.2} s", took.as_secs_f64())
+        )
+    ));
+    lines.join("\n")
+}
+
+/// The routes as a table: method, path, who answers.
+pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
+    let width = rows
+        .iter()
+        .map(|row| row.path.chars().count())
+        .max()
+        .unwrap_or_default();
+    rows.iter()
+        .map(|row| {
+            let method = printer.paint(Style::Bold, &format!("{:<7}", row.method));
+            format!(
+                "{method} {:<width$}  {}",
+                harmless(&row.path),
+                printer.paint(
+                    style_of(&row.answered_by),
+                    &harmless(&row.answered_by.to_string())
+                )
+            )
+        })
+        .collect()
+}
+
+/// Where the server is reached, with which keys, and what to know of it.
+fn server_lines(printer: &Printer, server: &Server, application: &Application) -> Vec<String> {
     let (port, services_port) = server.ports();
     let scheme = match server.secured() {
         Some(_) => "https",
         None => "http",
     };
-    lines.push(String::new());
-    lines.push(format!(
+    let mut lines = vec![format!(
         "  APIs      {}",
         printer.paint(Style::Cyan, &format!("{scheme}://localhost:{port}"))
-    ));
+    )];
     // Browsers and curl take any name below `localhost` for this machine.
     lines.extend(application.function_urls.iter().map(|url| {
         let address = format!(
@@ -88,36 +123,7 @@ pub(super) fn banner(
             harmless(why)
         ));
     }
-    lines.push(format!(
-        "  {}\n",
-        printer.paint(
-            Style::Green,
-            &format!("ready in {:.2} s", took.as_secs_f64())
-        )
-    ));
-    lines.join("\n")
-}
-
-/// The routes as a table: method, path, who answers.
-pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
-    let width = rows
-        .iter()
-        .map(|row| row.path.chars().count())
-        .max()
-        .unwrap_or_default();
-    rows.iter()
-        .map(|row| {
-            let method = printer.paint(Style::Bold, &format!("{:<7}", row.method));
-            format!(
-                "{method} {:<width$}  {}",
-                harmless(&row.path),
-                printer.paint(
-                    style_of(&row.answered_by),
-                    &harmless(&row.answered_by.to_string())
-                )
-            )
-        })
-        .collect()
+    lines
 }
 
 fn style_of(answered_by: &AnsweredBy) -> Style {
