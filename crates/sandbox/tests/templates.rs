@@ -82,6 +82,26 @@ result = 'left'
 }
 
 #[test]
+fn an_instance_is_not_swept_away_for_one_that_ended_before_it() {
+    let inside = sandboxed();
+    let mut base = Base::start(&[]);
+    let mut template = base.template(Some(&inside.sandbox), json!({}));
+    let gone = template.instance(Some(&inside.sandbox));
+    rustix::process::pidfd_send_signal(&gone.pidfd, rustix::process::Signal::KILL).unwrap();
+    while std::path::Path::new(&format!("/proc/{}", gone.pid)).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // The kernel gives the numbers of namespaces that have gone to the next ones.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let later = (0..3).map(|_| template.instance(Some(&inside.sandbox)));
+    let mut later: Vec<_> = later.collect();
+    inside.sandbox.sweep(gone.pid).unwrap();
+    for instance in &mut later {
+        assert_eq!(instance.run("result = 1"), json!(1));
+    }
+}
+
+#[test]
 fn nobody_makes_namespaces_who_was_not_told_to() {
     let inside = sandboxed();
     let mut base = Base::start(&[]);

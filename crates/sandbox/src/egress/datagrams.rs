@@ -85,7 +85,7 @@ fn flow<'a>(
         let socket = outside_socket(listen.address, SocketType::DGRAM).ok()?;
         rustix::net::connect(&socket, &listen.address).ok()?;
         let socket = Arc::new(UdpSocket::from_std(socket.into()).ok()?);
-        if is_own_door(egress, &socket) {
+        if egress.is_own_door(socket.local_addr(), socket.peer_addr()) {
             return None;
         }
         let task = tasks.spawn(bring_back(socket.clone(), inside.clone(), from, permit));
@@ -101,13 +101,6 @@ fn flow<'a>(
     let flow = flows.get_mut(&from)?;
     flow.used_at = Instant::now();
     Some(&flow.socket)
-}
-
-fn is_own_door(egress: &Egress, outside: &UdpSocket) -> bool {
-    let (Ok(from), Ok(to)) = (outside.local_addr(), outside.peer_addr()) else {
-        return true;
-    };
-    from.ip() == to.ip() && egress.policy.own_ports.contains(&to.port())
 }
 
 async fn bring_back(

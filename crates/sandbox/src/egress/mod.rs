@@ -102,6 +102,14 @@ impl Egress {
         self.policy.decide(to) == Verdict::Carry
     }
 
+    /// A connection from an address to itself has reached this host, by whatever name it has on the network.
+    fn is_own_door(&self, from: io::Result<SocketAddr>, to: io::Result<SocketAddr>) -> bool {
+        let (Ok(from), Ok(to)) = (from, to) else {
+            return true;
+        };
+        from.ip() == to.ip() && self.policy.own_ports.contains(&to.port())
+    }
+
     /// Somebody inside wants to reach an address: what is to be done first, or the error that they see. Takes no time.
     pub(crate) fn look(
         &self,

@@ -91,21 +91,13 @@ async fn carry(egress: &Egress, inside: TcpStream, made: Option<std::net::TcpStr
     let Ok(outside) = outside else {
         return reset(&inside);
     };
-    if is_own_door(egress, &outside) {
+    if egress.is_own_door(outside.local_addr(), outside.peer_addr()) {
         return reset(&inside);
     }
     // Both sides decide by themselves what they send together.
     let _ = inside.set_nodelay(true);
     let _ = outside.set_nodelay(true);
     copy_both_ways(inside, outside).await;
-}
-
-/// A connection from an address to itself has reached this host, by whatever name it has on the network.
-fn is_own_door(egress: &Egress, outside: &TcpStream) -> bool {
-    let (Ok(from), Ok(to)) = (outside.local_addr(), outside.peer_addr()) else {
-        return true;
-    };
-    from.ip() == to.ip() && egress.policy.own_ports.contains(&to.port())
 }
 
 async fn copy_both_ways(inside: TcpStream, outside: TcpStream) {

@@ -55,6 +55,9 @@ struct Nanny<'a> {
     programs: HashMap<i32, UnixStream>,
     /// The namespaces that programs share.
     shared: Option<Namespaces>,
+    /// User namespaces of instances, by their numbers, until they are swept. A number that is free is given to the next
+    /// namespace: whoever sweeps would end another instance.
+    held: HashMap<u64, OwnedFd>,
 }
 
 /// What a program has of its own, or shares with others.
@@ -75,6 +78,7 @@ pub(super) fn serve(channel: &OwnedFd, state: State) -> io::Result<()> {
         spare: None,
         programs: HashMap::new(),
         shared: None,
+        held: HashMap::new(),
     };
     match state {
         State::Whole(built) => nanny.move_in(built),
@@ -151,10 +155,12 @@ impl Nanny<'_> {
             Request::Tmp { bytes_max } => {
                 let pidfd = attached.first().ok_or_else(nothing_attached)?;
                 self.mount_tmp(pidfd, bytes_max)?;
+                self.hold(pidfd)?;
                 Ok(Outcome::Done)
             }
             Request::Sweep { namespace } => {
                 self.sweep(namespace)?;
+                self.held.remove(&namespace);
                 Ok(Outcome::Done)
             }
             Request::Execute(execute) => {
@@ -281,18 +287,25 @@ impl Nanny<'_> {
     }
 
     fn namespaces_of(&self, pidfd: &OwnedFd) -> Result<Namespaces, Fault> {
-        let pid = number_inside(pidfd)?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let processes = self.processes()?;
-        let open = |name: &str| {
-            let path = format!("{pid}/ns/{name}");
-            rustix::fs::openat(processes, path, flags, Mode::empty())
-                .map_err(|error| Fault::of("hold a program's namespaces", &error.into()))
-        };
         Ok(Namespaces {
-            user: open("user")?,
-            mounts: open("mnt")?,
+            user: self.namespace_of(pidfd, "user")?,
+            mounts: self.namespace_of(pidfd, "mnt")?,
         })
+    }
+
+    fn namespace_of(&self, pidfd: &OwnedFd, name: &str) -> Result<OwnedFd, Fault> {
+        let path = format!("{}/ns/{name}", number_inside(pidfd)?);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(self.processes()?, path, flags, Mode::empty())
+            .map_err(|error| Fault::of("hold a process's namespaces", &error.into()))
+    }
+
+    fn hold(&mut self, pidfd: &OwnedFd) -> Result<(), Fault> {
+        let namespace = self.namespace_of(pidfd, "user")?;
+        let found = rustix::fs::fstat(&namespace)
+            .map_err(|error| Fault::of("hold a process's namespaces", &error.into()))?;
+        self.held.insert(found.st_ino, namespace);
+        Ok(())
     }
 
     fn execute(&mut self, execute: Execute, attached: Vec<OwnedFd>) -> Result<(), Fault> {
