@@ -138,16 +138,28 @@ fn permit(
         resource: policies.of_api(&question.exchange.api.id)?,
         resource_account: question.exchange.account.as_str(),
     };
-    let request = Request {
-        action,
-        resource: &question.arn()?,
-        caller: &caller,
-        context: &context,
+    let judged = |resource: &str| {
+        judge(
+            &asked,
+            &Request {
+                action,
+                resource,
+                caller: &caller,
+                context: &context,
+            },
+        )
     };
-    match judge(&asked, &request) {
-        Verdict::Allowed => Ok(()),
-        Verdict::Refused(why) => Err(refused(question, signer, why)),
+    if let Verdict::Refused(why) = judged(&question.arn()?) {
+        return Err(refused(question, signer, why));
     }
+    // As with what authorizers answer: see `policies::says`.
+    if let Some((arn, leads_upwards)) = question.tidied_arn()
+        && let Verdict::Refused(why) = judged(&arn)
+        && (leads_upwards || matches!(why, Why::Denied(_)))
+    {
+        return Err(refused(question, signer, why));
+    }
+    Ok(())
 }
 
 fn refused(question: &Question<'_>, signer: &Signer, why: Why) -> NotAuthorised {

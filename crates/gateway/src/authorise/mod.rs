@@ -11,6 +11,7 @@ mod policies;
 mod problems;
 mod question;
 mod refused;
+mod spelling;
 
 #[cfg(test)]
 pub(crate) mod tests;

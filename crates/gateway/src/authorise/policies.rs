@@ -107,13 +107,28 @@ impl Policies {
 }
 
 /// What one policy says of a request by nobody in particular.
+///
+/// Differs: a path that is written in another way than it reads is refused where the path that it reads as is; and one
+/// that leads upwards is allowed only where both are.
 pub(super) fn says(policy: &Policy, question: &Question<'_>) -> Result<Said, NotAuthorised> {
-    Ok(policy.says(&Request {
-        action: INVOKE,
-        resource: &question.arn()?,
-        caller: &Caller::Anonymous,
-        context: &question.context(),
-    }))
+    let context = question.context();
+    let asked = |resource: &str| {
+        policy.says(&Request {
+            action: INVOKE,
+            resource,
+            caller: &Caller::Anonymous,
+            context: &context,
+        })
+    };
+    let said = asked(&question.arn()?);
+    let Some((arn, leads_upwards)) = question.tidied_arn() else {
+        return Ok(said);
+    };
+    Ok(match asked(&arn) {
+        Said::Deny => Said::Deny,
+        Said::Nothing if leads_upwards && said == Said::Allow => Said::Nothing,
+        Said::Nothing | Said::Allow => said,
+    })
 }
 
 /// What an authorizer and a resource policy say together (table A).

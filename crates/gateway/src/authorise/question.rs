@@ -11,6 +11,7 @@ use model::limits::METHOD_ARN_BYTES_MAX;
 
 use super::policies::INVOKE;
 use super::refused::NotAuthorised;
+use super::spelling::tidied;
 use crate::events::Exchange;
 use crate::http::Scheme;
 use crate::routes::{Answer, Kind};
@@ -62,7 +63,17 @@ impl Question<'_> {
         Ok(arn)
     }
 
-    /// The same, as refusals show it.
+    /// The ARN of what whoever tidies paths up takes the request for, and whether its path leads upwards; none: of the same.
+    pub(super) fn tidied_arn(&self) -> Option<(String, bool)> {
+        if matches!(self.exchange.api.kind, Kind::FunctionUrl { .. }) {
+            return None;
+        }
+        let tidied = tidied(self.exchange.api.matched(self.exchange.path))?;
+        let arn = self.arn_with(self.exchange.account.as_str(), &tidied.path);
+        Some((arn, tidied.led_upwards))
+    }
+
+    /// [`Self::arn`], as refusals show it.
     pub(super) fn masked_arn(&self) -> String {
         let account = self.exchange.account.as_str();
         let hidden = account.len().saturating_sub(ACCOUNT_DIGITS_SHOWN);
@@ -89,13 +100,14 @@ impl Question<'_> {
                 qualifier.unwrap_or_default()
             );
         }
+        self.arn_with(account, api.matched(self.exchange.path))
+    }
+
+    fn arn_with(&self, account: &str, path: &str) -> String {
+        let api = self.exchange.api;
         format!(
-            "arn:aws:execute-api:{}:{account}:{}/{}/{}/{}",
-            api.region,
-            api.id,
-            api.stage,
-            self.exchange.method,
-            api.matched(self.exchange.path),
+            "arn:aws:execute-api:{}:{account}:{}/{}/{}/{path}",
+            api.region, api.id, api.stage, self.exchange.method,
         )
     }
 

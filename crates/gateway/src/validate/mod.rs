@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use http::HeaderValue;
 use model::door::{Parameter, ParameterLocation, Passthrough, Templates, Validation};
 use serde_json::Value;
 
@@ -99,11 +100,13 @@ impl Rules {
         let Some(templates) = &self.templates else {
             return Ok(());
         };
-        let content_type = media_type(headers);
-        let mut known = templates.content_types.iter();
-        if known.any(|known| known.eq_ignore_ascii_case(&content_type)) {
+        let is_known = |content_type: &String| {
+            let mut known = templates.content_types.iter();
+            known.any(|known| known.eq_ignore_ascii_case(content_type))
+        };
+        let Some(content_type) = media_types(headers).into_iter().find(|it| !is_known(it)) else {
             return Ok(());
-        }
+        };
         Err(match templates.passthrough {
             Passthrough::Refused => Invalid::ContentType(content_type),
             Passthrough::HandedOn => Invalid::HandedOn(content_type),
@@ -127,11 +130,13 @@ impl Rules {
         if self.models.is_empty() {
             return Ok(());
         }
-        let content_type = media_type(sent.headers);
-        let model = self.models.get(&content_type);
-        let Some(model) = model.or_else(|| self.models.get(ANY_TYPE)) else {
+        let meant = media_types(sent.headers).into_iter();
+        let mut models = meant
+            .filter_map(|it| self.models.get(&it).or_else(|| self.models.get(ANY_TYPE)))
+            .peekable();
+        if models.peek().is_none() {
             return Ok(());
-        };
+        }
         let body = if sent.body.is_empty() {
             EMPTY_BODY
         } else {
@@ -139,21 +144,29 @@ impl Rules {
         };
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| Invalid::Body(format!("it is not JSON: {error}")))?;
-        match model.misfit(&body) {
+        match models.find_map(|model| model.misfit(&body)) {
             Some(why) => Err(Invalid::Body(why)),
             None => Ok(()),
         }
     }
 }
 
-/// The content type of a request in lower case, without its parameters.
-pub(crate) fn media_type(headers: &Headers) -> String {
-    let sent = headers.text("content-type").unwrap_or(TYPE_DEFAULT);
-    let bare = sent.split(';').next().unwrap_or_default().trim();
-    if bare.is_empty() {
-        return TYPE_DEFAULT.to_owned();
+/// The content type of a request in lower case, without its parameters. A request that names several is held to all:
+/// functions are shown the last, and another server may heed the first.
+fn media_types(headers: &Headers) -> Vec<String> {
+    let bare = |value: &HeaderValue| {
+        let sent = header_text(value);
+        let bare = sent.split(';').next().unwrap_or_default().trim();
+        if bare.is_empty() {
+            return TYPE_DEFAULT.to_owned();
+        }
+        bare.to_ascii_lowercase()
+    };
+    let mut found: Vec<String> = headers.get_all("content-type").map(bare).collect();
+    if found.is_empty() {
+        found.push(TYPE_DEFAULT.to_owned());
     }
-    bare.to_ascii_lowercase()
+    found
 }
 
 fn is_there(parameter: &Parameter, hit: &Hit<'_>, sent: Sent<'_>, query: &Query<'_>) -> bool {

@@ -101,6 +101,23 @@ fn what_is_missing_or_blank_is_named_by_place_and_name() {
 }
 
 #[test]
+fn a_second_content_type_does_not_lead_past_a_model() {
+    let validation = || Validation {
+        models: [("application/json".to_owned(), PET.into())].into(),
+        ..Validation::default()
+    };
+    for types in [
+        &["application/json"][..],
+        &["text/plain", "application/json"],
+        &["application/json", "text/plain"],
+    ] {
+        let headers: Vec<_> = types.iter().map(|&it| ("Content-Type", it)).collect();
+        let checked = check(validation(), "/dev/pets/1", &headers, "{}");
+        assert!(matches!(checked, Err(Invalid::Body(_))), "{types:?}");
+    }
+}
+
+#[test]
 fn a_body_is_held_to_the_model_of_its_type_and_no_other() {
     let models = |types: &[&str]| Validation {
         models: types

@@ -4,6 +4,7 @@ mod functions;
 mod iam;
 mod jwt;
 mod resource_policies;
+mod spellings;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
