@@ -1,6 +1,7 @@
 //! Floods of HTTP/2 frames, written by hand: no client library sends them.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
     reason = "tests own their server, their client and their time"

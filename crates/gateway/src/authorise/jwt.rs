@@ -339,6 +339,7 @@ fn seconds_of(now: Timestamp) -> f64 {
 
 /// Text that somebody sent, for a line of the log.
 fn abridged(text: &str) -> String {
+    /// Characters of a refused token's claims that the developer is shown.
     const CHARACTERS_MAX: usize = 200;
     text.chars()
         .filter(|it| !it.is_control())

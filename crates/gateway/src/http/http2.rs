@@ -39,7 +39,7 @@ const RESET_STREAMS_OWN_MAX: usize = 100;
 const SEND_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// How much of a body a client may send before it is read, in bytes.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-/// The same, for all streams of a connection.
+/// How much of all bodies of a connection a client may send before they are read, in bytes.
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Serves a connection until it closes.

@@ -28,6 +28,7 @@ const REFUSALS_MAX: usize = 64;
 /// How long nothing is accepted after accepting failed, as it does when file descriptors run out; twice as long after
 /// each failure more, up to the limit.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause after a failure to accept.
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// How often that is said at most.
 const ACCEPT_SAID_EVERY: Duration = Duration::from_secs(1);

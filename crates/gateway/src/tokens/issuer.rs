@@ -29,10 +29,13 @@ const REFRESHED_AFTER: Duration = Duration::from_hours(1);
 const MISS_REFETCHED_AFTER: Duration = Duration::from_secs(10);
 /// How long nothing is asked after a failure; twice as long after each one more, up to the limit.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after an issuer's failures.
 const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What is waited for each of the two documents, as the cloud is said to.
 const DOCUMENT_TIME_MAX: Duration = Duration::from_millis(1_500);
+/// The size of an issuer's discovery document.
 const DISCOVERY_BYTES_MAX: usize = 64 * 1024;
+/// The size of an issuer's set of keys.
 const KEYS_BYTES_MAX: usize = 512 * 1024;
 
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
