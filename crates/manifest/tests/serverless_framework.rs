@@ -54,6 +54,34 @@ fn templates_are_those_that_the_tool_writes() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// What the version that the cases were recorded with does not know: later keys, and keys of plug-ins.
+#[test]
+fn replies_stream_and_are_kept_where_the_manifest_says_so() {
+    let reading = read(&cases_folder().with_file_name("beyond").join("version-4"));
+    let problems = format!("{:#?}", reading.problems);
+    assert!(reading.problems.is_empty(), "{problems}");
+    let template = reading.template.unwrap().to_json();
+    let integration =
+        |method: &str| template["Resources"][method]["Properties"]["Integration"].clone();
+    let streams = integration("ApiGatewayMethodStreamGet");
+    assert_eq!(streams["ResponseTransferMode"], "STREAM");
+    let uri = streams["Uri"].to_string();
+    assert!(uri.contains(":lambda:path/2021-11-15/functions/"), "{uri}");
+    assert!(uri.contains("/response-streaming-invocations"), "{uri}");
+    let kept = integration("ApiGatewayMethodKeptGet");
+    assert_eq!(
+        kept["CacheKeyParameters"],
+        json!([
+            "method.request.querystring.page",
+            "integration.request.header.who"
+        ])
+    );
+    assert_eq!(
+        kept["RequestParameters"],
+        json!({"integration.request.header.who": "method.request.header.Who"})
+    );
+}
+
 #[test]
 fn every_part_of_a_template_has_a_place_in_one_of_the_users_files() {
     for case in ["petstore", "variables", "functions"] {

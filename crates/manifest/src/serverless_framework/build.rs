@@ -196,18 +196,33 @@ pub(super) fn api_source_arn(api: Node, suffix: &str, place: &Place) -> Node {
 
 /// What API Gateway calls to invoke a function: `target` is the function's ARN, in one or more parts.
 pub(super) fn invocation_uri(target: Vec<Node>, place: &Place) -> Node {
+    function_uri("2015-03-31", target, "/invocations", place)
+}
+
+/// What API Gateway calls to invoke a function whose reply it hands on while it is written.
+pub(super) fn streaming_uri(target: Vec<Node>, place: &Place) -> Node {
+    function_uri(
+        "2021-11-15",
+        target,
+        "/response-streaming-invocations",
+        place,
+    )
+}
+
+fn function_uri(version: &str, target: Vec<Node>, action: &str, place: &Place) -> Node {
+    let functions = format!(":lambda:path/{version}/functions/");
     let mut parts = arn_parts(
         &[
             "arn:",
             "AWS::Partition",
             ":apigateway:",
             "AWS::Region",
-            ":lambda:path/2015-03-31/functions/",
+            &functions,
         ],
         place,
     );
     parts.extend(target);
-    parts.push(Node::string("/invocations", place));
+    parts.push(Node::string(action, place));
     joined("", parts, place)
 }
 

@@ -232,8 +232,28 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "functions see requests as they are, and reply as they mean it: the tool removes this, too",
     ),
+    done("functions.*.events[].http.response", Shape::Mapping),
+    done(
+        "functions.*.events[].http.response.transferMode",
+        Shape::Text,
+    ),
     no_effect(
-        "functions.*.events[].http.response",
+        "functions.*.events[].http.response.contentHandling",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.response.headers",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.response.statusCodes",
+        Shape::Any,
+        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+    ),
+    no_effect(
+        "functions.*.events[].http.response.template",
         Shape::Any,
         "functions see requests as they are, and reply as they mean it: the tool removes this, too",
     ),

@@ -48,7 +48,9 @@ pub(super) fn write(
 
 fn integration(event: &Event<'_>) -> Object {
     let place = &event.place;
-    match event.integration {
+    let response = event.option("response");
+    let transfer = script::truthy(response.and_then(|response| response.get("transferMode")));
+    let integration = match event.integration {
         Integration::Function => {
             let arn = build::attribute(&event.function.logical_id(), "Arn", place);
             let mut target = vec![arn];
@@ -56,10 +58,14 @@ fn integration(event: &Event<'_>) -> Object {
                 target.push(Node::string(":", place));
                 target.push(Node::string(alias.name, place));
             }
+            let uri = match transfer.and_then(Node::as_str) {
+                Some("STREAM") => build::streaming_uri(target, place),
+                Some(_) | None => build::invocation_uri(target, place),
+            };
             Object::new(place)
                 .with("IntegrationHttpMethod", "POST")
                 .with("Type", "AWS_PROXY")
-                .with("Uri", build::invocation_uri(target, place))
+                .with("Uri", uri)
         }
         Integration::Server => {
             let request = event.option("request");
@@ -86,5 +92,6 @@ fn integration(event: &Event<'_>) -> Object {
                 )
                 .with_some("RequestParameters", is_mapped.then_some(parameters))
         }
-    }
+    };
+    integration.with_some("ResponseTransferMode", transfer)
 }
