@@ -44,6 +44,18 @@ pub(crate) const TYPES: [&str; 21] = [
     "WAF_FILTERED",
 ];
 
+/// Types of what never happens here, each with the reason.
+const NEVER_GIVEN: [(&str, &str); 2] = [
+    (
+        "RESOURCE_NOT_FOUND",
+        "a path that no method takes is answered as `MISSING_AUTHENTICATION_TOKEN`, as API Gateway does",
+    ),
+    (
+        "WAF_FILTERED",
+        "there is no web application firewall in front of this gateway",
+    ),
+];
+
 /// The responses of an API, by type. A resource's goes before one of the definition.
 pub(super) fn of_api(
     view: &View<'_>,
@@ -81,6 +93,16 @@ fn keep(
     problems: &mut Vec<Problem>,
 ) {
     if TYPES.contains(&name) {
+        if let Some((_, why)) = NEVER_GIVEN.iter().find(|(known, _)| *known == name) {
+            problems.push(
+                Problem::warning(
+                    "deployment::gateway-response-never-given",
+                    format!("the gateway response `{name}` is never given"),
+                )
+                .at(place)
+                .because(*why),
+            );
+        }
         responses.insert(name.to_owned(), response);
         return;
     }

@@ -25,10 +25,11 @@ const REST_API: &str = "AWS::ApiGateway::RestApi";
 pub(super) fn read(view: &View<'_>, problems: &mut Vec<Problem>) -> (Vec<ApiKey>, Vec<UsagePlan>) {
     let keys = keys(view, problems);
     report_strays(view, problems);
-    let plans = view
+    let plans: Vec<UsagePlan> = view
         .of_type(USAGE_PLAN)
         .map(|resource| plan(view, resource, problems))
         .collect();
+    report_unopened(view, &plans, problems);
     (keys, plans)
 }
 
@@ -81,6 +82,51 @@ fn report_strays(view: &View<'_>, problems: &mut Vec<Problem>) {
                     "its `{property}` `{id}` is not one of this project"
                 ))
                 .help("name a key and a plan of this project by `Ref`"),
+            );
+        }
+    }
+}
+
+/// Stages that a key lists, and that no plan opens for it: the list by itself opens none.
+fn report_unopened(view: &View<'_>, plans: &[UsagePlan], problems: &mut Vec<Problem>) {
+    for key in view.of_type(API_KEY) {
+        let is_of_key =
+            |link: &Resource<'_>| link.text("KeyId").as_deref() == Some(key.physical_id);
+        let is_elsewhere = |link: &Resource<'_>| {
+            let plan = link.text("UsagePlanId");
+            plan.is_some_and(|plan| view.stood_in.contains(&plan))
+        };
+        let mut links = view.of_type(USAGE_PLAN_KEY);
+        if links.any(|link| is_of_key(link) && is_elsewhere(link)) {
+            continue;
+        }
+        let of_key = || {
+            plans
+                .iter()
+                .filter(|plan| plan.keys.contains(key.physical_id))
+        };
+        let listed = key.properties.get("StageKeys").and_then(Value::as_array);
+        for (index, listed) in listed.into_iter().flatten().enumerate() {
+            let said = |name: &str| listed.get(name).and_then(text_of).unwrap_or_default();
+            let (api, stage) = (said("RestApiId"), said("StageName"));
+            let is_opened =
+                |one: &PlanStage| one.api.as_str() == api && one.stage.as_str() == stage;
+            if of_key().flat_map(|plan| &plan.stages).any(is_opened) {
+                continue;
+            }
+            problems.push(
+                Problem::warning(
+                    "deployment::api-key-opens-nothing",
+                    format!(
+                        "API key `{}` does not open the stage `{stage}`",
+                        key.logical_id
+                    ),
+                )
+                .at(&key.place_of(&["StageKeys", &index.to_string()]))
+                .because("a key opens the stages of its usage plans; the list of a key by itself opens none")
+                .help(
+                    "put the key into a plan (`AWS::ApiGateway::UsagePlanKey`) that has the stage among its `ApiStages`",
+                ),
             );
         }
     }

@@ -188,16 +188,34 @@ impl Scope<'_> {
             is_streamed: integration.is_streamed(),
         })
     }
-}
 
-impl Scope<'_> {
+    /// How a method's replies are kept. That they are not, although they were meant to be, is told.
     fn cache(
         &self,
-        http_method: &str,
-        path: &str,
+        (http_method, path): (&str, &str),
         integration: Option<&Integration>,
+        place: &Place,
+        problems: &mut Vec<Problem>,
     ) -> Option<MethodCache> {
-        self.stage.cache_of(http_method, path, integration?)
+        let kept = self.stage.cache_of(http_method, path, integration?);
+        kept.unwrap_or_else(|key| {
+            problems.push(
+                Problem::warning(
+                    "deployment::cache-key",
+                    format!("replies of `{http_method} {path}` are not kept"),
+                )
+                .at(place)
+                .because(format!(
+                    "`{key}` of its `CacheKeyParameters` cannot be told from a request, and without it one caller \
+                     would get another's reply"
+                ))
+                .help(
+                    "map it from `method.request.path.…`, `querystring.…`, `multivaluequerystring.…`, `header.…` or \
+                     `multivalueheader.…`",
+                ),
+            );
+            None
+        })
     }
 }
 
@@ -280,7 +298,12 @@ fn declared_methods(
                 api_key_required: method.is_true("ApiKeyRequired"),
             },
             throttle: scope.stage.rate_of_method(&http_method, path),
-            cache: scope.cache(&http_method, path, written.as_ref()),
+            cache: scope.cache(
+                (&http_method, path),
+                written.as_ref(),
+                method.place,
+                problems,
+            ),
             place: Some(method.place.clone()),
             ..RestMethod::new(path, &http_method, integration)
         });
@@ -361,10 +384,11 @@ fn defined_methods(
             );
             let integration = settle(&name, resolved, &place, problems);
             let http_method = operation.http_method.as_str();
+            let written = operation.integration.as_ref();
             RestMethod {
                 validation,
                 throttle: scope.stage.rate_of_method(http_method, &path),
-                cache: scope.cache(http_method, &path, operation.integration.as_ref()),
+                cache: scope.cache((http_method, &path), written, &place, problems),
                 place: Some(place),
                 guard: Guard {
                     authorization,

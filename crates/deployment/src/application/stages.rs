@@ -90,13 +90,18 @@ impl Stage {
     }
 
     /// How the replies of a method are kept.
+    ///
+    /// # Errors
+    /// The key parameter that cannot be told from a request: it would give one's reply to another, so nothing is kept.
     pub(super) fn cache_of(
         &self,
         http_method: &str,
         path: &str,
         integration: &Integration,
-    ) -> Option<MethodCache> {
-        self.cache_bytes?;
+    ) -> Result<Option<MethodCache>, String> {
+        if self.cache_bytes.is_none() {
+            return Ok(None);
+        }
         // Of a method for all methods, the gateway keeps what is got.
         let http_method = if http_method == "ANY" {
             "GET"
@@ -107,27 +112,26 @@ impl Stage {
         let is_cached = settings
             .iter()
             .filter(|setting| setting.which != Which::All || http_method == "GET")
-            .find_map(|setting| setting.is_cached)?;
+            .find_map(|setting| setting.is_cached);
         let ttl_s = settings.iter().find_map(|setting| setting.ttl_s);
         let ttl_s = ttl_s.unwrap_or(CACHE_TTL_S_DEFAULT).min(CACHE_TTL_S_MAX);
-        if !is_cached || ttl_s == 0 {
-            return None;
+        if is_cached != Some(true) || ttl_s == 0 {
+            return Ok(None);
         }
-        // A key that cannot be told from the request would give one's reply to another: nothing is kept then.
         let keys = integration.cache_key_parameters.iter();
         let keys = keys.map(|name| {
-            let mapped = integration.request_parameters.get(name);
-            parameter(mapped.unwrap_or(name))
+            let mapped = integration.request_parameters.get(name).unwrap_or(name);
+            parameter(mapped).ok_or_else(|| mapped.clone())
         });
-        Some(MethodCache {
+        Ok(Some(MethodCache {
             ttl: Duration::from_secs(ttl_s),
-            key_parameters: keys.collect::<Option<_>>()?,
+            key_parameters: keys.collect::<Result<_, _>>()?,
             namespace: integration.cache_namespace.clone(),
             invalidation: settings
                 .iter()
                 .find_map(|setting| setting.invalidation)
                 .unwrap_or(Invalidation::ElseWarned),
-        })
+        }))
     }
 
     /// What is said of a method, the most special first.

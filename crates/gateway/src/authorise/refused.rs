@@ -31,6 +31,8 @@ pub(crate) enum NotAuthorised {
     Unauthorized(String),
     /// The authorizer has no answer, or one that cannot be read.
     Failed(String),
+    /// The authorizer's function threw something else.
+    Threw(String),
     /// The authorizer does not let it in.
     Denied {
         /// Whether something refuses it, rather than nothing allowing it.
@@ -93,6 +95,7 @@ impl NotAuthorised {
             Self::NoKey | Self::BadKey(_) => Fault::Forbidden,
             Self::Unidentified(_) | Self::Unauthorized(_) => Fault::Unauthorized,
             Self::Failed(_) => Fault::AuthorizerFailed,
+            Self::Threw(_) => Fault::AuthorizerThrew,
             Self::Denied { .. } | Self::NotAllowed { .. } => Fault::AccessDenied,
             Self::Token(refused) => refused.fault,
             Self::NotProven(NotProven::WebPage | NotProven::ForeignHost(_)) => Fault::AccessDenied,
@@ -141,6 +144,7 @@ impl NotAuthorised {
             | Self::Unidentified(_)
             | Self::Unauthorized(_)
             | Self::Failed(_)
+            | Self::Threw(_)
             | Self::ArnTooLong(_)
             | Self::NotCarriedOut(_) => None,
         }
@@ -155,6 +159,7 @@ impl NotAuthorised {
             | Self::Unidentified(_)
             | Self::Unauthorized(_)
             | Self::Failed(_)
+            | Self::Threw(_)
             | Self::Denied { .. }
             | Self::NotAllowed { .. }
             | Self::NotProven(_)
@@ -186,7 +191,10 @@ impl NotAuthorised {
         match self {
             Self::NoKey => format!("`{key}`{declared} asks for an API key; send it as `x-api-key`"),
             Self::BadKey(bad) => bad.to_string(),
-            Self::Unidentified(why) | Self::Unauthorized(why) | Self::Failed(why) => {
+            Self::Unidentified(why)
+            | Self::Unauthorized(why)
+            | Self::Failed(why)
+            | Self::Threw(why) => {
                 format!("{why}; it guards `{key}`{declared}")
             }
             Self::Denied { refusal, by, .. } => {

@@ -26,6 +26,7 @@ pub(crate) fn response_type(fault: Fault) -> &'static str {
         Fault::Unauthorized => "UNAUTHORIZED",
         Fault::AccessDenied => "ACCESS_DENIED",
         Fault::AuthorizerFailed => "AUTHORIZER_CONFIGURATION_ERROR",
+        Fault::AuthorizerThrew => "AUTHORIZER_FAILURE",
         Fault::IncompleteSignature | Fault::BadSignature => "INVALID_SIGNATURE",
         Fault::ExpiredToken => "EXPIRED_TOKEN",
         Fault::Forbidden => "INVALID_API_KEY",
@@ -51,5 +52,19 @@ pub(super) fn class(status: StatusCode) -> Option<&'static str> {
         Some(DEFAULT_5XX)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authorizer_that_threw_is_told_from_one_that_could_not_be_asked() {
+        let types = [Fault::AuthorizerThrew, Fault::AuthorizerFailed].map(response_type);
+        assert_eq!(
+            types,
+            ["AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"]
+        );
     }
 }

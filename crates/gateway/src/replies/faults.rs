@@ -51,8 +51,10 @@ pub(crate) enum Fault {
     Unauthorized,
     /// Policies do not let the caller do this: it is told which user may not do what.
     AccessDenied,
-    /// The authorizer's function failed, or its answer is none.
+    /// The authorizer's function could not be asked, or its answer is none.
     AuthorizerFailed,
+    /// The authorizer's function threw.
+    AuthorizerThrew,
     /// The request is not signed.
     NotSigned,
     /// The signature lacks a part.
@@ -114,7 +116,9 @@ pub(crate) fn response(fault: Fault, style: Style, said: Option<&str>) -> Respon
                     serde_json::json!({ "Message": said }).to_string()
                 }
                 Some(said) => serde_json::json!({ "message": said }).to_string(),
-                None if fault == Fault::AuthorizerFailed => NO_MESSAGE.to_owned(),
+                None if matches!(fault, Fault::AuthorizerFailed | Fault::AuthorizerThrew) => {
+                    NO_MESSAGE.to_owned()
+                }
                 None => format!(r#"{{"message":{}"{}"}}"#, blank(fault), words.message),
             };
             Response::new(rest_status(fault), body)
@@ -158,9 +162,11 @@ fn rest_status(fault: Fault) -> StatusCode {
         Fault::BodyTooLarge | Fault::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Fault::TooManyRequests | Fault::QuotaUsedUp => StatusCode::TOO_MANY_REQUESTS,
         Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Fault::AuthorizerFailed | Fault::BadBase64 | Fault::Throttled | Fault::Misconfigured => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Fault::AuthorizerFailed
+        | Fault::AuthorizerThrew
+        | Fault::BadBase64
+        | Fault::Throttled
+        | Fault::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         Fault::FunctionFailed | Fault::BadReply => StatusCode::BAD_GATEWAY,
         Fault::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Fault::IntegrationTimeout | Fault::IntegrationUnreachable => StatusCode::GATEWAY_TIMEOUT,
@@ -178,7 +184,9 @@ fn rest(fault: Fault) -> Words {
             "AccessDeniedException",
             "User is not authorized to access this resource",
         ),
-        Fault::AuthorizerFailed => ("AuthorizerConfigurationException", ""),
+        Fault::AuthorizerFailed | Fault::AuthorizerThrew => {
+            ("AuthorizerConfigurationException", "")
+        }
         Fault::IncompleteSignature => ("IncompleteSignatureException", "Incomplete signature"),
         Fault::BadSignature => ("InvalidSignatureException", "Invalid signature"),
         Fault::UnknownClient => (
@@ -268,6 +276,7 @@ fn http(fault: Fault) -> (StatusCode, &'static str) {
             r#"{"message":"Too Many Requests"}"#,
         ),
         Fault::AuthorizerFailed
+        | Fault::AuthorizerThrew
         | Fault::FunctionFailed
         | Fault::BadReply
         | Fault::BadBase64

@@ -37,6 +37,7 @@ fn words(fault: Fault) -> (StatusCode, Option<&'static str>, &'static str) {
         | Fault::Unauthorized
         | Fault::AccessDenied
         | Fault::AuthorizerFailed
+        | Fault::AuthorizerThrew
         | Fault::NotSigned
         | Fault::IncompleteSignature
         | Fault::BadSignature

@@ -75,6 +75,24 @@ fn a_plan_has_its_keys_limits_and_stages() {
 }
 
 #[test]
+fn a_stage_that_a_key_lists_and_no_plan_opens_is_told() {
+    let mut listing = key("Partner", "key1234567", "partner-key-0123456789abcdef");
+    listing.3["StageKeys"] = json!([
+        {"RestApiId": "api1234567", "StageName": "dev"},
+        {"RestApiId": "api1234567", "StageName": "other"},
+    ]);
+    let (_, problems) = assemble(&[
+        rest_api(json!({})),
+        deployment(),
+        listing,
+        plan(json!({"ApiStages": [{"ApiId": "api1234567", "Stage": "dev"}]})),
+        link("key1234567", "plan01"),
+    ]);
+    let told: Vec<&str> = problems.iter().map(|it| it.title.as_str()).collect();
+    assert_eq!(told, ["API key `Partner` does not open the stage `other`"]);
+}
+
+#[test]
 fn a_definition_asks_for_keys() {
     let integration = json!({"type": "aws_proxy", "uri": URI_OF_HELLO});
     let operation = |security: Value| json!({"security": security, "x-amazon-apigateway-integration": integration});

@@ -24,7 +24,7 @@ fn an_api_has_words_of_resources_and_of_its_definition() {
         rest_api(json!({"Body": {"x-amazon-apigateway-gateway-responses": {
             "UNAUTHORIZED": {"statusCode": "402", "responseParameters": {"gatewayresponse.header.A": "'b'"}},
             "THROTTLED": {"responseTemplates": {"application/json": "defined"}},
-            "DEFAULT_4X": {},
+            "DEFAULT_4X": {}, "WAF_FILTERED": {},
         }}})),
         deployment(),
         gateway_response(
@@ -54,6 +54,7 @@ fn an_api_has_words_of_resources_and_of_its_definition() {
                 "there is no gateway response of type `DEFAULT_4X`",
                 Some("did you mean `DEFAULT_4XX`?")
             ),
+            ("the gateway response `WAF_FILTERED` is never given", None),
             (
                 "a gateway response cannot set `gatewayresponse.body`",
                 Some("a header is set by `gatewayresponse.header.NAME`")

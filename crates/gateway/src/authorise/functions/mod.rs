@@ -238,15 +238,18 @@ fn threw(asked: Asked<'_>, error: &FunctionError) -> NotAuthorised {
             shown(asked.authorizer)
         ));
     }
-    failed(asked, &format!("it failed: {}", shorten(&message)))
+    let why = format!("it failed: {}", shorten(&message));
+    NotAuthorised::Threw(lets_nobody_in(asked, &why))
 }
 
 fn failed(asked: Asked<'_>, why: &str) -> NotAuthorised {
-    NotAuthorised::Failed(format!(
-        "function `{}` of the {} lets nobody in: {why}",
-        asked.callee.function,
-        shown(asked.authorizer)
-    ))
+    NotAuthorised::Failed(lets_nobody_in(asked, why))
+}
+
+fn lets_nobody_in(asked: Asked<'_>, why: &str) -> String {
+    let function = &asked.callee.function;
+    let authorizer = shown(asked.authorizer);
+    format!("function `{function}` of the {authorizer} lets nobody in: {why}")
 }
 
 /// What the answer says of this very request: one that was given for another path is asked about this one.
