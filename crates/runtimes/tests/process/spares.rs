@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use interfaces::runtime::{Instance, Verdict};
 use model::function::Starts;
 
 use crate::forking::kill;
@@ -37,11 +38,15 @@ fn is_nanny(pid: i64) -> bool {
     name.is_ok_and(|name| name.trim() == "sandbox-nanny")
 }
 
-/// The process that makes the sandboxes of a bench, by an instance of it.
-fn maker(instance: i64) -> i64 {
-    let own = space(instance);
-    let is_its = |pid: &i64| is_nanny(*pid) && space(*pid) == own && own.is_some();
-    parent(processes().into_iter().find(is_its).unwrap()).unwrap()
+/// Starts the first instance of a bench: it, the process that makes its sandboxes, and the first of the one it is in.
+async fn begin(bench: &mut Bench) -> (Box<dyn Instance>, i64, Vec<i64>) {
+    let mut held = bench.start().await.unwrap();
+    let first = bench.invoke(&mut held, "{}").await;
+    let first = outside(&told(&first.verdict));
+    let is_its = |pid: &i64| is_nanny(*pid) && space(*pid) == space(first);
+    let known: Vec<i64> = processes().into_iter().filter(is_its).collect();
+    let maker = parent(known[0]).unwrap();
+    (held, maker, known)
 }
 
 /// Waits until the maker has made another sandbox than these; its first process.
@@ -84,14 +89,7 @@ async fn inhabited(nanny: i64) {
 #[tokio::test]
 async fn a_new_version_gets_the_sandbox_that_was_made_ahead_and_it_is_replaced() {
     for mut bench in benches() {
-        let mut held = bench.start().await.unwrap();
-        let first = bench.invoke(&mut held, "{}").await;
-        let first = outside(&told(&first.verdict));
-        let maker = maker(first);
-        let mut known: Vec<i64> = processes()
-            .into_iter()
-            .filter(|pid| is_nanny(*pid) && space(*pid) == space(first))
-            .collect();
+        let (_held, maker, mut known) = begin(&mut bench).await;
         for version in ["second", "third"] {
             let ahead = next_but(&known, maker).await;
             inhabited(ahead).await;
@@ -108,14 +106,7 @@ async fn a_new_version_gets_the_sandbox_that_was_made_ahead_and_it_is_replaced()
 #[tokio::test]
 async fn a_sandbox_that_dies_while_nobody_needs_it_is_replaced() {
     for mut bench in benches() {
-        let mut held = bench.start().await.unwrap();
-        let first = bench.invoke(&mut held, "{}").await;
-        let first = outside(&told(&first.verdict));
-        let maker = maker(first);
-        let mut known: Vec<i64> = processes()
-            .into_iter()
-            .filter(|pid| is_nanny(*pid) && space(*pid) == space(first))
-            .collect();
+        let (_held, maker, mut known) = begin(&mut bench).await;
         let ahead = next_but(&known, maker).await;
         inhabited(ahead).await;
         kill(ahead);
@@ -129,9 +120,9 @@ async fn a_sandbox_that_dies_while_nobody_needs_it_is_replaced() {
     }
 }
 
-fn told(verdict: &interfaces::runtime::Verdict) -> String {
+fn told(verdict: &Verdict) -> String {
     match verdict {
-        interfaces::runtime::Verdict::Returned(reply) => crate::harness::text(reply),
+        Verdict::Returned(reply) => crate::harness::text(reply),
         other => panic!("{other:?}"),
     }
 }
