@@ -163,7 +163,6 @@ fn attempt(program: &crate::MakerProgram) -> Result<(), Box<dyn std::error::Erro
         arguments: vec!["sh".into(), "-c".into(), "exit 0".into()],
         variables: Vec::new(),
         directory: "/".into(),
-        home: crate::Home::Own,
     };
     let running = sandbox.execute(&program, &confinement, &[], None)?;
     match running.end.wait() {

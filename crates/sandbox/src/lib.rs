@@ -88,7 +88,7 @@ pub use self::{
     },
     maker::{MAKER_ARGUMENT, MakeError, Maker, MakerProgram, run_as_maker},
     orders::{
-        Confinement, Fault, Home, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
+        Confinement, Fault, INSIDE_GID, INSIDE_UID, Landlock, Listen, OutsideIds, Plan,
         ResourceLimit, Shown, SocketKind, SurplusDescriptors,
     },
     resolver::{CLOUD_ADDRESS, Resolver, upstream_of},

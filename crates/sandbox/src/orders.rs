@@ -110,15 +110,6 @@ impl Family {
     }
 }
 
-/// Which namespaces a program has besides those of the sandbox: its `/tmp` is there, and its processes are counted there.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
-pub enum Home {
-    /// Its own.
-    Own,
-    /// Those of all programs that share: the first makes them.
-    Shared,
-}
-
 /// What becomes of descriptors that a fork of a base has besides its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SurplusDescriptors {
@@ -198,9 +189,8 @@ pub(crate) struct Execute {
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) variables: Vec<Vec<u8>>,
     pub(crate) directory: PathBuf,
-    /// The size of its `/tmp`.
+    /// The size of `/tmp`, should it be the first.
     pub(crate) tmp_bytes_max: u64,
-    pub(crate) home: Home,
     /// How many files of groups come with it.
     pub(crate) entrances: usize,
     /// By which it locks itself in.

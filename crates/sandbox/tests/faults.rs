@@ -92,7 +92,6 @@ fn attempt(program: &MakerProgram, when: When) -> Result<String, String> {
         arguments: ["sh", "-c", code].map(OsString::from).into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
-        home: sandbox::Home::Own,
     };
     let running = sandbox
         .execute(
@@ -210,7 +209,6 @@ fn holds_a_sandbox() {
         arguments: ["sh", "-c", &code].map(OsString::from).into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
-        home: sandbox::Home::Own,
     };
     let _running = inside
         .sandbox

@@ -271,7 +271,6 @@ fn a_neighbour_that_floods_the_network() {
         arguments: ["python3", "-c", FLOOD].map(Into::into).into(),
         variables: Vec::new(),
         directory: "/tmp".into(),
-        home: sandbox::Home::Own,
     };
     let null = || {
         std::os::fd::OwnedFd::from(

@@ -34,7 +34,6 @@ fn parked(inside: &Box, code: &str) -> (sandbox::Running, std::io::PipeWriter) {
         arguments: ["python3", "-c", &code].map(OsString::from).into(),
         variables: vec!["PATH=/usr/bin".into()],
         directory: "/tmp".into(),
-        home: sandbox::Home::Own,
     };
     let running = inside
         .sandbox

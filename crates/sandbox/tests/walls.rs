@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
 use common::{Box, listen};
-use sandbox::{Ending, EntryError, Home, Shown, SocketKind};
+use sandbox::{Ending, EntryError, Shown, SocketKind};
 
 #[test]
 fn a_program_runs_inside_and_its_end_is_told() {
@@ -82,8 +82,7 @@ for path in ('/x', '/etc/x', '/usr/x', '/var/task/x', '/instance/x', '/dev/x', '
 }
 
 #[test]
-fn every_program_has_a_tmp_of_its_own_and_no_more_of_it_than_planned() {
-    let inside = Box::new();
+fn every_sandbox_has_a_tmp_of_its_own_and_no_more_of_it_than_planned() {
     let code = "
 import os
 print(os.listdir('/tmp'))
@@ -97,7 +96,7 @@ except OSError as error:
     print(error.strerror, 14 << 20 < n <= 16 << 20)
 ";
     for _ in 0..2 {
-        assert_eq!(inside.python(code), "[]\nNo space left on device True");
+        assert_eq!(Box::new().python(code), "[]\nNo space left on device True");
     }
 }
 
@@ -109,7 +108,6 @@ fn a_program_that_is_not_there_is_an_error() {
         arguments: vec!["nothing".into()],
         variables: Vec::new(),
         directory: "/".into(),
-        home: sandbox::Home::Own,
     };
     let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let error = inside
@@ -130,7 +128,6 @@ fn a_file_that_is_no_program_is_an_error() {
         arguments: vec!["hosts".into()],
         variables: Vec::new(),
         directory: "/".into(),
-        home: Home::Own,
     };
     let null = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let error = inside
@@ -144,9 +141,9 @@ fn a_file_that_is_no_program_is_an_error() {
 }
 
 #[test]
-fn programs_that_share_their_home_see_one_tmp_and_one_another() {
+fn programs_see_one_tmp_and_one_another() {
     let inside = Box::new();
-    let run = |home, code: &str| {
+    let run = |code: &str| {
         let (mut output, theirs) = std::io::pipe().unwrap();
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         let program = sandbox::Program {
@@ -154,7 +151,6 @@ fn programs_that_share_their_home_see_one_tmp_and_one_another() {
             arguments: ["sh", "-c", code].map(Into::into).into(),
             variables: vec!["PATH=/usr/bin:/bin".into()],
             directory: "/".into(),
-            home,
         };
         let descriptors = [null(), theirs.into(), null()];
         let running = inside
@@ -168,12 +164,10 @@ fn programs_that_share_their_home_see_one_tmp_and_one_another() {
     };
     // What it leaves running writes nowhere, so that its output ends.
     let first = "sleep 600 >/dev/null 2>&1 & echo $! >/tmp/other";
-    assert_eq!(run(Home::Shared, first).0, Some(Ending::Status(0)));
+    assert_eq!(run(first).0, Some(Ending::Status(0)));
     let second = "cat /proc/$(cat /tmp/other)/comm; grep CapEff /proc/self/status";
-    let (_, text) = run(Home::Shared, second);
+    let (_, text) = run(second);
     assert_eq!(text, "sleep\nCapEff:\t0000000000000000\n");
-    let (_, text) = run(Home::Own, "ls /tmp");
-    assert_eq!(text, "");
 }
 
 #[test]
@@ -230,7 +224,6 @@ fn nothing_is_left_when_a_sandbox_is_dropped() {
         .into(),
         variables: vec!["PATH=/usr/bin:/bin".into()],
         directory: "/".into(),
-        home: sandbox::Home::Own,
     };
     let running = inside
         .sandbox

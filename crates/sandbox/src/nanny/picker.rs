@@ -28,15 +28,8 @@ pub(super) struct Picker {
 /// Its answer. One descriptor comes for each part.
 #[derive(Serialize, Deserialize)]
 enum Picked {
-    Parts(Vec<What>),
+    Parts,
     Failed(Fault),
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum What {
-    Folder,
-    File,
-    Device,
 }
 
 impl Picker {
@@ -69,11 +62,8 @@ impl Picker {
         let (picked, trees) =
             messages::receive_json::<Picked>(self.socket.as_fd()).map_err(fault)?;
         match picked {
-            Picked::Parts(kinds) if kinds.len() == shown.len() && kinds.len() == trees.len() => {
-                let parts = shown.iter().zip(kinds.into_iter().zip(trees));
-                Ok(parts.map(|(shown, found)| part(shown, found)).collect())
-            }
-            Picked::Parts(_) => Err(fault(io::ErrorKind::InvalidData.into())),
+            Picked::Parts if trees.len() == shown.len() => root::picked(shown, trees),
+            Picked::Parts => Err(fault(io::ErrorKind::InvalidData.into())),
             Picked::Failed(fault) => Err(fault),
         }
     }
@@ -86,31 +76,16 @@ impl Drop for Picker {
     }
 }
 
-fn part(shown: &Shown, (what, tree): (What, OwnedFd)) -> Part {
-    let kind = match what {
-        What::Folder => Kind::Folder(tree),
-        What::File => Kind::File(tree),
-        What::Device => Kind::Device(tree),
-    };
-    Part {
-        to: shown.to.clone(),
-        kind,
-    }
-}
-
 fn answer(socket: &OwnedFd) -> io::Result<()> {
     let (shown, _) = messages::receive_json::<Vec<Shown>>(socket.as_fd())?;
     let (picked, trees) = match root::pick_all(&shown) {
         Ok(parts) => {
-            let parts = parts.into_iter().filter_map(|part| match part.kind {
-                Kind::Folder(tree) => Some((What::Folder, tree)),
-                Kind::File(tree) => Some((What::File, tree)),
-                Kind::Device(tree) => Some((What::Device, tree)),
+            let trees = parts.into_iter().filter_map(|part| match part.kind {
+                Kind::Folder(tree) | Kind::File(tree) | Kind::Device(tree) => Some(tree),
                 // A path is followed to its end before it is picked up.
                 Kind::Link(_) => None,
             });
-            let (kinds, trees): (Vec<What>, Vec<OwnedFd>) = parts.unzip();
-            (Picked::Parts(kinds), trees)
+            (Picked::Parts, trees.collect())
         }
         Err(fault) => (Picked::Failed(fault), Vec::new()),
     };

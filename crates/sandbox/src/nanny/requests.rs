@@ -20,9 +20,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use super::root::{self, InTmp};
 use super::{Spare, State, copies, listeners};
 use crate::entry::{self, Order, Step};
-use crate::orders::{
-    Answer, Execute, Fault, Home, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request, Shown,
-};
+use crate::orders::{Answer, Execute, Fault, INSIDE_GID, INSIDE_UID, INSTANCE_TMP, Request, Shown};
 use crate::system::processes::{self, Ending, Fork};
 use crate::system::{messages, mounts};
 
@@ -53,14 +51,14 @@ struct Nanny<'a> {
     spare: Option<Spare>,
     /// Programs, and whom to tell how they ended.
     programs: HashMap<i32, UnixStream>,
-    /// The namespaces that programs share.
+    /// The namespaces that programs share: the first makes them.
     shared: Option<Namespaces>,
     /// User namespaces of instances, by their numbers, until they are swept. A number that is free is given to the next
     /// namespace: whoever sweeps would end another instance.
     held: HashMap<u64, OwnedFd>,
 }
 
-/// What a program has of its own, or shares with others.
+/// What programs have besides the namespaces of the sandbox: `/tmp` is there, and processes are counted there.
 struct Namespaces {
     user: OwnedFd,
     mounts: OwnedFd,
@@ -278,14 +276,6 @@ impl Nanny<'_> {
         })
     }
 
-    /// The namespaces that a program is to go to, if it does not make them.
-    fn shared_by(&self, execute: &Execute) -> Option<&Namespaces> {
-        match execute.home {
-            Home::Own => None,
-            Home::Shared => self.shared.as_ref(),
-        }
-    }
-
     fn namespaces_of(&self, pidfd: &OwnedFd) -> Result<Namespaces, Fault> {
         Ok(Namespaces {
             user: self.namespace_of(pidfd, "user")?,
@@ -328,7 +318,7 @@ impl Nanny<'_> {
                 // Closed on the way by their numbers, and so never by their owners.
                 let gate = ManuallyDrop::new(OwnedFd::from(gate));
                 let say = ManuallyDrop::new(OwnedFd::from(say));
-                let shared = self.shared_by(&execute);
+                let shared = self.shared.as_ref();
                 let failure = become_program(&execute, &mut told_at, kept, (&gate, &say), shared);
                 entry::fail(told_at, failure);
                 processes::leave(127)
@@ -339,12 +329,9 @@ impl Nanny<'_> {
                 // If this fails the program's gate closes unopened, and it ends.
                 wait_for_byte(&ready.into())
                     .map_err(|error| Fault::of("wait for a program's namespaces", &error))?;
-                if self.shared_by(&execute).is_none() {
+                if self.shared.is_none() {
                     self.mount_tmp(&pidfd, execute.tmp_bytes_max)?;
-                    if execute.home == Home::Shared {
-                        let namespaces = self.namespaces_of(&pidfd);
-                        self.shared = Some(namespaces?);
-                    }
+                    self.shared = Some(self.namespaces_of(&pidfd)?);
                 }
                 let mut key = key;
                 key.write_all(&[1])

@@ -139,7 +139,7 @@ pub(super) fn pick_all(shown: &[Shown]) -> Result<Vec<Part>, Fault> {
     picked.collect()
 }
 
-/// What root outside has taken hold of.
+/// What somebody else has taken hold of: root outside, or who still sees the host.
 pub(super) fn picked(shown: &[Shown], trees: Vec<OwnedFd>) -> Result<Vec<Part>, Fault> {
     let parts = shown.iter().zip(trees).map(|(shown, tree)| {
         let found = rustix::fs::fstat(&tree);

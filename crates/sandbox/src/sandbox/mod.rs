@@ -24,8 +24,8 @@ pub use spare::{SHOWN_LATER_MAX, SpareSandbox};
 use crate::egress::Egress;
 use crate::groups::Entrance;
 use crate::orders::{
-    Confinement, Execute, Family, Home, Listen, Origin, Plan, Request, SocketKind,
-    SupplementaryGroups, SurplusDescriptors,
+    Confinement, Execute, Family, Listen, Origin, Plan, Request, SocketKind, SupplementaryGroups,
+    SurplusDescriptors,
 };
 use crate::supervision::Supervision;
 use crate::system::processes::Ending;
@@ -50,8 +50,6 @@ pub struct Program {
     pub variables: Vec<OsString>,
     /// Its working folder inside.
     pub directory: PathBuf,
-    /// Whether it shares its `/tmp`, and all else that an instance has of its own, with other programs.
-    pub home: Home,
 }
 
 /// A program that runs inside.
@@ -153,7 +151,7 @@ impl Sandbox {
         Ok(Ticket { theirs, admission })
     }
 
-    /// Runs a program inside, in its group. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for some milliseconds.
+    /// Runs a program inside, in its group. It shares its `/tmp` and its processes with the programs before it. `descriptors` are what it has at 0, 1, 2 and so on. Blocks for some milliseconds.
     ///
     /// # Errors
     /// [`EntryError`]: nothing was run. [`EntryError::Execute`]: because of the program.
@@ -174,7 +172,6 @@ impl Sandbox {
             variables: bytes(&program.variables),
             directory: program.directory.clone(),
             tmp_bytes_max: self.plan.tmp_bytes_max,
-            home: program.home,
             entrances: entrances.len(),
             order: confinement.order(Origin::Nanny),
         }));

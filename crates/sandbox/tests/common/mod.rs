@@ -200,7 +200,6 @@ impl Box {
             .map(OsString::from)
             .into(),
             directory: "/var/task".into(),
-            home: sandbox::Home::Own,
         };
         let running = self
             .sandbox

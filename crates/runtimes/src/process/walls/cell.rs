@@ -11,9 +11,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::function::Language;
-use sandbox::{
-    Egress, EntryError, Group, Home, Program, Running, Sandbox, SurplusDescriptors, Ticket,
-};
+use sandbox::{Egress, EntryError, Group, Program, Running, Sandbox, SurplusDescriptors, Ticket};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -207,7 +205,5 @@ fn program(launch: &Launch) -> Program {
         arguments,
         variables: variables.collect(),
         directory: launch.directory.clone(),
-        // Extensions run beside the runtime, as its own processes do.
-        home: Home::Shared,
     }
 }
