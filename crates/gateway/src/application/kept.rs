@@ -46,10 +46,19 @@ pub(super) type Settled = (Result<Response, Refusal>, Option<Cached>);
 impl<'a> Place<'a> {
     /// Where the reply of a request is kept; none: it is not.
     ///
-    /// Of a method for all methods, only `GET` is kept, as with a stage's settings in the cloud.
-    pub(super) fn of(hit: &'a Hit<'_>, head: &Head, caller: &Caller, form: &str) -> Option<Self> {
+    /// Of a method for all methods, only `GET` is kept, as with a stage's settings in the cloud. A `GET` with a body is
+    /// not: no key tells bodies apart, and who sends one could choose what all others get.
+    pub(super) fn of(
+        hit: &'a Hit<'_>,
+        (head, body): (&Head, &[u8]),
+        caller: &Caller,
+        form: &str,
+    ) -> Option<Self> {
         let rule = hit.route.cache.as_ref()?;
         let stage = hit.api.cache.as_ref()?;
+        if matches!(hit.method, "GET" | "HEAD") && !body.is_empty() {
+            return None;
+        }
         if hit.route.method() == "ANY" && hit.method != "GET" {
             return None;
         }

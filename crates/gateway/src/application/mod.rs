@@ -273,7 +273,7 @@ impl ApplicationHandler {
             .check(hit, head.sent(&body))
             .map_err(|invalid| Refusal::invalid(hit.route, invalid))?;
         let form = accepts(hit.api, head).as_str();
-        let Some(place) = Place::of(hit, head, &caller, form) else {
+        let Some(place) = Place::of(hit, (head, &body), &caller, form) else {
             let settled = self
                 .integrate(hit, head, (&caller, &body), arrival, trail)
                 .await;

@@ -43,6 +43,7 @@ impl Key {
         for parameter in &rule.key_parameters {
             put_values(&mut text, parameter, parts);
         }
+        put_names(&mut text, parts.headers);
         put_caller(&mut text, parts);
         Self(text.into())
     }
@@ -107,6 +108,34 @@ fn put_all<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a [u8]>) {
     let count_at = count_at + size_of::<u64>();
     if let Some(place) = text.get_mut(count_at..count_at + size_of::<u64>()) {
         place.copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+/// By which names the client calls what it calls. In the cloud its host can only be the API's; here it can be any, and a
+/// reply that repeats it (in a link, say) would lead all others there. So would one that heeds a proxy's word for it.
+fn put_names(text: &mut Vec<u8>, headers: &Headers) {
+    let host = headers.get_all("host");
+    put_all(text, host.map(http::HeaderValue::as_bytes));
+    for (name, value) in headers.iter() {
+        if is_another_name(name) {
+            put(text, name.to_ascii_lowercase().as_bytes());
+            put(text, value.as_bytes());
+        }
+    }
+    // Where these end, whatever they hold.
+    put(text, b"");
+}
+
+/// Of `X-Forwarded-*` the gateway writes three itself.
+fn is_another_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match name.strip_prefix("x-forwarded-") {
+        Some(rest) => !["for", "port", "proto"].contains(&rest),
+        None => {
+            ["forwarded", "x-host"].contains(&name.as_str())
+                || name.starts_with("x-original-")
+                || name.starts_with("x-rewrite-")
+        }
     }
 }
 

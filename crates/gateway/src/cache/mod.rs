@@ -8,7 +8,7 @@
 //! kept if they have at most 1,048,576 bytes; what the gateway itself answers is not.
 //! Differs: every variable of the path tells replies apart, and so does who calls: the API key, what an authorizer found
 //! out, and the header `Authorization`. In the cloud whoever may call gets what was made for somebody else, unless the
-//! key says otherwise. A reply that sets a cookie is not kept. A new revision begins with an empty cache.
+//! key says otherwise. So do the host that was called, and headers that say another one. A reply that sets a cookie is not kept. A new revision begins with an empty cache.
 
 mod flight;
 mod key;

@@ -97,19 +97,29 @@ fn cached(change: impl FnOnce(&mut RestMethod, &mut MethodCache)) -> Kept {
 }
 
 impl Kept {
-    async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+    fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &'static [u8],
+    ) -> Request {
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| (*name, HeaderValue::from_str(value).unwrap()));
-        let request = Request {
+        Request {
             method: Method::from_bytes(method.as_bytes()).unwrap(),
             target: target.to_owned(),
             version: Version::HTTP_11,
             headers: headers.collect(),
-            body: Body::empty(),
+            body: Body::whole(body),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1_234)),
             scheme: crate::http::Scheme::Http,
             received_at: self.clock.instant(),
-        };
+        }
+    }
+
+    async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+        let request = self.request(method, target, headers, b"");
         self.handler.handle(request).await
     }
 
@@ -158,6 +168,35 @@ async fn what_the_key_names_tells_replies_apart_and_nothing_else_does() {
             "{target} {headers:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn nobody_chooses_what_others_are_answered() {
+    let kept = cached(|_, _| {});
+    assert_eq!(kept.get("/dev/pets/7", &[("Host", "a.test")]).await, "1");
+    for (headers, expected) in [
+        (&[("Host", "evil.test")][..], "2"),
+        (
+            &[("Host", "a.test"), ("X-Forwarded-Host", "evil.test")],
+            "3",
+        ),
+        (&[("Host", "a.test"), ("x-original-url", "/evil")], "4"),
+        (&[("Host", "a.test"), ("Forwarded", "host=evil.test")], "5"),
+        (&[("Host", "a.test"), ("X-Forwarded-For", "192.0.2.1")], "1"),
+        (&[("Host", "a.test")], "1"),
+    ] {
+        assert_eq!(
+            kept.get("/dev/pets/7", headers).await,
+            expected,
+            "{headers:?}"
+        );
+    }
+    let with_body = |body: &'static [u8]| kept.request("GET", "/dev/pets/9", &[], body);
+    let fat = kept.handler.handle(with_body(b"{}")).await;
+    assert_eq!(text(&fat), "6");
+    assert_eq!(text(&kept.handler.handle(with_body(b"")).await), "7");
+    assert_eq!(text(&kept.handler.handle(with_body(b"{}")).await), "8");
+    assert_eq!(kept.get("/dev/pets/9", &[]).await, "7");
 }
 
 #[tokio::test]
