@@ -275,7 +275,7 @@ fn filters_of(mapping: &Mapping) -> Vec<Pattern> {
 fn say_waiting(mapping: &Mapping, error: &StartError) {
     tracing::warn!(
         error = error as &dyn std::error::Error,
-        function = %mapping.function,
+        function = %mapping.callee.function,
         source = %mapping.source,
         "nothing is delivered from this source yet"
     );

@@ -131,8 +131,8 @@ impl Lane {
     async fn call(&self, records: &[Record]) -> Verdict {
         let request_id = self.parts.random.request_id();
         let invocation = Invocation {
-            function: self.mapping.function.clone(),
-            qualifier: self.mapping.qualifier.clone(),
+            function: self.mapping.callee.function.clone(),
+            qualifier: self.mapping.callee.qualifier.clone(),
             trace_id: trace_id(&request_id, self.parts.clock.now().epoch_s()),
             request_id,
             payload: event(records),
@@ -204,7 +204,7 @@ impl Lane {
             Verdict::Failed(reason) | Verdict::NotRun(reason) => reason.clone(),
         };
         tracing::warn!(
-            function = %self.mapping.function,
+            function = %self.mapping.callee.function,
             source = %self.mapping.source,
             reason,
             "a batch of {records} records failed; trying again in {} ms",
@@ -214,7 +214,7 @@ impl Lane {
 
     fn say_dropped(&self, records: usize, why: &str) {
         tracing::warn!(
-            function = %self.mapping.function,
+            function = %self.mapping.callee.function,
             source = %self.mapping.source,
             "{records} records were not delivered: {why}"
         );

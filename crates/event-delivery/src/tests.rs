@@ -15,6 +15,7 @@ use interfaces::record_source::{
     News, Position, Record, RecordLimit, RecordSource, Records, Rest, ShardName, SourceError,
 };
 use model::arn::Arn;
+use model::door::Callee;
 use model::event_source::{Answers, Mapping, MappingState, OnError, StartingPosition};
 use model::ids::FunctionName;
 use serde_json::{Value, json};
@@ -227,8 +228,7 @@ fn mapping() -> Mapping {
     Mapping {
         id: "m".to_owned(),
         source: Arn::parse(SOURCE).unwrap(),
-        function: FunctionName::new("follow"),
-        qualifier: None,
+        callee: Callee::unqualified(FunctionName::new("follow")),
         state: MappingState::Enabled,
         start: StartingPosition::TrimHorizon,
         batch_records_max: 3,

@@ -20,6 +20,7 @@ use interfaces::BoxFuture;
 use interfaces::invoke::{Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use interfaces::principals::{Key, Principals};
 use model::application::Application;
+use model::door::Callee;
 use model::function::Function;
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::principal::Credentials;
@@ -114,8 +115,7 @@ fn application() -> Application {
                 "/{proxy+}",
                 "ANY",
                 RestIntegration::LambdaProxy {
-                    function: FunctionName::new("echo"),
-                    qualifier: None,
+                    callee: Callee::unqualified(FunctionName::new("echo")),
                     timeout: Duration::from_secs(29),
                     is_streamed: false,
                 },

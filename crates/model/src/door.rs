@@ -11,13 +11,24 @@ use std::time::Duration;
 use crate::ids::{ApiId, FunctionName, StageName};
 use crate::problem::Place;
 
-/// A function as an integration or an authorizer names it.
+/// A function as whatever calls it names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Callee {
     /// The function.
     pub function: FunctionName,
     /// The version's number or the alias by which it is called, when one is said.
     pub qualifier: Option<String>,
+}
+
+impl Callee {
+    /// A function, called by its name alone.
+    #[must_use]
+    pub fn unqualified(function: FunctionName) -> Self {
+        Self {
+            function,
+            qualifier: None,
+        }
+    }
 }
 
 /// Who may call a route.

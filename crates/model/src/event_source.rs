@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::arn::Arn;
-use crate::ids::FunctionName;
+use crate::door::Callee;
 
 /// Records of one batch, when a mapping does not say.
 pub const BATCH_RECORDS_DEFAULT: usize = 100;
@@ -36,9 +36,7 @@ pub struct Mapping {
     /// What it reads.
     pub source: Arn,
     /// What it calls.
-    pub function: FunctionName,
-    /// Version or alias; none: the unqualified function.
-    pub qualifier: Option<String>,
+    pub callee: Callee,
     /// Whether it runs.
     pub state: MappingState,
     /// Where it begins when it has never run.

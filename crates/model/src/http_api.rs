@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::door::{AccessLogSettings, Guard, HttpProxy, Rate};
-use crate::ids::{ApiId, FunctionName, LogicalId, StageName};
+use crate::door::{AccessLogSettings, Callee, Guard, HttpProxy, Rate};
+use crate::ids::{ApiId, LogicalId, StageName};
 use crate::problem::Place;
 
 /// An HTTP API with the one stage that is deployed.
@@ -52,9 +52,7 @@ pub enum HttpIntegration {
     /// `AWS_PROXY` to a function.
     Lambda {
         /// The function.
-        function: FunctionName,
-        /// The version's number or the alias by which it is called, when its integration says one.
-        qualifier: Option<String>,
+        callee: Callee,
         /// The shape of event and reply.
         payload_format: PayloadFormat,
         /// How long the gateway waits for the function.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::door::{
-    AccessLogSettings, ApiKeySource, GatewayResponse, Guard, HttpProxy, MethodCache, Rate,
+    AccessLogSettings, ApiKeySource, Callee, GatewayResponse, Guard, HttpProxy, MethodCache, Rate,
     Validation,
 };
-use crate::ids::{ApiId, FunctionName, LogicalId, StageName};
+use crate::ids::{ApiId, LogicalId, StageName};
 use crate::problem::Place;
 
 /// A REST API with the one stage that is deployed.
@@ -74,9 +74,7 @@ pub enum RestIntegration {
     /// `AWS_PROXY` to a function.
     LambdaProxy {
         /// The function.
-        function: FunctionName,
-        /// The version's number or the alias by which it is called, when its integration says one.
-        qualifier: Option<String>,
+        callee: Callee,
         /// How long the gateway waits for it.
         timeout: Duration,
         /// Whether its reply is handed on as it is written (`ResponseTransferMode: STREAM`).

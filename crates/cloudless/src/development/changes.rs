@@ -69,7 +69,7 @@ fn event_sources_of(application: &Application) -> Marks {
         let resource = &mapping.source.resource;
         let source = resource.split('/').nth(1).unwrap_or(resource);
         marks
-            .entry(format!("{source} → {}", mapping.function))
+            .entry(format!("{source} → {}", mapping.callee.function))
             .or_default()
             .insert(format!("{mapping:?}"));
     }

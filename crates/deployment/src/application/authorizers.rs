@@ -393,11 +393,7 @@ impl Written {
                 "`{uri}` of its authorizer does not name a function"
             ))
         })?;
-        let (function, qualifier) = surroundings.callable.find(name, qualifier)?;
-        Ok(Callee {
-            function,
-            qualifier,
-        })
+        surroundings.callable.find(name, qualifier)
     }
 
     fn ttl(&self, default_s: u64) -> Result<Duration, Refusal> {

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use model::arn::Arn;
+use model::door::Callee;
 use model::event_source::{
     Answers, BATCH_RECORDS_DEFAULT, FILTERS_MAX, Mapping, MappingState, OnError, PATTERN_BYTES_MAX,
     StartingPosition,
 };
-use model::ids::FunctionName;
 use model::problem::Problem;
 use patterns::Pattern;
 use serde_json::Value;
@@ -43,7 +43,7 @@ type Refused = (&'static str, Refusal);
 
 fn mapping(resource: &Resource<'_>, callable: &Callable) -> Result<Mapping, Refused> {
     let source = source(resource)?;
-    let (function, qualifier) = target(resource, callable)?;
+    let callee = target(resource, callable)?;
     if resource.whole("TumblingWindowInSeconds").unwrap_or(0) != 0 {
         let refusal = Refusal::new("tumbling windows are not built yet")
             .help("leave it out, and keep what the function adds up in a table");
@@ -58,8 +58,7 @@ fn mapping(resource: &Resource<'_>, callable: &Callable) -> Result<Mapping, Refu
     Ok(Mapping {
         id: resource.physical_id.to_owned(),
         source,
-        function,
-        qualifier,
+        callee,
         state: match resource.text("Enabled").as_deref() {
             Some("false") => MappingState::Disabled,
             Some(_) | None => MappingState::Enabled,
@@ -110,10 +109,7 @@ fn source(resource: &Resource<'_>) -> Result<Arn, Refused> {
     Err((PROPERTY, refusal))
 }
 
-fn target(
-    resource: &Resource<'_>,
-    callable: &Callable,
-) -> Result<(FunctionName, Option<String>), Refused> {
+fn target(resource: &Resource<'_>, callable: &Callable) -> Result<Callee, Refused> {
     let text = resource.text("FunctionName").unwrap_or_default();
     let named = Arn::parse(&text).ok().and_then(|arn| arn.function());
     let (name, qualifier) = named.unwrap_or_else(|| {

@@ -31,13 +31,7 @@ pub(super) fn urls(
     for resource in view.of_type("AWS::Lambda::Url") {
         let (name, qualifier) = named(resource.physical_id);
         match callable.find(name, qualifier) {
-            Ok((function, qualifier)) => {
-                let callee = Callee {
-                    function,
-                    qualifier,
-                };
-                urls.push(url(view, resource, callee, problems));
-            }
+            Ok(callee) => urls.push(url(view, resource, callee, problems)),
             Err(refusal) => {
                 let what = format!("function URL `{}`", resource.logical_id);
                 let place = resource.place_of(&["TargetFunctionArn"]);

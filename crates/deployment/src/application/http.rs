@@ -133,7 +133,7 @@ impl Scope<'_> {
                 "its integration maps parameters, which is not built yet",
             ));
         }
-        let (function, qualifier) = integration.function(self.callable, &self.stage.variables)?;
+        let callee = integration.callee(self.callable, &self.stage.variables)?;
         let payload_format = match integration.payload_format.as_deref() {
             Some("1.0") => PayloadFormat::V1,
             Some("2.0") => PayloadFormat::V2,
@@ -153,8 +153,7 @@ impl Scope<'_> {
             }
         };
         Ok(HttpIntegration::Lambda {
-            function,
-            qualifier,
+            callee,
             payload_format,
             timeout: integration.timeout.unwrap_or(HTTP_API_INTEGRATION_TIMEOUT),
         })
@@ -258,9 +257,8 @@ fn quick_route(
     let resolved = match function_of_uri(&target) {
         Some((name, qualifier)) => {
             let found = scope.callable.find(name, qualifier);
-            found.map(|(function, qualifier)| HttpIntegration::Lambda {
-                function,
-                qualifier,
+            found.map(|callee| HttpIntegration::Lambda {
+                callee,
                 payload_format: PayloadFormat::V2,
                 timeout: HTTP_API_INTEGRATION_TIMEOUT,
             })

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::arn::Arn;
+use model::door::Callee;
 use model::ids::FunctionName;
 use serde_json::Value;
 
@@ -225,11 +226,11 @@ impl Integration {
     ///
     /// # Errors
     /// [`Refusal`]: it is another kind of integration, or its function is not one of these.
-    pub(super) fn function(
+    pub(super) fn callee(
         &self,
         callable: &Callable,
         stage_variables: &BTreeMap<String, String>,
-    ) -> Result<(FunctionName, Option<String>), Refusal> {
+    ) -> Result<Callee, Refusal> {
         let kind = self.kind.as_str();
         if kind != "AWS_PROXY" {
             let shown = if kind.is_empty() { "(none)" } else { kind };

@@ -179,11 +179,10 @@ impl Scope<'_> {
             let proxy = proxy::of(integration, &self.stage.variables, timeout);
             return proxy.map(RestIntegration::HttpProxy);
         }
-        let (function, qualifier) = integration.function(self.callable, &self.stage.variables)?;
+        let callee = integration.callee(self.callable, &self.stage.variables)?;
         let timeout = integration.timeout.unwrap_or(REST_INTEGRATION_TIMEOUT);
         Ok(RestIntegration::LambdaProxy {
-            function,
-            qualifier,
+            callee,
             timeout,
             is_streamed: integration.is_streamed(),
         })

@@ -8,6 +8,7 @@ use cloudformation::node::Node;
 use interfaces::resource_provider::ResourceProvider;
 use model::application::Application;
 use model::artefact::Built;
+use model::door::Callee;
 use model::function::Toolchain;
 use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
@@ -192,7 +193,12 @@ fn alias(name: &str, extra: Value) -> Row {
     )
 }
 
-fn target(function: &FunctionName, qualifier: &Option<String>) -> String {
+fn target(
+    Callee {
+        function,
+        qualifier,
+    }: &Callee,
+) -> String {
     match qualifier {
         Some(qualifier) => format!("{function}:{qualifier}"),
         None => function.to_string(),
@@ -206,11 +212,10 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
         for method in &api.methods {
             let answer = match &method.integration {
                 RestIntegration::LambdaProxy {
-                    function,
-                    qualifier,
+                    callee,
                     timeout,
                     is_streamed: _,
-                } => format!("{} {}", target(function, qualifier), timeout.as_millis()),
+                } => format!("{} {}", target(callee), timeout.as_millis()),
                 RestIntegration::HttpProxy(proxy) => proxy.uri.clone(),
                 RestIntegration::Mock(reply) => format!(
                     "mock {} {:?} {:?}",
@@ -234,12 +239,11 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
             };
             let answer = match &route.integration {
                 HttpIntegration::Lambda {
-                    function,
-                    qualifier,
+                    callee,
                     payload_format,
                     timeout,
                 } => {
-                    let target = target(function, qualifier);
+                    let target = target(callee);
                     format!("{target} {payload_format:?} {}", timeout.as_millis())
                 }
                 HttpIntegration::HttpProxy(proxy) => proxy.uri.clone(),

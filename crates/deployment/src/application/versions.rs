@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::arn::Arn;
+use model::door::Callee;
 use model::function::{Function, LATEST};
 use model::ids::FunctionName;
 use model::problem::Problem;
@@ -33,22 +34,27 @@ impl Callable {
     /// [`Refusal`]: there is no such function in the project, or it has no such version or alias.
     pub(super) fn find(
         &self,
-        name: FunctionName,
+        function: FunctionName,
         qualifier: Option<String>,
-    ) -> Result<(FunctionName, Option<String>), Refusal> {
+    ) -> Result<Callee, Refusal> {
+        let callee = Callee {
+            function,
+            qualifier,
+        };
+        let name = &callee.function;
         if self.stood_in.contains(name.as_str()) {
-            return Ok((name, qualifier));
+            return Ok(callee);
         }
-        let Some(qualifiers) = self.declared.get(&name) else {
+        let Some(qualifiers) = self.declared.get(name) else {
             return Err(Refusal::new(format!("no function is called `{name}`"))
                 .help("only functions of this project can be reached"));
         };
-        match &qualifier {
+        match &callee.qualifier {
             Some(asked) if asked != LATEST && !qualifiers.contains(asked) => {
                 let reason = format!("function `{name}` has no version or alias `{asked}`");
                 Err(Refusal::new(reason).help("declare an `AWS::Lambda::Alias` of that name"))
             }
-            Some(_) | None => Ok((name, qualifier)),
+            Some(_) | None => Ok(callee),
         }
     }
 }

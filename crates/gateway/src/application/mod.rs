@@ -25,7 +25,7 @@ use interfaces::counters::Counters;
 use interfaces::invoke::{Answer as Reached, Invocation, Invoke, NotRun, Outcome, Reply, Timings};
 use interfaces::random::Random;
 use model::application::Application;
-use model::door::Authorization;
+use model::door::{Authorization, Callee, Rate};
 use model::function_url::AuthType;
 use model::ids::{AccountId, FunctionName, RevisionId};
 use model::limits;
@@ -65,7 +65,7 @@ pub struct ApplicationHandler {
     random: Arc<dyn Random>,
     access_log: Arc<dyn AccessLog>,
     account: AccountId,
-    account_rate: Option<model::door::Rate>,
+    account_rate: Option<Rate>,
     counters: Arc<dyn Counters>,
     callers: Callers,
     cache_bytes_max: u64,
@@ -95,8 +95,7 @@ struct Trail {
 #[derive(Clone, Copy)]
 struct Call<'a> {
     hit: &'a Hit<'a>,
-    function: &'a FunctionName,
-    qualifier: Option<&'a str>,
+    callee: &'a Callee,
     timeout: std::time::Duration,
     payload: Payload,
     transfer: Transfer,
@@ -136,7 +135,7 @@ impl ApplicationHandler {
 
     /// The same, which holds the requests of all APIs together to this rate.
     #[must_use]
-    pub fn with_account_rate(mut self, rate: Option<model::door::Rate>) -> Self {
+    pub fn with_account_rate(mut self, rate: Option<Rate>) -> Self {
         self.account_rate = rate;
         self
     }
@@ -353,21 +352,19 @@ impl ApplicationHandler {
             }
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
-                function,
-                qualifier,
+                callee,
                 timeout,
                 payload,
                 transfer,
             } => {
                 let call = Call {
                     hit,
-                    function,
-                    qualifier: qualifier.as_deref(),
+                    callee,
                     timeout: *timeout,
                     payload: *payload,
                     transfer: *transfer,
                 };
-                trail.function = Some(function.clone());
+                trail.function = Some(callee.function.clone());
                 let event = self.event(call, head, sent, arrival)?;
                 match self.call(call, event, arrival).await? {
                     Reached::Whole(reply) => {
@@ -406,15 +403,15 @@ impl ApplicationHandler {
         arrival: &Arrival,
     ) -> Result<Reached, Refusal> {
         let invocation = Invocation {
-            function: call.function.clone(),
-            qualifier: call.qualifier.map(str::to_owned),
+            function: call.callee.function.clone(),
+            qualifier: call.callee.qualifier.clone(),
             request_id: arrival.request_id.clone(),
             payload: event,
             wait_until: Some(self.clock.instant() + call.timeout),
             trace_id: arrival.trace.full.clone(),
             client_context: None,
         };
-        let late = || Refusal::integration_timeout(call.function, call.timeout);
+        let late = || Refusal::integration_timeout(&call.callee.function, call.timeout);
         let invoking = async {
             match call.transfer {
                 Transfer::Buffered => self.invoke.invoke(invocation).await.map(Reached::Whole),
@@ -438,13 +435,18 @@ impl Handler for ApplicationHandler {
 fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Refusal> {
     let returned = match reply.outcome {
         Outcome::Returned(returned) => returned,
-        Outcome::Failed(error) => return Err(Refusal::function_failed(call.function, &error)),
+        Outcome::Failed(error) => {
+            return Err(Refusal::function_failed(&call.callee.function, &error));
+        }
     };
     if (call.transfer, call.payload) == (Transfer::Streamed, Payload::Rest) {
-        return Err(Refusal::bad_reply(call.function, &BadReply::NotStreamed));
+        return Err(Refusal::bad_reply(
+            &call.callee.function,
+            &BadReply::NotStreamed,
+        ));
     }
     replies::read(call.payload, &returned, accepts(call.hit.api, head))
-        .map_err(|bad| Refusal::bad_reply(call.function, &bad))
+        .map_err(|bad| Refusal::bad_reply(&call.callee.function, &bad))
 }
 
 /// The response in a coding that its client names, where its API compresses.

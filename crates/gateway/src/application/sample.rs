@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Version};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::application::Application;
+use model::door::Callee;
 use model::http_api::{HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey};
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
@@ -158,7 +159,7 @@ impl Random for Still {
 }
 
 pub(crate) fn application() -> Application {
-    let function = FunctionName::new("sample");
+    let callee = Callee::unqualified(FunctionName::new("sample"));
     let timeout = Duration::from_secs(29);
     let rest_method = |path: &str, resource_id: &str| RestMethod {
         resource_id: resource_id.to_owned(),
@@ -166,8 +167,7 @@ pub(crate) fn application() -> Application {
             path,
             "ANY",
             RestIntegration::LambdaProxy {
-                function: function.clone(),
-                qualifier: None,
+                callee: callee.clone(),
                 timeout,
                 is_streamed: false,
             },
@@ -179,8 +179,7 @@ pub(crate) fn application() -> Application {
             path: path.to_owned(),
         };
         let integration = HttpIntegration::Lambda {
-            function: function.clone(),
-            qualifier: None,
+            callee: callee.clone(),
             payload_format,
             timeout,
         };

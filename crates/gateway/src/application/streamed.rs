@@ -49,19 +49,22 @@ pub(super) async fn begin(
         Kind::Rest { .. } => (Of::Rest, Some(REST_IDLE_MAX)),
         Kind::Http { .. } | Kind::FunctionUrl { .. } => (Of::FunctionUrl, None),
     };
-    let bad = |bad| Refusal::bad_reply(call.function, &bad);
+    let bad = |bad| Refusal::bad_reply(&call.callee.function, &bad);
     match tokio::time::timeout(call.timeout, stream::begin(&mut stream, of)).await {
-        Ok(Ok(begun)) => Ok(response(begun, stream, call.function, idle_max)),
+        Ok(Ok(begun)) => Ok(response(begun, stream, &call.callee.function, idle_max)),
         Ok(Err(NotBegun::Bad(reply))) => Err(bad(reply)),
         Ok(Err(NotBegun::Ended)) => Err(match stream.end().await {
             Ok(Reply {
                 outcome: Outcome::Failed(error),
                 ..
-            }) => Refusal::function_failed(call.function, &error),
+            }) => Refusal::function_failed(&call.callee.function, &error),
             Ok(_) => bad(BadReply::StreamEnded),
             Err(not_run) => Refusal::not_run(&not_run),
         }),
-        Err(_) => Err(Refusal::integration_timeout(call.function, call.timeout)),
+        Err(_) => Err(Refusal::integration_timeout(
+            &call.callee.function,
+            call.timeout,
+        )),
     }
 }
 

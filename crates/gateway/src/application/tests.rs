@@ -299,10 +299,10 @@ async fn a_function_that_failed_is_502_or_500_and_the_developer_learns_why() {
 async fn a_function_is_called_by_the_qualifier_of_its_route() {
     let bench = bench(Act::Echo);
     let mut aliased = application();
-    if let RestIntegration::LambdaProxy { qualifier, .. } =
+    if let RestIntegration::LambdaProxy { callee, .. } =
         &mut aliased.rest_apis[0].methods[0].integration
     {
-        *qualifier = Some("live".to_owned());
+        callee.qualifier = Some("live".to_owned());
     }
     bench.handler.swap(&aliased);
     for path in [REST, HTTP] {

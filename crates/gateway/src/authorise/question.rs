@@ -84,19 +84,14 @@ impl Question<'_> {
     /// The path is the one that was matched: a slash more or less must not show policies another path than the route's.
     fn arn_of(&self, account: &str) -> String {
         let api = self.exchange.api;
-        if let (
-            Kind::FunctionUrl { .. },
-            Answer::Function {
-                function,
-                qualifier,
-                ..
-            },
-        ) = (&api.kind, &self.exchange.route.answer)
+        if let (Kind::FunctionUrl { .. }, Answer::Function { callee, .. }) =
+            (&api.kind, &self.exchange.route.answer)
         {
-            let qualifier = qualifier.as_ref().map(|it| format!(":{it}"));
+            let qualifier = callee.qualifier.as_ref().map(|it| format!(":{it}"));
             return format!(
-                "arn:aws:lambda:{}:{account}:function:{function}{}",
+                "arn:aws:lambda:{}:{account}:function:{}{}",
                 api.region,
+                callee.function,
                 qualifier.unwrap_or_default()
             );
         }

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use model::application::Application;
-use model::door::{ApiKeySource, Guard, MethodCache, Rate};
+use model::door::{ApiKeySource, Callee, Guard, MethodCache, Rate};
 use model::function_url::{AuthType, FunctionUrl};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
-use model::ids::{ApiId, FunctionName, Region, RevisionId, StageName};
+use model::ids::{ApiId, Region, RevisionId, StageName};
 use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
 
@@ -100,8 +100,7 @@ pub(crate) struct Route {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Function {
-        function: FunctionName,
-        qualifier: Option<String>,
+        callee: Callee,
         timeout: Duration,
         payload: Payload,
         transfer: Transfer,
@@ -343,13 +342,11 @@ fn rest_route(method: &RestMethod) -> Route {
         resource_id: method.resource_id.clone(),
         answer: match &method.integration {
             RestIntegration::LambdaProxy {
-                function,
-                qualifier,
+                callee,
                 timeout,
                 is_streamed,
             } => Answer::Function {
-                function: function.clone(),
-                qualifier: qualifier.clone(),
+                callee: callee.clone(),
                 timeout: *timeout,
                 payload: Payload::Rest,
                 transfer: if *is_streamed {
@@ -394,13 +391,11 @@ fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
             resource_id: String::new(),
             answer: match &route.integration {
                 HttpIntegration::Lambda {
-                    function,
-                    qualifier,
+                    callee,
                     payload_format,
                     timeout,
                 } => Answer::Function {
-                    function: function.clone(),
-                    qualifier: qualifier.clone(),
+                    callee: callee.clone(),
                     timeout: *timeout,
                     payload: match payload_format {
                         PayloadFormat::V1 => Payload::HttpV1,

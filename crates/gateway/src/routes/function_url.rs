@@ -74,8 +74,7 @@ pub(super) fn url_route(url: &FunctionUrl) -> Route {
         resource: DEFAULT_STAGE.to_owned(),
         resource_id: String::new(),
         answer: Answer::Function {
-            function: url.callee.function.clone(),
-            qualifier: url.callee.qualifier.clone(),
+            callee: url.callee.clone(),
             timeout: WAIT_MAX,
             payload: Payload::HttpV2,
             transfer: match url.invoke_mode {

@@ -90,8 +90,8 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             method: method.http_method.clone(),
             path: with_stage(api.stage.as_str(), &method.path),
             answered_by: match &method.integration {
-                RestIntegration::LambdaProxy { function, .. } => {
-                    AnsweredBy::Function(function.clone())
+                RestIntegration::LambdaProxy { callee, .. } => {
+                    AnsweredBy::Function(callee.function.clone())
                 }
                 RestIntegration::HttpProxy(proxy) => AnsweredBy::Server {
                     uri: proxy.uri.clone(),
@@ -117,8 +117,8 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                 method,
                 path,
                 answered_by: match &route.integration {
-                    HttpIntegration::Lambda { function, .. } => {
-                        AnsweredBy::Function(function.clone())
+                    HttpIntegration::Lambda { callee, .. } => {
+                        AnsweredBy::Function(callee.function.clone())
                     }
                     HttpIntegration::HttpProxy(proxy) => AnsweredBy::Server {
                         uri: proxy.uri.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::application::Application;
-use model::door::{BasePathMapping, CustomDomain};
+use model::door::{BasePathMapping, Callee, CustomDomain};
 use model::http_api::{
     CorsConfiguration, HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey,
 };
@@ -22,8 +22,7 @@ fn rest(id: &str, stage: &str, routes: &str) -> RestApi {
             .map(|route| {
                 let (method, path) = route.split_once(' ').unwrap();
                 let integration = RestIntegration::LambdaProxy {
-                    function: FunctionName::new("f"),
-                    qualifier: None,
+                    callee: Callee::unqualified(FunctionName::new("f")),
                     timeout: TIMEOUT,
                     is_streamed: false,
                 };
@@ -51,8 +50,7 @@ fn http(id: &str, stage: &str, routes: &str) -> HttpApi {
                     None => RouteKey::Default,
                 };
                 let integration = HttpIntegration::Lambda {
-                    function: FunctionName::new("f"),
-                    qualifier: None,
+                    callee: Callee::unqualified(FunctionName::new("f")),
                     payload_format: PayloadFormat::V2,
                     timeout: TIMEOUT,
                 };

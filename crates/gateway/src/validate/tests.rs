@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use model::application::Application;
+use model::door::Callee;
 use model::ids::{ApiId, FunctionName, LogicalId, RevisionId, StageName};
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
@@ -25,8 +26,7 @@ fn check(
     body: &str,
 ) -> Result<(), Invalid> {
     let integration = RestIntegration::LambdaProxy {
-        function: FunctionName::new("f"),
-        qualifier: None,
+        callee: Callee::unqualified(FunctionName::new("f")),
         timeout: REST_INTEGRATION_TIMEOUT,
         is_streamed: false,
     };

@@ -45,8 +45,8 @@ fn a_mapping_that_says_little_has_the_services_defaults() {
     };
     assert_eq!(mapping.id, "0f0e0d0c-0b0a-4908-8706-050403020100");
     assert_eq!(mapping.source.to_string(), STREAM);
-    assert_eq!(mapping.function, FunctionName::new("hello"));
-    assert_eq!(mapping.qualifier, None);
+    assert_eq!(mapping.callee.function, FunctionName::new("hello"));
+    assert_eq!(mapping.callee.qualifier, None);
     assert_eq!(mapping.state, MappingState::Enabled);
     assert_eq!(mapping.start, StartingPosition::TrimHorizon);
     assert_eq!(
@@ -74,7 +74,7 @@ fn every_setting_arrives() {
     }));
     assert!(problems.is_empty(), "{problems:?}");
     let mapping = &mappings[0];
-    assert_eq!(mapping.qualifier.as_deref(), Some("live"));
+    assert_eq!(mapping.callee.qualifier.as_deref(), Some("live"));
     assert_eq!(mapping.start, StartingPosition::Latest);
     assert_eq!(mapping.state, MappingState::Disabled);
     assert_eq!(

@@ -355,8 +355,7 @@ pub(super) fn rest(authorization: &Authorization) -> Application {
             path,
             http_method,
             RestIntegration::LambdaProxy {
-                function: FunctionName::new("pets"),
-                qualifier: None,
+                callee: Callee::unqualified(FunctionName::new("pets")),
                 timeout: Duration::from_secs(29),
                 is_streamed: false,
             },
@@ -393,8 +392,7 @@ pub(super) fn http(authorization: &Authorization) -> Application {
                 path: path.to_owned(),
             },
             HttpIntegration::Lambda {
-                function: FunctionName::new("pets"),
-                qualifier: None,
+                callee: Callee::unqualified(FunctionName::new("pets")),
                 payload_format,
                 timeout: Duration::from_secs(30),
             },
