@@ -46,7 +46,7 @@ pub(crate) struct Parts {
 /// The gateway, which trusts what the settings and the environment tell it to.
 pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
     let roots = roots(&config.environment);
-    let outbound = Outbound::new(&roots);
+    let outbound = Outbound::new(roots.clone());
     let clock = Arc::clone(&parts.clock);
     let unknown_keys = UnknownKeys::ActAsRoot {
         account: AccountId::development(),

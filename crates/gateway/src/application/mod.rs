@@ -114,7 +114,7 @@ impl ApplicationHandler {
         signers: Signers,
     ) -> Self {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
-        let tokens = Tokens::new(Outbound::new(&Roots::default()), Arc::clone(&clock), None);
+        let tokens = Tokens::new(Outbound::new(Roots::default()), Arc::clone(&clock), None);
         let callers = Callers::new(signers.principals, Arc::clone(&clock), signers.unknown_keys);
         Self {
             invoke,

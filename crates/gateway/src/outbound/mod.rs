@@ -1,10 +1,9 @@
-//! Requests that the gateway makes itself, over HTTP and HTTPS.
+//! Documents that the gateway reads itself, over HTTP and HTTPS.
 //!
-//! Lives here: the client, whom it trusts, addresses that it never calls, documents of a limited size.
-//! Does not live here: what the documents mean (`authorise::jwt`), what is told to clients (`replies`).
+//! Lives here: documents of a limited size, whom requests of our own trust, addresses that they never go to.
+//! Does not live here: what the documents mean (`tokens`), the exchange (`http::upstream`).
 //!
-//! It follows no redirects, keeps no cookies, and heeds no proxy settings. An address is checked when it has been looked
-//! up, so that a name cannot lead to another one afterwards.
+//! It follows no redirects, keeps no cookies, and heeds no proxy settings.
 
 mod addresses;
 mod trust;
@@ -12,33 +11,21 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{StatusCode, Uri};
 
-use addresses::Resolver;
+use crate::http::upstream::{Ask, Client, Origin, Reach, Scheme, Traits, Unanswered};
 
 pub(crate) use addresses::is_forbidden;
 pub use trust::{BadRoots, Roots};
 
-/// Connections to one host that are kept for later requests.
-const IDLE_CONNECTIONS_MAX: usize = 64;
-/// How long such a connection is kept. Most servers close theirs after a minute or later.
-const IDLE_MAX: Duration = Duration::from_secs(55);
-/// How long one attempt to connect may take.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
-
-/// Makes requests. Clones share their connections.
-#[derive(Debug, Clone)]
+/// Reads documents. Clones share their connections.
+#[derive(Clone)]
 pub struct Outbound {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    client: Arc<Client>,
 }
 
 /// What a document may cost.
@@ -96,46 +83,10 @@ pub enum NoAnswer {
 impl Outbound {
     /// A client that trusts these.
     #[must_use]
-    pub fn new(roots: &Roots) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIME_MAX));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(roots.client_config())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        Self { client }
-    }
-
-    /// Sends one request, and hands its answer on as it comes. How long that may take is the caller's to say.
-    ///
-    /// # Errors
-    /// [`NoAnswer::Forbidden`] and [`NoAnswer::Unreachable`].
-    pub async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, NoAnswer> {
-        let host = host_of(request.uri());
-        if addresses::is_forbidden_literal(&host) {
-            return Err(NoAnswer::Forbidden { host });
+    pub fn new(roots: Roots) -> Self {
+        Self {
+            client: Arc::new(Client::new(Reach::new(roots))),
         }
-        let answer = self.client.request(request).await;
-        answer.map_err(|error| {
-            if addresses::was_forbidden(&error) {
-                return NoAnswer::Forbidden { host };
-            }
-            NoAnswer::Unreachable {
-                host,
-                reason: innermost(&error),
-            }
-        })
     }
 
     /// Reads a whole document.
@@ -143,51 +94,61 @@ impl Outbound {
     /// # Errors
     /// Any: an answer that is not 200, that is too large or comes too slowly, is none.
     pub async fn document(&self, uri: &Uri, limits: DocumentLimits) -> Result<Bytes, NoAnswer> {
-        let host = host_of(uri);
         let DocumentLimits {
             bytes_max,
             time_max,
         } = limits;
-        let read = async {
-            let mut request = Request::new(Full::default());
-            *request.uri_mut() = uri.clone();
-            let headers = request.headers_mut();
-            let accept = http::HeaderValue::from_static("application/json");
-            headers.insert(http::header::ACCEPT, accept);
-            let answer = self.send(request).await?;
-            if answer.status() != StatusCode::OK {
-                return Err(NoAnswer::Status {
-                    host: host.clone(),
-                    status: answer.status(),
-                });
-            }
-            let body = Limited::new(answer.into_body(), bytes_max).collect().await;
-            body.map(http_body_util::Collected::to_bytes)
-                .map_err(|_| NoAnswer::TooLarge {
-                    host: host.clone(),
-                    bytes_max,
-                })
-        };
-        tokio::time::timeout(time_max, read)
-            .await
-            .unwrap_or_else(|_| {
-                Err(NoAnswer::TooSlow {
-                    host: host.clone(),
-                    time_max,
-                })
-            })
+        let origin = origin_of(uri);
+        let ask = ask(uri);
+        let answered = self.client.ask(&origin, &ask, time_max, bytes_max).await;
+        let answered = answered.map_err(|why| no_answer(why, time_max))?;
+        if answered.status != StatusCode::OK {
+            return Err(NoAnswer::Status {
+                host: origin.host,
+                status: answered.status,
+            });
+        }
+        Ok(answered.body)
     }
 }
 
-fn host_of(uri: &Uri) -> String {
-    uri.host().unwrap_or_default().to_owned()
+fn origin_of(uri: &Uri) -> Origin {
+    let (scheme, port) = match uri.scheme_str() {
+        Some("https") => (Scheme::Https, 443),
+        Some(_) | None => (Scheme::Http, 80),
+    };
+    let host = uri.host().unwrap_or_default();
+    Origin {
+        scheme,
+        host: host.trim_matches(['[', ']']).to_ascii_lowercase(),
+        port: uri.port_u16().unwrap_or(port),
+    }
 }
 
-/// What lies at the bottom of an error: the layers above it only say that something failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+/// What is asked: a [`Uri`] has been checked, and holds nothing that could end a line.
+fn ask(uri: &Uri) -> Ask {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port().map(|port| format!(":{port}"));
+    let port = port.unwrap_or_default();
+    let head =
+        format!("GET {target} HTTP/1.1\r\nHost: {host}{port}\r\nAccept: application/json\r\n\r\n");
+    Ask {
+        head: head.into_bytes(),
+        body: Bytes::new(),
+        traits: Traits::Repeatable,
     }
-    innermost.to_string()
+}
+
+fn no_answer(why: Unanswered, time_max: Duration) -> NoAnswer {
+    let unreachable = |host, reason| NoAnswer::Unreachable { host, reason };
+    match why {
+        Unanswered::Forbidden { host, address: _ } => NoAnswer::Forbidden { host },
+        Unanswered::TooSlow { host } => NoAnswer::TooSlow { host, time_max },
+        Unanswered::TooLarge { host, bytes_max } => NoAnswer::TooLarge { host, bytes_max },
+        Unanswered::Closed { host } => unreachable(host, "it closed the connection".to_owned()),
+        Unanswered::Unknown { host, reason }
+        | Unanswered::NoConnection { host, reason }
+        | Unanswered::Malformed { host, reason } => unreachable(host, reason),
+    }
 }

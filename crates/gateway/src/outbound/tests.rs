@@ -25,9 +25,7 @@ async fn read(answer: &'static str) -> Result<Bytes, NoAnswer> {
         std::future::pending::<()>().await;
     });
     let uri = format!("http://127.0.0.1:{port}/").parse().unwrap();
-    Outbound::new(&Roots::default())
-        .document(&uri, LIMITS)
-        .await
+    Outbound::new(Roots::default()).document(&uri, LIMITS).await
 }
 
 #[tokio::test]
@@ -49,7 +47,7 @@ async fn a_document_is_read_whole_or_not_at_all() {
 #[tokio::test]
 async fn link_local_addresses_are_refused_before_anything_is_sent() {
     let uri = "http://169.254.169.254/latest/meta-data".parse().unwrap();
-    let outbound = Outbound::new(&Roots::default());
+    let outbound = Outbound::new(Roots::default());
     let refused = outbound.document(&uri, LIMITS).await;
     assert!(matches!(refused, Err(NoAnswer::Forbidden { .. })));
 }

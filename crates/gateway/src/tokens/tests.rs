@@ -41,7 +41,7 @@ async fn bench() -> Bench {
     let signer = Signer::new();
     let server = IssuerServer::start(&json!({"keys": [signer.public("first")]})).await;
     let clock = Arc::new(StoppedClock::at(Timestamp::from_micros(0)));
-    let outbound = Outbound::new(&Roots::default());
+    let outbound = Outbound::new(Roots::default());
     let tokens = Tokens::new(outbound, Arc::clone(&clock) as Arc<dyn Clock>, None);
     Bench {
         signer,
@@ -201,7 +201,7 @@ async fn the_development_issuers_key_is_believed_in_any_issuers_name() {
     let key = TrustedKey::from_jwk(&signer.public("development")).unwrap();
     let clock = Arc::new(StoppedClock::at(Timestamp::from_micros(0)));
     let tokens = Tokens::new(
-        Outbound::new(&Roots::default()),
+        Outbound::new(Roots::default()),
         clock,
         Some(Arc::new(Only(key))),
     );
