@@ -156,8 +156,9 @@ impl Refusal {
                 ..Self::new(
                     Fault::InvalidBody,
                     format!(
-                        "the body does not fit the model of the route `{}`{declared}: {why}",
-                        route.key
+                        "the body does not fit the model of the route `{}`{}: {why}",
+                        route.key,
+                        before_colon(&declared)
                     ),
                 )
             },
@@ -183,7 +184,10 @@ impl Refusal {
                 let Rate { per_1000_s, burst } = rate;
                 Self::new(
                     Fault::TooManyRequests,
-                    format!("the rate of {of} is met: {per_1000_s} in 1,000 s, {burst} at once"),
+                    format!(
+                        "the rate of {of} is met: {} a second, {burst} at once",
+                        per_second(per_1000_s)
+                    ),
                 )
             }
             Met::Quota { plan, key, limit } => Self::new(
@@ -365,6 +369,18 @@ fn declared(route: &Route) -> String {
     place.map_or_else(String::new, |place| format!(", declared at {place},"))
 }
 
+/// The same, where a colon takes the second comma's place.
+fn before_colon(declared: &str) -> &str {
+    declared.strip_suffix(',').unwrap_or(declared)
+}
+
+/// A rate as manifests state it: fractions of a request a second only where there are any.
+fn per_second(per_1000_s: u64) -> String {
+    let fraction = format!(".{:03}", per_1000_s % 1_000);
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{fraction}", per_1000_s / 1_000)
+}
+
 /// File, line and text of a syntax error, each on a line of its own: its trace begins with them, and without them the
 /// message does not help. Empty for any other error.
 fn place_of_mistake(payload: &[u8]) -> String {
@@ -423,6 +439,30 @@ fn without_request(message: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_before_a_colon_has_no_comma_after_it() {
+        for (declared, expected) in [
+            (", declared at a.yml:1:2,", ", declared at a.yml:1:2"),
+            ("", ""),
+        ] {
+            assert_eq!(before_colon(declared), expected);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_told_by_the_second() {
+        for (per_1000_s, expected) in [
+            (1_000, "1"),
+            (500, "0.5"),
+            (10_000_000, "10000"),
+            (1_050, "1.05"),
+            (1, "0.001"),
+            (0, "0"),
+        ] {
+            assert_eq!(per_second(per_1000_s), expected, "{per_1000_s}");
+        }
+    }
 
     #[test]
     fn an_error_is_summed_up_without_its_requests_id() {

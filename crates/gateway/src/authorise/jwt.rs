@@ -232,9 +232,12 @@ fn nothing_shown(source: &IdentitySource, authorizer: &Authorizer) -> String {
 }
 
 fn lacks_scope(own: &[&str], asked: &str, authorizer: &Authorizer) -> String {
-    let own = abridged(&own.join(" "));
+    let own = match own {
+        [] => "and has none".to_owned(),
+        own => format!("but `{}`", abridged(&own.join(" "))),
+    };
     format!(
-        "the token has none of the scopes that the route asks for (`{asked}`), but `{own}`; its {}",
+        "the token has none of the scopes that the route asks for (`{asked}`), {own}; its {}",
         shown(authorizer)
     )
 }

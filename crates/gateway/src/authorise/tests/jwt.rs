@@ -265,14 +265,14 @@ async fn the_client_id_counts_where_there_is_no_audience() {
 async fn one_of_the_routes_scopes_is_enough_and_none_is_403() {
     let gate = Gate::open().await;
     let bench = gate.http(header("Authorization"), &["pets.read", "pets.write"]);
-    for (changed, status) in [
-        (json!({"scope": "pets.write openid"}), 200),
-        (json!({"scp": ["pets.read"]}), 200),
-        (json!({"scp": "pets.read"}), 200),
-        (json!({"scope": "openid"}), 403),
-        (json!({"scope": "pets.readers"}), 403),
-        (json!({"scope": ["other"]}), 403),
-        (json!({}), 403),
+    for (changed, status, own) in [
+        (json!({"scope": "pets.write openid"}), 200, ""),
+        (json!({"scp": ["pets.read"]}), 200, ""),
+        (json!({"scp": "pets.read"}), 200, ""),
+        (json!({"scope": "openid"}), 403, "but `openid`;"),
+        (json!({"scope": "pets.readers"}), 403, "but `pets.readers`;"),
+        (json!({"scope": ["other"]}), 403, "but `other`;"),
+        (json!({}), 403, "and has none;"),
     ] {
         let got = ask(&bench, "/pets", &gate.token(changed.clone())).await;
         assert_eq!(got.status, status, "{changed}");
@@ -280,7 +280,11 @@ async fn one_of_the_routes_scopes_is_enough_and_none_is_403() {
             assert_eq!(got.body, r#"{"message":"Forbidden"}"#);
             let challenge = r#"Bearer scope="pets.read pets.write" error="insufficient_scope""#;
             assert_eq!(got.challenge.as_deref(), Some(challenge));
-            assert!(got.told.unwrap().contains("none of the scopes"));
+            let told = got.told.unwrap();
+            assert!(
+                told.contains("none of the scopes") && told.contains(own),
+                "{told}"
+            );
         }
     }
     ask(
