@@ -1,10 +1,13 @@
 //! The handler of the applications' port: one request, from its route to its reply.
 //!
 //! Lives here: the order of the steps, swapping one revision for the next.
-//! Does not live here: what each step does (`routes`, `cors`, `events`, `replies`), listeners (`http`).
+//! Does not live here: what each step does (`routes`, `cors`, `throttle`, …), invoking (`integrate`), what every response
+//! carries (`finish`), listeners (`http`).
 
 mod access;
 mod arrival;
+mod finish;
+mod integrate;
 mod kept;
 mod refusal;
 pub mod sample;
@@ -18,14 +21,13 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::HeaderValue;
 use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use interfaces::counters::Counters;
-use interfaces::invoke::{Answer as Reached, Invocation, Invoke, NotRun, Outcome, Reply, Timings};
+use interfaces::invoke::{Invoke, Timings};
 use interfaces::random::Random;
 use model::application::Application;
-use model::door::{Authorization, Callee, Rate};
+use model::door::{Authorization, Rate};
 use model::function_url::AuthType;
 use model::ids::{AccountId, FunctionName, RevisionId};
 use model::limits;
@@ -39,18 +41,16 @@ use crate::cache::CACHE_BYTES_MAX;
 use crate::caller::Caller;
 use crate::callers::Callers;
 pub use crate::callers::Signers;
-use crate::compression;
 use crate::cors;
-use crate::events;
 use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::outbound::{Outbound, Roots};
-use crate::replies::{self, Accepts, BadReply, faults, headers};
-use crate::routes::{Answer, Api, Hit, Kind, Located, Payload, Table, Transfer};
+use crate::routes::{Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
 use arrival::{Arrival, Head};
+use finish::{accepts, complete, packed, traced};
 use kept::Place;
 pub(crate) use refusal::Refusal;
 
@@ -89,16 +89,6 @@ struct Trail {
     refused: Option<Refusal>,
     /// Where the end of a reply is told that is still being written.
     ending: Option<streamed::Ending>,
-}
-
-/// A route to a function, as its answer describes it.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    hit: &'a Hit<'a>,
-    callee: &'a Callee,
-    timeout: std::time::Duration,
-    payload: Payload,
-    transfer: Transfer,
 }
 
 impl ApplicationHandler {
@@ -333,190 +323,10 @@ impl ApplicationHandler {
             Err(bad) => Err(Refusal::not_authorised(hit.route, &bad)),
         }
     }
-
-    /// Event, invoke, reply; or whatever else answers the route.
-    async fn integrate(
-        &self,
-        hit: &Hit<'_>,
-        head: &Head,
-        sent: (&Caller, &Bytes),
-        arrival: &Arrival,
-        trail: &mut Trail,
-    ) -> Result<Response, Refusal> {
-        match &hit.route.answer {
-            Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
-            Answer::HttpProxy(proxy) => {
-                let exchange = arrival.exchange(head, hit, &self.account, (sent.0, sent.1));
-                let handed_on = proxy.hand_on(&exchange, sent.1, &self.upstream).await;
-                handed_on.map_err(|not| Refusal::not_handed_on(hit.route, &not, proxy.timeout()))
-            }
-            Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
-            Answer::Function {
-                callee,
-                timeout,
-                payload,
-                transfer,
-            } => {
-                let call = Call {
-                    hit,
-                    callee,
-                    timeout: *timeout,
-                    payload: *payload,
-                    transfer: *transfer,
-                };
-                trail.function = Some(callee.function.clone());
-                let event = self.event(call, head, sent, arrival)?;
-                match self.call(call, event, arrival).await? {
-                    Reached::Whole(reply) => {
-                        trail.timings = Some(reply.timings);
-                        read_reply(call, head, reply)
-                    }
-                    Reached::Streamed(stream) => {
-                        let (response, ending) = streamed::begin(call, stream).await?;
-                        trail.ending = Some(ending);
-                        Ok(response)
-                    }
-                }
-            }
-        }
-    }
-
-    fn event(
-        &self,
-        call: Call<'_>,
-        head: &Head,
-        (caller, body): (&Caller, &Bytes),
-        arrival: &Arrival,
-    ) -> Result<Bytes, Refusal> {
-        let exchange = arrival.exchange(head, call.hit, &self.account, (caller, body));
-        let event = events::encode(&exchange, call.payload);
-        if limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX < event.len() {
-            return Err(Refusal::event_too_large(event.len()));
-        }
-        Ok(event)
-    }
-
-    async fn call(
-        &self,
-        call: Call<'_>,
-        event: Bytes,
-        arrival: &Arrival,
-    ) -> Result<Reached, Refusal> {
-        let invocation = Invocation {
-            function: call.callee.function.clone(),
-            qualifier: call.callee.qualifier.clone(),
-            request_id: arrival.request_id.clone(),
-            payload: event,
-            wait_until: Some(self.clock.instant() + call.timeout),
-            trace_id: arrival.trace.full.clone(),
-            client_context: None,
-        };
-        let late = || Refusal::integration_timeout(&call.callee.function, call.timeout);
-        let invoking = async {
-            match call.transfer {
-                Transfer::Buffered => self.invoke.invoke(invocation).await.map(Reached::Whole),
-                Transfer::Streamed => self.invoke.invoke_streamed(invocation).await,
-            }
-        };
-        match tokio::time::timeout(call.timeout, invoking).await {
-            Ok(Ok(reached)) => Ok(reached),
-            Ok(Err(NotRun::WaitedTooLong { .. })) | Err(_) => Err(late()),
-            Ok(Err(not_run)) => Err(Refusal::not_run(&not_run)),
-        }
-    }
 }
 
 impl Handler for ApplicationHandler {
     fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
         Box::pin(self.answer(request))
-    }
-}
-
-fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Refusal> {
-    let returned = match reply.outcome {
-        Outcome::Returned(returned) => returned,
-        Outcome::Failed(error) => {
-            return Err(Refusal::function_failed(&call.callee.function, &error));
-        }
-    };
-    if (call.transfer, call.payload) == (Transfer::Streamed, Payload::Rest) {
-        return Err(Refusal::bad_reply(
-            &call.callee.function,
-            &BadReply::NotStreamed,
-        ));
-    }
-    replies::read(call.payload, &returned, accepts(call.hit.api, head))
-        .map_err(|bad| Refusal::bad_reply(&call.callee.function, &bad))
-}
-
-/// The response in a coding that its client names, where its API compresses.
-async fn packed(response: Response, api: Option<&Api>, head: &Head) -> Response {
-    match api.and_then(|api| api.compression_bytes_min) {
-        Some(bytes_min) => compression::compressed(response, &head.headers, bytes_min).await,
-        None => response,
-    }
-}
-
-/// A REST API tells a function's client the trace of the request, also of a reply that was kept.
-fn traced(mut response: Response, hit: &Hit<'_>, arrival: &Arrival) -> Response {
-    if let Answer::Function {
-        payload: Payload::Rest,
-        ..
-    } = &hit.route.answer
-    {
-        let trace = headers::value_of(&arrival.trace.full);
-        response.headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
-    }
-    response
-}
-
-fn accepts(api: &Api, head: &Head) -> Accepts {
-    match &api.kind {
-        Kind::Rest {
-            binary_media_types, ..
-        } if events::is_binary_for_rest(head.headers.text("accept"), binary_media_types) => {
-            Accepts::Binary
-        }
-        Kind::Rest { .. } | Kind::Http { .. } | Kind::FunctionUrl { .. } => Accepts::Text,
-    }
-}
-
-/// Adds what every response of an API carries.
-fn complete(response: &mut Response, api: Option<&Api>, head: &Head, arrival: &Arrival) {
-    let Some(api) = api else { return };
-    let extended = || headers::value_of(&arrival.extended_request_id);
-    let mut add = |name: &str, value: HeaderValue| response.headers.push((name.to_owned(), value));
-    match &api.kind {
-        Kind::Rest { .. } => {
-            add(
-                "x-amzn-RequestId",
-                headers::value_of(arrival.request_id.as_str()),
-            );
-            add("x-amz-apigw-id", extended());
-        }
-        Kind::Http { cors } | Kind::FunctionUrl { cors, .. } => {
-            if let Kind::FunctionUrl { .. } = &api.kind {
-                add(
-                    "x-amzn-RequestId",
-                    headers::value_of(arrival.request_id.as_str()),
-                );
-                add("X-Amzn-Trace-Id", headers::value_of(&arrival.trace.full));
-            } else {
-                add("apigw-requestid", extended());
-            }
-            let is_preflight = cors::preflight_for(&head.method, &head.headers).is_some();
-            if let Some(cors) = cors.as_ref().filter(|_| !is_preflight) {
-                cors::apply(cors, &head.headers, response);
-            }
-        }
-    }
-}
-
-/// A request that means no API at all gets an HTTP API's words: they claim least.
-fn style(api: Option<&Api>) -> faults::Style {
-    match api.map(|api| &api.kind) {
-        Some(Kind::Rest { .. }) => faults::Style::Rest,
-        Some(Kind::FunctionUrl { .. }) => faults::Style::FunctionUrl,
-        Some(Kind::Http { .. }) | None => faults::Style::Http,
     }
 }

@@ -19,8 +19,8 @@ use interfaces::reply_stream::ReplyStream;
 use model::ids::FunctionName;
 use tokio::time::Sleep;
 
-use super::Call;
 use super::access::{AccessEntry, AccessLog};
+use super::integrate::Call;
 use super::refusal::Refusal;
 use crate::http::{BodyStream, BrokenOff, Pieces, Response, ResponseBody};
 use crate::replies::BadReply;

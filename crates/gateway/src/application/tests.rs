@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Version};
-use interfaces::invoke::{FunctionError, FunctionErrorKind, ThrottleLimit};
+use interfaces::invoke::{
+    FunctionError, FunctionErrorKind, Invocation, NotRun, Outcome, Reply, ThrottleLimit,
+};
 use model::door::{ApiKey, KeyValue, PlanStage, Quota, QuotaPeriod, Rate, UsagePlan};
 use model::http_api::{CorsConfiguration, HttpIntegration, HttpRoute, RouteKey};
 use model::ids::{RequestId, StageName};

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use model::ids::AccountId;
 
+use super::Trail;
 use super::arrival::{Arrival, Head};
+use super::finish::style;
 use super::refusal::Refusal;
-use super::{Trail, style};
 use crate::context::{Answered, Error, Facts, access_line};
 use crate::gateway_responses::{Source, response_type};
 use crate::http::{Response, ResponseBody};
