@@ -67,9 +67,12 @@ fn check(name: &str, text: &str) -> Vec<String> {
             "{name}:1: opens without `//!`: say what lives here and what does not (rule 1)"
         ));
     }
+    // A module of tests that lies in a file of its own (`mod tests;`) ends nothing: code stands below it.
+    let below = text.lines().skip(1).chain([""]);
     let lines = text
         .lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .zip(below)
+        .take_while(|(line, next)| !line.starts_with("#[cfg(test)]") || next.ends_with(';'))
         .count();
     if !is_test && lines > LINES_MAX {
         found.push(format!(
@@ -110,6 +113,11 @@ mod tests {
         assert_eq!(check("crates/a/tests/b.rs", &long).len(), 0);
         let tested = format!("//! Header.\n#[cfg(test)]\n{}", "\n".repeat(LINES_MAX));
         assert_eq!(check("a.rs", &tested).len(), 0);
+        let below = format!(
+            "//! Header.\n#[cfg(test)]\nmod tests;\n{}",
+            "\n".repeat(LINES_MAX)
+        );
+        assert_eq!(check("a.rs", &below).len(), 1);
     }
 
     #[test]
