@@ -1,7 +1,9 @@
 //! Why a request was not answered by its function: the client's words and the developer's.
 //!
 //! Lives here: one constructor a cause, each saying how to mend it.
-//! Does not live here: the client's words themselves (`replies::faults`).
+//! Does not live here: the client's words themselves (`replies::faults`), what is read in an error object (`error_object`).
+
+mod error_object;
 
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun};
 use model::door::Rate;
 use model::ids::FunctionName;
 use model::limits;
-use serde::Deserialize;
 
+use self::error_object::{is_out_of_memory, place_of_mistake, summary};
 use super::arrival::Head;
 use crate::authorise::NotAuthorised;
 use crate::caller::Caller;
@@ -24,13 +26,6 @@ use crate::replies::{BadReply, shorten};
 use crate::routes::{EncodingError, Missing, Route};
 use crate::throttle::Met;
 use crate::validate::Invalid;
-
-/// `errorType` of code that does not parse.
-const SYNTAX_ERROR: &str = "Runtime.UserCodeSyntaxError";
-/// Lines that are shown of where it does not parse: the file with the line's number, the line, a mark under it.
-const PLACE_LINES_MAX: usize = 3;
-/// Characters that are shown of each: paths are long, minified lines endless.
-const PLACE_CHARACTERS_MAX: usize = 400;
 
 /// A fault and its reason.
 #[derive(Debug, Clone)]
@@ -298,7 +293,14 @@ impl Refusal {
 
     pub(super) fn not_run(not_run: &NotRun) -> Self {
         match not_run {
-            NotRun::UnknownFunction { .. } | NotRun::UnknownQualifier { .. } => Self::new(
+            NotRun::UnknownFunction { .. } => Self::new(
+                Fault::Misconfigured,
+                format!(
+                    "{not_run} among those deployed: if the manifest declares it, the problem about it says why not; \
+                     else declare it, or change the route"
+                ),
+            ),
+            NotRun::UnknownQualifier { .. } => Self::new(
                 Fault::Misconfigured,
                 format!(
                     "{not_run}: the route's integration names it; deploy it, or change the route"
@@ -323,6 +325,9 @@ impl Refusal {
             FunctionErrorKind::Raised => format!("function `{function}` threw {what}"),
             FunctionErrorKind::TimedOut => format!(
                 "function `{function}` ran into its own timeout: {what}; raise its `timeout`, or make it faster"
+            ),
+            FunctionErrorKind::Exited if is_out_of_memory(&error.payload) => format!(
+                "function `{function}` used more memory than it has: {what}; raise its `memorySize`, or let it hold less"
             ),
             FunctionErrorKind::Exited => {
                 format!("function `{function}` ended its process before it replied: {what}")
@@ -381,64 +386,51 @@ fn per_second(per_1000_s: u64) -> String {
     format!("{}{fraction}", per_1000_s / 1_000)
 }
 
-/// File, line and text of a syntax error, each on a line of its own: its trace begins with them, and without them the
-/// message does not help. Empty for any other error.
-fn place_of_mistake(payload: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct ErrorObject {
-        #[serde(rename = "errorType")]
-        kind: String,
-        #[serde(alias = "stackTrace")]
-        trace: Vec<String>,
-    }
-    let Ok(error) = serde_json::from_slice::<ErrorObject>(payload) else {
-        return String::new();
-    };
-    if error.kind != SYNTAX_ERROR {
-        return String::new();
-    }
-    error
-        .trace
-        .iter()
-        .flat_map(|entry| entry.lines())
-        .skip_while(|line| line.starts_with(SYNTAX_ERROR))
-        .take_while(|line| !line.trim().is_empty())
-        .take(PLACE_LINES_MAX)
-        .flat_map(|line| std::iter::once('\n').chain(line.chars().take(PLACE_CHARACTERS_MAX)))
-        .collect()
-}
-
-/// The cloud's error object in one line: type and message.
-fn summary(payload: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct ErrorObject {
-        #[serde(rename = "errorType")]
-        kind: Option<String>,
-        #[serde(rename = "errorMessage")]
-        message: Option<String>,
-    }
-    let error: Option<ErrorObject> = serde_json::from_slice(payload).ok();
-    let (kind, message) = error.map_or((None, None), |error| (error.kind, error.message));
-    let line = |text: String| shorten(without_request(text.lines().next().unwrap_or_default()));
-    match (kind.map(line), message.map(line)) {
-        (Some(kind), Some(message)) if !kind.is_empty() => format!("{kind}: {message}"),
-        (_, Some(message)) => message,
-        (Some(kind), None) => kind,
-        (None, None) => "an error that says nothing of itself".to_owned(),
-    }
-}
-
-/// What the platform says of a request without the request's id: it stands under the request already.
-fn without_request(message: &str) -> &str {
-    message
-        .strip_prefix("RequestId: ")
-        .and_then(|rest| rest.split_once(" Error: "))
-        .map_or(message, |(_, said)| said)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_ended_is_told_apart_by_what_ended_it() {
+        let said = |kind: &str| {
+            let message = "RequestId: id-1 Error: Runtime exited with error: signal: killed";
+            let error = FunctionError {
+                kind: FunctionErrorKind::Exited,
+                payload: format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#).into(),
+            };
+            Refusal::function_failed(&FunctionName::new("big"), &error).reason
+        };
+        for (kind, expected) in [
+            ("Runtime.OutOfMemory", "raise its `memorySize`"),
+            ("Runtime.ExitError", "ended its process before it replied"),
+        ] {
+            assert!(said(kind).contains(expected), "{}", said(kind));
+        }
+    }
+
+    #[test]
+    fn a_function_that_is_not_there_may_have_failed_to_deploy() {
+        let function = || FunctionName::new("big");
+        let qualifier = "live".to_owned();
+        for (not_run, expected) in [
+            (
+                NotRun::UnknownFunction {
+                    function: function(),
+                },
+                "no function is called `big` among those deployed: if the manifest declares it",
+            ),
+            (
+                NotRun::UnknownQualifier {
+                    function: function(),
+                    qualifier,
+                },
+                "deploy it, or change the route",
+            ),
+        ] {
+            let said = Refusal::not_run(&not_run).reason;
+            assert!(said.contains(expected), "{said}");
+        }
+    }
 
     #[test]
     fn a_place_before_a_colon_has_no_comma_after_it() {
@@ -461,23 +453,6 @@ mod tests {
             (0, "0"),
         ] {
             assert_eq!(per_second(per_1000_s), expected, "{per_1000_s}");
-        }
-    }
-
-    #[test]
-    fn an_error_is_summed_up_without_its_requests_id() {
-        for (payload, expected) in [
-            (
-                r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: id-1 Error: Task timed out after 3.00 seconds"}"#,
-                "Sandbox.Timedout: Task timed out after 3.00 seconds",
-            ),
-            (
-                r#"{"errorType":"ValueError","errorMessage":"RequestId: of mine\nand more"}"#,
-                "ValueError: RequestId: of mine",
-            ),
-            ("[]", "an error that says nothing of itself"),
-        ] {
-            assert_eq!(summary(payload.as_bytes()), expected, "{payload}");
         }
     }
 }
