@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gateway::application::{AccessEntry, AccessLog};
+use gateway::application::{AccessEntry, AccessLog, Cached};
 use interfaces::log_sink::{LogLine, LogSink};
 
 use access_files::AccessFiles;
@@ -74,6 +74,7 @@ impl AccessLog for OnConsole {
             status: entry.status,
             total: entry.total,
             cold_start: entry.timings.and_then(|timings| timings.init),
+            is_kept: entry.cached == Some(Cached::Hit),
             reason: entry.message,
         });
     }

@@ -40,6 +40,8 @@ pub struct RequestLine {
     pub total: Duration,
     /// How long an instance took to start, when one had to.
     pub cold_start: Option<Duration>,
+    /// The stage's cache had the reply: no function ran for it.
+    pub is_kept: bool,
     /// For the developer: why it was refused or failed, and what to do.
     pub reason: Option<String>,
 }
@@ -196,6 +198,9 @@ impl Transcript {
                 &format!(" (cold start {})", milliseconds(cold_start)),
             ));
         }
+        if request.is_kept {
+            text.push_str(&self.printer.paint(Style::Cyan, " (kept reply)"));
+        }
         if let Some(reason) = &request.reason {
             let reason = harmless(reason).replace('\n', "\n        ");
             text.push_str(&format!("\n        {}", self.printer.paint(style, &reason)));
@@ -299,6 +304,7 @@ mod tests {
             status: 200,
             total: Duration::from_millis(2),
             cold_start: None,
+            is_kept: false,
             reason: None,
         }
     }
@@ -359,6 +365,28 @@ mod tests {
             transcript.request(&request("1")),
             "GET     /hello 200 2.0 ms\n        │ one\n        │ two\u{fffd}[2J"
         );
+    }
+
+    #[test]
+    fn a_requests_line_says_where_its_reply_came_from() {
+        let (mut transcript, _, _) = begin();
+        for (cold_start, is_kept, note) in [
+            (None, false, ""),
+            (
+                Some(Duration::from_millis(9)),
+                false,
+                " (cold start 9.0 ms)",
+            ),
+            (None, true, " (kept reply)"),
+        ] {
+            let line = RequestLine {
+                cold_start,
+                is_kept,
+                ..request("1")
+            };
+            let expected = format!("GET     /hello 200 2.0 ms{note}");
+            assert_eq!(transcript.request(&line), expected);
+        }
     }
 
     #[test]
