@@ -1,6 +1,6 @@
 //! Which manifest a folder has.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use manifest::serverless_framework::FILE_NAMES;
@@ -116,17 +116,30 @@ fn none(dir: &Path) -> Problem {
     if let Some((name, tool)) = NOT_YET.iter().find(|(name, _)| dir.join(name).is_file()) {
         return not_yet(name, tool);
     }
+    let candidate = match candidate(dir) {
+        Ok(candidate) => candidate,
+        Err(error) => return unreadable(dir, &error),
+    };
     Problem::error("project::no-manifest", format!("no manifest in `{}`", dir.display()))
         .because("a project is a folder with serverless.yml (Serverless Framework) or template.yaml (SAM, CloudFormation)")
-        .help(match candidate(dir) {
+        .help(match candidate {
             Some(path) => format!("name the one that you mean: cloudless dev {}", path.display()),
             None => "go to the project's folder, or name it: cloudless dev path/to/project".to_owned(),
         })
 }
 
+fn unreadable(dir: &Path, error: &io::Error) -> Problem {
+    Problem::error(
+        "project::no-folder",
+        format!("cannot read `{}`", dir.display()),
+    )
+    .because(error.to_string())
+    .help("let the user that runs `cloudless` read the folder, and what is in it")
+}
+
 /// What may have been meant by a folder without a manifest: a template of another name, or a project in a folder of it.
-fn candidate(dir: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(dir).ok()?.filter_map(Result::ok);
+fn candidate(dir: &Path) -> io::Result<Option<PathBuf>> {
+    let entries = std::fs::read_dir(dir)?.filter_map(Result::ok);
     let mut paths: Vec<PathBuf> = entries
         .take(CANDIDATES_MAX)
         .map(|entry| entry.path())
@@ -140,7 +153,7 @@ fn candidate(dir: &Path) -> Option<PathBuf> {
         .iter()
         .filter(|path| is_template(path))
         .chain(paths.iter().filter(|path| holds_manifest(path)));
-    by_likelihood.next().cloned()
+    Ok(by_likelihood.next().cloned())
 }
 
 /// Whether the file's beginning is that of a template.
@@ -229,6 +242,22 @@ mod tests {
             check(&["wrangler.toml"]),
             Err("project::front-end-not-implemented")
         );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_not_called_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.js");
+        std::fs::write(&file, "").unwrap();
+        for (dir, code) in [
+            (folder.path(), "project::no-manifest"),
+            // Not permitted is told in the same way; but whoever may do everything never meets it.
+            (file.as_path(), "project::no-folder"),
+        ] {
+            assert_eq!(none(dir).code, code);
+        }
+        let denied = unreadable(folder.path(), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.cause.as_deref(), Some("permission denied"));
     }
 
     #[test]
