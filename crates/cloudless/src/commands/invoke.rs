@@ -6,6 +6,7 @@
 mod by_itself;
 mod remote;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,13 +14,17 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
 use model::problem::Problem;
+use model::suggestion;
 
 use super::dev::state_folder;
 use super::fail;
 use crate::cli::{InvokeArguments, ProjectArguments};
 use crate::development::marker;
 use crate::printer::{Printer, harmless};
-use crate::{project, settings};
+use crate::{functions, project, settings};
+
+/// Functions that are listed when another one was asked for.
+const LISTED_MAX: usize = 10;
 
 /// What a function's run came to, however it was run.
 struct Ran {
@@ -111,16 +116,82 @@ fn read_event(file: Option<&Path>) -> Result<Bytes, Box<Problem>> {
     Ok(Bytes::from(text))
 }
 
-fn unknown_function<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Box<Problem> {
-    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-    let problem = Problem::error(
-        "invoke::unknown-function",
-        format!("no function is called `{wanted}`"),
-    );
-    let there_are = if known.is_empty() {
-        "the project has no function that runs".to_owned()
-    } else {
-        format!("there are {}", known.join(", "))
-    };
-    Box::new(problem.because(there_are))
+/// Nothing of this name was deployed; `deployed` holds deployed names by logical id.
+fn unknown_function(wanted: &str, deployed: &BTreeMap<String, String>) -> Box<Problem> {
+    let title = format!("no function is called `{wanted}` among those deployed");
+    let problem = Problem::error("invoke::unknown-function", title);
+    let written: Vec<String> = deployed
+        .keys()
+        .map(|id| functions::written_name(id))
+        .collect();
+    let listed: Vec<String> = written
+        .iter()
+        .take(LISTED_MAX)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let problem = problem.because(match written.len() {
+        0 => "the project has no function that runs".to_owned(),
+        count if LISTED_MAX < count => format!("there are {} and more", listed.join(", ")),
+        _ => format!("there are {}", listed.join(", ")),
+    });
+    let known = written
+        .iter()
+        .chain(deployed.keys())
+        .chain(deployed.values());
+    let meant = suggestion::nearest(wanted, known.map(String::as_str));
+    Box::new(
+        problem.help(match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => {
+                "if the manifest declares it, the problem about it says why it was not deployed"
+                    .to_owned()
+            }
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_function_is_told_with_the_manifests_names() {
+        let deployed = BTreeMap::from([(
+            "SendDashmailLambdaFunction".to_owned(),
+            "app-dev-send-mail".to_owned(),
+        )]);
+        for (wanted, deployed, cause, help) in [
+            (
+                "sendmail",
+                &deployed,
+                "there are `send-mail`",
+                "did you mean `send-mail`?",
+            ),
+            (
+                "app-dev-sendmail",
+                &deployed,
+                "there are `send-mail`",
+                "did you mean `app-dev-send-mail`?",
+            ),
+            (
+                "resize",
+                &deployed,
+                "there are `send-mail`",
+                "if the manifest declares it",
+            ),
+            (
+                "resize",
+                &BTreeMap::new(),
+                "no function that runs",
+                "if the manifest declares it",
+            ),
+        ] {
+            let problem = unknown_function(wanted, deployed);
+            let said = (
+                problem.cause.unwrap_or_default(),
+                problem.help.unwrap_or_default(),
+            );
+            assert!(said.0.contains(cause) && said.1.contains(help), "{said:?}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub(super) async fn invoke(
             .map(|function| (function.logical_id.to_string(), function.name.to_string()))
             .collect();
         let Some(name) = functions::find(&names, &arguments.function) else {
-            return Err(unknown_function(&arguments.function, names.values()));
+            return Err(unknown_function(&arguments.function, &names));
         };
         server.swap(&Arc::new(application.without_provisioned()));
         let reply = server.invoker.invoke(invocation(name, event)).await;

@@ -35,7 +35,7 @@ pub(super) async fn invoke(
     event: Bytes,
 ) -> Result<Ran, Box<Problem>> {
     let Some(name) = functions::find(&marker.functions, wanted) else {
-        return Err(unknown_function(wanted, marker.functions.values()));
+        return Err(unknown_function(wanted, &marker.functions));
     };
     let path = format!("/2015-03-31/functions/{name}/invocations");
     let (parts, payload) = send(marker.services_port, Method::POST, &path, event)
