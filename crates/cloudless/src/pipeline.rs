@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
 use cloudformation::template::Template;
-use deployment::{DeployRequest, Deployed, Deployer, Removals, StateError};
+use deployment::{DeployRequest, Deployed, Deployer, Emptied, Removals, StateError};
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use invoker::InvokerLimits;
@@ -25,6 +25,9 @@ use crate::settings::{self, Settings};
 use crate::system::RealRandom;
 use crate::telemetry::install::Installations;
 use crate::wiring::providers;
+
+/// The type of the resources that keep data.
+const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// Loads projects into a server's state.
 pub struct Pipeline {
@@ -50,6 +53,35 @@ pub struct Loaded {
     pub region: Region,
     /// What `cloudless.toml` says.
     pub settings: Settings,
+    /// What became of the resources that keep data.
+    pub stored: Stored,
+}
+
+/// What a load did to the resources that keep data: tables.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The names of those that it made.
+    pub added: Vec<String>,
+    /// The names of those that it made in the place of others.
+    pub replaced: Vec<String>,
+    /// What it deleted.
+    pub emptied: Vec<Emptied>,
+}
+
+impl Stored {
+    fn of(deployed: &Deployed) -> Self {
+        let names = |changed: &[LogicalId]| {
+            let tables = deployed.resources.iter().filter(|resource| {
+                resource.resource_type == TABLE && changed.contains(&resource.logical_id)
+            });
+            tables.map(|table| table.physical_id.clone()).collect()
+        };
+        Self {
+            added: names(&deployed.changes.created),
+            replaced: names(&deployed.changes.replaced),
+            emptied: deployed.emptied.clone(),
+        }
+    }
 }
 
 impl Pipeline {
@@ -91,6 +123,7 @@ impl Pipeline {
             stage: reading.stage.clone(),
             region: reading.region.clone(),
             settings,
+            stored: Stored::default(),
         };
         let Some(template) = template(&reading, &mut loaded.problems) else {
             return Ok(loaded);
@@ -110,6 +143,7 @@ impl Pipeline {
         };
         let application = assemble(parts, &reading, &account, &mut loaded.problems);
         loaded.application = Some(Arc::new(application));
+        loaded.stored = Stored::of(&deployed);
         Ok(loaded)
     }
 }

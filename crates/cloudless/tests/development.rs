@@ -99,6 +99,9 @@ resources:
         r#"{"TableName": "notes", "Key": {"id": {"S": "a"}}}"#,
     );
     assert_eq!(read.json(), json!({ "Item": { "id": { "S": "a" } } }));
+    std::fs::write(folder.path().join("serverless.yml"), MANIFEST).unwrap();
+    dev.wait_for_log("table notes left the template, and was deleted with 1 item");
+    dev.wait_for_log("tables removed: notes");
     dev.stop();
 }
 

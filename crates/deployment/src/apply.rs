@@ -22,7 +22,7 @@ use serde_json::Value;
 use store::Store;
 use tokio::sync::Mutex;
 
-use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};
+use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
 use crate::plan::{self, Step};
 use crate::revision;
 use crate::scope::{Standing, World};
@@ -99,6 +99,7 @@ impl Deployer {
             standing: BTreeMap::new(),
             resources: Vec::new(),
             changes: Changes::default(),
+            emptied: Vec::new(),
             is_template_sound: request.template.is_sound && !any_error(&problems),
             problems,
         };
@@ -118,6 +119,7 @@ impl Deployer {
             stood_in: run.standing.into_values().filter_map(stand_in).collect(),
             outputs,
             changes: run.changes,
+            emptied: run.emptied,
             problems: without_repetitions(run.problems),
         })
     }
@@ -157,6 +159,7 @@ pub(crate) struct Run<'a> {
     pub(crate) standing: BTreeMap<LogicalId, Standing>,
     pub(crate) resources: Vec<DeployedResource>,
     pub(crate) changes: Changes,
+    pub(crate) emptied: Vec<Emptied>,
     pub(crate) problems: Vec<Problem>,
     /// Whether the template as a whole could be understood: if not, nothing is deleted.
     is_template_sound: bool,

@@ -53,8 +53,23 @@ pub struct Deployed {
     pub outputs: BTreeMap<String, Value>,
     /// What this deployment did.
     pub changes: Changes,
+    /// What kept data and was deleted, with its data: what left the template, and what was replaced.
+    pub emptied: Vec<Emptied>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+}
+
+/// A resource that kept data, and was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emptied {
+    /// Its type.
+    pub resource_type: String,
+    /// What `Ref` gave.
+    pub physical_id: String,
+    /// How many items went with it.
+    pub items: u64,
+    /// Whether another took its place; if not, it left the template.
+    pub is_replaced: bool,
 }
 
 /// One resource that exists.

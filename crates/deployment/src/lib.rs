@@ -18,5 +18,5 @@ mod steps;
 mod tests;
 
 pub use apply::Deployer;
-pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Removals};
+pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
 pub use state::StateError;

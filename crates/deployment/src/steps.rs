@@ -12,6 +12,7 @@ use model::problem::Problem;
 use store::Batch;
 
 use crate::apply::{Run, unknown_type};
+use crate::deployed::Emptied;
 use crate::naming;
 use crate::plan::{Removal, Step};
 use crate::state::{Leftover, Phase, Replaced, ResourceRecord, StateError};
@@ -384,7 +385,7 @@ impl Run<'_> {
                     ..record.clone()
                 };
                 self.record(id, under_way).await?;
-                if !self.delete(id, &physical_id, &record).await {
+                if !self.delete(id, &physical_id, &record, false).await {
                     return self.record(id, record).await;
                 }
                 self.changes.deleted.push(id.clone());
@@ -403,7 +404,7 @@ impl Run<'_> {
         for leftover in leftovers {
             let id = &leftover.logical_id;
             if self
-                .delete(id, &leftover.physical_id, &leftover.record)
+                .delete(id, &leftover.physical_id, &leftover.record, true)
                 .await
             {
                 let batch = self.state.delete_leftover(Batch::new(), &leftover);
@@ -414,13 +415,28 @@ impl Run<'_> {
     }
 
     /// Whether it is gone; if not, a problem says why.
-    async fn delete(&mut self, id: &LogicalId, physical_id: &str, record: &ResourceRecord) -> bool {
+    async fn delete(
+        &mut self,
+        id: &LogicalId,
+        physical_id: &str,
+        record: &ResourceRecord,
+        is_replaced: bool,
+    ) -> bool {
         let Some(provider) = self.deployer.provider(&record.resource_type) else {
             return true;
         };
         let request = self.request_for(id, record);
+        let items = provider.items(physical_id, &request).await;
         match provider.delete(physical_id, &request).await {
-            Ok(()) => true,
+            Ok(()) => {
+                self.emptied.extend(items.map(|items| Emptied {
+                    resource_type: record.resource_type.clone(),
+                    physical_id: physical_id.to_owned(),
+                    items,
+                    is_replaced,
+                }));
+                true
+            }
             Err(error) => {
                 self.changes.failed.push(id.clone());
                 self.problems.push(

@@ -212,6 +212,15 @@ impl ResourceProvider for Things {
         })
     }
 
+    fn items<'a>(
+        &'a self,
+        _physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Option<u64>> {
+        let items = request.properties.get("Items").and_then(Value::as_u64);
+        Box::pin(std::future::ready(items))
+    }
+
     fn delete<'a>(
         &'a self,
         physical_id: &'a str,
@@ -365,6 +374,28 @@ fn a_second_deployment_changes_only_what_changed() {
         ]
     );
     insta::assert_snapshot!(format!("{:?}", second.changes), @r#"Changes { created: [LogicalId("New")], updated: [LogicalId("Changed")], replaced: [LogicalId("Anew")], deleted: [LogicalId("Gone")], kept: [LogicalId("Stays")], failed: [], skipped: [] }"#);
+}
+
+#[test]
+fn what_is_deleted_with_its_data_is_told() {
+    let bench = Bench::new();
+    let keeps =
+        "  Keeps: {Type: Test::Thing, DeletionPolicy: Retain, Properties: {Name: k, Items: 5}}\n";
+    let fixed = |fixed: u8| {
+        format!("  Anew: {{Type: Test::Thing, Properties: {{Items: 2, Fixed: {fixed}}}}}\n")
+    };
+    let gone = "  Gone: {Type: Test::Thing, Properties: {Name: gone, Items: 3}}\n";
+    let bare = "  Bare: {Type: Test::Thing}\n";
+    let first = bench.deploy(&format!("Resources:\n{keeps}{gone}{bare}{}", fixed(1)));
+    assert_eq!(first.emptied, []);
+    let second = bench.deploy(&format!("Resources:\n{}", fixed(2)));
+    let told: Vec<_> = second
+        .emptied
+        .iter()
+        .map(|it| (it.items, it.is_replaced))
+        .collect();
+    assert_eq!(told, [(3, false), (2, true)]);
+    assert_eq!(second.emptied[0].physical_id, "gone");
 }
 
 #[test]

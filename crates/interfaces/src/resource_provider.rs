@@ -49,6 +49,15 @@ pub trait ResourceProvider: Send + Sync {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Made, ProviderError>>;
 
+    /// How many items of data would go with a resource; none for what keeps no data.
+    fn items<'a>(
+        &'a self,
+        _physical_id: &'a str,
+        _request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Option<u64>> {
+        Box::pin(std::future::ready(None))
+    }
+
     /// Deletes a resource. One that is gone already is no error.
     fn delete<'a>(
         &'a self,

@@ -35,6 +35,8 @@ use self::properties::{
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::templates::{PROTECTED, read_table};
 use crate::engine::catalogue::{Catalogue, Error};
+use crate::engine::counts;
+use crate::engine::items::Items;
 use crate::engine::table::{Descriptor, Table};
 use crate::engine::table_id::TableId;
 use crate::engine::upkeep::Upkeep;
@@ -51,12 +53,14 @@ pub(crate) struct Tables {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     upkeep: Arc<Upkeep>,
+    items: Items,
 }
 
 impl Tables {
     pub(crate) fn new(
         catalogue: Arc<Catalogue>,
         upkeep: Arc<Upkeep>,
+        items: Items,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
@@ -65,6 +69,7 @@ impl Tables {
             clock,
             random,
             upkeep,
+            items,
         }
     }
 
@@ -158,6 +163,14 @@ impl Tables {
         Ok(made(&table))
     }
 
+    /// Nothing when they cannot be counted: what fails here fails when the table is deleted, and is told there.
+    async fn count_items(&self, name: &str, request: &ResourceRequest) -> Option<u64> {
+        let (account, region) = (&request.account, &request.region);
+        let table = self.catalogue.find(account, region, name).await.ok()??;
+        let count = counts::count(&self.items, &table.items).await.ok()?;
+        Some(count.items)
+    }
+
     async fn delete_table(
         &self,
         name: &str,
@@ -247,6 +260,14 @@ impl ResourceProvider for Tables {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Made, ProviderError>> {
         Box::pin(self.update_table(physical_id, request))
+    }
+
+    fn items<'a>(
+        &'a self,
+        physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Option<u64>> {
+        Box::pin(self.count_items(physical_id, request))
     }
 
     fn delete<'a>(

@@ -97,7 +97,7 @@ fn compare(what: &str, before: &Marks, after: &Marks) -> Vec<String> {
     .collect()
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let listed = names.iter().take(LISTED_MAX).cloned();
     let text = listed.collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(LISTED_MAX) {

@@ -6,6 +6,7 @@
 mod banner;
 mod changes;
 pub mod marker;
+mod stored;
 mod watch;
 
 pub(crate) use banner::route_lines;
@@ -138,6 +139,9 @@ impl Loop {
                 self.note(Style::Yellow, text);
             }
         }
+        for loss in stored::losses(&loaded.stored) {
+            self.note(Style::Yellow, &harmless(&loss));
+        }
         let Some(application) = loaded.application else {
             self.note(
                 Style::Yellow,
@@ -150,6 +154,7 @@ impl Loop {
         }
         let clashes = server.swap(&application);
         self.show(&clashes);
+        let stored = stored::changes(&loaded.stored);
         let took = self
             .clock
             .instant()
@@ -159,8 +164,15 @@ impl Loop {
             .application
             .as_ref()
             .map(|before| changes::between(before, &application))
+            .into_iter()
+            .chain(stored)
             .filter(|changes| !changes.is_empty())
-            .map_or_else(String::new, |changes| format!(": {changes}"));
+            .collect::<Vec<_>>()
+            .join("; ");
+        let changes = match changes.as_str() {
+            "" => String::new(),
+            changes => format!(": {changes}"),
+        };
         self.note(
             Style::Green,
             &format!("reloaded in {took} ms{}", harmless(&changes)),

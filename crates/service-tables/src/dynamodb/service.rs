@@ -117,6 +117,7 @@ impl Service {
         Arc::new(Tables::new(
             Arc::clone(&self.catalogue),
             Arc::clone(&self.upkeep),
+            self.items.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.random),
         ))

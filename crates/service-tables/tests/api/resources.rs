@@ -78,8 +78,10 @@ async fn a_table_is_made_found_again_changed_and_deleted() {
         .update("pets", &second.properties, &first)
         .await
         .unwrap();
+    assert_eq!(provider.items("pets", &first).await, Some(1));
     provider.delete("pets", &first).await.unwrap();
     provider.delete("pets", &first).await.unwrap();
+    assert_eq!(provider.items("pets", &first).await, None, "it is gone");
     let (status, _) = server
         .call("DescribeTable", &json!({"TableName": "pets"}))
         .await;
