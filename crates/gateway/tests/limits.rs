@@ -51,11 +51,22 @@ fn page() -> String {
     let mut own = Vec::new();
     for file in sources(&root().join("src")) {
         let place = file.strip_prefix(root().join("src")).unwrap();
-        let place = place.with_extension("").display().to_string();
-        let place = place.trim_end_matches("/mod").replace('/', "::");
-        own.extend(constants(&file, &place));
+        // The outermost module alone: files move within it.
+        let place = place.iter().next().unwrap().to_string_lossy();
+        let place = place.trim_end_matches(".rs");
+        own.extend(constants(&file, place));
     }
     own.retain(|limit| limit.name.contains("_MAX") || limit.name.ends_with("WINDOW_BYTES"));
+    own.sort_by(|one, other| {
+        let key = |limit: &Limit| {
+            (
+                limit.place.clone(),
+                limit.name.clone(),
+                limit.bounds.clone(),
+            )
+        };
+        key(one).cmp(&key(other))
+    });
     resolve(&all, &mut own);
     let limits = quotas.iter().chain(&listener).chain(&own);
     let bare = limits.filter(|limit| limit.bounds.is_empty());
@@ -187,7 +198,7 @@ fn listener() -> Vec<Limit> {
                 name: name.to_owned(),
                 value: shown(name, value),
                 bounds: told(&comment),
-                place: "http::limits".to_owned(),
+                place: "http".to_owned(),
             });
         } else {
             comment.clear();
