@@ -104,5 +104,7 @@ def enter():
 os.register_at_fork(after_in_child=enter)
 forking.fork, frames.Channel.receive_whole = fork, receive_whole
 forking._adopt, forking._wait_for_adoption = adopt, wait_for_adoption
+# Whoever asks for the template orders its first fork ahead once it is ready: on a slow machine that takes a while.
+forking._QUIET_MILLISECONDS = 30
 sys.argv[:] = [bootstrap]
 runpy.run_path(os.path.join(bootstrap, "__main__.py"), run_name="__main__")

@@ -258,13 +258,13 @@ impl Base {
             "kind": "template", "handler": "handler.handle", "codeRoot": code_root, "modulePaths": [], "sdkPaths": sdk_paths,
             "runtimeMajor": 3, "runtimeMinor": 11, "variables": variables, "isForkedAnyway": true,
         });
-        if let Some(sandbox) = sandbox {
-            // One more than is asked for is forked ahead, as soon as this one is ready.
-            sandbox.expect_instance(number as i32).unwrap();
-        }
         channel.send(ORDER, &serde_json::to_vec(&order).unwrap());
         let (kind, body) = channel.receive().unwrap();
         assert_eq!(kind, READY, "{}", String::from_utf8_lossy(&body));
+        if let Some(sandbox) = sandbox {
+            // One more than is asked for is forked ahead.
+            sandbox.expect_instance(number as i32).unwrap();
+        }
         Template {
             channel,
             entered,
