@@ -178,9 +178,9 @@ impl Checker {
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let store = Arc::new(Memory::new());
         let tables =
-            service_tables::Service::new(store.clone(), Arc::clone(&clock), Arc::clone(&random));
+            service_tables::Service::new(store.clone(), Arc::clone(&clock), random);
         Self {
-            deployer: Deployer::new(store, providers(&tables), random),
+            deployer: Deployer::new(store, providers(&tables)),
             builder: Builder::new(
                 BuilderConfig::new(cache, environment),
                 Arc::new(Installations::new()),

@@ -182,7 +182,7 @@ impl Server {
         );
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
         let delivery = delivery(&tables, (&store, &invoke), &clock, &random);
-        let deployer = Deployer::new(store, providers(&tables), Arc::clone(&random));
+        let deployer = Deployer::new(store, providers(&tables));
         let services: Vec<Arc<dyn CloudService>> = vec![
             Arc::new(tables.clone()),
             Arc::clone(&functions) as Arc<dyn CloudService>,

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use cloudformation::intrinsics::{Context, Environment, Evaluated};
 use cloudformation::order::Order;
 use cloudformation::template::{Policy, Resource};
-use interfaces::random::Random;
 use interfaces::resource_provider::{
     Properties, PropertyProblem, ResourceProvider, ResourceRequest,
 };
@@ -33,7 +32,6 @@ pub struct Deployer {
     store: Arc<dyn Store>,
     providers: Vec<Arc<dyn ResourceProvider>>,
     by_type: HashMap<&'static str, usize>,
-    random: Arc<dyn Random>,
     /// One deployment at a time.
     turn: Mutex<()>,
 }
@@ -41,11 +39,7 @@ pub struct Deployer {
 impl Deployer {
     /// A deployer over these providers. Of two that know the same type, the first is asked.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        providers: Vec<Arc<dyn ResourceProvider>>,
-        random: Arc<dyn Random>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, providers: Vec<Arc<dyn ResourceProvider>>) -> Self {
         let mut by_type = HashMap::new();
         for (index, provider) in providers.iter().enumerate() {
             for name in provider.resource_types() {
@@ -56,7 +50,6 @@ impl Deployer {
             store,
             providers,
             by_type,
-            random,
             turn: Mutex::new(()),
         }
     }
@@ -127,10 +120,6 @@ impl Deployer {
     pub(crate) fn provider(&self, resource_type: &str) -> Option<&dyn ResourceProvider> {
         let index = self.by_type.get(resource_type)?;
         self.providers.get(*index).map(AsRef::as_ref)
-    }
-
-    pub(crate) fn random(&self) -> &dyn Random {
-        self.random.as_ref()
     }
 }
 
@@ -209,7 +198,7 @@ impl Run<'_> {
         );
         let mut record = ResourceRecord {
             resource_type: resource.resource_type.clone(),
-            generated_name: self.name_for(id, step),
+            generated_name: self.name_for(id, step).await?,
             number: None,
             properties,
             position,

@@ -19,14 +19,33 @@ use crate::state::{Leftover, Phase, Replaced, ResourceRecord, StateError};
 
 impl Run<'_> {
     /// The name that a resource has, or gets: a replacement needs one of its own.
-    pub(crate) fn name_for(&self, id: &LogicalId, step: Step) -> String {
-        let new = || naming::generated(self.request.stack, id, self.deployer.random());
-        match (step, self.records.get(id)) {
-            (Step::Replace, _) | (_, None) => new(),
-            (Step::Keep | Step::Note | Step::Create | Step::Update, Some(old)) => {
-                old.generated_name.clone()
+    pub(crate) async fn name_for(&self, id: &LogicalId, step: Step) -> Result<String, StateError> {
+        let stack = self.request.stack;
+        let series = naming::series(stack, id);
+        let generation = match (step, self.records.get(id)) {
+            (Step::Replace, _) => {
+                let (batch, generation) = self.next_generation(Batch::new(), id).await?;
+                self.state.commit(batch).await?;
+                generation
             }
-        }
+            (_, None) => self.state.last_number(&series).await?,
+            (Step::Keep | Step::Note | Step::Create | Step::Update, Some(old)) => {
+                return Ok(old.generated_name.clone());
+            }
+        };
+        Ok(naming::generated(stack, id, generation))
+    }
+
+    /// What is there keeps the name that it has: what is made from now on gets another.
+    async fn next_generation(
+        &self,
+        batch: Batch,
+        id: &LogicalId,
+    ) -> Result<(Batch, u64), StateError> {
+        let series = naming::series(self.request.stack, id);
+        let generation = self.state.last_number(&series).await?.saturating_add(1);
+        let batch = self.state.put_last_number(batch, &series, generation);
+        Ok((batch, generation))
     }
 
     /// The number that a resource of a series has, or gets. It is gone once it is drawn, whatever becomes of the resource:
@@ -62,7 +81,7 @@ impl Run<'_> {
     ) -> Result<(), StateError> {
         let id = &resource.logical_id;
         self.problems.push(unknown_type(resource));
-        let generated_name = self.name_for(id, Step::Create);
+        let generated_name = self.name_for(id, Step::Create).await?;
         if !self.records.contains_key(id) {
             let record = ResourceRecord {
                 resource_type: resource.resource_type.clone(),
@@ -366,8 +385,12 @@ impl Run<'_> {
         let Some(record) = self.records.get(id).cloned() else {
             return Ok(());
         };
+        let mut batch = Batch::new();
         match (removal, record.made()) {
-            (Removal::Forget, Some(_)) => self.changes.kept.push(id.clone()),
+            (Removal::Forget, Some(_)) => {
+                (batch, _) = self.next_generation(batch, id).await?;
+                self.changes.kept.push(id.clone());
+            }
             (Removal::Forget | Removal::Delete, None) => {}
             (
                 Removal::Delete,
@@ -385,13 +408,13 @@ impl Run<'_> {
                     ..record.clone()
                 };
                 self.record(id, under_way).await?;
-                if !self.delete(id, &physical_id, &record, false).await {
+                if !self.delete(id, &physical_id, &record).await {
                     return self.record(id, record).await;
                 }
                 self.changes.deleted.push(id.clone());
             }
         }
-        let batch = self.state.delete_resource(Batch::new(), id);
+        let batch = self.state.delete_resource(batch, id);
         self.state.commit(batch).await?;
         self.records.remove(id);
         Ok(())
@@ -404,7 +427,7 @@ impl Run<'_> {
         for leftover in leftovers {
             let id = &leftover.logical_id;
             if self
-                .delete(id, &leftover.physical_id, &leftover.record, true)
+                .delete(id, &leftover.physical_id, &leftover.record)
                 .await
             {
                 let batch = self.state.delete_leftover(Batch::new(), &leftover);
@@ -415,18 +438,14 @@ impl Run<'_> {
     }
 
     /// Whether it is gone; if not, a problem says why.
-    async fn delete(
-        &mut self,
-        id: &LogicalId,
-        physical_id: &str,
-        record: &ResourceRecord,
-        is_replaced: bool,
-    ) -> bool {
+    async fn delete(&mut self, id: &LogicalId, physical_id: &str, record: &ResourceRecord) -> bool {
         let Some(provider) = self.deployer.provider(&record.resource_type) else {
             return true;
         };
         let request = self.request_for(id, record);
         let items = provider.items(physical_id, &request).await;
+        let now = self.records.get(id).and_then(ResourceRecord::made);
+        let is_replaced = now.is_some_and(|now| now.physical_id != physical_id);
         match provider.delete(physical_id, &request).await {
             Ok(()) => {
                 self.emptied.extend(items.map(|items| Emptied {

@@ -11,14 +11,13 @@ use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
-use model::ids::{AccountId, Region, StackName};
+use model::ids::{AccountId, LogicalId, Region, StackName};
 use model::problem::{Problem, Severity};
 use serde_json::{Value, json};
 use store::{
     Batch, Bytes, CommitError, Direction, Page, PageLimit, Range, ReadError, Row, Store,
     Versionstamp,
 };
-use test_kit::CountingRandom;
 
 use super::*;
 use crate::records::RecordProvider;
@@ -247,7 +246,6 @@ impl Bench {
         let deployer = Deployer::new(
             store.clone(),
             vec![things.clone(), Arc::new(RecordProvider::new())],
-            Arc::new(CountingRandom::default()),
         );
         Self {
             store,
@@ -296,16 +294,10 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// How names begin that are drawn by counting; one more letter follows.
-const COUNTED: &str = "AAAAAAAAAAA";
-
-/// Names that were drawn anew after a crash are as good as the first.
-fn without_random(text: &str) -> String {
-    let mut text = text.to_owned();
-    while let Some(at) = text.find(COUNTED) {
-        text.replace_range(at..=at + COUNTED.len(), "RANDOM");
-    }
-    text
+/// A name of the next generation after a crash is as good as the first.
+fn without_suffix(text: &str) -> String {
+    let generated = regex_lite::Regex::new("-[A-Z2-7]{12}").unwrap();
+    generated.replace_all(text, "-SUFFIX").into_owned()
 }
 
 fn shown(problems: &[Problem]) -> Vec<String> {
@@ -349,7 +341,7 @@ fn a_second_deployment_changes_only_what_changed() {
     assert_eq!(shown(&first.problems), [""; 0]);
     assert_eq!(first.changes.created.len(), 5);
     let out = first.outputs["Out"].as_str().unwrap();
-    assert_eq!(without_random(out), "s-Anew-RANDOM");
+    assert_eq!(without_suffix(out), "s-Anew-SUFFIX");
     bench.things.take_calls();
 
     bench.store.arm(Crash::Never);
@@ -415,16 +407,16 @@ fn a_crash_at_any_point_is_mended_by_the_next_deployment() {
             bench.store.arm(Crash::Never);
             let mended = bench.deploy(SECOND);
             assert_eq!(shown(&mended.problems), [""; 0], "{crash:?}");
-            let world = without_random(&bench.things.world().to_string());
+            let world = without_suffix(&bench.things.world().to_string());
             assert_eq!(
                 world,
-                without_random(&undisturbed.things.world().to_string()),
+                without_suffix(&undisturbed.things.world().to_string()),
                 "{crash:?}"
             );
-            let resources = without_random(&format!("{:?}", mended.resources));
+            let resources = without_suffix(&format!("{:?}", mended.resources));
             assert_eq!(
                 resources,
-                without_random(&format!("{:?}", wanted.resources)),
+                without_suffix(&format!("{:?}", wanted.resources)),
                 "{crash:?}"
             );
             bench.things.take_calls();
@@ -447,7 +439,7 @@ fn a_crash_before_a_change_of_mind_leaves_nothing_behind() {
             assert_eq!(shown(&back.problems), [""; 0], "{crash:?}");
             let names = |world: &Value| -> Vec<String> {
                 let keys = world.as_object().unwrap().keys();
-                // Names of what was replaced are drawn anew.
+                // What was replaced gets another name.
                 keys.map(|key| key.chars().take(7).collect()).collect()
             };
             assert_eq!(names(&bench.things.world()), names(&before), "{crash:?}");
@@ -523,7 +515,32 @@ fn a_failed_creation_keeps_its_name_for_the_next_try() {
     let bench = Bench::new();
     bench.deploy("Resources:\n  A: {Type: Test::Thing, Properties: {Broken: 1}}");
     let second = bench.deploy("Resources:\n  A: {Type: Test::Thing}");
-    assert_eq!(second.resources[0].physical_id, "s-A-AAAAAAAAAAAA");
+    let expected = naming::generated(&StackName::new("s"), &LogicalId::new("A"), 0);
+    assert_eq!(second.resources[0].physical_id, expected);
+}
+
+#[test]
+fn two_states_name_a_resource_alike_and_what_is_kept_or_replaced_shares_its_name_with_nothing() {
+    let text = |fixed: u8| {
+        format!(
+            "Resources:\n  A: {{Type: Test::Thing, DeletionPolicy: Retain, Properties: {{Fixed: {fixed}}}}}"
+        )
+    };
+    let name =
+        |bench: &Bench, fixed: u8| bench.deploy(&text(fixed)).resources[0].physical_id.clone();
+    let bench = Bench::new();
+    let first = name(&bench, 1);
+    assert_eq!(first, name(&Bench::new(), 1), "another state");
+    let second = name(&bench, 2);
+    assert_ne!(first, second, "a replacement");
+    assert_eq!(bench.deploy("Resources: {}").changes.kept.len(), 1);
+    let third = name(&bench, 2);
+    assert!(
+        ![&first, &second].contains(&&third),
+        "after one that was kept"
+    );
+    let world = bench.things.world();
+    assert_eq!(world.as_object().unwrap().keys().count(), 2, "{world}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub struct ResourceRequest {
     pub resource_type: String,
     /// Its properties, evaluated.
     pub properties: Properties,
-    /// A name for it, for when its properties give none: `stack-logical-RANDOM`, the same on every try.
+    /// A name for it, for when its properties give none: `stack-logical-SUFFIX`, the same on every try.
     pub generated_name: String,
     /// Its number in its [series](ResourceProvider::series), the same on every try; none when it is of no series, or its
     /// number is only about to be drawn.
