@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::arn::Arn;
 use crate::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use crate::problem::Place;
+use crate::suggestion;
 
 /// The languages that we run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,11 +59,72 @@ pub struct RuntimeName {
 
 /// No runtime of this name is run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("runtime `{name}` is not run here")]
 pub struct ParseRuntimeError {
     /// What was read.
     pub name: String,
 }
+
+impl ParseRuntimeError {
+    /// The runtime that was probably meant.
+    #[must_use]
+    pub fn meant(&self) -> Option<&'static str> {
+        suggestion::nearest(&self.name, CURRENT.iter().copied())
+    }
+
+    /// Whether it is a name as those of the languages that are run, but none of theirs.
+    fn is_made_up(&self) -> bool {
+        let name = self.name.as_str();
+        let is_ours = ["python3", "nodejs", "provided", "go"]
+            .iter()
+            .any(|stem| name.starts_with(stem));
+        is_ours && !NOT_RUN.contains(&name)
+    }
+}
+
+impl fmt::Display for ParseRuntimeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.is_made_up() {
+            "known"
+        } else {
+            "run here"
+        };
+        write!(out, "runtime `{}` is not {what}", self.name)
+    }
+}
+
+/// The runtimes of the languages that are run, those first that are likelier to be meant.
+///
+/// Contract: AWS Lambda Developer Guide, "Lambda runtimes"; the enumeration `Runtime` of Lambda's API.
+const CURRENT: &[&str] = &[
+    "nodejs24.x",
+    "nodejs22.x",
+    "nodejs20.x",
+    "nodejs18.x",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "provided.al2023",
+    "provided.al2",
+];
+/// Those that the cloud has given up.
+const FORMER: &[&str] = &[
+    "nodejs16.x",
+    "nodejs14.x",
+    "nodejs12.x",
+    "nodejs10.x",
+    "nodejs8.10",
+    "nodejs6.10",
+    "python3.8",
+    "python3.7",
+    "python3.6",
+    "provided",
+    "go1.x",
+];
+/// Those that were given up before anything here could run them.
+const NOT_RUN: &[&str] = &["nodejs", "nodejs4.3", "nodejs4.3-edge"];
 
 impl RuntimeName {
     /// Reads `python3.11`, `nodejs20.x`, `provided.al2023` or `go1.x`.
@@ -109,14 +171,11 @@ impl RuntimeName {
                 minor: 0,
             })
         };
-        // Only a name that the cloud knows reads back as itself: `python3.07` and `nodejs20.10` do not.
-        let is_known = |runtime: &Self| {
-            runtime.to_string() == name || matches!(name, "nodejs6.10" | "nodejs8.10")
-        };
+        let is_known = CURRENT.contains(&name) || FORMER.contains(&name);
         python()
             .or_else(node)
             .or_else(executable)
-            .filter(is_known)
+            .filter(|_| is_known)
             .ok_or_else(|| ParseRuntimeError {
                 name: name.to_owned(),
             })
@@ -237,6 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_name_is_told_with_the_one_that_was_meant() {
+        for (name, said, meant) in [
+            ("nodejs99.x", "known", Some("nodejs24.x")),
+            ("nodejs22", "known", Some("nodejs22.x")),
+            ("node20.x", "run here", Some("nodejs20.x")),
+            ("python3.99", "known", Some("python3.9")),
+            ("python2.7", "run here", Some("python3.9")),
+            ("provided.al23", "known", Some("provided.al2")),
+            ("nodejs4.3", "run here", Some("nodejs24.x")),
+            ("java21", "run here", None),
+            ("ruby3.3", "run here", None),
+            ("", "run here", None),
+        ] {
+            let error = RuntimeName::parse(name).unwrap_err();
+            assert_eq!(error.to_string(), format!("runtime `{name}` is not {said}"));
+            assert_eq!(error.meant(), meant, "{name}");
+        }
+    }
+
+    #[test]
     fn other_names_are_refused() {
         for name in [
             "",
@@ -251,6 +330,11 @@ mod tests {
             "python3.07",
             "nodejs020.x",
             "nodejs20.10",
+            "nodejs99.x",
+            "nodejs21.x",
+            "nodejs4.3",
+            "python3.99",
+            "python3.5",
             "provided.al1",
             "provided.al",
             "go1",

@@ -112,16 +112,21 @@ fn runtime_and_role(
         return None;
     }
     let runtime_text = resource.text("Runtime").unwrap_or_default();
-    let Ok(runtime) = RuntimeName::parse(&runtime_text) else {
-        problems.push(
-            does_not_run(resource)
-                .at(&resource.place_of(&["Runtime"]))
-                .because(format!("runtime `{runtime_text}` is not run here"))
-                .help(
-                    "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are",
-                ),
-        );
-        return None;
+    let runtime = match RuntimeName::parse(&runtime_text) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let help = error.meant().map_or_else(
+                || "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are".to_owned(),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            problems.push(
+                does_not_run(resource)
+                    .at(&resource.place_of(&["Runtime"]))
+                    .because(error.to_string())
+                    .help(help),
+            );
+            return None;
+        }
     };
     let role_text = resource.text("Role").unwrap_or_default();
     match Arn::parse(&role_text) {

@@ -163,11 +163,13 @@ pub(super) fn add_function(
             )
             .at(&runtime.place)
             .because("nothing of this runtime can be invoked")
-            .help(
-                "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; \
-                 code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the \
-                 language's runtime interface client",
-            ),
+            .help(match error.meant() {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "Python (`python3.N`), Node.js (`nodejsN.x`) and executables (`provided.al2023`) are; \
+                         code in Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the \
+                         language's runtime interface client"
+                    .to_owned(),
+            }),
             logical_id,
         ),
     }

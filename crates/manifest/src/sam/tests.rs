@@ -226,6 +226,12 @@ fn every_mistake_has_its_place_and_all_are_named_at_once() {
         ),
         (
             &sam(
+                "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: nodejs99.x}}\n",
+            ),
+            "manifest::runtime-not-implemented 3 runtime `nodejs99.x` is not known, which is that of `A` (did you mean `nodejs24.x`?)",
+        ),
+        (
+            &sam(
                 "  A: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: src, Handler: a.b, Runtime: python3.12, Policies: {DynamoDBCrudPolicy: {}}}}\n",
             ),
             "manifest::invalid-policy 3 policy template `DynamoDBCrudPolicy` needs `TableName`",

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use cloudformation::node::Node;
 use model::artefact::{Artefact, ArtefactKind, CodeSource};
-use model::function::RuntimeName;
+use model::function::{ParseRuntimeError, RuntimeName};
 use model::ids::LogicalId;
 use model::problem::{Place, Problem, push_of};
 
@@ -85,8 +85,12 @@ fn of_function(
     let name = script::text_of(&given).unwrap_or_default();
     let runtime = match RuntimeName::parse(&name) {
         Ok(runtime) => runtime,
-        Err(_) => {
-            push_of(problems, unknown_runtime(&name, &given.place), function.key);
+        Err(error) => {
+            push_of(
+                problems,
+                unknown_runtime(&error, &given.place),
+                function.key,
+            );
             return None;
         }
     };
@@ -138,12 +142,15 @@ const OTHER_LANGUAGES: &str = "Python (`python3.N`), Node.js (`nodejsN.x`) and e
      Ruby, Java or .NET runs as `provided.al2023`, with a `bootstrap` that starts the language's runtime interface client";
 
 /// The function's name follows.
-fn unknown_runtime(name: &str, place: &Place) -> Problem {
+fn unknown_runtime(error: &ParseRuntimeError, place: &Place) -> Problem {
     Problem::error(
         "manifest::runtime-not-implemented",
-        format!("runtime `{name}` is not run here, which is that of"),
+        format!("{error}, which is that of"),
     )
     .at(place)
     .because("nothing of this runtime can be invoked")
-    .help(OTHER_LANGUAGES)
+    .help(match error.meant() {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => OTHER_LANGUAGES.to_owned(),
+    })
 }
