@@ -91,8 +91,14 @@ fn register(env: Env, exports: Value) -> Result<(), Thrown> {
 
 extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
     env.answer(|| {
-        let [channel, ready_type, ready_body, keeps_spare, scopes, processes_max] =
-            env.arguments(arguments)?;
+        let [
+            channel,
+            ready_type,
+            ready_body,
+            keeps_spare,
+            scopes,
+            processes_max,
+        ] = env.arguments(arguments)?;
         let channel = env.to_i32(channel)?;
         let ready_type = u8::try_from(env.to_i32(ready_type)?)
             .map_err(|_| env.throw("the type of a frame is a number up to 255"))?;
