@@ -13,6 +13,7 @@
 //! | `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
 
 mod changes;
+mod members;
 mod properties;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use model::time::Timestamp;
 use serde_json::Value;
 
 use self::changes::{follow, local_indexes};
+use self::members::unknown_members;
 pub use self::properties::coverage;
 use self::properties::{
     CARRIED_OUT, SHOWN_ONLY, index_problems, key_types, property_problem, time_to_live, wish,
@@ -197,6 +199,12 @@ impl ResourceProvider for Tables {
             .filter_map(|name| property_problem(name))
             .chain(index_problems(properties))
             .collect();
+        let unknown = unknown_members(properties);
+        if !unknown.is_empty() {
+            // What the table lacks may only be misspelt.
+            problems.extend(unknown);
+            return problems;
+        }
         // A name stands in for the one that will be generated; time and identity do not matter to the judgement.
         let body = wish(properties, Some("generated"));
         let epoch = Timestamp::from_micros(0);

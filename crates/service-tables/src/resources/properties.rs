@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use interfaces::resource_provider::{Properties, PropertyProblem, ProviderError};
 use model::coverage::{Coverage, Fate};
 use model::problem::Severity;
+use model::suggestion::nearest;
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -121,12 +122,17 @@ pub(super) fn property_problem(name: &str) -> Option<PropertyProblem> {
             "CloudFormation refuses properties that it does not know",
         ),
     };
+    let names = CARRIED_OUT.into_iter().chain(SHOWN_ONLY);
+    let meant = match known {
+        Some(_) => None,
+        None => nearest(name, names.chain(MISSING.map(|(missing, _, _)| missing))),
+    };
     Some(PropertyProblem {
         path: vec![name.to_owned()],
         severity,
         title,
         cause: Some(cause.to_owned()),
-        help: None,
+        help: meant.map(|meant| format!("did you mean `{meant}`?")),
     })
 }
 

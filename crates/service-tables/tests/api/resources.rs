@@ -177,6 +177,49 @@ fn every_property_that_is_not_carried_out_is_named() {
 }
 
 #[test]
+fn a_misspelt_member_is_named_at_its_own_place_with_what_was_meant() {
+    let provider = Server::new().service.provider();
+    let unknown = |changes| -> Vec<_> {
+        let problems = provider.check(TABLE, &properties(changes));
+        let shown = problems.into_iter().map(|problem| {
+            let help = problem.help.unwrap_or_default();
+            format!("{}: {} ({help})", problem.path.join("."), problem.title)
+        });
+        shown.collect()
+    };
+    let mut index = with_indexes(&["one"]);
+    index["GlobalSecondaryIndexes"][0]["Projection"] = json!({"ProjectionTyp": "ALL"});
+    assert_eq!(
+        unknown(index),
+        [
+            "GlobalSecondaryIndexes.0.Projection.ProjectionTyp: `Projection` has no property `ProjectionTyp` (did you mean `ProjectionType`?)"
+        ]
+    );
+    let mut index = with_indexes(&["one"]);
+    index["GlobalSecondaryIndexes"][0]["IndxName"] = json!("x");
+    assert_eq!(
+        unknown(index),
+        [
+            "GlobalSecondaryIndexes.0.IndxName: `GlobalSecondaryIndexes` has no property `IndxName` (did you mean `IndexName`?)"
+        ]
+    );
+    assert_eq!(
+        unknown(json!({"StreamSpecification": {"Zzz": 1}})),
+        [
+            "StreamSpecification.Zzz: `StreamSpecification` has no property `Zzz` (there are `StreamViewType`, `ResourcePolicy`)"
+        ]
+    );
+    assert_eq!(
+        unknown(json!({"KeySchema": [{"AttributeName": "id", "Keytype": "HASH"}]})),
+        ["KeySchema.0.Keytype: `KeySchema` has no property `Keytype` (did you mean `KeyType`?)"]
+    );
+    assert_eq!(
+        unknown(json!({"BilingMode": "PAY_PER_REQUEST"})),
+        ["BilingMode: a table has no property `BilingMode` (did you mean `BillingMode`?)"]
+    );
+}
+
+#[test]
 fn a_change_is_made_in_place_or_by_replacement_as_the_reference_says() {
     let provider = Server::new().service.provider();
     let definition = |kind: &str| json!([{"AttributeName": "id", "AttributeType": kind}]);
