@@ -76,10 +76,12 @@ impl Stored {
             });
             tables.map(|table| table.physical_id.clone()).collect()
         };
+        let emptied = deployed.emptied.iter();
+        let emptied = emptied.filter(|gone| gone.resource_type == TABLE);
         Self {
             added: names(&deployed.changes.created),
             replaced: names(&deployed.changes.replaced),
-            emptied: deployed.emptied.clone(),
+            emptied: emptied.cloned().collect(),
         }
     }
 }

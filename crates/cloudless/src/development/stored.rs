@@ -53,12 +53,12 @@ fn loss(gone: &Emptied) -> String {
 mod tests {
     use super::*;
 
-    fn gone(name: &str, items: u64, is_replaced: bool) -> Emptied {
+    fn gone(name: &str, items: u64) -> Emptied {
         Emptied {
             resource_type: "AWS::DynamoDB::Table".to_owned(),
             physical_id: name.to_owned(),
             items,
-            is_replaced,
+            is_replaced: false,
         }
     }
 
@@ -68,9 +68,12 @@ mod tests {
             added: vec!["new".to_owned()],
             replaced: vec!["second".to_owned()],
             emptied: vec![
-                gone("orders", 2, false),
-                gone("bare", 0, false),
-                gone("first", 1, true),
+                gone("orders", 2),
+                gone("bare", 0),
+                Emptied {
+                    is_replaced: true,
+                    ..gone("first", 1)
+                },
             ],
         };
         assert_eq!(
