@@ -179,8 +179,7 @@ impl Checker {
     ) -> Self {
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let store = Arc::new(Memory::new());
-        let tables =
-            service_tables::Service::new(store.clone(), Arc::clone(&clock), random);
+        let tables = service_tables::Service::new(store.clone(), Arc::clone(&clock), random);
         Self {
             deployer: Deployer::new(store, providers(&tables)),
             builder: Builder::new(
