@@ -287,10 +287,7 @@ fn nothing_is_left_of_a_server_that_was_killed_once_another_has_started() {
 }
 
 #[test]
-fn a_folder_that_functions_cannot_look_into_is_named() {
-    if !is_root() {
-        return;
-    }
+fn a_folder_that_is_closed_to_others_runs() {
     let folder = app();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(folder.path(), closed).unwrap();
@@ -298,12 +295,7 @@ fn a_folder_that_functions_cannot_look_into_is_named() {
         &["invoke", "python", "--event", "event.json"],
         folder.path(),
     );
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("is closed to other users") && said.contains("chmod o+rx"),
-        "{said}"
-    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
 
 #[test]
