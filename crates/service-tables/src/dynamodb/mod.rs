@@ -5,6 +5,19 @@
 //!
 //! Contract: Amazon DynamoDB API Reference, version 2012-08-10.
 
+/// Reads the request of the named operation and carries it out; none for any other name.
+macro_rules! dispatch {
+    ($operation:expr, $context:expr, $body:expr, { $($name:literal => $carry_out:path,)* }) => {
+        match $operation {
+            $($name => Some(match $crate::dynamodb::fields::Fields::read($name, $body) {
+                Ok(fields) => $carry_out($context, fields).await,
+                Err(fault) => Err(fault),
+            }),)*
+            _ => None,
+        }
+    };
+}
+
 mod capacity;
 mod compression;
 pub mod expressions;

@@ -41,7 +41,6 @@ use interfaces::random::Random;
 use model::ids::{AccountId, Region};
 
 use super::fault::Fault;
-use super::fields::Fields;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::items::Items;
 use crate::engine::keeper::Keeper;
@@ -82,46 +81,33 @@ pub(super) async fn run(
     operation: &str,
     body: &[u8],
 ) -> Option<Result<Vec<u8>, Fault>> {
-    macro_rules! run {
-        ($name:literal, $function:path) => {
-            match Fields::read($name, body) {
-                Ok(fields) => $function(context, fields).await,
-                Err(fault) => Err(fault),
-            }
-        };
-    }
-    Some(match operation {
-        "GetItem" => run!("GetItem", get_item::run),
-        "PutItem" => run!("PutItem", put_item::run),
-        "UpdateItem" => run!("UpdateItem", update_item::run),
-        "DeleteItem" => run!("DeleteItem", delete_item::run),
-        "BatchExecuteStatement" => run!("BatchExecuteStatement", execute_batch::run),
-        "ExecuteTransaction" => run!("ExecuteTransaction", execute_transaction::run),
-        "ExecuteStatement" => run!("ExecuteStatement", execute_statement::run),
-        "BatchGetItem" => run!("BatchGetItem", batch_get_item::run),
-        "BatchWriteItem" => run!("BatchWriteItem", batch_write_item::run),
-        "TransactGetItems" => run!("TransactGetItems", transact_get_items::run),
-        "TransactWriteItems" => run!("TransactWriteItems", transact_write_items::run),
-        "Query" => run!("Query", query::run),
-        "Scan" => run!("Scan", scan::run),
-        "CreateTable" => run!("CreateTable", create_table::run),
-        "DescribeTable" => run!("DescribeTable", tables::describe),
-        "ListTables" => run!("ListTables", tables::list),
-        "UpdateTable" => run!("UpdateTable", update_table::run),
-        "UpdateTimeToLive" => run!("UpdateTimeToLive", time_to_live::update),
-        "DescribeTimeToLive" => run!("DescribeTimeToLive", time_to_live::describe),
-        "TagResource" => run!("TagResource", tags::tag),
-        "UntagResource" => run!("UntagResource", tags::untag),
-        "ListTagsOfResource" => run!("ListTagsOfResource", tags::list),
-        "DescribeLimits" => run!("DescribeLimits", account::limits),
-        "DescribeEndpoints" => run!("DescribeEndpoints", account::endpoints),
-        "DescribeContinuousBackups" => {
-            run!("DescribeContinuousBackups", continuous_backups::describe)
-        }
-        "UpdateContinuousBackups" => {
-            run!("UpdateContinuousBackups", continuous_backups::update)
-        }
-        "DeleteTable" => run!("DeleteTable", tables::delete),
-        _ => return None,
+    dispatch!(operation, context, body, {
+        "GetItem" => get_item::run,
+        "PutItem" => put_item::run,
+        "UpdateItem" => update_item::run,
+        "DeleteItem" => delete_item::run,
+        "BatchExecuteStatement" => execute_batch::run,
+        "ExecuteTransaction" => execute_transaction::run,
+        "ExecuteStatement" => execute_statement::run,
+        "BatchGetItem" => batch_get_item::run,
+        "BatchWriteItem" => batch_write_item::run,
+        "TransactGetItems" => transact_get_items::run,
+        "TransactWriteItems" => transact_write_items::run,
+        "Query" => query::run,
+        "Scan" => scan::run,
+        "CreateTable" => create_table::run,
+        "DescribeTable" => tables::describe,
+        "ListTables" => tables::list,
+        "UpdateTable" => update_table::run,
+        "UpdateTimeToLive" => time_to_live::update,
+        "DescribeTimeToLive" => time_to_live::describe,
+        "TagResource" => tags::tag,
+        "UntagResource" => tags::untag,
+        "ListTagsOfResource" => tags::list,
+        "DescribeLimits" => account::limits,
+        "DescribeEndpoints" => account::endpoints,
+        "DescribeContinuousBackups" => continuous_backups::describe,
+        "UpdateContinuousBackups" => continuous_backups::update,
+        "DeleteTable" => tables::delete,
     })
 }

@@ -44,20 +44,11 @@ pub(super) async fn run(
     operation: &str,
     body: &[u8],
 ) -> Option<Result<Vec<u8>, Fault>> {
-    macro_rules! run {
-        ($name:literal, $function:path) => {
-            match Fields::read($name, body) {
-                Ok(fields) => $function(context, fields).await,
-                Err(fault) => Err(fault),
-            }
-        };
-    }
-    Some(match operation {
-        "ListStreams" => run!("ListStreams", list_streams::run),
-        "DescribeStream" => run!("DescribeStream", describe_stream::run),
-        "GetShardIterator" => run!("GetShardIterator", iterators::run),
-        "GetRecords" => run!("GetRecords", get_records::run),
-        _ => return None,
+    dispatch!(operation, context, body, {
+        "ListStreams" => list_streams::run,
+        "DescribeStream" => describe_stream::run,
+        "GetShardIterator" => iterators::run,
+        "GetRecords" => get_records::run,
     })
 }
 
