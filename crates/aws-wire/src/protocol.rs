@@ -8,7 +8,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::json;
+use crate::{json, xml};
 
 /// The protocols of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,16 +120,7 @@ impl Protocol {
 
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            // XML 1.0 can hold no other control characters, not even as references.
-            '\t' | '\n' | '\r' | ' '.. => escaped.push(character),
-            '\0'..='\u{1f}' => escaped.push('\u{fffd}'),
-        }
-    }
+    xml::escape_into(&mut escaped, text);
     escaped
 }
 

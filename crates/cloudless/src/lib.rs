@@ -17,6 +17,7 @@ mod machine;
 pub mod pipeline;
 pub mod printer;
 pub mod project;
+mod services;
 pub mod settings;
 mod state;
 pub mod system;

@@ -21,10 +21,10 @@ use model::problem::{Problem, any_error};
 use store_embedded::Memory;
 
 use crate::project::{self, Located, Project, ReadOptions};
+use crate::services::{Services, Shared};
 use crate::settings::{self, Settings};
 use crate::system::RealRandom;
 use crate::telemetry::install::Installations;
-use crate::wiring::providers;
 
 /// The type of the resources that keep data.
 const TABLE: &str = "AWS::DynamoDB::Table";
@@ -179,9 +179,9 @@ impl Checker {
     ) -> Self {
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let store = Arc::new(Memory::new());
-        let tables = service_tables::Service::new(store.clone(), Arc::clone(&clock), random);
+        let shared = Shared::new(store.clone(), Arc::clone(&clock), random, 0, None);
         Self {
-            deployer: Deployer::new(store, providers(&tables)),
+            deployer: Deployer::new(store, Services::new(&shared).providers()),
             builder: Builder::new(
                 BuilderConfig::new(cache, environment),
                 Arc::new(Installations::new()),

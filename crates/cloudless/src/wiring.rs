@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
-use deployment::records::RecordProvider;
 use event_delivery::{Delivery, Parts as DeliveryParts};
 use gateway::application::ApplicationHandler;
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
@@ -19,7 +18,6 @@ use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
-use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::CloudService;
 use invoker::Invoker;
 use model::application::Application;
@@ -38,6 +36,7 @@ use crate::front::{self, Shown};
 use crate::issuer::Signer;
 use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
+use crate::services::{Services, Shared};
 use crate::settings::{self, Demands};
 use crate::state;
 use crate::system::{RealClock, RealRandom};
@@ -84,7 +83,7 @@ pub struct Server {
     pub pipeline: Pipeline,
     /// Runs functions.
     pub invoker: Arc<Invoker>,
-    tables: service_tables::Service,
+    services: Services,
     functions: Arc<service_functions::Service>,
     delivery: Delivery,
     gateway: Arc<ApplicationHandler>,
@@ -175,18 +174,19 @@ impl Server {
         let invoker = Arc::new(invoker);
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
-        let tables = service_tables::Service::new(
+        let shared = Shared::new(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&random),
+            ports.1,
+            Some(config.state.clone()),
         );
+        let kept = Services::new(&shared);
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
-        let delivery = delivery(&tables, (&store, &invoke), &clock, &random);
-        let deployer = Deployer::new(store, providers(&tables));
-        let services: Vec<Arc<dyn CloudService>> = vec![
-            Arc::new(tables.clone()),
-            Arc::clone(&functions) as Arc<dyn CloudService>,
-        ];
+        let delivery = delivery(&kept, shared, &invoke);
+        let deployer = Deployer::new(store, kept.providers());
+        let mut services = kept.doors();
+        services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Signer::new(&config.cache, Arc::clone(&random), ports.1);
         let issuer = Arc::new(issuer);
         let (door, door_inside) = doors(services, &issuer, &principals, (&clock, &random));
@@ -203,7 +203,7 @@ impl Server {
         Ok(Self {
             pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
             invoker,
-            tables,
+            services: kept,
             functions,
             delivery,
             gateway,
@@ -263,11 +263,9 @@ impl Server {
         self.delivery.swap(&application.event_sources).await;
     }
 
-    /// Removes what a crash left behind of deleted tables, fills new indexes, lets items expire and records of streams go
-    /// after their day, for ever.
-    pub async fn keep_tables(&self) {
-        let keep = async { match self.tables.keep().await {} };
-        tokio::join!(keep, self.tables.keep_up());
+    /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
+    pub async fn keep_services(&self) {
+        self.services.keep().await;
     }
 
     /// Waits until the file that holds the state is removed or replaced while it is used.
@@ -435,24 +433,17 @@ impl Listeners {
     }
 }
 
-/// Whoever makes resources: the services, and the records for the types that are nothing more here.
-pub(crate) fn providers(tables: &service_tables::Service) -> Vec<Arc<dyn ResourceProvider>> {
-    vec![tables.provider(), Arc::new(RecordProvider::new())]
-}
-
-/// From the streams of tables to functions.
-fn delivery(
-    tables: &service_tables::Service,
-    (store, invoke): (&Arc<dyn Store>, &Arc<dyn Invoke>),
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Delivery {
+/// From services to functions, and to one another.
+fn delivery(services: &Services, shared: Shared, invoke: &Arc<dyn Invoke>) -> Delivery {
     Delivery::new(DeliveryParts {
-        store: Arc::clone(store),
-        sources: vec![tables.record_source()],
+        store: shared.store,
+        outbox: shared.outbox,
+        records: services.record_sources(),
+        messages: services.message_sources(),
+        sinks: services.sinks(),
         invoke: Arc::clone(invoke),
-        clock: Arc::clone(clock),
-        random: Arc::clone(random),
+        clock: shared.clock,
+        random: shared.random,
     })
 }
 

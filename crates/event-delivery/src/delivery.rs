@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interfaces::clock::Clock;
+use interfaces::event_sink::EventSink;
 use interfaces::invoke::Invoke;
+use interfaces::message_source::MessageSource;
 use interfaces::random::Random;
 use interfaces::record_source::{RecordSource, ShardName, SourceError};
 use model::event_source::{Mapping, MappingState, StartingPosition};
+use outbox::Outbox;
 use patterns::Pattern;
 use store::Store;
 use tokio::sync::{Mutex, watch};
@@ -29,8 +32,14 @@ const SHARDS_EVERY: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// Where checkpoints are.
     pub store: Arc<dyn Store>,
+    /// Events that services sent.
+    pub outbox: Outbox,
     /// Where records come from.
-    pub sources: Vec<Arc<dyn RecordSource>>,
+    pub records: Vec<Arc<dyn RecordSource>>,
+    /// Where messages come from.
+    pub messages: Vec<Arc<dyn MessageSource>>,
+    /// Whoever takes events.
+    pub sinks: Vec<Arc<dyn EventSink>>,
     /// Who runs functions.
     pub invoke: Arc<dyn Invoke>,
     /// Tells how old a record is.
@@ -258,7 +267,7 @@ fn source_of<'p>(
     parts: &'p Parts,
     mapping: &Mapping,
 ) -> Result<&'p Arc<dyn RecordSource>, StartError> {
-    let mut sources = parts.sources.iter();
+    let mut sources = parts.records.iter();
     sources
         .find(|source| source.serves(&mapping.source))
         .ok_or_else(|| StartError::NoSource(mapping.source.to_string()))

@@ -18,6 +18,7 @@ use model::arn::Arn;
 use model::door::Callee;
 use model::event_source::{Answers, Mapping, MappingState, OnError, StartingPosition};
 use model::ids::FunctionName;
+use outbox::Outbox;
 use serde_json::{Value, json};
 use store::Store;
 use store_embedded::Memory;
@@ -203,7 +204,10 @@ impl Bench {
     fn delivery(&self) -> Delivery {
         Delivery::new(Parts {
             store: Arc::clone(&self.store),
-            sources: vec![self.source.clone()],
+            outbox: Outbox::new(Arc::clone(&self.store)),
+            records: vec![self.source.clone()],
+            messages: Vec::new(),
+            sinks: Vec::new(),
             invoke: self.function.clone(),
             clock: self.clock.clone(),
             random: Arc::new(CountingRandom::default()),

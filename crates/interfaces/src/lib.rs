@@ -3,10 +3,14 @@
 //! Lives here: the seams at which siblings meet, and the plain data that passes through them.
 //! Does not live here: implementations; `cloudless::wiring` joins them.
 
+pub mod authorize;
 pub mod clock;
 pub mod counters;
+pub mod event_sink;
+pub mod http_client;
 pub mod invoke;
 pub mod log_sink;
+pub mod message_source;
 pub mod principals;
 pub mod random;
 pub mod record_source;

@@ -17,19 +17,91 @@ use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
 
 use crate::BoxFuture;
+use crate::authorize::Check;
 
 /// One cloud service, as `dynamodb` or `lambda`.
 pub trait CloudService: Send + Sync {
     /// The name in a credential's scope by which requests find it, as `dynamodb`.
     fn signing_name(&self) -> &'static str;
 
+    /// What a request would do, and to what: all of it is asked before it is carried out. A request that cannot be read asks
+    /// for nothing here and is refused by [`execute`](Self::execute), in the service's own words.
+    fn checks<'a>(&'a self, _call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// How the body of a request is wanted. Told by the head alone.
+    fn body_wanted(&self, _head: &RequestHead<'_>) -> BodyWanted {
+        BodyWanted::Whole
+    }
+
+    /// Whether a request without a signature is for this service: one that takes such from anybody, as its policies allow.
+    fn takes_unsigned(&self, _head: &RequestHead<'_>) -> bool {
+        false
+    }
+
     /// Carries out one request. A refusal is an answer too, in the shape of the service's protocol, so this
     /// cannot fail.
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer>;
 }
 
+/// The head of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Path and query, as sent.
+    pub path_and_query: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// How a body is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyWanted {
+    /// In memory, when all of it is there.
+    Whole,
+    /// As it arrives: [`ServiceCall::stream`].
+    Streamed,
+}
+
+/// The body of a request, as it arrives: without the framing of chunks that are signed one by one.
+pub trait CallBody: Send + Sync {
+    /// The next piece; none: that was all, and the signature holds for it. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`BrokenBody`]: what came before must not be used.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, BrokenBody>>;
+}
+
+/// A [`CallBody`].
+pub struct CallStream(pub Box<dyn CallBody>);
+
+impl fmt::Debug for CallStream {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("CallStream(…)")
+    }
+}
+
+/// A body did not arrive as it was announced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenBody {
+    /// The connection ended before it did, or the sender was too slow.
+    #[error("the body did not arrive")]
+    CutOff,
+    /// It is not what was signed.
+    #[error("the body is not what was signed")]
+    NotAsSigned,
+    /// Its framing, or a checksum behind it, cannot be read.
+    #[error("the body is malformed: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
 /// A request whose signature holds.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServiceCall {
     /// The id that its answer carries.
     pub request_id: RequestId,
@@ -45,8 +117,10 @@ pub struct ServiceCall {
     pub path_and_query: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, whole.
+    /// Its body, whole; empty when the service wants it as it arrives.
     pub body: Bytes,
+    /// Its body as it arrives, when the service wants it so.
+    pub stream: Option<CallStream>,
 }
 
 /// The answer to a call. The door adds request id and date.

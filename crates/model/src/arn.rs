@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::ids::{AccountId, FunctionName, Region};
 
 /// The partition of every ARN that we form.
@@ -98,6 +100,19 @@ impl Arn {
         let name = parts.next().filter(|name| !name.is_empty())?;
         let qualifier = parts.next().filter(|qualifier| !qualifier.is_empty());
         (self.service == "lambda").then(|| (FunctionName::new(name), qualifier.map(str::to_owned)))
+    }
+}
+
+impl Serialize for Arn {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Arn {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 

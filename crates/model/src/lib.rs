@@ -7,6 +7,7 @@ pub mod application;
 pub mod arn;
 pub mod artefact;
 pub mod coverage;
+pub mod delivery;
 pub mod door;
 pub mod event_source;
 pub mod function;

@@ -26,9 +26,54 @@ pub enum Principal {
         /// The function whose code holds the keys.
         function: FunctionName,
     },
+    /// A user of IAM.
+    User {
+        /// The account.
+        account: AccountId,
+        /// The user's ARN.
+        arn: Arn,
+    },
+    /// A session of a role that somebody assumed.
+    Session {
+        /// The account.
+        account: AccountId,
+        /// The role's ARN.
+        role: Arn,
+        /// The session's name.
+        name: String,
+        /// Policies as JSON that the session was limited to; none: it was not.
+        policies: Option<Arc<[Arc<str>]>>,
+    },
+    /// A service of the cloud that acts by itself.
+    Service {
+        /// Its name, as `sns.amazonaws.com`.
+        name: String,
+        /// What it acts for: a topic, a rule, a bucket.
+        source: Option<Arn>,
+        /// The account of that.
+        account: AccountId,
+    },
+    /// Whoever sent a request without a signature, to a service that takes such.
+    Anonymous {
+        /// The account whose resources are asked for.
+        account: AccountId,
+    },
 }
 
 impl Principal {
+    /// The account that it belongs to, or whose resources it asks for.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Root { account }
+            | Self::FunctionRole { account, .. }
+            | Self::User { account, .. }
+            | Self::Session { account, .. }
+            | Self::Service { account, .. }
+            | Self::Anonymous { account } => account,
+        }
+    }
+
     /// The ARN that `sts:GetCallerIdentity` and refusals show.
     #[must_use]
     pub fn arn(&self) -> Arn {
@@ -53,6 +98,18 @@ impl Principal {
                     format!("assumed-role/{role_name}/{function}"),
                 )
             }
+            Self::User { arn, .. } => arn.clone(),
+            Self::Session {
+                account,
+                role,
+                name,
+                ..
+            } => {
+                let role_name = role.resource.rsplit('/').next().unwrap_or_default();
+                iam("sts", account, format!("assumed-role/{role_name}/{name}"))
+            }
+            Self::Service { name, account, .. } => iam("iam", account, format!("service/{name}")),
+            Self::Anonymous { account } => iam("iam", account, "anonymous".to_owned()),
         }
     }
 }

@@ -24,8 +24,26 @@ pub enum Owner {
     Tables,
     /// `deployment`.
     Deployment,
-    /// `event-delivery`.
+    /// `event-delivery` and `outbox`.
     Delivery,
+    /// `service-queues`.
+    Queues,
+    /// `service-topics`.
+    Topics,
+    /// `service-buses`.
+    Buses,
+    /// `service-objects`.
+    Objects,
+    /// `service-streams`.
+    Streams,
+    /// `service-identity`.
+    Identity,
+    /// `service-secrets`.
+    Secrets,
+    /// `service-logs`.
+    Logs,
+    /// `service-functions`.
+    Functions,
 }
 
 impl Owner {
@@ -34,6 +52,15 @@ impl Owner {
             Self::Tables => 0x01,
             Self::Deployment => 0x02,
             Self::Delivery => 0x03,
+            Self::Queues => 0x04,
+            Self::Topics => 0x05,
+            Self::Buses => 0x06,
+            Self::Objects => 0x07,
+            Self::Streams => 0x08,
+            Self::Identity => 0x09,
+            Self::Secrets => 0x0a,
+            Self::Logs => 0x0b,
+            Self::Functions => 0x0c,
         }
     }
 }

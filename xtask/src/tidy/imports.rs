@@ -13,7 +13,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 /// `cloudless` alone may import everything.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("interfaces", &["model"]),
+    ("interfaces", &["model", "policy"]),
     ("aws-wire", &["model"]),
     ("patterns", &["model"]),
     ("policy", &["model"]),
@@ -23,24 +23,50 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("build", &["model"]),
     ("store", &["model"]),
     ("store-embedded", &["model", "store"]),
+    ("outbox", &["model", "store"]),
+    ("resource-types", &["model", "interfaces"]),
     ("gateway", &["model", "interfaces", "aws-wire", "policy"]),
     ("invoker", &["model", "interfaces"]),
     ("runtimes", &["model", "interfaces", "sandbox"]),
-    (
-        "service-tables",
-        &["model", "interfaces", "store", "aws-wire"],
-    ),
+    ("service-tables", SERVICE),
+    ("service-functions", SERVICE),
+    ("service-queues", SERVICE),
+    ("service-topics", SERVICE),
+    ("service-buses", SERVICE),
+    ("service-objects", SERVICE),
+    ("service-streams", SERVICE),
+    ("service-identity", SERVICE),
+    ("service-secrets", SERVICE),
+    ("service-logs", SERVICE),
     (
         "event-delivery",
-        &["model", "interfaces", "store", "patterns"],
+        &["model", "interfaces", "store", "patterns", "outbox"],
     ),
-    ("service-functions", &["model", "interfaces", "aws-wire"]),
     (
         "deployment",
-        &["model", "interfaces", "store", "cloudformation", "patterns"],
+        &[
+            "model",
+            "interfaces",
+            "store",
+            "cloudformation",
+            "patterns",
+            "resource-types",
+        ],
     ),
     ("test-kit", &["model", "interfaces"]),
     ("xtask", &[]),
+];
+
+/// What each service may import: the nouns, the seams, and the tools. Never another service.
+const SERVICE: &[&str] = &[
+    "model",
+    "interfaces",
+    "store",
+    "aws-wire",
+    "policy",
+    "patterns",
+    "outbox",
+    "resource-types",
 ];
 
 /// What only tests may import, besides the table.

@@ -94,7 +94,7 @@ impl Loop {
         let following = self.follow(server, watcher, current);
         let (never, (), ()) = tokio::join!(
             following,
-            Box::pin(server.keep_tables()),
+            Box::pin(server.keep_services()),
             server.keep_findings()
         );
         Ok(never)

@@ -7,7 +7,7 @@
 
 use model::event_source as limits;
 
-use super::table::{FOR_PEOPLE, Property, Shape, TypeTable, carried, idle, missing};
+use resource_types::{FOR_PEOPLE, Property, Shape, TypeTable, carried, idle, missing};
 
 /// The types of this file.
 pub(super) const TYPES: &[TypeTable] = &[TypeTable {
@@ -43,7 +43,7 @@ const MAPPING: &[Property] = &[
         "FunctionResponseTypes",
         Shape::List(&Shape::Choice(&[(
             "ReportBatchItemFailures",
-            super::table::Fate::CarriedOut,
+            resource_types::Fate::CarriedOut,
         )])),
     ),
     idle(

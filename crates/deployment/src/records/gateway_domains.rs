@@ -5,7 +5,7 @@
 //!
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway" and "Amazon API Gateway V2".
 
-use super::table::{FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle};
+use resource_types::{FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle};
 
 /// The types that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[

@@ -8,8 +8,8 @@
 
 use interfaces::resource_provider::{Properties, PropertyProblem};
 
-use super::check::{Details, problem_at, text_of};
-use super::table::{FOR_PEOPLE, Fate, Property, Shape, TypeTable, carried, idle};
+use resource_types::{Details, problem_at, text_of};
+use resource_types::{FOR_PEOPLE, Fate, Property, Shape, TypeTable, carried, idle};
 
 /// The types that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[

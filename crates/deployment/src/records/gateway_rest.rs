@@ -6,7 +6,7 @@
 //!
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway".
 
-use super::table::{
+use resource_types::{
     FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 

@@ -10,7 +10,7 @@ use model::arn::{Arn, PARTITION};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::check::text_of;
+use resource_types::text_of;
 
 /// Lambda, IAM: the longest name that is generated.
 const NAME_LENGTH_MAX: usize = 64;

@@ -8,8 +8,8 @@
 use interfaces::resource_provider::{Properties, PropertyProblem};
 use model::limits;
 
-use super::check::{Details, problem_at, text_of};
-use super::table::{
+use resource_types::{Details, problem_at, text_of};
+use resource_types::{
     FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 

@@ -3,8 +3,6 @@
 //! Lives here: which types these are, what becomes of each of their properties, and their ids and attributes.
 //! Does not live here: turning them into functions and routes (`application`), resources that keep data (their services).
 
-mod check;
-mod coverage;
 mod event_sources;
 mod gateway_domains;
 mod gateway_http;
@@ -13,19 +11,19 @@ mod gateway_rest;
 mod identity;
 mod lambda;
 mod others;
-mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use check::{asks_for_nothing, text_of};
-pub use coverage::coverage;
+pub(crate) use resource_types::{asks_for_nothing, text_of};
+
 pub(crate) use identity::{KEPT_BACK, KEY_NAME, KEY_VALUE, URL_ID};
 use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
 
-use table::{TypeTable, Update};
+use model::coverage::Coverage;
+use resource_types::TypeTable;
 
 const TABLES: [&[TypeTable]; 7] = [
     lambda::TYPES,
@@ -36,6 +34,15 @@ const TABLES: [&[TypeTable]; 7] = [
     gateway_http::TYPES,
     gateway_domains::TYPES,
 ];
+
+/// What becomes of each property of each type that is only a record.
+#[must_use]
+pub fn coverage() -> Vec<Coverage> {
+    TABLES
+        .iter()
+        .flat_map(|types| resource_types::coverage(types))
+        .collect()
+}
 
 /// Provides functions, roles, log groups, gateway APIs and whatever else is a record and no more.
 #[derive(Debug)]
@@ -69,10 +76,8 @@ impl ResourceProvider for RecordProvider {
     }
 
     fn check(&self, resource_type: &str, properties: &Properties) -> Vec<PropertyProblem> {
-        let mut problems = Vec::new();
-        if let Some(table) = table_of(resource_type) {
-            check::check_properties(table.properties, properties, &[], &mut problems);
-        }
+        let mut problems =
+            table_of(resource_type).map_or_else(Vec::new, |table| table.check(properties));
         if resource_type == "AWS::Lambda::Function" {
             lambda::check_function(properties, &mut problems);
         }
@@ -91,20 +96,7 @@ impl ResourceProvider for RecordProvider {
     }
 
     fn plan_update(&self, resource_type: &str, old: &Properties, new: &Properties) -> UpdatePlan {
-        if old == new {
-            return UpdatePlan::Nothing;
-        }
-        let replaced = table_of(resource_type).is_some_and(|table| {
-            table.properties.iter().any(|property| {
-                property.update == Update::Replacement
-                    && old.get(property.name) != new.get(property.name)
-            })
-        });
-        if replaced {
-            UpdatePlan::Replace
-        } else {
-            UpdatePlan::InPlace
-        }
+        table_of(resource_type).map_or(UpdatePlan::InPlace, |table| table.plan_update(old, new))
     }
 
     fn create<'a>(

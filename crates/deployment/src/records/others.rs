@@ -5,7 +5,9 @@
 //!
 //! Contract: AWS CloudFormation Template Reference, "AWS IAM", "Amazon CloudWatch Logs" and "Amazon S3".
 
-use super::table::{FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing};
+use resource_types::{
+    FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
+};
 
 /// The types of these services that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[

@@ -5,7 +5,7 @@ use model::ids::{AccountId, LogicalId, Region, StackName};
 use serde_json::{Value, json};
 
 use super::RecordProvider;
-use super::table::{Property, Shape};
+use resource_types::{Property, Shape};
 
 fn request(resource_type: &str, properties: Value) -> ResourceRequest {
     ResourceRequest {

@@ -8,6 +8,7 @@
 
 use aws_wire::errors::AuthenticationError;
 use aws_wire::sigv4::{Presented, SignedRequest};
+use model::arn::Arn;
 use model::principal::Principal;
 use policy::{Caller, Policies as Asked, Refusal as Why, Request, Verdict, judge};
 
@@ -81,18 +82,17 @@ fn check_scope(presented: &Presented, question: &Question<'_>) -> Result<(), Aut
 /// Contract: IAM User Guide, "IAM JSON policy elements: Variables", `aws:userid`: the account's id for its root, the
 /// role's unique id and the session's name for a session.
 fn signer(presented: &Presented, principal: &Principal, policies: &Policies) -> Signer {
-    let (account, unique_id) = match principal {
-        Principal::Root { account } => (account, account.to_string()),
-        Principal::FunctionRole {
-            account,
-            role,
-            function,
-        } => {
-            let id = policies.of_role(&role.to_string()).map(|role| &role.id);
-            (
-                account,
-                format!("{}:{function}", id.map_or("", String::as_str)),
-            )
+    let account = principal.account();
+    let of_session = |role: &Arn, name: &str| {
+        let id = policies.of_role(&role.to_string()).map(|role| &role.id);
+        format!("{}:{name}", id.map_or("", String::as_str))
+    };
+    let unique_id = match principal {
+        Principal::Root { account } => account.to_string(),
+        Principal::FunctionRole { role, function, .. } => of_session(role, function.as_str()),
+        Principal::Session { role, name, .. } => of_session(role, name),
+        Principal::User { .. } | Principal::Service { .. } | Principal::Anonymous { .. } => {
+            String::new()
         }
     };
     Signer {
@@ -115,7 +115,7 @@ fn permit(
             let account = account.to_string();
             (Caller::Root { account }, None)
         }
-        Principal::FunctionRole { role, .. } => {
+        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => {
             let role = role.to_string();
             let compiled = policies.of_role(&role);
             let caller = Caller::Identity {
@@ -124,6 +124,9 @@ fn permit(
                 role: Some(role),
             };
             (caller, compiled)
+        }
+        Principal::User { .. } | Principal::Service { .. } | Principal::Anonymous { .. } => {
+            (Caller::Anonymous, None)
         }
     };
     let mut context = question.context();
@@ -178,14 +181,20 @@ fn refused(question: &Question<'_>, signer: &Signer, why: Why) -> NotAuthorised 
 /// In conditions a session is known by its role.
 fn principal_arn(principal: &Principal) -> String {
     match principal {
-        Principal::Root { .. } => principal.arn().to_string(),
-        Principal::FunctionRole { role, .. } => role.to_string(),
+        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => role.to_string(),
+        Principal::Root { .. }
+        | Principal::User { .. }
+        | Principal::Service { .. }
+        | Principal::Anonymous { .. } => principal.arn().to_string(),
     }
 }
 
 const fn principal_type(principal: &Principal) -> &'static str {
     match principal {
         Principal::Root { .. } => "Account",
-        Principal::FunctionRole { .. } => "AssumedRole",
+        Principal::FunctionRole { .. } | Principal::Session { .. } => "AssumedRole",
+        Principal::User { .. } => "User",
+        Principal::Service { .. } => "Service",
+        Principal::Anonymous { .. } => "Anonymous",
     }
 }

@@ -18,8 +18,7 @@ use interfaces::clock::Clock;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::service::{CloudService, ServiceCall};
-use model::ids::{AccountId, Region, RequestId};
-use model::principal::Principal;
+use model::ids::{Region, RequestId};
 
 use crate::callers::{Callers, NotProven};
 use crate::http::{Handler, Request, Response};
@@ -193,13 +192,14 @@ impl ServiceDoor {
         let caller = self.callers.verify(caller, &presented, signed)?;
         let call = ServiceCall {
             request_id,
-            account: account_of(&caller).clone(),
+            account: caller.account().clone(),
             caller,
             region,
             method: request.method,
             path_and_query: request.target,
             headers,
             body,
+            stream: None,
         };
         Ok(service.execute(call).await)
     }
@@ -229,12 +229,6 @@ fn shown(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response {
 fn service_of_target(headers: &HeaderMap) -> Option<&'static str> {
     let target = aws_wire::json::target(headers)?;
     target.prefix.starts_with("DynamoDB").then_some("dynamodb")
-}
-
-fn account_of(principal: &Principal) -> &AccountId {
-    match principal {
-        Principal::Root { account } | Principal::FunctionRole { account, .. } => account,
-    }
 }
 
 /// Regions become parts of ARNs and of keys in the store, so only what looks like one passes.

@@ -82,6 +82,7 @@ fn call(method: Method, path: &str, headers: &[(&'static str, &str)], body: &str
         path_and_query: path.to_owned(),
         headers: headers.collect(),
         body: Bytes::from(body.to_owned()),
+        stream: None,
     }
 }
 

@@ -127,6 +127,7 @@ impl Server {
             path_and_query: "/".to_owned(),
             headers,
             body,
+            stream: None,
         };
         let answer = self.service.execute(call).await;
         let header = |name| {

@@ -8,10 +8,10 @@ use model::problem::Severity;
 use model::suggestion::nearest;
 use serde_json::Value;
 
-use super::table::{Fate, Presence, Property, Shape};
+use crate::table::{Fate, Presence, Property, Shape};
 
 /// A problem that makes the resource unusable.
-pub(super) fn problem_at(path: &[&str], title: String) -> PropertyProblem {
+pub fn problem_at(path: &[&str], title: String) -> PropertyProblem {
     PropertyProblem {
         path: path.iter().map(|step| (*step).to_owned()).collect(),
         severity: Severity::Error,
@@ -22,7 +22,7 @@ pub(super) fn problem_at(path: &[&str], title: String) -> PropertyProblem {
 }
 
 /// Turning a problem into the one that is meant.
-pub(super) trait Details {
+pub trait Details {
     /// The same, as a warning.
     fn warning(self) -> Self;
     /// The same, with its cause.
@@ -42,7 +42,7 @@ impl Details for PropertyProblem {
 }
 
 /// The text of a scalar, as CloudFormation hands it to a service that wants a text.
-pub(crate) fn text_of(value: &Value) -> Option<String> {
+pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -52,7 +52,7 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
 }
 
 /// Everything that is wrong with these properties, or not carried out.
-pub(super) fn check_properties(
+pub fn check_properties(
     known: &[Property],
     given: &Properties,
     path: &[&str],
@@ -92,7 +92,7 @@ fn check_property(
 }
 
 /// Whether a value says what its absence says too: the Serverless Framework writes `Policy: ''` into every REST API.
-pub(crate) fn asks_for_nothing(value: &Value) -> bool {
+pub fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

@@ -1,18 +1,17 @@
 //! The tables as rows of the reference.
 //!
 //! Lives here: each property, those of its parts, and the values that fare otherwise than it.
-//! Does not live here: the tables (`lambda`, `gateway_rest`, …), how the page looks.
+//! Does not live here: the tables, how the page looks.
 
 use model::coverage::{self, Coverage};
 
-use super::TABLES;
-use super::table::{Fate, Property, Shape};
+use crate::table::{Fate, Property, Shape, TypeTable};
 
-/// What becomes of each property of each type that is only a record.
+/// What becomes of each property of each of these types.
 #[must_use]
-pub fn coverage() -> Vec<Coverage> {
+pub fn coverage(tables: &[TypeTable]) -> Vec<Coverage> {
     let mut rows = Vec::new();
-    for table in TABLES.iter().flat_map(|types| types.iter()) {
+    for table in tables {
         list(table.name, "", table.properties, &mut rows);
     }
     rows

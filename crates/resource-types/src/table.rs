@@ -3,33 +3,37 @@
 //! Lives here: what a table can say of a property.
 //! Does not live here: the tables themselves (one file a service), comparing properties with them (`check`).
 
+use interfaces::resource_provider::{Properties, PropertyProblem, UpdatePlan};
+
+use crate::check::check_properties;
+
 /// What is known of one resource type.
 #[derive(Debug)]
-pub(super) struct TypeTable {
+pub struct TypeTable {
     /// As `AWS::Lambda::Function`.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Its properties.
-    pub(super) properties: &'static [Property],
+    pub properties: &'static [Property],
 }
 
 /// What is known of one property.
 #[derive(Debug)]
-pub(super) struct Property {
+pub struct Property {
     /// Its name.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// What values it takes.
-    pub(super) shape: Shape,
+    pub shape: Shape,
     /// What becomes of it here.
-    pub(super) fate: Fate,
+    pub fate: Fate,
     /// Whether a change of it makes a new resource.
-    pub(super) update: Update,
+    pub update: Update,
     /// Whether it must be there.
-    pub(super) presence: Presence,
+    pub presence: Presence,
 }
 
 /// What values a property takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub enum Shape {
     /// Any value: read where it is used.
     Any,
     /// A text. Numbers and booleans are texts too, as CloudFormation turns them into such.
@@ -54,7 +58,7 @@ pub(super) enum Shape {
 
 /// What becomes of a property here.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
+pub enum Fate {
     /// It is carried out.
     CarriedOut,
     /// There is nothing to carry out: no program could notice. The text says why.
@@ -66,7 +70,7 @@ pub(super) enum Fate {
 
 /// "Update requires" of the CloudFormation Template Reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Update {
+pub enum Update {
     /// No interruption, or some.
     InPlace,
     /// Replacement.
@@ -75,7 +79,7 @@ pub(super) enum Update {
 
 /// Whether a property must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub enum Presence {
     /// It may be left out.
     Optional,
     /// CloudFormation refuses the resource without it.
@@ -83,17 +87,17 @@ pub(super) enum Presence {
 }
 
 /// A property that is carried out.
-pub(super) const fn carried(name: &'static str, shape: Shape) -> Property {
+pub const fn carried(name: &'static str, shape: Shape) -> Property {
     property(name, shape, Fate::CarriedOut)
 }
 
 /// A property of which there is nothing to carry out.
-pub(super) const fn idle(name: &'static str, why: &'static str) -> Property {
+pub const fn idle(name: &'static str, why: &'static str) -> Property {
     property(name, Shape::Any, Fate::NothingToDo(why))
 }
 
 /// A property without which the resource works, though not as asked.
-pub(super) const fn missing(name: &'static str, what: &'static str) -> Property {
+pub const fn missing(name: &'static str, what: &'static str) -> Property {
     property(name, Shape::Any, Fate::Missing(what))
 }
 
@@ -109,20 +113,46 @@ const fn property(name: &'static str, shape: Shape, fate: Fate) -> Property {
 
 impl Property {
     /// The same, but a change of it makes a new resource.
-    pub(super) const fn replaces(mut self) -> Self {
+    pub const fn replaces(mut self) -> Self {
         self.update = Update::Replacement;
         self
     }
 
     /// The same, but it must be there.
-    pub(super) const fn required(mut self) -> Self {
+    pub const fn required(mut self) -> Self {
         self.presence = Presence::Required;
         self
     }
 }
 
 /// Descriptions, tags and other texts for people.
-pub(super) const FOR_PEOPLE: &str = "it only describes the resource to people and to billing";
+pub const FOR_PEOPLE: &str = "it only describes the resource to people and to billing";
 /// What belongs to the machines of the cloud.
-pub(super) const OF_THE_CLOUD: &str =
+pub const OF_THE_CLOUD: &str =
     "it configures the cloud's own machines, which are not there to be configured";
+
+impl TypeTable {
+    /// Everything that is wrong with these properties, or not carried out.
+    #[must_use]
+    pub fn check(&self, properties: &Properties) -> Vec<PropertyProblem> {
+        let mut problems = Vec::new();
+        check_properties(self.properties, properties, &[], &mut problems);
+        problems
+    }
+
+    /// What a change from `old` to `new` takes: a replacement when one property that changed asks for it.
+    #[must_use]
+    pub fn plan_update(&self, old: &Properties, new: &Properties) -> UpdatePlan {
+        let replaces = |property: &Property| {
+            property.update == Update::Replacement
+                && old.get(property.name) != new.get(property.name)
+        };
+        if old == new {
+            UpdatePlan::Nothing
+        } else if self.properties.iter().any(replaces) {
+            UpdatePlan::Replace
+        } else {
+            UpdatePlan::InPlace
+        }
+    }
+}

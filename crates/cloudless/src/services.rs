@@ -1,0 +1,106 @@
+//! The cloud services that keep state: one line each.
+//!
+//! Lives here: making each of them over what all share, and what each offers to the parts of a server.
+//! Does not live here: what any of them does (its crate), joining these parts with the rest (`wiring`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use interfaces::clock::Clock;
+use interfaces::event_sink::EventSink;
+use interfaces::message_source::MessageSource;
+use interfaces::random::Random;
+use interfaces::record_source::RecordSource;
+use interfaces::resource_provider::ResourceProvider;
+use interfaces::service::CloudService;
+use outbox::Outbox;
+use store::Store;
+
+use deployment::records::RecordProvider;
+
+/// What all services share.
+pub(crate) struct Shared {
+    /// Where state is kept.
+    pub(crate) store: Arc<dyn Store>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub(crate) random: Arc<dyn Random>,
+    /// Where events wait that one service sends to another, or to a function.
+    pub(crate) outbox: Outbox,
+    /// Who may do what.
+    pub(crate) identity: service_identity::Service,
+    /// The port at which functions and programs of this machine reach the services: it stands in addresses of queues. 0
+    /// in a check, which serves nothing.
+    pub(crate) port: u16,
+    /// The folder of what is too large for the store; none in a check.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// The services. Making them starts nothing and reads nothing: a check makes them too, over a state in memory.
+pub(crate) struct Services {
+    pub(crate) tables: service_tables::Service,
+}
+
+impl Services {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let store = || Arc::clone(&shared.store);
+        let clock = || Arc::clone(&shared.clock);
+        let random = || Arc::clone(&shared.random);
+        Self {
+            tables: service_tables::Service::new(store(), clock(), random()),
+        }
+    }
+
+    /// Whoever makes resources: the services, and the records for the types that are nothing more here.
+    pub(crate) fn providers(&self) -> Vec<Arc<dyn ResourceProvider>> {
+        vec![self.tables.provider(), Arc::new(RecordProvider::new())]
+    }
+
+    /// What stands behind the service door.
+    pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
+        vec![Arc::new(self.tables.clone())]
+    }
+
+    /// Streams that functions are called with the records of.
+    pub(crate) fn record_sources(&self) -> Vec<Arc<dyn RecordSource>> {
+        vec![self.tables.record_source()]
+    }
+
+    /// Queues that functions are called with the messages of.
+    pub(crate) fn message_sources(&self) -> Vec<Arc<dyn MessageSource>> {
+        Vec::new()
+    }
+
+    /// Whatever takes events.
+    pub(crate) fn sinks(&self) -> Vec<Arc<dyn EventSink>> {
+        Vec::new()
+    }
+
+    /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
+    pub(crate) async fn keep(&self) {
+        let tables = async { match self.tables.keep().await {} };
+        tokio::join!(tables, self.tables.keep_up());
+    }
+}
+
+impl Shared {
+    /// Over this store.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        port: u16,
+        folder: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            outbox: Outbox::new(Arc::clone(&store)),
+            identity: service_identity::Service::new(Arc::clone(&store)),
+            port,
+            folder,
+            store,
+            clock,
+            random,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is on its way to a target.
+//!
+//! Lives here: events that were accepted, for whom they are, how often they are tried: plain data.
+//! Does not live here: keeping them (`outbox`), delivering them (`event-delivery`), taking them (each service).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::Arn;
+use crate::ids::AccountId;
+use crate::time::Timestamp;
+
+/// One event for one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its id: of the message, the event or the request that it comes from.
+    pub id: String,
+    /// Who gets it.
+    pub target: Target,
+    /// Who sends it.
+    pub sender: Sender,
+    /// What they get.
+    pub message: Message,
+    /// How often it is tried. Functions are called by Lambda's own rules instead (`EventInvokeConfig`).
+    pub retries: Retries,
+    /// The queue (or, for functions, topic) that gets it when it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<Arn>,
+    /// Deliveries with the same text are tried one after the other, in the order in which they were accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// Who gets an event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// A resource of the cloud: a function (with or without a qualifier), a queue, a topic, a bus, a log group, a stream.
+    Resource(Arn),
+    /// An address.
+    Url(String),
+}
+
+/// Who sends an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The principal, as `sns.amazonaws.com`; or the ARN of a role that it acts as.
+    pub principal: SenderPrincipal,
+    /// What it sends for: the topic, the rule, the bucket. Policies see it as `aws:SourceArn`.
+    pub source: Option<Arn>,
+    /// The account of that. Policies see it as `aws:SourceAccount`.
+    pub account: AccountId,
+}
+
+/// As whom an event is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SenderPrincipal {
+    /// A service itself, as `sns.amazonaws.com`.
+    Service(String),
+    /// A service that acts as a role: the target of a rule with a `RoleArn`, the dead letters of a function.
+    Role(Arn),
+    /// Somebody who was allowed already, when the event was accepted.
+    Allowed,
+}
+
+/// What a target gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Message {
+    /// The body, as the target sees it: a function's event, a message's body.
+    #[serde(with = "bytes_as_text")]
+    pub body: bytes::Bytes,
+    /// The attributes of a message, for queues and topics; the headers, for addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Attribute>,
+    /// The subject, for topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The message group of a FIFO queue or topic; the partition key of a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The deduplication id of a FIFO queue or topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deduplication: Option<String>,
+    /// `AWSTraceHeader`, and what a function sees in `_X_AMZN_TRACE_ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The members of a bus's entry, for buses: `source`, `detail-type`, `time`, `resources`, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+}
+
+/// An attribute of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its type, as `String`, `Number`, `Binary`, `String.Array`.
+    pub data_type: String,
+    /// Its value; binary ones as base64.
+    pub value: String,
+}
+
+/// How often a delivery is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Tries after the first.
+    pub retries_max: u32,
+    /// How old it may get.
+    pub age_max: Duration,
+}
+
+impl Target {
+    /// The ARN, for a resource.
+    #[must_use]
+    pub fn arn(&self) -> Option<&Arn> {
+        match self {
+            Self::Resource(arn) => Some(arn),
+            Self::Url(_) => None,
+        }
+    }
+}
+
+mod bytes_as_text {
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    // Bodies are texts, JSON mostly: as such they cost nothing but the escapes.
+    pub(super) fn serialize<S: Serializer>(body: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        let text = std::str::from_utf8(body).map_err(serde::ser::Error::custom)?;
+        to.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        String::deserialize(from).map(Bytes::from)
+    }
+}

@@ -1,0 +1,1 @@
+//! Buses and schedules: Amazon EventBridge and EventBridge Scheduler.

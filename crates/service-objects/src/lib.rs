@@ -1,0 +1,1 @@
+//! Objects in buckets: Amazon S3.

@@ -1,0 +1,1 @@
+//! Queues: Amazon SQS.

@@ -1,0 +1,1 @@
+//! Parameters, secrets and keys: SSM Parameter Store, AWS Secrets Manager, AWS KMS.

@@ -1,0 +1,1 @@
+//! Streams: Amazon Kinesis Data Streams.

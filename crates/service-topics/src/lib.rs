@@ -1,0 +1,1 @@
+//! Topics: Amazon SNS.
