@@ -89,6 +89,14 @@ pub struct Message {
     /// The members of a bus's entry, for buses: `source`, `detail-type`, `time`, `resources`, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
+    /// What dead letters get, where that is not this message: a function's event is given up as its notification, the headers
+    /// of an address not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<Box<Message>>,
+    /// Seconds to wait before each try after the first, in order; before those that follow, the last again. Empty: whoever
+    /// delivers decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_delays_s: Vec<u32>,
 }
 
 /// An attribute of a message.
