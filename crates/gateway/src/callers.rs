@@ -116,6 +116,7 @@ impl Callers {
                 Ok(Caller::Issued(holder))
             }
             Key::Revoked => Err(AuthenticationError::ExpiredToken.into()),
+            Key::Withdrawn => Err(AuthenticationError::UnknownKey.into()),
             Key::Unknown => self.unknown(headers),
         }
     }

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use model::arn::Arn;
 use model::ids::AccountId;
 use model::principal::Principal;
-use policy::{Context, Policy};
+use policy::{Context, Policy, Refusal, ResourceRule};
 
 /// Judges in memory: it is asked on every call.
 pub trait Authorize: Send + Sync {
@@ -17,6 +18,10 @@ pub trait Authorize: Send + Sync {
     /// # Errors
     /// [`Denied`], of the first that it may not do.
     fn authorize(&self, principal: &Principal, checks: &[Check]) -> Result<(), Denied>;
+
+    /// The unique id that `aws:userid`, `sts:GetCallerIdentity` and events show: the account's for its root, `AIDA…` for a
+    /// user, `AROA…:SESSION` for a session of a role.
+    fn unique_id(&self, principal: &Principal) -> String;
 }
 
 /// One thing that somebody wants to do.
@@ -28,10 +33,13 @@ pub struct Check {
     pub resource: String,
     /// The account that the resource belongs to.
     pub account: AccountId,
-    /// The service's own condition keys, as `dynamodb:LeadingKeys`. Whoever asks adds the global ones.
+    /// The service's own condition keys, as `dynamodb:LeadingKeys`. The door adds those of the request (`aws:SourceIp` and its
+    /// like), and whoever judges those of the principal and the time: a service sets none of either.
     pub context: Context,
     /// The policy of the resource, if it has one.
     pub resource_policy: Option<Arc<Policy>>,
+    /// Whether the caller's own policies are enough where that policy says nothing.
+    pub resource_rule: ResourceRule,
 }
 
 impl Check {
@@ -48,7 +56,19 @@ impl Check {
             account: account.clone(),
             context: Context::default(),
             resource_policy: None,
+            resource_rule: ResourceRule::Sufficient,
         }
+    }
+
+    /// Handing a role over to a service that will act as it, as `lambda.amazonaws.com`: to be asked wherever a request names
+    /// a role.
+    ///
+    /// Contract: IAM User Guide, "Grant a user permissions to pass a role to an AWS service".
+    #[must_use]
+    pub fn pass_role(role: &Arn, service: &str, account: &AccountId) -> Self {
+        let mut check = Self::new("iam:PassRole", role.to_string(), account);
+        check.context.set("iam:PassedToService", service);
+        check
     }
 
     /// The same, on a resource with this policy.
@@ -56,6 +76,15 @@ impl Check {
     pub fn with_policy(self, policy: Option<Arc<Policy>>) -> Self {
         Self {
             resource_policy: policy,
+            ..self
+        }
+    }
+
+    /// The same, on a resource whose policy alone lets anybody in: keys of KMS, trust policies of roles.
+    #[must_use]
+    pub fn ruled_by_its_policy(self) -> Self {
+        Self {
+            resource_rule: ResourceRule::Necessary,
             ..self
         }
     }
@@ -71,6 +100,8 @@ pub struct Denied {
     pub action: String,
     /// On what.
     pub resource: String,
-    /// For the developer: what in the manifest would have to change; none when nothing there would help.
-    pub help: Option<String>,
+    /// Who asked, as the message shows it.
+    pub principal: String,
+    /// Which policy refuses it, or which one is missing.
+    pub refusal: Refusal,
 }

@@ -23,6 +23,8 @@ pub enum Key {
     /// It was issued once. It must not count as unknown: in development unknown keys act as the account's root, and
     /// what outlives its instance would gain rights by being revoked.
     Revoked,
+    /// It belongs to a user, and was deleted or is inactive. It must not count as unknown either.
+    Withdrawn,
     /// Nobody was issued it.
     Unknown,
 }

@@ -43,6 +43,8 @@ pub enum Principal {
         name: String,
         /// Policies as JSON that the session was limited to; none: it was not.
         policies: Option<Arc<[Arc<str>]>>,
+        /// Its tags, which policies see as `aws:PrincipalTag/KEY`.
+        tags: Arc<[(String, String)]>,
     },
     /// A service of the cloud that acts by itself.
     Service {

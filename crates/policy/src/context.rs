@@ -22,6 +22,15 @@ impl Context {
         self.values.insert(key.to_ascii_lowercase(), values);
     }
 
+    /// Takes over the keys of another that are not set here.
+    pub fn add(&mut self, other: &Self) {
+        for (key, values) in &other.values {
+            if !self.values.contains_key(key) {
+                self.values.insert(key.clone(), values.clone());
+            }
+        }
+    }
+
     /// The values of a key in lower case; none when it is not there.
     pub(crate) fn values(&self, key: &str) -> Option<&[String]> {
         self.values.get(key).map(Vec::as_slice)

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::condition::{Condition, ConditionError};
 use crate::pattern::{Pattern, Variables, Wildcards};
 use crate::principal::{Named, Principals};
-use crate::statement::{Effect, Request, Said, Scope, Statement};
+use crate::statement::{Asked, Effect, Request, Said, Scope, Statement};
 
 /// Statements of one document. The cloud bounds documents by their bytes (10,240 at most), which is less than this.
 const STATEMENTS_MAX: usize = 1_000;
@@ -104,17 +104,17 @@ impl Policy {
     /// What it says of the request by itself.
     #[must_use]
     pub fn says(&self, request: &Request<'_>) -> Said {
-        match self.finding(request) {
+        match self.finding(&Asked::new(request)) {
             Finding::Nothing => Said::Nothing,
             Finding::Allow(_) => Said::Allow,
             Finding::Deny => Said::Deny,
         }
     }
 
-    pub(crate) fn finding(&self, request: &Request<'_>) -> Finding {
+    pub(crate) fn finding(&self, asked: &Asked<'_>) -> Finding {
         let mut allowed = None;
         for statement in &self.statements {
-            match (statement.is_about(request), statement.effect) {
+            match (statement.is_about(asked), statement.effect) {
                 (Some(_), Effect::Deny) => return Finding::Deny,
                 (Some(named), Effect::Allow) => allowed = allowed.max(Some(named)),
                 (None, Effect::Allow | Effect::Deny) => {}

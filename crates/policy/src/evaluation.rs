@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::document::{Finding, Policy};
 use crate::principal::{Caller, Named};
-use crate::statement::Request;
+use crate::statement::{Asked, Request};
 
 /// The policies that concern a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +24,20 @@ pub struct Policies<'a> {
     pub session: Option<&'a [Policy]>,
     /// The resource's.
     pub resource: Option<&'a Policy>,
+    /// Whether the caller's own are enough without it.
+    pub resource_rule: ResourceRule,
     /// The account that the resource belongs to.
     pub resource_account: &'a str,
+}
+
+/// What the policy of a resource means to callers of its own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResourceRule {
+    /// It is enough that it allows something, or that the caller's own policies do.
+    #[default]
+    Sufficient,
+    /// Nothing is allowed that it does not allow: the trust policy of a role, the policy of a key of KMS.
+    Necessary,
 }
 
 /// What comes of a request.
@@ -62,12 +74,13 @@ pub enum Kind {
 /// Whether the request may go on.
 #[must_use]
 pub fn judge(policies: &Policies<'_>, request: &Request<'_>) -> Verdict {
-    let identity = strongest(policies.identity, request);
-    let boundary = policies.boundary.map(|policy| policy.finding(request));
-    let session = policies.session.map(|all| strongest(all, request));
+    let asked = Asked::new(request);
+    let identity = strongest(policies.identity, &asked);
+    let boundary = policies.boundary.map(|policy| policy.finding(&asked));
+    let session = policies.session.map(|all| strongest(all, &asked));
     let resource = policies
         .resource
-        .map_or(Finding::Nothing, |policy| policy.finding(request));
+        .map_or(Finding::Nothing, |policy| policy.finding(&asked));
     let all = [
         (Kind::Identity, Some(identity)),
         (Kind::Resource, Some(resource)),
@@ -92,9 +105,11 @@ pub fn judge(policies: &Policies<'_>, request: &Request<'_>) -> Verdict {
         match resource {
             Finding::Allow(Named::ByItself) => return Verdict::Allowed,
             Finding::Allow(Named::ByRole | Named::AsEverybody) => (true, Kind::Resource),
-            Finding::Allow(Named::ByAccount) | Finding::Nothing | Finding::Deny => {
-                (is_own, Kind::Identity)
-            }
+            Finding::Allow(Named::ByAccount) => (is_own, Kind::Identity),
+            Finding::Nothing | Finding::Deny => match policies.resource_rule {
+                ResourceRule::Sufficient => (is_own, Kind::Identity),
+                ResourceRule::Necessary => (false, Kind::Resource),
+            },
         }
     } else if is_own {
         (matches!(resource, Finding::Allow(_)), Kind::Resource)
@@ -120,10 +135,10 @@ fn verdict(demands: &[(bool, Kind)]) -> Verdict {
 }
 
 /// What several policies of one kind say together.
-fn strongest(policies: &[Policy], request: &Request<'_>) -> Finding {
+fn strongest(policies: &[Policy], asked: &Asked<'_>) -> Finding {
     let mut together = Finding::Nothing;
     for policy in policies {
-        match policy.finding(request) {
+        match policy.finding(asked) {
             Finding::Deny => return Finding::Deny,
             Finding::Allow(named) => together = Finding::Allow(named),
             Finding::Nothing => {}

@@ -21,6 +21,6 @@ pub use address::AddressRange;
 pub use condition::ConditionError;
 pub use context::Context;
 pub use document::{Policy, ReadError};
-pub use evaluation::{Kind, Policies, Refusal, Verdict, judge};
+pub use evaluation::{Kind, Policies, Refusal, ResourceRule, Verdict, judge};
 pub use principal::Caller;
 pub use statement::{Effect, Request, Said};

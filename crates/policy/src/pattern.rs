@@ -12,7 +12,8 @@ use crate::context::Context;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     pieces: Vec<Piece>,
-    has_variables: bool,
+    /// What it is compared with, where no variable is to be filled in.
+    atoms: Option<Vec<Atom>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,49 +91,56 @@ impl Pattern {
         let has_variables = pieces
             .iter()
             .any(|piece| matches!(piece, Piece::Variable { .. }));
+        let nothing_known = Context::default();
+        let atoms = (!has_variables).then(|| atoms_of(&pieces, &nothing_known));
         Self {
+            atoms: atoms.flatten(),
             pieces,
-            has_variables,
         }
     }
 
     /// Whether the text is like this. A variable without a value makes it like nothing.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
-        match (self.pieces.as_slice(), self.has_variables) {
-            ([Piece::AnyRun], _) => true,
-            ([Piece::Literal(literal)], _) => literal == text.as_bytes(),
-            ([Piece::Literal(literal), Piece::AnyRun], _) => text.as_bytes().starts_with(literal),
-            _ => self
-                .atoms(context)
-                .is_some_and(|atoms| atoms_match(&atoms, text.as_bytes())),
+        let text = text.as_bytes();
+        match self.pieces.as_slice() {
+            [Piece::AnyRun] => true,
+            [Piece::Literal(literal)] => literal == text,
+            [Piece::Literal(literal), Piece::AnyRun] => text.starts_with(literal),
+            [Piece::Literal(literal), ..] if !text.starts_with(literal) => false,
+            pieces => match &self.atoms {
+                Some(atoms) => atoms_match(atoms, text),
+                None => atoms_of(pieces, context).is_some_and(|atoms| atoms_match(&atoms, text)),
+            },
         }
     }
 
     /// The text itself, variables filled in; none when one has no value.
     pub(crate) fn text(&self, context: &Context) -> Option<String> {
-        let bytes = self.atoms(context)?.into_iter().map(|atom| match atom {
+        let bytes = atoms_of(&self.pieces, context)?.into_iter();
+        let bytes = bytes.map(|atom| match atom {
             Atom::Byte(byte) => byte,
             Atom::AnyOne => b'?',
             Atom::AnyRun => b'*',
         });
         String::from_utf8(bytes.collect()).ok()
     }
+}
 
-    fn atoms(&self, context: &Context) -> Option<Vec<Atom>> {
-        let mut atoms = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Literal(literal) => atoms.extend(literal.iter().copied().map(Atom::Byte)),
-                Piece::AnyOne => atoms.push(Atom::AnyOne),
-                Piece::AnyRun => atoms.push(Atom::AnyRun),
-                Piece::Variable { key, default } => {
-                    let value = context.only(key).or(default.as_deref())?;
-                    atoms.extend(value.bytes().map(Atom::Byte));
-                }
+/// With all variables filled in; none when one has no value.
+fn atoms_of(pieces: &[Piece], context: &Context) -> Option<Vec<Atom>> {
+    let mut atoms = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => atoms.extend(literal.iter().copied().map(Atom::Byte)),
+            Piece::AnyOne => atoms.push(Atom::AnyOne),
+            Piece::AnyRun => atoms.push(Atom::AnyRun),
+            Piece::Variable { key, default } => {
+                let value = context.only(key).or(default.as_deref())?;
+                atoms.extend(value.bytes().map(Atom::Byte));
             }
         }
-        Some(atoms)
     }
+    Some(atoms)
 }
 
 fn flush(literal: &mut Vec<u8>, pieces: &mut Vec<Piece>) {

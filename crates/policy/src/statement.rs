@@ -3,6 +3,8 @@
 //! Lives here: what it is about (principal, action, resource, conditions), and what it says then.
 //! Does not live here: reading documents (`document`), several policies at once (`evaluation`).
 
+use std::borrow::Cow;
+
 use crate::condition::Condition;
 use crate::context::Context;
 use crate::pattern::Pattern;
@@ -19,6 +21,25 @@ pub struct Request<'a> {
     pub caller: &'a Caller,
     /// The condition keys.
     pub context: &'a Context,
+}
+
+/// A request, as statements compare it: they are many, and it is one.
+pub(crate) struct Asked<'a> {
+    request: &'a Request<'a>,
+    /// In lower case: actions have none.
+    action: Cow<'a, str>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(request: &'a Request<'a>) -> Self {
+        let has_upper = request.action.bytes().any(|byte| byte.is_ascii_uppercase());
+        let action = if has_upper {
+            Cow::Owned(request.action.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(request.action)
+        };
+        Self { request, action }
+    }
 }
 
 /// `Allow` or `Deny`.
@@ -61,7 +82,8 @@ pub(crate) enum Scope<T> {
 impl Statement {
     /// How its caller is named, if the statement is about the request. Policies of identities name nobody, since
     /// they belong to somebody.
-    pub(crate) fn is_about(&self, request: &Request<'_>) -> Option<Named> {
+    pub(crate) fn is_about(&self, asked: &Asked<'_>) -> Option<Named> {
+        let request = asked.request;
         let named = match &self.principals {
             None => Named::ByItself,
             Some(Scope::Only(principals)) => principals.name(request.caller)?,
@@ -70,8 +92,7 @@ impl Statement {
                 None => Named::AsEverybody,
             },
         };
-        let action = request.action.to_ascii_lowercase();
-        let is_about = self.actions.holds(&action, request.context)
+        let is_about = self.actions.holds(&asked.action, request.context)
             && self
                 .resources
                 .as_ref()
