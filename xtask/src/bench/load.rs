@@ -65,7 +65,10 @@ pub(super) fn try_load(
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = swarms
             .into_iter()
-            .map(|swarm| scope.spawn(move || swarm.load(requests, until)))
+            .enumerate()
+            .map(|(thread, swarm)| {
+                scope.spawn(move || swarm.load(&begun_at(requests, thread, threads), until))
+            })
             .collect();
         running.into_iter().map(|thread| thread.join()).collect()
     });
@@ -90,4 +93,12 @@ pub(super) fn try_load(
         successes: times.len(),
         failures: (failed, failure),
     })
+}
+
+/// The requests as one of so many threads goes through them: each begins elsewhere, so that no two send the same at the same
+/// time.
+fn begun_at(requests: &[Vec<u8>], thread: usize, threads: usize) -> Vec<Vec<u8>> {
+    let mut turned = requests.to_vec();
+    turned.rotate_left(requests.len() * thread / threads.max(1));
+    turned
 }

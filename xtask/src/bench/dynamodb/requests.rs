@@ -18,6 +18,10 @@ const QUERIED: usize = 50;
 /// Items that one transaction writes.
 const TRANSACTION_ITEMS: usize = 4;
 
+/// Values that an item takes in turn: a write that leaves what is there already costs a store next to nothing, and nobody
+/// is measured by such.
+const VALUES: usize = 8;
+
 /// Bytes of the text in each item.
 pub(super) const FILLER_BYTES: usize = 200;
 
@@ -78,16 +82,20 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new() -> Self {
         let keys = || (0..ITEMS).map(|turn| turn * KEY_STEP % ITEMS);
+        let written = |items: usize| {
+            (0..VALUES).flat_map(move |value| keys().take(items).map(move |key| (key, value)))
+        };
         let query = r#"{"TableName":"bench-events","KeyConditionExpression":"who = :who","ExpressionAttributeValues":{":who":{"S":"ann"}}}"#;
         let update = r#"{"TableName":"bench","Key":{"id":{"S":"hot"}},"UpdateExpression":"SET n = n + :one","ExpressionAttributeValues":{":one":{"N":"1"}}}"#;
         Self {
-            put: keys().map(|key| called("PutItem", &put(key))).collect(),
+            put: written(ITEMS)
+                .map(|(key, value)| called("PutItem", &put(key, value)))
+                .collect(),
             get: keys().map(|key| called("GetItem", &get(key))).collect(),
             query: vec![called("Query", query)],
             hot_update: vec![called("UpdateItem", update)],
-            transaction: keys()
-                .take(ITEMS / TRANSACTION_ITEMS)
-                .map(|group| called("TransactWriteItems", &transaction(group)))
+            transaction: written(ITEMS / TRANSACTION_ITEMS)
+                .map(|(group, value)| called("TransactWriteItems", &transaction(group, value)))
                 .collect(),
         }
     }
@@ -144,10 +152,15 @@ pub(super) fn is_known(port: u16, requests: &[Vec<u8>]) -> Result<bool> {
     Ok(!reply.body.contains("UnknownOperationException"))
 }
 
-/// The item of this number, without its table.
+/// The item of this number with the first of its values, without its table.
 pub(super) fn item(key: usize) -> String {
+    item_with(key, 0)
+}
+
+fn item_with(key: usize, value: usize) -> String {
     let filler = "x".repeat(FILLER_BYTES);
-    format!(r#"{{"id":{{"S":"item-{key}"}},"n":{{"N":"42"}},"text":{{"S":"{filler}"}}}}"#)
+    let n = 42 + value;
+    format!(r#"{{"id":{{"S":"item-{key}"}},"n":{{"N":"{n}"}},"text":{{"S":"{filler}"}}}}"#)
 }
 
 /// What that item weighs as DynamoDB counts it: its names and its values.
@@ -155,8 +168,9 @@ pub(super) fn item_bytes(key: usize) -> usize {
     "id".len() + format!("item-{key}").len() + "n".len() + 2 + "text".len() + FILLER_BYTES
 }
 
-fn put(key: usize) -> String {
-    format!(r#"{{"TableName":"bench","Item":{}}}"#, item(key))
+fn put(key: usize, value: usize) -> String {
+    let item = item_with(key, value);
+    format!(r#"{{"TableName":"bench","Item":{item}}}"#)
 }
 
 pub(super) fn get(key: usize) -> String {
@@ -164,10 +178,10 @@ pub(super) fn get(key: usize) -> String {
 }
 
 /// Puts of neighbours, so that no two transactions share some of their items and not others.
-fn transaction(group: usize) -> String {
+fn transaction(group: usize, value: usize) -> String {
     let first = group * TRANSACTION_ITEMS;
     let puts: Vec<String> = (first..first + TRANSACTION_ITEMS)
-        .map(|key| format!(r#"{{"Put":{}}}"#, put(key)))
+        .map(|key| format!(r#"{{"Put":{}}}"#, put(key, value)))
         .collect();
     format!(r#"{{"TransactItems":[{}]}}"#, puts.join(","))
 }
