@@ -242,6 +242,8 @@ fn mapping() -> Mapping {
         retries_max: None,
         record_age_max: None,
         answers: Answers::Ignored,
+        concurrency_max: None,
+        on_failure: None,
         filters: Vec::new(),
     }
 }

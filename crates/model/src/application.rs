@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::arn::Arn;
+use crate::asynchronous::EventInvoke;
 use crate::door::{ApiKey, CustomDomain, UsagePlan};
 use crate::event_source::Mapping;
 use crate::function::{Function, LATEST};
@@ -32,6 +34,14 @@ pub struct Application {
     pub http_apis: Vec<HttpApi>,
     /// What reads streams and calls its functions with their records.
     pub event_sources: Vec<Mapping>,
+    /// How functions are called asynchronously, where that differs from the default: by name, then by qualifier
+    /// ([`LATEST`] for the unqualified function).
+    pub event_invokes: BTreeMap<FunctionName, BTreeMap<String, EventInvoke>>,
+    /// Queues and topics that get the events which functions failed to handle: `DeadLetterConfig`.
+    pub dead_letters: BTreeMap<FunctionName, Arn>,
+    /// Who may call functions besides those whose own policies say so, as JSON policies: by name, then by qualifier
+    /// ([`LATEST`] for the unqualified function).
+    pub function_policies: BTreeMap<FunctionName, BTreeMap<String, Arc<str>>>,
     /// Addresses of single functions.
     pub function_urls: Vec<FunctionUrl>,
     /// Keys by which callers of its REST APIs are counted.
@@ -56,6 +66,9 @@ impl Application {
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
             event_sources: Vec::new(),
+            event_invokes: BTreeMap::new(),
+            dead_letters: BTreeMap::new(),
+            function_policies: BTreeMap::new(),
             function_urls: Vec::new(),
             api_keys: Vec::new(),
             usage_plans: Vec::new(),

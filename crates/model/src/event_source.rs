@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::arn::Arn;
 use crate::door::Callee;
+use crate::time::Timestamp;
 
 /// Records of one batch, when a mapping does not say.
 pub const BATCH_RECORDS_DEFAULT: usize = 100;
@@ -23,6 +24,14 @@ pub const PARALLELIZATION_MAX: usize = 10;
 pub const RETRIES_MAX: u32 = 10_000;
 /// The oldest record that may be asked for.
 pub const RECORD_AGE_MAX: Duration = Duration::from_secs(604_800);
+/// Messages of one batch, when a mapping of a queue does not say.
+pub const QUEUE_BATCH_DEFAULT: usize = 10;
+/// Messages of one batch of a standard queue whose batches are not gathered, and of a FIFO queue.
+pub const QUEUE_BATCH_MAX: usize = 10;
+/// The smallest `MaximumConcurrency`.
+pub const QUEUE_CONCURRENCY_MIN: usize = 2;
+/// The largest `MaximumConcurrency`.
+pub const QUEUE_CONCURRENCY_MAX: usize = 1_000;
 /// Filters of one mapping. More have to be asked for in the cloud.
 pub const FILTERS_MAX: usize = 5;
 /// Bytes of one filter's pattern.
@@ -55,6 +64,10 @@ pub struct Mapping {
     pub record_age_max: Option<Duration>,
     /// How the function's answer is read.
     pub answers: Answers,
+    /// Queues: calls of the function that may run at once; none: as many as it comes to.
+    pub concurrency_max: Option<usize>,
+    /// Streams: the queue or topic that is told of batches that are given up.
+    pub on_failure: Option<Arn>,
     /// Patterns as JSON texts: records that match none of them are passed over. Without any, all are delivered.
     pub filters: Vec<String>,
 }
@@ -75,6 +88,8 @@ pub enum StartingPosition {
     TrimHorizon,
     /// With what is written from now on.
     Latest,
+    /// With the first record that was written at this time or later. Streams of tables have no such position.
+    AtTimestamp(Timestamp),
 }
 
 /// What becomes of a batch that failed.

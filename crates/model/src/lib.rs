@@ -6,6 +6,7 @@
 pub mod application;
 pub mod arn;
 pub mod artefact;
+pub mod asynchronous;
 pub mod coverage;
 pub mod delivery;
 pub mod door;

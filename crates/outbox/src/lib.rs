@@ -6,21 +6,49 @@
 //!
 //! A service that changes something of its own and sends an event about it calls [`Outbox::add`] on its own batch, commits
 //! it and rings: both are there after a crash, or neither. One that only sends calls [`Outbox::accept`].
+//!
+//! One process delivers what is in a store, so nobody claims a row. Were there several, a lease would lie beside the head of
+//! each delivery and be taken by a checked batch where one is loaded (`waiting`); nothing else would change.
+
+mod rows;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::delivery::Delivery;
-use store::keys::{KeyWriter, Owner};
-use store::{Batch, CommitError, Store};
+use store::{Batch, CommitError, ReadError, Store};
 use tokio::sync::Notify;
 
-const WAITING: u8 = 0x02;
+pub use rows::{Place, Routing, Tries};
+pub use waiting::{Fresh, Retry, Stage, Waiting};
 
 /// Where deliveries wait.
 #[derive(Clone)]
 pub struct Outbox {
     store: Arc<dyn Store>,
     bell: Arc<Notify>,
+    /// Tells apart the deliveries of one commit, and keeps them in the order in which they were added.
+    added: Arc<AtomicU64>,
+}
+
+/// Deliveries could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The store failed.
+    #[error("deliveries could not be read")]
+    Read(#[from] ReadError),
+    /// A row has not the form that it should have.
+    #[error("a delivery in the store is damaged, or of a later version")]
+    Damaged,
+}
+
+impl From<store::keys::ShapeError> for OutboxError {
+    fn from(_: store::keys::ShapeError) -> Self {
+        Self::Damaged
+    }
 }
 
 impl Outbox {
@@ -30,17 +58,24 @@ impl Outbox {
         Self {
             store,
             bell: Arc::default(),
+            added: Arc::default(),
         }
     }
 
-    /// Adds deliveries to a batch. Once it is committed, [`ring`](Self::ring).
+    /// Adds deliveries to a batch. Once it is committed, [`ring`](Self::ring). A batch can be added to more than once.
     #[must_use]
     pub fn add(&self, batch: Batch, deliveries: &[Delivery]) -> Batch {
-        let rows = (0_u32..).zip(deliveries);
-        rows.fold(batch, |batch, (number, delivery)| {
-            let prefix = KeyWriter::by_id(Owner::Delivery).byte(WAITING).finish();
-            let value = serde_json::to_vec(delivery).unwrap_or_default();
-            batch.put_versionstamped_key(prefix, number.to_be_bytes().to_vec(), value)
+        deliveries.iter().fold(batch, |batch, delivery| {
+            let number = self.added.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            let encoded = rows::encode(delivery);
+            let prefix = rows::waiting().finish();
+            let batch = batch.put_versionstamped_key(prefix, number.to_vec(), encoded.head);
+            (0_u16..)
+                .zip(encoded.pieces)
+                .fold(batch, |batch, (piece, bytes)| {
+                    let suffix = [&number[..], &piece.to_be_bytes()].concat();
+                    batch.put_versionstamped_key(rows::pieces().finish(), suffix, bytes)
+                })
         })
     }
 

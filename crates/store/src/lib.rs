@@ -32,6 +32,10 @@
 //! | `Tables` `01` | `14` table id (16 bytes) | text(table name) and the last item seen: entries `13` are to be made, or removed |
 //! | `Tables` `01` | `20` text(token) | `01`, the end of its life in microseconds (8 bytes), a SHA-256: a transaction that was carried out |
 //! | `Delivery` `03` | `01` text(mapping id), text(shard), lanes (1 byte), lane (1 byte) | format byte, time in microseconds (8 bytes), how far the lane has come |
+//! | `Delivery` `03` | `*` `02` versionstamp, number (8 bytes) | a delivery that was never tried: format byte, whom it is for (JSON), the number of its pieces (2 bytes), or its contents |
+//! | `Delivery` `03` | `*` `03` versionstamp, number | the same, of one that is to be tried again |
+//! | `Delivery` `03` | `*` `04` time in microseconds (8 bytes), versionstamp, number | when it is tried again: whom it is for (JSON) |
+//! | `Delivery` `03` | `*` `05` versionstamp, number, piece (2 bytes) | a piece of the contents of a long one |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //!
 //! A new shape is entered here in the commit that brings it.

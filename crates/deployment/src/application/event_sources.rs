@@ -84,6 +84,8 @@ fn mapping(resource: &Resource<'_>, callable: &Callable) -> Result<Mapping, Refu
             .whole("MaximumRecordAgeInSeconds")
             .map(Duration::from_secs),
         answers: answers(resource),
+        concurrency_max: None,
+        on_failure: None,
         filters: filters(resource)?,
     })
 }

@@ -127,6 +127,9 @@ impl RecordSource for TableStreams {
             let (stream, shard) = self.shard(source, shard).await?;
             match start {
                 StartingPosition::TrimHorizon => Ok(position(Place::default())),
+                StartingPosition::AtTimestamp(_) => Err(SourceError::Failed {
+                    reason: "streams of tables are not read from a time on".to_owned(),
+                }),
                 StartingPosition::Latest => {
                     let latest = self.streams.latest(&stream, shard).await;
                     latest.map(position).map_err(|error| failed(&error))
