@@ -8,6 +8,9 @@ mod requests;
 mod servers;
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,9 +20,12 @@ use self::servers::{Kind, Subject};
 use super::goals::{Goal, Row, Side, at_most};
 use super::load::{Load, load, try_load};
 use super::peers::Peers;
+use crate::http::{milliseconds, now, percentile};
 
 /// Connections that send at the same time, in the two loads of each operation.
 const CONNECTIONS: [usize; 2] = [1, 32];
+/// Bytes of a page of ours.
+const FLUSHED_BYTES: usize = 8 * 1024;
 /// How long each operation is warmed up.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -50,7 +56,31 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     if plan.items != 0 {
         rows.extend(large::measure(peers, plan)?);
     }
-    Ok(format!("{}\n{}", figures(&all)?, table(&rows)))
+    let flush = format!(
+        "Every write of ours waits for its flush; one of {FLUSHED_BYTES} bytes alone, to the same disk: p50 {:.2} ms.",
+        flush_p50_ms(&peers.folder("flush")?)?
+    );
+    Ok(format!("{}\n{flush}\n\n{}", figures(&all)?, table(&rows)))
+}
+
+/// What no durable write can be faster than: writing to a file that is long enough, and flushing it.
+fn flush_p50_ms(folder: &Path) -> Result<f64> {
+    const FLUSHES: u64 = 500;
+    let file = File::create(folder.join("flushed"))?;
+    let page = vec![7; FLUSHED_BYTES];
+    let mut times = Vec::new();
+    for lap in 0..2 {
+        for place in 0..FLUSHES {
+            let began = now();
+            file.write_all_at(&page, place * page.len() as u64)?;
+            file.sync_data()?;
+            if lap == 1 {
+                times.push(began.elapsed());
+            }
+        }
+    }
+    times.sort_unstable();
+    Ok(milliseconds(percentile(&times, 0.5)))
 }
 
 /// The large table alone.
