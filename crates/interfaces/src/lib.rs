@@ -11,6 +11,8 @@ pub mod http_client;
 pub mod invoke;
 pub mod log_sink;
 pub mod message_source;
+pub mod objects;
+pub mod packages;
 pub mod principals;
 pub mod random;
 pub mod record_source;
