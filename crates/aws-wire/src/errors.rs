@@ -68,10 +68,15 @@ pub enum AuthenticationError {
     /// The body is signed chunk by chunk, which this version does not serve.
     #[error("bodies signed in chunks are not served")]
     ChunkedPayload,
+    /// `x-amz-content-sha256` is no hash.
+    #[error("the hash of the body cannot be read")]
+    ContentHash,
 }
 
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your \
     AWS Secret Access Key and signing method. Consult the service documentation for details.";
+const CONTENT_HASH: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+    STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
 const INVALID_TOKEN: &str = "The security token included in the request is invalid.";
 
 impl AuthenticationError {
@@ -150,6 +155,7 @@ impl AuthenticationError {
                 "The security token included in the request is expired".to_owned(),
             ),
             Self::ChunkedPayload => ("NotImplemented", self.to_string()),
+            Self::ContentHash => ("IncompleteSignature", CONTENT_HASH.to_owned()),
         }
     }
 
@@ -168,6 +174,7 @@ impl AuthenticationError {
             }
             Self::ExpiredToken => (StatusCode::FORBIDDEN, "ExpiredToken"),
             Self::ChunkedPayload => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+            Self::ContentHash => (StatusCode::BAD_REQUEST, "IncompleteSignature"),
         };
         (status, code.to_owned(), message)
     }
@@ -216,9 +223,55 @@ impl AuthenticationError {
                 "NotImplemented",
                 "A header you provided implies functionality that is not implemented.",
             ),
+            Self::ContentHash => (StatusCode::BAD_REQUEST, "InvalidArgument", CONTENT_HASH),
         };
         (status, code.to_owned(), message.to_owned())
     }
+}
+
+/// The refusal of a call that its caller may not make, in the words of the policies' judge.
+///
+/// Contract: AWS General Reference, "Common errors", and the "Common Errors" of each service; Amazon SNS API Reference,
+/// `AuthorizationError`; Amazon SQS API Reference, "Error messages for the AWS JSON protocol".
+#[must_use]
+pub fn access_denied(
+    protocol: Protocol,
+    service: Option<&str>,
+    message: &str,
+    request_id: &str,
+) -> ErrorAnswer {
+    let (status, code) = match (protocol, service) {
+        (Protocol::Json10 | Protocol::Json11, Some("sqs")) => {
+            (StatusCode::FORBIDDEN, "AccessDenied")
+        }
+        (Protocol::Json10 | Protocol::Json11, _) => {
+            (StatusCode::BAD_REQUEST, "AccessDeniedException")
+        }
+        (Protocol::RestJson, _) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
+        (Protocol::Query, Some("sns")) => (StatusCode::FORBIDDEN, "AuthorizationError"),
+        (Protocol::Query | Protocol::RestXml, _) => (StatusCode::FORBIDDEN, "AccessDenied"),
+    };
+    let mut answer = protocol.error(status, code, message, request_id);
+    match protocol {
+        // Here the cloud writes the text's name with a capital, unlike in other errors.
+        Protocol::Json10 | Protocol::Json11 => {
+            let kind = format!("com.amazon.coral.service#{code}");
+            answer.body = serde_json::json!({ "__type": kind, "Message": message })
+                .to_string()
+                .into_bytes();
+            if service == Some("sqs") {
+                let of_queries = format!("{code};Sender");
+                answer.headers.push(("x-amzn-query-error", of_queries));
+            }
+        }
+        Protocol::RestJson => {
+            answer.body = serde_json::json!({ "Message": message })
+                .to_string()
+                .into_bytes();
+        }
+        Protocol::Query | Protocol::RestXml => {}
+    }
+    answer
 }
 
 fn expired(signed_at: Timestamp, now: Timestamp, age_max_min: u32) -> String {

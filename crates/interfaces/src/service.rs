@@ -72,6 +72,11 @@ pub trait CallBody: Send + Sync {
     /// # Errors
     /// [`BrokenBody`]: what came before must not be used.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, BrokenBody>>;
+
+    /// What followed behind the last piece: names in lower case, and values. Empty until all has come.
+    fn trailers(&self) -> &[(String, String)] {
+        &[]
+    }
 }
 
 /// A [`CallBody`].

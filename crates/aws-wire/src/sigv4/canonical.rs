@@ -29,6 +29,8 @@ pub(super) struct Terms<'a> {
     pub(super) signed_headers: &'a [String],
     pub(super) signed_at: Timestamp,
     pub(super) validity: Validity,
+    /// What stands for the payload; none: its hash, which is made of the body.
+    pub(super) payload: Option<&'a str>,
 }
 
 /// The string to sign.
@@ -144,6 +146,10 @@ fn push_header_value(text: &mut String, headers: &HeaderMap, name: &str) {
 }
 
 fn push_payload_hash(text: &mut String, request: SignedRequest<'_>, terms: Terms<'_>) {
+    if let Some(payload) = terms.payload {
+        text.push_str(payload);
+        return;
+    }
     let sent = request
         .headers
         .get("x-amz-content-sha256")

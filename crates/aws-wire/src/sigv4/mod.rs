@@ -2,13 +2,15 @@
 //!
 //! Lives here: reading what a request presents, the canonical request, keys, verifying and signing.
 //! Does not live here: who holds which keys and the cache of signing keys (`gateway::service_door`), the words of
-//! refusals (`errors`), bodies signed chunk by chunk.
+//! refusals (`errors`).
 //!
 //! Contract: AWS Identity and Access Management User Guide, "AWS Signature Version 4 for API requests"; Amazon S3
 //! API Reference, "Authenticating Requests (AWS Signature Version 4)".
 
 mod canonical;
+pub mod chunks;
 mod key;
+mod payload;
 mod presented;
 mod signing;
 pub mod time;
@@ -17,9 +19,10 @@ mod verification;
 use http::{HeaderMap, Method};
 
 pub use key::SigningKey;
+pub use payload::PayloadClaim;
 pub use presented::{CredentialScope, Presented, Validity};
 pub use signing::{Signer, sign};
-pub use verification::verify;
+pub use verification::{verify, verify_head, verify_text};
 
 /// The one algorithm.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";

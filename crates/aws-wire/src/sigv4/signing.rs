@@ -64,6 +64,7 @@ pub fn sign(
         signed_headers: &signed_headers,
         signed_at: signer.now,
         validity: Validity::Header,
+        payload: None,
     };
     let key = SigningKey::derive(&signer.credentials.secret_access_key, &scope);
     let signature = hex::encode(key.sign(string_to_sign(request, terms).as_bytes()));

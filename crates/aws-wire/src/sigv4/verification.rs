@@ -9,6 +9,7 @@ use model::time::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::canonical::{Terms, string_to_sign};
+use super::payload::PayloadClaim;
 use super::{Presented, SignedRequest, SigningKey, Validity};
 use crate::errors::AuthenticationError;
 
@@ -38,9 +39,49 @@ pub fn verify(
         signed_headers: &presented.signed_headers,
         signed_at: presented.signed_at,
         validity: presented.validity,
+        payload: None,
     };
-    let ours = hex::encode(key.sign(string_to_sign(request, terms).as_bytes()));
-    if bool::from(ours.as_bytes().ct_eq(presented.signature.as_bytes())) {
+    let ours = key.sign(string_to_sign(request, terms).as_bytes());
+    compare(ours, &presented.signature)
+}
+
+/// Checks the signature of a request whose body is still to come: what its head claims of the body is signed, and
+/// [`PayloadClaim`] says what is to be checked when it arrives. `body` of the request is not looked at.
+///
+/// # Errors
+/// [`AuthenticationError::Mismatch`].
+pub fn verify_head(
+    key: &SigningKey,
+    presented: &Presented,
+    request: SignedRequest<'_>,
+    claim: &PayloadClaim,
+) -> Result<(), AuthenticationError> {
+    let payload = (*claim).signed_text();
+    let terms = Terms {
+        scope: &presented.scope,
+        signed_headers: &presented.signed_headers,
+        signed_at: presented.signed_at,
+        validity: presented.validity,
+        payload: Some(&payload),
+    };
+    let ours = key.sign(string_to_sign(request, terms).as_bytes());
+    compare(ours, &presented.signature)
+}
+
+/// Checks the signature of a text of which it is all that is signed: the policy of a form of Amazon S3.
+///
+/// # Errors
+/// [`AuthenticationError::Mismatch`].
+pub fn verify_text(
+    key: &SigningKey,
+    text: &str,
+    signature: &str,
+) -> Result<(), AuthenticationError> {
+    compare(key.sign(text.as_bytes()), signature)
+}
+
+pub(super) fn compare(ours: [u8; 32], theirs: &str) -> Result<(), AuthenticationError> {
+    if bool::from(hex::encode(ours).as_bytes().ct_eq(theirs.as_bytes())) {
         Ok(())
     } else {
         Err(AuthenticationError::Mismatch)

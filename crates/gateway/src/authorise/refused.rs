@@ -106,7 +106,8 @@ impl NotAuthorised {
                 | AuthenticationError::Mismatch
                 | AuthenticationError::Expired { .. }
                 | AuthenticationError::NotYetCurrent { .. }
-                | AuthenticationError::ChunkedPayload => Fault::BadSignature,
+                | AuthenticationError::ChunkedPayload
+                | AuthenticationError::ContentHash => Fault::BadSignature,
                 AuthenticationError::Incomplete { .. } => Fault::IncompleteSignature,
                 AuthenticationError::UnknownKey | AuthenticationError::InvalidToken => {
                     Fault::UnknownClient

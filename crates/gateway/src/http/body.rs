@@ -82,6 +82,23 @@ impl Body {
         }
     }
 
+    /// The next piece of it; none: that was all. Nothing is lost when the future is dropped. A body may take as long as it
+    /// likes, as long as something comes.
+    ///
+    /// # Errors
+    /// Each case of [`BodyError`] but the first, after which it is not asked again.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        match &mut self.source {
+            Source::Whole(bytes) => Ok((!bytes.is_empty()).then(|| std::mem::take(bytes))),
+            Source::Lent(lent) => {
+                let next = lent.next().await;
+                lent.fault = next.as_ref().err().copied();
+                next
+            }
+            Source::Streamed(streamed) => streamed.next().await,
+        }
+    }
+
     /// Reads all of it.
     ///
     /// # Errors
@@ -138,6 +155,35 @@ impl Drop for Lent {
 }
 
 impl Lent {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let wire = self.wire.as_mut().ok_or(BodyError::CutOff)?;
+        if self.expectation == Expectation::Continue {
+            self.expectation = Expectation::None;
+            wire.write(CONTINUE, &[], self.limits.write_stall_max)
+                .await
+                .map_err(|_| BodyError::CutOff)?;
+        }
+        if !self.decoded.is_empty() {
+            return Ok(Some(self.decoded.split().freeze()));
+        }
+        loop {
+            match self.decoder.step(&mut wire.input) {
+                Err(_) => return Err(BodyError::Malformed),
+                Ok(Step::Done) => return Ok(None),
+                Ok(Step::Piece(piece)) => return Ok(Some(piece)),
+                Ok(Step::More) => {}
+            }
+            let room_bytes = missing(self.decoder.bytes_left(), wire.input.len())
+                .clamp(READ_BYTES, ROOM_BYTES_MAX);
+            let stalled_at = Instant::now() + self.limits.body_stall_max;
+            match wire.fill(room_bytes, stalled_at).await {
+                Ok(()) => {}
+                Err(ReadError::Ended) => return Err(BodyError::CutOff),
+                Err(ReadError::TimedOut) => return Err(BodyError::TooSlow),
+            }
+        }
+    }
+
     async fn collect(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
         let too_large = BodyError::TooLarge { bytes_max };
         let wire = self.wire.as_mut().ok_or(BodyError::CutOff)?;
@@ -203,6 +249,24 @@ struct Streamed {
 }
 
 impl Streamed {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            let stalled_at = Instant::now() + self.limits.body_stall_max;
+            let frame = tokio::time::timeout_at(stalled_at, self.incoming.frame())
+                .await
+                .map_err(|_| BodyError::TooSlow)?;
+            let Some(frame) = frame else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|_| BodyError::CutOff)?;
+            if let Ok(piece) = frame.into_data()
+                && !piece.is_empty()
+            {
+                return Ok(Some(piece));
+            }
+        }
+    }
+
     async fn collect(mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
         let too_large = BodyError::TooLarge { bytes_max };
         let declared = http_body::Body::size_hint(&self.incoming).exact();

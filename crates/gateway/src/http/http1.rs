@@ -139,6 +139,8 @@ enum BodyEnd {
 /// How the pieces of a body stand on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
+    /// As they are, and so many bytes are still to come.
+    Announced(u64),
     Chunks,
     Bare,
 }
@@ -288,8 +290,8 @@ impl Connection<'_> {
         // While requests wait in the input, a shutdown waits too: they were sent in good faith.
         let is_last = self.stop.is_cancelled() && wire.input.is_empty();
         // HTTP/1.0 knows no chunks: the end of such a body is that of the connection.
-        let ends_by_close =
-            matches!(response.body, ResponseBody::Stream(_)) && sender.version == Version::HTTP_10;
+        let ends_by_close = matches!(&response.body, ResponseBody::Stream(body) if body.bytes().is_none())
+            && sender.version == Version::HTTP_10;
         let persistence = if is_last || ends_by_close || end == BodyEnd::Unfinished {
             Persistence::Close
         } else {
@@ -327,6 +329,9 @@ impl Connection<'_> {
         let stall_max = self.service.limits.write_stall_max;
         let written = match body {
             Following::Whole(body) => wire.write(&self.output, &body, stall_max).await,
+            Following::Announced(body, bytes) => {
+                self.stream(wire, body, Framing::Announced(bytes)).await
+            }
             Following::Chunks(body) => self.stream(wire, body, Framing::Chunks).await,
             Following::UntilClose(body) => self.stream(wire, body, Framing::Bare).await,
         };
@@ -342,7 +347,7 @@ impl Connection<'_> {
         &mut self,
         wire: &mut Wire,
         mut body: BodyStream,
-        framing: Framing,
+        mut framing: Framing,
     ) -> Result<(), WriteError> {
         let stall_max = self.service.limits.write_stall_max;
         let out = &mut self.output;
@@ -350,7 +355,13 @@ impl Connection<'_> {
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|_| WriteError)?;
             out.clear();
-            match framing {
+            match &mut framing {
+                Framing::Announced(left) => {
+                    let bytes = piece.len() as u64;
+                    // More than was announced would be taken for the next response.
+                    *left = left.checked_sub(bytes).ok_or(WriteError)?;
+                    wire.write(&piece, &[], stall_max).await?;
+                }
                 Framing::Chunks => {
                     out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
                     out.extend_from_slice(&piece);
@@ -362,7 +373,8 @@ impl Connection<'_> {
         }
         match framing {
             Framing::Chunks => wire.write(LAST_CHUNK, &[], stall_max).await,
-            Framing::Bare => Ok(()),
+            Framing::Announced(left) if 0 < left => Err(WriteError),
+            Framing::Announced(_) | Framing::Bare => Ok(()),
         }
     }
 

@@ -230,8 +230,8 @@ fn encode(
     } = response;
     let is_head = *method == Method::HEAD;
     let known_bytes = match &body {
-        ResponseBody::Whole(body) => Some(body.len()),
-        ResponseBody::Stream(_) => None,
+        ResponseBody::Whole(body) => Some(body.len() as u64),
+        ResponseBody::Stream(body) => body.bytes(),
     };
     let mut encoded = http::Response::new(Outgoing::Whole(None));
     *encoded.status_mut() = status;

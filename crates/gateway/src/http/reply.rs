@@ -39,6 +39,8 @@ pub(super) struct Circumstances<'a> {
 #[derive(Debug)]
 pub(super) enum Following {
     Whole(Bytes),
+    /// As it is, so many bytes.
+    Announced(BodyStream, u64),
     /// In chunks, with an end.
     Chunks(BodyStream),
     /// As it is: the end of the connection is its end (HTTP/1.0).
@@ -48,7 +50,7 @@ pub(super) enum Following {
 /// How many bytes a response's body has, where that is known before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
-    Known(usize),
+    Known(u64),
     Chunked,
     UntilClose,
 }
@@ -103,7 +105,10 @@ pub(super) fn encode(
         body,
     } = response;
     let length = match &body {
-        ResponseBody::Whole(body) => Length::Known(body.len()),
+        ResponseBody::Whole(body) => Length::Known(body.len() as u64),
+        ResponseBody::Stream(body) if body.bytes().is_some() => {
+            Length::Known(body.bytes().unwrap_or_default())
+        }
         ResponseBody::Stream(_) if circumstances.announces_keep_alive => Length::UntilClose,
         ResponseBody::Stream(_) => Length::Chunked,
     };
@@ -147,7 +152,8 @@ pub(super) fn encode(
         _ if is_head || !has_body => Following::Whole(Bytes::new()),
         (ResponseBody::Whole(body), _) => Following::Whole(body),
         (ResponseBody::Stream(body), Length::UntilClose) => Following::UntilClose(body),
-        (ResponseBody::Stream(body), Length::Known(_) | Length::Chunked) => Following::Chunks(body),
+        (ResponseBody::Stream(body), Length::Known(bytes)) => Following::Announced(body, bytes),
+        (ResponseBody::Stream(body), Length::Chunked) => Following::Chunks(body),
     }
 }
 

@@ -34,7 +34,10 @@ pub trait Pieces: Send {
 /// Clones are handles of one body: each piece goes to whichever asks first. So a response with such a body is never kept
 /// to be sent again.
 #[derive(Clone)]
-pub struct BodyStream(Arc<Mutex<dyn Pieces>>);
+pub struct BodyStream {
+    pieces: Arc<Mutex<dyn Pieces>>,
+    bytes: Option<u64>,
+}
 
 impl fmt::Debug for BodyStream {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +49,23 @@ impl BodyStream {
     /// A body of these pieces.
     #[must_use]
     pub fn new(pieces: impl Pieces + 'static) -> Self {
-        Self(Arc::new(Mutex::new(pieces)))
+        Self {
+            pieces: Arc::new(Mutex::new(pieces)),
+            bytes: None,
+        }
+    }
+
+    /// The same body, of which it is known how many bytes it has: they are announced, and a body that ends before breaks off.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: u64) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// How many bytes it has in all, if that is known.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.bytes
     }
 
     /// The next piece, which may be empty, for whoever polls; none: that was all of it.
@@ -57,7 +76,7 @@ impl BodyStream {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
-        let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
         pieces.poll_next(context)
     }
 
@@ -104,6 +123,7 @@ impl Pump {
 
     /// Runs until the body has ended, or the client has gone or stands still.
     pub(super) async fn run(mut self) {
+        let mut left = self.body.bytes();
         loop {
             let piece = tokio::select! {
                 biased;
@@ -111,7 +131,13 @@ impl Pump {
                 piece = self.body.next() => piece,
             };
             let (piece, is_last) = match piece {
-                Some(Ok(piece)) => (Some(piece), false),
+                Some(Ok(piece)) => {
+                    let bytes = piece.len() as u64;
+                    left = left.map(|left| left.saturating_sub(bytes));
+                    (Some(piece), false)
+                }
+                // Its client is told of bytes that never came.
+                None if left.is_some_and(|left| 0 < left) => return,
                 None => (None, true),
                 // Its client sees that no end was said.
                 Some(Err(BrokenOff)) => return,
