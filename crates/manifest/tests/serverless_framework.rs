@@ -179,7 +179,7 @@ functions:
     handler: handler.handler
     events:
       - httpApi: GET /alpha
-      - sqs: arn:aws:sqs:us-east-1:000000000000:queue
+      - alexaSkill: amzn1.ask.skill.xx
       - http: GRAB /alpha
   beta: {runtime: python3.12, handler: handler.handler,
     timeout: '${self:custom.nothing}'}

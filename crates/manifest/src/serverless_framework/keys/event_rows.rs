@@ -9,25 +9,152 @@ use super::{Key, Shape, done, no_effect, refused};
 pub(super) const PREFIX: &str = "functions.*.events[].";
 
 pub(super) const ROWS: &[Key] = &[
-    refused(
-        "functions.*.events[].schedule",
-        Shape::Any,
-        "nothing calls the function at that time",
+    done("functions.*.events[].schedule", Shape::Any),
+    done("functions.*.events[].schedule.rate", Shape::List),
+    done("functions.*.events[].schedule.rate[]", Shape::Any),
+    done("functions.*.events[].schedule.enabled", Shape::Flag),
+    done("functions.*.events[].schedule.name", Shape::Text),
+    done("functions.*.events[].schedule.description", Shape::Text),
+    done("functions.*.events[].schedule.input", Shape::Any),
+    done("functions.*.events[].schedule.inputPath", Shape::Text),
+    done(
+        "functions.*.events[].schedule.inputTransformer",
+        Shape::Mapping,
     ),
-    refused(
-        "functions.*.events[].sqs",
-        Shape::Any,
-        "nothing reads the queue",
+    done(
+        "functions.*.events[].schedule.inputTransformer.inputTemplate",
+        Shape::Text,
     ),
-    refused(
-        "functions.*.events[].sns",
-        Shape::Any,
-        "nothing is subscribed to the topic",
+    done(
+        "functions.*.events[].schedule.inputTransformer.inputPathsMap",
+        Shape::Mapping,
     ),
+    done("functions.*.events[].schedule.method", Shape::Text),
+    done("functions.*.events[].schedule.timezone", Shape::Text),
+    done("functions.*.events[].sqs", Shape::Any),
+    done("functions.*.events[].sqs.arn", Shape::Any),
+    done("functions.*.events[].sqs.batchSize", Shape::Number),
+    done("functions.*.events[].sqs.enabled", Shape::Flag),
+    done(
+        "functions.*.events[].sqs.maximumBatchingWindow",
+        Shape::Number,
+    ),
+    done("functions.*.events[].sqs.functionResponseType", Shape::Text),
+    done("functions.*.events[].sqs.filterPatterns", Shape::List),
+    done("functions.*.events[].sqs.maximumConcurrency", Shape::Number),
+    done("functions.*.events[].sns", Shape::Any),
+    done("functions.*.events[].sns.arn", Shape::Any),
+    done("functions.*.events[].sns.topicName", Shape::Text),
+    done("functions.*.events[].sns.displayName", Shape::Text),
+    done("functions.*.events[].sns.filterPolicy", Shape::Mapping),
+    done("functions.*.events[].sns.filterPolicyScope", Shape::Text),
+    done("functions.*.events[].sns.redrivePolicy", Shape::Mapping),
+    done(
+        "functions.*.events[].sns.redrivePolicy.deadLetterTargetArn",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].sns.redrivePolicy.deadLetterTargetRef",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].sns.redrivePolicy.deadLetterTargetImport",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].sns.redrivePolicy.deadLetterTargetImport.arn",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].sns.redrivePolicy.deadLetterTargetImport.url",
+        Shape::Text,
+    ),
+    done("functions.*.events[].s3", Shape::Any),
+    done("functions.*.events[].s3.bucket", Shape::Any),
+    done("functions.*.events[].s3.event", Shape::Text),
+    done("functions.*.events[].s3.rules", Shape::List),
+    done("functions.*.events[].s3.rules[]", Shape::Mapping),
+    done("functions.*.events[].s3.rules[].prefix", Shape::Any),
+    done("functions.*.events[].s3.rules[].suffix", Shape::Any),
     refused(
-        "functions.*.events[].s3",
+        "functions.*.events[].s3.existing",
+        Shape::Flag,
+        "the tool sets the notification of such a bucket by code that it deploys: give the bucket under `resources` a `NotificationConfiguration`",
+    ),
+    no_effect(
+        "functions.*.events[].s3.forceDeploy",
+        Shape::Flag,
+        "it concerns buckets that exist already",
+    ),
+    done("functions.*.events[].eventBridge", Shape::Mapping),
+    done("functions.*.events[].eventBridge.eventBus", Shape::Any),
+    done("functions.*.events[].eventBridge.name", Shape::Text),
+    done("functions.*.events[].eventBridge.description", Shape::Text),
+    done("functions.*.events[].eventBridge.enabled", Shape::Flag),
+    done("functions.*.events[].eventBridge.schedule", Shape::Any),
+    done("functions.*.events[].eventBridge.pattern", Shape::Mapping),
+    done("functions.*.events[].eventBridge.input", Shape::Mapping),
+    done("functions.*.events[].eventBridge.inputPath", Shape::Text),
+    done(
+        "functions.*.events[].eventBridge.inputTransformer",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].eventBridge.inputTransformer.inputTemplate",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].eventBridge.inputTransformer.inputPathsMap",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].eventBridge.retryPolicy",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].eventBridge.retryPolicy.maximumEventAge",
+        Shape::Number,
+    ),
+    done(
+        "functions.*.events[].eventBridge.retryPolicy.maximumRetryAttempts",
+        Shape::Number,
+    ),
+    done(
+        "functions.*.events[].eventBridge.deadLetterQueueArn",
         Shape::Any,
-        "nothing watches the bucket",
+    ),
+    done("functions.*.events[].cloudwatchEvent", Shape::Mapping),
+    done("functions.*.events[].cloudwatchEvent.event", Shape::Mapping),
+    done("functions.*.events[].cloudwatchEvent.name", Shape::Text),
+    done(
+        "functions.*.events[].cloudwatchEvent.description",
+        Shape::Text,
+    ),
+    done("functions.*.events[].cloudwatchEvent.enabled", Shape::Flag),
+    done("functions.*.events[].cloudwatchEvent.input", Shape::Any),
+    done(
+        "functions.*.events[].cloudwatchEvent.inputPath",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].cloudwatchEvent.inputTransformer",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].cloudwatchEvent.inputTransformer.inputTemplate",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].cloudwatchEvent.inputTransformer.inputPathsMap",
+        Shape::Mapping,
+    ),
+    done("functions.*.events[].cloudwatchLog", Shape::Any),
+    done("functions.*.events[].cloudwatchLog.logGroup", Shape::Text),
+    done("functions.*.events[].cloudwatchLog.filter", Shape::Text),
+    refused(
+        "functions.*.events[].stream.startingPositionTimestamp",
+        Shape::Number,
+        "the tool hands it on with a `consumer` alone, and those are missing",
     ),
     done("functions.*.events[].stream", Shape::Any),
     done("functions.*.events[].stream.arn", Shape::Any),
@@ -41,7 +168,7 @@ pub(super) const ROWS: &[Key] = &[
     refused(
         "functions.*.events[].stream.consumer",
         Shape::Any,
-        "Kinesis is missing",
+        "consumers with a throughput of their own are missing: without it, records come through `GetRecords`",
     ),
     done("functions.*.events[].stream.destinations", Shape::Mapping),
     done(
@@ -67,11 +194,6 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Number,
     ),
     done("functions.*.events[].stream.startingPosition", Shape::Text),
-    refused(
-        "functions.*.events[].stream.startingPositionTimestamp",
-        Shape::Number,
-        "Kinesis is missing",
-    ),
     done(
         "functions.*.events[].stream.tumblingWindowInSeconds",
         Shape::Number,
@@ -95,21 +217,6 @@ pub(super) const ROWS: &[Key] = &[
         "functions.*.events[].alexaSmartHome",
         Shape::Any,
         "Alexa is missing",
-    ),
-    refused(
-        "functions.*.events[].eventBridge",
-        Shape::Any,
-        "no bus calls the function",
-    ),
-    refused(
-        "functions.*.events[].cloudwatchEvent",
-        Shape::Any,
-        "no bus calls the function",
-    ),
-    refused(
-        "functions.*.events[].cloudwatchLog",
-        Shape::Any,
-        "nothing watches the log group",
     ),
     refused(
         "functions.*.events[].cognitoUserPool",

@@ -248,16 +248,18 @@ pub(super) const ROWS: &[Key] = &[
     refused("provider.alb", Shape::Any, "load balancers are missing"),
     refused("provider.cloudFront", Shape::Any, "CloudFront is missing"),
     refused("provider.ecr", Shape::Any, "container images are missing"),
-    refused("provider.s3", Shape::Any, "events of buckets are missing"),
+    done("provider.s3", Shape::Mapping),
+    done("provider.s3.*", Shape::Mapping),
+    done("provider.eventBridge", Shape::Mapping),
     no_effect(
-        "provider.eventBridge",
-        Shape::Any,
-        "events of buses are refused one by one",
+        "provider.eventBridge.useCloudFormation",
+        Shape::Flag,
+        "rules are always resources of the template, as the tool makes them unless this is `false`",
     ),
     no_effect(
         "provider.kinesis",
         Shape::Any,
-        "events of streams are refused one by one",
+        "it names consumers, which are refused one by one",
     ),
     no_effect(
         "provider.websocket",

@@ -12,6 +12,7 @@ use super::build::{self, Object};
 use super::service::Service;
 
 mod bucket;
+mod events;
 mod extensions;
 mod functions;
 mod http_api;
@@ -44,8 +45,16 @@ pub(super) fn write(service: &Service<'_>) -> (Node, Vec<Problem>) {
     roles::write(service, &mut draft);
     layers::write(service, &mut draft);
     functions::write(service, &mut draft);
+    // In the order of the tool, which is that of the statements in the role.
+    events::schedules::write(service, &mut draft);
+    events::buckets::write(service, &mut draft);
     rest_api::write(service, &mut draft);
+    events::topics::write(service, &mut draft);
     streams::write(service, &mut draft);
+    events::rules::write_cloud_watch(service, &mut draft);
+    events::logs::write(service, &mut draft);
+    events::rules::write_event_bridge(service, &mut draft);
+    events::queues::write(service, &mut draft);
     http_api::write(service, &mut draft);
     if let Some(role) = draft.role.take() {
         let node = role.resource();
@@ -75,6 +84,38 @@ impl Draft {
         let node = resource.node();
         let place = node.place.clone();
         self.resources.set(id, &place, node);
+    }
+
+    /// Adds a resource, or merges it into the one of this name.
+    fn merge(&mut self, id: &str, resource: Object) {
+        let node = resource.node();
+        match self.resources.get_mut(id) {
+            Some(known) => build::merge(known, &node),
+            None => {
+                let place = node.place.clone();
+                self.resources.set(id, &place, node);
+            }
+        }
+    }
+
+    /// Adds an item to a list among a resource's properties.
+    fn append(&mut self, id: &str, property: &str, item: Node) {
+        let resource = self.resources.get_mut(id).map(|node| &mut node.kind);
+        let Some(Kind::Mapping(resource)) = resource else {
+            return;
+        };
+        let properties = resource.get_mut("Properties").map(|node| &mut node.kind);
+        let Some(Kind::Mapping(properties)) = properties else {
+            return;
+        };
+        let place = item.place.clone();
+        match properties.get_mut(property).map(|node| &mut node.kind) {
+            Some(Kind::Sequence(items)) => items.push(item),
+            Some(_) | None => {
+                let list = Node::new(Kind::Sequence(vec![item]), &place);
+                properties.set(property, &place, list);
+            }
+        }
     }
 
     pub(super) fn add_output(&mut self, id: &str, output: Object) {

@@ -17,14 +17,20 @@ pub(super) const LOGICAL_ID: &str = "IamRoleLambdaExecution";
 /// The generated role.
 pub(super) struct Role {
     place: Place,
-    /// Everything but the policies.
+    /// Everything but the policies, and who assumes it.
     properties: Object,
+    assumed_by: Vec<&'static str>,
     policy_name: Node,
     pub(super) statements: Vec<Node>,
     managed_policies: Vec<Node>,
 }
 
 impl Role {
+    /// Lets one more service assume the role.
+    pub(super) fn let_assume(&mut self, service: &'static str) {
+        self.assumed_by.push(service);
+    }
+
     pub(super) fn resource(self) -> Object {
         let place = &self.place;
         let document = Object::new(place)
@@ -33,7 +39,15 @@ impl Role {
         let policy = Object::new(place)
             .with("PolicyName", self.policy_name)
             .with("PolicyDocument", document);
-        let mut properties = self.properties.with("Policies", vec![policy]);
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": self.assumed_by},
+            "Action": ["sts:AssumeRole"],
+        }]});
+        let mut properties = self
+            .properties
+            .with("AssumeRolePolicyDocument", trust)
+            .with("Policies", vec![policy]);
         if !self.managed_policies.is_empty() {
             properties.set("ManagedPolicyArns", self.managed_policies);
         }
@@ -101,14 +115,6 @@ fn generated(service: &Service<'_>) -> Role {
     });
     let path = option("path").cloned();
     let mut properties = Object::new(&place)
-        .with(
-            "AssumeRolePolicyDocument",
-            json!({"Version": "2012-10-17", "Statement": [{
-                "Effect": "Allow",
-                "Principal": {"Service": ["lambda.amazonaws.com"]},
-                "Action": ["sts:AssumeRole"],
-            }]}),
-        )
         .with("Path", path.unwrap_or_else(|| Node::string("/", &place)))
         .with("RoleName", name)
         .with_some(
@@ -128,6 +134,7 @@ fn generated(service: &Service<'_>) -> Role {
     statements.extend(items(own_statements));
     Role {
         properties,
+        assumed_by: vec!["lambda.amazonaws.com"],
         policy_name: build::joined("-", policy_name, &place),
         statements,
         managed_policies: managed_policies(service, option("managedPolicies"), &place),

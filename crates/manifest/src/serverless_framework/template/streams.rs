@@ -118,24 +118,11 @@ fn write_mapping(
         let config = Object::new(&failed.place).with("OnFailure", target);
         properties.set("DestinationConfig", config);
     }
-    if let Some(patterns) = setting("filterPatterns").and_then(Node::as_sequence) {
-        let filters: Vec<Object> = patterns
-            .iter()
-            .map(|pattern| {
-                Object::new(&pattern.place).with("Pattern", pattern.to_json().to_string())
-            })
-            .collect();
-        properties.set(
-            "FilterCriteria",
-            Object::new(place).with("Filters", filters),
-        );
-    }
-    let mut depends_on: Vec<Node> = role_resource(service, function).into_iter().collect();
-    if let Some(alias) = function.alias() {
-        depends_on.push(Node::string(alias.logical_id, place));
+    if let Some(filters) = filters(stream) {
+        properties.set("FilterCriteria", filters);
     }
     let resource = build::resource("AWS::Lambda::EventSourceMapping", properties)
-        .with("DependsOn", depends_on);
+        .with("DependsOn", depends_on(service, function));
     let id = format!(
         "{}EventSourceMapping{}{}",
         naming::normalised(function.key),
@@ -143,6 +130,25 @@ fn write_mapping(
         naming::alphanumeric(&source_name(arn))
     );
     draft.add(&id, resource);
+}
+
+/// Which records or messages reach the function.
+pub(super) fn filters(event: &Node) -> Option<Object> {
+    let patterns = event.get("filterPatterns").and_then(Node::as_sequence)?;
+    let filters: Vec<Object> = patterns
+        .iter()
+        .map(|pattern| Object::new(&pattern.place).with("Pattern", pattern.to_json().to_string()))
+        .collect();
+    Some(Object::new(&event.place).with("Filters", filters))
+}
+
+/// What a mapping waits for: the function's role, and the alias that it calls.
+pub(super) fn depends_on(service: &Service<'_>, function: Function<'_>) -> Vec<Node> {
+    let mut depends_on: Vec<Node> = role_resource(service, function).into_iter().collect();
+    if let Some(alias) = function.alias() {
+        depends_on.push(Node::string(alias.logical_id, function.place));
+    }
+    depends_on
 }
 
 /// The source's ARN, and the service that it belongs to.
