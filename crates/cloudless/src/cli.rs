@@ -40,6 +40,8 @@ pub enum Command {
     Event(EventArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
+    /// Print an API as OpenAPI 3.1.
+    Openapi(OpenapiArguments),
     /// Sign a token, for calling what is behind a JWT authorizer or a user pool.
     Token(TokenArguments),
     /// Say what this machine can and cannot do: interpreters, forking, tools, limits, ports.
@@ -178,6 +180,28 @@ pub struct RoutesArguments {
     /// Print the routes as a JSON document.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `cloudless openapi`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The document says what the gateway knows: paths, parameters and bodies that it checks, who may call. Postman and client
+generators import it.
+
+Examples:
+  cloudless openapi > api.json
+  cloudless openapi examples/petstore --origin https://api.example.com
+  cloudless openapi --api HttpApi")]
+pub struct OpenapiArguments {
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Which API, by its name or its logical id; needed when there are several.
+    #[arg(long, value_name = "NAME")]
+    pub api: Option<String>,
+    /// Where the API is reached; the stage comes behind it.
+    #[arg(long, value_name = "URL", default_value = "http://localhost:3000")]
+    pub origin: String,
 }
 
 /// `cloudless token`.

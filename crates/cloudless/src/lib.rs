@@ -70,6 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Invoke(arguments) => commands::invoke::run(arguments, &printer).await,
             Command::Event(arguments) => commands::event::run(&arguments, &printer),
             Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
+            Command::Openapi(arguments) => commands::openapi::run(&arguments, &printer).await,
             Command::Token(arguments) => commands::token::run(&arguments, &printer).await,
             Command::Doctor(arguments) => commands::doctor::run(&arguments, &printer).await,
         }

@@ -220,6 +220,22 @@ fn routes_are_listed_without_a_server() {
 }
 
 #[test]
+fn an_api_is_exported_as_openapi_without_a_server() {
+    let output = run(&["openapi"], &example("petstore"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(
+        document["paths"]["/pets/{id}"]["get"].is_object(),
+        "{document:#}"
+    );
+    let output = run(&["openapi", "--api", "Nothing"], &example("petstore"));
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("the project has no API `Nothing`"), "{said}");
+}
+
+#[test]
 fn every_event_is_json() {
     let folder = project(&[]);
     for kind in [

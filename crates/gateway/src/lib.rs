@@ -18,6 +18,7 @@ pub mod events;
 mod gateway_responses;
 pub mod http;
 mod http_proxy;
+pub mod openapi;
 pub mod outbound;
 mod replies;
 pub mod routes;

@@ -68,7 +68,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
     };
-    let telemetry = Telemetry::on_console(&console)
+    let telemetry = Telemetry::on_console(&console, located.front_end)
         .with_access_logs(config.state.join("access-logs"))
         .map_err(|error| no_thread(&error))?;
     let server = Server::build(&listeners, &config, telemetry)?;

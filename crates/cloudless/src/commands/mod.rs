@@ -8,6 +8,7 @@ pub mod dev;
 pub mod doctor;
 pub mod event;
 pub mod invoke;
+pub mod openapi;
 pub mod routes;
 pub mod token;
 

@@ -10,7 +10,7 @@ use model::problem::Problem;
 use serde_json::{Value, json};
 
 use super::{cache_folder, environment, fail};
-use crate::cli::RoutesArguments;
+use crate::cli::{ProjectArguments, RoutesArguments};
 use crate::development::route_lines;
 use crate::pipeline::Checker;
 use crate::printer::Printer;
@@ -19,7 +19,7 @@ use crate::system::RealClock;
 
 /// Prints the routes as a table, or as JSON.
 pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
-    let application = match application(arguments).await {
+    let application = match application(&arguments.project).await {
         Ok(application) => application,
         Err(problem) => return fail(printer, &problem),
     };
@@ -35,10 +35,11 @@ pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn application(arguments: &RoutesArguments) -> Result<Application, Box<Problem>> {
+/// What the project would be once deployed.
+pub(super) async fn application(project: &ProjectArguments) -> Result<Application, Box<Problem>> {
     let environment = environment();
-    let located = project::locate(&arguments.project.dir)?;
-    let options = ReadOptions::new(&arguments.project, environment.clone())?;
+    let located = project::locate(&project.dir)?;
+    let options = ReadOptions::new(project, environment.clone())?;
     let checker = Checker::new(
         Arc::new(RealClock),
         &cache_folder(&environment),
@@ -62,6 +63,9 @@ fn as_json(row: &RouteRow) -> Value {
         "function": function,
         "not_served": not_served,
         "api": row.kind.as_str(),
+        "authorizer": row.authorizer,
+        "throttle": row.throttle,
+        "cache": row.cache,
         "place": row.place.as_ref().map(ToString::to_string),
     })
 }

@@ -54,7 +54,7 @@ pub(super) fn banner(
     lines.join("\n")
 }
 
-/// The routes as a table: method, path, who answers.
+/// The routes as a table: method, path, who answers, and in brackets what stands before it.
 pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
     let width = rows
         .iter()
@@ -64,13 +64,24 @@ pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
     rows.iter()
         .map(|row| {
             let method = printer.paint(Style::Bold, &format!("{:<7}", row.method));
+            let conditions = [
+                row.authorizer.clone(),
+                row.throttle.clone(),
+                row.cache.as_ref().map(|ttl| format!("cached {ttl}")),
+            ];
+            let conditions: String = conditions
+                .into_iter()
+                .flatten()
+                .map(|condition| format!("  [{}]", harmless(&condition)))
+                .collect();
             format!(
-                "{method} {:<width$}  {}",
+                "{method} {:<width$}  {}{}",
                 harmless(&row.path),
                 printer.paint(
                     style_of(&row.answered_by),
                     &harmless(&row.answered_by.to_string())
-                )
+                ),
+                printer.paint(Style::Dim, &conditions)
             )
         })
         .collect()

@@ -11,7 +11,7 @@ use model::ids::FunctionName;
 use model::problem::Place;
 use model::rest_api::RestIntegration;
 
-use super::URL_PATH;
+use super::{URL_PATH, conditions};
 
 /// The sort of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,12 @@ pub struct RouteRow {
     pub answered_by: AnsweredBy,
     /// The sort of its API.
     pub kind: ApiKind,
+    /// Who may call, as `JWT users`; none: anybody.
+    pub authorizer: Option<String>,
+    /// How often the stage lets it be called, as `10/s, burst 20`.
+    pub throttle: Option<String>,
+    /// How long its replies are kept, as `300 s`.
+    pub cache: Option<String>,
     /// Where the manifest declares it.
     pub place: Option<Place>,
 }
@@ -102,6 +108,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                 },
             },
             kind: ApiKind::Rest,
+            authorizer: conditions::who(&method.guard),
+            throttle: method.throttle.as_ref().map(conditions::how_often),
+            cache: method.cache.as_ref().map(conditions::how_long),
             place: method.place.clone(),
         }));
     }
@@ -128,6 +137,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                     },
                 },
                 kind: ApiKind::Http,
+                authorizer: conditions::who(&route.guard),
+                throttle: route.throttle.as_ref().map(conditions::how_often),
+                cache: None,
                 place: route.place.clone(),
             }
         }));
@@ -137,6 +149,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
         path: format!("{URL_PATH}{}/", url.id),
         answered_by: AnsweredBy::Function(url.callee.function.clone()),
         kind: ApiKind::FunctionUrl,
+        authorizer: conditions::who_of_url(url.auth),
+        throttle: None,
+        cache: None,
         place: url.place.clone(),
     }));
     rows

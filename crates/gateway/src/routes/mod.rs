@@ -6,6 +6,7 @@
 mod api;
 mod domains;
 mod function_url;
+mod conditions;
 mod listing;
 mod problems;
 mod table;
