@@ -33,12 +33,14 @@ pub(super) struct Context<'a> {
     pub(super) answers: &'a Answers,
     /// The values of parameters that have one.
     pub(super) parameters: BTreeMap<String, Node>,
-    /// The logical ids that the template itself declares.
-    pub(super) declared: Vec<String>,
+    /// The resources that the template itself declares.
+    pub(super) declared: Mapping,
     /// The resources of the template that is written.
     pub(super) resources: Mapping,
     /// Conditions that are written besides the template's own.
     pub(super) conditions: Mapping,
+    /// What buckets tell functions: it is added to them at the end.
+    pub(super) notifications: Vec<super::push::Notification>,
     /// What stands for something else in references: `Function.Alias`, and layers that got a new name.
     pub(super) renamed: BTreeMap<String, String>,
     /// What the template that is written lacks.
@@ -91,10 +93,8 @@ impl<'a> Context<'a> {
             request,
             answers,
             parameters,
-            declared: super::nodes::members(template.get("Resources"))
-                .iter()
-                .map(|entry| entry.key.clone())
-                .collect(),
+            declared: super::nodes::members(template.get("Resources")),
+            notifications: Vec::new(),
             resources: Mapping::default(),
             conditions: Mapping::default(),
             renamed: BTreeMap::new(),
@@ -142,6 +142,21 @@ impl<'a> Context<'a> {
         );
     }
 
+    /// A resource as the template declares it.
+    pub(super) fn template_resource(&self, logical_id: &str) -> Option<&Node> {
+        self.declared.get(logical_id)
+    }
+
+    /// Sets an attribute of a resource that is written.
+    pub(super) fn set_attribute(&mut self, logical_id: &str, name: &str, value: Node) {
+        if let Some(node) = self.resources.get_mut(logical_id)
+            && let cloudformation::node::Kind::Mapping(resource) = &mut node.kind
+        {
+            let place = value.place.clone();
+            resource.set(name, &place, value);
+        }
+    }
+
     /// Writes the resource that a declared one becomes; it keeps all attributes.
     pub(super) fn write(
         &mut self,
@@ -161,7 +176,7 @@ impl<'a> Context<'a> {
         resource_type: &str,
         properties: Mapping,
     ) {
-        if self.declared.iter().any(|id| id == logical_id) {
+        if self.declared.get(logical_id).is_some() {
             let title = format!(
                 "`{}` makes a resource `{logical_id}`, which the template declares itself",
                 declared.logical_id

@@ -1,7 +1,7 @@
-//! Events of a function: `Api`, `HttpApi` and `DynamoDB`. The others are reported; the function is deployed without them.
+//! Events of a function: `Api` and `HttpApi` here. Those that nobody writes are reported; the function is deployed without them.
 //!
 //! Lives here: what an event adds to its API's definition.
-//! Does not live here: mappings of streams (`streams`), permissions (`permissions`), the APIs themselves (`apis`, `rest_api`, `http_api`).
+//! Does not live here: mappings from sources (`pull`), what other services call with (`push`), permissions (`permissions`), the APIs themselves (`apis`, `rest_api`, `http_api`).
 //!
 //! Contract: AWS SAM Developer Guide, "EventSource", "Api" and "HttpApi".
 
@@ -15,28 +15,19 @@ use super::function::Target;
 use super::nodes::{
     inner, json, list, mapping, only_if, reference, referred, single, substitution, text,
 };
-use super::{auth, door, permissions, streams};
+use super::{auth, door, permissions, pull, push};
 use serde_json::json;
 
 const INVALID: &str = "manifest::invalid-event";
 pub(super) const DEFAULT_PATH: &str = "$default";
 
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 10] = [
     "AlexaSkill",
-    "CloudWatchEvent",
-    "CloudWatchLogs",
     "Cognito",
     "DocumentDB",
-    "EventBridgeRule",
     "IoTRule",
-    "Kinesis",
     "MQ",
     "MSK",
-    "S3",
-    "SNS",
-    "SQS",
-    "Schedule",
-    "ScheduleV2",
     "SelfManagedKafka",
     "SelfManagedActiveMQ",
     "SelfManagedRabbitMQ",
@@ -95,9 +86,10 @@ pub(super) fn transform<'n>(
     };
     let mut read: Vec<Event<'_>> = Vec::new();
     for entry in events {
-        if entry.value.get("Type").and_then(Node::as_str) == Some("DynamoDB") {
-            let event = (entry.key.as_str(), &entry.value, &entry.key_place);
-            streams::write(declared, target, event, context);
+        let event_of = (entry.key.as_str(), &entry.value, &entry.key_place);
+        if pull::write(declared, target, event_of, context)
+            || push::write(declared, target, event_of, context)
+        {
             continue;
         }
         if let Some(event) = event(

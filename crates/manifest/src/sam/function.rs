@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::code::{self, Location};
 use super::context::{Context, Declared};
 use super::nodes::{attribute, json, list, mapping, members, reference, text};
-use super::{function_url, hash, properties, role};
+use super::{function_url, hash, invoke_config, properties, role};
 
 /// Properties that become properties of `AWS::Lambda::Function` as they are.
 const PASSED: [&str; 24] = [
@@ -94,7 +94,12 @@ pub(super) fn transform(declared: &Declared<'_>, context: &mut Context<'_>) -> T
     }
     // A role that is made for the function is no reason for a new version: it is not there yet.
     let target = published(declared, code.as_ref(), &mut written, context);
-    role::apply(declared, &mut written, tracing.as_ref(), context);
+    let destinations = invoke_config::write(declared, &target, context);
+    let needs = role::Needs {
+        tracing: tracing.as_ref(),
+        destinations: &destinations,
+    };
+    role::apply(declared, &mut written, needs, context);
     context.write(
         declared,
         declared.logical_id,
@@ -107,10 +112,6 @@ pub(super) fn transform(declared: &Declared<'_>, context: &mut Context<'_>) -> T
 
 fn report_unbuilt(declared: &Declared<'_>, context: &mut Context<'_>) {
     let unbuilt = [
-        (
-            "EventInvokeConfig",
-            "asynchronous invocations are not built yet",
-        ),
         (
             "DeploymentPreference",
             "the new code takes all traffic at once",

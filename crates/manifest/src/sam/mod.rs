@@ -17,16 +17,18 @@ mod function_url;
 mod globals;
 mod hash;
 mod http_api;
+mod invoke_config;
 mod nodes;
 mod others;
 mod permissions;
 mod policies;
 mod properties;
+mod pull;
+mod push;
 mod rename;
 mod resource_policy;
 mod rest_api;
 mod role;
-mod streams;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -218,6 +220,7 @@ fn transform(template: &Mapping, place: &Place, context: &mut Context<'_>) -> Ma
             ApiKind::Http => http_api::transform(api, context),
         }
     }
+    push::apply(context);
     finished(template, place, context)
 }
 

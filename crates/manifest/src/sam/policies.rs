@@ -6,6 +6,7 @@
 //! Contract: AWS SAM Developer Guide, "AWS SAM policy templates" and "AWS::Serverless::Function", `Policies`.
 
 use cloudformation::node::{Kind, Node};
+use model::problem::Place;
 use serde_json::{Map, Value};
 
 use super::context::Context;
@@ -57,6 +58,75 @@ impl RolePolicies {
             ],
             &place,
         ));
+    }
+}
+
+impl RolePolicies {
+    /// Adds an inline policy of one statement.
+    pub(super) fn allow(&mut self, name: &str, action: &str, resource: Node, place: &Place) {
+        let statement = mapping(
+            [
+                ("Action", text(action, place)),
+                ("Effect", text("Allow", place)),
+                ("Resource", resource),
+            ],
+            place,
+        );
+        let document = mapping([("Statement", list(vec![statement], place))], place);
+        self.inline_once(name, document);
+    }
+
+    /// Adds what a destination of this type takes; a type that needs no policy adds none.
+    pub(super) fn allow_destination(&mut self, kind: &str, id: &str, target: Node) {
+        let place = target.place.clone();
+        let (action, suffix) = match kind {
+            "SQS" => ("sqs:SendMessage", "SQSPolicy"),
+            "SNS" => ("sns:publish", "SNSPolicy"),
+            "EventBridge" => ("events:PutEvents", "EventBridgePolicy"),
+            "Lambda" => ("lambda:InvokeFunction", "LambdaPolicy"),
+            "S3" | "S3Bucket" => {
+                self.allow_bucket(&format!("{id}S3Policy"), target);
+                return;
+            }
+            _ => return,
+        };
+        self.allow(&format!("{id}{suffix}"), action, target, &place);
+    }
+
+    fn allow_bucket(&mut self, name: &str, bucket: Node) {
+        let place = bucket.place.clone();
+        let parts = vec![bucket.clone(), text("*", &place)];
+        let objects = list(vec![text("/", &place), list(parts, &place)], &place);
+        let objects = mapping([("Fn::Join", objects)], &place);
+        let statement = |action: &str, resource: Node| {
+            mapping(
+                [
+                    ("Action", text(action, &place)),
+                    ("Effect", text("Allow", &place)),
+                    ("Resource", resource),
+                ],
+                &place,
+            )
+        };
+        let statements = vec![
+            statement("s3:PutObject", objects),
+            statement("s3:ListBucket", bucket),
+        ];
+        let document = mapping([("Statement", list(statements, &place))], &place);
+        self.inline_once(name, document);
+    }
+
+    /// Adds an inline policy, unless one has this document.
+    fn inline_once(&mut self, name: &str, document: Node) {
+        let json = document.to_json();
+        let is_known = |policy: &Node| {
+            policy
+                .get("PolicyDocument")
+                .is_some_and(|other| other.to_json() == json)
+        };
+        if !self.inline.iter().any(is_known) {
+            self.inline(name, document);
+        }
     }
 }
 

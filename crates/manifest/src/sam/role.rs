@@ -12,13 +12,20 @@ use super::context::{Context, Declared};
 use super::function::tags;
 use super::nodes::{attribute, json, list, mapping, text};
 use super::policies::{self, RolePolicies, managed_arn};
-use super::streams;
+use super::{invoke_config, pull};
+
+/// What of a function its generated role depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Needs<'a> {
+    pub(super) tracing: Option<&'a Node>,
+    pub(super) destinations: &'a [invoke_config::Allowed],
+}
 
 /// A function without a role gets one; so does one whose `Role` is `AWS::NoValue` under a condition, under that condition.
 pub(super) fn apply(
     declared: &Declared<'_>,
     written: &mut Mapping,
-    tracing: Option<&Node>,
+    needs: Needs<'_>,
     context: &mut Context<'_>,
 ) {
     let place = declared.place;
@@ -32,7 +39,7 @@ pub(super) fn apply(
     let (condition, yes, no) = match (declared.get("Role"), branches.as_deref()) {
         (None, _) => {
             written.set("Role", place, arn);
-            write_role(declared, &role, tracing, context);
+            write_role(declared, &role, needs, context);
             return;
         }
         (Some(_), Some([condition, yes, no])) => (condition, yes, no),
@@ -65,7 +72,7 @@ pub(super) fn apply(
         resource,
         place,
     };
-    write_role(&conditional, &role, tracing, context);
+    write_role(&conditional, &role, needs, context);
 }
 
 fn list_if(branches: &[&Node], place: &model::problem::Place) -> Node {
@@ -73,12 +80,7 @@ fn list_if(branches: &[&Node], place: &model::problem::Place) -> Node {
     mapping([("Fn::If", list(branches, place))], place)
 }
 
-fn write_role(
-    declared: &Declared<'_>,
-    role: &str,
-    tracing: Option<&Node>,
-    context: &mut Context<'_>,
-) {
+fn write_role(declared: &Declared<'_>, role: &str, needs: Needs<'_>, context: &mut Context<'_>) {
     let place = declared.place;
     let managed = |name: &str| text(managed_arn(name), place);
     let mut policies = RolePolicies::default();
@@ -90,7 +92,7 @@ fn write_role(
     } else {
         managed("AWSLambdaBasicExecutionRole")
     });
-    if tracing.is_some() {
+    if needs.tracing.is_some() {
         policies.manage(managed("AWSXrayWriteOnlyAccess"));
     }
     if declared.get("VpcConfig").is_some() {
@@ -99,7 +101,8 @@ fn write_role(
     if let Some(document) = dead_letter_policy(declared) {
         policies.inline("DeadLetterQueuePolicy", document);
     }
-    streams::allow(declared, &mut policies);
+    invoke_config::allow(needs.destinations, &mut policies);
+    pull::allow(declared, &mut policies);
     if let Some(given) = declared.get("Policies") {
         policies::read(given, role, &mut policies, context);
     }

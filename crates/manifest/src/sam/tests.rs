@@ -344,8 +344,20 @@ fn events_are_checked_and_the_function_stays() {
     };
     let cases = [
         (
-            "{Type: SQS, Properties: {Queue: q}}",
-            "manifest::event-not-implemented 10 event `E` of type `SQS` is not built yet",
+            "{Type: MSK, Properties: {Stream: s}}",
+            "manifest::event-not-implemented 10 event `E` of type `MSK` is not built yet",
+        ),
+        (
+            "{Type: SQS, Properties: {BatchSize: 3}}",
+            "manifest::invalid-event 10 event `E` needs `Queue`",
+        ),
+        (
+            "{Type: S3, Properties: {Bucket: b, Events: e}}",
+            "manifest::invalid-event 10 event `E` does not refer to a bucket of this template",
+        ),
+        (
+            "{Type: Schedule, Properties: {Schedule: rate(1 day), State: ENABLED, Enabled: true}}",
+            "manifest::invalid-event 10 event `E` has both `State` and `Enabled`",
         ),
         (
             "{Type: Carrier}",

@@ -1,24 +1,63 @@
-//! `DynamoDB` events of a function: mappings from the streams of tables.
+//! `SQS`, `Kinesis` and `DynamoDB` events of a function: mappings from what is read to the function.
 //!
 //! Lives here: the mapping of an event, and what the function's generated role may do for it.
 //! Does not live here: which sources are read (`deployment::application::event_sources`).
 //!
-//! Contract: AWS SAM Developer Guide, "EventSource", "DynamoDB".
+//! Contract: AWS SAM Developer Guide, "EventSource", "SQS", "Kinesis" and "DynamoDB".
 
 use cloudformation::node::{Mapping, Node};
 use model::problem::Place;
 
 use super::context::{Context, Declared};
 use super::function::Target;
-use super::nodes::{list, mapping, members, reference, text};
-use super::policies::RolePolicies;
+use super::nodes::{members, reference, text};
+use super::policies::{RolePolicies, managed_arn};
+use super::push;
 
 const INVALID: &str = "manifest::invalid-event";
-const KIND: &str = "DynamoDB";
-const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaDynamoDBExecutionRole";
+
+/// One type of event that is read.
+struct Source {
+    kind: &'static str,
+    /// The property that names what is read.
+    property: &'static str,
+    /// The managed policy that lets a function read it.
+    policy: &'static str,
+    /// Whether the manifest has to say where reading begins.
+    needs_position: Position,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Needed,
+    None,
+}
+
+const QUEUE: Source = Source {
+    kind: "SQS",
+    property: "Queue",
+    policy: "AWSLambdaSQSQueueExecutionRole",
+    needs_position: Position::None,
+};
+
+const SOURCES: [Source; 3] = [
+    Source {
+        kind: "DynamoDB",
+        property: "Stream",
+        policy: "AWSLambdaDynamoDBExecutionRole",
+        needs_position: Position::Needed,
+    },
+    Source {
+        kind: "Kinesis",
+        property: "Stream",
+        policy: "AWSLambdaKinesisExecutionRole",
+        needs_position: Position::Needed,
+    },
+    QUEUE,
+];
 
 /// Properties that become properties of the mapping as they are.
-const PASSED: [&str; 15] = [
+const PASSED: [&str; 17] = [
     "BatchSize",
     "BisectBatchOnFunctionError",
     "Enabled",
@@ -31,10 +70,17 @@ const PASSED: [&str; 15] = [
     "MaximumRetryAttempts",
     "MetricsConfig",
     "ParallelizationFactor",
+    "ProvisionedPollerConfig",
+    "ScalingConfig",
     "StartingPosition",
     "StartingPositionTimestamp",
     "TumblingWindowInSeconds",
 ];
+
+fn source(event: &Node) -> Option<&'static Source> {
+    let kind = event.get("Type").and_then(Node::as_str)?;
+    SOURCES.iter().find(|source| source.kind == kind)
+}
 
 /// Writes the mapping of an event, if it is one of these.
 pub(super) fn write(
@@ -42,7 +88,10 @@ pub(super) fn write(
     target: &Target,
     (name, event, place): (&str, &Node, &Place),
     context: &mut Context<'_>,
-) {
+) -> bool {
+    let Some(source) = source(event) else {
+        return false;
+    };
     let properties = members(event.get("Properties"));
     let mut written = Mapping::default();
     written.set("FunctionName", place, reference(&target.invoked, place));
@@ -50,7 +99,7 @@ pub(super) fn write(
         let known = PASSED.iter().find(|known| **known == entry.key);
         match (known, entry.key.as_str()) {
             (Some(known), _) => written.set(known, &entry.key_place, entry.value.clone()),
-            (None, "Stream") => {
+            (None, key) if key == source.property => {
                 written.set("EventSourceArn", &entry.key_place, entry.value.clone());
             }
             (None, "DestinationConfig") => {
@@ -63,48 +112,38 @@ pub(super) fn write(
             }
         }
     }
-    for required in ["Stream", "StartingPosition"] {
+    let position = (source.needs_position == Position::Needed).then_some("StartingPosition");
+    for required in std::iter::once(source.property).chain(position) {
         if !properties.iter().any(|entry| entry.key == required) {
             let title = format!("event `{name}` needs `{required}`");
             context.invalid(INVALID, title, place);
-            return;
+            return true;
         }
     }
     let id = format!("{}{name}", declared.logical_id);
     context.write_companion(declared, &id, "AWS::Lambda::EventSourceMapping", written);
+    true
 }
 
-/// Lets a generated role read the streams of its function's events.
+/// Lets a generated role read the sources of its function's events.
 pub(super) fn allow(declared: &Declared<'_>, policies: &mut RolePolicies) {
     let events = members(declared.get("Events"));
     for entry in &events {
-        if entry.value.get("Type").and_then(Node::as_str) != Some(KIND) {
+        let is_topic = entry.value.get("Type").and_then(Node::as_str) == Some("SNS");
+        let behind_topic = (is_topic && push::uses_queue(&entry.value)).then_some(&QUEUE);
+        let Some(source) = source(&entry.value).or(behind_topic) else {
             continue;
-        }
-        policies.manage(text(POLICY, declared.place));
+        };
+        policies.manage(text(managed_arn(source.policy), declared.place));
         let failed = entry
             .value
             .at_path(["Properties", "DestinationConfig", "OnFailure"]);
         let kind = failed.and_then(|failed| failed.get("Type")?.as_str());
-        let (action, suffix) = match kind {
-            Some("SQS") => ("sqs:SendMessage", "SQSPolicy"),
-            Some("SNS") => ("sns:publish", "SNSPolicy"),
-            Some(_) | None => continue,
+        let Some(target) = failed.and_then(|failed| failed.get("Destination")) else {
+            continue;
         };
-        let target = failed.and_then(|failed| failed.get("Destination"));
-        let place = &entry.key_place;
-        let statement = mapping(
-            [
-                ("Action", text(action, place)),
-                ("Effect", text("Allow", place)),
-            ]
-            .into_iter()
-            .chain(target.map(|target| ("Resource", target.clone()))),
-            place,
-        );
-        let document = mapping([("Statement", list(vec![statement], place))], place);
-        let name = format!("{}{}{suffix}", declared.logical_id, entry.key);
-        policies.inline(&name, document);
+        let id = format!("{}{}", declared.logical_id, entry.key);
+        policies.allow_destination(kind.unwrap_or_default(), &id, target.clone());
     }
 }
 
