@@ -17,6 +17,7 @@ use interfaces::clock::Clock;
 use model::problem::Problem;
 use runtimes::process::{Cloud, Secure, Trust, Walls, WallsConfig, WallsError};
 use rustls::ServerConfig;
+use sandbox::policy::Claims;
 use sandbox::{MAKER_ARGUMENT, MakerProgram};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -130,6 +131,8 @@ impl Handler for Through {
 pub struct Parts {
     /// Ports that we listen on.
     pub own_ports: BTreeSet<u16>,
+    /// Those of others like us.
+    pub claims: Claims,
     /// Folders of ours that may lie within a function's own.
     pub hidden: Vec<PathBuf>,
     /// A folder of ours.
@@ -163,7 +166,7 @@ pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
     };
     let raised = Walls::raise(WallsConfig {
         maker,
-        policy: settings.policy(parts.own_ports),
+        policy: settings.policy(parts.own_ports, Some(parts.claims)),
         processor_time: settings.processor(),
         limits: settings.limits(),
         door: Arc::new(serve),

@@ -25,6 +25,7 @@ use model::ids::AccountId;
 use model::problem::Problem;
 use runtimes::process::probe::Prober;
 use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
+use sandbox::policy::{Claim, Claims};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -101,6 +102,8 @@ pub struct Server {
     findings: Findings,
     locked_in: LockedIn,
     state: PathBuf,
+    /// Says to others like us which ports are ours; none where that cannot be said.
+    _claim: Option<Claim>,
 }
 
 /// Takes the ports; 0 takes any.
@@ -219,6 +222,7 @@ impl Server {
             findings,
             locked_in,
             state: config.state.clone(),
+            _claim: claim(config, ports),
         })
     }
 
@@ -352,6 +356,20 @@ impl Server {
     }
 }
 
+/// Where servers like this one, of the same user, say which ports are theirs: functions of none may reach them.
+fn claims(config: &Config) -> Claims {
+    Claims::in_folder(&config.cache.join("ports"))
+}
+
+fn claim(config: &Config, ports: (u16, u16)) -> Option<Claim> {
+    let claimed = claims(config).claim([ports.0, ports.1].into_iter().filter(|port| *port != 0));
+    claimed
+        .inspect_err(
+            |error| tracing::warn!(%error, "functions of other servers can reach this one"),
+        )
+        .ok()
+}
+
 /// Has functions run in sandboxes; or why they do not, where they may run all the same.
 fn locked_in(
     runtime: ProcessRuntime,
@@ -366,6 +384,7 @@ fn locked_in(
     }
     let parts = walls::Parts {
         own_ports: BTreeSet::from([ports.0, ports.1]),
+        claims: claims(config),
         hidden: config.ours.clone(),
         cache_dir: config.cache.clone(),
         door: door.clone(),

@@ -179,20 +179,23 @@ def ask(event, context):
 }
 
 #[test]
-fn development_reaches_the_hosts_loopback_and_never_our_own_ports() {
+fn development_reaches_the_hosts_loopback_and_never_our_own_ports_nor_those_of_another_server() {
     let folder = app();
     let dev = start(folder.path(), "");
+    let other_folder = app();
+    let other = start(other_folder.path(), "");
     let port = host("127.0.0.1:0");
     let all = format!(
-        "127.0.0.1:{port},127.0.0.1:{},127.0.0.1:{},127.8.8.8:{},169.254.169.254:80,::1:{}",
-        dev.port, dev.services_port, dev.port, dev.port
+        "127.0.0.1:{port},127.0.0.1:{},127.0.0.1:{},127.8.8.8:{},169.254.169.254:80,::1:{},127.0.0.1:{}",
+        dev.port, dev.services_port, dev.port, dev.port, other.services_port
     );
     let found = json_of(&dev.get(&format!("/python?connect={all}")));
     let refused = "ECONNREFUSED";
     assert_eq!(
         found,
-        json!(["host", refused, refused, refused, refused, refused])
+        json!(["host", refused, refused, refused, refused, refused, refused])
     );
+    other.stop();
     dev.stop();
 }
 

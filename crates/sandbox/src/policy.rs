@@ -4,11 +4,13 @@
 //! about the address that it did connect to.
 //! Does not live here: names, which are decided by what they resolve to; who carries the bytes (`egress`).
 
+mod claims;
 mod host;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+pub use claims::{Claim, Claims};
 pub use host::own_addresses;
 
 /// What a sandbox may reach. Whatever is not named here is open: functions call the internet.
@@ -23,6 +25,8 @@ pub struct Policy {
     /// Ports that we ourselves listen on. They are refused on the host's own addresses, whatever else is open: our
     /// door on the host trusts whoever reaches it further than it may trust a function.
     pub own_ports: BTreeSet<u16>,
+    /// Where other servers like us say which ports are theirs: their doors trust as ours do.
+    pub claims: Option<Claims>,
     /// The host's own addresses, besides its loopback.
     pub own_addresses: BTreeSet<IpAddr>,
 }
@@ -87,6 +91,12 @@ impl Policy {
         Self::default()
     }
 
+    /// Whether we, or another server like us, listen on this port of the host.
+    pub(crate) fn is_ours(&self, port: u16) -> bool {
+        let is_claimed = |claims: &Claims| claims.holds(port);
+        self.own_ports.contains(&port) || self.claims.as_ref().is_some_and(is_claimed)
+    }
+
     /// May this address be reached?
     pub fn decide(&self, to: SocketAddr) -> Verdict {
         let address = unmapped(to.ip());
@@ -94,9 +104,7 @@ impl Policy {
             return Verdict::Refuse(reason);
         }
         let is_loopback = address.is_loopback();
-        if self.own_ports.contains(&to.port())
-            && (is_loopback || self.own_addresses.contains(&address))
-        {
+        if (is_loopback || self.own_addresses.contains(&address)) && self.is_ours(to.port()) {
             return Verdict::Refuse(Reason::Ours);
         }
         let closed = if is_loopback || self.own_addresses.contains(&address) {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use runtimes::process::{LimitsKept, ProcessorTime};
-use sandbox::policy::{Network, Policy};
+use sandbox::policy::{Claims, Network, Policy};
 
 /// What is asked of this machine before functions run on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,15 +59,17 @@ impl Sandbox {
         })
     }
 
-    /// What functions may reach outside their sandbox. `own_ports` are those that we listen on.
+    /// What functions may reach outside their sandbox. `own_ports` are those that we listen on; others like us have their
+    /// `claims`.
     #[must_use]
-    pub fn policy(&self, own_ports: BTreeSet<u16>) -> Policy {
+    pub fn policy(&self, own_ports: BTreeSet<u16>, claims: Option<Claims>) -> Policy {
         let policy = match self.demands() {
             Demands::Development | Demands::Nothing => Policy::of_development(),
             Demands::Server => Policy::of_server(),
         };
         Policy {
             own_ports,
+            claims,
             opened: self.open.clone(),
             ..policy
         }
@@ -193,7 +195,7 @@ mod tests {
             ],
             ..Sandbox::default()
         };
-        let policy = server.policy(BTreeSet::from([4566]));
+        let policy = server.policy(BTreeSet::from([4566]), None);
         for (to, expected) in [
             ("127.0.0.1:5432", Verdict::Carry),
             ("127.0.0.1:5433", Verdict::Refuse(Reason::Loopback)),

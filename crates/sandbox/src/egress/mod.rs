@@ -107,7 +107,7 @@ impl Egress {
         let (Ok(from), Ok(to)) = (from, to) else {
             return true;
         };
-        from.ip() == to.ip() && self.policy.own_ports.contains(&to.port())
+        from.ip() == to.ip() && self.policy.is_ours(to.port())
     }
 
     /// Somebody inside wants to reach an address: what is to be done first, or the error that they see. Takes no time.
