@@ -189,6 +189,7 @@ fn combined(
         return Some(choice.condition.clone());
     };
     let place = declared.place;
+    // The transform wraps each operand once more, in a form that CloudFormation does not read.
     let prefix = format!("{own}AND{}", choice.condition);
     let name = hash::logical_id(&prefix, declared.logical_id);
     let operands = [own, choice.condition.as_str()]
