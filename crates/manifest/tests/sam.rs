@@ -100,5 +100,5 @@ fn templates_become_what_the_public_transform_makes_of_them() {
         );
         cases += 1;
     }
-    assert_eq!(cases, 12);
+    assert_eq!(cases, 13);
 }
