@@ -5,6 +5,7 @@
 
 mod peers;
 mod project;
+mod token;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -53,31 +54,82 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     let raw = peers::raw(peers)?;
     let nginx = peers::nginx(peers, raw.port)?;
     let haproxy = peers::haproxy(peers, raw.port)?;
-    let ours = project::start(peers, raw.port, 1)?;
+    let project::Ours {
+        subject: ours,
+        services_port,
+        folder,
+    } = project::start(peers, raw.port, 1)?;
+    let bearer = format!("Bearer {}", token::signed(peers, &folder)?);
+    let key_file = token::key_file(peers, services_port)?;
+    let verifying = peers::verifying_haproxy(peers, raw.port, &key_file)?;
     let mut report = format!("{}\n\n", peers::versions()?);
-    report.push_str(
+    let beside = Beside {
+        nginx,
+        haproxy,
+        verifying,
+    };
+    let (table, mut rows) = beside_peers(&ours, &beside, &bearer, plan)?;
+    report.push_str(&table);
+    rows.push(added_latency(&ours, &raw, plan)?);
+    rows.push(mixed(&ours, plan)?);
+    drop(ours);
+    rows.push(routes(peers, raw.port, plan)?);
+    report.push_str("\n| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n");
+    for row in rows {
+        report.push_str(&row.line());
+    }
+    Ok(report)
+}
+
+/// The peers that are up.
+struct Beside {
+    nginx: Subject,
+    haproxy: Subject,
+    verifying: Subject,
+}
+
+/// The same requests through us and through each peer.
+fn beside_peers(
+    ours: &Subject,
+    beside: &Beside,
+    bearer: &str,
+    plan: &Plan,
+) -> Result<(String, Vec<Row>)> {
+    let Beside {
+        nginx,
+        haproxy,
+        verifying,
+    } = beside;
+    let mut report = String::from(
         "| load | Cloudless: req/s (per CPU second, p50 ms) | peer | Cloudless ÷ it, per CPU second |\n| --- | --- | --- | --- |\n",
     );
-    let key = [("x-api-key", project::KEY)];
+    let key = [("x-api-key", project::KEY), ("authorization", bearer)];
     let with_key = http::request("GET", "/dev/keyed", &key, "");
+    let with_token = http::request("GET", "/v2/users", &key, "");
     let mut rows = Vec::new();
     for (what, own, (peer, port, path), bar) in [
         (
             "`HTTP_PROXY`",
             http::get("/v2/proxy"),
-            (&nginx, nginx.port, "/proxy"),
+            (nginx, nginx.port, "/proxy"),
             0.6,
         ),
         (
             "API key, rate and quota, `HTTP_PROXY`",
             with_key,
-            (&haproxy, haproxy.port, "/proxy"),
+            (haproxy, haproxy.port, "/proxy"),
+            0.6,
+        ),
+        (
+            "JWT (RS256, key at hand) and rate, `HTTP_PROXY`",
+            with_token,
+            (verifying, verifying.port, "/proxy"),
             0.6,
         ),
         (
             "cache hit",
             http::get("/dev/cached"),
-            (&nginx, nginx.port, "/cached"),
+            (nginx, nginx.port, "/cached"),
             0.8,
         ),
     ] {
@@ -99,15 +151,7 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
             vec![(ratio, times("", bar, 1.0))],
         ));
     }
-    rows.push(added_latency(&ours, &raw, plan)?);
-    rows.push(mixed(&ours, plan)?);
-    drop(ours);
-    rows.push(routes(peers, raw.port, plan)?);
-    report.push_str("\n| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n");
-    for row in rows {
-        report.push_str(&row.line());
-    }
-    Ok(report)
+    Ok((report, rows))
 }
 
 fn shown(measured: &Measured) -> String {
@@ -184,7 +228,7 @@ fn mixed(ours: &Subject, plan: &Plan) -> Result<Row> {
 fn routes(peers: &Peers, raw: u16, plan: &Plan) -> Result<Row> {
     let mut rates = Vec::new();
     for routes in [1, ROUTES] {
-        let subject = project::start(peers, raw, routes)?;
+        let subject = project::start(peers, raw, routes)?.subject;
         let request = http::get(&format!("/v2/r{}/7", ROUTES - 1));
         rates.push(measured(&subject.server, subject.port, &request, plan)?.per_cpu_second);
     }

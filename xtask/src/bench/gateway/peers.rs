@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use super::super::peers::Peers;
 use super::Subject;
 use super::project::KEY;
+use super::token::{AUDIENCE, ISSUER};
 use crate::server::{Server, Start, free_port};
 
 const BODY: &str = r#"{"message":"hello"}"#;
@@ -68,15 +69,38 @@ fn start_nginx(peers: &Peers, name: &str, port: u16, server: &str) -> Result<Sub
 
 /// An HAProxy in front of it that knows a key, and counts by it.
 pub(super) fn haproxy(peers: &Peers, raw: u16) -> Result<Subject> {
+    let rules = format!(
+        "http-request deny deny_status 403 unless {{ req.hdr(x-api-key) -m str {KEY} }}\n\
+         \x20 http-request track-sc0 req.hdr(x-api-key)\n"
+    );
+    start_haproxy(peers, "haproxy", raw, &rules)
+}
+
+/// One that verifies a token by the key in this file, reads what ours reads of it, and counts by its subject.
+pub(super) fn verifying_haproxy(peers: &Peers, raw: u16, key: &Path) -> Result<Subject> {
+    let key = key.display();
+    let rules = format!(
+        "http-request set-var(txn.token) http_auth_bearer\n\
+         \x20 http-request set-var(txn.exp) var(txn.token),jwt_payload_query('$.exp','int')\n\
+         \x20 http-request set-var(txn.now) date()\n\
+         \x20 http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(\"RS256\",\"{key}\") 1 }}\n\
+         \x20 http-request deny deny_status 401 unless {{ var(txn.token),jwt_payload_query('$.iss') -m str {ISSUER} }}\n\
+         \x20 http-request deny deny_status 401 unless {{ var(txn.token),jwt_payload_query('$.aud') -m str {AUDIENCE} }}\n\
+         \x20 http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}\n\
+         \x20 http-request track-sc0 var(txn.token),jwt_payload_query('$.sub')\n"
+    );
+    start_haproxy(peers, "haproxy-verifying", raw, &rules)
+}
+
+fn start_haproxy(peers: &Peers, name: &str, raw: u16, rules: &str) -> Result<Subject> {
     let port = free_port()?;
-    let folder = peers.folder("haproxy")?;
+    let folder = peers.folder(name)?;
     let text = format!(
         "global\n  nbthread 1\n  maxconn 4096\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
-         frontend keyed\n  bind 127.0.0.1:{port}\n\
+         frontend guarded\n  bind 127.0.0.1:{port}\n\
          \x20 stick-table type string len 64 size 100k expire 60s store http_req_rate(1s),http_req_cnt\n\
-         \x20 http-request deny deny_status 403 unless {{ req.hdr(x-api-key) -m str {KEY} }}\n\
-         \x20 http-request track-sc0 req.hdr(x-api-key)\n\
+         \x20 {rules}\
          \x20 http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 1000000 }}\n\
          \x20 default_backend raw\n\
          backend raw\n  http-reuse always\n  server raw 127.0.0.1:{raw}\n"
@@ -85,7 +109,7 @@ pub(super) fn haproxy(peers: &Peers, raw: u16) -> Result<Subject> {
     std::fs::write(&file, text)?;
     let mut command = found("haproxy")?;
     command.args(["-db", "-f"]).arg(&file);
-    started(peers, "haproxy", command, port)
+    started(peers, name, command, port)
 }
 
 fn started(peers: &Peers, name: &str, command: Command, port: u16) -> Result<Subject> {
@@ -123,6 +147,6 @@ pub(super) fn versions() -> Result<String> {
     let haproxy = haproxy.split(" - ").next().unwrap_or_default();
     Ok(format!(
         "{nginx} with one worker and its access log, {haproxy} with one thread and no log; Cloudless writes a line a request. \
-         HAProxy checks a key and counts by it in a stick table. The raw server is an nginx that answers by itself."
+         HAProxy checks a key, or a token (`jwt_verify`, issuer, audience, expiry), and counts by it in a stick table. The raw server is an nginx that answers by itself."
     ))
 }

@@ -3,27 +3,41 @@
 //! Lives here: its template.
 //! Does not live here: measuring it (`gateway`).
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::super::peers::Peers;
+use super::token::{AUDIENCE, ISSUER};
 use super::{ROUTES, Subject};
 use crate::server::Dev;
 
 /// The key of the plan.
 pub(super) const KEY: &str = "bench-key-0123456789abcdef";
 
+/// It is up.
+pub(super) struct Ours {
+    pub(super) subject: Subject,
+    pub(super) services_port: u16,
+    pub(super) folder: PathBuf,
+}
+
 /// Serves it, with so many routes of which the last is asked for.
-pub(super) fn start(peers: &Peers, raw: u16, routes: usize) -> Result<Subject> {
+pub(super) fn start(peers: &Peers, raw: u16, routes: usize) -> Result<Ours> {
     let name = format!("cloudless-{routes}");
     let folder = peers.folder(&name)?;
     let template = serde_json::to_string(&template(raw, routes))?;
     std::fs::write(folder.join("template.yaml"), template)?;
     let log = peers.work.join(format!("{name}.log"));
     let dev = Dev::start(peers.command(&peers.cloudless), &folder, &log)?;
-    Ok(Subject {
-        server: dev.server,
-        port: dev.port,
+    Ok(Ours {
+        services_port: dev.services_port,
+        subject: Subject {
+            server: dev.server,
+            port: dev.port,
+        },
+        folder,
     })
 }
 
@@ -38,9 +52,17 @@ fn template(raw: u16, routes: usize) -> Value {
         paths.insert(path, operation);
     };
     add("/proxy".to_owned());
+    let with_token = json!({"get": {
+        "x-amazon-apigateway-integration": of_http, "security": [{"users": []}],
+    }});
     for number in ROUTES - routes..ROUTES {
         add(format!("/r{number}/{{id}}"));
     }
+    paths.insert("/users".to_owned(), with_token);
+    let users = json!({"type": "oauth2", "x-amazon-apigateway-authorizer": {
+        "type": "jwt", "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": ISSUER, "audience": [AUDIENCE]},
+    }});
     let of_rest = json!({"type": "http_proxy", "httpMethod": "GET", "uri": server});
     let of_cached = json!({
         "type": "http_proxy", "httpMethod": "GET", "uri": server,
@@ -52,10 +74,16 @@ fn template(raw: u16, routes: usize) -> Value {
     }});
     json!({"Resources": {
         "Http": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {
-            "Body": {"openapi": "3.0.1", "info": {"title": "http"}, "paths": paths},
+            "Body": {
+                "openapi": "3.0.1", "info": {"title": "http"}, "paths": paths,
+                "components": {"securitySchemes": {"users": users}},
+            },
         }},
         "HttpStage": {"Type": "AWS::ApiGatewayV2::Stage", "Properties": {
             "ApiId": {"Ref": "Http"}, "StageName": "v2", "AutoDeploy": true,
+            "RouteSettings": {"GET /users": {
+                "ThrottlingRateLimit": 1_000_000, "ThrottlingBurstLimit": 1_000_000,
+            }},
         }},
         "Rest": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": {
             "swagger": "2.0", "info": {"title": "rest"},
