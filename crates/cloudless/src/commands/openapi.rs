@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use gateway::openapi::{Api, document};
 use model::application::Application;
 use model::problem::Problem;
+use serde_json::Value;
 
 use super::{fail, routes};
 use crate::cli::OpenapiArguments;
@@ -12,18 +13,19 @@ use crate::printer::Printer;
 
 /// Prints the document.
 pub async fn run(arguments: &OpenapiArguments, printer: &Printer) -> ExitCode {
-    let printed = async {
-        let application = routes::application(&arguments.project).await?;
-        let api = chosen(&application, arguments.api.as_deref())?;
-        Ok(document(api, arguments.origin.trim_end_matches('/')))
-    };
-    match printed.await {
+    match written(arguments).await {
         Ok(document) => {
             printer.print(&format!("{document:#}"));
             ExitCode::SUCCESS
         }
         Err(problem) => fail(printer, &problem),
     }
+}
+
+async fn written(arguments: &OpenapiArguments) -> Result<Value, Box<Problem>> {
+    let application = routes::application(&arguments.project).await?;
+    let api = chosen(&application, arguments.api.as_deref())?;
+    Ok(document(api, arguments.origin.trim_end_matches('/')))
 }
 
 fn chosen<'a>(application: &'a Application, name: Option<&str>) -> Result<Api<'a>, Box<Problem>> {
