@@ -5,6 +5,8 @@
 //!
 //! Contract: AWS Lambda Developer Guide, "Configuring partial batch response with DynamoDB and Lambda".
 
+use std::collections::BTreeSet;
+
 use model::event_source::Answers;
 use serde_json::Value;
 
@@ -29,41 +31,64 @@ pub(crate) fn read(answers: Answers, returned: &[u8], sequence_numbers: &[&str])
     }
 }
 
+/// Which messages of a queue failed, by their places in the batch.
+///
+/// # Errors
+/// Why all of them count as failed.
+pub(crate) fn failed_messages(
+    answers: Answers,
+    returned: &[u8],
+    ids: &[&str],
+) -> Result<BTreeSet<usize>, String> {
+    match answers {
+        Answers::Ignored => Ok(BTreeSet::new()),
+        Answers::BatchItemFailures => listed(returned, ids),
+    }
+}
+
 fn failures(returned: &[u8], sequence_numbers: &[&str]) -> Verdict {
+    match listed(returned, sequence_numbers) {
+        Err(reason) => Verdict::Failed(reason),
+        Ok(failed) => failed
+            .first()
+            .map_or(Verdict::Done, |first| Verdict::FailedFrom(*first)),
+    }
+}
+
+/// The places of what `batchItemFailures` lists.
+fn listed(returned: &[u8], identifiers: &[&str]) -> Result<BTreeSet<usize>, String> {
     let answer: Value = match serde_json::from_slice(returned) {
         Ok(answer) => answer,
         // A function may return nothing at all.
-        Err(_) if returned.is_empty() => return Verdict::Done,
-        Err(_) => return Verdict::Failed("its answer is not JSON".to_owned()),
+        Err(_) if returned.is_empty() => return Ok(BTreeSet::new()),
+        Err(_) => return Err("its answer is not JSON".to_owned()),
     };
     let listed = match &answer {
-        Value::Null => return Verdict::Done,
+        Value::Null => return Ok(BTreeSet::new()),
         Value::Object(members) => match members.get("batchItemFailures") {
-            None | Some(Value::Null) => return Verdict::Done,
+            None | Some(Value::Null) => return Ok(BTreeSet::new()),
             Some(Value::Array(listed)) => listed,
             Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-                return Verdict::Failed("`batchItemFailures` of its answer is no list".to_owned());
+                return Err("`batchItemFailures` of its answer is no list".to_owned());
             }
         },
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Verdict::Failed("its answer has no `batchItemFailures`".to_owned());
+            return Err("its answer has no `batchItemFailures`".to_owned());
         }
     };
-    let mut first: Option<usize> = None;
-    for failure in listed {
+    let place_of = |failure: &Value| {
         let identifier = failure.get("itemIdentifier").and_then(Value::as_str);
-        let found = sequence_numbers
+        let found = identifiers
             .iter()
-            .position(|number| Some(*number) == identifier);
-        let Some(index) = found else {
+            .position(|known| Some(*known) == identifier);
+        found.ok_or_else(|| {
             let shown = identifier.unwrap_or("(none)");
-            return Verdict::Failed(format!(
+            format!(
                 "its answer names `{shown}` as an `itemIdentifier`, which is no record of the batch"
-            ));
-        };
-        first = Some(first.map_or(index, |first| first.min(index)));
-    }
-    first.map_or(Verdict::Done, Verdict::FailedFrom)
+            )
+        })
+    };
+    listed.iter().map(place_of).collect()
 }
 
 #[cfg(test)]

@@ -67,14 +67,15 @@ pub(crate) fn key(mapping: &Mapping, shard: &ShardName, lane: LaneNumber) -> Vec
         .finish()
 }
 
-/// Stores a checkpoint.
+/// Stores a checkpoint, with whatever else this batch writes.
 pub(crate) async fn save(
     store: &dyn Store,
+    batch: Batch,
     key: &[u8],
     position: &Position,
     now: Timestamp,
 ) -> Result<(), CheckpointError> {
-    let batch = Batch::new().put(key.to_vec(), value(position, now));
+    let batch = batch.put(key.to_vec(), value(position, now));
     store.commit(batch).await?;
     Ok(())
 }

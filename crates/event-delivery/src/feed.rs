@@ -12,10 +12,10 @@ use interfaces::record_source::{
 };
 use model::event_source::Mapping;
 use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
-use patterns::Pattern;
 use tokio::time::Instant;
 
 use crate::checkpoints::LaneNumber;
+use crate::filters::Filters;
 
 /// Bytes of the event around its records.
 const ENVELOPE_BYTES: usize = 64;
@@ -33,7 +33,7 @@ const PASS_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Feed {
     source: Arc<dyn RecordSource>,
     mapping: Arc<Mapping>,
-    filters: Arc<Vec<Pattern>>,
+    filters: Arc<Filters>,
     shard: ShardName,
     lane: LaneNumber,
     news: Box<dyn News>,
@@ -60,7 +60,7 @@ impl Feed {
     pub(crate) fn new(
         source: &Arc<dyn RecordSource>,
         mapping: &Arc<Mapping>,
-        filters: &Arc<Vec<Pattern>>,
+        filters: &Arc<Filters>,
         (shard, lane): (&ShardName, LaneNumber),
         begin: Position,
     ) -> Self {
@@ -131,14 +131,7 @@ impl Feed {
     }
 
     fn is_wanted(&self, record: &Record) -> bool {
-        if self.filters.is_empty() {
-            return true;
-        }
-        match serde_json::from_slice(&record.payload) {
-            Ok(event) => self.filters.iter().any(|pattern| pattern.matches(&event)),
-            // A source writes JSON; what is none matches nothing.
-            Err(_) => false,
-        }
+        self.filters.want(&record.payload)
     }
 
     fn take(&mut self) -> Next {

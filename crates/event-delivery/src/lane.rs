@@ -8,28 +8,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use interfaces::invoke::{Invocation, Outcome};
-use interfaces::record_source::{Position, Record, SourceError};
+use interfaces::invoke::{Invocation, Outcome, Timings};
+use interfaces::record_source::{Position, Record, ShardName, SourceError};
+use model::delivery::Delivery;
 use model::event_source::Mapping;
 use model::ids::RequestId;
+use store::Batch;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{self, Verdict};
+use crate::attempt::{Served, words_of};
 use crate::checkpoints;
-use crate::delivery::Parts;
+use crate::delivery::{Parts, trace_id};
 use crate::feed::{Feed, Next};
+use crate::log::{self, Event, EventResult, in_words};
 use crate::plan::{self, Piece, Plan};
+use crate::stream_letters::{self, Discarded, LastCall};
 
 /// How long a lane waits after its source or the store failed.
 const AFTER_FAULT: Duration = Duration::from_secs(2);
-/// Characters of a function's error that the log shows.
-const ERROR_CHARS_MAX: usize = 500;
 
 /// One lane at work.
 pub(crate) struct Lane {
     pub(crate) parts: Arc<Parts>,
     pub(crate) mapping: Arc<Mapping>,
+    pub(crate) served: watch::Receiver<Option<Arc<Served>>>,
+    pub(crate) shard: ShardName,
+    /// The last call of the function.
+    pub(crate) last: LastCall,
+    /// What is said of records that were given up: sent with the next checkpoint.
+    pub(crate) letters: Vec<Delivery>,
     pub(crate) retention: Duration,
     pub(crate) feed: Feed,
     pub(crate) checkpoint: Vec<u8>,
@@ -74,24 +83,22 @@ impl Lane {
             if piece.records.is_empty() {
                 continue;
             }
-            let verdict = self.call(&piece.records).await;
+            let began = self.parts.clock.instant();
+            let (verdict, timings) = self.call(&piece).await;
+            let took = self.parts.clock.instant().saturating_duration_since(began);
             let last = piece.records.last().map(|record| record.position.clone());
-            let positions: Vec<Position> = piece
-                .records
-                .iter()
-                .map(|record| record.position.clone())
-                .collect();
+            let records = piece.records.clone();
+            let position_of = |at: usize| records.get(at).map(|record| record.position.clone());
+            let attempt = piece.failures.saturating_add(1);
             let (done, after) = match plan::after(piece, &verdict, &self.mapping) {
                 Plan::Finish => (last, None),
-                Plan::GiveUp { attempts } => {
-                    self.say_dropped(positions.len(), &format!("it failed {attempts} times"));
+                Plan::GiveUp { .. } => {
+                    self.give_up(&records, Discarded::RetriesExhausted);
                     (last, None)
                 }
                 Plan::Retry { done, rest, after } => {
                     pieces.push_front(rest);
-                    let done = done
-                        .checked_sub(1)
-                        .and_then(|at| positions.get(at).cloned());
+                    let done = done.checked_sub(1).and_then(position_of);
                     (done, Some(after))
                 }
                 Plan::Split {
@@ -104,57 +111,93 @@ impl Lane {
                     (None, Some(after))
                 }
             };
+            self.show(&verdict, (records.len(), attempt), (took, timings), after);
             if let (Some(done), false) = (done, pieces.is_empty())
                 && self.save(&done).await == Flow::Ends
             {
                 return Flow::Ends;
             }
-            if let Some(after) = after {
-                self.say_failed(&verdict, positions.len(), after);
-                if self.wait(after).await == Flow::Ends {
-                    return Flow::Ends;
-                }
+            if let Some(after) = after
+                && self.wait(after).await == Flow::Ends
+            {
+                return Flow::Ends;
             }
         }
         self.save(reached).await
     }
 
-    fn drop_old(&self, piece: &mut Piece) {
+    fn drop_old(&mut self, piece: &mut Piece) {
         let now = self.parts.clock.now();
         let old = plan::too_old(&piece.records, &self.mapping, self.retention, now);
         if 0 < old {
-            piece.records.drain(..old);
-            self.say_dropped(old, "they are older than the mapping allows");
+            let old: Vec<Record> = piece.records.drain(..old).collect();
+            tracing::warn!(
+                function = %self.mapping.callee.function,
+                source = %self.mapping.source,
+                "{} records were not delivered: they are older than the mapping allows",
+                old.len()
+            );
+            self.give_up(&old, Discarded::TooOld);
         }
     }
 
-    async fn call(&self, records: &[Record]) -> Verdict {
+    async fn call(&mut self, piece: &Piece) -> (Verdict, Option<Timings>) {
+        let records = &piece.records;
         let request_id = self.parts.random.request_id();
         let invocation = Invocation {
             function: self.mapping.callee.function.clone(),
             qualifier: self.mapping.callee.qualifier.clone(),
             trace_id: trace_id(&request_id, self.parts.clock.now().epoch_s()),
-            request_id,
-            payload: event(records),
+            request_id: request_id.clone(),
+            payload: event_of(records.iter().map(|record| &record.payload)),
             wait_until: None,
             client_context: None,
         };
-        match self.parts.invoke.invoke(invocation).await {
-            Ok(reply) => match reply.outcome {
-                Outcome::Returned(returned) => {
-                    let numbers: Vec<&str> = records
-                        .iter()
-                        .map(|record| record.sequence_number.as_str())
-                        .collect();
-                    answer::read(self.mapping.answers, &returned, &numbers)
-                }
-                Outcome::Failed(error) => {
-                    let text = String::from_utf8_lossy(&error.payload);
-                    Verdict::Failed(text.chars().take(ERROR_CHARS_MAX).collect())
-                }
-            },
-            Err(not_run) => Verdict::NotRun(not_run.to_string()),
-        }
+        self.last = LastCall {
+            request_id: request_id.to_string(),
+            executed_version: None,
+            attempts: piece.failures,
+        };
+        let reply = match self.parts.invoke.invoke(invocation).await {
+            Ok(reply) => reply,
+            Err(not_run) => return (Verdict::NotRun(not_run.to_string()), None),
+        };
+        self.last.executed_version = Some(reply.executed_version);
+        self.last.attempts = piece.failures.saturating_add(1);
+        let verdict = match reply.outcome {
+            Outcome::Returned(returned) => {
+                let numbers: Vec<&str> = records
+                    .iter()
+                    .map(|record| record.sequence_number.as_str())
+                    .collect();
+                answer::read(self.mapping.answers, &returned, &numbers)
+            }
+            Outcome::Failed(error) => Verdict::Failed(words_of(&error.payload)),
+        };
+        (verdict, Some(reply.timings))
+    }
+
+    /// Whoever is to be told of records that were given up is told with the next checkpoint.
+    fn give_up(&mut self, records: &[Record], why: Discarded) {
+        let served = self.served.borrow().clone();
+        let (Some(served), Some(target)) = (served, &self.mapping.on_failure) else {
+            return;
+        };
+        let callee = &self.mapping.callee;
+        let application = &served.application;
+        let function = application.function(&callee.function, callee.qualifier.as_deref());
+        let Some(function) = function else {
+            return;
+        };
+        let now = self.parts.clock.now();
+        self.letters.extend(stream_letters::of_batch(
+            (&self.mapping, target),
+            function,
+            &self.shard,
+            records,
+            (why, &self.last),
+            now,
+        ));
     }
 
     /// Stores how far the lane has come, however often it takes: without it everything would be delivered again.
@@ -162,8 +205,15 @@ impl Lane {
         loop {
             let now = self.parts.clock.now();
             let store = self.parts.store.as_ref();
-            match checkpoints::save(store, &self.checkpoint, position, now).await {
-                Ok(()) => return Flow::GoesOn,
+            let batch = self.parts.outbox.add(Batch::new(), &self.letters);
+            match checkpoints::save(store, batch, &self.checkpoint, position, now).await {
+                Ok(()) => {
+                    if !self.letters.is_empty() {
+                        self.letters.clear();
+                        self.parts.outbox.ring();
+                    }
+                    return Flow::GoesOn;
+                }
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
@@ -197,52 +247,58 @@ impl Lane {
         }
     }
 
-    fn say_failed(&self, verdict: &Verdict, records: usize, after: Duration) {
+    fn show(
+        &self,
+        verdict: &Verdict,
+        (records, attempt): (usize, u32),
+        (total, timings): (Duration, Option<Timings>),
+        after: Option<Duration>,
+    ) {
         let reason = match verdict {
-            Verdict::Done => return,
-            Verdict::FailedFrom(index) => format!("it reported record {} as failed", index + 1),
-            Verdict::Failed(reason) | Verdict::NotRun(reason) => reason.clone(),
+            Verdict::Done => None,
+            Verdict::FailedFrom(index) => {
+                Some(format!("it reported record {} as failed", index + 1))
+            }
+            Verdict::Failed(reason) | Verdict::NotRun(reason) => Some(reason.clone()),
         };
-        tracing::warn!(
-            function = %self.mapping.callee.function,
-            source = %self.mapping.source,
-            reason,
-            "a batch of {records} records failed; trying again in {} ms",
-            after.as_millis()
-        );
-    }
-
-    fn say_dropped(&self, records: usize, why: &str) {
-        tracing::warn!(
-            function = %self.mapping.callee.function,
-            source = %self.mapping.source,
-            "{records} records were not delivered: {why}"
-        );
+        let next = match (after, &self.mapping.on_failure) {
+            (Some(after), _) => format!("tried again in {}", in_words(after)),
+            (None, Some(target)) => format!(
+                "given up after its last retry; `{}` is told",
+                log::short_name(target)
+            ),
+            (None, None) => "given up after its last retry".to_owned(),
+        };
+        let callee = &self.mapping.callee;
+        self.parts.log.record(Event {
+            kind: self.mapping.source.service.to_ascii_uppercase(),
+            source: log::short_name(&self.mapping.source),
+            target: log::callee_name(callee),
+            invocation: Some(RequestId::new(self.last.request_id.clone())),
+            records,
+            total,
+            cold_start: timings.and_then(|timings| timings.init),
+            attempt,
+            result: reason.map_or(EventResult::Delivered, |reason| EventResult::Failed {
+                reason,
+                next,
+                is_final: after.is_none(),
+            }),
+        });
     }
 }
 
 /// The event: all records in one list.
-fn event(records: &[Record]) -> Bytes {
-    let bytes: usize = records.iter().map(|record| record.payload.len() + 1).sum();
+pub(crate) fn event_of<'r>(payloads: impl Iterator<Item = &'r Bytes> + Clone) -> Bytes {
+    let bytes: usize = payloads.clone().map(|payload| payload.len() + 1).sum();
     let mut event = BytesMut::with_capacity(bytes + 16);
     event.put_slice(b"{\"Records\":[");
-    for (index, record) in records.iter().enumerate() {
+    for (index, payload) in payloads.enumerate() {
         if 0 < index {
             event.put_u8(b',');
         }
-        event.put_slice(&record.payload);
+        event.put_slice(payload);
     }
     event.put_slice(b"]}");
     event.freeze()
-}
-
-/// A trace of its own for each call; nobody samples it.
-fn trace_id(request_id: &RequestId, epoch_s: i64) -> String {
-    let digits: String = request_id
-        .to_string()
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(24)
-        .collect();
-    format!("Root=1-{epoch_s:08x}-{digits:0<24};Sampled=0")
 }

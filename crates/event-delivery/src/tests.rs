@@ -1,11 +1,14 @@
 //! Delivery over a source and a function that a test holds in its hand. Time is tokio's: hours pass at once.
 
+mod sent;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::BoxFuture;
+use interfaces::authorize::{Authorize, Check, Denied};
 use interfaces::clock::Clock;
 use interfaces::invoke::{
     FunctionError, FunctionErrorKind, Invocation, Invoke, NotRun, Outcome, Reply, ThrottleLimit,
@@ -14,17 +17,19 @@ use interfaces::invoke::{
 use interfaces::record_source::{
     News, Position, Record, RecordLimit, RecordSource, Records, Rest, ShardName, SourceError,
 };
+use model::application::Application;
 use model::arn::Arn;
 use model::door::Callee;
 use model::event_source::{Answers, Mapping, MappingState, OnError, StartingPosition};
-use model::ids::FunctionName;
+use model::ids::{FunctionName, RevisionId};
+use model::principal::Principal;
 use outbox::Outbox;
 use serde_json::{Value, json};
 use store::Store;
 use store_embedded::Memory;
 use test_kit::{CountingRandom, PausedClock};
 
-use crate::{Delivery, Parts};
+use crate::{Delivery, DeliveryLog, Event, Parts};
 
 const SOURCE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/things/stream/l";
 const RETENTION: Duration = Duration::from_secs(24 * 3_600);
@@ -86,7 +91,7 @@ impl RecordSource for Source {
         start: StartingPosition,
     ) -> BoxFuture<'a, Result<Position, SourceError>> {
         let place = match start {
-            StartingPosition::TrimHorizon => 0,
+            StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => 0,
             StartingPosition::Latest => self.shards.lock().unwrap()[&shard.0].len(),
         };
         let place = u64::try_from(place).unwrap();
@@ -178,6 +183,38 @@ fn raised() -> Result<Outcome, NotRun> {
     }))
 }
 
+/// Everybody may do everything.
+struct Everybody;
+
+impl Authorize for Everybody {
+    fn authorize(&self, _principal: &Principal, _checks: &[Check]) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    fn unique_id(&self, _principal: &Principal) -> String {
+        String::new()
+    }
+}
+
+struct Unread;
+
+impl DeliveryLog for Unread {
+    fn record(&self, _event: Event) {}
+}
+
+/// An application with these mappings, whose functions are those that they name.
+fn application(mappings: &[Mapping]) -> Arc<Application> {
+    let functions = mappings.iter().map(|mapping| {
+        let name = mapping.callee.function.clone();
+        (name.clone(), Arc::new(test_kit::function(name.as_str())))
+    });
+    Arc::new(Application {
+        functions: functions.collect(),
+        event_sources: mappings.to_vec(),
+        ..Application::empty(RevisionId::new("r1"))
+    })
+}
+
 struct Bench {
     source: Arc<Source>,
     function: Arc<Function>,
@@ -211,6 +248,8 @@ impl Bench {
             invoke: self.function.clone(),
             clock: self.clock.clone(),
             random: Arc::new(CountingRandom::default()),
+            authorize: Arc::new(Everybody),
+            log: Arc::new(Unread),
         })
     }
 
@@ -221,14 +260,16 @@ impl Bench {
     /// Delivers by this mapping for a while, then ends in order.
     async fn run(&self, mapping: &Mapping, time: Duration) -> Vec<Vec<u64>> {
         let delivery = self.delivery();
-        delivery.swap(std::slice::from_ref(mapping)).await;
+        delivery
+            .swap(&application(std::slice::from_ref(mapping)))
+            .await;
         tokio::time::sleep(time).await;
         delivery.stop().await;
         self.function.calls()
     }
 }
 
-fn mapping() -> Mapping {
+pub(crate) fn mapping() -> Mapping {
     Mapping {
         id: "m".to_owned(),
         source: Arn::parse(SOURCE).unwrap(),
@@ -277,7 +318,7 @@ async fn latest_begins_with_what_is_written_after_the_mapping_was_there() {
         start: StartingPosition::Latest,
         ..mapping()
     };
-    delivery.swap(&[latest]).await;
+    delivery.swap(&application(&[latest])).await;
     bench.put(4..=5);
     tokio::time::sleep(A_WHILE).await;
     delivery.stop().await;
@@ -294,7 +335,7 @@ async fn a_batch_waits_for_more_as_long_as_its_window_says() {
     };
     bench.put([1]);
     let delivery = bench.delivery();
-    delivery.swap(&[slow]).await;
+    delivery.swap(&application(&[slow])).await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     bench.put([2]);
     assert!(bench.function.calls().is_empty());
@@ -447,7 +488,7 @@ async fn records_that_grow_too_old_are_dropped() {
         ..mapping()
     };
     let delivery = bench.delivery();
-    delivery.swap(&[brief]).await;
+    delivery.swap(&application(&[brief])).await;
     tokio::time::sleep(Duration::from_secs(50)).await;
     bench.put([2]);
     tokio::time::sleep(Duration::from_secs(100)).await;
@@ -502,18 +543,18 @@ async fn a_mapping_that_is_switched_off_keeps_its_place() {
     let bench = Bench::new();
     bench.put([1]);
     let delivery = bench.delivery();
-    delivery.swap(&[mapping()]).await;
+    delivery.swap(&application(&[mapping()])).await;
     tokio::time::sleep(A_WHILE).await;
     let off = Mapping {
         state: MappingState::Disabled,
         ..mapping()
     };
-    delivery.swap(&[off]).await;
+    delivery.swap(&application(&[off])).await;
     tokio::time::sleep(A_WHILE).await;
     bench.put([2]);
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(bench.function.calls(), [vec![1]]);
-    delivery.swap(&[mapping()]).await;
+    delivery.swap(&application(&[mapping()])).await;
     tokio::time::sleep(A_WHILE).await;
     delivery.stop().await;
     assert_eq!(bench.function.calls(), [vec![1], vec![2]]);
@@ -525,11 +566,11 @@ async fn another_revision_ends_the_wait_for_a_retry() {
     bench.put([1]);
     bench.function.behave(|_| raised());
     let delivery = bench.delivery();
-    delivery.swap(&[mapping()]).await;
+    delivery.swap(&application(&[mapping()])).await;
     tokio::time::sleep(Duration::from_secs(300)).await;
     bench.function.behave(|_| fine());
     let before = bench.function.calls().len();
-    delivery.swap(&[mapping()]).await;
+    delivery.swap(&application(&[mapping()])).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.function.calls().len(), before + 1);
     delivery.stop().await;
@@ -588,7 +629,7 @@ async fn nothing_is_lost_whenever_the_process_ends() {
                 ..mapping()
             };
             let delivery = bench.delivery();
-            delivery.swap(&[mapping]).await;
+            delivery.swap(&application(&[mapping])).await;
             let more = draw(20);
             bench.put(written..written + more);
             written += more;

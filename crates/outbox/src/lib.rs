@@ -23,7 +23,7 @@ use store::{Batch, CommitError, ReadError, Store};
 use tokio::sync::Notify;
 
 pub use rows::{Place, Routing, Tries};
-pub use waiting::{Fresh, Retry, Stage, Waiting};
+pub use waiting::{Found, Fresh, Retry, Stage, Waiting};
 
 /// Where deliveries wait.
 #[derive(Clone)]

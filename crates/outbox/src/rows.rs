@@ -34,6 +34,14 @@ pub struct Place {
     pub(crate) number: u64,
 }
 
+impl Place {
+    /// The place with these numbers, for tests that need one.
+    #[must_use]
+    pub const fn new(stamp: u64, number: u64) -> Self {
+        Self { stamp, number }
+    }
+}
+
 /// Whom a delivery is for, and how often it was tried: what decides when it is tried next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routing {
@@ -42,6 +50,9 @@ pub struct Routing {
     /// It is tried after those before it with the same text and target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+    /// How long its message is, about.
+    #[serde(default)]
+    pub bytes: usize,
 }
 
 /// What happened to a delivery so far.
@@ -173,6 +184,7 @@ pub(crate) fn routing_of(delivery: &Delivery) -> Routing {
     Routing {
         target: delivery.target.clone(),
         order: delivery.order.clone(),
+        bytes: bytes_of(&delivery.message),
     }
 }
 
@@ -233,8 +245,7 @@ pub(crate) fn decode_contents(mut contents: Bytes) -> Result<Delivery, OutboxErr
     Ok(delivery)
 }
 
-/// About what a message costs in memory.
-pub(crate) fn bytes_of(message: &Message) -> usize {
+fn bytes_of(message: &Message) -> usize {
     let dead = message.dead_letter.as_ref();
     message.body.len() + dead.map_or(0, |dead| dead.body.len())
 }

@@ -60,7 +60,7 @@ async fn bodies_of_any_length_and_any_bytes_come_back_as_they_were() {
             ..Message::default()
         }));
         outbox.accept(std::slice::from_ref(&sent)).await.unwrap();
-        let fresh = outbox.fresh(None, 10).await.unwrap();
+        let fresh = outbox.fresh(None, 10).await.unwrap().rows;
         let waiting = outbox.load(fresh[0].place, Stage::Fresh).await.unwrap();
         let waiting = waiting.unwrap();
         assert_eq!(waiting.delivery, sent, "{length}");
@@ -77,13 +77,13 @@ async fn deliveries_that_are_added_to_one_batch_in_several_steps_are_all_kept_in
     let batch = outbox.add(batch, &[delivery("3", "c")]);
     store.commit(batch).await.unwrap();
     outbox.accept(&[delivery("4", "d")]).await.unwrap();
-    let fresh = outbox.fresh(None, 10).await.unwrap();
+    let fresh = outbox.fresh(None, 10).await.unwrap().rows;
     let ids = |found: &[crate::Fresh]| -> Vec<String> {
         let whole = found.iter().filter_map(|it| it.whole.as_ref());
         whole.map(|it| it.delivery.id.clone()).collect()
     };
     assert_eq!(ids(&fresh), ["1", "2", "3", "4"]);
-    let rest = outbox.fresh(Some(fresh[1].place), 1).await.unwrap();
+    let rest = outbox.fresh(Some(fresh[1].place), 1).await.unwrap().rows;
     assert_eq!(ids(&rest), ["3"]);
 }
 
@@ -94,7 +94,7 @@ async fn a_retry_is_found_at_its_time_with_what_happened_so_far() {
         .accept(&[delivery("1", vec![7; 700_000]), delivery("2", "b")])
         .await
         .unwrap();
-    for fresh in outbox.fresh(None, 10).await.unwrap() {
+    for fresh in outbox.fresh(None, 10).await.unwrap().rows {
         let waiting = outbox
             .load(fresh.place, Stage::Fresh)
             .await
@@ -110,14 +110,14 @@ async fn a_retry_is_found_at_its_time_with_what_happened_so_far() {
         let batch = outbox.retry(Batch::new(), &waiting, &tries, at);
         store.commit(batch).await.unwrap();
     }
-    assert!(outbox.fresh(None, 10).await.unwrap().is_empty());
-    let retries = outbox.retries(None, 10).await.unwrap();
+    assert!(outbox.fresh(None, 10).await.unwrap().rows.is_empty());
+    let retries = outbox.retries(None, 10).await.unwrap().rows;
     let [first, second] = retries.as_slice() else {
         panic!("{retries:?}");
     };
     assert!(first.due_at < second.due_at);
     let later = outbox.retries(Some((first.due_at, first.place)), 10);
-    assert_eq!(later.await.unwrap().len(), 1);
+    assert_eq!(later.await.unwrap().rows.len(), 1);
     for retry in [first, second] {
         let stage = Stage::Retry(retry.due_at);
         let waiting = outbox.load(retry.place, stage).await.unwrap().unwrap();

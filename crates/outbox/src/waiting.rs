@@ -13,6 +13,17 @@ use store::{Batch, Direction, PageLimit, Range};
 use crate::rows::{self, Contents};
 use crate::{Outbox, OutboxError, Place, Routing, Tries};
 
+/// What one look found.
+#[derive(Debug, Clone)]
+pub struct Found<T> {
+    /// In their order.
+    pub rows: Vec<T>,
+    /// Whether there are more than these.
+    pub more: bool,
+    /// Rows that cannot be read: damaged, or of a later version. They stay where they are.
+    pub damaged: usize,
+}
+
 /// A delivery that nobody tried yet.
 #[derive(Debug, Clone)]
 pub struct Fresh {
@@ -58,14 +69,6 @@ pub struct Waiting {
     contents: Contents,
 }
 
-impl Waiting {
-    /// About what it costs in memory.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        rows::bytes_of(&self.delivery.message)
-    }
-}
-
 impl Outbox {
     /// Deliveries that were accepted after this place and never tried, in the order in which they were accepted.
     ///
@@ -75,17 +78,15 @@ impl Outbox {
         &self,
         after: Option<Place>,
         rows_max: usize,
-    ) -> Result<Vec<Fresh>, OutboxError> {
+    ) -> Result<Found<Fresh>, OutboxError> {
         let prefix = rows::waiting().finish();
         let mut range = Range::of_prefix(prefix.clone());
         if let Some(after) = after {
             range.start = just_after(rows::at(rows::waiting(), after));
         }
-        let page = self.page(&range, rows_max).await?;
-        let mut found = Vec::with_capacity(page.len());
-        for (key, value) in page {
-            let place = rows::read_place(&prefix, &key)?;
-            let (routing, tries, contents) = rows::decode_head(&value)?;
+        self.page(&range, rows_max, |key, value| {
+            let place = rows::read_place(&prefix, key)?;
+            let (routing, tries, contents) = rows::decode_head(value)?;
             let whole = match &contents {
                 Contents::Pieces(_) => None,
                 Contents::Inline(bytes) => Some(Box::new(Waiting {
@@ -97,13 +98,13 @@ impl Outbox {
                     contents,
                 })),
             };
-            found.push(Fresh {
+            Ok(Fresh {
                 place,
                 routing,
                 whole,
-            });
-        }
-        Ok(found)
+            })
+        })
+        .await
     }
 
     /// Retries after this one, those first that are due first.
@@ -114,23 +115,21 @@ impl Outbox {
         &self,
         after: Option<(Timestamp, Place)>,
         rows_max: usize,
-    ) -> Result<Vec<Retry>, OutboxError> {
+    ) -> Result<Found<Retry>, OutboxError> {
         let mut range = Range::of_prefix(rows::due().finish());
         if let Some((due_at, place)) = after {
             range.start = just_after(rows::due_at(due_at, place));
         }
-        let page = self.page(&range, rows_max).await?;
-        page.into_iter()
-            .map(|(key, value)| {
-                let (due_at, place) = rows::read_due(&key)?;
-                let routing = serde_json::from_slice(&value).map_err(|_| OutboxError::Damaged)?;
-                Ok(Retry {
-                    place,
-                    due_at,
-                    routing,
-                })
+        self.page(&range, rows_max, |key, value| {
+            let (due_at, place) = rows::read_due(key)?;
+            let routing = serde_json::from_slice(value).map_err(|_| OutboxError::Damaged)?;
+            Ok(Retry {
+                place,
+                due_at,
+                routing,
             })
-            .collect()
+        })
+        .await
     }
 
     /// A delivery, whole; none when it is gone.
@@ -191,15 +190,26 @@ impl Outbox {
         Ok(whole.freeze())
     }
 
-    async fn page(
+    async fn page<T>(
         &self,
         range: &Range,
         rows_max: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, OutboxError> {
+        read: impl Fn(&Bytes, &Bytes) -> Result<T, OutboxError>,
+    ) -> Result<Found<T>, OutboxError> {
         let limit = PageLimit::rows(rows_max);
         let page = self.store.scan(range, Direction::Forward, limit).await?;
-        let rows = page.rows.into_iter();
-        Ok(rows.map(|row| (row.key, row.value)).collect())
+        let mut found = Found {
+            rows: Vec::with_capacity(page.rows.len()),
+            more: page.more,
+            damaged: 0,
+        };
+        for row in &page.rows {
+            match read(&row.key, &row.value) {
+                Ok(row) => found.rows.push(row),
+                Err(_) => found.damaged += 1,
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -14,6 +14,7 @@ use model::ids::RequestId;
 use super::transcript::{self, Transcript};
 use crate::printer::{Printer, Style};
 
+pub use super::events::EventLine;
 pub use super::transcript::RequestLine;
 
 /// Entries that may wait to be printed; those beyond are counted and left out.
@@ -54,6 +55,7 @@ enum Entry {
     /// `START` of an invocation, of which only the time is of use.
     Began(Option<RequestId>),
     Request(RequestLine),
+    Event(EventLine),
     Notice(String),
 }
 
@@ -77,6 +79,11 @@ impl Console {
     /// Shows a finished request.
     pub fn request(&self, request: RequestLine) {
         self.line.push(Entry::Request(request));
+    }
+
+    /// Shows what was delivered.
+    pub fn event(&self, event: EventLine) {
+        self.line.push(Entry::Event(event));
     }
 
     /// Shows a line of a function's log, with its request.
@@ -118,7 +125,7 @@ impl Line {
         let mut waiting = self.lock();
         let room = match entry {
             Entry::Line(_) | Entry::Began(_) => LINES_WAITING_MAX,
-            Entry::Request(_) | Entry::Notice(_) => ENTRIES_WAITING_MAX,
+            Entry::Request(_) | Entry::Event(_) | Entry::Notice(_) => ENTRIES_WAITING_MAX,
         };
         if waiting.entries.len() >= room {
             waiting.left_out += 1;
@@ -171,6 +178,7 @@ fn print_all(line: &Line, printer: &Printer, clock: &dyn Clock) {
                     None
                 }
                 Entry::Request(request) => Some(transcript.request(&request)),
+                Entry::Event(event) => Some(transcript.event(&event)),
                 Entry::Notice(text) => Some(text),
             });
         }

@@ -5,6 +5,7 @@
 
 mod access_files;
 pub mod console;
+mod events;
 pub mod install;
 mod transcript;
 
@@ -12,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use event_delivery::DeliveryLog;
 use gateway::application::{AccessEntry, AccessLog, Cached};
 use interfaces::log_sink::{LogLine, LogSink};
 
@@ -25,6 +27,8 @@ pub struct Telemetry {
     pub access_log: Arc<dyn AccessLog>,
     /// Functions' logs.
     pub logs: Arc<dyn LogSink>,
+    /// What was delivered.
+    pub deliveries: Arc<dyn DeliveryLog>,
 }
 
 impl Telemetry {
@@ -34,6 +38,7 @@ impl Telemetry {
         let sink = Arc::new(OnConsole(Arc::clone(console)));
         Self {
             access_log: sink.clone(),
+            deliveries: sink.clone(),
             logs: sink,
         }
     }
@@ -50,6 +55,7 @@ impl Telemetry {
         Ok(Self {
             access_log,
             logs: self.logs,
+            deliveries: self.deliveries,
         })
     }
 
@@ -59,6 +65,7 @@ impl Telemetry {
         Self {
             access_log: Arc::new(Silent),
             logs: Arc::new(Silent),
+            deliveries: Arc::new(Silent),
         }
     }
 }

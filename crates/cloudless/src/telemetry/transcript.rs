@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use interfaces::log_sink::{LogLine, LogOrigin};
 use model::ids::RequestId;
 
+use super::events::EventLine;
 use crate::printer::{Printer, Style, harmless};
 
 /// A request that runs for longer shows its lines as they come, under its function's name.
@@ -113,10 +114,20 @@ impl Transcript {
 
     /// Takes a finished request; the text to show.
     pub(super) fn request(&mut self, request: &RequestLine) -> String {
-        let mut text = self.head(request);
-        let lines = request
-            .invocation
-            .as_ref()
+        let head = self.head(request);
+        self.with_lines(head, request.invocation.as_ref())
+    }
+
+    /// Takes an event that was delivered, or not; the text to show.
+    pub(super) fn event(&mut self, event: &EventLine) -> String {
+        let head = event.head(&self.printer);
+        self.with_lines(head, event.invocation.as_ref())
+    }
+
+    /// The lines of an invocation under its head.
+    fn with_lines(&mut self, head: String, invocation: Option<&RequestId>) -> String {
+        let mut text = head;
+        let lines = invocation
             .and_then(|id| self.held.remove(id))
             .map(|held| held.lines)
             .unwrap_or_default();
@@ -266,7 +277,7 @@ fn is_report(line: &LogLine) -> bool {
 }
 
 /// `4.1 ms`, `1.25 s`.
-fn milliseconds(duration: Duration) -> String {
+pub(super) fn milliseconds(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     if milliseconds < 1000.0 {
         format!("{milliseconds:.1} ms")

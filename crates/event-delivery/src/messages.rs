@@ -1,0 +1,254 @@
+//! Batches of messages and what becomes of each message.
+//!
+//! Lives here: calling the function with a batch, trying again while it is throttled, deleting what it handled.
+//! Does not live here: receiving and gathering (`queue`), how an answer is read (`answer`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interfaces::invoke::{Invocation, Outcome, Timings};
+use interfaces::message_source::{MessageSource, QueueError, QueueMessage};
+use model::event_source::Mapping;
+use model::ids::RequestId;
+use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer;
+use crate::attempt::words_of;
+use crate::delivery::{Parts, trace_id};
+use crate::lane::event_of;
+use crate::log::{self, Event, EventResult};
+
+/// How long a batch that found its function throttled is kept for another try. Its messages are invisible meanwhile.
+const KEEP_TRYING: Duration = Duration::from_secs(10);
+/// How often deleting messages is tried. Those that stay are delivered again.
+const DELETES_MAX: usize = 5;
+/// Bytes of the event around its records.
+const ENVELOPE_BYTES: usize = 64;
+/// How long the first retry of a batch that found its function throttled waits.
+const THROTTLED_MIN: Duration = Duration::from_millis(250);
+
+/// What each call needs.
+pub(crate) struct Work {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called {
+    pub(crate) bytes: usize,
+    pub(crate) was_throttled: bool,
+}
+
+/// What a function made of a batch.
+enum Verdict {
+    /// It is done with all but these.
+    Except(Vec<usize>),
+    /// It failed with all of them.
+    Failed(String),
+    /// It never saw them.
+    NotRun(String),
+}
+
+impl Work {
+    pub(crate) fn source(&self) -> Option<&Arc<dyn MessageSource>> {
+        let mut sources = self.parts.messages.iter();
+        sources.find(|source| source.serves(&self.mapping.source))
+    }
+
+    /// Calls the function with a batch: with parts of it, one after the other, when its event would be too long.
+    pub(crate) async fn deliver(&self, batch: Vec<QueueMessage>) -> Called {
+        let bytes = bytes_of(&batch);
+        let is_fifo = self.mapping.source.resource.ends_with(".fifo");
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let later = rest.split_off(fitting(&rest));
+            let piece = std::mem::replace(&mut rest, later);
+            let (failed, was_throttled) = self.deliver_piece(&piece).await;
+            // What follows a message that failed may not overtake it.
+            if was_throttled || (is_fifo && 0 < failed) {
+                return Called {
+                    bytes,
+                    was_throttled,
+                };
+            }
+        }
+        Called {
+            bytes,
+            was_throttled: false,
+        }
+    }
+
+    /// How many messages of the piece failed, and whether the function never saw it.
+    async fn deliver_piece(&self, piece: &[QueueMessage]) -> (usize, bool) {
+        let gives_up_at = Instant::now() + KEEP_TRYING;
+        let mut refusals = 0_u32;
+        loop {
+            let began = self.parts.clock.instant();
+            let request_id = self.parts.random.request_id();
+            let (verdict, timings) = self.call(piece, &request_id).await;
+            let total = self.parts.clock.instant().saturating_duration_since(began);
+            let pause = THROTTLED_MIN.saturating_mul(1 << refusals.min(6));
+            let tries_again = matches!(verdict, Verdict::NotRun(_))
+                && Instant::now() + pause < gives_up_at
+                && !self.stop.is_cancelled();
+            let next = tries_again.then_some(pause);
+            self.show(&verdict, piece.len(), (total, timings), &request_id, next);
+            let failed = match verdict {
+                Verdict::Except(failed) => failed,
+                Verdict::Failed(_) => return (piece.len(), false),
+                Verdict::NotRun(_) if tries_again => {
+                    refusals += 1;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => continue,
+                        () = self.stop.cancelled() => return (piece.len(), true),
+                    }
+                }
+                Verdict::NotRun(_) => return (piece.len(), true),
+            };
+            let done: Vec<&QueueMessage> = piece
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !failed.contains(place))
+                .map(|(_, message)| message)
+                .collect();
+            self.delete(&done).await;
+            return (failed.len(), false);
+        }
+    }
+
+    async fn call(
+        &self,
+        piece: &[QueueMessage],
+        request_id: &RequestId,
+    ) -> (Verdict, Option<Timings>) {
+        let invocation = Invocation {
+            function: self.mapping.callee.function.clone(),
+            qualifier: self.mapping.callee.qualifier.clone(),
+            trace_id: trace_id(request_id, self.parts.clock.now().epoch_s()),
+            request_id: request_id.clone(),
+            payload: event_of(piece.iter().map(|message| &message.payload)),
+            wait_until: None,
+            client_context: None,
+        };
+        let reply = match self.parts.invoke.invoke(invocation).await {
+            Ok(reply) => reply,
+            Err(not_run) => return (Verdict::NotRun(not_run.to_string()), None),
+        };
+        let verdict = match reply.outcome {
+            Outcome::Failed(error) => Verdict::Failed(words_of(&error.payload)),
+            Outcome::Returned(returned) => {
+                let ids: Vec<&str> = piece.iter().map(|message| message.id.as_str()).collect();
+                match answer::failed_messages(self.mapping.answers, &returned, &ids) {
+                    Ok(failed) => Verdict::Except(failed.into_iter().collect()),
+                    Err(reason) => Verdict::Failed(reason),
+                }
+            }
+        };
+        (verdict, Some(reply.timings))
+    }
+
+    pub(crate) async fn delete(&self, messages: &[&QueueMessage]) {
+        let Some(source) = self.source().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        let receipts: Vec<String> = messages
+            .iter()
+            .map(|message| message.receipt.clone())
+            .collect();
+        for attempt in 1..=DELETES_MAX {
+            let Err(error) = source.delete(&self.mapping.source, &receipts).await else {
+                return;
+            };
+            if attempt == DELETES_MAX || matches!(error, QueueError::Missing { .. }) {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    queue = %self.mapping.source,
+                    "messages that were handled could not be deleted: they may be delivered again"
+                );
+                return;
+            }
+            tokio::time::sleep(THROTTLED_MIN).await;
+        }
+    }
+
+    /// Gives back what nobody was called with.
+    pub(crate) async fn release(&self, messages: &[QueueMessage]) {
+        let Some(source) = self.source().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        let receipts: Vec<String> = messages
+            .iter()
+            .map(|message| message.receipt.clone())
+            .collect();
+        // If it fails, they come back when their visibility timeout has passed.
+        let _ = source
+            .release(&self.mapping.source, &receipts, Duration::ZERO)
+            .await;
+    }
+
+    fn show(
+        &self,
+        verdict: &Verdict,
+        records: usize,
+        (total, timings): (Duration, Option<Timings>),
+        request_id: &RequestId,
+        next: Option<Duration>,
+    ) {
+        let visible = "visible again after the queue's visibility timeout";
+        let result = match verdict {
+            Verdict::Except(failed) if failed.is_empty() => EventResult::Delivered,
+            Verdict::Except(failed) => EventResult::Failed {
+                reason: format!("it reported {} of them as failed", failed.len()),
+                next: format!("those are {visible}"),
+                is_final: false,
+            },
+            Verdict::Failed(reason) => EventResult::Failed {
+                reason: reason.clone(),
+                next: visible.to_owned(),
+                is_final: false,
+            },
+            Verdict::NotRun(reason) => EventResult::Failed {
+                reason: reason.clone(),
+                next: next.map_or_else(
+                    || visible.to_owned(),
+                    |pause| format!("tried again in {}", log::in_words(pause)),
+                ),
+                is_final: false,
+            },
+        };
+        self.parts.log.record(Event {
+            kind: self.mapping.source.service.to_ascii_uppercase(),
+            source: log::short_name(&self.mapping.source),
+            target: log::callee_name(&self.mapping.callee),
+            invocation: Some(request_id.clone()),
+            records,
+            total,
+            cold_start: timings.and_then(|timings| timings.init),
+            attempt: 1,
+            result,
+        });
+    }
+}
+
+pub(crate) fn payload_max() -> usize {
+    LAMBDA_SYNC_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES
+}
+
+pub(crate) fn bytes_of(batch: &[QueueMessage]) -> usize {
+    let bytes = batch.iter().map(|message| message.payload.len() + 1);
+    bytes.sum()
+}
+
+/// How many of the first messages make an event that is not too long; one, at least.
+fn fitting(batch: &[QueueMessage]) -> usize {
+    let mut bytes = 0;
+    let fitting = batch.iter().take_while(|message| {
+        bytes += message.payload.len() + 1;
+        bytes <= payload_max()
+    });
+    fitting.count().max(1)
+}
