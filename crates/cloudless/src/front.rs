@@ -12,12 +12,10 @@ use gateway::TrustedProxies;
 use gateway::application::{AccessLog, ApplicationHandler, Signers};
 use gateway::http::{CertificateText, Tls};
 use gateway::outbound::{Outbound, Roots};
-use gateway::service_door::UnknownKeys;
 use gateway::throttle::LocalCounters;
 use gateway::tokens::Tokens;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
-use interfaces::principals::Principals;
 use interfaces::random::Random;
 use model::ids::AccountId;
 use model::problem::Problem;
@@ -39,7 +37,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) access_log: Arc<dyn AccessLog>,
-    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) signers: Signers,
     pub(crate) issuer: Arc<Signer>,
 }
 
@@ -48,9 +46,6 @@ pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
     let roots = roots(&config.environment);
     let outbound = Outbound::new(roots.clone());
     let clock = Arc::clone(&parts.clock);
-    let unknown_keys = UnknownKeys::ActAsRoot {
-        account: AccountId::development(),
-    };
     let gateway = ApplicationHandler::new(
         parts.invoke,
         parts.clock,
@@ -58,10 +53,7 @@ pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
         parts.access_log,
         AccountId::development(),
         Arc::new(LocalCounters::default()),
-        Signers {
-            principals: parts.principals,
-            unknown_keys,
-        },
+        parts.signers,
     );
     let gateway = match config.limits.kept_replies_bytes {
         Some(bytes_max) => gateway.with_cache_bytes(bytes_max),

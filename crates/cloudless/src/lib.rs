@@ -12,7 +12,6 @@ pub mod forking;
 pub mod front;
 pub mod functions;
 pub mod issuer;
-pub mod keys;
 mod machine;
 pub mod pipeline;
 pub mod printer;

@@ -39,6 +39,7 @@ pub(crate) struct Shared {
 
 /// The services. Making them starts nothing and reads nothing: a check makes them too, over a state in memory.
 pub(crate) struct Services {
+    pub(crate) identity: service_identity::Service,
     pub(crate) tables: service_tables::Service,
 }
 
@@ -48,13 +49,18 @@ impl Services {
         let clock = || Arc::clone(&shared.clock);
         let random = || Arc::clone(&shared.random);
         Self {
+            identity: shared.identity.clone(),
             tables: service_tables::Service::new(store(), clock(), random()),
         }
     }
 
     /// Whoever makes resources: the services, and the records for the types that are nothing more here.
     pub(crate) fn providers(&self) -> Vec<Arc<dyn ResourceProvider>> {
-        vec![self.tables.provider(), Arc::new(RecordProvider::new())]
+        vec![
+            self.identity.provider(),
+            self.tables.provider(),
+            Arc::new(RecordProvider::new()),
+        ]
     }
 
     /// What stands behind the service door.
@@ -95,7 +101,11 @@ impl Shared {
     ) -> Self {
         Self {
             outbox: Outbox::new(Arc::clone(&store)),
-            identity: service_identity::Service::new(Arc::clone(&store)),
+            identity: service_identity::Service::new(
+                Arc::clone(&store),
+                Arc::clone(&clock),
+                Arc::clone(&random),
+            ),
             port,
             folder,
             store,

@@ -31,6 +31,12 @@ pub(crate) async fn lost(folder: &Path) -> Box<Problem> {
     )
 }
 
+/// The state was opened, and cannot be read.
+pub(crate) fn unreadable(error: &dyn Error) -> Box<Problem> {
+    let problem = Problem::error("server::state", "the state cannot be read");
+    Box::new(problem.because(error.to_string()))
+}
+
 /// Opens the state's folder; one that it makes is for this user alone, and git ignores it.
 pub(crate) fn open(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     const NOT_WRITABLE: &str =

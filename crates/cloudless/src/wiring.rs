@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
-use event_delivery::{Delivery, DeliveryLog, Parts as DeliveryParts};
-use gateway::application::ApplicationHandler;
+use event_delivery::{Delivery, Parts as DeliveryParts};
+use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::service_door::{OwnPages, Pages, Parts as DoorParts, ServiceDoor, UnknownKeys};
+use gateway::service_door::{
+    OwnPages, Pages, Parts as DoorParts, RefusalLog, ServiceDoor, UnknownKeys,
+};
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
-use interfaces::principals::Principals;
+use interfaces::log_sink::LogSink;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use invoker::Invoker;
@@ -35,7 +37,6 @@ use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
-use crate::keys::RolePrincipals;
 use crate::pipeline::{Pipeline, chain};
 use crate::services::{Services, Shared};
 use crate::settings::{self, Demands};
@@ -156,17 +157,21 @@ impl Server {
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let ports = listeners.ports();
         let store: Arc<dyn Store> = Arc::new(state::open(&config.state)?);
-        let principals: Arc<dyn Principals> = Arc::new(RolePrincipals::new(Arc::clone(&random)));
-
-        let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-            services_endpoint: format!("http://127.0.0.1:{}", ports.1),
-            principals: Arc::clone(&principals),
-            logs: telemetry.logs,
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            cache_dir: config.cache.clone(),
-        })
-        .map_err(|error| no_runtime(&error))?;
+        let shared = Shared::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            ports.1,
+            Some(config.state.clone()),
+        );
+        let signers = Signers {
+            principals: Arc::new(shared.identity.clone()),
+            authorize: Arc::new(shared.identity.clone()),
+            unknown_keys: UnknownKeys::ActAsRoot {
+                account: AccountId::development(),
+            },
+        };
+        let runtime = runtime(&shared, &signers, telemetry.logs, config)?;
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
@@ -177,28 +182,22 @@ impl Server {
         let invoker = Arc::new(invoker);
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
-        let shared = Shared::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&random),
-            ports.1,
-            Some(config.state.clone()),
-        );
         let kept = Services::new(&shared);
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
-        let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
+        let delivery = delivery(&kept, shared, &invoke);
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Signer::new(&config.cache, Arc::clone(&random), ports.1);
         let issuer = Arc::new(issuer);
-        let (door, door_inside) = doors(services, &issuer, &principals, (&clock, &random));
+        let seen = telemetry.refusals;
+        let (door, door_inside) = doors(services, &issuer, &signers, (&seen, &clock, &random));
         let parts = front::Parts {
             invoke,
             clock: Arc::clone(&clock),
             random,
             access_log: telemetry.access_log,
-            principals,
+            signers,
             issuer,
         };
         let gateway = Arc::new(front::gateway(parts, config));
@@ -261,10 +260,10 @@ impl Server {
         self.gateway.swap(application)
     }
 
-    /// Delivers events by this revision: what services send, and what is in the streams and queues that it reads. New readers
-    /// have their place when it returns: what is written from then on reaches them.
-    pub async fn deliver(&self, application: &Arc<Application>) {
-        self.delivery.swap(application).await;
+    /// Calls functions with the records of the streams that this revision reads. New readers have their place when it
+    /// returns: what is written from then on reaches them.
+    pub async fn deliver(&self, application: &Application) {
+        self.delivery.swap(&application.event_sources).await;
     }
 
     /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
@@ -294,12 +293,15 @@ impl Server {
     /// Requests to the APIs wait until [`set_ready`](Self::set_ready).
     ///
     /// # Errors
-    /// Those of the work; or a problem when a listener has ended.
+    /// Those of the work; or a problem when a listener has ended, or the state cannot be read.
     pub async fn serve<T>(
         &self,
         listeners: Listeners,
         work: impl Future<Output = Result<T, Box<Problem>>>,
     ) -> Result<T, Box<Problem>> {
+        // Every call is judged by what is kept of its caller.
+        let loaded = self.services.identity.load().await;
+        loaded.map_err(|error| state::unreadable(&error))?;
         let (stop_apis, stop_services) = (CancellationToken::new(), CancellationToken::new());
         let (mut apis, mut services) = (JoinSet::new(), JoinSet::new());
         let door = Arc::clone(&self.door) as Arc<dyn Handler>;
@@ -356,6 +358,24 @@ impl Server {
     }
 }
 
+/// What runs functions, and gives them the keys of their roles.
+fn runtime(
+    shared: &Shared,
+    signers: &Signers,
+    logs: Arc<dyn LogSink>,
+    config: &Config,
+) -> Result<ProcessRuntime, Box<Problem>> {
+    let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
+        services_endpoint: format!("http://127.0.0.1:{}", shared.port),
+        principals: Arc::clone(&signers.principals),
+        logs,
+        clock: Arc::clone(&shared.clock),
+        random: Arc::clone(&shared.random),
+        cache_dir: config.cache.clone(),
+    });
+    runtime.map_err(|error| no_runtime(&error))
+}
+
 /// Where servers like this one, of the same user, say which ports are theirs: functions of none may reach them.
 fn claims(config: &Config) -> Claims {
     Claims::in_folder(&config.cache.join("ports"))
@@ -406,13 +426,16 @@ fn locked_in(
 fn doors(
     services: Vec<Arc<dyn CloudService>>,
     issuer: &Arc<Signer>,
-    principals: &Arc<dyn Principals>,
-    (clock, random): (&Arc<dyn Clock>, &Arc<dyn Random>),
+    signers: &Signers,
+    (refusals, clock, random): (&Arc<dyn RefusalLog>, &Arc<dyn Clock>, &Arc<dyn Random>),
 ) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
     let door = |services, unknown_keys, own_pages| {
         ServiceDoor::new(DoorParts {
             services,
-            principals: Arc::clone(principals),
+            principals: Arc::clone(&signers.principals),
+            authorize: Arc::clone(&signers.authorize),
+            refusals: Arc::clone(refusals),
+            account: AccountId::development(),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
             unknown_keys,
@@ -420,9 +443,7 @@ fn doors(
         })
     };
     let inside = door(services.clone(), UnknownKeys::Refused, OwnPages::Hidden);
-    let account = AccountId::development();
-    let as_root = UnknownKeys::ActAsRoot { account };
-    let outside = door(services, as_root, OwnPages::Shown);
+    let outside = door(services, signers.unknown_keys.clone(), OwnPages::Shown);
     let pages = Arc::clone(issuer) as Arc<dyn Pages>;
     (Arc::new(outside.with_pages(pages)), Arc::new(inside))
 }
@@ -453,12 +474,7 @@ impl Listeners {
 }
 
 /// From services to functions, and to one another.
-fn delivery(
-    services: &Services,
-    shared: Shared,
-    invoke: &Arc<dyn Invoke>,
-    log: Arc<dyn DeliveryLog>,
-) -> Delivery {
+fn delivery(services: &Services, shared: Shared, invoke: &Arc<dyn Invoke>) -> Delivery {
     Delivery::new(DeliveryParts {
         store: shared.store,
         outbox: shared.outbox,
@@ -468,8 +484,6 @@ fn delivery(
         invoke: Arc::clone(invoke),
         clock: shared.clock,
         random: shared.random,
-        authorize: Arc::new(shared.identity),
-        log,
     })
 }
 

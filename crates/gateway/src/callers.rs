@@ -1,6 +1,7 @@
 //! Who calls, and whether the proof holds.
 //!
-//! Lives here: keys that were issued, keys that nobody was issued, and the signing keys kept for the former.
+//! Lives here: keys that were issued, keys that nobody was issued, and the signing keys kept for the former; whom to ask
+//! what a caller may do.
 //! Does not live here: reading and comparing signatures (`aws_wire::sigv4`), what a caller may do (`policy`), the words
 //! of refusals (`service_door` for services, `authorise` for APIs).
 
@@ -9,8 +10,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_wire::errors::AuthenticationError;
-use aws_wire::sigv4::{Presented, SignedRequest, SigningKey, verify};
+use aws_wire::sigv4::chunks::Proof;
+use aws_wire::sigv4::{PayloadClaim, Presented, SignedRequest, SigningKey, verify, verify_head};
 use http::HeaderMap;
+use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
 use interfaces::principals::{Holder, Key, Principals};
 use model::ids::AccountId;
@@ -42,10 +45,12 @@ pub enum UnknownKeys {
     Refused,
 }
 
-/// Who signs calls of APIs.
+/// Who signs calls.
 pub struct Signers {
     /// Who holds which keys.
     pub principals: Arc<dyn Principals>,
+    /// Who may do what.
+    pub authorize: Arc<dyn Authorize>,
     /// What becomes of other keys.
     pub unknown_keys: UnknownKeys,
 }
@@ -69,9 +74,8 @@ pub(crate) enum NotProven {
 }
 
 pub(crate) struct Callers {
-    principals: Arc<dyn Principals>,
+    signers: Signers,
     clock: Arc<dyn Clock>,
-    unknown_keys: UnknownKeys,
     signing_keys: Mutex<HashMap<String, KeptKey>>,
 }
 
@@ -90,17 +94,17 @@ pub(crate) enum Caller {
 }
 
 impl Callers {
-    pub(crate) fn new(
-        principals: Arc<dyn Principals>,
-        clock: Arc<dyn Clock>,
-        unknown_keys: UnknownKeys,
-    ) -> Self {
+    pub(crate) fn new(signers: Signers, clock: Arc<dyn Clock>) -> Self {
         Self {
-            principals,
+            signers,
             clock,
-            unknown_keys,
             signing_keys: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// Who may do what.
+    pub(crate) fn authorize(&self) -> &dyn Authorize {
+        &*self.signers.authorize
     }
 
     /// Says who a request comes from, as far as can be told without its body.
@@ -109,7 +113,7 @@ impl Callers {
         presented: &Presented,
         headers: &HeaderMap,
     ) -> Result<Caller, NotProven> {
-        match self.principals.find(&presented.access_key_id) {
+        match self.signers.principals.find(&presented.access_key_id) {
             Key::Issued(holder) => {
                 presented.check_time(self.clock.now())?;
                 presented.check_token(holder.credentials.session_token.as_deref())?;
@@ -122,7 +126,7 @@ impl Callers {
     }
 
     fn unknown(&self, headers: &HeaderMap) -> Result<Caller, NotProven> {
-        match &self.unknown_keys {
+        match &self.signers.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
             UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
             UnknownKeys::ActAsRoot { account } => match foreign_host(headers) {
@@ -147,6 +151,25 @@ impl Callers {
                 let key = self.signing_key(&holder, presented);
                 verify(&key, presented, request)?;
                 Ok(holder.principal)
+            }
+        }
+    }
+
+    /// Verifies what [`Self::identify`] could not, of a request whose body is still to come; with it comes the proof for
+    /// signatures of its chunks, where the secret is known.
+    pub(crate) fn verify_head(
+        &self,
+        caller: Caller,
+        presented: &Presented,
+        request: SignedRequest<'_>,
+        claim: PayloadClaim,
+    ) -> Result<(Principal, Option<Proof>), AuthenticationError> {
+        match caller {
+            Caller::Unknown(principal) => Ok((principal, None)),
+            Caller::Issued(holder) => {
+                let key = self.signing_key(&holder, presented);
+                verify_head(&key, presented, request, &claim)?;
+                Ok((holder.principal, Some(Proof::new(key, presented))))
             }
         }
     }

@@ -26,7 +26,7 @@ use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageNam
 use model::principal::Credentials;
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use model::time::Timestamp;
-use test_kit::{FixedRandom, StoppedClock};
+use test_kit::{Allowing, FixedRandom, StoppedClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -94,6 +94,7 @@ async fn start() -> Running {
         Arc::new(LocalCounters::default()),
         Signers {
             principals: Arc::new(Nobody),
+            authorize: Arc::new(Allowing),
             unknown_keys: UnknownKeys::Refused,
         },
     );

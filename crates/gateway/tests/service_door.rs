@@ -14,20 +14,22 @@ use std::time::{Duration, Instant};
 use aws_wire::sigv4::{Signer, sign};
 use bytes::Bytes;
 use gateway::http::{Body, Handler, Headers, Request, Response, ResponseBody};
-use gateway::service_door::{OwnPages, Parts, ServiceDoor, UnknownKeys};
+use gateway::service_door::{OwnPages, Parts, RefusalLog, ServiceDoor, UnknownKeys};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use interfaces::BoxFuture;
+use interfaces::authorize::{Authorize, Check, Denied};
 use interfaces::principals::{Holder, Key, Principals};
-use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use interfaces::service::{CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use model::arn::Arn;
 use model::function::Function;
 use model::ids::{AccountId, FunctionName};
 use model::principal::{Credentials, Principal};
 use model::time::Timestamp;
-use test_kit::{FixedRandom, StoppedClock};
+use test_kit::{Allowing, FixedRandom, Judging, StoppedClock};
 
 const NOW: Timestamp = Timestamp::from_micros(1_772_323_170_000_000);
 const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
+const TABLE: &str = "arn:aws:dynamodb:eu-west-1:000000000000:table/t";
 
 struct Keys(HashMap<String, Holder>);
 
@@ -47,15 +49,35 @@ impl Principals for Keys {
     fn revoke(&self, _: &str) {}
 }
 
-/// Remembers what reached it.
+/// Remembers what reached it. Each call gets an item of a table, by itself.
 struct Service {
     name: &'static str,
     calls: Mutex<Vec<ServiceCall>>,
 }
 
+/// Remembers refusals.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl RefusalLog for Told {
+    fn refused(&self, _caller: &Principal, denied: &Denied) {
+        self.0.lock().unwrap().push(denied.message.clone());
+    }
+}
+
 impl CloudService for Service {
     fn signing_name(&self) -> &'static str {
         self.name
+    }
+
+    fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        let action = format!("{}:GetItem", self.name);
+        let check = Check::new(action, TABLE, &call.account);
+        Box::pin(async { vec![check] })
+    }
+
+    fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
+        head.path_and_query == "/open"
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
@@ -74,6 +96,7 @@ impl CloudService for Service {
 struct Fixture {
     door: ServiceDoor,
     service: Arc<Service>,
+    told: Arc<Told>,
 }
 
 fn issued() -> Credentials {
@@ -93,8 +116,13 @@ fn role() -> Principal {
 }
 
 fn fixture(unknown_keys: UnknownKeys) -> Fixture {
+    judged(unknown_keys, "dynamodb", Arc::new(Allowing))
+}
+
+fn judged(unknown_keys: UnknownKeys, name: &'static str, authorize: Arc<dyn Authorize>) -> Fixture {
+    let told = Arc::new(Told::default());
     let service = Arc::new(Service {
-        name: "dynamodb",
+        name,
         calls: Mutex::default(),
     });
     let holder = Holder {
@@ -108,12 +136,19 @@ fn fixture(unknown_keys: UnknownKeys) -> Fixture {
     let door = ServiceDoor::new(Parts {
         services: vec![service.clone()],
         principals: Arc::new(Keys(HashMap::from([("ASIAISSUED".to_owned(), holder)]))),
+        authorize,
+        refusals: told.clone(),
+        account: AccountId::development(),
         clock: Arc::new(StoppedClock::at(NOW)),
         random: Arc::new(FixedRandom(7)),
         unknown_keys,
         own_pages,
     });
-    Fixture { door, service }
+    Fixture {
+        door,
+        service,
+        told,
+    }
 }
 
 fn in_development() -> Fixture {
@@ -371,6 +406,90 @@ async fn unknown_keys_are_not_taken_at_a_name_that_a_web_page_can_lead_here() {
     ] {
         check(&fixture, at(host), "200").await;
     }
+}
+
+#[tokio::test]
+async fn what_no_policy_allows_is_refused_in_the_words_of_each_service() {
+    let user = "arn:aws:sts::000000000000:assumed-role/r/f";
+    for (name, headers, status, shape) in [
+        (
+            "dynamodb",
+            vec![],
+            400,
+            r#"{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"TEXT"}"#,
+        ),
+        (
+            "sqs",
+            vec![],
+            403,
+            r#"{"__type":"com.amazon.coral.service#AccessDenied","Message":"TEXT"}"#,
+        ),
+        ("lambda", vec!["x-amz-target"], 403, r#"{"Message":"TEXT"}"#),
+        (
+            "s3",
+            vec!["x-amz-target"],
+            403,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>TEXT</Message>\
+             <RequestId>07070707-0707-4707-8707-070707070707</RequestId></Error>",
+        ),
+    ] {
+        let judge = Judging::allowing("*:PutItem", "*");
+        let fixture = judged(UnknownKeys::Refused, name, Arc::new(judge));
+        let call = Call {
+            service: name,
+            removed: headers,
+            ..Call::default()
+        };
+        let text = format!(
+            "User: {user} is not authorized to perform: {name}:GetItem on resource: {TABLE} because no identity-based \
+             policy allows the {name}:GetItem action"
+        );
+        // A header that was signed is missing then: the proof is of a request without it.
+        let request = if call.removed.is_empty() {
+            call.request()
+        } else {
+            signed_without_target(name)
+        };
+        let answer = shown(&fixture.door.handle(request).await);
+        assert_eq!(answer, format!("{status} {}", shape.replace("TEXT", &text)));
+        assert_eq!(*fixture.told.0.lock().unwrap(), [text]);
+        assert!(fixture.service.calls.lock().unwrap().is_empty());
+        let judge = Judging::allowing("*:GetItem", "*");
+        let fixture = judged(UnknownKeys::Refused, name, Arc::new(judge));
+        let answer = shown(&fixture.door.handle(signed_without_target(name)).await);
+        assert_eq!(answer, "200 {}");
+    }
+}
+
+fn signed_without_target(service: &str) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("localhost:4566"));
+    let credentials = issued();
+    let signer = Signer {
+        credentials: &credentials,
+        region: "eu-west-1",
+        service,
+        now: NOW,
+    };
+    sign(signer, &Method::GET, "/", &mut headers, b"").unwrap();
+    request(Method::GET, "/", &headers, Vec::new())
+}
+
+#[tokio::test]
+async fn an_unsigned_request_reaches_a_service_that_takes_such_as_nobody_s() {
+    let fixture = fixture(UnknownKeys::Refused);
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("b.s3.eu-west-1.localhost"));
+    let open = request(Method::GET, "/open", &headers, Vec::new());
+    assert_eq!(shown(&fixture.door.handle(open).await), "200 {}");
+    let calls = fixture.service.calls.lock().unwrap();
+    let account = AccountId::development();
+    assert_eq!(calls[0].caller, Principal::Anonymous { account });
+    assert_eq!(calls[0].region.as_str(), "eu-west-1");
+    drop(calls);
+    let closed = request(Method::GET, "/closed", &headers, Vec::new());
+    let answer = shown(&fixture.door.handle(closed).await);
+    assert!(answer.starts_with("403"), "{answer}");
 }
 
 #[tokio::test]

@@ -14,7 +14,6 @@ use crate::function::{Function, LATEST};
 use crate::function_url::FunctionUrl;
 use crate::http_api::HttpApi;
 use crate::ids::{FunctionName, Region, RevisionId};
-use crate::principal::Role;
 use crate::rest_api::RestApi;
 
 /// One revision of an application. It is swapped whole and never changed.
@@ -50,8 +49,6 @@ pub struct Application {
     pub usage_plans: Vec<UsagePlan>,
     /// Host names of its own.
     pub domains: Vec<CustomDomain>,
-    /// What its roles may do, by their ARNs.
-    pub roles: BTreeMap<String, Role>,
 }
 
 impl Application {
@@ -73,7 +70,6 @@ impl Application {
             api_keys: Vec::new(),
             usage_plans: Vec::new(),
             domains: Vec::new(),
-            roles: BTreeMap::new(),
         }
     }
 

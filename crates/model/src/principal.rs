@@ -116,17 +116,6 @@ impl Principal {
     }
 }
 
-/// A role that was deployed, and what it may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Role {
-    /// Its unique id, as `AROAEXAMPLEEXAMPLE123`.
-    pub id: String,
-    /// Its policies as JSON, its own and those attached to it.
-    pub policies: Vec<Arc<str>>,
-    /// What its policies can give it at most, as JSON.
-    pub boundary: Option<Arc<str>>,
-}
-
 /// A pair of keys, with the token that belongs to temporary ones.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {

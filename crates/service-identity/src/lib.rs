@@ -1,30 +1,15 @@
-//! Who may do what: AWS IAM and STS, the keys of functions.
+//! Who may do what: AWS IAM and STS, the keys of functions, users and sessions.
 //!
-//! Lives here: the policies of principals, and judging by them.
+//! Lives here: principals with their policies, judging by them, the APIs and resource types that make and change them.
 //! Does not live here: evaluating a policy (`policy`), policies of resources (their services), signatures (`aws-wire`).
 
-use std::sync::Arc;
+mod documents;
+mod judge;
+mod keys;
+mod managed;
+mod resources;
+mod service;
+mod state;
 
-use interfaces::authorize::{Authorize, Check, Denied};
-use model::principal::Principal;
-use store::Store;
-
-/// IAM and STS. Clones share everything.
-#[derive(Clone)]
-pub struct Service {
-    _store: Arc<dyn Store>,
-}
-
-impl Service {
-    /// Identity over this store.
-    #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { _store: store }
-    }
-}
-
-impl Authorize for Service {
-    fn authorize(&self, _principal: &Principal, _checks: &[Check]) -> Result<(), Denied> {
-        Ok(())
-    }
-}
+pub use resources::coverage;
+pub use service::Service;

@@ -36,6 +36,7 @@
 //! | `Delivery` `03` | `*` `03` versionstamp, number | the same, of one that is to be tried again |
 //! | `Delivery` `03` | `*` `04` time in microseconds (8 bytes), versionstamp, number | when it is tried again: whom it is for (JSON) |
 //! | `Delivery` `03` | `*` `05` versionstamp, number, piece (2 bytes) | a piece of the contents of a long one |
+//! | `Identity` `09` | `*` kind (`01` user, `02` group, `03` role, `04` managed policy, `05` instance profile, `06` access key, `07` session), text(account), text(name, ARN or key's id) | JSON |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //!
 //! A new shape is entered here in the commit that brings it.

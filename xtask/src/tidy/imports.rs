@@ -40,14 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("service-logs", SERVICE),
     (
         "event-delivery",
-        &[
-            "model",
-            "interfaces",
-            "store",
-            "patterns",
-            "policy",
-            "outbox",
-        ],
+        &["model", "interfaces", "store", "patterns", "outbox"],
     ),
     (
         "deployment",
@@ -60,7 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "resource-types",
         ],
     ),
-    ("test-kit", &["model", "interfaces"]),
+    ("test-kit", &["model", "interfaces", "policy"]),
     ("xtask", &[]),
 ];
 

@@ -5,20 +5,24 @@
 
 mod access_files;
 pub mod console;
-mod events;
 pub mod install;
+mod refusals;
 mod transcript;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use event_delivery::DeliveryLog;
 use gateway::application::{AccessEntry, AccessLog, Cached};
+use gateway::service_door::RefusalLog;
+use interfaces::authorize::Denied;
 use interfaces::log_sink::{LogLine, LogSink};
+use model::principal::Principal;
 
 use access_files::AccessFiles;
 use console::{Console, RequestLine};
+
+use crate::project::FrontEnd;
 
 /// Where a server's entries and lines go.
 #[derive(Clone)]
@@ -27,19 +31,19 @@ pub struct Telemetry {
     pub access_log: Arc<dyn AccessLog>,
     /// Functions' logs.
     pub logs: Arc<dyn LogSink>,
-    /// What was delivered.
-    pub deliveries: Arc<dyn DeliveryLog>,
+    /// Calls of services that policies refused.
+    pub refusals: Arc<dyn RefusalLog>,
 }
 
 impl Telemetry {
-    /// All of it on the terminal.
+    /// All of it on the terminal, for whoever writes a manifest of this kind.
     #[must_use]
-    pub fn on_console(console: &Arc<Console>) -> Self {
+    pub fn on_console(console: &Arc<Console>, front_end: FrontEnd) -> Self {
         let sink = Arc::new(OnConsole(Arc::clone(console)));
         Self {
             access_log: sink.clone(),
-            deliveries: sink.clone(),
             logs: sink,
+            refusals: Arc::new(refusals::OnConsole::new(console, front_end)),
         }
     }
 
@@ -55,7 +59,7 @@ impl Telemetry {
         Ok(Self {
             access_log,
             logs: self.logs,
-            deliveries: self.deliveries,
+            refusals: self.refusals,
         })
     }
 
@@ -65,7 +69,7 @@ impl Telemetry {
         Self {
             access_log: Arc::new(Silent),
             logs: Arc::new(Silent),
-            deliveries: Arc::new(Silent),
+            refusals: Arc::new(Silent),
         }
     }
 }
@@ -115,4 +119,8 @@ impl AccessLog for Silent {
 
 impl LogSink for Silent {
     fn write(&self, _line: LogLine) {}
+}
+
+impl RefusalLog for Silent {
+    fn refused(&self, _caller: &Principal, _denied: &Denied) {}
 }

@@ -34,7 +34,6 @@ use model::application::Application;
 use model::artefact::Built;
 use model::ids::{AccountId, LogicalId, Region};
 use model::problem::Problem;
-use serde_json::Value;
 
 use crate::deployed::Deployed;
 use functions::Surroundings;
@@ -97,7 +96,6 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         api_keys,
         usage_plans,
         region: surroundings.region.clone(),
-        roles: policies::of_roles(view),
         function_urls: function_urls::urls(view, &callable, &mut problems),
         rest_apis,
         http_apis,
@@ -111,21 +109,6 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
 
 /// What every resource of a kind has in common is said once.
 fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
-    let policies = view
-        .resources
-        .iter()
-        .find(|resource| states_permissions(resource));
-    if let Some(role) = policies {
-        problems.push(
-            Problem::warning(
-                "deployment::policies-not-enforced",
-                "permissions are recorded, but not enforced yet",
-            )
-            .at(role.place)
-            .because("a call that the cloud would refuse with AccessDenied is carried out here")
-            .help("try in the cloud what depends on a refusal"),
-        );
-    }
     for bucket in view.of_type("AWS::S3::Bucket") {
         if bucket.logical_id.as_str() != DEPLOYMENT_BUCKET {
             problems.push(
@@ -138,46 +121,4 @@ fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
             );
         }
     }
-}
-
-/// Whether somebody wrote down what may be done. Writing logs and traces is what every tool allows every function, and
-/// calls of APIs are looked at.
-fn states_permissions(resource: &Resource<'_>) -> bool {
-    let documents: Vec<&Value> = match resource.resource_type {
-        "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => resource
-            .properties
-            .get("PolicyDocument")
-            .into_iter()
-            .collect(),
-        "AWS::IAM::Role" => {
-            let policies = resource
-                .properties
-                .get("Policies")
-                .and_then(Value::as_array);
-            let policies = policies.into_iter().flatten();
-            policies
-                .filter_map(|policy| policy.get("PolicyDocument"))
-                .collect()
-        }
-        _ => Vec::new(),
-    };
-    let statements = documents
-        .into_iter()
-        .filter_map(|document| document.get("Statement"));
-    statements
-        .flat_map(one_or_many)
-        .any(|statement| match statement.get("Action") {
-            Some(actions) => one_or_many(actions).any(|action| {
-                let action = action.as_str().unwrap_or_default();
-                !["logs:", "xray:", "execute-api:"]
-                    .iter()
-                    .any(|prefix| action.starts_with(prefix))
-            }),
-            None => true,
-        })
-}
-
-fn one_or_many(value: &Value) -> impl Iterator<Item = &Value> {
-    let many = value.as_array().map(Vec::as_slice);
-    many.unwrap_or(std::slice::from_ref(value)).iter()
 }

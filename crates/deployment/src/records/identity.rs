@@ -43,12 +43,6 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::Lambda::Url" => function_url(request),
         "AWS::Lambda::LayerVersion" => layer_version(request),
         "AWS::Lambda::EventSourceMapping" => event_source_mapping(request),
-        "AWS::IAM::Role" => role(request),
-        "AWS::IAM::Policy" => made(
-            &request.generated_name,
-            json!({"Id": request.generated_name}),
-        ),
-        "AWS::IAM::ManagedPolicy" => managed_policy(request),
         "AWS::Logs::LogGroup" => log_group(request),
         "AWS::S3::Bucket" => bucket(request),
         "AWS::ApiGateway::RestApi" => rest_api(request),
@@ -183,10 +177,6 @@ fn lambda_arn(request: &ResourceRequest, resource: String) -> String {
     Arn::new("lambda", &request.region, &request.account, resource).to_string()
 }
 
-fn iam_arn(request: &ResourceRequest, resource: &str) -> String {
-    format!("arn:{PARTITION}:iam::{}:{resource}", request.account)
-}
-
 /// `FunctionName` may be a name, a partial ARN or an ARN, with or without a qualifier.
 fn function_in(request: &ResourceRequest) -> String {
     let text = given(request, "FunctionName").unwrap_or_default();
@@ -292,23 +282,6 @@ fn layer_version(request: &ResourceRequest) -> Made {
     let resource = format!("layer:{}:{}", layer_in(request), number_of(request));
     let arn = lambda_arn(request, resource);
     made(&arn, json!({"LayerVersionArn": arn}))
-}
-
-fn path_of(request: &ResourceRequest) -> String {
-    given(request, "Path").unwrap_or_else(|| "/".to_owned())
-}
-
-fn role(request: &ResourceRequest) -> Made {
-    let name = name_of(request, "RoleName", NAME_LENGTH_MAX);
-    let role_id = format!("AROA{}", id_of(request, 17).to_ascii_uppercase());
-    let arn = iam_arn(request, &format!("role{}{name}", path_of(request)));
-    made(&name, json!({"Arn": arn, "RoleId": role_id}))
-}
-
-fn managed_policy(request: &ResourceRequest) -> Made {
-    let name = name_of(request, "ManagedPolicyName", NAME_LENGTH_MAX);
-    let arn = iam_arn(request, &format!("policy{}{name}", path_of(request)));
-    made(&arn, json!({"PolicyArn": arn}))
 }
 
 fn log_group(request: &ResourceRequest) -> Made {

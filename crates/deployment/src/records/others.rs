@@ -1,9 +1,9 @@
-//! What is known of the resource types of AWS IAM, CloudWatch Logs and Amazon S3.
+//! What is known of the resource types of CloudWatch Logs and Amazon S3.
 //!
 //! Lives here: the tables.
-//! Does not live here: enforcing policies, keeping logs, serving buckets: none of these is built yet.
+//! Does not live here: keeping logs, serving buckets: neither is built yet.
 //!
-//! Contract: AWS CloudFormation Template Reference, "AWS IAM", "Amazon CloudWatch Logs" and "Amazon S3".
+//! Contract: AWS CloudFormation Template Reference, "Amazon CloudWatch Logs" and "Amazon S3".
 
 use resource_types::{
     FOR_PEOPLE, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
@@ -11,18 +11,6 @@ use resource_types::{
 
 /// The types of these services that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[
-    TypeTable {
-        name: "AWS::IAM::Role",
-        properties: ROLE,
-    },
-    TypeTable {
-        name: "AWS::IAM::Policy",
-        properties: POLICY,
-    },
-    TypeTable {
-        name: "AWS::IAM::ManagedPolicy",
-        properties: MANAGED_POLICY,
-    },
     TypeTable {
         name: "AWS::Logs::LogGroup",
         properties: LOG_GROUP,
@@ -35,50 +23,6 @@ pub(super) const TYPES: &[TypeTable] = &[
         name: "AWS::S3::BucketPolicy",
         properties: BUCKET_POLICY,
     },
-];
-
-// What policies say is kept with the resource; that they are not enforced yet is said once an application, by
-// `application`, and not once a role.
-const ROLE: &[Property] = &[
-    carried("AssumeRolePolicyDocument", Shape::Any).required(),
-    idle("Description", FOR_PEOPLE),
-    carried("ManagedPolicyArns", Shape::List(&Shape::Text)),
-    idle(
-        "MaxSessionDuration",
-        "keys of functions hold as long as their instance",
-    ),
-    carried("Path", Shape::Text).replaces(),
-    missing(
-        "PermissionsBoundary",
-        "policies are not enforced yet, nor are boundaries",
-    ),
-    carried(
-        "Policies",
-        Shape::List(&Shape::Object(&[
-            carried("PolicyDocument", Shape::Any).required(),
-            carried("PolicyName", Shape::Text).required(),
-        ])),
-    ),
-    carried("RoleName", Shape::Text).replaces(),
-    idle("Tags", FOR_PEOPLE),
-];
-
-const POLICY: &[Property] = &[
-    carried("Groups", Shape::List(&Shape::Text)),
-    carried("PolicyDocument", Shape::Any).required(),
-    carried("PolicyName", Shape::Text).required(),
-    carried("Roles", Shape::List(&Shape::Text)),
-    carried("Users", Shape::List(&Shape::Text)),
-];
-
-const MANAGED_POLICY: &[Property] = &[
-    idle("Description", FOR_PEOPLE).replaces(),
-    carried("Groups", Shape::List(&Shape::Text)),
-    carried("ManagedPolicyName", Shape::Text).replaces(),
-    carried("Path", Shape::Text).replaces(),
-    carried("PolicyDocument", Shape::Any).required(),
-    carried("Roles", Shape::List(&Shape::Text)),
-    carried("Users", Shape::List(&Shape::Text)),
 ];
 
 const LOG_GROUP: &[Property] = &[

@@ -98,13 +98,6 @@ fn ids_and_attributes_are_formed_as_in_the_cloud() {
             "arn:aws:lambda:eu-west-1:000000000000:layer:deps:1",
         ),
         (
-            "AWS::IAM::Role",
-            json!({"RoleName": "r", "Path": "/x/"}),
-            "r",
-            "Arn",
-            "arn:aws:iam::000000000000:role/x/r",
-        ),
-        (
             "AWS::Logs::LogGroup",
             json!({"LogGroupName": "/aws/lambda/f"}),
             "/aws/lambda/f",

@@ -105,7 +105,7 @@ impl ApplicationHandler {
     ) -> Self {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
         let tokens = Tokens::new(Outbound::new(Roots::default()), Arc::clone(&clock), None);
-        let callers = Callers::new(signers.principals, Arc::clone(&clock), signers.unknown_keys);
+        let callers = Callers::new(signers, Arc::clone(&clock));
         Self {
             invoke,
             clock,

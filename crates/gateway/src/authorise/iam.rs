@@ -1,16 +1,17 @@
 //! `AWS_IAM`: signed requests, and whether the signer's policies let it call.
 //!
-//! Lives here: the signature's scope, the signer, its policies with those of the API.
-//! Does not live here: reading signatures (`aws_wire::sigv4`), who holds which keys (`callers`).
+//! Lives here: the signature's scope, the signer, the API's policy in what is asked about it.
+//! Does not live here: reading signatures (`aws_wire::sigv4`), who holds which keys (`callers`), what the signer's own
+//! policies say (`Authorize`).
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Control access for invoking an API" and "IAM authentication and
 //! resource policy".
 
 use aws_wire::errors::AuthenticationError;
 use aws_wire::sigv4::{Presented, SignedRequest};
-use model::arn::Arn;
+use interfaces::authorize::Check;
 use model::principal::Principal;
-use policy::{Caller, Policies as Asked, Refusal as Why, Request, Verdict, judge};
+use policy::Refusal as Why;
 
 use super::policies::Policies;
 use super::question::Question;
@@ -47,8 +48,9 @@ pub(super) fn run(
     let principal = callers
         .verify(caller, &presented, signed)
         .map_err(unproven)?;
-    let mut signer = signer(&presented, &principal, policies);
-    let permit = |signer, action| permit(question, (&principal, signer), policies, action);
+    let mut signer = signer(&presented, &principal, callers);
+    let permit =
+        |signer, action| permit(question, (&principal, signer), (policies, callers), action);
     permit(&signer, question.action())?;
     if cache::asks_for_renewal(question.exchange.headers)
         && permit(&signer, INVALIDATE_CACHE).is_ok()
@@ -79,26 +81,11 @@ fn check_scope(presented: &Presented, question: &Question<'_>) -> Result<(), Aut
     Err(AuthenticationError::Invalid { message })
 }
 
-/// Contract: IAM User Guide, "IAM JSON policy elements: Variables", `aws:userid`: the account's id for its root, the
-/// role's unique id and the session's name for a session.
-fn signer(presented: &Presented, principal: &Principal, policies: &Policies) -> Signer {
-    let account = principal.account();
-    let of_session = |role: &Arn, name: &str| {
-        let id = policies.of_role(&role.to_string()).map(|role| &role.id);
-        format!("{}:{name}", id.map_or("", String::as_str))
-    };
-    let unique_id = match principal {
-        Principal::Root { account } => account.to_string(),
-        Principal::FunctionRole { role, function, .. } => of_session(role, function.as_str()),
-        Principal::Session { role, name, .. } => of_session(role, name),
-        Principal::User { .. } | Principal::Service { .. } | Principal::Anonymous { .. } => {
-            String::new()
-        }
-    };
+fn signer(presented: &Presented, principal: &Principal, callers: &Callers) -> Signer {
     Signer {
         access_key_id: presented.access_key_id.clone(),
-        account: account.to_string(),
-        unique_id,
+        account: principal.account().to_string(),
+        unique_id: callers.authorize().unique_id(principal),
         arn: principal.arn().to_string(),
         renewal: Permission::Missing,
     }
@@ -107,57 +94,25 @@ fn signer(presented: &Presented, principal: &Principal, policies: &Policies) -> 
 fn permit(
     question: &Question<'_>,
     (principal, signer): (&Principal, &Signer),
-    policies: &Policies,
+    (policies, callers): (&Policies, &Callers),
     action: &str,
 ) -> Result<(), NotAuthorised> {
-    let (caller, role) = match principal {
-        Principal::Root { account } => {
-            let account = account.to_string();
-            (Caller::Root { account }, None)
-        }
-        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => {
-            let role = role.to_string();
-            let compiled = policies.of_role(&role);
-            let caller = Caller::Identity {
-                account: signer.account.clone(),
-                arn: signer.arn.clone(),
-                role: Some(role),
-            };
-            (caller, compiled)
-        }
-        Principal::User { .. } | Principal::Service { .. } | Principal::Anonymous { .. } => {
-            (Caller::Anonymous, None)
-        }
+    let policy = policies.of_api(&question.exchange.api.id)?.cloned();
+    let context = question.context();
+    let judged = |resource: String| {
+        let check = Check {
+            context: context.clone(),
+            ..Check::new(action, resource, question.exchange.account).with_policy(policy.clone())
+        };
+        let judged = callers.authorize().authorize(principal, &[check]);
+        judged.map_err(|denied| denied.refusal)
     };
-    let mut context = question.context();
-    context.set("aws:PrincipalArn", principal_arn(principal));
-    context.set("aws:PrincipalAccount", signer.account.clone());
-    context.set("aws:userid", signer.unique_id.clone());
-    context.set("aws:PrincipalType", principal_type(principal));
-    let asked = Asked {
-        identity: role.map_or(&[], |role| role.policies.as_slice()),
-        boundary: role.and_then(|role| role.boundary.as_ref()),
-        session: None,
-        resource: policies.of_api(&question.exchange.api.id)?,
-        resource_account: question.exchange.account.as_str(),
-    };
-    let judged = |resource: &str| {
-        judge(
-            &asked,
-            &Request {
-                action,
-                resource,
-                caller: &caller,
-                context: &context,
-            },
-        )
-    };
-    if let Verdict::Refused(why) = judged(&question.arn()?) {
+    if let Err(why) = judged(question.arn()?) {
         return Err(refused(question, signer, why));
     }
     // As with what authorizers answer: see `policies::says`.
     if let Some((arn, leads_upwards)) = question.tidied_arn()
-        && let Verdict::Refused(why) = judged(&arn)
+        && let Err(why) = judged(arn)
         && (leads_upwards || matches!(why, Why::Denied(_)))
     {
         return Err(refused(question, signer, why));
@@ -175,26 +130,5 @@ fn refused(question: &Question<'_>, signer: &Signer, why: Why) -> NotAuthorised 
         user: signer.arn.clone(),
         resource: question.masked_arn(),
         by,
-    }
-}
-
-/// In conditions a session is known by its role.
-fn principal_arn(principal: &Principal) -> String {
-    match principal {
-        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => role.to_string(),
-        Principal::Root { .. }
-        | Principal::User { .. }
-        | Principal::Service { .. }
-        | Principal::Anonymous { .. } => principal.arn().to_string(),
-    }
-}
-
-const fn principal_type(principal: &Principal) -> &'static str {
-    match principal {
-        Principal::Root { .. } => "Account",
-        Principal::FunctionRole { .. } | Principal::Session { .. } => "AssumedRole",
-        Principal::User { .. } => "User",
-        Principal::Service { .. } => "Service",
-        Principal::Anonymous { .. } => "Anonymous",
     }
 }

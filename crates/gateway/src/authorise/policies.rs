@@ -1,16 +1,17 @@
-//! Policies of APIs and of roles, compiled, and what they say of a request.
+//! Policies of APIs, compiled, and what they say of a request.
 //!
 //! Lives here: reading them once a revision, resource policies in combination with each way of authorisation.
-//! Does not live here: evaluating one policy (`policy`), who signed (`iam`), what authorizers answer (`functions`).
+//! Does not live here: evaluating one policy (`policy`), who signed (`iam`), what authorizers answer (`functions`),
+//! policies of whoever calls (`Authorize`).
 //!
 //! Contract: Amazon API Gateway Developer Guide, "How API Gateway resource policies affect authorization workflow",
 //! with its table A: caller and API are always of one account here.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::application::Application;
 use model::ids::{ApiId, Region};
-use model::principal::Role;
 use policy::{Caller, Policy, Request, Said};
 use serde_json::Value;
 
@@ -27,19 +28,7 @@ const SHORT_ARN: &str = "execute-api:/";
 /// The policies of one revision.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
-    apis: HashMap<ApiId, Result<Policy, String>>,
-    roles: HashMap<String, CompiledRole>,
-}
-
-/// What a role may do.
-#[derive(Debug)]
-pub(super) struct CompiledRole {
-    /// Its unique id.
-    pub(super) id: String,
-    /// Its policies.
-    pub(super) policies: Vec<Policy>,
-    /// What they can give it at most.
-    pub(super) boundary: Option<Policy>,
+    apis: HashMap<ApiId, Result<Arc<Policy>, String>>,
 }
 
 impl Policies {
@@ -47,19 +36,15 @@ impl Policies {
     pub(crate) fn compile(application: &Application) -> Self {
         let apis = application.rest_apis.iter().filter_map(|api| {
             let read = read(api.policy.as_deref()?, &application.region, &api.id);
-            Some((api.id.clone(), read))
+            Some((api.id.clone(), read.map(Arc::new)))
         });
-        let roles = application.roles.iter();
         Self {
             apis: apis.collect(),
-            roles: roles
-                .map(|(arn, role)| (arn.clone(), compile_role(role)))
-                .collect(),
         }
     }
 
     /// The resource policy of an API.
-    pub(super) fn of_api(&self, api: &ApiId) -> Result<Option<&Policy>, NotAuthorised> {
+    pub(super) fn of_api(&self, api: &ApiId) -> Result<Option<&Arc<Policy>>, NotAuthorised> {
         let unread =
             |error: &String| NotAuthorised::NotCarriedOut(format!("a resource policy ({error})"));
         let policy = self.apis.get(api).map(Result::as_ref);
@@ -71,11 +56,6 @@ impl Policies {
         self.apis
             .iter()
             .filter_map(|(api, read)| Some((api, read.as_ref().err()?)))
-    }
-
-    /// What a role may do, by its ARN.
-    pub(super) fn of_role(&self, arn: &str) -> Option<&CompiledRole> {
-        self.roles.get(arn)
     }
 
     /// Lets in whom the resource policy names, where nothing but it stands before the route: an allow is needed.
@@ -146,19 +126,6 @@ fn by_resource_policy(question: &Question<'_>, refusal: Refusal) -> NotAuthorise
         user: ANONYMOUS.to_owned(),
         resource: question.masked_arn(),
         by: "the API's resource policy".to_owned(),
-    }
-}
-
-/// Where one policy cannot be read, what it would deny is not known: the role gets nothing then.
-fn compile_role(role: &Role) -> CompiledRole {
-    let policies = role.policies.iter().map(|json| Policy::read(json));
-    CompiledRole {
-        id: role.id.clone(),
-        policies: policies.collect::<Result<_, _>>().unwrap_or_default(),
-        boundary: role
-            .boundary
-            .as_ref()
-            .map(|json| Policy::read(json).unwrap_or_default()),
     }
 }
 

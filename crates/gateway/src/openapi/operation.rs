@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use model::door::{Authorization, Guard, ParameterLocation, Validation};
 use serde_json::{Map, Value, json};
 
-use super::Components;
+use super::security::Schemes;
+
+/// The version of JSON Schema that models of REST APIs are written in.
+const MODEL_SCHEMA: &str = "http://json-schema.org/draft-04/schema#";
 
 /// What is known of an operation.
 pub(super) struct Described<'a> {
@@ -23,7 +26,7 @@ impl Described<'_> {
     pub(super) fn written(
         &self,
         method: &str,
-        components: &mut Components,
+        schemes: &mut Schemes,
         ids: &mut BTreeSet<String>,
     ) -> Value {
         let mut written = Map::new();
@@ -34,10 +37,10 @@ impl Described<'_> {
         if !parameters.is_empty() {
             set("parameters", json!(parameters));
         }
-        if let Some(body) = self.body(components) {
+        if let Some(body) = self.body() {
             set("requestBody", body);
         }
-        if let Some(security) = components.security.asked_by(self.guard) {
+        if let Some(security) = schemes.asked_by(self.guard) {
             set("security", security);
         }
         set("responses", Value::Object(self.answers()));
@@ -77,7 +80,7 @@ impl Described<'_> {
         of_path.chain(required).collect()
     }
 
-    fn body(&self, components: &mut Components) -> Option<Value> {
+    fn body(&self) -> Option<Value> {
         let models = &self.validation.models;
         if models.is_empty() {
             return None;
@@ -85,7 +88,12 @@ impl Described<'_> {
         let content: Map<String, Value> = models
             .iter()
             .map(|(media_type, model)| {
-                let schema = components.models.schema(model);
+                let mut schema = serde_json::from_str(model).unwrap_or(Value::Bool(true));
+                if let Some(members) = schema.as_object_mut() {
+                    members
+                        .entry("$schema")
+                        .or_insert_with(|| json!(MODEL_SCHEMA));
+                }
                 (media_type.clone(), json!({ "schema": schema }))
             })
             .collect();

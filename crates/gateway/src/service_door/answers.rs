@@ -9,6 +9,7 @@ use aws_wire::errors::AuthenticationError;
 use aws_wire::protocol::{ErrorAnswer, Protocol};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use interfaces::authorize::Denied;
 use interfaces::service::{Rest, ServiceAnswer};
 use model::ids::RequestId;
 
@@ -30,6 +31,8 @@ pub(super) enum Refusal {
     },
     #[error(transparent)]
     WebPage(NotProven),
+    #[error("its caller may not do that")]
+    Denied(#[source] Box<Denied>),
     #[error("its body did not arrive")]
     Body(#[source] BodyError),
 }
@@ -41,10 +44,19 @@ pub(super) fn answered(
     request_id: &RequestId,
 ) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let announced = answer
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.parse::<u64>().ok());
     let mut response = respond(status, answer.headers, answer.body, protocol, request_id);
     if let (Some(rest), ResponseBody::Whole(first)) = (answer.rest, &mut response.body) {
         let first = std::mem::take(first);
-        response.body = ResponseBody::Stream(BodyStream::new(Following { first, rest }));
+        let stream = BodyStream::new(Following { first, rest });
+        response.body = ResponseBody::Stream(match announced {
+            Some(bytes) => stream.with_bytes(bytes),
+            None => stream,
+        });
     }
     response
 }
@@ -89,6 +101,9 @@ pub(super) fn refused(
             "AccessDeniedException",
             &refusal.to_string(),
         ),
+        Refusal::Denied(denied) => {
+            aws_wire::errors::access_denied(protocol, service, &denied.message, id)
+        }
         Refusal::Body(BodyError::TooLarge { bytes_max }) => own(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",

@@ -1,9 +1,12 @@
 //! The service door: where functions, SDKs and command lines reach the cloud's services.
 //!
-//! Lives here: who calls, what for, and handing the call to its service; `/_cloudless/health`.
-//! Does not live here: the protocols and signatures themselves (`aws_wire`), operations (each service).
+//! Lives here: who calls, what for, whether they may, and handing the call to its service; `/_cloudless/health`.
+//! Does not live here: the protocols and signatures themselves (`aws_wire`), operations (each service), policies
+//! (`Authorize`).
 
 mod answers;
+mod context;
+mod streamed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,19 +14,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_wire::errors::AuthenticationError;
 use aws_wire::protocol::Protocol;
-use aws_wire::sigv4::{Presented, SignedRequest};
+use aws_wire::sigv4::{PayloadClaim, Presented, SignedRequest};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use interfaces::BoxFuture;
+use interfaces::authorize::{Authorize, Denied};
 use interfaces::clock::Clock;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
-use interfaces::service::{CloudService, ServiceCall};
-use model::ids::{Region, RequestId};
+use interfaces::service::{
+    BodyWanted, CallStream, CloudService, RequestHead, ServiceAnswer, ServiceCall,
+};
+use model::ids::{AccountId, Region, RequestId};
+use model::principal::Principal;
 
-use crate::callers::{Callers, NotProven};
+use crate::callers::{Caller, Callers, NotProven, Signers};
 use crate::http::{Handler, Request, Response};
 
 use answers::Refusal;
+use context::Sent;
 
 pub use crate::callers::UnknownKeys;
 
@@ -32,6 +41,8 @@ pub const CALL_BODY_BYTES_MAX: usize = model::limits::DYNAMODB_REQUEST_BYTES_MAX
 
 /// The pages of our own begin so.
 const OWN_PAGES: &str = "/_cloudless/";
+/// The service that reads any path as the name of an object.
+const TAKES_ANY_PATH: &str = "s3";
 /// The length of a region's name.
 const REGION_BYTES_MAX: usize = 32;
 
@@ -50,12 +61,24 @@ pub trait Pages: Send + Sync {
     fn page(&self, path: &str) -> Option<String>;
 }
 
+/// Learns of calls that policies refused: whoever develops the caller wants to know.
+pub trait RefusalLog: Send + Sync {
+    /// One call was refused.
+    fn refused(&self, caller: &Principal, denied: &Denied);
+}
+
 /// What a door is made of.
 pub struct Parts {
     /// The services behind it.
     pub services: Vec<Arc<dyn CloudService>>,
     /// Who holds which keys.
     pub principals: Arc<dyn Principals>,
+    /// Who may do what.
+    pub authorize: Arc<dyn Authorize>,
+    /// Who learns of refusals.
+    pub refusals: Arc<dyn RefusalLog>,
+    /// The account whose resources requests without a signature ask for.
+    pub account: AccountId,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For request ids.
@@ -70,6 +93,8 @@ pub struct Parts {
 pub struct ServiceDoor {
     services: BTreeMap<&'static str, Arc<dyn CloudService>>,
     callers: Callers,
+    refusals: Arc<dyn RefusalLog>,
+    account: AccountId,
     random: Arc<dyn Random>,
     own_pages: OwnPages,
     pages: Option<Arc<dyn Pages>>,
@@ -80,13 +105,20 @@ impl ServiceDoor {
     /// A door that is not ready yet: calls are answered all the same, since deploying needs them.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let signers = Signers {
+            principals: parts.principals,
+            authorize: parts.authorize,
+            unknown_keys: parts.unknown_keys,
+        };
         Self {
             services: parts
                 .services
                 .into_iter()
                 .map(|service| (service.signing_name(), service))
                 .collect(),
-            callers: Callers::new(parts.principals, parts.clock, parts.unknown_keys),
+            callers: Callers::new(signers, parts.clock),
+            refusals: parts.refusals,
+            account: parts.account,
             random: parts.random,
             own_pages: parts.own_pages,
             pages: None,
@@ -139,16 +171,17 @@ impl ServiceDoor {
 
     async fn call(&self, request: Request, request_id: RequestId) -> Response {
         let headers = request.headers.to_map();
-        let presented = Presented::find(&request.target, &headers);
-        let service = match &presented {
-            Ok(presented) => Some(presented.scope.service.clone()),
+        let shown = self.shown_by(&request, &headers);
+        let service = match &shown {
+            Ok(Shown::Signature(presented)) => Some(presented.scope.service.clone()),
+            Ok(Shown::Nothing(service)) => Some(service.signing_name().to_owned()),
             Err(_) => service_of_target(&headers).map(str::to_owned),
         };
         let protocol = Protocol::guess(service.as_deref(), &headers, request.query());
-        let answer = match presented {
-            Ok(presented) => {
-                self.execute(request, headers, presented, request_id.clone())
-                    .await
+        let answer = match shown {
+            Ok(shown) => {
+                let id = request_id.clone();
+                self.execute(request, headers, shown, id).await
             }
             Err(error) => Err(Refusal::Authentication(error)),
         };
@@ -161,48 +194,169 @@ impl ServiceDoor {
         }
     }
 
+    /// What a request shows of its caller: a signature, or nothing where a service takes such requests.
+    fn shown_by(
+        &self,
+        request: &Request,
+        headers: &HeaderMap,
+    ) -> Result<Shown<'_>, AuthenticationError> {
+        match Presented::find(&request.target, headers) {
+            Ok(presented) => Ok(Shown::Signature(presented)),
+            Err(AuthenticationError::Missing) => {
+                let head = RequestHead {
+                    method: &request.method,
+                    path_and_query: &request.target,
+                    headers,
+                };
+                let taker = self.takers().find(|service| service.takes_unsigned(&head));
+                taker
+                    .map(Shown::Nothing)
+                    .ok_or(AuthenticationError::Missing)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All services. Whoever reads any path as the name of something of its own is asked last.
+    fn takers(&self) -> impl Iterator<Item = &Arc<dyn CloudService>> {
+        let others = self.services.values();
+        let others = others.filter(|service| service.signing_name() != TAKES_ANY_PATH);
+        others.chain(self.services.get(TAKES_ANY_PATH))
+    }
+
     async fn execute(
         &self,
         request: Request,
         headers: HeaderMap,
-        presented: Presented,
+        shown: Shown<'_>,
         request_id: RequestId,
-    ) -> Result<interfaces::service::ServiceAnswer, Refusal> {
-        let region = read_region(&presented.scope.region)?;
+    ) -> Result<ServiceAnswer, Refusal> {
         // The body is read last: whoever is refused anyway does not make us hold it.
-        let caller = self.callers.identify(&presented, &headers)?;
-        let service = self
-            .services
-            .get(presented.scope.service.as_str())
-            .ok_or_else(|| Refusal::UnknownService {
-                service: presented.scope.service.clone(),
-                served: self.services.keys().copied().collect(),
-            })?;
-        let body = request
-            .body
-            .collect(CALL_BODY_BYTES_MAX)
-            .await
-            .map_err(Refusal::Body)?;
-        let signed = SignedRequest {
-            method: &request.method,
-            path_and_query: &request.target,
-            headers: &headers,
-            body: &body,
+        let (region, service, claim) = match shown {
+            Shown::Signature(presented) => {
+                let region = read_region(&presented.scope.region)?;
+                let caller = self.callers.identify(&presented, &headers)?;
+                let service = self.service(&presented.scope.service)?;
+                (region, service, Some((caller, presented)))
+            }
+            Shown::Nothing(service) => (context::region_of_host(&headers), service, None),
         };
-        let caller = self.callers.verify(caller, &presented, signed)?;
+        let sent = Sent {
+            peer: request.peer,
+            scheme: request.scheme,
+        };
+        let (method, path_and_query) = (request.method.clone(), request.target.clone());
+        let received = self.receive(request, &headers, service, claim).await?;
         let call = ServiceCall {
             request_id,
-            account: caller.account().clone(),
-            caller,
+            account: received.caller.account().clone(),
+            caller: received.caller,
             region,
-            method: request.method,
-            path_and_query: request.target,
+            method,
+            path_and_query,
             headers,
-            body,
-            stream: None,
+            body: received.body,
+            stream: received.stream,
         };
+        self.admit(service, &call, sent).await?;
         Ok(service.execute(call).await)
     }
+
+    fn service(&self, name: &str) -> Result<&Arc<dyn CloudService>, Refusal> {
+        let unknown = || Refusal::UnknownService {
+            service: name.to_owned(),
+            served: self.services.keys().copied().collect(),
+        };
+        self.services.get(name).ok_or_else(unknown)
+    }
+
+    /// Takes the body as its service wants it, and verifies what the caller claims.
+    async fn receive(
+        &self,
+        request: Request,
+        headers: &HeaderMap,
+        service: &Arc<dyn CloudService>,
+        claim: Option<(Caller, Presented)>,
+    ) -> Result<Received, Refusal> {
+        let head = RequestHead {
+            method: &request.method,
+            path_and_query: &request.target,
+            headers,
+        };
+        let signed = |body| SignedRequest {
+            method: &request.method,
+            path_and_query: &request.target,
+            headers,
+            body,
+        };
+        let anonymous = || Principal::Anonymous {
+            account: self.account.clone(),
+        };
+        if service.body_wanted(&head) == BodyWanted::Streamed {
+            let payload = PayloadClaim::of(headers)?;
+            let (caller, proof) = match claim {
+                Some((caller, presented)) => {
+                    let head = signed(&[]);
+                    self.callers
+                        .verify_head(caller, &presented, head, payload)?
+                }
+                None => (anonymous(), None),
+            };
+            return Ok(Received {
+                caller,
+                body: Bytes::new(),
+                stream: Some(streamed::streamed(request.body, payload, proof)),
+            });
+        }
+        let body = request.body.collect(CALL_BODY_BYTES_MAX).await;
+        let body = body.map_err(Refusal::Body)?;
+        let caller = match claim {
+            Some((caller, presented)) => self.callers.verify(caller, &presented, signed(&body))?,
+            None => anonymous(),
+        };
+        Ok(Received {
+            caller,
+            body,
+            stream: None,
+        })
+    }
+
+    /// Whether the caller may do all that the call would do.
+    async fn admit(
+        &self,
+        service: &Arc<dyn CloudService>,
+        call: &ServiceCall,
+        sent: Sent,
+    ) -> Result<(), Refusal> {
+        let mut checks = service.checks(call).await;
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let keys = context::keys(sent, &call.headers, &call.region);
+        for check in &mut checks {
+            check.context.add(&keys);
+        }
+        let judged = self.callers.authorize().authorize(&call.caller, &checks);
+        judged.map_err(|denied| {
+            self.refusals.refused(&call.caller, &denied);
+            Refusal::Denied(Box::new(denied))
+        })
+    }
+}
+
+/// What a request shows of its caller.
+enum Shown<'a> {
+    /// A signature, which is still to be verified.
+    Signature(Presented),
+    /// Nothing, for a service that takes such requests.
+    Nothing(&'a Arc<dyn CloudService>),
+}
+
+/// A request whose caller is proven.
+struct Received {
+    caller: Principal,
+    body: Bytes,
+    stream: Option<CallStream>,
 }
 
 impl Handler for ServiceDoor {

@@ -1,4 +1,4 @@
-//! Tests of resource policies, and of what roles may do.
+//! Tests of resource policies.
 
 use serde_json::json;
 
@@ -56,64 +56,4 @@ fn a_policy_that_depends_on_private_networks_keeps_its_api_shut() {
         why,
         "its resource policy has a condition on `aws:sourcevpce`, and there are no private networks here"
     );
-}
-
-#[test]
-fn a_role_has_its_own_policies_and_those_attached() {
-    let document =
-        |action: &str| json!({"Statement": {"Effect": "Allow", "Action": action, "Resource": "*"}});
-    let managed = "arn:aws:iam::000000000000:policy/shared";
-    let (application, _) = assemble(&[
-        (
-            "Role",
-            "AWS::IAM::Role",
-            "pets",
-            json!({
-                "Policies": [{"PolicyName": "own", "PolicyDocument": document("a:own")}],
-                "ManagedPolicyArns": [
-                    managed,
-                    "arn:aws:iam::aws:policy/AmazonAPIGatewayInvokeFullAccess",
-                    "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-                ],
-                "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
-            }),
-            json!({"Arn": "arn:aws:iam::000000000000:role/pets", "RoleId": "AROA1"}),
-        ),
-        (
-            "Attached",
-            "AWS::IAM::Policy",
-            "attached",
-            json!({"PolicyName": "p", "Roles": ["pets"], "PolicyDocument": document("a:attached")}),
-            json!({}),
-        ),
-        (
-            "Elsewhere",
-            "AWS::IAM::Policy",
-            "elsewhere",
-            json!({"PolicyName": "p", "Roles": ["toys"], "PolicyDocument": document("a:elsewhere")}),
-            json!({}),
-        ),
-        (
-            "Shared",
-            "AWS::IAM::ManagedPolicy",
-            managed,
-            json!({"PolicyDocument": document("a:shared")}),
-            json!({}),
-        ),
-    ]);
-    let role = &application.roles["arn:aws:iam::000000000000:role/pets"];
-    assert_eq!(role.id, "AROA1");
-    let actions: Vec<String> = role
-        .policies
-        .iter()
-        .map(|policy| {
-            let policy: Value = serde_json::from_str(policy).unwrap();
-            policy["Statement"]["Action"].as_str().unwrap().to_owned()
-        })
-        .collect();
-    assert_eq!(
-        actions,
-        ["a:own", "a:attached", "a:shared", "execute-api:*"]
-    );
-    assert_eq!(role.boundary.as_deref(), Some("{}"));
 }

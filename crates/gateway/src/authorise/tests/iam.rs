@@ -74,22 +74,12 @@ impl Call<'_> {
     }
 }
 
-fn with_role(mut application: Application, effect: &str, resource: &str) -> Application {
-    let document = json!({
-        "Version": "2012-10-17",
-        "Statement": {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource},
-    });
-    let role = Role {
-        id: "AROAEXAMPLE".to_owned(),
-        policies: vec![document.to_string().into()],
-        boundary: None,
-    };
-    application.roles.insert(Keys::ROLE.to_owned(), role);
-    application
-}
-
 fn bench(application: &Application) -> Bench {
     Bench::new(application, Act::Hang, UnknownKeys::Refused)
+}
+
+fn allowed(application: &Application) -> Bench {
+    Bench::judged(application, Judging::allowing("execute-api:Invoke", "*"))
 }
 
 fn in_development(application: &Application) -> Bench {
@@ -122,8 +112,9 @@ async fn a_role_may_call_what_its_policies_allow() {
         ),
         ("Deny", "*", 403, refused(" with an explicit deny")),
     ] {
-        let application = with_role(rest(&Authorization::Iam), effect, resource);
-        let got = PETS.send(&bench(&application)).await;
+        let judge = Judging::saying(effect, "execute-api:Invoke", resource);
+        let bench = Bench::judged(&rest(&Authorization::Iam), judge);
+        let got = PETS.send(&bench).await;
         assert_eq!(
             (got.status, got.body),
             (status, body),
@@ -136,25 +127,8 @@ async fn a_role_may_call_what_its_policies_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_boundary_limits_a_role() {
-    let mut application = with_role(rest(&Authorization::Iam), "Allow", "*");
-    let role = application.roles.get_mut(Keys::ROLE).unwrap();
-    role.boundary = Some(r#"{"Version": "2012-10-17", "Statement": []}"#.into());
-    assert_eq!(PETS.send(&bench(&application)).await.status, 403);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_role_whose_policies_cannot_be_read_may_nothing() {
-    let mut application = with_role(rest(&Authorization::Iam), "Allow", "*");
-    let role = application.roles.get_mut(Keys::ROLE).unwrap();
-    role.policies
-        .push(r#"{"Statement": {"Effect": "Deny"}}"#.into());
-    assert_eq!(PETS.send(&bench(&application)).await.status, 403);
-}
-
-#[tokio::test(start_paused = true)]
 async fn proofs_that_do_not_hold_are_refused_in_the_clouds_words() {
-    let bench = bench(&with_role(rest(&Authorization::Iam), "Allow", "*"));
+    let bench = allowed(&rest(&Authorization::Iam));
     for (call, error_type, words) in [
         (
             Call {
@@ -221,8 +195,7 @@ async fn proofs_that_do_not_hold_are_refused_in_the_clouds_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_signature_covers_path_query_and_body() {
-    let application = with_role(rest(&Authorization::Iam), "Allow", "*");
-    let bench = bench(&application);
+    let bench = allowed(&rest(&Authorization::Iam));
     let call = Call {
         method: Verb::Post,
         target: "/dev/all/a%20b?x=1",
@@ -275,7 +248,7 @@ async fn in_development_keys_that_nobody_issued_act_as_the_account() {
 
 #[tokio::test(start_paused = true)]
 async fn a_signer_is_shown_in_each_payload() {
-    let bench = bench(&with_role(rest(&Authorization::Iam), "Allow", "*"));
+    let bench = allowed(&rest(&Authorization::Iam));
     assert_eq!(PETS.send(&bench).await.status, 200);
     let user = "arn:aws:sts::000000000000:assumed-role/pets/caller";
     let event = bench.last_handled();
@@ -292,7 +265,7 @@ async fn a_signer_is_shown_in_each_payload() {
     assert_eq!(identity["cognitoIdentityId"], Value::Null);
     assert!(event["requestContext"].get("authorizer").is_none());
 
-    let bench = super::iam::bench(&with_role(http(&Authorization::Iam), "Allow", "*"));
+    let bench = allowed(&http(&Authorization::Iam));
     let call = Call {
         target: "/pets",
         ..PETS

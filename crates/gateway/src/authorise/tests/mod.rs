@@ -28,10 +28,10 @@ use model::door::{
 use model::function::Function;
 use model::http_api::{HttpApi, HttpIntegration, HttpRoute, PayloadFormat, RouteKey};
 use model::ids::{AccountId, ApiId, FunctionName, LogicalId, RevisionId, StageName};
-use model::principal::{Credentials, Principal, Role};
+use model::principal::{Credentials, Principal};
 use model::rest_api::{RestApi, RestIntegration, RestMethod};
 use serde_json::{Value, json};
-use test_kit::{FixedRandom, PausedClock};
+use test_kit::{FixedRandom, Judging, PausedClock};
 
 use crate::application::{AccessEntry, AccessLog, ApplicationHandler, Signers};
 use crate::callers::UnknownKeys;
@@ -151,6 +151,7 @@ impl Principals for Keys {
 pub(crate) fn nobody() -> Signers {
     Signers {
         principals: Arc::new(Keys),
+        authorize: Arc::new(Judging::default()),
         unknown_keys: UnknownKeys::Refused,
     }
 }
@@ -184,6 +185,23 @@ impl Bench {
         unknown_keys: UnknownKeys,
         pause: Duration,
     ) -> Self {
+        let signers = Signers {
+            unknown_keys,
+            ..nobody()
+        };
+        Self::of(application, act, signers, pause)
+    }
+
+    /// A bench where callers may do what these policies say.
+    pub(super) fn judged(application: &Application, judge: Judging) -> Self {
+        let signers = Signers {
+            authorize: Arc::new(judge),
+            ..nobody()
+        };
+        Self::of(application, Act::Hang, signers, Duration::ZERO)
+    }
+
+    fn of(application: &Application, act: Act, signers: Signers, pause: Duration) -> Self {
         let functions = Arc::new(Functions {
             act: Mutex::new(act),
             asked: Mutex::default(),
@@ -199,10 +217,7 @@ impl Bench {
             log.clone(),
             AccountId::development(),
             Arc::new(LocalCounters::default()),
-            Signers {
-                principals: Arc::new(Keys),
-                unknown_keys,
-            },
+            signers,
         );
         assert_eq!(handler.swap(application), []);
         Self {
