@@ -7,6 +7,7 @@
 //! Differs: an `ANY` is written as each method that no other route of its path has, since the specification has no such
 //! operation, and a greedy variable (`{proxy+}`) as a variable whose description says so.
 
+mod models;
 mod operation;
 mod security;
 
@@ -17,6 +18,7 @@ use model::http_api::{HttpApi, HttpIntegration, RouteKey};
 use model::rest_api::{RestApi, RestIntegration};
 use serde_json::{Map, Value, json};
 
+use models::Models;
 use operation::Described;
 use security::Schemes;
 
@@ -66,12 +68,12 @@ impl Api<'_> {
 #[must_use]
 pub fn document(api: Api<'_>, origin: &str) -> Value {
     let nothing = Validation::default();
-    let mut schemes = Schemes::default();
+    let mut components = Components::default();
     let mut paths = Paths::default();
     match api {
         Api::Rest(rest) => {
             if rest.api_key_source == ApiKeySource::Header {
-                schemes.keys_in_header();
+                components.security.keys_in_header();
             }
             for method in &rest.methods {
                 if let Some(who) = answers_rest(&method.integration) {
@@ -97,23 +99,42 @@ pub fn document(api: Api<'_>, origin: &str) -> Value {
             }
         }
     }
-    let written = paths.written(&mut schemes);
+    let written = paths.written(&mut components);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": api.name(), "version": api.stage() },
         "servers": [{ "url": format!("{origin}{}", prefix(api.stage())) }],
         "paths": written,
     });
-    let schemes = schemes.written();
-    if !schemes.is_empty()
+    let components = components.written();
+    if !components.is_empty()
         && let Some(members) = document.as_object_mut()
     {
-        members.insert(
-            "components".to_owned(),
-            json!({ "securitySchemes": schemes }),
-        );
+        members.insert("components".to_owned(), Value::Object(components));
     }
     document
+}
+
+/// What operations refer to.
+#[derive(Default)]
+struct Components {
+    security: Schemes,
+    models: Models,
+}
+
+impl Components {
+    /// Those that there are.
+    fn written(self) -> Map<String, Value> {
+        let schemes = self.security.written().into_iter().collect();
+        let all = [
+            ("schemas", self.models.written()),
+            ("securitySchemes", schemes),
+        ];
+        all.into_iter()
+            .filter(|(_, members)| !members.is_empty())
+            .map(|(name, members)| (name.to_owned(), Value::Object(members)))
+            .collect()
+    }
 }
 
 fn prefix(stage: &str) -> String {
@@ -166,7 +187,7 @@ impl<'a> Paths<'a> {
         operations.push(described);
     }
 
-    fn written(&self, schemes: &mut Schemes) -> Map<String, Value> {
+    fn written(&self, components: &mut Components) -> Map<String, Value> {
         let mut ids = BTreeSet::new();
         let mut paths = Map::new();
         for (template, operations) in &self.by_path {
@@ -175,13 +196,13 @@ impl<'a> Paths<'a> {
                 operations.iter().partition(|one| one.method == ANY);
             for one in single {
                 let method = one.method.to_ascii_lowercase();
-                let written = one.written(&method, schemes, &mut ids);
+                let written = one.written(&method, components, &mut ids);
                 item.insert(method, written);
             }
             for one in any {
                 for method in METHODS {
                     if !item.contains_key(method) {
-                        let written = one.written(method, schemes, &mut ids);
+                        let written = one.written(method, components, &mut ids);
                         item.insert(method.to_owned(), written);
                     }
                 }

@@ -8,10 +8,7 @@ use std::collections::BTreeSet;
 use model::door::{Authorization, Guard, ParameterLocation, Validation};
 use serde_json::{Map, Value, json};
 
-use super::security::Schemes;
-
-/// The version of JSON Schema that models of REST APIs are written in.
-const MODEL_SCHEMA: &str = "http://json-schema.org/draft-04/schema#";
+use super::Components;
 
 /// What is known of an operation.
 pub(super) struct Described<'a> {
@@ -26,7 +23,7 @@ impl Described<'_> {
     pub(super) fn written(
         &self,
         method: &str,
-        schemes: &mut Schemes,
+        components: &mut Components,
         ids: &mut BTreeSet<String>,
     ) -> Value {
         let mut written = Map::new();
@@ -37,10 +34,10 @@ impl Described<'_> {
         if !parameters.is_empty() {
             set("parameters", json!(parameters));
         }
-        if let Some(body) = self.body() {
+        if let Some(body) = self.body(components) {
             set("requestBody", body);
         }
-        if let Some(security) = schemes.asked_by(self.guard) {
+        if let Some(security) = components.security.asked_by(self.guard) {
             set("security", security);
         }
         set("responses", Value::Object(self.answers()));
@@ -74,13 +71,14 @@ impl Described<'_> {
                 "name": parameter.name,
                 "in": place,
                 "required": true,
-                "schema": { "type": "string" },
+                // One that is there and empty counts as missing.
+                "schema": { "type": "string", "minLength": 1 },
             }))
         });
         of_path.chain(required).collect()
     }
 
-    fn body(&self) -> Option<Value> {
+    fn body(&self, components: &mut Components) -> Option<Value> {
         let models = &self.validation.models;
         if models.is_empty() {
             return None;
@@ -88,12 +86,7 @@ impl Described<'_> {
         let content: Map<String, Value> = models
             .iter()
             .map(|(media_type, model)| {
-                let mut schema = serde_json::from_str(model).unwrap_or(Value::Bool(true));
-                if let Some(members) = schema.as_object_mut() {
-                    members
-                        .entry("$schema")
-                        .or_insert_with(|| json!(MODEL_SCHEMA));
-                }
+                let schema = components.models.schema(model);
                 (media_type.clone(), json!({ "schema": schema }))
             })
             .collect();

@@ -128,7 +128,7 @@ fn sent(source: &IdentitySource, about: &str) -> Value {
 }
 
 /// Names of components are of letters, digits, `.`, `-` and `_`.
-fn component_name(name: &str) -> String {
+pub(super) fn component_name(name: &str) -> String {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
     name.chars()
         .map(|letter| if fits(letter) { letter } else { '_' })

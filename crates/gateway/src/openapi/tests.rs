@@ -132,3 +132,39 @@ fn tokens_of_http_apis_are_bearers_with_scopes() {
     let scheme = &document["components"]["securitySchemes"]["the_users"];
     assert_eq!(scheme["scheme"], "bearer");
 }
+
+#[test]
+fn definitions_of_models_are_components() {
+    let method = |path: &str, name: &str| {
+        let model = json!({
+            "definitions": {
+                "Pet": {"type": "object", "properties": {name: {"$ref": "#/definitions/-"}}},
+                "-": {"type": "string"},
+            },
+            "$ref": "#/definitions/Pet",
+        });
+        let mut method = RestMethod::new(path, "POST", to_function());
+        let models = &mut method.validation.models;
+        models.insert("application/json".to_owned(), model.to_string().into());
+        method
+    };
+    let mut api = rest();
+    api.methods = vec![
+        method("/a", "kind"),
+        method("/b", "kind"),
+        method("/c", "name"),
+    ];
+    let document = document(Api::Rest(&api), "");
+    let schema = |path: &str| {
+        let content = &document["paths"][path]["post"]["requestBody"]["content"];
+        content["application/json"]["schema"].clone()
+    };
+    assert_eq!(schema("/a"), json!({"$ref": "#/components/schemas/Pet"}));
+    assert_eq!(schema("/b"), schema("/a"));
+    assert_eq!(schema("/c"), json!({"$ref": "#/components/schemas/Pet2"}));
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let names: Vec<_> = schemas.keys().map(String::as_str).collect();
+    assert_eq!(names, ["Model", "Pet", "Pet2"]);
+    let kind = &schemas["Pet"]["properties"]["kind"];
+    assert_eq!(kind["$ref"], "#/components/schemas/Model");
+}
