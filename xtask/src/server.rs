@@ -49,8 +49,24 @@ pub(crate) struct Dev {
 impl Dev {
     /// Serves the project in this folder. The command is the binary, with its environment set.
     pub(crate) fn start(mut command: Command, folder: &Path, log: &Path) -> Result<Self> {
+        command.arg("dev");
+        Self::start_server(command, folder, log)
+    }
+
+    /// The same, with its state in a folder of its own.
+    pub(crate) fn start_with(
+        mut command: Command,
+        folder: &Path,
+        state: &Path,
+        log: &Path,
+    ) -> Result<Self> {
+        command.arg("dev").arg("--state").arg(state);
+        Self::start_server(command, folder, log)
+    }
+
+    fn start_server(mut command: Command, folder: &Path, log: &Path) -> Result<Self> {
         let (port, services_port) = (free_port()?, free_port()?);
-        command.arg("dev").arg(folder);
+        command.arg(folder);
         command.args(["--port", &port.to_string()]);
         command.args(["--services-port", &services_port.to_string()]);
         let server = Server::start(Start {

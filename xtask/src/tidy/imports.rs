@@ -40,7 +40,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("service-logs", SERVICE),
     (
         "event-delivery",
-        &["model", "interfaces", "store", "patterns", "outbox"],
+        &[
+            "model",
+            "interfaces",
+            "store",
+            "patterns",
+            "policy",
+            "outbox",
+        ],
     ),
     (
         "deployment",

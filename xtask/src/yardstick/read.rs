@@ -9,38 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, Subcommand};
 use serde_json::Value;
-
-use crate::tidy;
-
-/// `cargo xtask yardstick`.
-#[derive(Debug, Args)]
-pub(crate) struct YardstickArguments {
-    #[command(subcommand)]
-    task: YardstickTask,
-}
-
-#[derive(Debug, Subcommand)]
-enum YardstickTask {
-    /// Reads each application below DIR, one a folder.
-    Read {
-        /// The folder of folders.
-        dir: PathBuf,
-    },
-}
 
 /// Rows of the table of what is missing.
 const MISSING_SHOWN_MAX: usize = 60;
 
-pub(crate) fn run(arguments: &YardstickArguments) -> Result<()> {
-    let YardstickTask::Read { dir } = &arguments.task;
-    let built = Command::new("cargo")
-        .args(["build", "--release", "--package", "cloudless"])
-        .current_dir(tidy::root())
-        .status()?;
-    ensure!(built.success(), "the product does not build");
-    let binary = tidy::target().join("release/cloudless");
+pub(super) fn run(dir: &Path) -> Result<()> {
+    let binary = super::product()?;
     let mut folders: Vec<PathBuf> = std::fs::read_dir(dir)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
@@ -50,7 +25,7 @@ pub(crate) fn run(arguments: &YardstickArguments) -> Result<()> {
         let problems = check(&binary, folder).with_context(|| format!("{}", folder.display()))?;
         tally.add(folder, &problems);
     }
-    print(&tally.table()?);
+    super::print(&tally.table()?);
     Ok(())
 }
 
@@ -156,9 +131,4 @@ impl Tally {
         }
         Ok(table)
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the table is what this command is for")]
-fn print(table: &str) {
-    println!("{table}");
 }

@@ -1,0 +1,201 @@
+"""Carries out the steps of a proof that are written in the list's own short forms.
+
+Lives here: requests (`GET /x -> 200 …`), `INVOKE`, `LOG`, and what is expected of a reply.
+Does not live here: proofs in freer words (`proofs`).
+"""
+import json
+import re
+import urllib.parse
+
+from application import CannotRun
+
+METHODS = 'GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS'
+CLOSING = {'{': '}', '[': ']', '(': ')'}
+
+
+def split(text, separators):
+    """Splits outside of quotes and brackets."""
+    parts, current, open_, quoted, index = [], '', [], False, 0
+    while index < len(text):
+        letter = text[index]
+        if quoted:
+            quoted = letter != '"'
+        elif letter == '"':
+            quoted = True
+        elif letter in CLOSING:
+            open_.append(CLOSING[letter])
+        elif open_ and letter == open_[-1]:
+            open_.pop()
+        found = None if quoted or open_ else next((one for one in separators if text.startswith(one, index)), None)
+        if found:
+            parts.append(current.strip())
+            current, index = '', index + len(found)
+            continue
+        current, index = current + letter, index + 1
+    return [part for part in [*parts, current.strip()] if part]
+
+
+def steps_of(proof):
+    return split(proof, [';'])
+
+
+class Runner:
+    def __init__(self, app):
+        self.app, self.headers, self.values, self.last, self.path = app, {}, {}, None, '/'
+
+    def run(self, proof):
+        done = 0
+        for step in steps_of(proof):
+            done += self.step(step)
+        if not done:
+            raise CannotRun('no step of the proof is written in a short form')
+
+    def step(self, text):
+        """Whether the step was one that shows something."""
+        text = re.sub(r'\s+\([^()]*\)$', '', text)
+        prefix = re.match(r'^with ([\w-]+): ([^:]+): (.*)$', text)
+        if prefix:
+            self.headers[prefix.group(1)] = self.filled(prefix.group(2))
+            text = prefix.group(3)
+        if re.match(r'^(PREP|use |stack |parameter |no Lambda|handler )', text):
+            return 0
+        action, _, expected = text.partition(' -> ')
+        request = re.match(rf'^({METHODS})\b(.*)$', action)
+        if request:
+            return self.request(request.group(1), request.group(2).strip(), expected)
+        if action.startswith('INVOKE '):
+            return self.invoke(action[7:], expected)
+        if action.startswith('LOG '):
+            return self.log(action[4:])
+        raise CannotRun(f'the step `{text[:120]}` is in words that this program does not read')
+
+    def filled(self, text):
+        def value(match):
+            name = match.group(1)
+            if name not in self.values:
+                raise CannotRun(f'nothing says what `{name}` is')
+            return str(self.values[name])
+        return re.sub(r'[{<](\w+)[}>]', value, text)
+
+    def request(self, method, rest, expected):
+        headers, body = dict(self.headers), None
+        if rest.endswith('without token'):
+            headers, rest = {}, rest[:-len('without token')].strip()
+        found = re.search(r'\s*with header ([\w-]+): (\S+)', rest)
+        if found:
+            headers[found.group(1)] = found.group(2)
+            rest = rest.replace(found.group(0), '')
+        path, _, more = rest.partition(' ') if rest.startswith('/') else (self.path, '', rest)
+        more = more.strip()
+        if more.startswith('body '):
+            body, headers['Content-Type'] = more[5:].replace('(text/plain)', '').strip(), 'text/plain'
+        elif more.startswith(('{', '[')):
+            body = self.decoded(more)
+        elif more:
+            raise CannotRun(f'what is sent by `{method} {rest[:100]}` is in words that this program does not read')
+        self.path = path
+        path, _, query = self.filled(path.replace('{slug}', '{slug}')).partition('?')
+        if query:
+            path += '?' + urllib.parse.quote(query, safe='=&%+/')
+        reply = self.last = self.app.http(method, path, body, headers)
+        sentence = f'{method} {path} -> {expected or reply.status}'
+        self.expect(sentence, expected, reply.status, reply.headers, reply.text, reply.json)
+        return 1
+
+    def decoded(self, text):
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise CannotRun(f'`{text[:100]}` is no JSON')
+
+    def invoke(self, action, expected):
+        function, _, payload = action.partition(' ')
+        if function in ('function', 'the'):
+            raise CannotRun('the function to invoke is named in words')
+        payload = payload.strip()
+        value, error = self.app.invoke(function, self.decoded(payload) if payload else {})
+        status = value.get('statusCode') if isinstance(value, dict) else None
+        expected = re.sub(r'\bstatusCode (\d{3})', r'\1', expected)
+        text = value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, dict) and isinstance(value.get('body'), str):
+            try:
+                value = dict(value, body=json.loads(value['body']))
+            except ValueError:
+                pass
+        parts = split(expected, [' and LOG '])
+        if error and 'FunctionError' not in expected:
+            self.app.check(f'INVOKE {function} succeeds', False, text)
+        self.expect(f'INVOKE {function} -> {parts[0] if parts else ""}', parts[0] if parts else '', status, {}, text, value)
+        for part in parts[1:]:
+            self.log(part, function)
+        return 1
+
+    def log(self, text, function=None):
+        found = re.match(r'^(?:(\S+) )?(?:contains|shows) (.*)$', text)
+        if not found:
+            raise CannotRun(f'`LOG {text[:80]}` is in words that this program does not read')
+        for wanted in split(found.group(2), [' and ', ', ']):
+            wanted = wanted.strip()
+            wanted = wanted[1:-1] if wanted.startswith('"') else wanted
+            self.app.logs(found.group(1) or function, wanted)
+        return 1
+
+    def expect(self, sentence, expected, status, headers, text, value):
+        app = self.app
+        for part in split(re.sub(r'\s+\([^()]*\)$', '', expected), [', ', ' and ']):
+            code = re.match(r'^(\d)(\d\d|xx)\b\s*', part)
+            if code:
+                wanted = code.group(0).strip()
+                app.check(sentence, str(status) == wanted or (wanted.endswith('xx') and str(status)[:1] == wanted[0]), f'{status} {text}')
+                part = part[code.end():]
+            if part:
+                self.expect_body(sentence, part, headers, text, value)
+        if not expected:
+            app.say(sentence)
+
+    def expect_body(self, sentence, part, headers, text, value):
+        app = self.app
+        if found := re.match(r'^content-type (\S+)$', part):
+            app.check(sentence, found.group(1) in (headers.get('Content-Type') or ''), headers)
+        elif found := re.match(r'^header ([\w-]+): (.*)$', part):
+            app.check(sentence, headers.get(found.group(1)) == found.group(2), headers)
+        elif found := re.match(r'^contains (?:"(.*)"|(\w+))$', part):
+            wanted = found.group(1) if found.group(1) is not None else str(self.values.get(found.group(2), found.group(2)))
+            app.check(sentence, wanted in text or wanted in json.dumps(value), text)
+        elif found := re.match(r'^([\w.\[\]]+)\s*==\s*(.*)$', part):
+            seen = self.at(found.group(1), value)
+            try:
+                wanted = json.loads(found.group(2))
+            except ValueError:
+                wanted = found.group(2)
+            app.check(sentence, seen == wanted, text)
+        elif part.startswith(('{', '[')):
+            wanted = self.decoded(part)
+            app.check(sentence, self.holds(wanted, value), text)
+        elif found := re.match(r'^"(.*)"$', part):
+            wanted = found.group(1)
+            app.check(sentence, value == wanted or wanted in text, text)
+        elif found := re.match(r'^(\w+) (?:"(.*)"|(\w+))$', part):
+            wanted = found.group(2) if found.group(2) is not None else found.group(3)
+            app.check(sentence, str(self.at(found.group(1), value)) == wanted, text)
+        elif re.match(r'^\w+(\.\w+)+$', part):
+            seen = self.at(part, value)
+            app.check(sentence, seen is not None, text)
+            self.values[part.rsplit('.', 1)[-1]] = seen
+        else:
+            raise CannotRun(f'`{part[:100]}` is in words that this program does not read')
+
+    def at(self, path, value):
+        """What stands at a path; `body.` in front means the reply's body."""
+        def walk(names, value):
+            for name in names:
+                value = value.get(name) if isinstance(value, dict) else None
+            return value
+        names = path.split('.')
+        found = walk(names, value)
+        return walk(names[1:], value) if found is None and names[0] == 'body' else found
+
+    def holds(self, wanted, seen):
+        if isinstance(wanted, dict):
+            return isinstance(seen, dict) and all(self.holds(value, seen.get(key)) for key, value in wanted.items())
+        return wanted == seen
