@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
 use deployment::Deployer;
-use event_delivery::{Delivery, Parts as DeliveryParts};
+use event_delivery::{Delivery, DeliveryLog, Parts as DeliveryParts};
 use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
 use gateway::service_door::{
@@ -184,7 +184,7 @@ impl Server {
 
         let kept = Services::new(&shared);
         let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
-        let delivery = delivery(&kept, shared, &invoke);
+        let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
@@ -260,10 +260,10 @@ impl Server {
         self.gateway.swap(application)
     }
 
-    /// Calls functions with the records of the streams that this revision reads. New readers have their place when it
-    /// returns: what is written from then on reaches them.
-    pub async fn deliver(&self, application: &Application) {
-        self.delivery.swap(&application.event_sources).await;
+    /// Delivers events by this revision: what services send, and what is in the streams and queues that it reads. New readers
+    /// have their place when it returns: what is written from then on reaches them.
+    pub async fn deliver(&self, application: &Arc<Application>) {
+        self.delivery.swap(application).await;
     }
 
     /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
@@ -474,7 +474,12 @@ impl Listeners {
 }
 
 /// From services to functions, and to one another.
-fn delivery(services: &Services, shared: Shared, invoke: &Arc<dyn Invoke>) -> Delivery {
+fn delivery(
+    services: &Services,
+    shared: Shared,
+    invoke: &Arc<dyn Invoke>,
+    log: Arc<dyn DeliveryLog>,
+) -> Delivery {
     Delivery::new(DeliveryParts {
         store: shared.store,
         outbox: shared.outbox,
@@ -484,6 +489,8 @@ fn delivery(services: &Services, shared: Shared, invoke: &Arc<dyn Invoke>) -> De
         invoke: Arc::clone(invoke),
         clock: shared.clock,
         random: shared.random,
+        authorize: Arc::new(shared.identity),
+        log,
     })
 }
 

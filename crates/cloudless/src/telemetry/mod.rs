@@ -5,6 +5,7 @@
 
 mod access_files;
 pub mod console;
+mod events;
 pub mod install;
 mod refusals;
 mod transcript;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use event_delivery::DeliveryLog;
 use gateway::application::{AccessEntry, AccessLog, Cached};
 use gateway::service_door::RefusalLog;
 use interfaces::authorize::Denied;
@@ -31,6 +33,8 @@ pub struct Telemetry {
     pub access_log: Arc<dyn AccessLog>,
     /// Functions' logs.
     pub logs: Arc<dyn LogSink>,
+    /// What was delivered.
+    pub deliveries: Arc<dyn DeliveryLog>,
     /// Calls of services that policies refused.
     pub refusals: Arc<dyn RefusalLog>,
 }
@@ -42,6 +46,7 @@ impl Telemetry {
         let sink = Arc::new(OnConsole(Arc::clone(console)));
         Self {
             access_log: sink.clone(),
+            deliveries: sink.clone(),
             logs: sink,
             refusals: Arc::new(refusals::OnConsole::new(console, front_end)),
         }
@@ -59,6 +64,7 @@ impl Telemetry {
         Ok(Self {
             access_log,
             logs: self.logs,
+            deliveries: self.deliveries,
             refusals: self.refusals,
         })
     }
@@ -69,6 +75,7 @@ impl Telemetry {
         Self {
             access_log: Arc::new(Silent),
             logs: Arc::new(Silent),
+            deliveries: Arc::new(Silent),
             refusals: Arc::new(Silent),
         }
     }
