@@ -3,6 +3,7 @@
 //! Lives here: reading the resources of one revision as one immutable `model::application::Application`.
 //! Does not live here: deploying (the engine), serving (`gateway`), building code (`build`).
 
+mod asynchronous;
 mod authorizers;
 mod bundle;
 mod concurrency;
@@ -100,6 +101,9 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         rest_apis,
         http_apis,
         event_sources: event_sources::mappings(view, &callable, &mut problems),
+        event_invokes: asynchronous::event_invokes(view, &mut problems),
+        dead_letters: asynchronous::dead_letters(view, &mut problems),
+        function_policies: asynchronous::policies(view, &functions),
         qualified: versions::qualified(&publications, &functions, &granted),
         functions,
         ..Application::empty(surroundings.revision.clone())

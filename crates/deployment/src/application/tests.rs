@@ -18,6 +18,7 @@ use model::rest_api::RestIntegration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+mod asynchronous;
 mod authorizers;
 mod domains;
 mod event_sources;

@@ -15,7 +15,7 @@ pub(super) const TYPES: &[TypeTable] = &[TypeTable {
     properties: MAPPING,
 }];
 
-const OTHER_SOURCES: &str = "the mapping as a whole is reported: only streams of tables are read";
+const OTHER_SOURCES: &str = "the mapping as a whole is reported: only queues, Kinesis streams and streams of tables are read";
 
 const MAPPING: &[Property] = &[
     idle("AmazonManagedKafkaEventSourceConfig", OTHER_SOURCES).replaces(),
@@ -24,9 +24,12 @@ const MAPPING: &[Property] = &[
         Shape::Whole(1, limits::BATCH_RECORDS_MAX as i64),
     ),
     carried("BisectBatchOnFunctionError", Shape::Flag),
-    missing(
+    carried(
         "DestinationConfig",
-        "records that are given up are named in the log, and sent nowhere",
+        Shape::Object(&[carried(
+            "OnFailure",
+            Shape::Object(&[carried("Destination", Shape::Text)]),
+        )]),
     ),
     idle("DocumentDBEventSourceConfig", OTHER_SOURCES),
     carried("Enabled", Shape::Flag),
@@ -62,9 +65,21 @@ const MAPPING: &[Property] = &[
         "ParallelizationFactor",
         Shape::Whole(1, limits::PARALLELIZATION_MAX as i64),
     ),
-    idle("ProvisionedPollerConfig", OTHER_SOURCES),
+    idle(
+        "ProvisionedPollerConfig",
+        "the mapping as a whole is reported: pollers are not provisioned",
+    ),
     idle("Queues", OTHER_SOURCES),
-    idle("ScalingConfig", OTHER_SOURCES),
+    carried(
+        "ScalingConfig",
+        Shape::Object(&[carried(
+            "MaximumConcurrency",
+            Shape::Whole(
+                limits::QUEUE_CONCURRENCY_MIN as i64,
+                limits::QUEUE_CONCURRENCY_MAX as i64,
+            ),
+        )]),
+    ),
     idle("SelfManagedEventSource", OTHER_SOURCES).replaces(),
     idle("SelfManagedKafkaEventSourceConfig", OTHER_SOURCES).replaces(),
     idle("SourceAccessConfigurations", OTHER_SOURCES),

@@ -6,7 +6,7 @@
 //! Contract: AWS CloudFormation Template Reference, "AWS Lambda resource type reference".
 
 use interfaces::resource_provider::{Properties, PropertyProblem};
-use model::limits;
+use model::{asynchronous, limits};
 
 use resource_types::{Details, problem_at, text_of};
 use resource_types::{
@@ -32,6 +32,10 @@ pub(super) const TYPES: &[TypeTable] = &[
     TypeTable {
         name: "AWS::Lambda::Permission",
         properties: PERMISSION,
+    },
+    TypeTable {
+        name: "AWS::Lambda::EventInvokeConfig",
+        properties: EVENT_INVOKE,
     },
     TypeTable {
         name: "AWS::Lambda::Url",
@@ -60,9 +64,9 @@ const FUNCTION: &[Property] = &[
         "CodeSigningConfigArn",
         "signatures of code are not verified",
     ),
-    missing(
+    carried(
         "DeadLetterConfig",
-        "asynchronous invocations are not built yet, so nothing is sent to its target",
+        Shape::Object(&[carried("TargetArn", Shape::Text)]),
     ),
     idle("Description", FOR_PEOPLE),
     missing("DurableConfig", "durable functions are not built yet"),
@@ -206,18 +210,48 @@ const ALIAS: &[Property] = &[
 
 const PERMISSION: &[Property] = &[
     carried("Action", Shape::Text).required().replaces(),
-    idle("EventSourceToken", POLICIES_OF_FUNCTIONS).replaces(),
+    idle(
+        "EventSourceToken",
+        "only Alexa sends one, which calls nothing here",
+    )
+    .replaces(),
     carried("FunctionName", Shape::Text).required().replaces(),
     carried("FunctionUrlAuthType", Shape::Text).replaces(),
-    idle("InvokedViaFunctionUrl", POLICIES_OF_FUNCTIONS).replaces(),
+    idle(
+        "InvokedViaFunctionUrl",
+        "function URLs ask for `lambda:InvokeFunctionUrl` alone",
+    )
+    .replaces(),
     carried("Principal", Shape::Text).required().replaces(),
-    idle("PrincipalOrgID", POLICIES_OF_FUNCTIONS).replaces(),
-    idle("SourceAccount", POLICIES_OF_FUNCTIONS).replaces(),
-    idle("SourceArn", POLICIES_OF_FUNCTIONS).replaces(),
+    carried("PrincipalOrgID", Shape::Text).replaces(),
+    carried("SourceAccount", Shape::Text).replaces(),
+    carried("SourceArn", Shape::Text).replaces(),
 ];
 
-const POLICIES_OF_FUNCTIONS: &str =
-    "only the gateway of this project invokes its functions, whatever their policies say";
+const EVENT_INVOKE: &[Property] = &[
+    carried(
+        "DestinationConfig",
+        Shape::Object(&[
+            carried("OnFailure", Shape::Object(DESTINATION)),
+            carried("OnSuccess", Shape::Object(DESTINATION)),
+        ]),
+    ),
+    carried("FunctionName", Shape::Text).required().replaces(),
+    carried(
+        "MaximumEventAgeInSeconds",
+        Shape::Whole(
+            asynchronous::AGE_MIN.as_secs() as i64,
+            asynchronous::AGE_MAX.as_secs() as i64,
+        ),
+    ),
+    carried(
+        "MaximumRetryAttempts",
+        Shape::Whole(0, asynchronous::RETRIES_MAX as i64),
+    ),
+    carried("Qualifier", Shape::Text).required().replaces(),
+];
+
+const DESTINATION: &[Property] = &[carried("Destination", Shape::Text).required()];
 
 const URL: &[Property] = &[
     carried(

@@ -102,13 +102,9 @@ fn minus_one_means_without_end() {
 
 #[test]
 fn what_cannot_run_is_named_with_its_reason() {
-    let queue = "arn:aws:sqs:eu-west-1:000000000000:jobs";
     let table = "arn:aws:dynamodb:eu-west-1:000000000000:table/orders";
+    let broker = "arn:aws:mq:eu-west-1:000000000000:broker:b:1";
     for (extra, reason) in [
-        (
-            json!({"EventSourceArn": queue}),
-            "sources of the service `sqs`",
-        ),
         (
             json!({"EventSourceArn": table}),
             "is not the ARN of a stream",
@@ -143,16 +139,91 @@ fn what_cannot_run_is_named_with_its_reason() {
             json!({"FilterCriteria": {"Filters": vec![json!({"Pattern": "{\"a\":[1]}"}); 6]}}),
             "it has 6 filters",
         ),
+        (
+            json!({"EventSourceArn": broker}),
+            "sources of the service `mq`",
+        ),
     ] {
-        let (mappings, problems) = assembled(extra.clone());
-        assert!(mappings.is_empty(), "{extra}");
-        let [problem] = problems.as_slice() else {
-            panic!("{extra}: {problems:?}");
-        };
-        assert_eq!(problem.code, "deployment::event-source-not-read");
-        let cause = problem.cause.as_deref().unwrap();
-        assert!(cause.contains(reason), "{extra}: {cause}");
+        refused(&extra, reason);
     }
+}
+
+#[test]
+fn what_a_source_does_not_have_is_refused_by_name() {
+    let queue = "arn:aws:sqs:eu-west-1:000000000000:jobs";
+    let fifo = "arn:aws:sqs:eu-west-1:000000000000:jobs.fifo";
+    let stream = "arn:aws:kinesis:eu-west-1:000000000000:stream/clicks";
+    let consumer = format!("{stream}/consumer/one:1");
+    for (extra, reason) in [
+        (
+            json!({"EventSourceArn": queue}),
+            "`StartingPosition` means nothing for a queue",
+        ),
+        (
+            json!({"EventSourceArn": queue, "StartingPosition": null, "BatchSize": 11}),
+            "have to be gathered",
+        ),
+        (
+            json!({"EventSourceArn": queue, "StartingPosition": null, "ProvisionedPollerConfig": {"MinimumPollers": 2}}),
+            "pollers are not provisioned",
+        ),
+        (
+            json!({"EventSourceArn": fifo, "StartingPosition": null, "BatchSize": 11}),
+            "ten messages at most",
+        ),
+        (
+            json!({"EventSourceArn": fifo, "StartingPosition": null, "MaximumBatchingWindowInSeconds": 1}),
+            "are not gathered",
+        ),
+        (
+            json!({"ScalingConfig": {"MaximumConcurrency": 5}}),
+            "`ScalingConfig` means nothing for a stream",
+        ),
+        (json!({"EventSourceArn": consumer}), "enhanced fan-out"),
+        (
+            json!({"EventSourceArn": stream, "StartingPosition": "AT_TIMESTAMP"}),
+            "needs a `StartingPositionTimestamp`",
+        ),
+        (
+            json!({"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::dead"}}}),
+            "neither a queue nor a topic",
+        ),
+    ] {
+        refused(&extra, reason);
+    }
+}
+
+fn refused(extra: &Value, reason: &str) {
+    let (mappings, problems) = assembled(extra.clone());
+    assert!(mappings.is_empty(), "{extra}");
+    let [problem] = problems.as_slice() else {
+        panic!("{extra}: {problems:?}");
+    };
+    assert_eq!(problem.code, "deployment::event-source-not-read");
+    let cause = problem.cause.as_deref().unwrap();
+    assert!(cause.contains(reason), "{extra}: {cause}");
+}
+
+#[test]
+fn queues_and_kinesis_streams_are_read_too() {
+    let (mappings, problems) = assembled(json!({
+        "EventSourceArn": "arn:aws:sqs:eu-west-1:000000000000:jobs", "StartingPosition": null, "BatchSize": 500,
+        "MaximumBatchingWindowInSeconds": 2, "ScalingConfig": {"MaximumConcurrency": 7},
+    }));
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(mappings[0].batch_records_max, 500);
+    assert_eq!(mappings[0].concurrency_max, Some(7));
+    let dead = "arn:aws:sns:eu-west-1:000000000000:dead";
+    let (mappings, problems) = assembled(json!({
+        "EventSourceArn": "arn:aws:kinesis:eu-west-1:000000000000:stream/clicks",
+        "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_700_000_000,
+        "DestinationConfig": {"OnFailure": {"Destination": dead}},
+    }));
+    assert!(problems.is_empty(), "{problems:?}");
+    let at = model::time::Timestamp::from_micros(1_700_000_000_000_000);
+    assert_eq!(mappings[0].start, StartingPosition::AtTimestamp(at));
+    let told = mappings[0].on_failure.as_ref().unwrap().to_string();
+    assert_eq!(told, dead);
 }
 
 #[test]
