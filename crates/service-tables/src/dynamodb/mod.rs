@@ -19,6 +19,7 @@ macro_rules! dispatch {
 }
 
 mod capacity;
+mod checks;
 mod compression;
 pub mod expressions;
 pub mod fault;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::BoxFuture;
+use interfaces::authorize::Check;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use interfaces::record_source::RecordSource;
@@ -16,6 +17,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use store::Store;
 
+use super::checks;
 use super::compression::{self, Encoding};
 use super::fault::{Fault, Kind};
 use super::operations::{self, Context};
@@ -191,13 +193,27 @@ impl Service {
         }
     }
 
+    async fn checked(&self, call: &ServiceCall) -> Vec<Check> {
+        let target = target(call);
+        let operation = target
+            .strip_prefix(streams::TARGET_PREFIX)
+            .or_else(|| target.strip_prefix(TARGET_PREFIX));
+        let asked = checks::Asked {
+            catalogue: &self.catalogue,
+            account: &call.account,
+            region: &call.region,
+            operation: operation.unwrap_or_default(),
+        };
+        match compression::request(&call.headers, &call.body) {
+            Ok(body) => checks::of(asked, &body).await,
+            // It is refused for that.
+            Err(_) => Vec::new(),
+        }
+    }
+
     async fn carry_out(&self, call: &ServiceCall) -> Result<Vec<u8>, Fault> {
         let body = compression::request(&call.headers, &call.body)?;
-        let target = call
-            .headers
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let target = target(call);
         if let Some(target) = target.strip_prefix(streams::TARGET_PREFIX) {
             let context = streams::Context {
                 streams: &self.streams,
@@ -236,9 +252,20 @@ impl CloudService for Service {
         "dynamodb"
     }
 
+    fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        Box::pin(self.checked(call))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(self.answer(call))
     }
+}
+
+fn target(call: &ServiceCall) -> &str {
+    let target = call.headers.get("x-amz-target");
+    target
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 fn unknown(target: &str) -> Fault {

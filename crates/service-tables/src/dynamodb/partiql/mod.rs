@@ -18,7 +18,7 @@ mod words;
 pub(super) use compile::{Compiled, Output, Select, compile};
 pub(super) use ranges::{Partition, Schema, Walk, walk};
 pub(super) use syntax::{Order, Returning};
-pub(super) use target::{Target, target};
+pub(super) use target::{Target, demanded, target};
 
 use super::fault::Fault;
 

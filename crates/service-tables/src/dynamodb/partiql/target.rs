@@ -61,6 +61,18 @@ pub(in crate::dynamodb) fn target(
     Ok(Some(Target { key, condition }))
 }
 
+/// The value that a condition demands of an attribute, whatever else it demands.
+pub(in crate::dynamodb) fn demanded<'a>(
+    condition: &'a Condition,
+    attribute: &str,
+) -> Option<&'a Value> {
+    let mut sides = Vec::new();
+    flatten(condition, &mut sides);
+    let values = sides.into_iter().filter_map(equality);
+    let mut values = values.filter(|(name, _)| *name == attribute);
+    values.next().map(|(_, value)| value)
+}
+
 fn flatten<'a>(condition: &'a Condition, sides: &mut Vec<&'a Condition>) {
     if let Condition::And(inner) = condition {
         for side in inner {
