@@ -149,6 +149,11 @@ fn bad(path: &Path, why: &str) -> Box<Problem> {
     )))
 }
 
+/// A client that trusts what the environment tells it to.
+pub(crate) fn outbound(config: &Config) -> Outbound {
+    Outbound::new(roots(&config.environment))
+}
+
 /// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.
 fn roots(environment: &BTreeMap<String, String>) -> Roots {
     let path = environment.get("SSL_CERT_FILE");

@@ -6,17 +6,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use interfaces::BoxFuture;
 use interfaces::clock::Clock;
 use interfaces::event_sink::EventSink;
+use interfaces::http_client::{HttpAnswer, HttpClient, HttpRequest, NoAnswer};
 use interfaces::message_source::MessageSource;
 use interfaces::random::Random;
 use interfaces::record_source::RecordSource;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::CloudService;
 use outbox::Outbox;
+use service_topics::Notary;
 use store::Store;
 
 use deployment::records::RecordProvider;
+
+use crate::notary::NoNotary;
 
 /// What all services share.
 pub(crate) struct Shared {
@@ -35,12 +40,17 @@ pub(crate) struct Shared {
     pub(crate) port: u16,
     /// The folder of what is too large for the store; none in a check.
     pub(crate) folder: Option<PathBuf>,
+    /// Calls addresses that users name.
+    pub(crate) http: Arc<dyn HttpClient>,
+    /// Signs what topics send.
+    pub(crate) notary: Arc<dyn Notary>,
 }
 
 /// The services. Making them starts nothing and reads nothing: a check makes them too, over a state in memory.
 pub(crate) struct Services {
     pub(crate) identity: service_identity::Service,
     pub(crate) tables: service_tables::Service,
+    pub(crate) topics: service_topics::Service,
 }
 
 impl Services {
@@ -51,6 +61,16 @@ impl Services {
         Self {
             identity: shared.identity.clone(),
             tables: service_tables::Service::new(store(), clock(), random()),
+            topics: service_topics::Service::new(service_topics::Parts {
+                store: store(),
+                outbox: shared.outbox.clone(),
+                clock: clock(),
+                random: random(),
+                authorize: Arc::new(shared.identity.clone()),
+                notary: Arc::clone(&shared.notary),
+                http: Arc::clone(&shared.http),
+                base_url: format!("http://127.0.0.1:{}", shared.port),
+            }),
         }
     }
 
@@ -59,13 +79,14 @@ impl Services {
         vec![
             self.identity.provider(),
             self.tables.provider(),
+            self.topics.provider(),
             Arc::new(RecordProvider::new()),
         ]
     }
 
     /// What stands behind the service door.
     pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
-        vec![Arc::new(self.tables.clone())]
+        vec![Arc::new(self.tables.clone()), Arc::new(self.topics.clone())]
     }
 
     /// Streams that functions are called with the records of.
@@ -80,7 +101,7 @@ impl Services {
 
     /// Whatever takes events.
     pub(crate) fn sinks(&self) -> Vec<Arc<dyn EventSink>> {
-        Vec::new()
+        self.topics.sinks()
     }
 
     /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
@@ -111,6 +132,27 @@ impl Shared {
             store,
             clock,
             random,
+            http: Arc::new(Nowhere),
+            notary: Arc::new(NoNotary),
         }
+    }
+
+    /// The same, but reaching the world, and signing what it tells it.
+    pub(crate) fn reaching(self, http: Arc<dyn HttpClient>, notary: Arc<dyn Notary>) -> Self {
+        Self {
+            http,
+            notary,
+            ..self
+        }
+    }
+}
+
+/// Reaches nobody: a check sends nothing.
+struct Nowhere;
+
+impl HttpClient for Nowhere {
+    fn send(&self, _request: HttpRequest) -> BoxFuture<'_, Result<HttpAnswer, NoAnswer>> {
+        let reason = "a check sends nothing".to_owned();
+        Box::pin(std::future::ready(Err(NoAnswer { reason })))
     }
 }

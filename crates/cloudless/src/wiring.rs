@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use build::{Builder, BuilderConfig};
-use deployment::Deployer;
+use deployment::{Deployer, Series};
 use event_delivery::{Delivery, DeliveryLog, Parts as DeliveryParts};
 use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
@@ -22,6 +22,7 @@ use interfaces::log_sink::LogSink;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use invoker::Invoker;
+use jiff::Timestamp;
 use model::application::Application;
 use model::ids::AccountId;
 use model::problem::Problem;
@@ -37,7 +38,10 @@ use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
-use crate::pipeline::{Pipeline, chain};
+use crate::made_by_api;
+use crate::notary::MachineNotary;
+use crate::packages::Archives;
+use crate::pipeline::{Loaded, Pipeline, PipelineParts, chain};
 use crate::services::{Services, Shared};
 use crate::settings::{self, Demands};
 use crate::state;
@@ -164,6 +168,8 @@ impl Server {
             ports.1,
             Some(config.state.clone()),
         );
+        let notary = MachineNotary::new(&config.cache, Arc::clone(&random), Timestamp::now);
+        let shared = shared.reaching(Arc::new(front::outbound(config)), Arc::new(notary));
         let signers = Signers {
             principals: Arc::new(shared.identity.clone()),
             authorize: Arc::new(shared.identity.clone()),
@@ -183,7 +189,8 @@ impl Server {
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
         let kept = Services::new(&shared);
-        let functions = Arc::new(service_functions::Service::new(Arc::clone(&invoke)));
+        let archives = Archives::new(&config.state, &config.cache, not_code(config));
+        let functions = functions(&shared, &invoke, &archives, limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
@@ -203,7 +210,14 @@ impl Server {
         let gateway = Arc::new(front::gateway(parts, config));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
-            pipeline: Pipeline::new(deployer, builder(config), Arc::clone(&clock), limits),
+            pipeline: Pipeline::new(PipelineParts {
+                deployer,
+                builder: builder(config),
+                clock: Arc::clone(&clock),
+                limits,
+                functions: Arc::clone(&functions),
+                archives,
+            }),
             invoker,
             services: kept,
             functions,
@@ -266,8 +280,23 @@ impl Server {
         self.delivery.swap(application).await;
     }
 
+    /// Waits until Lambda's API has changed something that is not served. Cancel-safe.
+    pub async fn functions_changed(&self) {
+        self.functions.changed().await;
+    }
+
+    /// Tells Lambda's API what is served of its changes.
+    pub async fn functions_served(&self, loaded: &Loaded, application: &Arc<Application>) {
+        let why = |name: &str| made_by_api::why(&loaded.problems, name);
+        let functions = &self.functions;
+        functions
+            .set_served(loaded.generation, application, &why)
+            .await;
+    }
+
     /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
     pub async fn keep_services(&self) {
+        self.functions.sweep().await;
         self.services.keep().await;
     }
 
@@ -492,6 +521,27 @@ fn delivery(
         authorize: Arc::new(shared.identity),
         log,
     })
+}
+
+/// Lambda's API.
+fn functions(
+    shared: &Shared,
+    invoke: &Arc<dyn Invoke>,
+    archives: &Archives,
+    concurrency: usize,
+) -> Arc<service_functions::Service> {
+    Arc::new(service_functions::Service::new(service_functions::Parts {
+        invoke: Arc::clone(invoke),
+        store: Arc::clone(&shared.store),
+        outbox: shared.outbox.clone(),
+        packages: Arc::new(archives.clone()),
+        numbers: Arc::new(Series::new(Arc::clone(&shared.store))),
+        objects: None,
+        clock: Arc::clone(&shared.clock),
+        random: Arc::clone(&shared.random),
+        port: shared.port,
+        concurrency,
+    }))
 }
 
 fn not_code(config: &Config) -> Vec<PathBuf> {

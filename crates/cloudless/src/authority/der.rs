@@ -23,10 +23,10 @@ const EXTENDED_USAGE: &[u8] = &[0x55, 0x1D, 0x25];
 /// `id-kp-serverAuth`.
 const SERVER: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 
-const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
-const OBJECT: u8 = 0x06;
+pub(crate) const OBJECT: u8 = 0x06;
 const UTF8: u8 = 0x0C;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -121,7 +121,7 @@ fn algorithm() -> Vec<u8> {
     sequence(&[tagged(OBJECT, SIGNATURE)])
 }
 
-fn name(text: &str) -> Vec<u8> {
+pub(crate) fn name(text: &str) -> Vec<u8> {
     let part = sequence(&[tagged(OBJECT, COMMON_NAME), tagged(UTF8, text.as_bytes())]);
     sequence(&[tagged(SET, &part)])
 }
@@ -141,7 +141,7 @@ fn critical(what: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 /// Until 2049 with two digits of the year, from then on with four.
-fn time(at: Timestamp) -> Vec<u8> {
+pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     let year = at.to_zoned(jiff::tz::TimeZone::UTC).year();
     let (tag, format) = if year < 2050 {
         (0x17, "%y%m%d%H%M%SZ")
@@ -151,15 +151,15 @@ fn time(at: Timestamp) -> Vec<u8> {
     tagged(tag, at.strftime(format).to_string().as_bytes())
 }
 
-fn bits(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn bits(bytes: &[u8]) -> Vec<u8> {
     tagged(BIT_STRING, &[&[0], bytes].concat())
 }
 
-fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     tagged(SEQUENCE, &parts.concat())
 }
 
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut written = vec![tag];
     let length = content.len();
     match u8::try_from(length) {

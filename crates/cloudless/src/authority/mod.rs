@@ -6,7 +6,7 @@
 //! Nothing outside of sandboxes is made to trust either. Each may only certify its own names: whoever takes the key of the
 //! first can deceive functions in development about the cloud, and nobody else.
 
-mod der;
+pub(crate) mod der;
 
 use std::collections::HashMap;
 use std::fs;

@@ -6,7 +6,7 @@
 //! `cloudless dev` believes its key in the name of every issuer, besides the keys that these publish. All else is asked for as
 //! ever: issuer, audience, dates, scopes. Nobody has the key but the user; nothing but `dev` believes it.
 
-mod rsa;
+pub(crate) mod rsa;
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -20,19 +20,19 @@ const ROUNDS: usize = 16;
 const DISTANCE_BITS: u64 = PRIME_BITS - 100;
 
 /// A key of 2,048 bits, by the names of RFC 7518, 6.3.
-pub(super) struct Parts {
-    pub(super) n: Vec<u8>,
-    pub(super) e: Vec<u8>,
-    pub(super) d: Vec<u8>,
-    pub(super) p: Vec<u8>,
-    pub(super) q: Vec<u8>,
-    pub(super) dp: Vec<u8>,
-    pub(super) dq: Vec<u8>,
-    pub(super) qi: Vec<u8>,
+pub(crate) struct Parts {
+    pub(crate) n: Vec<u8>,
+    pub(crate) e: Vec<u8>,
+    pub(crate) d: Vec<u8>,
+    pub(crate) p: Vec<u8>,
+    pub(crate) q: Vec<u8>,
+    pub(crate) dp: Vec<u8>,
+    pub(crate) dq: Vec<u8>,
+    pub(crate) qi: Vec<u8>,
 }
 
 /// Makes a key.
-pub(super) fn make(random: &dyn Random) -> Parts {
+pub(crate) fn make(random: &dyn Random) -> Parts {
     let one = BigUint::from(1_u8);
     let exponent = BigUint::from(65_537_u32);
     let small = small_primes();

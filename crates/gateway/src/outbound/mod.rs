@@ -1,4 +1,4 @@
-//! Documents that the gateway reads itself, over HTTP and HTTPS.
+//! What we ask of other servers, over HTTP and HTTPS: documents that the gateway reads itself, requests that services send.
 //!
 //! Lives here: documents of a limited size, whom requests of our own trust, addresses that they never go to.
 //! Does not live here: what the documents mean (`tokens`), the exchange (`http::upstream`).
@@ -6,6 +6,7 @@
 //! It follows no redirects, keeps no cookies, and heeds no proxy settings.
 
 mod addresses;
+mod requests;
 mod trust;
 
 #[cfg(test)]
