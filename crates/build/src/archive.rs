@@ -105,6 +105,13 @@ pub(crate) fn unpack(archive: &[u8], target: &Path) -> Result<(), ArchiveError> 
     Ok(())
 }
 
+/// How many bytes its files have, by its directory; 0 when it has none.
+pub(crate) fn announced(archive: &[u8]) -> u64 {
+    list(archive).map_or(0, |listed| {
+        listed.iter().map(|entry| entry.unpacked_bytes).sum()
+    })
+}
+
 fn list(archive: &[u8]) -> Result<Vec<Listed>, ArchiveError> {
     let search_from = archive.len().saturating_sub(END_RECORD_DISTANCE_MAX);
     let tail = archive.get(search_from..).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts};
+use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts, CodeSource};
 use model::function::{Contact, Language, RuntimeName, Toolchain};
 use model::problem::{Place, Problem, Severity, push_of};
 
@@ -180,7 +180,7 @@ impl Round<'_> {
                 continue;
             };
             let Some(root) = root else { continue };
-            if runtime.language.contact() == Contact::RuntimeApi {
+            if runtime.language.contact() == Contact::RuntimeApi || is_complete(artefact) {
                 continue;
             }
             if let Some(interpreter) = self.interpreter(runtime, runtime_place).await {
@@ -210,17 +210,24 @@ impl Round<'_> {
             return self.with_executable(artefact, runtime, handler, root, &code_digest);
         }
         let interpreter = self.interpreter(runtime, runtime_place).await?;
-        let dependencies = self
-            .dependencies(&root, runtime, &interpreter, &artefact.place)
-            .await;
-        if self.lacks_handler(artefact, runtime, handler, &root, &dependencies.paths) {
-            return None;
-        }
+        let dependency_paths = match &artefact.source {
+            CodeSource::Package {
+                dependency_paths, ..
+            } => dependency_paths.clone(),
+            CodeSource::Folder(_) | CodeSource::Archive(_) | CodeSource::Inline(_) => {
+                let place = &artefact.place;
+                let found = self.dependencies(&root, runtime, &interpreter, place).await;
+                if self.lacks_handler(artefact, runtime, handler, &root, &found.paths) {
+                    return None;
+                }
+                found.paths
+            }
+        };
         let sdk_paths = self.sdk_paths(runtime, &interpreter, &artefact.place).await;
         let toolchain = Toolchain {
             interpreter: interpreter.path,
             version: interpreter.version,
-            dependency_paths: dependencies.paths,
+            dependency_paths,
             sdk_paths,
         };
         let digest = digest_of(&code_digest, &toolchain);
@@ -242,7 +249,9 @@ impl Round<'_> {
     ) -> Option<Built> {
         let found = executables::not_startable(&root, artefact, runtime, handler);
         self.problems.extend(found);
-        if let Some(mut problem) = executables::missing(&root, artefact, runtime, handler) {
+        let missing = executables::missing(&root, artefact, runtime, handler);
+        // Of what is complete, the first event tells: a layer may hold it.
+        if let Some(mut problem) = missing.filter(|_| !is_complete(artefact)) {
             if self.has_layers {
                 problem.severity = Severity::Warning;
             }
@@ -415,6 +424,11 @@ impl Round<'_> {
                 is_installed(found) || dependencies::is_in_node_modules(root, package)
             })
     }
+}
+
+/// Whether nothing is to be installed for it.
+fn is_complete(artefact: &Artefact) -> bool {
+    matches!(artefact.source, CodeSource::Package { .. })
 }
 
 /// Packages that the bundle lacks. A scope without a name is a name that is put together at run time.

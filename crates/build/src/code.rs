@@ -38,6 +38,12 @@ pub(crate) async fn root_of(
                     .because(error.to_string())
             })
         }
+        CodeSource::Package {
+            archive, digest, ..
+        } => package(archive, digest, cache).await.map_err(|error| {
+            not_found(artefact, &format!("archive `{}`", archive.display()))
+                .because(error.to_string())
+        }),
         CodeSource::Inline(text) => inline(text, language, cache).await.map_err(|error| {
             Problem::error(
                 "build::cache",
@@ -138,6 +144,24 @@ async fn unpacked(archive: &Path, cache: &Cache) -> Result<PathBuf, ArchiveError
     };
     let folder = draft.folder.clone();
     let unpacking = tokio::task::spawn_blocking(move || archive::unpack(&bytes, &folder));
+    unpacking.await.map_err(std::io::Error::other)??;
+    Ok(draft.finish()?)
+}
+
+/// The folder of an archive whose digest is known: it is not read again when it was unpacked before.
+pub(crate) async fn package(
+    archive: &Path,
+    digest: &str,
+    cache: &Cache,
+) -> Result<PathBuf, ArchiveError> {
+    let draft = match cache.entry("packages", digest).await? {
+        Entry::Ready(folder) => return Ok(folder),
+        Entry::Missing(draft) => draft,
+    };
+    let archive = archive.to_owned();
+    let folder = draft.folder.clone();
+    let unpacking =
+        tokio::task::spawn_blocking(move || archive::unpack(&archive::read(&archive)?, &folder));
     unpacking.await.map_err(std::io::Error::other)??;
     Ok(draft.finish()?)
 }

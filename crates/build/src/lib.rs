@@ -14,6 +14,7 @@ mod executables;
 mod homes;
 mod interpreters;
 mod node;
+pub mod packages;
 mod progress;
 mod python;
 mod scan;

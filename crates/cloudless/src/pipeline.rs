@@ -19,7 +19,10 @@ use model::artefact::BuiltArtefacts;
 use model::ids::{AccountId, LogicalId, Region, StackName, StageName};
 use model::problem::{Problem, any_error};
 use store_embedded::Memory;
+use tokio::sync::Mutex;
 
+use crate::made_by_api;
+use crate::packages::Archives;
 use crate::project::{self, Located, Project, ReadOptions};
 use crate::services::{Services, Shared};
 use crate::settings::{self, Settings};
@@ -31,10 +34,33 @@ const TABLE: &str = "AWS::DynamoDB::Table";
 
 /// Loads projects into a server's state.
 pub struct Pipeline {
-    deployer: Deployer,
-    builder: Builder,
-    clock: Arc<dyn Clock>,
-    limits: InvokerLimits,
+    parts: PipelineParts,
+    /// What was loaded last, for joining it with what Lambda's API makes meanwhile.
+    last: Mutex<Option<Last>>,
+}
+
+/// What a pipeline works with. The limits are those that hold while the server runs, whatever is set meanwhile.
+pub(crate) struct PipelineParts {
+    pub(crate) deployer: Deployer,
+    pub(crate) builder: Builder,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: InvokerLimits,
+    /// Lambda's API, with what it makes.
+    pub(crate) functions: Arc<service_functions::Service>,
+    pub(crate) archives: Archives,
+}
+
+/// A project, deployed and built.
+struct Last {
+    root: PathBuf,
+    files: Vec<PathBuf>,
+    reading: Reading,
+    template: Template,
+    settings: Settings,
+    deployed: Deployed,
+    built: BuiltArtefacts,
+    /// What is wrong with settings and manifest.
+    problems: Vec<Problem>,
 }
 
 /// A project that was loaded.
@@ -55,6 +81,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What became of the resources that keep data.
     pub stored: Stored,
+    /// Up to where the application has what Lambda's API made.
+    pub generation: u64,
 }
 
 /// What a load did to the resources that keep data: tables.
@@ -87,19 +115,12 @@ impl Stored {
 }
 
 impl Pipeline {
-    /// A pipeline over these parts. The limits are those that hold while the server runs, whatever is set meanwhile.
+    /// A pipeline over these parts.
     #[must_use]
-    pub fn new(
-        deployer: Deployer,
-        builder: Builder,
-        clock: Arc<dyn Clock>,
-        limits: InvokerLimits,
-    ) -> Self {
+    pub(crate) fn new(parts: PipelineParts) -> Self {
         Self {
-            deployer,
-            builder,
-            clock,
-            limits,
+            parts,
+            last: Mutex::default(),
         }
     }
 
@@ -113,40 +134,101 @@ impl Pipeline {
         located: &Located,
         options: &ReadOptions,
     ) -> Result<Loaded, Box<Problem>> {
-        let Project { reading, files } = read(located, options, self.clock.as_ref())?;
+        let Project { reading, files } = read(located, options, self.parts.clock.as_ref())?;
         let (settings, mut problems) = settings::read(&located.root);
         problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();
-        let mut loaded = Loaded {
-            application: None,
-            problems,
-            files,
-            stack: reading.stack.clone(),
-            stage: reading.stage.clone(),
-            region: reading.region.clone(),
-            settings,
-            stored: Stored::default(),
-        };
-        let Some(template) = template(&reading, &mut loaded.problems) else {
-            return Ok(loaded);
+        let Some(template) = template(&reading, &mut problems) else {
+            return Ok(Loaded {
+                application: None,
+                problems,
+                files,
+                stack: reading.stack.clone(),
+                stage: reading.stage.clone(),
+                region: reading.region.clone(),
+                settings,
+                stored: Stored::default(),
+                generation: 0,
+            });
         };
         let request = request(&account, &reading, &template);
         // Boxed: both hold a good deal between their steps.
-        let deploying = Box::pin(self.deployer.deploy(request));
-        let building = Box::pin(self.builder.build(&located.root, &reading.artefacts));
+        let deploying = Box::pin(self.parts.deployer.deploy(request));
+        let building = Box::pin(self.parts.builder.build(&located.root, &reading.artefacts));
         let (deployed, built) = tokio::join!(deploying, building);
         let deployed = deployed.map_err(state_failed)?;
+        let last = Last {
+            root: located.root.clone(),
+            files,
+            reading,
+            template,
+            settings,
+            deployed,
+            built,
+            problems,
+        };
+        self.hand_over(&last).await?;
+        let mut kept = self.last.lock().await;
+        let stored = Stored::of(&last.deployed);
+        let loaded = self.finish(kept.insert(last)).await;
+        Ok(Loaded { stored, ..loaded })
+    }
+
+    /// The project as it was loaded last, with what Lambda's API has made since; none before the first load.
+    pub async fn refresh(&self) -> Option<Loaded> {
+        let kept = self.last.lock().await;
+        match kept.as_ref() {
+            Some(last) => Some(self.finish(last).await),
+            None => None,
+        }
+    }
+
+    /// Tells Lambda's API what there is.
+    async fn hand_over(&self, last: &Last) -> Result<(), Box<Problem>> {
+        let (account, region) = (AccountId::development(), &last.reading.region);
+        let functions = &self.parts.functions;
+        let declared = made_by_api::declared(&last.deployed);
+        let adopted = functions.adopt(&account, region, declared).await;
+        adopted.map_err(|reason| api_failed(&reason))?;
+        let code = made_by_api::code(&last.built.built);
+        let taken = functions.take_code(&account, region, &code).await;
+        taken.map_err(|reason| api_failed(&reason))
+    }
+
+    /// Joins what was loaded with what Lambda's API made, and makes an application of both.
+    async fn finish(&self, last: &Last) -> Loaded {
+        let account = AccountId::development();
+        let everything = self.parts.functions.everything();
+        let artefacts =
+            made_by_api::artefacts(&everything, |digest| self.parts.archives.place(digest));
+        let mut built = last.built.clone();
+        if !artefacts.is_empty() {
+            let of_api = Box::pin(self.parts.builder.build(&last.root, &artefacts)).await;
+            built.built.extend(of_api.built);
+            built.problems.extend(of_api.problems);
+        }
+        let deployed = made_by_api::joined(&last.deployed, &everything);
+        let mut problems = last.problems.clone();
         let parts = Parts {
-            template: &template,
+            template: &last.template,
             deployed: &deployed,
             built: &built,
-            settings: &loaded.settings,
-            limits: &self.limits,
+            settings: &last.settings,
+            limits: &self.parts.limits,
         };
-        let application = assemble(parts, &reading, &account, &mut loaded.problems);
-        loaded.application = Some(Arc::new(application));
-        loaded.stored = Stored::of(&deployed);
-        Ok(loaded)
+        let application = assemble(parts, &last.reading, &account, &mut problems);
+        made_by_api::without_places(&mut problems);
+        Loaded {
+            application: Some(Arc::new(application)),
+            problems,
+            files: last.files.clone(),
+            stack: last.reading.stack.clone(),
+            stage: last.reading.stage.clone(),
+            region: last.reading.region.clone(),
+            settings: last.settings.clone(),
+            stored: Stored::default(),
+            generation: everything.generation,
+        }
     }
 }
 
@@ -332,6 +414,11 @@ fn names_of_functions(template: &Template, deployed: &Deployed) -> BTreeMap<Stri
 fn state_failed(error: StateError) -> Box<Problem> {
     let title = "the deployment's state cannot be read or written";
     Box::new(Problem::error("deployment::state", title).because(chain(&error)))
+}
+
+fn api_failed(reason: &str) -> Box<Problem> {
+    let title = "what Lambda's API has made cannot be read or written";
+    Box::new(Problem::error("deployment::state", title).because(reason))
 }
 
 /// An error with all its causes.

@@ -12,6 +12,7 @@ mod plan;
 pub mod records;
 mod revision;
 mod scope;
+mod series;
 mod state;
 mod steps;
 #[cfg(test)]
@@ -19,4 +20,5 @@ mod tests;
 
 pub use apply::Deployer;
 pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
+pub use series::Series;
 pub use state::StateError;

@@ -257,6 +257,35 @@ impl<'a> StackState<'a> {
         }
     }
 
+    /// Draws the next number of a series, which nobody else is given, at whatever moment they ask.
+    pub(crate) async fn draw_number(&self, series: &str) -> Result<u64, StateError> {
+        let key = self.key(SERIES).text(series).finish();
+        loop {
+            let value = self.store.get(&key).await;
+            let value = value.map_err(|source| self.read_error(source))?;
+            let last: u64 = match &value {
+                Some(bytes) => self.decode(bytes)?,
+                None => 0,
+            };
+            let next = last.saturating_add(1);
+            let batch = match value {
+                Some(bytes) => Batch::new().check_equals(key.clone(), bytes),
+                None => Batch::new().check_absent(key.clone()),
+            };
+            let batch = batch.put(key.clone(), encode(&next));
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(next),
+                Err(CommitError::CheckFailed { .. }) => {}
+                Err(source) => {
+                    return Err(StateError::Write {
+                        stack: self.stack.clone(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
     pub(crate) fn put_last_number(&self, batch: Batch, series: &str, number: u64) -> Batch {
         batch.put(self.key(SERIES).text(series).finish(), encode(&number))
     }

@@ -65,10 +65,7 @@ impl Run<'_> {
                 let Some(series) = provider.series(&self.request_for(id, record)) else {
                     return Ok(None);
                 };
-                let number = self.state.last_number(&series).await?.saturating_add(1);
-                let batch = self.state.put_last_number(Batch::new(), &series, number);
-                self.state.commit(batch).await?;
-                Ok(Some(number))
+                self.state.draw_number(&series).await.map(Some)
             }
         }
     }

@@ -52,6 +52,15 @@ pub enum CodeSource {
     Folder(PathBuf),
     /// A `.zip` or `.jar`.
     Archive(PathBuf),
+    /// A `.zip` that is complete: nothing is installed for it, and whatever its handler names is looked for when it runs.
+    Package {
+        /// The archive.
+        archive: PathBuf,
+        /// Its SHA-256, in hexadecimal digits.
+        digest: String,
+        /// Folders of modules besides.
+        dependency_paths: Vec<PathBuf>,
+    },
     /// Text in the template (`ZipFile`, `InlineCode`): the file `index` of the runtime's language.
     Inline(String),
 }

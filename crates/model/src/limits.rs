@@ -9,8 +9,16 @@ const MIB: usize = 1024 * 1024;
 
 /// AWS Lambda, "Lambda quotas": invocation payload (request and response), synchronous.
 pub const LAMBDA_SYNC_PAYLOAD_BYTES_MAX: usize = 6 * MIB;
+/// AWS Lambda, "Lambda quotas": invocation payload, asynchronous.
+pub const LAMBDA_ASYNC_PAYLOAD_BYTES_MAX: usize = MIB;
 /// AWS Lambda, "Lambda quotas": streamed responses.
 pub const LAMBDA_STREAMED_REPLY_BYTES_MAX: usize = 200 * MIB;
+/// AWS Lambda, "Lambda quotas": a deployment package, zipped, in a request.
+pub const LAMBDA_PACKAGE_BYTES_MAX: usize = 50 * MIB;
+/// AWS Lambda, "Lambda quotas": a deployment package, unzipped, layers included.
+pub const LAMBDA_UNPACKED_BYTES_MAX: usize = 250 * MIB;
+/// AWS Lambda, "Lambda quotas": function layers.
+pub const LAMBDA_LAYERS_MAX: usize = 5;
 /// AWS Lambda, "Lambda quotas": function timeout.
 pub const LAMBDA_TIMEOUT_MAX: Duration = Duration::from_secs(900);
 /// AWS Lambda, `CreateFunction`: the timeout of a function that names none.
@@ -77,3 +85,16 @@ pub const DYNAMODB_PAGE_BYTES_MAX: usize = MIB;
 pub const DYNAMODB_REQUEST_BYTES_MAX: usize = 16 * MIB;
 /// Amazon DynamoDB, "Service, account, and table quotas": nesting of attributes.
 pub const DYNAMODB_NESTING_MAX: usize = 32;
+
+/// Amazon SQS, "Message quotas": messages in flight of a queue, standard or FIFO.
+pub const SQS_IN_FLIGHT_MAX: usize = 120_000;
+/// Amazon SQS, "Message quotas": the size of a message, and of all messages of a batch.
+pub const SQS_MESSAGE_BYTES_MAX: usize = MIB;
+/// Amazon SQS, "Message quotas": entries of a batch.
+pub const SQS_BATCH_ENTRIES_MAX: usize = 10;
+/// Amazon SQS, "Message quotas": attributes of a message.
+pub const SQS_MESSAGE_ATTRIBUTES_MAX: usize = 10;
+/// Amazon SQS Developer Guide, "Visibility timeout": how long a message is in flight at most, since it was received.
+pub const SQS_VISIBILITY_MAX: Duration = Duration::from_hours(12);
+/// Amazon SQS Developer Guide, "Exactly-once processing": for how long deduplication ids are remembered.
+pub const SQS_DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);

@@ -10,6 +10,41 @@ use bytes::Bytes;
 use interfaces::service::ServiceAnswer;
 use serde_json::{Value, json};
 
+/// An answer with this body.
+pub(crate) fn json(status: u16, body: &Value) -> ServiceAnswer {
+    ServiceAnswer {
+        status,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: Bytes::from(body.to_string()),
+        rest: None,
+    }
+}
+
+/// An answer with a page of a list.
+pub(crate) fn page(
+    status: u16,
+    name: &str,
+    items: Vec<Value>,
+    marker: Option<String>,
+) -> ServiceAnswer {
+    let mut body = serde_json::Map::new();
+    body.insert(name.to_owned(), Value::Array(items));
+    if let Some(marker) = marker {
+        body.insert("NextMarker".to_owned(), Value::String(marker));
+    }
+    json(status, &Value::Object(body))
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: u16) -> ServiceAnswer {
+    ServiceAnswer {
+        status,
+        headers: Vec::new(),
+        body: Bytes::new(),
+        rest: None,
+    }
+}
+
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -60,6 +95,12 @@ impl Refusal {
         Self::user(400, "InvalidRequestContentException", &message)
     }
 
+    /// A body that is not JSON.
+    pub(crate) fn invalid_body(reason: &str) -> Self {
+        let message = format!("Could not parse request body into json: {reason}");
+        Self::user(400, "InvalidRequestContentException", &message)
+    }
+
     /// Not recorded from the service, which documents no words for it.
     pub(crate) fn invalid_client_context() -> Self {
         let message = "Client context must be a valid Base64-encoded JSON object.";
@@ -83,6 +124,72 @@ impl Refusal {
             status: 429,
             code: "TooManyRequestsException",
             body,
+        }
+    }
+
+    /// Members that break their constraints, each in the provider's words.
+    pub(crate) fn validations(errors: &[String]) -> Self {
+        let count = errors.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let message = format!(
+            "{count} validation error{plural} detected: {}",
+            errors.join("; ")
+        );
+        Self {
+            status: 400,
+            code: "ValidationException",
+            body: json!({"message": message}),
+        }
+    }
+
+    /// A body whose members have other types than the API's.
+    pub(crate) fn serialization(reason: &str) -> Self {
+        Self {
+            status: 400,
+            code: "SerializationException",
+            body: json!({"Type": "User", "message": reason}),
+        }
+    }
+
+    /// The same code as [`invalid_parameter`](Self::invalid_parameter), in the shape of older parts of the service.
+    pub(crate) fn invalid_parameter_untyped(message: &str) -> Self {
+        Self {
+            status: 400,
+            code: "InvalidParameterValueException",
+            body: json!({"message": message}),
+        }
+    }
+
+    pub(crate) fn conflict(message: &str) -> Self {
+        Self::user(409, "ResourceConflictException", message)
+    }
+
+    /// A `RevisionId` that is not the current one.
+    pub(crate) fn other_revision(operation: &str) -> Self {
+        let message = format!(
+            "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the latest Revision Id"
+        );
+        Self::user(412, "PreconditionFailedException", &message)
+    }
+
+    pub(crate) fn policy_too_large(bytes_max: usize) -> Self {
+        let message = format!("The final policy size is bigger than the limit ({bytes_max}).");
+        Self::user(400, "PolicyLengthExceededException", &message)
+    }
+
+    pub(crate) fn nothing_provisioned() -> Self {
+        Self::user(
+            404,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            "No Provisioned Concurrency Config found for this function",
+        )
+    }
+
+    pub(crate) fn request_too_large(message: &str) -> Self {
+        Self {
+            status: 413,
+            code: "RequestEntityTooLargeException",
+            body: json!({"Message": message}),
         }
     }
 
@@ -123,7 +230,7 @@ impl Refusal {
         }
     }
 
-    fn not_found(message: String) -> Self {
+    pub(crate) fn not_found(message: String) -> Self {
         let body = json!({"Type": "User", "Message": message});
         Self {
             status: 404,

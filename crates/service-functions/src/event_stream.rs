@@ -17,7 +17,7 @@ use interfaces::reply_stream::{PIECE_BYTES_MAX, ReplyStream};
 use interfaces::service::{Rest, RestPieces};
 use serde::Serialize;
 
-use crate::service::LogTail;
+use crate::invoke::LogTail;
 
 /// The media type of such a stream.
 pub(crate) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";

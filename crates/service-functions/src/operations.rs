@@ -400,22 +400,53 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The name of the operation with this method and path.
-pub(crate) fn name(method: &Method, path: &str) -> Option<&'static str> {
-    let matches = |pattern: &str| {
-        let (mut wanted, mut given) = (parts(pattern), parts(path));
-        loop {
-            match (wanted.next(), given.next()) {
-                (None, None) => return true,
-                (Some(wanted), Some(given)) if wanted.starts_with('{') || wanted == given => {}
-                (Some(_) | None, Some(_) | None) => return false,
-            }
-        }
-    };
+/// Where two operations have one path, this parameter of the query marks one of them.
+const BY_PARAMETER: [(&str, &str); 2] = [
+    ("GetLayerVersionByArn", "Arn"),
+    ("ListProvisionedConcurrencyConfigs", "List"),
+];
+
+/// The operation with this method and path, and the parts of the path that its pattern names. `has_parameter` says whether
+/// the query has a parameter.
+pub(crate) fn find<'p>(
+    method: &Method,
+    path: &'p str,
+    has_parameter: &dyn Fn(&str) -> bool,
+) -> Option<(&'static str, Vec<(&'static str, &'p str)>)> {
     let found = OPERATIONS
         .iter()
-        .find(|(operation_method, pattern, _)| method == operation_method && matches(pattern));
-    found.map(|(_, _, name)| *name)
+        .filter(|(operation_method, ..)| method == operation_method)
+        .filter_map(|(_, pattern, name)| Some((*name, labels(pattern, path)?)));
+    let mut otherwise = None;
+    for (name, labels) in found {
+        match BY_PARAMETER.iter().find(|(marked, _)| *marked == name) {
+            Some((_, parameter)) if has_parameter(parameter) => return Some((name, labels)),
+            Some(_) => {}
+            None => otherwise = otherwise.or(Some((name, labels))),
+        }
+    }
+    otherwise
+}
+
+/// The names of all operations.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().map(|(_, _, name)| *name)
+}
+
+fn labels<'p>(pattern: &'static str, path: &'p str) -> Option<Vec<(&'static str, &'p str)>> {
+    let (mut wanted, mut given) = (parts(pattern), parts(path));
+    let mut found = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some(wanted), Some(given)) => match wanted.strip_prefix('{') {
+                Some(name) => found.push((name.trim_end_matches('}'), given)),
+                None if wanted == given => {}
+                None => return None,
+            },
+            (Some(_) | None, Some(_) | None) => return None,
+        }
+    }
 }
 
 fn parts(path: &str) -> impl Iterator<Item = &str> {
@@ -444,7 +475,11 @@ mod tests {
             (Method::PATCH, "/2015-03-31/functions/f", None),
             (Method::GET, "/", None),
         ] {
-            assert_eq!(name(&method, path), expected, "{method} {path}");
+            assert_eq!(
+                find(&method, path, &|_| false).map(|found| found.0),
+                expected,
+                "{method} {path}"
+            );
         }
     }
 }

@@ -1,49 +1,147 @@
 //! Lambda's API behind the service door.
 //!
-//! Lives here: `Invoke`, synchronous and dry, and `InvokeWithResponseStream`; every other operation is refused by its name.
-//! Does not live here: the words of refusals (`answers`), running functions (`Invoke`).
+//! Lives here: what the service holds, which operation a request is of, what each needs to be allowed.
+//! Does not live here: the operations (a file for each group), the words of refusals (`answers`), running functions (`Invoke`).
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::HeaderMap;
 use interfaces::BoxFuture;
-use interfaces::invoke::{Answer, Invocation, Invoke, NotRun, Outcome, Reply, ThrottleLimit};
-use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use interfaces::authorize::Check;
+use interfaces::clock::Clock;
+use interfaces::invoke::Invoke;
+use interfaces::objects::ReadObjects;
+use interfaces::packages::{Numbers, Package, Packages};
+use interfaces::random::Random;
+use interfaces::service::{CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use model::application::Application;
-use model::function::LATEST;
-use model::ids::RequestId;
-use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
-use percent_encoding::percent_decode_str;
-use serde::de::IgnoredAny;
+use outbox::Outbox;
+use store::Store;
 
 use crate::answers::Refusal;
-use crate::event_stream;
-use crate::function_name::Named;
-use crate::operations;
+use crate::catalogue::Catalogue;
+use crate::invoke::Way;
+use crate::keeper::Keeper;
+use crate::request::Asked;
+use crate::{
+    account, aliases, checks, code, concurrency, creation, deletion, event_invokes, layers,
+    mappings, permissions, reads, tags, updates, urls, versions,
+};
 
-/// AWS Lambda API Reference, `Invoke`, `X-Amz-Client-Context`: at most 3,583 bytes of base64.
-const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
-const INVOCATION_TYPES: &str =
-    "Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
-const LOG_TYPES: &str = "Member must satisfy enum value set: [None, Tail]";
+/// What the service is made of.
+pub struct Parts {
+    /// Runs functions.
+    pub invoke: Arc<dyn Invoke>,
+    /// Where what the API makes is kept.
+    pub store: Arc<dyn Store>,
+    /// Where events wait for functions that are called asynchronously.
+    pub outbox: Outbox,
+    /// Keeps code.
+    pub packages: Arc<dyn Packages>,
+    /// Numbers versions.
+    pub numbers: Arc<dyn Numbers>,
+    /// Reads code from buckets; none: there are no buckets.
+    pub objects: Option<Arc<dyn ReadObjects>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For ids.
+    pub random: Arc<dyn Random>,
+    /// The port at which code is downloaded.
+    pub port: u16,
+    /// Events that may run at once in the account.
+    pub concurrency: usize,
+}
 
 /// The service that SDKs call `lambda`.
 pub struct Service {
-    invoke: Arc<dyn Invoke>,
-    /// What a dry run finds; none before the first revision.
+    pub(crate) invoke: Arc<dyn Invoke>,
+    pub(crate) outbox: Outbox,
+    pub(crate) packages: Arc<dyn Packages>,
+    pub(crate) numbers: Arc<dyn Numbers>,
+    pub(crate) objects: Option<Arc<dyn ReadObjects>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) port: u16,
+    pub(crate) concurrency: usize,
+    pub(crate) keeper: Keeper,
+    /// What is served; none before the first revision.
     application: RwLock<Option<Arc<Application>>>,
+    /// Archives that folders would be, by folder and the digest of its files.
+    pub(crate) folders: Mutex<BTreeMap<(PathBuf, String), Package>>,
+    /// By which addresses of code are signed: they hold as long as this process.
+    pub(crate) secret: [u8; 32],
+}
+
+/// What carries an operation out.
+pub(crate) type Handler =
+    for<'a> fn(&'a Service, &'a Asked<'a>) -> BoxFuture<'a, Result<ServiceAnswer, Refusal>>;
+
+/// The operations that are carried out.
+const HANDLERS: [&[(&str, Handler)]; 15] = [
+    INVOCATIONS,
+    reads::HANDLERS,
+    creation::HANDLERS,
+    updates::HANDLERS,
+    deletion::HANDLERS,
+    versions::HANDLERS,
+    aliases::HANDLERS,
+    permissions::HANDLERS,
+    concurrency::HANDLERS,
+    event_invokes::HANDLERS,
+    urls::HANDLERS,
+    mappings::HANDLERS,
+    layers::HANDLERS,
+    tags::HANDLERS,
+    account::HANDLERS,
+];
+
+const INVOCATIONS: &[(&str, Handler)] = &[
+    ("Invoke", |service, asked| {
+        Box::pin(service.run(asked, Way::Whole))
+    }),
+    ("InvokeWithResponseStream", |service, asked| {
+        Box::pin(service.run(asked, Way::Streamed))
+    }),
+    ("InvokeAsync", |service, asked| {
+        Box::pin(service.invoke_async(asked))
+    }),
+];
+
+/// Every operation of the API, and whether it is carried out.
+#[must_use]
+pub fn operations() -> Vec<(&'static str, bool)> {
+    let names: BTreeSet<&'static str> = crate::operations::all().collect();
+    let mark = |name| (name, handler(name).is_some());
+    names.into_iter().map(mark).collect()
+}
+
+fn handler(operation: &str) -> Option<Handler> {
+    let mut all = HANDLERS.iter().flat_map(|handlers| handlers.iter());
+    all.find(|(name, _)| *name == operation)
+        .map(|(_, handler)| *handler)
 }
 
 impl Service {
-    /// The service over whatever runs functions.
+    /// The service. It starts nothing and reads nothing.
     #[must_use]
-    pub fn new(invoke: Arc<dyn Invoke>) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let mut secret = [0; 32];
+        parts.random.fill(&mut secret);
         Self {
-            invoke,
+            invoke: parts.invoke,
+            outbox: parts.outbox,
+            packages: parts.packages,
+            numbers: parts.numbers,
+            objects: parts.objects,
+            clock: parts.clock,
+            random: parts.random,
+            port: parts.port,
+            concurrency: parts.concurrency,
+            keeper: Keeper::new(parts.store),
             application: RwLock::default(),
+            folders: Mutex::default(),
+            secret,
         }
     }
 
@@ -56,79 +154,35 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(application));
     }
 
-    async fn answer(&self, call: &ServiceCall) -> Result<ServiceAnswer, Refusal> {
-        let (path, query) = call
-            .path_and_query
-            .split_once('?')
-            .unwrap_or((&call.path_and_query, ""));
-        match operations::name(&call.method, path) {
-            Some("Invoke") => self.run(call, path, query, Way::Whole).await,
-            Some("InvokeWithResponseStream") => self.run(call, path, query, Way::Streamed).await,
-            Some(name) => Err(Refusal::not_implemented(&format!("the operation `{name}`"))),
-            None => Err(Refusal::unknown_operation()),
-        }
-    }
-
-    async fn run(
-        &self,
-        call: &ServiceCall,
-        path: &str,
-        query: &str,
-        way: Way,
-    ) -> Result<ServiceAnswer, Refusal> {
-        let named = name_in(call, path, query)?;
-        let mode = Mode::read(&call.headers)?;
-        let tail = wants_log_tail(&call.headers)?;
-        let payload = payload(&call.body)?;
-        match mode {
-            Mode::Synchronous => {}
-            Mode::Asynchronous => {
-                return Err(Refusal::not_implemented("the invocation type `Event`"));
-            }
-            Mode::Dry => return self.dry_run(call, &named),
-        }
-        let invocation = Invocation {
-            function: named.function.clone(),
-            qualifier: named.qualifier.clone(),
-            request_id: call.request_id.clone(),
-            payload,
-            wait_until: None,
-            trace_id: trace_id(&call.headers, &call.request_id),
-            client_context: client_context(&call.headers)?,
-        };
-        let answered = match way {
-            Way::Whole => {
-                let reply = self.invoke.invoke(invocation).await;
-                reply.map(|reply| replied(reply, tail))
-            }
-            Way::Streamed => {
-                let answer = self.invoke.invoke_streamed(invocation).await;
-                answer.map(|answer| streamed(answer, tail, &named))
-            }
-        };
-        answered.map_err(|not_run| refused(not_run, call, &named))
-    }
-
-    /// Contract: `InvocationType: DryRun`: parameters and permission are checked, nothing runs.
-    fn dry_run(&self, call: &ServiceCall, named: &Named) -> Result<ServiceAnswer, Refusal> {
-        let application = self
-            .application
+    pub(crate) fn application(&self) -> Option<Arc<Application>> {
+        self.application
             .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let found = application.as_ref().and_then(|application| {
-            application.function(&named.function, named.qualifier.as_deref())
-        });
-        if found.is_none() {
-            return Err(Refusal::function_not_found(
-                &named.arn(&call.region, &call.account),
-            ));
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The catalogue, for a request: of the one region that is deployed.
+    pub(crate) fn catalogue(&self) -> Result<Arc<Catalogue>, Refusal> {
+        self.keeper.read()
+    }
+
+    /// A UUID that nobody had.
+    pub(crate) fn draw_id(&self) -> String {
+        self.random.request_id().to_string()
+    }
+
+    async fn answer(&self, call: &ServiceCall) -> Result<ServiceAnswer, Refusal> {
+        if code::is_download(&call.path_and_query) {
+            return self.download(&call.path_and_query).await;
         }
-        Ok(ServiceAnswer {
-            status: 204,
-            headers: Vec::new(),
-            body: Bytes::new(),
-            rest: None,
-        })
+        let asked = Asked::read(call).ok_or_else(Refusal::unknown_operation)?;
+        match handler(asked.operation) {
+            Some(handler) => handler(self, &asked).await,
+            None => Err(Refusal::not_implemented(&format!(
+                "the operation `{}`",
+                asked.operation
+            ))),
+        }
     }
 }
 
@@ -137,185 +191,24 @@ impl CloudService for Service {
         "lambda"
     }
 
+    fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        let checks = match (Asked::read(call), self.keeper.now()) {
+            (Some(asked), catalogue) => checks::of(&asked, catalogue.as_deref()),
+            (None, _) => Vec::new(),
+        };
+        Box::pin(std::future::ready(checks))
+    }
+
+    fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
+        code::is_download(head.path_and_query)
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             let answer = self.answer(&call).await;
             answer.unwrap_or_else(|refusal| refusal.answer())
         })
     }
-}
-
-/// `X-Amz-Invocation-Type`.
-enum Mode {
-    Synchronous,
-    Asynchronous,
-    Dry,
-}
-
-impl Mode {
-    fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
-        match header(headers, "x-amz-invocation-type") {
-            None | Some("RequestResponse") => Ok(Self::Synchronous),
-            Some("Event") => Ok(Self::Asynchronous),
-            Some("DryRun") => Ok(Self::Dry),
-            Some(other) => Err(Refusal::validation(
-                other,
-                "invocationType",
-                INVOCATION_TYPES,
-            )),
-        }
-    }
-}
-
-/// How a reply is wanted.
-#[derive(Clone, Copy)]
-enum Way {
-    Whole,
-    /// As a stream of events.
-    Streamed,
-}
-
-/// `X-Amz-Log-Type`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum LogTail {
-    Wanted,
-    Unwanted,
-}
-
-fn wants_log_tail(headers: &HeaderMap) -> Result<LogTail, Refusal> {
-    match header(headers, "x-amz-log-type") {
-        None | Some("None") => Ok(LogTail::Unwanted),
-        Some("Tail") => Ok(LogTail::Wanted),
-        Some(other) => Err(Refusal::validation(other, "logType", LOG_TYPES)),
-    }
-}
-
-fn name_in(call: &ServiceCall, path: &str, query: &str) -> Result<Named, Refusal> {
-    let encoded = path
-        .trim_start_matches('/')
-        .split('/')
-        .nth(2)
-        .unwrap_or_default();
-    let text = percent_decode_str(encoded).decode_utf8_lossy();
-    let qualifier = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Qualifier="))
-        .map(|encoded| percent_decode_str(encoded).decode_utf8_lossy());
-    Named::read(&text, qualifier.as_deref(), &call.region, &call.account)
-}
-
-/// The event. Nothing at all is an empty object; anything else has to be JSON, of any depth.
-fn payload(body: &Bytes) -> Result<Bytes, Refusal> {
-    if LAMBDA_SYNC_PAYLOAD_BYTES_MAX < body.len() {
-        return Err(Refusal::too_large(LAMBDA_SYNC_PAYLOAD_BYTES_MAX));
-    }
-    if body.is_empty() {
-        return Ok(Bytes::from_static(b"{}"));
-    }
-    let text = std::str::from_utf8(body).map_err(|error| {
-        let byte = body.get(error.valid_up_to()).copied().unwrap_or_default();
-        Refusal::invalid_content(&format!("Invalid UTF-8 start byte 0x{byte:02x}"))
-    })?;
-    match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(IgnoredAny) => Ok(body.clone()),
-        Err(error) => Err(Refusal::invalid_content(&error.to_string())),
-    }
-}
-
-fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, Refusal> {
-    let Some(encoded) = header(headers, "x-amz-client-context") else {
-        return Ok(None);
-    };
-    let invalid = || Refusal::invalid_client_context();
-    if CLIENT_CONTEXT_BYTES_MAX < encoded.len() {
-        return Err(invalid());
-    }
-    let decoded = STANDARD.decode(encoded).map_err(|_| invalid())?;
-    let is_json = serde_json::from_slice::<IgnoredAny>(&decoded).is_ok();
-    if is_json {
-        Ok(Some(Bytes::from(decoded)))
-    } else {
-        Err(invalid())
-    }
-}
-
-/// The caller's trace or, without one, a root of its own: the request's id has as many digits as a root.
-fn trace_id(headers: &HeaderMap, request_id: &RequestId) -> String {
-    if let Some(given) = header(headers, "x-amzn-trace-id") {
-        return given.to_owned();
-    }
-    let digits: String = request_id
-        .as_str()
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .collect();
-    let (epoch, unique) = digits.split_at_checked(8).unwrap_or((&digits, ""));
-    format!("Root=1-{epoch}-{unique};Sampled=0")
-}
-
-fn replied(reply: Reply, tail: LogTail) -> ServiceAnswer {
-    let mut headers = vec![
-        ("content-type", "application/json".to_owned()),
-        ("x-amz-executed-version", reply.executed_version),
-    ];
-    let body = match reply.outcome {
-        Outcome::Returned(body) => body,
-        Outcome::Failed(error) => {
-            headers.push(("x-amz-function-error", "Unhandled".to_owned()));
-            error.payload
-        }
-    };
-    match tail {
-        LogTail::Wanted => headers.push(("x-amz-log-result", STANDARD.encode(&reply.log_tail))),
-        LogTail::Unwanted => {}
-    }
-    ServiceAnswer {
-        status: 200,
-        headers,
-        body,
-        rest: None,
-    }
-}
-
-/// Differs: the version is not known before the function has replied, so a stream that has begun tells what was asked for.
-fn streamed(answer: Answer, tail: LogTail, named: &Named) -> ServiceAnswer {
-    let version = match &answer {
-        Answer::Whole(reply) => reply.executed_version.clone(),
-        Answer::Streamed(_) => named.qualifier.clone().unwrap_or_else(|| LATEST.to_owned()),
-    };
-    let (body, rest) = event_stream::encode(answer, tail);
-    ServiceAnswer {
-        status: 200,
-        headers: vec![
-            ("content-type", event_stream::CONTENT_TYPE.to_owned()),
-            ("x-amz-executed-version", version),
-        ],
-        body,
-        rest,
-    }
-}
-
-fn refused(not_run: NotRun, call: &ServiceCall, named: &Named) -> Refusal {
-    match not_run {
-        NotRun::UnknownFunction { .. } | NotRun::UnknownQualifier { .. } => {
-            Refusal::function_not_found(&named.arn(&call.region, &call.account))
-        }
-        NotRun::Throttled { limit, .. } => Refusal::throttled(match limit {
-            ThrottleLimit::ReservedConcurrency | ThrottleLimit::NothingReserved => {
-                "ReservedFunctionConcurrentInvocationLimitExceeded"
-            }
-            ThrottleLimit::AccountConcurrency
-            | ThrottleLimit::ScalingRate
-            | ThrottleLimit::QueueLength => "ConcurrentInvocationLimitExceeded",
-        }),
-        NotRun::WaitedTooLong { .. } => Refusal::throttled("ConcurrentInvocationLimitExceeded"),
-        NotRun::RequestTooLarge { bytes_max, .. } => Refusal::too_large(bytes_max),
-        NotRun::StartFailed { .. } | NotRun::ShuttingDown => Refusal::service(&not_run.to_string()),
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@
 //! | `Delivery` `03` | `*` `05` versionstamp, number, piece (2 bytes) | a piece of the contents of a long one |
 //! | `Identity` `09` | `*` kind (`01` user, `02` group, `03` role, `04` managed policy, `05` instance profile, `06` access key, `07` session), text(account), text(name, ARN or key's id) | JSON |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
+//! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!
 //! A new shape is entered here in the commit that brings it.
 

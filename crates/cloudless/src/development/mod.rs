@@ -12,6 +12,7 @@ mod watch;
 pub(crate) use banner::route_lines;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,6 +55,24 @@ struct Current {
     settings: settings::Server,
 }
 
+/// What has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    /// Files of the project.
+    Files,
+    /// Functions, by Lambda's API.
+    Functions,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Files => "reloaded",
+            Self::Functions => "changed by the Lambda API",
+        })
+    }
+}
+
 impl Loop {
     /// Loads the project once, and then after every change, until it is dropped. A deployment that this interrupts is
     /// finished at the next start.
@@ -88,6 +107,7 @@ impl Loop {
             &application,
             self.clock.instant() - self.began,
         ));
+        server.functions_served(&loaded, &application).await;
         current.problems.clone_from(&loaded.problems);
         current.application = Some(application);
         server.set_ready();
@@ -107,23 +127,40 @@ impl Loop {
         mut current: Current,
     ) -> Infallible {
         loop {
-            watcher.changed().await;
+            let changed = tokio::select! {
+                () = watcher.changed() => Changed::Files,
+                () = server.functions_changed() => Changed::Functions,
+            };
             let began = self.clock.instant();
-            match server.pipeline.load(&self.located, &self.options).await {
-                Ok(loaded) => {
+            let loaded = match changed {
+                Changed::Files => Box::pin(server.pipeline.load(&self.located, &self.options))
+                    .await
+                    .map(Some),
+                Changed::Functions => Ok(Box::pin(server.pipeline.refresh()).await),
+            };
+            match loaded {
+                Ok(Some(loaded)) => {
                     watcher.follow(&loaded.files);
-                    self.take(server, &mut current, loaded, began);
+                    self.take(server, &mut current, &loaded, (changed, began));
                     if let Some(application) = &current.application {
                         Box::pin(server.deliver(application)).await;
+                        server.functions_served(&loaded, application).await;
                     }
                 }
+                Ok(None) => {}
                 Err(problem) => self.show(std::slice::from_ref(&problem)),
             }
         }
     }
 
     /// Serves what was loaded, if it differs from what is served.
-    fn take(&self, server: &Server, current: &mut Current, loaded: Loaded, began: Instant) {
+    fn take(
+        &self,
+        server: &Server,
+        current: &mut Current,
+        loaded: &Loaded,
+        (changed, began): (Changed, Instant),
+    ) {
         if loaded.problems != current.problems {
             self.show(&loaded.problems);
             if loaded.problems.is_empty() {
@@ -132,7 +169,7 @@ impl Loop {
             current.problems.clone_from(&loaded.problems);
         }
         if loaded.settings.server != current.settings {
-            current.settings = loaded.settings.server;
+            current.settings = loaded.settings.server.clone();
             if current.settings != self.started_with {
                 let text =
                     "`[server]` and `[limits]` of cloudless.toml take effect at the next start";
@@ -142,7 +179,7 @@ impl Loop {
         for loss in stored::losses(&loaded.stored) {
             self.note(Style::Yellow, &harmless(&loss));
         }
-        let Some(application) = loaded.application else {
+        let Some(application) = loaded.application.clone() else {
             self.note(
                 Style::Yellow,
                 "the project cannot be loaded as it is now; what was served before goes on",
@@ -175,7 +212,7 @@ impl Loop {
         };
         self.note(
             Style::Green,
-            &format!("reloaded in {took} ms{}", harmless(&changes)),
+            &format!("{changed} in {took} ms{}", harmless(&changes)),
         );
         current.application = Some(application);
     }

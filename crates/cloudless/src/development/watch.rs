@@ -34,6 +34,8 @@ pub(super) struct Watcher {
     has_lost_some: Arc<AtomicBool>,
     /// What is the server's own.
     ours: Vec<PathBuf>,
+    /// A change was noticed, and more of it may follow.
+    is_gathering: bool,
 }
 
 impl Watcher {
@@ -63,6 +65,7 @@ impl Watcher {
             events,
             has_lost_some,
             ours: ours.to_vec(),
+            is_gathering: false,
         };
         let problem = this.add_below(root).or(failed);
         (this, problem.map(not_all_watched))
@@ -79,14 +82,13 @@ impl Watcher {
 
     /// Waits for the next change of a source. Cancel-safe.
     pub(super) async fn changed(&mut self) {
-        loop {
+        while !self.is_gathering {
             // Without a watcher there is never a change.
             let Some(paths) = self.events.recv().await else {
                 return std::future::pending().await;
             };
-            if self.concerns_sources(&paths) {
-                break;
-            }
+            // A change that was noticed is told, also when the wait for more of it is given up.
+            self.is_gathering = self.concerns_sources(&paths);
         }
         let gather = async {
             while let Ok(Some(paths)) = tokio::time::timeout(QUIET_FOR, self.events.recv()).await {
@@ -98,6 +100,7 @@ impl Watcher {
             let root = self.root.clone();
             self.concerns_sources(&[root]);
         }
+        self.is_gathering = false;
     }
 
     /// Whether a path is a source; folders that are new are watched from now on.

@@ -13,13 +13,17 @@ use model::function::{Function, LATEST, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use model::limits;
 use model::problem::Problem;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::concurrency::Granted;
 use super::view::{Resource, View, list_of, texts_of};
+use crate::records::text_of;
 
 /// AWS Lambda, "Lambda quotas": function layers.
-const LAYERS_MAX: usize = 5;
+const LAYERS_MAX: usize = limits::LAMBDA_LAYERS_MAX;
+/// In the attributes of a version that keeps a state of its own: the properties of its function when it was published.
+const SNAPSHOT: &str = "(function)";
 
 /// What functions have in common.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +47,41 @@ pub(super) fn functions(
         .filter_map(|resource| function(view, resource, surroundings, granted, problems))
         .map(|function| (function.name.clone(), Arc::new(function)))
         .collect()
+}
+
+/// Versions that keep the code and the configuration with which they were published, by function and number. All others run
+/// what is deployed now.
+pub(super) fn snapshots(
+    view: &View<'_>,
+    surroundings: Surroundings<'_>,
+    granted: &Granted,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<(FunctionName, String), Arc<Function>> {
+    let mut snapshots = BTreeMap::new();
+    for version in view.of_type("AWS::Lambda::Version") {
+        let properties = version.attributes.get(SNAPSHOT).and_then(Value::as_object);
+        let number = version.attributes.get("Version").and_then(text_of);
+        let (Some(properties), Some(number)) = (properties, number) else {
+            continue;
+        };
+        let name = version.text("FunctionName").unwrap_or_default();
+        let resource = Resource {
+            resource_type: "AWS::Lambda::Function",
+            physical_id: &name,
+            properties,
+            ..*version
+        };
+        if let Some(mut function) = function(view, &resource, surroundings, granted, problems) {
+            function.version.clone_from(&number);
+            let mut hash = Sha256::new();
+            hash.update(function.fingerprint.as_bytes());
+            hash.update(number.as_bytes());
+            function.fingerprint = hex::encode(hash.finalize());
+            function.provisioned_concurrency = granted.provisioned(&function.name, &number);
+            snapshots.insert((function.name.clone(), number), Arc::new(function));
+        }
+    }
+    snapshots
 }
 
 fn function(

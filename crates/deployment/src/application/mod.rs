@@ -85,6 +85,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let publications = versions::publications(view, &mut problems);
     let granted = concurrency::grant(view, &publications, surroundings.concurrency, &mut problems);
     let functions = functions::functions(view, surroundings, &granted, &mut problems);
+    let snapshots = functions::snapshots(view, surroundings, &granted, &mut problems);
     // Routes may lead to any function that is declared: one whose build failed is missed when it is invoked, and its
     // own problem has been reported.
     let callable = versions::callable(view, &publications);
@@ -104,7 +105,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         event_invokes: asynchronous::event_invokes(view, &mut problems),
         dead_letters: asynchronous::dead_letters(view, &mut problems),
         function_policies: asynchronous::policies(view, &functions),
-        qualified: versions::qualified(&publications, &functions, &granted),
+        qualified: versions::qualified(&publications, &functions, &snapshots, &granted),
         functions,
         ..Application::empty(surroundings.revision.clone())
     };

@@ -3,7 +3,8 @@
 //! Lives here: what a function can be called by, and what runs then.
 //! Does not live here: how much of the account's concurrency each gets (`concurrency`), the functions (`functions`).
 //!
-//! Differs: one state of a function's code is deployed, so all its versions run that one, whichever their numbers are.
+//! Differs: one state of a function's code is deployed, so all versions that a template declares run that one, whichever their
+//! numbers are. Those that Lambda's API published run their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -162,18 +163,21 @@ pub(super) fn callable(view: &View<'_>, publications: &[Publication<'_>]) -> Cal
 pub(super) fn qualified(
     publications: &[Publication<'_>],
     functions: &BTreeMap<FunctionName, Arc<Function>>,
+    snapshots: &BTreeMap<(FunctionName, String), Arc<Function>>,
     granted: &Granted,
 ) -> BTreeMap<FunctionName, BTreeMap<String, Arc<Function>>> {
     let mut made: BTreeMap<(&FunctionName, &str), Arc<Function>> = BTreeMap::new();
     let mut qualified: BTreeMap<FunctionName, BTreeMap<String, Arc<Function>>> = BTreeMap::new();
     for publication in publications {
         let (name, version) = (&publication.function, publication.version.as_str());
+        let own = snapshots.get(&(name.clone(), version.to_owned()));
         // One that was not built cannot run under any name.
-        let Some(latest) = functions.get(name) else {
+        let Some(latest) = own.or_else(|| functions.get(name)) else {
             continue;
         };
         let runs = match version {
             LATEST => Arc::clone(latest),
+            _ if own.is_some() => Arc::clone(latest),
             _ => made
                 .entry((name, version))
                 .or_insert_with(|| Arc::new(published(latest, version, granted)))
