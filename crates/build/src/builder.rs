@@ -247,6 +247,10 @@ impl Round<'_> {
         root: PathBuf,
         code_digest: &str,
     ) -> Option<Built> {
+        if let Some(compiled) = executables::compiled(&root, runtime) {
+            let digest = digest::of_folder(&compiled, &[]);
+            return self.with_executable(artefact, runtime, handler, compiled, &digest);
+        }
         let found = executables::not_startable(&root, artefact, runtime, handler);
         self.problems.extend(found);
         let missing = executables::missing(&root, artefact, runtime, handler);

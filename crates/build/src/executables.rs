@@ -47,6 +47,27 @@ pub(crate) fn toolchain(runtime: &RuntimeName) -> Toolchain {
     }
 }
 
+/// Where `cargo lambda build` put the executable of these sources: code that has none of its own, and one made of it.
+///
+/// Contract: Cargo Lambda, "Building": `target/lambda/NAME/bootstrap`; AWS SAM, `BuildMethod: rust-cargolambda`.
+pub(crate) fn compiled(root: &Path, runtime: &RuntimeName) -> Option<PathBuf> {
+    let is_rust = runtime.language == Language::Provided
+        && !root.join(BOOTSTRAP).exists()
+        && root.join("Cargo.toml").is_file();
+    if !is_rust {
+        return None;
+    }
+    let made = fs::read_dir(root.join("target/lambda")).ok()?;
+    let mut folders = made
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.join(BOOTSTRAP).is_file());
+    // Of several, the manifest has to say which: each function's code is then that folder.
+    match (folders.next(), folders.next()) {
+        (Some(folder), None) => Some(folder),
+        (_, _) => None,
+    }
+}
+
 /// A problem when the executable is not in the code's folder.
 pub(crate) fn missing(
     root: &Path,

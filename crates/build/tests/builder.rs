@@ -619,6 +619,26 @@ async fn a_missing_executable_is_named_with_what_would_make_it() {
 }
 
 #[tokio::test]
+async fn what_cargo_lambda_compiled_is_found_beside_its_sources() {
+    let (one, other) = (
+        "target/lambda/one/bootstrap",
+        "target/lambda/other/bootstrap",
+    );
+    let bench = Bench::new(&[], &[("Cargo.toml", ""), (one, "#!/bin/sh\n")]);
+    fs::set_permissions(
+        bench.path("project").join(one),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    let built = bench.build("provided.al2023", "any").await;
+    let found = only(&built);
+    assert_eq!(found.code_root, bench.path("project/target/lambda/one"));
+    bench.file(other, "#!/bin/sh\n");
+    let built = bench.build("provided.al2023", "any").await;
+    assert_eq!(codes(&built), ["build::bootstrap-missing"], "which of two?");
+}
+
+#[tokio::test]
 async fn an_executable_that_nobody_may_execute_is_warned_of() {
     let bench = Bench::new(&[], &[("main", "#!/bin/sh\n")]);
     let built = bench.build("go1.x", "main").await;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::row::Row;
 use crate::http::now;
@@ -24,13 +25,17 @@ pub(super) struct Places<'a> {
     pub(super) work: &'a Path,
 }
 
+const NPM_INSTALL: [&str; 5] = [
+    "npm",
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--legacy-peer-deps",
+];
+
 /// Builds that a proof can name, and the command that each is.
-const BUILDS: [(&str, &[&str]); 4] = [
+const BUILDS: [(&str, &[&str]); 3] = [
     ("make build", &["make", "build"]),
-    (
-        "cargo lambda build",
-        &["cargo", "lambda", "build", "--release"],
-    ),
     ("mvn package", &["mvn", "-q", "-DskipTests", "package"]),
     ("bundle install", &["bundle", "install"]),
 ];
@@ -95,14 +100,9 @@ pub(super) fn prepare(row: &Row, folder: &Path, log: &Path) -> Result<Result<(),
             if package.join("node_modules").exists() {
                 continue;
             }
-            let install = [
-                "npm",
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--legacy-peer-deps",
-            ];
-            if let Err(why) = carry_out(&install, &package, log)? {
+            if carry_out(&NPM_INSTALL, &package, log)?.is_err()
+                && let Err(why) = install_what_runs(&package, log)?
+            {
                 return Ok(Err(why));
             }
         }
@@ -113,6 +113,52 @@ pub(super) fn prepare(row: &Row, folder: &Path, log: &Path) -> Result<Result<(),
         {
             return Ok(Err(why));
         }
+    }
+    if says("cargo lambda build") {
+        return build_rust(folder, log);
+    }
+    Ok(Ok(()))
+}
+
+/// Installs what functions load, and not what a project needs to be developed: of that, versions may be gone from the
+/// registry, and one that is gone stops all of it.
+fn install_what_runs(package: &Path, log: &Path) -> Result<Result<(), String>> {
+    let text = std::fs::read_to_string(package.join("package.json"))?;
+    let whole: Value = serde_json::from_str(&text)?;
+    let needed = whole.get("dependencies").cloned().unwrap_or_default();
+    let folder = tempfile::tempdir_in(package)?;
+    let short = serde_json::json!({"private": true, "dependencies": needed});
+    std::fs::write(folder.path().join("package.json"), short.to_string())?;
+    if let Err(why) = carry_out(&NPM_INSTALL, folder.path(), log)? {
+        return Ok(Err(why));
+    }
+    let made = folder.path().join("node_modules");
+    if made.exists() {
+        std::fs::rename(made, package.join("node_modules"))?;
+    }
+    Ok(Ok(()))
+}
+
+/// What `cargo lambda build` makes, for this machine: an executable in a folder of its own.
+fn build_rust(folder: &Path, log: &Path) -> Result<Result<(), String>> {
+    let target = folder.join("target");
+    let folder_of = target.to_string_lossy().into_owned();
+    let build = ["cargo", "build", "--release", "--target-dir", &folder_of];
+    if let Err(why) = carry_out(&build, folder, log)? {
+        return Ok(Err(why));
+    }
+    for entry in std::fs::read_dir(target.join("release"))? {
+        let made = entry?.path();
+        let is_executable = made.is_file() && made.extension().is_none();
+        let Some(name) = made.file_name().filter(|_| is_executable) else {
+            continue;
+        };
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let own = target.join("lambda").join(name);
+        std::fs::create_dir_all(&own)?;
+        std::fs::copy(&made, own.join("bootstrap"))?;
     }
     Ok(Ok(()))
 }

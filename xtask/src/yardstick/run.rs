@@ -302,10 +302,13 @@ fn table(judged: &[Judged]) -> Result<String> {
     let outside = count(|verdict| matches!(verdict, Verdict::Outside(_)));
     let within = passed + failed + cannot;
     let percent = (100 * passed).checked_div(within).unwrap_or_default();
+    let of_run = (100 * passed)
+        .checked_div(passed + failed)
+        .unwrap_or_default();
     writeln!(
         table,
         "\nAWS applications whose features lie within what is built: {passed} of {within} passed ({percent}%), {failed} failed, \
-         {cannot} cannot run here. {outside} more need what is not built."
+         {cannot} cannot run here ({of_run}% of those that can). {outside} more need what is not built."
     )?;
     Ok(table)
 }

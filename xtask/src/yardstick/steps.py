@@ -41,7 +41,8 @@ def steps_of(proof):
 
 class Runner:
     def __init__(self, app):
-        self.app, self.headers, self.values, self.last, self.path = app, {}, {}, None, '/'
+        self.app, self.headers, self.values, self.path = app, {}, {}, '/'
+        self.sent, self.posted = None, None  # the last request with a body, and what its body was
 
     def run(self, proof):
         done = 0
@@ -67,6 +68,13 @@ class Runner:
             return self.invoke(action[7:], expected)
         if action.startswith('LOG '):
             return self.log(action[4:])
+        varied = re.match(r'^(?:no (\w+)|(\w+) ("[^"]*"|-?[\d.]+|true|false|null))$', action)
+        if varied and self.sent and isinstance(self.posted, dict):
+            body = {key: value for key, value in self.posted.items() if key != varied.group(1)}
+            if varied.group(2):
+                body[varied.group(2)] = json.loads(varied.group(3))
+            method, path, headers = self.sent
+            return self.send(method, path, body, headers, expected, keep=False)
         raise CannotRun(f'the step `{text[:120]}` is in words that this program does not read')
 
     def filled(self, text):
@@ -97,7 +105,12 @@ class Runner:
         path, _, query = self.filled(path.replace('{slug}', '{slug}')).partition('?')
         if query:
             path += '?' + urllib.parse.quote(query, safe='=&%+/')
-        reply = self.last = self.app.http(method, path, body, headers)
+        return self.send(method, path, body, headers, expected)
+
+    def send(self, method, path, body, headers, expected, keep=True):
+        if body is not None and keep:
+            self.sent, self.posted = (method, path, headers), body
+        reply = self.app.http(method, path, body, headers)
         sentence = f'{method} {path} -> {expected or reply.status}'
         self.expect(sentence, expected, reply.status, reply.headers, reply.text, reply.json)
         return 1
@@ -178,6 +191,9 @@ class Runner:
         elif found := re.match(r'^(\w+) (?:"(.*)"|(\w+))$', part):
             wanted = found.group(2) if found.group(2) is not None else found.group(3)
             app.check(sentence, str(self.at(found.group(1), value)) == wanted, text)
+        elif part in ('an array with it', 'contains it', 'a list with it'):
+            items = value if isinstance(value, list) else [value]
+            app.check(sentence, any(self.holds(self.posted, item) for item in items), text)
         elif re.match(r'^\w+(\.\w+)+$', part):
             seen = self.at(part, value)
             app.check(sentence, seen is not None, text)
