@@ -1,6 +1,9 @@
 //! Delivery over a source and a function that a test holds in its hand. Time is tokio's: hours pass at once.
 
+mod fake_queue;
+mod queues;
 mod sent;
+mod simulation;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -137,9 +140,21 @@ type Behaviour = Box<dyn Fn(&[u64]) -> Result<Outcome, NotRun> + Send + Sync>;
 struct Function {
     calls: Mutex<Vec<Vec<u64>>>,
     behaviour: Mutex<Behaviour>,
+    takes: Mutex<Duration>,
+    /// Calls that run, and the most that ever did.
+    running: Mutex<(usize, usize)>,
 }
 
 impl Function {
+    fn new() -> Self {
+        Self {
+            calls: Mutex::default(),
+            behaviour: Mutex::new(Box::new(|_| fine())),
+            takes: Mutex::new(Duration::from_millis(10)),
+            running: Mutex::default(),
+        }
+    }
+
     fn calls(&self) -> Vec<Vec<u64>> {
         self.calls.lock().unwrap().clone()
     }
@@ -150,6 +165,14 @@ impl Function {
     ) {
         *self.behaviour.lock().unwrap() = Box::new(behaviour);
     }
+
+    fn take_time(&self, time: Duration) {
+        *self.takes.lock().unwrap() = time;
+    }
+
+    fn at_once(&self) -> usize {
+        self.running.lock().unwrap().1
+    }
 }
 
 impl Invoke for Function {
@@ -159,9 +182,16 @@ impl Invoke for Function {
         let numbers: Vec<u64> = records.map(|it| it["n"].as_u64().unwrap()).collect();
         let outcome = (self.behaviour.lock().unwrap())(&numbers);
         self.calls.lock().unwrap().push(numbers);
-        Box::pin(async {
+        let takes = *self.takes.lock().unwrap();
+        Box::pin(async move {
+            {
+                let mut running = self.running.lock().unwrap();
+                running.0 += 1;
+                running.1 = running.1.max(running.0);
+            }
             // A function takes its time.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(takes).await;
+            self.running.lock().unwrap().0 -= 1;
             Ok(Reply {
                 outcome: outcome?,
                 timings: Timings::default(),
@@ -229,10 +259,7 @@ impl Bench {
         source.put("a", [], clock.as_ref());
         Self {
             source,
-            function: Arc::new(Function {
-                calls: Mutex::default(),
-                behaviour: Mutex::new(Box::new(|_| fine())),
-            }),
+            function: Arc::new(Function::new()),
             store: Arc::new(Memory::new()),
             clock,
         }
