@@ -62,10 +62,8 @@ pub(crate) fn compiled(root: &Path, runtime: &RuntimeName) -> Option<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|folder| folder.join(BOOTSTRAP).is_file());
     // Of several, the manifest has to say which: each function's code is then that folder.
-    match (folders.next(), folders.next()) {
-        (Some(folder), None) => Some(folder),
-        (_, _) => None,
-    }
+    let only = folders.next()?;
+    folders.next().is_none().then_some(only)
 }
 
 /// A problem when the executable is not in the code's folder.
