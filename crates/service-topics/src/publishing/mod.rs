@@ -12,9 +12,6 @@ mod envelope;
 mod message;
 mod sending;
 
-#[cfg(test)]
-mod tests;
-
 use interfaces::service::ServiceCall;
 use model::arn::Arn;
 
