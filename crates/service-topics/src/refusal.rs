@@ -5,7 +5,8 @@
 //!
 //! Contract: Amazon SNS API Reference, the errors of each operation; transcripts of the service's answers.
 
-use aws_wire::query::{self, Fault};
+use aws_wire::protocol::Protocol;
+use aws_wire::xml::Xml;
 use bytes::Bytes;
 use http::StatusCode;
 use interfaces::service::ServiceAnswer;
@@ -93,19 +94,27 @@ impl Refusal {
         }
     }
 
-    /// As it goes over the wire.
+    /// As it goes over the wire: unlike other services of the query protocol, this one sends no `Detail`.
     pub(crate) fn answer(&self, request_id: &str) -> ServiceAnswer {
-        let fault = if self.status.is_server_error() {
-            Fault::Receiver
+        let kind = if self.status.is_server_error() {
+            "Receiver"
         } else {
-            Fault::Sender
+            "Sender"
         };
-        let whose = (self.status, fault);
-        let answer = query::error(whose, (self.code, &self.message), NAMESPACE, request_id);
+        let mut xml = Xml::document();
+        xml.open_with("ErrorResponse", &[("xmlns", NAMESPACE)]);
+        xml.element("Error", |xml| {
+            xml.text("Type", kind);
+            xml.text("Code", self.code);
+            xml.text("Message", &self.message);
+        });
+        xml.text("RequestId", request_id);
+        xml.close("ErrorResponse");
+        let content_type = Protocol::Query.content_type().to_owned();
         ServiceAnswer {
-            status: answer.status.as_u16(),
-            headers: answer.headers,
-            body: Bytes::from(answer.body),
+            status: self.status.as_u16(),
+            headers: vec![("content-type", content_type)],
+            body: Bytes::from(xml.finish()),
             rest: None,
         }
     }
