@@ -50,7 +50,9 @@ pub(crate) struct Shared {
 pub(crate) struct Services {
     pub(crate) identity: service_identity::Service,
     pub(crate) tables: service_tables::Service,
+    pub(crate) queues: service_queues::Service,
     pub(crate) topics: service_topics::Service,
+    pub(crate) buses: service_buses::Service,
 }
 
 impl Services {
@@ -61,6 +63,13 @@ impl Services {
         Self {
             identity: shared.identity.clone(),
             tables: service_tables::Service::new(store(), clock(), random()),
+            queues: service_queues::Service::new(
+                store(),
+                clock(),
+                random(),
+                Arc::new(shared.identity.clone()),
+                shared.port,
+            ),
             topics: service_topics::Service::new(service_topics::Parts {
                 store: store(),
                 outbox: shared.outbox.clone(),
@@ -71,6 +80,14 @@ impl Services {
                 http: Arc::clone(&shared.http),
                 base_url: format!("http://127.0.0.1:{}", shared.port),
             }),
+            buses: service_buses::Service::new(service_buses::Parts {
+                store: store(),
+                clock: clock(),
+                random: random(),
+                outbox: shared.outbox.clone(),
+                authorize: Arc::new(shared.identity.clone()),
+                http: Arc::clone(&shared.http),
+            }),
         }
     }
 
@@ -79,14 +96,20 @@ impl Services {
         vec![
             self.identity.provider(),
             self.tables.provider(),
+            self.queues.provider(),
             self.topics.provider(),
+            self.buses.provider(),
             Arc::new(RecordProvider::new()),
         ]
     }
 
     /// What stands behind the service door.
     pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
-        vec![Arc::new(self.tables.clone()), Arc::new(self.topics.clone())]
+        let mut doors = self.buses.doors();
+        doors.push(Arc::new(self.tables.clone()));
+        doors.push(Arc::new(self.queues.clone()));
+        doors.push(Arc::new(self.topics.clone()));
+        doors
     }
 
     /// Streams that functions are called with the records of.
@@ -96,18 +119,22 @@ impl Services {
 
     /// Queues that functions are called with the messages of.
     pub(crate) fn message_sources(&self) -> Vec<Arc<dyn MessageSource>> {
-        Vec::new()
+        vec![self.queues.message_source()]
     }
 
     /// Whatever takes events.
     pub(crate) fn sinks(&self) -> Vec<Arc<dyn EventSink>> {
-        self.topics.sinks()
+        let mut sinks = self.topics.sinks();
+        sinks.push(self.queues.sink());
+        sinks.push(self.buses.sink());
+        sinks
     }
 
     /// What services do by themselves, for ever: items and messages expire, indexes fill, schedules fire.
     pub(crate) async fn keep(&self) {
         let tables = async { match self.tables.keep().await {} };
-        tokio::join!(tables, self.tables.keep_up());
+        let buses = async { match self.buses.keep().await {} };
+        tokio::join!(tables, self.tables.keep_up(), self.queues.keep(), buses);
     }
 }
 

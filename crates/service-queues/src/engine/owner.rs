@@ -1,0 +1,660 @@
+//! The owner of a queue: a task that does whatever is asked of it, in turn.
+//!
+//! Lives here: requests and their replies, who waits for messages, one commit after the other.
+//! Does not live here: which message comes next (`standard`, `fifo`), what a receive changes (`hand_out`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use interfaces::clock::Clock;
+use interfaces::random::Random;
+use model::arn::Arn;
+use store::{CommitError, Direction, PageLimit, Range, ReadError, Store};
+use tokio::sync::{mpsc, oneshot};
+
+use super::book::{Book, Order, Taken};
+use super::catalogue::{Current, Shared, WeakCatalogue};
+use super::cycle::{Answer, Cycle};
+use super::descriptor::Kind;
+use super::fifo::Attempts;
+use super::hand_out::Purpose;
+use super::keys::ContentsId;
+use super::receipt::Receipt;
+use super::record::{self, Body, CorruptMessage, Message};
+
+/// Receives that wait for a message of one queue. The longest-waiting beyond are answered with nothing.
+const WAITERS_MAX: usize = 10_000;
+/// Rows that are counted or read at once.
+const PAGE_ROWS: usize = 1_000;
+/// How long the owner sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
+/// Messages that were received and are visible again, of which more are put back among those that wait.
+const VISIBLE_AGAIN_MAX: usize = 1_000;
+/// How often deduplication ids are forgotten, in microseconds.
+const FORGET_EVERY_US: i64 = 30_000_000;
+
+/// What an owner is asked.
+pub(crate) enum Request {
+    /// Keep these messages.
+    Send {
+        /// The messages.
+        messages: Vec<Outgoing>,
+        /// What was kept, in the same order.
+        reply: oneshot::Sender<Result<Vec<Sent>, Failed>>,
+    },
+    /// Hand out messages.
+    Receive {
+        /// Which, and how.
+        wish: Wish,
+        /// Dropped by whoever no longer waits: the messages are visible again then.
+        reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
+    },
+    /// Delete messages.
+    Delete {
+        /// Which.
+        receipts: Vec<Receipt>,
+        /// What became of each.
+        reply: oneshot::Sender<Result<Outcomes, Failed>>,
+    },
+    /// Change how long messages are in flight.
+    Change {
+        /// From now on.
+        changes: Vec<(Receipt, Duration)>,
+        /// What became of each.
+        reply: oneshot::Sender<Result<Outcomes, Failed>>,
+    },
+    /// Count the messages.
+    Count {
+        /// How many.
+        reply: oneshot::Sender<Result<Counts, Failed>>,
+    },
+    /// Move messages to other queues.
+    Move {
+        /// At most so many.
+        messages_max: usize,
+        /// Where to; none: back to where each came from.
+        destination: Option<Arn>,
+        /// What was moved.
+        reply: oneshot::Sender<Result<Moved, Failed>>,
+    },
+    /// End: the queue is about to be deleted.
+    Stop {
+        /// When it has.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// A message to keep.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    /// The message; when it is due is set by the owner.
+    pub(crate) message: Message,
+    /// How long it waits, if not as long as its queue says.
+    pub(crate) delay: Option<Duration>,
+}
+
+/// A message that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Its id; of a duplicate, the first one's.
+    pub(crate) id: [u8; 16],
+    /// Its number, in a FIFO queue.
+    pub(crate) sequence: Option<String>,
+}
+
+/// What a receive asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    /// Messages, at most.
+    pub(crate) messages_max: usize,
+    /// How long they are in flight, if not as long as the queue says.
+    pub(crate) visibility: Option<Duration>,
+    /// How long to wait for the first, if not as long as the queue says.
+    pub(crate) wait: Option<Duration>,
+    /// By which a receive is repeated whose answer was lost.
+    pub(crate) attempt: Option<String>,
+}
+
+/// A message that was received.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// The message; its body is here.
+    pub(crate) message: Message,
+    /// Its body.
+    pub(crate) body: String,
+    /// How often it was received, this one included.
+    pub(crate) receives: u32,
+    /// When that happened first.
+    pub(crate) first_received_us: i64,
+    /// By which it is deleted.
+    pub(crate) receipt: Receipt,
+}
+
+/// What became of each receipt.
+pub(crate) type Outcomes = Vec<Result<(), ReceiptError>>;
+
+/// A receipt cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReceiptError {
+    /// Its time is over.
+    #[error("the receipt handle has expired")]
+    Expired,
+    /// The message is gone, or waits.
+    #[error("the message is not in flight")]
+    NotInFlight,
+    /// The message would be in flight for more than twelve hours.
+    #[error("the message would be in flight for too long")]
+    TooLong,
+}
+
+/// How many messages there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    /// That can be received.
+    pub(crate) visible: u64,
+    /// That are in flight.
+    pub(crate) in_flight: u64,
+    /// That are not due yet.
+    pub(crate) delayed: u64,
+}
+
+/// What was moved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Moved {
+    /// Messages.
+    pub(crate) messages: u64,
+    /// Why no more can be: the destination that is not there.
+    pub(crate) missing: Option<String>,
+}
+
+/// Messages could not be received.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    /// Too many are in flight.
+    #[error("too many messages are in flight")]
+    OverLimit,
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] Failed),
+}
+
+/// The store failed; a later try may succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Failed {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A row is damaged.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptMessage),
+}
+
+/// A receive that waits.
+struct Waiter {
+    wish: Wish,
+    reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
+    until_us: i64,
+}
+
+/// The owner of one queue.
+pub(crate) struct Owner {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) catalogue: WeakCatalogue,
+    pub(super) book: Book,
+    pub(super) attempts: Attempts,
+    is_loaded: bool,
+    waiters: VecDeque<Waiter>,
+    /// Whether there may be messages for those who wait.
+    is_news: bool,
+    /// When the next message is due that was sent with a delay; for those who wait.
+    due_us: Option<i64>,
+    /// When deduplication ids are forgotten next.
+    forget_at_us: i64,
+    stopped: Option<oneshot::Sender<()>>,
+}
+
+/// What a turn goes by.
+#[derive(Clone)]
+pub(super) struct Turn {
+    pub(super) current: Arc<Current>,
+    pub(super) now_us: i64,
+    pub(super) order: Order,
+    pub(super) contents: ContentsId,
+}
+
+impl Owner {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        catalogue: WeakCatalogue,
+    ) -> Self {
+        let contents = shared.current().descriptor.contents();
+        Self {
+            shared,
+            store,
+            clock,
+            random,
+            catalogue,
+            book: Book::new(contents),
+            attempts: Attempts::default(),
+            is_loaded: false,
+            waiters: VecDeque::new(),
+            is_news: false,
+            due_us: None,
+            forget_at_us: 0,
+            stopped: None,
+        }
+    }
+
+    /// Does what it is asked until nobody can ask any more, or the queue is deleted.
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        loop {
+            let wake = self.sleep();
+            let first = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => Some(request),
+                    None => return,
+                },
+                () = self.shared.news.notified() => {
+                    self.is_news = true;
+                    // Somebody else put a message into it.
+                    self.book.waiting = None;
+                    None
+                }
+                () = tokio::time::sleep(wake) => None,
+            };
+            self.turn(first, &mut requests).await;
+            // What was sent is for those who wait.
+            while self.is_news && !self.waiters.is_empty() && self.stopped.is_none() {
+                self.turn(None, &mut requests).await;
+            }
+            if let Some(reply) = self.stopped.take() {
+                let _ = reply.send(());
+                return;
+            }
+        }
+    }
+
+    /// How long nothing is due. A queue at rest sleeps until it is asked.
+    fn sleep(&self) -> Duration {
+        if self.waiters.is_empty() {
+            return IDLE;
+        }
+        let until = self.waiters.iter().map(|waiter| waiter.until_us).min();
+        let next = [until, self.book.next_us(), self.due_us];
+        let Some(next_us) = next.into_iter().flatten().min() else {
+            return IDLE;
+        };
+        let left_us = next_us.saturating_sub(self.clock.now().epoch_us());
+        // Timers are of milliseconds: one that fires too early would only come again.
+        let left = Duration::from_micros(u64::try_from(left_us).unwrap_or(0));
+        left.saturating_add(Duration::from_millis(1)).min(IDLE)
+    }
+
+    /// Carries out what is asked, and what is due, in one commit.
+    async fn turn(&mut self, first: Option<Request>, requests: &mut mpsc::Receiver<Request>) {
+        let current = self.shared.current();
+        let contents = current.descriptor.contents();
+        if contents != self.book.contents {
+            // It was purged.
+            self.book = Book::new(contents);
+            self.attempts = Attempts::default();
+            self.is_loaded = false;
+        }
+        let turn = Turn {
+            order: match current.settings.kind {
+                Kind::Standard => Order::None,
+                Kind::Fifo { .. } => Order::ByGroup,
+            },
+            contents,
+            now_us: self.clock.now().epoch_us(),
+            current,
+        };
+        let mut cycle = Cycle::default();
+        if let Err(failed) = self.load(&turn, &mut cycle).await {
+            if let Some(request) = first {
+                refuse(request, &failed);
+            }
+            return;
+        }
+        let passed = self.book.pass(turn.now_us, turn.order);
+        let is_due = self.due_us.is_some_and(|due_us| due_us <= turn.now_us);
+        self.is_news |= passed || is_due;
+        let mut next = first;
+        while let Some(request) = next {
+            self.apply(request, &turn, &mut cycle).await;
+            next = match cycle.has_room() && self.stopped.is_none() {
+                true => requests.try_recv().ok(),
+                false => None,
+            };
+        }
+        self.serve_waiters(&turn, &mut cycle).await;
+        if let Err(error) = self.keep_small(&turn, &mut cycle).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, queue = %self.shared.arn, "a queue could not be tidied");
+        }
+        self.commit(&turn, cycle).await;
+    }
+
+    async fn commit(&mut self, turn: &Turn, mut cycle: Cycle) {
+        if !cycle.has_writes() {
+            let _ = cycle.settle(&Ok(store::Versionstamp::new(0)));
+            return;
+        }
+        self.is_news |= cycle.is_news;
+        let committed = self.store.commit(cycle.take_batch()).await;
+        if let Err(error) = &committed {
+            tracing::error!(error = error as &dyn std::error::Error, queue = %self.shared.arn, "a queue could not be written");
+            // What is in memory says what would be, had it been written.
+            self.is_loaded = false;
+        }
+        for identity in cycle.settle(&committed) {
+            // Whoever asked has gone: somebody else may have it at once.
+            if let Some(taken) = self.book.taken(&identity).copied() {
+                let taken = Taken {
+                    visible_us: turn.now_us,
+                    ..taken
+                };
+                self.book.take(identity, taken, turn.order, turn.now_us);
+                self.is_news = true;
+            }
+        }
+    }
+
+    /// Reads which messages were received, at the start and after a failure.
+    async fn load(&mut self, turn: &Turn, cycle: &mut Cycle) -> Result<(), Failed> {
+        if !self.is_loaded {
+            self.book = Book::new(turn.contents);
+            let mut range = turn.contents.all_taken();
+            while let Some((rows, rest)) = self.page(range).await? {
+                for row in rows {
+                    let (Some(identity), Ok((state, message))) =
+                        (ContentsId::identity(&row.key), record::decode(&row.value))
+                    else {
+                        tracing::error!(queue = %self.shared.arn, "the row of a message is damaged");
+                        continue;
+                    };
+                    let taken = Taken {
+                        visible_us: state.visible_us,
+                        first_received_us: state.first_received_us,
+                        nonce: state.nonce,
+                        apart: apart(&message),
+                    };
+                    self.book.take(identity, taken, turn.order, turn.now_us);
+                }
+                range = rest;
+            }
+            self.is_loaded = true;
+            self.is_news = true;
+        }
+        if turn.order == Order::ByGroup && self.is_news {
+            self.take_in(turn, cycle).await?;
+        }
+        Ok(())
+    }
+
+    /// Some rows of a range and what is left of it; none: that was all.
+    pub(super) async fn page(
+        &self,
+        range: Range,
+    ) -> Result<Option<(Vec<store::Row>, Range)>, Failed> {
+        let limit = PageLimit::rows(PAGE_ROWS);
+        let page = self.store.scan(&range, Direction::Forward, limit).await?;
+        let Some(last) = page.rows.last() else {
+            return Ok(None);
+        };
+        let rest = range.after(&last.key);
+        Ok(Some((page.rows, rest)))
+    }
+
+    async fn apply(&mut self, request: Request, turn: &Turn, cycle: &mut Cycle) {
+        match request {
+            Request::Send { messages, reply } => {
+                let sent = match turn.current.settings.kind {
+                    Kind::Standard => Ok(self.send_plain(messages, turn, cycle)),
+                    Kind::Fifo { by_content, scope } => {
+                        self.send_ordered(messages, (by_content, scope), turn, cycle)
+                            .await
+                    }
+                };
+                match sent {
+                    Ok(sent) => cycle.answer(Answer::Sent(reply, sent)),
+                    Err(failed) => drop(reply.send(Err(failed))),
+                }
+            }
+            Request::Receive { wish, reply } => {
+                self.receive_or_wait(wish, reply, turn, cycle).await
+            }
+            Request::Delete { receipts, reply } => {
+                match self.delete(&receipts, turn, cycle).await {
+                    Ok(outcomes) => cycle.answer(Answer::Done(reply, outcomes)),
+                    Err(failed) => drop(reply.send(Err(failed))),
+                }
+            }
+            Request::Change { changes, reply } => match self.change(&changes, turn, cycle).await {
+                Ok(outcomes) => cycle.answer(Answer::Done(reply, outcomes)),
+                Err(failed) => drop(reply.send(Err(failed))),
+            },
+            Request::Count { reply } => drop(reply.send(self.counts(turn, cycle).await)),
+            Request::Move {
+                messages_max,
+                destination,
+                reply,
+            } => match self.move_on(messages_max, destination, turn, cycle).await {
+                Ok(moved) => cycle.answer(Answer::Moved(reply, moved)),
+                Err(failed) => drop(reply.send(Err(failed))),
+            },
+            Request::Stop { reply } => {
+                self.stopped = Some(reply);
+                for waiter in self.waiters.drain(..) {
+                    let _ = waiter.reply.send(Ok(Vec::new()));
+                }
+            }
+        }
+    }
+
+    async fn receive_or_wait(
+        &mut self,
+        wish: Wish,
+        reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
+        turn: &Turn,
+        cycle: &mut Cycle,
+    ) {
+        match self.receive(&wish, turn, cycle).await {
+            Ok(found) if found.is_empty() => {
+                let wait = wish.wait.unwrap_or(turn.current.settings.wait);
+                if wait.is_zero() || WAITERS_MAX <= self.waiters.len() {
+                    let _ = reply.send(Ok(found));
+                    return;
+                }
+                let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+                self.waiters.push_back(Waiter {
+                    wish,
+                    reply,
+                    until_us: turn.now_us.saturating_add(wait_us),
+                });
+                self.due_us = self.next_due(turn).await.unwrap_or(None);
+            }
+            Ok(found) => cycle.answer(Answer::Received(reply, found)),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    async fn serve_waiters(&mut self, turn: &Turn, cycle: &mut Cycle) {
+        if self.is_news {
+            self.is_news = false;
+            let mut is_served = true;
+            while is_served && cycle.has_room() {
+                let Some(waiter) = self.waiters.pop_front() else {
+                    break;
+                };
+                if waiter.reply.is_closed() {
+                    continue;
+                }
+                match self.receive(&waiter.wish, turn, cycle).await {
+                    Ok(found) if found.is_empty() => {
+                        self.waiters.push_front(waiter);
+                        is_served = false;
+                    }
+                    Ok(found) => cycle.answer(Answer::Received(waiter.reply, found)),
+                    Err(error) => drop(waiter.reply.send(Err(error))),
+                }
+            }
+            if !self.waiters.is_empty() {
+                self.is_news = is_served;
+                self.due_us = self.next_due(turn).await.unwrap_or(None);
+            }
+        }
+        for waiter in std::mem::take(&mut self.waiters) {
+            if turn.now_us < waiter.until_us {
+                self.waiters.push_back(waiter);
+            } else {
+                let _ = waiter.reply.send(Ok(Vec::new()));
+            }
+        }
+    }
+
+    pub(super) async fn receive(
+        &mut self,
+        wish: &Wish,
+        turn: &Turn,
+        cycle: &mut Cycle,
+    ) -> Result<Vec<Received>, ReceiveError> {
+        let visibility = wish.visibility.unwrap_or(turn.current.settings.visibility);
+        let visibility_us = i64::try_from(visibility.as_micros()).unwrap_or(i64::MAX);
+        let visible_us = turn.now_us.saturating_add(visibility_us);
+        let purpose = Purpose::Receive { visible_us };
+        let is_full = model::limits::SQS_IN_FLIGHT_MAX <= self.book.in_flight();
+        match turn.order {
+            Order::None if is_full => Err(ReceiveError::OverLimit),
+            Order::None => {
+                let found = self
+                    .take_any(wish.messages_max, &purpose, turn, cycle)
+                    .await?;
+                Ok(found)
+            }
+            Order::ByGroup => {
+                if let Some(again) = self.attempted(wish, visible_us, turn, cycle).await? {
+                    return Ok(again);
+                }
+                if is_full {
+                    return Ok(Vec::new());
+                }
+                let found = self
+                    .take_ordered(wish.messages_max, &purpose, turn, cycle)
+                    .await?;
+                self.attempts.note(wish, &found, turn.now_us);
+                Ok(found)
+            }
+        }
+    }
+
+    async fn move_on(
+        &mut self,
+        messages_max: usize,
+        destination: Option<Arn>,
+        turn: &Turn,
+        cycle: &mut Cycle,
+    ) -> Result<Moved, Failed> {
+        let purpose = Purpose::move_to(destination);
+        match turn.order {
+            Order::None => drop(self.take_any(messages_max, &purpose, turn, cycle).await?),
+            Order::ByGroup => drop(
+                self.take_ordered(messages_max, &purpose, turn, cycle)
+                    .await?,
+            ),
+        }
+        Ok(purpose.moved())
+    }
+
+    async fn counts(&mut self, turn: &Turn, cycle: &Cycle) -> Result<Counts, Failed> {
+        let waiting = match self.book.waiting {
+            Some(waiting) => waiting,
+            None => {
+                let mut waiting = 0_u64;
+                let mut range = Range::of_prefix(turn.contents.ready_prefix());
+                while let Some((rows, rest)) = self.page(range).await? {
+                    waiting += rows.len() as u64;
+                    range = rest;
+                }
+                // What this very commit changes is not there to be counted yet.
+                let waiting = waiting.saturating_add_signed(cycle.waiting_change);
+                self.book.waiting = Some(waiting);
+                waiting
+            }
+        };
+        let delayed = match turn.order {
+            Order::None => self.count_delayed(turn).await?,
+            Order::ByGroup => self.count_delayed_ordered(turn).await?,
+        };
+        let visible_again = self.book.visible_again() as u64;
+        Ok(Counts {
+            visible: waiting
+                .saturating_sub(delayed)
+                .saturating_add(visible_again),
+            in_flight: self.book.in_flight() as u64,
+            delayed,
+        })
+    }
+
+    /// So many messages more wait, or fewer.
+    pub(super) fn count(&mut self, change: i64, cycle: &mut Cycle) {
+        cycle.waiting_change = cycle.waiting_change.saturating_add(change);
+        self.book.count(change);
+    }
+
+    async fn next_due(&self, turn: &Turn) -> Result<Option<i64>, Failed> {
+        match turn.order {
+            Order::None => self.next_due_plain(turn).await,
+            Order::ByGroup => self.next_due_ordered(turn).await,
+        }
+    }
+
+    /// Puts what was received and is visible again back among those that wait, when there is much of it, and forgets old
+    /// deduplication ids.
+    async fn keep_small(&mut self, turn: &Turn, cycle: &mut Cycle) -> Result<(), Failed> {
+        if VISIBLE_AGAIN_MAX < self.book.visible_again() {
+            match turn.order {
+                Order::None => self.put_back_any(turn, cycle).await?,
+                Order::ByGroup => self.put_back_ordered(turn, cycle).await?,
+            }
+        }
+        if turn.order == Order::ByGroup && self.forget_at_us <= turn.now_us {
+            self.forget_duplicates(turn, cycle).await?;
+            self.forget_at_us = turn.now_us.saturating_add(FORGET_EVERY_US);
+        }
+        Ok(())
+    }
+}
+
+/// Where the body of a message lies, if not with it.
+pub(super) fn apart(message: &Message) -> Option<([u8; 16], u8)> {
+    match message.body {
+        Body::Here(_) => None,
+        Body::Apart { name, parts } => Some((name, parts)),
+    }
+}
+
+fn refuse(request: Request, failed: &Failed) {
+    match request {
+        Request::Send { reply, .. } => drop(reply.send(Err(failed.clone()))),
+        Request::Receive { reply, .. } => {
+            drop(reply.send(Err(ReceiveError::Failed(failed.clone()))));
+        }
+        Request::Delete { reply, .. } | Request::Change { reply, .. } => {
+            drop(reply.send(Err(failed.clone())));
+        }
+        Request::Count { reply } => drop(reply.send(Err(failed.clone()))),
+        Request::Move { reply, .. } => drop(reply.send(Err(failed.clone()))),
+        // The queue goes anyway.
+        Request::Stop { reply } => drop(reply.send(())),
+    }
+}

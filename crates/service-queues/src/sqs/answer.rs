@@ -1,0 +1,198 @@
+//! Replies in both protocols.
+//!
+//! Lives here: results and refusals as JSON and as XML.
+//! Does not live here: what is in a result (`operations`).
+
+use aws_wire::protocol::ErrorAnswer;
+use aws_wire::query::{self, Fault as Whose};
+use aws_wire::xml::Xml;
+use bytes::Bytes;
+use http::StatusCode;
+use interfaces::service::ServiceAnswer;
+use serde_json::{Map, Value, json};
+
+use super::fault::{Fault, Kind};
+use super::request::Protocol;
+
+const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+const JSON: &str = "application/x-amz-json-1.0";
+/// Operations whose result has no members: XML replies leave it out.
+const WITHOUT_RESULT: &[&str] = &[
+    "AddPermission",
+    "ChangeMessageVisibility",
+    "DeleteMessage",
+    "DeleteQueue",
+    "PurgeQueue",
+    "RemovePermission",
+    "SetQueueAttributes",
+    "TagQueue",
+    "UntagQueue",
+];
+
+/// What a request came to, as its protocol shows it.
+pub(crate) fn answer(
+    protocol: Protocol,
+    operation: &str,
+    request_id: &str,
+    outcome: Result<Map<String, Value>, Fault>,
+) -> ServiceAnswer {
+    match (protocol, outcome) {
+        (Protocol::Json, Ok(result)) => framed(200, JSON, json_text(&result)),
+        (Protocol::Query, Ok(result)) => {
+            let write = |xml: &mut Xml| write_members(xml, operation, &result);
+            let result = (!WITHOUT_RESULT.contains(&operation)).then_some(write);
+            let body = query::answer(operation, NAMESPACE, request_id, result);
+            framed(200, "text/xml", body)
+        }
+        (Protocol::QueryJson, Ok(result)) => {
+            let body = json!({ format!("{operation}Response"): {
+                format!("{operation}Result"): named_as_in_xml(operation, &result),
+                "ResponseMetadata": { "RequestId": request_id },
+            }});
+            framed(200, "application/json", body.to_string().into_bytes())
+        }
+        (Protocol::Json, Err(fault)) => refused_json(&fault),
+        (Protocol::Query | Protocol::QueryJson, Err(fault)) => refused_query(&fault, request_id),
+    }
+}
+
+fn framed(status: u16, content_type: &str, body: Vec<u8>) -> ServiceAnswer {
+    ServiceAnswer {
+        status,
+        headers: vec![("content-type", content_type.to_owned())],
+        body: Bytes::from(body),
+        rest: None,
+    }
+}
+
+fn json_text(result: &Map<String, Value>) -> Vec<u8> {
+    // Clients take a reply without members for one without a body.
+    serde_json::to_vec(result).unwrap_or_default()
+}
+
+fn refused_json(fault: &Fault) -> ServiceAnswer {
+    let (shape, code, status) = fault.kind.names();
+    let whose = if fault.kind.is_senders() {
+        "Sender"
+    } else {
+        "Receiver"
+    };
+    let body = json!({ "__type": shape, "message": fault.message });
+    let mut answer = framed(status, JSON, body.to_string().into_bytes());
+    answer
+        .headers
+        .push(("x-amzn-query-error", format!("{code};{whose}")));
+    answer
+}
+
+fn refused_query(fault: &Fault, request_id: &str) -> ServiceAnswer {
+    let (_, code, status) = fault.kind.names();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let whose = if fault.kind.is_senders() {
+        Whose::Sender
+    } else {
+        Whose::Receiver
+    };
+    let message = match fault.kind {
+        Kind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
+        _ => &fault.message,
+    };
+    let ErrorAnswer {
+        status,
+        headers,
+        body,
+    } = query::error((status, whose), (code, message), NAMESPACE, request_id);
+    ServiceAnswer {
+        status: status.as_u16(),
+        headers,
+        body: Bytes::from(body),
+        rest: None,
+    }
+}
+
+/// The name that XML has for the items of a list or the entries of a map, and for key and value of the latter.
+fn item_name(operation: &str, member: &str) -> (String, (&'static str, &'static str)) {
+    let named = ("Name", "Value");
+    match member {
+        "QueueUrls" | "queueUrls" => ("QueueUrl".to_owned(), named),
+        "Messages" => ("Message".to_owned(), named),
+        "Attributes" => ("Attribute".to_owned(), named),
+        "MessageAttributes" => ("MessageAttribute".to_owned(), named),
+        "Tags" => ("Tag".to_owned(), ("Key", "Value")),
+        "Failed" => ("BatchResultErrorEntry".to_owned(), named),
+        "Successful" | "Results" => (format!("{operation}ResultEntry"), named),
+        other => (other.to_owned(), named),
+    }
+}
+
+fn write_members(xml: &mut Xml, operation: &str, members: &Map<String, Value>) {
+    for (name, value) in members {
+        match value {
+            Value::Null => {}
+            Value::String(text) => xml.text(name, text),
+            Value::Bool(_) | Value::Number(_) => xml.text(name, &value.to_string()),
+            Value::Array(items) => {
+                let (item_name, _) = item_name(operation, name);
+                for item in items {
+                    match item {
+                        Value::Object(members) => xml.element(&item_name, |xml| {
+                            write_members(xml, operation, members);
+                        }),
+                        Value::String(text) => xml.text(&item_name, text),
+                        other => xml.text(&item_name, &other.to_string()),
+                    }
+                }
+            }
+            Value::Object(entries) => {
+                let (entry_name, (key_name, value_name)) = item_name(operation, name);
+                for (key, value) in entries {
+                    xml.element(&entry_name, |xml| {
+                        xml.text(key_name, key);
+                        match value {
+                            Value::Object(members) => xml.element(value_name, |xml| {
+                                write_members(xml, operation, members);
+                            }),
+                            Value::String(text) => xml.text(value_name, text),
+                            other => xml.text(value_name, &other.to_string()),
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The members of a result as the query protocol's JSON has them: named as in XML, and a list of one as its item.
+fn named_as_in_xml(operation: &str, members: &Map<String, Value>) -> Value {
+    let mut named = Map::new();
+    for (name, value) in members {
+        match value {
+            Value::Array(items) => {
+                let (item_name, _) = item_name(operation, name);
+                let items: Vec<Value> = items
+                    .iter()
+                    .map(|item| match item {
+                        Value::Object(members) => named_as_in_xml(operation, members),
+                        other => other.clone(),
+                    })
+                    .collect();
+                let only = match <[Value; 1]>::try_from(items) {
+                    Ok([only]) => only,
+                    Err(items) => Value::Array(items),
+                };
+                named.insert(item_name, only);
+            }
+            Value::Object(entries) => {
+                let (entry_name, (key_name, value_name)) = item_name(operation, name);
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| json!({ key_name: key, value_name: value }));
+                named.insert(entry_name, Value::Array(entries.collect()));
+            }
+            other => {
+                named.insert(name.clone(), other.clone());
+            }
+        }
+    }
+    Value::Object(named)
+}
