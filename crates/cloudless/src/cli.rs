@@ -38,6 +38,8 @@ pub enum Command {
     Invoke(InvokeArguments),
     /// Print an event as a service would send it.
     Event(EventArguments),
+    /// Bring dead letters back to where they came from.
+    Redrive(RedriveArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
     /// Print an API as OpenAPI 3.1.
@@ -165,6 +167,32 @@ pub enum EventKind {
     Dynamodb,
     /// A scheduled event of EventBridge.
     Schedule,
+}
+
+/// `cloudless redrive`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It works in the `cloudless dev` of the project, which must be running. What is in a queue's dead letter queue goes back to the
+queue that gave it up; a function is invoked with what is in its own, asynchronously, as before.
+Exit codes: 0 they went back, 1 something failed, 2 the call was wrong.
+
+Examples:
+  cloudless redrive orders-dead
+  cloudless redrive resize
+  cloudless redrive orders-dead --json")]
+pub struct RedriveArguments {
+    /// A dead letter queue, or a function that has one: its name or ARN.
+    #[arg(value_name = "QUEUE|FUNCTION")]
+    pub name: String,
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Where the state is kept [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print what went back as a JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `cloudless routes`.

@@ -18,6 +18,7 @@ use model::suggestion;
 
 use super::dev::state_folder;
 use super::fail;
+use super::running;
 use crate::cli::{InvokeArguments, ProjectArguments};
 use crate::development::marker;
 use crate::printer::{Printer, harmless};
@@ -55,7 +56,7 @@ async fn invoke(arguments: InvokeArguments, printer: &Printer) -> Result<Ran, Bo
     let state = state_folder(arguments.state.clone(), &settings, &located)?;
     let event = read_event(arguments.event.as_deref())?;
     if let Some(marker) = marker::read(&state)
-        && remote::is_up(marker.services_port).await
+        && running::is_up(marker.services_port).await
     {
         if let Some(problem) = without_effect(&arguments.project) {
             printer.print_error(&format!("{}\n", printer.draw(&problem)));

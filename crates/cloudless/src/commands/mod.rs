@@ -9,7 +9,9 @@ pub mod doctor;
 pub mod event;
 pub mod invoke;
 pub mod openapi;
+pub mod redrive;
 pub mod routes;
+mod running;
 pub mod token;
 
 use std::collections::BTreeMap;
