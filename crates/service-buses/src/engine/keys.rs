@@ -1,0 +1,120 @@
+//! Keys of the store.
+//!
+//! Lives here: the shapes that `store`'s documentation lists for buses.
+//! Does not live here: values (`rows`).
+
+use model::ids::{AccountId, Region};
+use store::keys::{KeyReader, KeyWriter, Owner};
+
+/// Whose resources.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+}
+
+/// Which kind of row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Bus,
+    Rule,
+    Connection,
+    Destination,
+    Group,
+    Schedule,
+}
+
+/// What fires: a rule of a bus, or a schedule of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct DueKey {
+    pub(crate) place: Place,
+    pub(crate) what: Fires,
+    /// The bus or the group.
+    pub(crate) outer: String,
+    pub(crate) name: String,
+}
+
+/// What fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Fires {
+    Rule,
+    Schedule,
+}
+
+const DUE: u8 = 0x02;
+
+impl Kind {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Bus => 0x01,
+            Self::Rule => 0x02,
+            Self::Connection => 0x03,
+            Self::Destination => 0x04,
+            Self::Group => 0x10,
+            Self::Schedule => 0x11,
+        }
+    }
+
+    pub(crate) const fn of(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x01 => Self::Bus,
+            0x02 => Self::Rule,
+            0x03 => Self::Connection,
+            0x04 => Self::Destination,
+            0x10 => Self::Group,
+            0x11 => Self::Schedule,
+            _ => return None,
+        })
+    }
+}
+
+/// What all rows of a place begin with.
+pub(crate) fn prefix(place: &Place) -> Vec<u8> {
+    KeyWriter::new(&place.account, &place.region, Owner::Buses).finish()
+}
+
+/// A row by the names that lead to it.
+pub(crate) fn row(place: &Place, kind: Kind, names: &[&str]) -> Vec<u8> {
+    let start = KeyWriter::after(&prefix(place)).byte(kind.byte());
+    let written = names.iter().fold(start, |key, name| key.text(name));
+    written.finish()
+}
+
+/// What the times of all schedules begin with, in every place.
+pub(crate) fn due_prefix() -> Vec<u8> {
+    KeyWriter::by_id(Owner::Buses).byte(DUE).finish()
+}
+
+impl DueKey {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let what = match self.what {
+            Fires::Rule => 0x01,
+            Fires::Schedule => 0x02,
+        };
+        KeyWriter::after(&due_prefix())
+            .text(self.place.account.as_str())
+            .text(self.place.region.as_str())
+            .byte(what)
+            .text(&self.outer)
+            .text(&self.name)
+            .finish()
+    }
+
+    pub(crate) fn from_bytes(key: &[u8]) -> Option<Self> {
+        let mut reader = KeyReader::new(key);
+        reader.skip(&due_prefix()).ok()?;
+        let account = AccountId::new(reader.text().ok()?);
+        let region = Region::new(reader.text().ok()?);
+        let what = match reader.raw(1).ok()? {
+            [0x01] => Fires::Rule,
+            [0x02] => Fires::Schedule,
+            _ => return None,
+        };
+        Some(Self {
+            place: Place { account, region },
+            what,
+            outer: reader.text().ok()?,
+            name: reader.text().ok()?,
+        })
+    }
+}
