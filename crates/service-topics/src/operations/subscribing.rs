@@ -103,14 +103,8 @@ pub(crate) async fn make(
     let _turn = region.turn.lock().await;
     let topic = region.topic(&topic.record.name);
     let topic = topic.ok_or_else(|| Refusal::not_found("Topic"))?;
-    let subscriptions = region.subscriptions(&topic.record.name);
-    let is_same = |one: &&Arc<Subscription>| {
-        let record = &one.record;
-        record.protocol == wanted.protocol
-            && record.endpoint == wanted.endpoint
-            && record.status != Status::Ended
-    };
-    let known = subscriptions.values().find(is_same);
+    let name = &topic.record.name;
+    let known = region.subscription_of(name, wanted.protocol, &wanted.endpoint);
     let now = service.clock.now();
     let token = wanted
         .protocol
@@ -118,9 +112,9 @@ pub(crate) async fn make(
         .then(|| token(service));
     let record = match known {
         Some(known) => {
-            is_like(known, &attributes)?;
+            is_like(&known, &attributes)?;
             if known.record.status == Status::Confirmed {
-                return Ok(Arc::clone(known));
+                return Ok(known);
             }
             Record {
                 token,
@@ -129,7 +123,7 @@ pub(crate) async fn make(
             }
         }
         None => {
-            has_room(&topic, subscriptions.len())?;
+            has_room(&topic, region.subscriptions_count(name))?;
             let status = match token {
                 Some(_) => Status::Pending,
                 None => Status::Confirmed,

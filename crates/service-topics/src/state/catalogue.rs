@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use super::deduplication::{Recent, Seen};
 use super::keys::{self, Place};
 use super::platform::{Application, Endpoint};
-use super::subscription::{self, Subscription};
+use super::subscription::{self, Protocol, Status, Subscription};
 use super::topic::{self, Topic};
 use crate::refusal::Refusal;
 
@@ -48,6 +48,8 @@ pub(crate) struct Region {
 struct Data {
     topics: BTreeMap<String, Arc<Topic>>,
     subscriptions: HashMap<String, Arc<Subscriptions>>,
+    /// Ids by topic, and by whom they reach; not of ended ones.
+    reached: HashMap<String, HashMap<(Protocol, String), String>>,
     /// Topic and id, by token.
     tokens: HashMap<String, (String, String)>,
     applications: BTreeMap<String, Arc<Application>>,
@@ -251,6 +253,24 @@ impl Region {
         self.data(|data| data.subscriptions.get(topic)?.get(id).cloned())
     }
 
+    /// The subscription of an endpoint, unless it ended.
+    pub(crate) fn subscription_of(
+        &self,
+        topic: &str,
+        protocol: Protocol,
+        endpoint: &str,
+    ) -> Option<Arc<Subscription>> {
+        let reached = (protocol, endpoint.to_owned());
+        self.data(|data| {
+            let id = data.reached.get(topic)?.get(&reached)?;
+            data.subscriptions.get(topic)?.get(id).cloned()
+        })
+    }
+
+    pub(crate) fn subscriptions_count(&self, topic: &str) -> usize {
+        self.data(|data| data.subscriptions.get(topic).map_or(0, |all| all.len()))
+    }
+
     pub(crate) fn by_token(&self, token: &str) -> Option<Arc<Subscription>> {
         self.data(|data| {
             let (topic, id) = data.tokens.get(token)?;
@@ -343,6 +363,39 @@ impl Region {
 }
 
 impl Data {
+    fn put_subscription(&mut self, record: subscription::Record) {
+        self.forget_subscription(&record.topic, &record.id);
+        let (topic, id) = (record.topic.clone(), record.id.clone());
+        if let Some(token) = record.token.clone() {
+            self.tokens.insert(token, (topic.clone(), id.clone()));
+        }
+        if record.status != Status::Ended {
+            let reached = (record.protocol, record.endpoint.clone());
+            let of_topic = self.reached.entry(topic.clone()).or_default();
+            of_topic.insert(reached, id.clone());
+        }
+        let all = self.subscriptions.entry(topic).or_default();
+        Arc::make_mut(all).insert(id, Arc::new(Subscription::new(record)));
+    }
+
+    fn forget_subscription(&mut self, topic: &str, id: &str) {
+        let Some(all) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        let Some(gone) = Arc::make_mut(all).remove(id) else {
+            return;
+        };
+        if let Some(token) = &gone.record.token {
+            self.tokens.remove(token);
+        }
+        let reached = (gone.record.protocol, gone.record.endpoint.clone());
+        let of_topic = self.reached.get_mut(topic);
+        if let Some(of_topic) = of_topic.filter(|all| all.get(&reached).is_some_and(|of| of == id))
+        {
+            of_topic.remove(&reached);
+        }
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
             Change::PutTopic(topic) => {
@@ -352,29 +405,11 @@ impl Data {
             Change::DeleteTopic(name) => {
                 self.topics.remove(&name);
                 self.subscriptions.remove(&name);
+                self.reached.remove(&name);
                 self.tokens.retain(|_, (topic, _)| *topic != name);
             }
-            Change::PutSubscription(record) => {
-                let (topic, id) = (record.topic.clone(), record.id.clone());
-                let old = self.subscriptions.get(&topic).and_then(|all| all.get(&id));
-                if let Some(token) = old.and_then(|old| old.record.token.clone()) {
-                    self.tokens.remove(&token);
-                }
-                if let Some(token) = record.token.clone() {
-                    self.tokens.insert(token, (topic.clone(), id.clone()));
-                }
-                let all = self.subscriptions.entry(topic).or_default();
-                Arc::make_mut(all).insert(id, Arc::new(Subscription::new(*record)));
-            }
-            Change::DeleteSubscription { topic, id } => {
-                let Some(all) = self.subscriptions.get_mut(&topic) else {
-                    return;
-                };
-                let gone = Arc::make_mut(all).remove(&id);
-                if let Some(token) = gone.and_then(|gone| gone.record.token.clone()) {
-                    self.tokens.remove(&token);
-                }
-            }
+            Change::PutSubscription(record) => self.put_subscription(*record),
+            Change::DeleteSubscription { topic, id } => self.forget_subscription(&topic, &id),
             Change::PutApplication(application) => {
                 self.applications
                     .insert(application.name.clone(), Arc::new(application));

@@ -14,7 +14,7 @@ use crate::arns::TopicArn;
 use crate::filter::FilterPolicy;
 
 /// How subscribers are reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
     Sqs,
