@@ -37,6 +37,13 @@
 //! | `Delivery` `03` | `*` `04` time in microseconds (8 bytes), versionstamp, number | when it is tried again: whom it is for (JSON) |
 //! | `Delivery` `03` | `*` `05` versionstamp, number, piece (2 bytes) | a piece of the contents of a long one |
 //! | `Identity` `09` | `*` kind (`01` user, `02` group, `03` role, `04` managed policy, `05` instance profile, `06` access key, `07` session), text(account), text(name, ARN or key's id) | JSON |
+//! | `Buses` `06` | `01` text(bus) | a bus: JSON |
+//! | `Buses` `06` | `02` text(bus), text(rule) | a rule with its targets: JSON |
+//! | `Buses` `06` | `03` text(name) | a connection with its secrets: JSON |
+//! | `Buses` `06` | `04` text(name) | an API destination: JSON |
+//! | `Buses` `06` | `10` text(group) | a group of schedules: JSON |
+//! | `Buses` `06` | `11` text(group), text(name) | a schedule: JSON |
+//! | `Buses` `06` | `*` `02` text(account), text(region), `01` text(bus), text(rule); or `02` text(group), text(schedule) | when it fires next: JSON |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!
