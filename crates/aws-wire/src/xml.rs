@@ -73,6 +73,11 @@ impl Xml {
         self.text.push_str("/>");
     }
 
+    /// A text, inside the element that is open.
+    pub fn characters(&mut self, text: &str) {
+        self.push_escaped(text);
+    }
+
     /// The document's bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {

@@ -53,6 +53,7 @@ pub(crate) struct Services {
     pub(crate) queues: service_queues::Service,
     pub(crate) topics: service_topics::Service,
     pub(crate) buses: service_buses::Service,
+    pub(crate) objects: service_objects::Service,
 }
 
 impl Services {
@@ -88,6 +89,15 @@ impl Services {
                 authorize: Arc::new(shared.identity.clone()),
                 http: Arc::clone(&shared.http),
             }),
+            objects: service_objects::Service::new(service_objects::Parts {
+                store: store(),
+                folder: shared.folder.clone(),
+                clock: clock(),
+                random: random(),
+                outbox: shared.outbox.clone(),
+                authorize: Arc::new(shared.identity.clone()),
+                principals: Arc::new(shared.identity.clone()),
+            }),
         }
     }
 
@@ -109,6 +119,7 @@ impl Services {
         doors.push(Arc::new(self.tables.clone()));
         doors.push(Arc::new(self.queues.clone()));
         doors.push(Arc::new(self.topics.clone()));
+        doors.push(Arc::new(self.objects.clone()));
         doors
     }
 
@@ -134,7 +145,14 @@ impl Services {
     pub(crate) async fn keep(&self) {
         let tables = async { match self.tables.keep().await {} };
         let buses = async { match self.buses.keep().await {} };
-        tokio::join!(tables, self.tables.keep_up(), self.queues.keep(), buses);
+        let objects = async { match self.objects.keep().await {} };
+        tokio::join!(
+            tables,
+            self.tables.keep_up(),
+            self.queues.keep(),
+            buses,
+            objects,
+        );
     }
 }
 

@@ -133,7 +133,8 @@ pub struct ServiceCall {
 pub struct ServiceAnswer {
     /// The status.
     pub status: u16,
-    /// Headers, content type included.
+    /// Headers, content type included. A header whose name only the call knows is a line without a name here:
+    /// `("", "x-amz-meta-colour: red")`.
     pub headers: Vec<(&'static str, String)>,
     /// The body, or the beginning of one that goes on.
     pub body: Bytes,

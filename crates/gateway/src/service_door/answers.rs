@@ -139,10 +139,14 @@ fn respond(
     let mut response = Response::new(status, body);
     let headers = headers
         .iter()
-        .map(|(name, value)| (*name, value.as_str()))
+        .map(|(name, value)| match value.split_once(": ") {
+            // A line: see `ServiceAnswer::headers`.
+            Some(line) if name.is_empty() => line,
+            Some(_) | None => (*name, value.as_str()),
+        })
         .chain([(id_header, request_id.as_str())]);
     for (name, value) in headers {
-        match HeaderValue::from_str(value) {
+        match HeaderValue::from_bytes(value.as_bytes()) {
             Ok(value) => response.headers.push((name.to_owned(), value)),
             Err(_) => {
                 tracing::error!(name, "a service answered with a header that cannot be sent");

@@ -1,0 +1,31 @@
+//! Amazon S3, as requests speak of it.
+//!
+//! Lives here: which operation a request means, what it says, answers and refusals.
+//! Does not live here: what is kept (`engine`).
+
+mod acl;
+mod answers;
+mod attributes;
+mod buckets;
+mod checks;
+mod checksums;
+mod conditions;
+mod copy;
+mod cors;
+mod delete;
+mod encryption;
+pub(crate) mod form;
+mod get;
+mod lists;
+mod locks;
+mod multipart;
+pub(crate) mod operations;
+mod parts;
+mod policies;
+mod post;
+mod put;
+mod ranges;
+mod request;
+pub(crate) mod service;
+pub(crate) mod settings;
+mod tags;

@@ -1,0 +1,222 @@
+//! The files that the bytes of larger objects are in.
+//!
+//! Lives here: their names and folders, writing one so that it is there whole or not at all, clearing away what nobody refers to.
+//! Does not live here: what refers to them (`version`), what is in them (`receiving`, `reading`).
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use interfaces::random::Random;
+
+use super::fault::{self, Fault};
+
+/// A file that is not whole yet ends so.
+const UNFINISHED: &str = "new";
+
+/// The folder of files. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Blobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// None: in a check, which keeps no objects.
+    folder: Option<PathBuf>,
+    /// Tells the files of this process from those of earlier ones.
+    run: String,
+    drawn: AtomicU64,
+    readers: Mutex<HashMap<String, usize>>,
+}
+
+/// Somebody reads the parts of this list; they are not cleared away before it is dropped.
+pub(crate) struct Reading {
+    blobs: Blobs,
+    id: String,
+}
+
+/// A file that is whole, and is removed again unless it is kept.
+pub(crate) struct Unkept {
+    path: Option<PathBuf>,
+}
+
+impl Blobs {
+    pub(crate) fn new(folder: Option<PathBuf>, random: &dyn Random) -> Self {
+        let mut run = [0_u8; 8];
+        random.fill(&mut run);
+        Self {
+            inner: Arc::new(Inner {
+                folder,
+                run: hex::encode(run),
+                drawn: AtomicU64::new(0),
+                readers: Mutex::default(),
+            }),
+        }
+    }
+
+    /// A new id, never given before.
+    pub(crate) fn draw(&self) -> String {
+        let number = self.inner.drawn.fetch_add(1, Ordering::Relaxed);
+        format!("{}{number:012x}", self.inner.run)
+    }
+
+    /// The file of this id.
+    pub(crate) fn path(&self, id: &str) -> Result<PathBuf, Fault> {
+        let folder = self.inner.folder.as_ref().ok_or_else(|| {
+            Fault::not_implemented("keeping objects over 64 KiB without a folder of state")
+        })?;
+        let shelf = id.get(id.len().saturating_sub(2)..).unwrap_or_default();
+        Ok(folder.join(shelf).join(id))
+    }
+
+    /// Begins a file. It blocks.
+    pub(crate) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
+        let unfinished = path.with_extension(UNFINISHED);
+        let file = match File::create_new(&unfinished) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let shelf = path.parent().unwrap_or(path);
+                std::fs::create_dir_all(shelf)?;
+                if let Some(folder) = shelf.parent() {
+                    File::open(folder)?.sync_all()?;
+                }
+                File::create_new(&unfinished)?
+            }
+            created => created?,
+        };
+        Ok((file, unfinished))
+    }
+
+    /// Makes a file that was written durable, under its own name. It blocks.
+    pub(crate) fn finish(file: &File, unfinished: &Path, path: &Path) -> io::Result<Unkept> {
+        file.sync_data()?;
+        std::fs::rename(unfinished, path)?;
+        let unkept = Unkept {
+            path: Some(path.to_owned()),
+        };
+        if let Some(shelf) = path.parent() {
+            File::open(shelf)?.sync_all()?;
+        }
+        Ok(unkept)
+    }
+
+    /// Makes a second name for the bytes of a file. It blocks.
+    pub(crate) fn link(from: &Path, to: &Path) -> io::Result<Unkept> {
+        match std::fs::hard_link(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+                std::fs::hard_link(from, to)?;
+            }
+            linked => linked?,
+        }
+        let unkept = Unkept {
+            path: Some(to.to_owned()),
+        };
+        if let Some(shelf) = to.parent() {
+            File::open(shelf)?.sync_all()?;
+        }
+        Ok(unkept)
+    }
+
+    /// Removes files; one that is gone already is no fault.
+    pub(crate) async fn remove(&self, ids: Vec<String>) {
+        let paths: Vec<_> = ids.iter().filter_map(|id| self.path(id).ok()).collect();
+        let removed = tokio::task::spawn_blocking(move || {
+            for path in paths {
+                if let Err(error) = std::fs::remove_file(&path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "the file of a deleted object could not be removed");
+                }
+            }
+        });
+        // It cannot be cancelled, and does not panic.
+        let _ = removed.await;
+    }
+
+    /// Marks the parts of a list as being read.
+    pub(crate) fn reading(&self, id: &str) -> Reading {
+        let mut readers = self.readers();
+        *readers.entry(id.to_owned()).or_default() += 1;
+        Reading {
+            blobs: self.clone(),
+            id: id.to_owned(),
+        }
+    }
+
+    pub(crate) fn is_read(&self, id: &str) -> bool {
+        self.readers().contains_key(id)
+    }
+
+    fn readers(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.inner
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files that earlier processes left: those that were never finished, and those that may or may not be referred to.
+    pub(crate) async fn left_behind(&self) -> Vec<(PathBuf, Option<String>)> {
+        let Some(folder) = self.inner.folder.clone() else {
+            return Vec::new();
+        };
+        let run = self.inner.run.clone();
+        tokio::task::spawn_blocking(move || listed(&folder, &run))
+            .await
+            .unwrap_or_default()
+    }
+}
+
+fn listed(folder: &Path, run: &str) -> Vec<(PathBuf, Option<String>)> {
+    let mut found = Vec::new();
+    let shelves = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for shelf in shelves {
+        let files = std::fs::read_dir(shelf.path()).into_iter().flatten();
+        for file in files.flatten() {
+            let path = file.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let Some(id) = name.filter(|name| !name.starts_with(run)) else {
+                continue;
+            };
+            let id = path.extension().is_none().then(|| id.to_owned());
+            found.push((path, id));
+        }
+    }
+    found
+}
+
+impl Unkept {
+    /// Something refers to it now.
+    pub(crate) fn keep(mut self) {
+        self.path = None;
+    }
+}
+
+impl Drop for Unkept {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            // What cannot be removed now is found when the next process begins.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut readers = self.blobs.readers();
+        if let Some(count) = readers.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                readers.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// An error of a file, as the fault of a request.
+pub(crate) fn failed(error: tokio::task::JoinError) -> Fault {
+    fault::internal(&error, "a thread that reads or writes files broke")
+}
