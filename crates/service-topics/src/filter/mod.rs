@@ -7,6 +7,11 @@
 //! A dot in a name is a step: `a.b` in a policy or in a message is `b` in `a`. What a policy asks of an object inside an array,
 //! one element has to fulfil as a whole.
 
+#![expect(
+    clippy::module_name_repetitions,
+    reason = "the service calls them so, and they stand alone where they are used"
+)]
+
 mod reading;
 mod value_test;
 

@@ -8,6 +8,7 @@ fn refused(policy: &Value, expected: &str) {
     assert_eq!(error.reason, expected, "{policy}");
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "a table of cases")]
 fn check(policy: &Value, body: &Value, expected: bool) {
     let policy = FilterPolicy::parse(&policy.to_string()).unwrap().unwrap();
     let candidate = Candidate::of_body(&body.to_string());

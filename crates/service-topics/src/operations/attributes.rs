@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::state::catalogue::{Change, Region};
 use crate::state::delivery_policy;
 use crate::state::subscription::Status;
-use crate::state::topic::Topic;
+use crate::state::topic::{Given, Kind, Topic};
 
 /// Attributes that were set.
 pub(crate) type TopicAttributes = BTreeMap<String, String>;
@@ -78,7 +78,7 @@ pub(super) async fn set(call: Call<'_>) -> Result<Answer, Refusal> {
     let (region, topic) = call.topic("TopicArn").await?;
     let name = crate::form::required(call.form, "AttributeName")?;
     let value = call.form.text("AttributeValue").unwrap_or_default();
-    let checked = checked_topic_attribute(name, value, topic.is_fifo(), false)?;
+    let checked = checked_topic_attribute(name, value, topic.kind(), Given::Later)?;
     let _turn = region.turn.lock().await;
     let current = region.topic(&topic.record.name);
     let current = current.ok_or_else(|| Refusal::not_found("Topic"))?;
@@ -106,15 +106,13 @@ pub(crate) fn message_bytes_max(topic: &Topic) -> usize {
 pub(crate) fn checked_topic_attribute(
     name: &str,
     value: &str,
-    is_fifo: bool,
-    is_new: bool,
+    kind: Kind,
+    given: Given,
 ) -> Result<Option<String>, Refusal> {
-    let unknown = || {
-        if is_new {
-            Refusal::parameter(format!("Unknown attribute {name}"))
-        } else {
-            Refusal::parameter("AttributeName")
-        }
+    let (is_fifo, is_new) = (kind == Kind::Fifo, given == Given::AtFirst);
+    let unknown = || match given {
+        Given::AtFirst => Refusal::parameter(format!("Unknown attribute {name}")),
+        Given::Later => Refusal::parameter("AttributeName"),
     };
     let kept = |value: String| Ok(Some(value));
     match name {

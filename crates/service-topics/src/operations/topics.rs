@@ -12,7 +12,7 @@ use crate::form::{attributes, tags};
 use crate::refusal::Refusal;
 use crate::service::Inner;
 use crate::state::catalogue::{Change, Region};
-use crate::state::topic::{Record, Topic};
+use crate::state::topic::{Given, Kind, Record, Topic};
 
 /// Amazon SNS endpoints and quotas: 50 tags of a topic.
 pub(crate) const TAGS_MAX: usize = 50;
@@ -51,7 +51,8 @@ pub(crate) async fn make(
         .attributes
         .iter()
         .any(|(name, value)| name == "FifoTopic" && value.eq_ignore_ascii_case("true"));
-    if !is_name(&wanted.name, is_fifo) {
+    let kind = if is_fifo { Kind::Fifo } else { Kind::Standard };
+    if !is_name(&wanted.name, kind) {
         return Err(Refusal::parameter("Topic Name"));
     }
     if TAGS_MAX < wanted.tags.len() {
@@ -59,7 +60,7 @@ pub(crate) async fn make(
     }
     let mut attributes = TopicAttributes::new();
     for (name, value) in &wanted.attributes {
-        let checked = checked_topic_attribute(name, value, is_fifo, true);
+        let checked = checked_topic_attribute(name, value, kind, Given::AtFirst);
         let checked = checked.map_err(Refusal::of_attributes)?;
         if let Some(value) = checked {
             attributes.insert(name.clone(), value);
@@ -141,13 +142,13 @@ pub(super) async fn list(call: Call<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-fn is_name(name: &str, is_fifo: bool) -> bool {
+fn is_name(name: &str, kind: Kind) -> bool {
     let stem = name.strip_suffix(FIFO_SUFFIX);
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let checked = match stem {
-        Some(stem) if is_fifo => stem,
-        None if !is_fifo => name,
-        Some(_) | None => return false,
+    let checked = match (stem, kind) {
+        (Some(stem), Kind::Fifo) => stem,
+        (None, Kind::Standard) => name,
+        (Some(_), Kind::Standard) | (None, Kind::Fifo) => return false,
     };
     !checked.is_empty() && name.len() <= NAME_BYTES_MAX && checked.bytes().all(allowed)
 }
@@ -158,19 +159,19 @@ mod tests {
 
     #[test]
     fn names_end_in_fifo_where_topics_are_such() {
-        for (name, is_fifo, expected) in [
-            ("a", false, true),
-            ("", false, false),
-            ("test.fifo", true, true),
-            ("test.fifo", false, false),
-            ("test", true, false),
-            (".fifo", true, false),
-            ("bad:name", false, false),
-            ("bad name", false, false),
+        for (name, kind, expected) in [
+            ("a", Kind::Standard, true),
+            ("", Kind::Standard, false),
+            ("test.fifo", Kind::Fifo, true),
+            ("test.fifo", Kind::Standard, false),
+            ("test", Kind::Fifo, false),
+            (".fifo", Kind::Fifo, false),
+            ("bad:name", Kind::Standard, false),
+            ("bad name", Kind::Standard, false),
         ] {
-            assert_eq!(is_name(name, is_fifo), expected, "{name}");
+            assert_eq!(is_name(name, kind), expected, "{name}");
         }
-        assert!(is_name(&"a".repeat(256), false));
-        assert!(!is_name(&"a".repeat(257), false));
+        assert!(is_name(&"a".repeat(256), Kind::Standard));
+        assert!(!is_name(&"a".repeat(257), Kind::Standard));
     }
 }

@@ -291,15 +291,15 @@ impl<'s> Sending<'s> {
         let resource = || Arn::parse(&record.endpoint).ok().map(Target::Resource);
         let (target, message, retries) = match record.protocol {
             Protocol::Sqs => {
-                let message = self.to_queue(subscription, &subscription_arn)?;
+                let message = self.for_queue(subscription, &subscription_arn)?;
                 (resource(), message, OWN_RETRIES)
             }
             Protocol::Lambda => {
-                let message = self.to_function(&subscription_arn)?;
+                let message = self.for_function(&subscription_arn)?;
                 (resource(), message, OWN_RETRIES)
             }
             Protocol::Http | Protocol::Https => {
-                let (message, retries) = self.to_address(subscription, &subscription_arn)?;
+                let (message, retries) = self.for_address(subscription, &subscription_arn)?;
                 (Some(Target::Url(record.endpoint.clone())), message, retries)
             }
             Protocol::Email | Protocol::EmailJson | Protocol::Sms | Protocol::Application => {
@@ -322,7 +322,7 @@ impl<'s> Sending<'s> {
         }))
     }
 
-    fn to_queue(
+    fn for_queue(
         &mut self,
         subscription: &Subscription,
         subscription_arn: &str,
@@ -340,7 +340,7 @@ impl<'s> Sending<'s> {
         })
     }
 
-    fn to_function(&mut self, subscription_arn: &str) -> Result<Message, Refusal> {
+    fn for_function(&mut self, subscription_arn: &str) -> Result<Message, Refusal> {
         let text = self.draft.texts.of(Protocol::Lambda);
         let seal = self.seal(text)?;
         let url = self.unsubscribe_url(subscription_arn);
@@ -360,7 +360,7 @@ impl<'s> Sending<'s> {
         })
     }
 
-    fn to_address(
+    fn for_address(
         &mut self,
         subscription: &Subscription,
         subscription_arn: &str,

@@ -10,7 +10,7 @@ use super::{Topics, attributes, json_text, text};
 use crate::operations::checked_topic_attribute;
 use crate::refusal::Refusal;
 use crate::state::catalogue::Change;
-use crate::state::topic::Topic;
+use crate::state::topic::{Given, Topic};
 
 /// The topics that a policy is of.
 fn topics(properties: &Properties) -> Vec<String> {
@@ -65,7 +65,7 @@ impl Topics {
             return Ok(false);
         };
         let mut record = topic.record.clone();
-        match checked_topic_attribute("Policy", document, topic.is_fifo(), false)? {
+        match checked_topic_attribute("Policy", document, topic.kind(), Given::Later)? {
             Some(policy) => record.attributes.insert("Policy".to_owned(), policy),
             None => record.attributes.remove("Policy"),
         };

@@ -15,7 +15,7 @@ use crate::operations::{checked_topic_attribute, subscribing, subscriptions};
 use crate::refusal::Refusal;
 use crate::state::catalogue::{Change, Region};
 use crate::state::subscription::Status;
-use crate::state::topic::{Record, Topic};
+use crate::state::topic::{Given, Record, Topic};
 
 /// Tags by which a topic is known to belong to a resource of a template, as CloudFormation sets them.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
@@ -110,7 +110,7 @@ impl Topics {
             kept.remove(*name);
         }
         for (name, value) in &wanted.attributes {
-            let checked = checked_topic_attribute(name, value, known.is_fifo(), true)?;
+            let checked = checked_topic_attribute(name, value, known.kind(), Given::AtFirst)?;
             kept.extend(checked.map(|value| (name.clone(), value)));
         }
         let record = Record {

@@ -51,6 +51,20 @@ pub(crate) struct Topic {
     pub(crate) policy: Option<Arc<Policy>>,
 }
 
+/// The two kinds of topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Standard,
+    Fifo,
+}
+
+/// Whether attributes are given to a topic that is only being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    AtFirst,
+    Later,
+}
+
 /// What counts as a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeduplicationScope {
@@ -85,6 +99,14 @@ impl Topic {
 
     pub(crate) fn is_fifo(&self) -> bool {
         self.is_set("FifoTopic")
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        if self.is_fifo() {
+            Kind::Fifo
+        } else {
+            Kind::Standard
+        }
     }
 
     pub(crate) fn deduplicates_by_content(&self) -> bool {
