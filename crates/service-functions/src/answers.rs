@@ -218,6 +218,11 @@ impl Refusal {
         Self::user(501, "NotImplementedException", &message)
     }
 
+    /// Whether a member breaks its constraint.
+    pub(crate) fn is_validation(&self) -> bool {
+        self.code == "ValidationException"
+    }
+
     pub(crate) fn answer(&self) -> ServiceAnswer {
         ServiceAnswer {
             status: self.status,

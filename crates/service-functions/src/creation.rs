@@ -123,24 +123,25 @@ fn new_name(asked: &Asked<'_>, body: &Body) -> Result<Named, Refusal> {
         return Err(Refusal::validations(&errors));
     }
     let text = body.required("FunctionName")?;
+    let read = Named::read(text, None, asked.region(), asked.account());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_named = |named: &Named| named.function.as_str().bytes().all(is_plain);
+    let is_unreadable = match &read {
+        Ok(named) => !is_named(named),
+        Err(refusal) => refusal.is_validation(),
+    };
     if ARN_LENGTH_MAX < text.len() {
         let constraint = format!("Member must have length less than or equal to {ARN_LENGTH_MAX}");
-        return Err(Refusal::validations(&[broken(
-            text,
-            "functionName",
-            &constraint,
-        )]));
+        errors.push(broken(text, "functionName", &constraint));
     }
-    let named = Named::read(text, None, asked.region(), asked.account())?;
+    if is_unreadable {
+        errors.push(broken(text, "functionName", NAME_PATTERN));
+    }
+    if !errors.is_empty() {
+        return Err(Refusal::validations(&errors));
+    }
+    let named = read?;
     let name = named.function.as_str();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !name.bytes().all(is_plain) {
-        return Err(Refusal::validations(&[broken(
-            text,
-            "functionName",
-            NAME_PATTERN,
-        )]));
-    }
     if NAME_LENGTH_MAX < name.len() {
         let constraint = format!("Member must have length less than or equal to {NAME_LENGTH_MAX}");
         let error = broken(name, "functionName", &constraint);

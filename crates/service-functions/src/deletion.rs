@@ -14,7 +14,6 @@ use crate::adoption::OF_FUNCTIONS;
 use crate::answers::{self, Refusal};
 use crate::catalogue::{Catalogue, Kind, version_key};
 use crate::keeper::Change;
-use crate::reads::missing;
 use crate::request::Asked;
 use crate::service::{Handler, Service};
 
@@ -31,24 +30,23 @@ impl Service {
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
+        let is_alias =
+            |qualifier: &str| !qualifier.contains('$') && version_key(name, qualifier).is_none();
+        if named.qualifier.as_deref().is_some_and(is_alias) {
+            return Err(Refusal::invalid_parameter(
+                "Deletion of aliases is not currently supported.",
+            ));
+        }
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
         if catalogue.function(name).is_none() {
-            let unqualified = catalogue.arn(name, None);
-            return Err(match named.qualifier {
-                Some(_) => missing(&catalogue, &named),
-                None => Refusal::function_not_found(&unqualified),
-            });
+            return Err(Refusal::function_not_found(&catalogue.arn(name, None)));
         }
         let mut change = Change::default();
         match named.qualifier.as_deref() {
             None => delete_all(&catalogue, name, &mut change),
             Some(qualifier) => {
-                let Some(key) = version_key(name, qualifier) else {
-                    return Err(Refusal::invalid_parameter(
-                        "Deletion of aliases is not currently supported.",
-                    ));
-                };
+                let key = version_key(name, qualifier).unwrap_or_default();
                 if catalogue.get(Kind::Version, &key).is_none() {
                     // Deleting what is not there succeeds, for versions alone.
                     return Ok(answers::empty(204));

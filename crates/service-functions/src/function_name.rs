@@ -10,12 +10,16 @@ use model::function::LATEST;
 use model::ids::{AccountId, FunctionName, Region};
 
 use crate::answers::Refusal;
+use crate::request::broken;
 
 /// The provider's pattern, as its answer quotes it.
 const PATTERN: &str = "Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
 /// `NamespacedFunctionName`: the longest form of all.
 const LENGTH_MAX: usize = 256;
 const LENGTH: &str = "Member must have length less than or equal to 256";
+const QUALIFIER_LENGTH_MAX: usize = 128;
+const QUALIFIER_PATTERN: &str =
+    "Member must satisfy regular expression pattern: \\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
 const ACCOUNT_DIGITS: usize = 12;
 
 /// A function, and which of its versions.
@@ -36,11 +40,18 @@ impl Named {
         region: &Region,
         account: &AccountId,
     ) -> Result<Self, Refusal> {
+        let mut errors = Vec::new();
         if LENGTH_MAX < text.len() {
-            return Err(Refusal::validation(text, "functionName", LENGTH));
+            errors.push(broken(text, "functionName", LENGTH));
         }
-        let parts =
-            take_apart(text).ok_or_else(|| Refusal::validation(text, "functionName", PATTERN))?;
+        let parts = take_apart(text);
+        if parts.is_none() {
+            errors.push(broken(text, "functionName", PATTERN));
+        }
+        errors.extend(qualifier.and_then(qualifier_error));
+        let Some(parts) = parts.filter(|_| errors.is_empty()) else {
+            return Err(Refusal::validations(&errors));
+        };
         if let Some(asked) = parts.region.filter(|asked| *asked != region.as_str()) {
             return Err(Refusal::other_region(asked, region.as_str()));
         }
@@ -68,6 +79,41 @@ impl Named {
     }
 }
 
+/// What is wrong with a qualifier of its own.
+fn qualifier_error(text: &str) -> Option<String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_$".contains(&byte);
+    if QUALIFIER_LENGTH_MAX < text.len() {
+        let constraint =
+            format!("Member must have length less than or equal to {QUALIFIER_LENGTH_MAX}");
+        return Some(broken(text, "qualifier", &constraint));
+    }
+    let is_valid = text == "$LATEST.PUBLISHED" || (!text.is_empty() && text.bytes().all(is_word));
+    (!is_valid).then(|| broken(text, "qualifier", QUALIFIER_PATTERN))
+}
+
+/// As `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+fn is_region(text: &str) -> bool {
+    let text = text.strip_prefix("eusc-").unwrap_or(text);
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_letters =
+        |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_lowercase());
+    let is_digit = |text: &str| text.len() == 1 && text.bytes().all(|it| it.is_ascii_digit());
+    match parts.as_slice() {
+        [country, place, number] => {
+            country.len() == 2 && is_letters(country) && is_letters(place) && is_digit(number)
+        }
+        [country, kind, place, number] => {
+            let is_known = *kind == "gov" || (kind.starts_with("iso") && kind.len() <= 4);
+            country.len() == 2
+                && is_letters(country)
+                && is_known
+                && is_letters(place)
+                && is_digit(number)
+        }
+        _ => false,
+    }
+}
+
 #[derive(Default)]
 struct Parts<'a> {
     region: Option<&'a str>,
@@ -86,7 +132,10 @@ fn take_apart(text: &str) -> Option<Parts<'_>> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
         rest = after.strip_prefix("lambda:").filter(|_| is_partition)?;
-        let (region, after) = rest.split_once(':')?;
+    }
+    if let Some((region, after)) = rest.split_once(':')
+        && is_region(region)
+    {
         parts.region = Some(region);
         rest = after;
     }
