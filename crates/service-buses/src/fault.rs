@@ -91,9 +91,10 @@ impl From<Error> for Fault {
 }
 
 pub(crate) fn answer(status: u16, content_type: &str, body: &Value) -> ServiceAnswer {
-    let body = match body {
-        Value::Null => Vec::new(),
-        body => body.to_string().into_bytes(),
+    let body = if body.is_null() {
+        Vec::new()
+    } else {
+        body.to_string().into_bytes()
     };
     ServiceAnswer {
         status,

@@ -5,6 +5,8 @@
 //!
 //! Contract: the service models of EventBridge and Scheduler; the words are those of the recorded answers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::engine::rows::{Json, Tags};
@@ -15,13 +17,16 @@ const VIOLATIONS_MAX: usize = 10;
 /// Tags of a resource.
 const TAGS_MAX: usize = 50;
 
+/// A pattern as it is told, and whether a text has it.
+type Shape = (&'static str, fn(&str) -> bool);
+
 /// What a text has to be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text {
     pub(crate) least: usize,
     pub(crate) most: usize,
     /// A pattern as it is told, and whether a text has it.
-    pub(crate) shape: Option<(&'static str, fn(&str) -> bool)>,
+    pub(crate) shape: Option<Shape>,
     pub(crate) choices: &'static [&'static str],
 }
 
@@ -99,7 +104,11 @@ impl Fields {
         };
         match value {
             Value::Object(members) => Ok(Self::of(members)),
-            _ => Err(Fault::new(
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Err(Fault::new(
                 "SerializationException",
                 "The body is not an object",
             )),
@@ -125,10 +134,9 @@ impl Fields {
     /// Takes a text that has to keep to this.
     pub(crate) fn text(&mut self, name: &str, rule: &Text) -> Option<String> {
         let value = self.take(name)?;
-        let text = match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         self.judge(&text, &lower(name), rule);
         Some(text)
     }
@@ -257,20 +265,42 @@ fn lower(name: &str) -> String {
     }
 }
 
-/// A page of what is listed, and the token of the next.
+/// A page of what is listed by its keys, and the token of the next. A token is nobody's to read: the last key in base64.
 pub(crate) fn page<T>(
     all: impl Iterator<Item = (String, T)>,
-    after: Option<&str>,
+    token: Option<&str>,
     limit: usize,
 ) -> (Vec<T>, Option<String>) {
-    let after = after.map(str::to_owned);
-    let mut rest = all.filter(|(key, _)| after.as_ref().is_none_or(|after| after < key));
+    let after = token.map(|token| STANDARD.decode(token).unwrap_or_default());
+    let is_later = |key: &str| {
+        after
+            .as_ref()
+            .is_none_or(|after| after.as_slice() < key.as_bytes())
+    };
+    let mut rest = all.filter(|(key, _)| is_later(key));
     let mut listed = Vec::new();
     let mut last = None;
     for (key, one) in rest.by_ref().take(limit) {
-        last = Some(key);
+        last = Some(STANDARD.encode(key));
         listed.push(one);
     }
     let token = rest.next().and(last);
     (listed, token)
+}
+
+/// The answer that tells a page.
+pub(crate) fn paged(name: &str, listed: Value, token: Option<String>) -> Value {
+    let mut answer = Json::new();
+    answer.insert(name.to_owned(), listed);
+    if let Some(token) = token {
+        answer.insert("NextToken".to_owned(), token.into());
+    }
+    Value::Object(answer)
+}
+
+/// Sets a member of what is an object.
+pub(crate) fn insert(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value.into());
+    }
 }

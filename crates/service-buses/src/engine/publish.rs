@@ -133,7 +133,7 @@ impl Sent {
             event,
         };
         let body = input(target, envelope, &facts)?;
-        let message = self.message(target, &arn, body, event);
+        let message = self.message(target, &arn, body, event, random);
         let role = text(target, "RoleArn").and_then(|role| Arn::parse(role).ok());
         Some(Delivery {
             id: random.request_id().to_string(),
@@ -154,7 +154,14 @@ impl Sent {
         })
     }
 
-    fn message(&self, target: &Json, arn: &Arn, body: String, event: &Value) -> Message {
+    fn message(
+        &self,
+        target: &Json,
+        arn: &Arn,
+        body: String,
+        event: &Value,
+        random: &dyn Random,
+    ) -> Message {
         let mut message = Message {
             body: Bytes::from(body),
             trace: self.trace.clone(),
@@ -162,8 +169,12 @@ impl Sent {
         };
         match arn.service.as_str() {
             "events" if arn.resource.starts_with("event-bus/") => {
-                let mut about = self.about.clone();
-                about.hops += 1;
+                // Contract: the recorded answers: on the next bus it is another event.
+                let about = About {
+                    id: random.request_id().to_string(),
+                    hops: self.about.hops + 1,
+                    ..self.about.clone()
+                };
                 message.entry = serde_json::to_string(&about).ok();
                 message.body = Bytes::from(compact(&self.detail));
             }

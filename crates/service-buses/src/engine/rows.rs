@@ -39,7 +39,7 @@ pub(crate) struct Rule {
     pub(crate) state: String,
     pub(crate) role: Option<String>,
     pub(crate) tags: Tags,
-    /// As they were given, in the order of their ids.
+    /// As they were given, in the order in which they came.
     pub(crate) targets: Vec<Json>,
     /// What its rate counts from.
     pub(crate) anchor: Timestamp,
@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) name: String,
     /// The last part of its ARN.
     pub(crate) id: String,
+    /// The last part of its secret's ARN.
+    pub(crate) secret_id: String,
     pub(crate) description: Option<String>,
     pub(crate) kind: String,
     /// With its secrets.

@@ -8,7 +8,7 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Bus, Json, Tags};
 use crate::engine::state::{DEFAULT, KeptBus, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{BUS, BUS_NAME, DESCRIPTION, Fields, page};
+use crate::fields::{BUS, BUS_NAME, DESCRIPTION, Fields, page, paged};
 
 /// Buses of an account and region.
 const BUSES_MAX: usize = 1_000;
@@ -155,11 +155,7 @@ pub(super) async fn list_event_buses(context: &Context<'_>, mut fields: Fields) 
         let shown = named.map(|(name, bus)| (name.clone(), description(context.place, bus)));
         let limit = usize::try_from(limit).unwrap_or(1);
         let (buses, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"EventBuses": buses});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("EventBuses", json!(buses), token))
     })
 }
 

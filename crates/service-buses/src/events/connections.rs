@@ -9,7 +9,7 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Connection, Json};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{DESCRIPTION, Fields, NAME, Text, page};
+use crate::fields::{DESCRIPTION, Fields, NAME, Text, insert, page, paged};
 
 const PAGE_MAX: i64 = 100;
 const KINDS: Text = Text::one_of(&["BASIC", "OAUTH_CLIENT_CREDENTIALS", "API_KEY"]);
@@ -34,6 +34,7 @@ pub(super) async fn create_connection(context: &Context<'_>, mut fields: Fields)
     let now = context.catalogue.clock.now();
     let connection = Connection {
         id: context.catalogue.random.request_id().to_string(),
+        secret_id: context.catalogue.random.request_id().to_string(),
         name,
         description,
         kind,
@@ -57,6 +58,7 @@ pub(crate) async fn create(context: &Context<'_>, wish: Connection) -> Answer {
             }
             let connection = Connection {
                 id: there.map_or(wish.id, |there| there.id.clone()),
+                secret_id: there.map_or(wish.secret_id, |there| there.secret_id.clone()),
                 created_at: there.map_or(wish.created_at, |there| there.created_at),
                 ..wish
             };
@@ -121,7 +123,7 @@ pub(super) async fn deauthorize_connection(context: &Context<'_>, mut fields: Fi
         })
     })
     .await?;
-    answer["ConnectionState"] = "DEAUTHORIZING".into();
+    insert(&mut answer, "ConnectionState", "DEAUTHORIZING");
     Ok(answer)
 }
 
@@ -205,11 +207,7 @@ pub(super) async fn list_connections(context: &Context<'_>, mut fields: Fields) 
         });
         let limit = usize::try_from(limit).unwrap_or(1);
         let (connections, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"Connections": connections});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("Connections", json!(connections), token))
     })
 }
 
@@ -241,7 +239,7 @@ fn summary(place: &Place, connection: &Connection) -> Json {
 
 /// Where the cloud keeps the secrets: shown, and nothing is there.
 pub(crate) fn secret_arn(place: &Place, connection: &Connection) -> String {
-    let (name, id) = (&connection.name, &connection.id);
+    let (name, id) = (&connection.name, &connection.secret_id);
     let suffix: String = id
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -257,7 +255,7 @@ fn without_secrets(parameters: &Json) -> Value {
             Value::Object(members) => {
                 let is_hidden = members.get("IsValueSecret") == Some(&Value::Bool(true));
                 let shown = members.iter().filter(|(name, _)| {
-                    !SECRETS.contains(&name.as_str()) && !(is_hidden && *name == "Value")
+                    !(SECRETS.contains(&name.as_str()) || is_hidden && *name == "Value")
                 });
                 Value::Object(
                     shown

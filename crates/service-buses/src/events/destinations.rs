@@ -9,7 +9,7 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Destination, Json};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{DESCRIPTION, Fields, NAME, Text, page};
+use crate::fields::{DESCRIPTION, Fields, NAME, Text, page, paged};
 
 const PAGE_MAX: i64 = 100;
 const RATE_DEFAULT: i64 = 300;
@@ -145,11 +145,7 @@ pub(super) async fn list_api_destinations(context: &Context<'_>, mut fields: Fie
             .map(|(name, destination)| (name.clone(), in_full(state, context.place, destination)));
         let limit = usize::try_from(limit).unwrap_or(1);
         let (destinations, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"ApiDestinations": destinations});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("ApiDestinations", json!(destinations), token))
     })
 }
 

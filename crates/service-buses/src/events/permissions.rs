@@ -8,7 +8,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::{Bus, Json};
 use crate::engine::state::{DEFAULT, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, NAME, Text};
+use crate::fields::{Fields, NAME, Text, insert};
 
 /// Bytes of a policy.
 const POLICY_BYTES_MAX: usize = 10_240;
@@ -45,12 +45,16 @@ pub(super) async fn put_permission(context: &Context<'_>, mut fields: Fields) ->
             ));
         };
         let mut statement = json!({"Sid": id, "Effect": "Allow"});
-        statement["Principal"] = match principal.as_str() {
-            "*" => "*".into(),
-            account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
-        };
-        statement["Action"] = action.into();
-        statement["Resource"] = arn.into();
+        insert(
+            &mut statement,
+            "Principal",
+            match principal.as_str() {
+                "*" => "*".into(),
+                account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
+            },
+        );
+        insert(&mut statement, "Action", action);
+        insert(&mut statement, "Resource", arn);
         if let Some(condition) = condition {
             let member = |name: &str| condition.get(name).and_then(Value::as_str);
             let (Some(kind), Some(key), Some(value)) =
@@ -58,7 +62,7 @@ pub(super) async fn put_permission(context: &Context<'_>, mut fields: Fields) ->
             else {
                 return Err(Fault::validation("A Condition has Type, Key and Value."));
             };
-            statement["Condition"] = json!({kind: {key: value}});
+            insert(&mut statement, "Condition", json!({kind: {key: value}}));
         }
         let mut statements = there.map(statements).unwrap_or_default();
         statements.retain(|one| one.get("Sid").and_then(Value::as_str) != Some(&id));
@@ -122,10 +126,10 @@ pub(crate) fn read_policy(text: &str) -> Result<Json, Fault> {
         |why: String| Fault::validation(format!("Parameter Policy is not valid. Reason: {why}"));
     let value: Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
     policy::Policy::from_value(&value).map_err(|error| invalid(error.to_string()))?;
-    match value {
-        Value::Object(policy) => Ok(policy),
-        _ => Err(invalid("a policy is an object".to_owned())),
-    }
+    let Value::Object(policy) = value else {
+        return Err(invalid("a policy is an object".to_owned()));
+    };
+    Ok(policy)
 }
 
 pub(crate) fn statements(policy: &Json) -> Vec<Value> {

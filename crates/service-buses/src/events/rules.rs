@@ -11,7 +11,7 @@ use crate::engine::keys::{Fires, Place};
 use crate::engine::rows::{Json, Rule, Tags};
 use crate::engine::state::{DEFAULT, KeptRule, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, BUS, DESCRIPTION, Fields, NAME, Text, page};
+use crate::fields::{ARN, BUS, DESCRIPTION, Fields, NAME, Text, insert, page, paged};
 use crate::times::Expression;
 
 /// Rules of a bus.
@@ -227,7 +227,7 @@ pub(super) async fn describe_rule(context: &Context<'_>, mut fields: Fields) -> 
     let shelf = context.catalogue.shelf(&bus.place).await?;
     shelf.look(|state| {
         let mut shown = description(&bus.place, &find(state, &bus.name, &name)?.row);
-        shown["CreatedBy"] = bus.place.account.as_str().into();
+        insert(&mut shown, "CreatedBy", bus.place.account.as_str());
         Ok(shown)
     })
 }
@@ -247,11 +247,7 @@ pub(super) async fn list_rules(context: &Context<'_>, mut fields: Fields) -> Ans
         let shown = named.map(|rule| (rule.name.clone(), description(&bus.place, rule)));
         let limit = usize::try_from(limit).unwrap_or(1);
         let (rules, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"Rules": rules});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("Rules", json!(rules), token))
     })
 }
 
@@ -311,7 +307,7 @@ fn description(place: &Place, rule: &Rule) -> Value {
         ("EventBusName", &Some(rule.bus.clone())),
     ] {
         if let Some(value) = value {
-            shown[name] = value.as_str().into();
+            insert(&mut shown, name, value.as_str());
         }
     }
     shown

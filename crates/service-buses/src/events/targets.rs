@@ -1,7 +1,5 @@
 //! Targets of rules.
 
-use std::collections::BTreeMap;
-
 use model::arn::Arn;
 use patterns::Path;
 use serde_json::{Value, json};
@@ -13,7 +11,7 @@ use crate::engine::publish::{nested, template, text};
 use crate::engine::rows::{Json, Rule};
 use crate::engine::state::Step;
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, BUS, Fields, NAME, Text, page};
+use crate::fields::{ARN, BUS, Fields, NAME, Text, page, paged};
 
 /// Targets of a rule.
 const TARGETS_MAX: usize = 5;
@@ -46,13 +44,19 @@ pub(super) async fn put_targets(context: &Context<'_>, mut fields: Fields) -> An
         .catalogue
         .change(&bus.place, |state| {
             let there = &find(state, &bus.name, &rule)?.row;
-            let mut all = by_id(&there.targets);
-            all.extend(by_id(&targets));
+            let mut all = there.targets.clone();
+            for target in targets {
+                let is_same = |other: &&mut Json| text(other, "Id") == text(&target, "Id");
+                match all.iter_mut().find(is_same) {
+                    Some(other) => *other = target,
+                    None => all.push(target),
+                }
+            }
             if TARGETS_MAX < all.len() {
                 return Err(Fault::limit());
             }
             let rule = Rule {
-                targets: all.into_values().collect(),
+                targets: all,
                 ..there.clone()
             };
             let answer = json!({"FailedEntryCount": 0, "FailedEntries": []});
@@ -207,14 +211,6 @@ pub(crate) fn judge_arn(arn: &Arn) -> Result<(), Fault> {
     Err(Fault::not_implemented(&what))
 }
 
-fn by_id(targets: &[Json]) -> BTreeMap<String, Json> {
-    let id = |target: &Json| text(target, "Id").unwrap_or_default().to_owned();
-    targets
-        .iter()
-        .map(|target| (id(target), target.clone()))
-        .collect()
-}
-
 pub(super) async fn remove_targets(context: &Context<'_>, mut fields: Fields) -> Answer {
     let rule = fields.required("Rule", &NAME);
     let bus = fields.text("EventBusName", &BUS);
@@ -250,15 +246,13 @@ pub(super) async fn list_targets_by_rule(context: &Context<'_>, mut fields: Fiel
     let bus = BusRef::read(bus.as_deref(), context.place);
     let shelf = context.catalogue.shelf(&bus.place).await?;
     shelf.look(|state| {
-        let targets = by_id(&find(state, &bus.name, &rule)?.row.targets);
+        let targets = &find(state, &bus.name, &rule)?.row.targets;
+        let numbered = targets.iter().zip(0_u32..);
+        let numbered = numbered.map(|(target, number)| (format!("{number:04}"), target));
         let limit = usize::try_from(limit).unwrap_or(1);
         let after = after.as_ref().and_then(Value::as_str);
-        let (targets, token) = page(targets.into_iter(), after, limit);
-        let mut answer = json!({"Targets": targets});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        let (targets, token) = page(numbered, after, limit);
+        Ok(paged("Targets", json!(targets), token))
     })
 }
 
@@ -282,10 +276,6 @@ pub(super) async fn list_rule_names_by_target(context: &Context<'_>, mut fields:
             .map(|rule| (rule.name.clone(), rule.name.clone()));
         let limit = usize::try_from(limit).unwrap_or(1);
         let (names, token) = page(named, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"RuleNames": names});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("RuleNames", json!(names), token))
     })
 }

@@ -12,7 +12,7 @@ use crate::engine::rows::{Bus, Connection, Destination, Group, Json, Schedule, T
 use crate::engine::state::{DEFAULT, Step};
 use crate::events::{self, BusWish, Context, RuleWish};
 use crate::fault::Fault;
-use crate::fields::Fields;
+use crate::fields::{Fields, insert};
 use crate::scheduler;
 
 const NUMBERS: [&str; 3] = [
@@ -149,12 +149,16 @@ impl Buses {
                     let member = |name: &str| condition.get(name).and_then(Value::as_str);
                     let key = member("Key").unwrap_or_default();
                     let kind = member("Type").unwrap_or_default();
-                    statement["Condition"] = json!({kind: {key: member("Value")}});
+                    insert(
+                        &mut statement,
+                        "Condition",
+                        json!({kind: {key: member("Value")}}),
+                    );
                 }
                 statement
             }
         };
-        statement["Sid"] = id.as_str().into();
+        insert(&mut statement, "Sid", id.as_str());
         let judged = json!({"Version": "2012-10-17", "Statement": [statement]});
         events::read_policy(&judged.to_string())?;
         self.edit_policy(&bus.place, &bus.name, |there| {
@@ -218,6 +222,7 @@ impl Buses {
         let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
         let wish = Connection {
             id: self.catalogue.random.request_id().to_string(),
+            secret_id: self.catalogue.random.request_id().to_string(),
             description: text(properties, "Description"),
             parameters: events::read_parameters(&kind, parameters)?,
             created_at: now,
@@ -402,7 +407,12 @@ fn with_numbers(members: &Json) -> Json {
                 .parse::<i64>()
                 .map_or_else(|_| value.clone(), Value::from),
             Value::Object(inner) if name != "InputTransformer" => with_numbers(inner).into(),
-            other => other.clone(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => value.clone(),
         };
         (name.clone(), value)
     };

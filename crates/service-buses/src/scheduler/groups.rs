@@ -10,7 +10,7 @@ use crate::engine::rows::{Group, Tags};
 use crate::engine::state::{DEFAULT, State, Step};
 use crate::events::seconds;
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, Fields, SCHEDULE_NAME, Text, page};
+use crate::fields::{ARN, Fields, SCHEDULE_NAME, Text, page, paged};
 
 /// Groups of an account and region.
 const GROUPS_MAX: usize = 500;
@@ -125,11 +125,7 @@ pub(super) async fn list_schedule_groups(context: &Context<'_>, mut fields: Fiel
         let shown = named.map(|(name, group)| (name.clone(), description(context.place, group)));
         let limit = usize::try_from(limit).unwrap_or(1);
         let (groups, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"ScheduleGroups": groups});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("ScheduleGroups", json!(groups), token))
     })
 }
 

@@ -82,7 +82,7 @@ fn read(call: &ServiceCall) -> Result<Request, Fault> {
         Some((kind, name)) => (kind, Some(decoded(name))),
         None => (path.trim_start_matches('/'), None),
     };
-    let operation = operation(&call.method, kind, name.is_some());
+    let operation = operation(&call.method, kind, name.as_deref());
     let operation = operation.ok_or_else(|| {
         Fault::new("UnknownOperationException", "The operation is not known.").with_status(404)
     })?;
@@ -115,20 +115,20 @@ fn read(call: &ServiceCall) -> Result<Request, Fault> {
     Ok(Request { operation, fields })
 }
 
-fn operation(method: &Method, kind: &str, is_named: bool) -> Option<&'static str> {
-    Some(match (method.as_str(), kind, is_named) {
-        ("POST", "schedules", true) => "CreateSchedule",
-        ("PUT", "schedules", true) => "UpdateSchedule",
-        ("DELETE", "schedules", true) => "DeleteSchedule",
-        ("GET", "schedules", true) => "GetSchedule",
-        ("GET", "schedules", false) => "ListSchedules",
-        ("POST", "schedule-groups", true) => "CreateScheduleGroup",
-        ("DELETE", "schedule-groups", true) => "DeleteScheduleGroup",
-        ("GET", "schedule-groups", true) => "GetScheduleGroup",
-        ("GET", "schedule-groups", false) => "ListScheduleGroups",
-        ("POST", "tags", true) => "TagResource",
-        ("DELETE", "tags", true) => "UntagResource",
-        ("GET", "tags", true) => "ListTagsForResource",
+fn operation(method: &Method, kind: &str, name: Option<&str>) -> Option<&'static str> {
+    Some(match (method.as_str(), kind, name) {
+        ("POST", "schedules", Some(_)) => "CreateSchedule",
+        ("PUT", "schedules", Some(_)) => "UpdateSchedule",
+        ("DELETE", "schedules", Some(_)) => "DeleteSchedule",
+        ("GET", "schedules", Some(_)) => "GetSchedule",
+        ("GET", "schedules", None) => "ListSchedules",
+        ("POST", "schedule-groups", Some(_)) => "CreateScheduleGroup",
+        ("DELETE", "schedule-groups", Some(_)) => "DeleteScheduleGroup",
+        ("GET", "schedule-groups", Some(_)) => "GetScheduleGroup",
+        ("GET", "schedule-groups", None) => "ListScheduleGroups",
+        ("POST", "tags", Some(_)) => "TagResource",
+        ("DELETE", "tags", Some(_)) => "UntagResource",
+        ("GET", "tags", Some(_)) => "ListTagsForResource",
         _ => return None,
     })
 }
@@ -235,8 +235,8 @@ mod tests {
         let mut found = Vec::new();
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
             for kind in ["schedules", "schedule-groups", "tags"] {
-                for is_named in [true, false] {
-                    found.extend(operation(&method, kind, is_named));
+                for name in [Some("x"), None] {
+                    found.extend(operation(&method, kind, name));
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::engine::rows::{Json, Schedule};
 use crate::engine::state::{DEFAULT, ENABLED, State, Step};
 use crate::events::seconds;
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, DESCRIPTION, Fields, SCHEDULE_NAME, Text, page};
+use crate::fields::{ARN, DESCRIPTION, Fields, SCHEDULE_NAME, Text, insert, page, paged};
 use crate::times::{self, Expression};
 
 /// Schedules of an account and region.
@@ -308,11 +308,7 @@ pub(super) async fn list_schedules(context: &Context<'_>, mut fields: Fields) ->
         });
         let limit = usize::try_from(limit).unwrap_or(1);
         let (schedules, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
-        let mut answer = json!({"Schedules": schedules});
-        if let Some(token) = token {
-            answer["NextToken"] = token.into();
-        }
-        Ok(answer)
+        Ok(paged("Schedules", json!(schedules), token))
     })
 }
 
@@ -330,14 +326,30 @@ fn summary(place: &Place, schedule: &Schedule) -> Value {
 
 fn description(place: &Place, schedule: &Schedule) -> Value {
     let mut shown = summary(place, schedule);
-    shown["ActionAfterCompletion"] = schedule.after_completion.as_str().into();
-    shown["ScheduleExpression"] = schedule.expression.as_str().into();
-    shown["ScheduleExpressionTimezone"] = schedule.zone.as_str().into();
-    shown["FlexibleTimeWindow"] = match schedule.window_min {
-        Some(minutes) => json!({"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}),
-        None => json!({"Mode": "OFF"}),
-    };
-    shown["Target"] = with_retries(&schedule.target);
+    insert(
+        &mut shown,
+        "ActionAfterCompletion",
+        schedule.after_completion.as_str(),
+    );
+    insert(
+        &mut shown,
+        "ScheduleExpression",
+        schedule.expression.as_str(),
+    );
+    insert(
+        &mut shown,
+        "ScheduleExpressionTimezone",
+        schedule.zone.as_str(),
+    );
+    insert(
+        &mut shown,
+        "FlexibleTimeWindow",
+        match schedule.window_min {
+            Some(minutes) => json!({"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}),
+            None => json!({"Mode": "OFF"}),
+        },
+    );
+    insert(&mut shown, "Target", with_retries(&schedule.target));
     for (name, value) in [
         (
             "Description",
@@ -348,7 +360,7 @@ fn description(place: &Place, schedule: &Schedule) -> Value {
         ("EndDate", schedule.ends_at.map(seconds)),
     ] {
         if let Some(value) = value {
-            shown[name] = value;
+            insert(&mut shown, name, value);
         }
     }
     shown
