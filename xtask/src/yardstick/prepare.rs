@@ -33,6 +33,8 @@ const NPM_INSTALL: [&str; 5] = [
     "--legacy-peer-deps",
 ];
 
+const YARN_INSTALL: [&str; 5] = ["npx", "--yes", "yarn@1", "install", "--frozen-lockfile"];
+
 /// Builds that a proof can name, and the command that each is.
 const BUILDS: [(&str, &[&str]); 3] = [
     ("make build", &["make", "build"]),
@@ -100,7 +102,13 @@ pub(super) fn prepare(row: &Row, folder: &Path, log: &Path) -> Result<Result<(),
             if package.join("node_modules").exists() {
                 continue;
             }
-            if carry_out(&NPM_INSTALL, &package, log)?.is_err()
+            // With yarn, the versions are those of its own lock file.
+            let install: &[&str] = if package.join("yarn.lock").exists() {
+                &YARN_INSTALL
+            } else {
+                &NPM_INSTALL
+            };
+            if carry_out(install, &package, log)?.is_err()
                 && let Err(why) = install_what_runs(&package, log)?
             {
                 return Ok(Err(why));
@@ -163,19 +171,21 @@ fn build_rust(folder: &Path, log: &Path) -> Result<Result<(), String>> {
     Ok(Ok(()))
 }
 
-/// Folders with a `package.json` of their own, none below another.
+/// Folders with a `package.json`, the application's own first.
 fn packages(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     if folder.join("package.json").exists() {
-        return vec![folder.to_owned()];
+        found.push(folder.to_owned());
     }
     let Some(depth) = depth.checked_sub(1) else {
-        return Vec::new();
+        return found;
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let folders = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.is_dir() && !path.ends_with("node_modules"));
-    folders.flat_map(|path| packages(&path, depth)).collect()
+    found.extend(folders.flat_map(|path| packages(&path, depth)));
+    found
 }
 
 fn carry_out(command: &[&str], folder: &Path, log: &Path) -> Result<Result<(), String>> {
