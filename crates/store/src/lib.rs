@@ -37,6 +37,12 @@
 //! | `Delivery` `03` | `*` `04` time in microseconds (8 bytes), versionstamp, number | when it is tried again: whom it is for (JSON) |
 //! | `Delivery` `03` | `*` `05` versionstamp, number, piece (2 bytes) | a piece of the contents of a long one |
 //! | `Identity` `09` | `*` kind (`01` user, `02` group, `03` role, `04` managed policy, `05` instance profile, `06` access key, `07` session), text(account), text(name, ARN or key's id) | JSON |
+//! | `Topics` `05` | `01` text(topic) | a topic: JSON |
+//! | `Topics` `05` | `02` text(topic), text(id) | a subscription: JSON |
+//! | `Topics` `05` | `03` text(platform and name) | a platform application: JSON |
+//! | `Topics` `05` | `04` text(platform and name), text(id) | an endpoint of one: JSON |
+//! | `Topics` `05` | `05` | settings of text messages: JSON |
+//! | `Topics` `05` | `06` text(topic), text(deduplication id) | a message that a FIFO topic had within five minutes: JSON |
 //! | `Buses` `06` | `01` text(bus) | a bus: JSON |
 //! | `Buses` `06` | `02` text(bus), text(rule) | a rule with its targets: JSON |
 //! | `Buses` `06` | `03` text(name) | a connection with its secrets: JSON |
