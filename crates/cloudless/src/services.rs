@@ -116,6 +116,7 @@ impl Services {
     /// What stands behind the service door.
     pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
         let mut doors = self.buses.doors();
+        doors.extend(self.identity.doors());
         doors.push(Arc::new(self.tables.clone()));
         doors.push(Arc::new(self.queues.clone()));
         doors.push(Arc::new(self.topics.clone()));

@@ -21,8 +21,10 @@ pub(crate) enum Of {
 
 /// Reads a document; or why the cloud refuses it.
 pub(crate) fn read(of: Of, text: &str) -> Result<Arc<str>, String> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+    let value: Value = serde_json::from_str(text).map_err(|_| match of {
+        Of::Trust => "This policy contains invalid Json".to_owned(),
+        Of::Identity => "Syntax errors in policy.".to_owned(),
+    })?;
     from_value(of, &value)?;
     Ok(text.into())
 }

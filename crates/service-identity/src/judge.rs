@@ -30,6 +30,16 @@ pub(crate) struct Compiled {
     tags: Vec<(String, String)>,
 }
 
+impl Compiled {
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    pub(crate) fn boundary(&self) -> Option<&Policy> {
+        self.boundary.as_ref()
+    }
+}
+
 /// Compiled policies of sessions, by their texts.
 #[derive(Default)]
 pub(crate) struct Sessions {
@@ -263,7 +273,7 @@ fn is_from_elsewhere(principal: &Principal) -> bool {
     }
 }
 
-fn of_role(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
+pub(crate) fn of_role(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
     snapshot.compiled(arn, |account| {
         let name = arn.rsplit('/').next()?;
         let role = account.roles.get(name).filter(|role| role.arn == arn)?;
@@ -275,7 +285,7 @@ fn of_role(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
     })
 }
 
-fn of_user(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
+pub(crate) fn of_user(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
     snapshot.compiled(arn, |account| {
         let name = arn.rsplit('/').next()?;
         let user = account.users.get(name).filter(|user| user.arn == arn)?;
@@ -288,6 +298,13 @@ fn of_user(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
             ..compile(account, &grants)
         })
     })
+}
+
+/// What the policies of a group say by themselves.
+pub(crate) fn of_group(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
+    let group = snapshot.account.groups.get(arn.rsplit('/').next()?)?;
+    let compiled = compile(&snapshot.account, &[&group.grants]);
+    (group.arn == arn).then(|| Arc::new(compiled))
 }
 
 /// The first of the grants is the principal's own, whose boundary counts. Where one policy cannot be read, what it would

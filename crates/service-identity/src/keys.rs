@@ -105,11 +105,6 @@ pub(crate) fn lasting(random: &dyn Random) -> (String, String) {
     (marked(LASTING, random), secret(random))
 }
 
-/// Whether a key's id can be one of ours.
-pub(crate) fn is_ours(access_key_id: &str) -> bool {
-    access_key_id.starts_with(TEMPORARY) || access_key_id.starts_with(LASTING)
-}
-
 /// A unique id: four letters that say of what, and seventeen drawn ones.
 pub(crate) fn unique_id(kind: &str, random: &dyn Random) -> String {
     kind.chars().chain(letters(draw::<17>(random))).collect()
@@ -173,6 +168,7 @@ fn of_session(id: &AccountId, account: &Account, session: &Session) -> Key {
             session_name,
             policies,
             tags,
+            transitive: _,
         } => Arn::parse(arn).ok().map(|role| Principal::Session {
             account: id.clone(),
             role,
@@ -194,16 +190,10 @@ fn of_session(id: &AccountId, account: &Account, session: &Session) -> Key {
     }
 }
 
-/// The account that a key belongs to, where that is known.
-pub(crate) fn account_of(service: &Service, access_key_id: &str) -> Option<AccountId> {
-    match service.find(access_key_id) {
-        Key::Issued(holder) => Some(holder.principal.account().clone()),
-        Key::Revoked | Key::Withdrawn | Key::Unknown => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::time::Timestamp;
     use store_embedded::Memory;
     use test_kit::{CountingRandom, StoppedClock, function};

@@ -4,12 +4,15 @@
 //! Does not live here: evaluating a policy (`policy`), policies of resources (their services), signatures (`aws-wire`).
 
 mod documents;
+mod iam;
 mod judge;
 mod keys;
 mod managed;
 mod resources;
 mod service;
 mod state;
+mod sts;
+mod wire;
 
 pub use resources::coverage;
 pub use service::Service;

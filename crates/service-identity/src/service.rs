@@ -8,12 +8,15 @@ use std::sync::Arc;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use interfaces::resource_provider::ResourceProvider;
+use interfaces::service::CloudService;
 use store::{ReadError, Store};
 
+use crate::iam::Iam;
 use crate::judge::Sessions;
 use crate::keys::InstanceKeys;
 use crate::resources::Provider;
 use crate::state::State;
+use crate::sts::Sts;
 
 /// IAM and STS. Clones share everything.
 #[derive(Clone)]
@@ -44,6 +47,12 @@ impl Service {
     /// What the store says; it can be called again.
     pub async fn load(&self) -> Result<(), ReadError> {
         self.state.load(self.clock.now()).await
+    }
+
+    /// What stands behind the service door.
+    #[must_use]
+    pub fn doors(&self) -> Vec<Arc<dyn CloudService>> {
+        vec![Arc::new(Iam(self.clone())), Arc::new(Sts(self.clone()))]
     }
 
     /// Makes, changes and deletes the roles, users and policies of templates.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::identity::{self, path_of, unique_id};
 use super::{Failed, list, text};
 use crate::documents::{self, Of};
+use crate::iam::linked_role;
 use crate::state::{
     AccessKey, Account, Grants, Group, KeyStatus, ManagedPolicy, Profile, Role, Tags, User,
 };
@@ -108,27 +109,13 @@ impl Change<'_> {
         let (name, there) = (&made.physical_id, account.roles.get(&made.physical_id));
         self.claim("Role", name, there.map(|role| role.owner.as_ref()))?;
         let service = text(self.properties(), "AWSServiceName").unwrap_or_default();
-        let trust = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": {"Service": service},
-                "Action": "sts:AssumeRole",
-            }],
-        });
-        let role = Role {
-            name: name.clone(),
-            path: format!("/aws-service-role/{service}/"),
-            id: unique_id(self.request, "AROA"),
-            arn: attribute(made, "Arn"),
-            created_at: there.map_or(self.now, |role| role.created_at),
-            trust: trust.to_string().into(),
-            description: text(self.properties(), "Description"),
-            session_s_max: SESSION_S,
-            tags: Tags::new(),
-            grants: Grants::default(),
-            owner: self.owner(),
-        };
+        let suffix = text(self.properties(), "CustomSuffix");
+        let description = text(self.properties(), "Description");
+        let draft = linked_role(&service, suffix.as_deref(), description.as_deref());
+        let draft = draft.map_err(|fault| Failed(fault.message))?;
+        let id = unique_id(self.request, "AROA");
+        let since = there.map_or(self.now, |role| role.created_at);
+        let role = draft.role(id, attribute(made, "Arn"), since, self.owner());
         account.roles.insert(name.clone(), Arc::new(role));
         Ok(())
     }

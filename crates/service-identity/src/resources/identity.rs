@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use super::text;
+use crate::iam::linked_role;
 
 /// IAM: the longest name.
 const NAME_LENGTH_MAX: usize = 64;
@@ -67,29 +68,19 @@ fn managed_policy(request: &ResourceRequest) -> Made {
     made(&arn, json!({"PolicyArn": arn}))
 }
 
-/// Contract: IAM User Guide, "Create a service-linked role": `AWSServiceRoleFor` and the service's name.
+/// A service that has none is refused when its role is made.
 fn service_linked_role(request: &ResourceRequest) -> Made {
     let service = text(&request.properties, "AWSServiceName").unwrap_or_default();
     let suffix = text(&request.properties, "CustomSuffix");
-    let name = linked_name(&service, suffix.as_deref());
-    let path = format!("/aws-service-role/{service}/");
+    let draft = linked_role(&service, suffix.as_deref(), None);
+    let (name, path) = draft.map_or_else(
+        |_| (request.generated_name.clone(), "/".to_owned()),
+        |draft| (draft.name, draft.path),
+    );
     made(
         &name,
         json!({"RoleName": name, "Arn": arn(request, "role", &path, &name)}),
     )
-}
-
-/// `elasticbeanstalk.amazonaws.com` is `AWSServiceRoleForElasticbeanstalk`; the cloud's own capitals are not derivable.
-fn linked_name(service: &str, suffix: Option<&str>) -> String {
-    let words = service.split('.').take_while(|word| *word != "amazonaws");
-    let words = words.map(|word| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    });
-    let words: String = words.collect();
-    let suffix = suffix.map_or_else(String::new, |suffix| format!("_{suffix}"));
-    format!("AWSServiceRoleFor{words}{suffix}")
 }
 
 fn arn(request: &ResourceRequest, kind: &str, path: &str, name: &str) -> String {

@@ -22,6 +22,8 @@ use store::{CommitError, ReadError};
 
 use crate::service::Service;
 
+pub(crate) use grants::{Whose, grants_of};
+
 /// What becomes of each property of each type of AWS IAM.
 #[must_use]
 pub fn coverage() -> Vec<Coverage> {

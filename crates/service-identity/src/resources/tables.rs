@@ -5,7 +5,7 @@
 //!
 //! Contract: AWS CloudFormation Template Reference, "AWS IAM".
 
-use resource_types::{FOR_PEOPLE, Property, Shape, TypeTable, carried, idle, missing};
+use resource_types::{Property, Shape, TypeTable, carried, missing};
 
 /// The types of AWS IAM.
 pub(super) const TYPES: &[TypeTable] = &[
@@ -148,7 +148,7 @@ const ROLE_POLICY: &[Property] = &[
 const SERVICE_LINKED_ROLE: &[Property] = &[
     carried("AWSServiceName", Shape::Text).required().replaces(),
     carried("CustomSuffix", Shape::Text).replaces(),
-    idle("Description", FOR_PEOPLE),
+    carried("Description", Shape::Text),
 ];
 
 const USER: &[Property] = &[

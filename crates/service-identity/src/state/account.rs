@@ -209,6 +209,8 @@ pub(crate) enum SessionOf {
         /// Policies, as JSON, that it was limited to.
         policies: Option<Vec<Arc<str>>>,
         tags: Tags,
+        /// The keys of tags that sessions inherit which it begins itself.
+        transitive: BTreeSet<String>,
     },
 }
 

@@ -21,7 +21,7 @@ use crate::judge::Compiled;
 
 pub(crate) use account::{
     AccessKey, Account, Grants, Group, KeyStatus, ManagedPolicy, Profile, Role, Session, SessionOf,
-    Tags, User,
+    Tags, User, VERSIONS_MAX,
 };
 
 /// The accounts of a store.
