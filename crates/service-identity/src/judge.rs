@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use interfaces::authorize::{Authorize, Check, Denied};
 use model::principal::Principal;
-use policy::{Caller, Context, Policies, Policy, Request, Verdict, judge};
+use policy::{Caller, Context, Policies, Policy, Refusal, Request, Verdict, judge};
 
 use crate::managed;
 use crate::service::Service;
@@ -353,14 +353,18 @@ fn principal_arn(principal: &Principal) -> String {
     }
 }
 
-fn denied(shown: &str, check: &Check, refusal: policy::Refusal) -> Denied {
+fn denied(shown: &str, check: &Check, refusal: Refusal) -> Denied {
     let (action, resource) = (&check.action, &check.resource);
     // Amazon S3 alone puts the resource in quotes.
     let quote = if action.starts_with("s3:") { "\"" } else { "" };
+    // And AWS STS alone does not say why nothing allows it.
+    let because = match refusal {
+        Refusal::NotAllowed(_) if action.starts_with("sts:") => String::new(),
+        Refusal::NotAllowed(_) | Refusal::Denied(_) => format!(" {}", refusal.because(action)),
+    };
     Denied {
         message: format!(
-            "User: {shown} is not authorized to perform: {action} on resource: {quote}{resource}{quote} {}",
-            refusal.because(action)
+            "User: {shown} is not authorized to perform: {action} on resource: {quote}{resource}{quote}{because}"
         ),
         action: action.clone(),
         resource: resource.clone(),

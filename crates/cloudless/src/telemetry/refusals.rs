@@ -93,10 +93,13 @@ fn explanation(caller: &Principal, denied: &Denied, front_end: FrontEnd) -> Stri
             "\n         a policy of the caller with this statement would allow it:\n{}",
             json(denied)
         ),
-        (Refusal::NotAllowed(kind), _) => write!(
+        (Refusal::NotAllowed(Kind::Resource), _) => write!(
             text,
-            "\n         add the action to the caller's {kind}, or to the {kind} of the resource",
+            "\n         the policy of the resource has to name the caller and allow it (of a role: its trust policy)",
         ),
+        (Refusal::NotAllowed(kind @ (Kind::Boundary | Kind::Session)), _) => {
+            write!(text, "\n         the caller's {kind} has to allow it, too",)
+        }
         (Refusal::Denied(kind), _) => write!(
             text,
             "\n         narrow the statement with `Effect: Deny` in its {kind}",

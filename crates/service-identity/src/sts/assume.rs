@@ -50,7 +50,7 @@ const TAGS_MAX: usize = 50;
 /// What the caller asks of the role. A role that is not there lets nobody in, in the same words.
 pub(super) fn checks(service: &Service, call: &ServiceCall, form: &Form) -> Vec<Check> {
     let arn = form.text("RoleArn").unwrap_or_default();
-    if read_arn(arn).is_none() {
+    if read_arn(arn).is_none() || session_name(form).is_err() {
         // It is refused for that.
         return Vec::new();
     }
@@ -102,14 +102,7 @@ pub(super) async fn run(
     only(form, &PARAMETERS)?;
     let arn = required(form, "RoleArn")?;
     let arn = read_arn(arn).ok_or_else(|| Fault::invalid(format!("{arn} is invalid")))?;
-    let name = required(form, "RoleSessionName")?;
-    check_name("RoleSessionName", name, SESSION_NAME_CHARS_MAX)?;
-    if name.chars().count() < 2 {
-        return Err(Fault::invalid(format!(
-            "1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must \
-             have length greater than or equal to 2"
-        )));
-    }
+    let name = session_name(form)?;
     let (tags, transitive) = session_tags(service, call, form)?;
     let denied = || {
         let message = format!(
@@ -145,6 +138,18 @@ pub(super) async fn run(
             ]),
         ),
     ])))
+}
+
+fn session_name(form: &Form) -> Result<&str, Fault> {
+    let name = required(form, "RoleSessionName")?;
+    check_name("RoleSessionName", name, SESSION_NAME_CHARS_MAX)?;
+    if name.chars().count() < 2 {
+        return Err(Fault::invalid(format!(
+            "1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must \
+             have length greater than or equal to 2"
+        )));
+    }
+    Ok(name)
 }
 
 fn read_arn(text: &str) -> Option<Arn> {
