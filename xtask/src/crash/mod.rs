@@ -2,10 +2,12 @@
 //! acknowledged is there, and that indexes and the stream agree with the table.
 //!
 //! Lives here: the rounds.
-//! Does not live here: what is written (`load`), the proof (`check`), how the store survives (`store-embedded`).
+//! Does not live here: what is written (`load`), the proof (`check`), how the store survives (`store-embedded`), the loop over
+//! deliveries (`deliveries`).
 
 mod calls;
 mod check;
+mod deliveries;
 mod load;
 mod model;
 
@@ -14,7 +16,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::calls::Calls;
 use self::check::Checker;
@@ -31,6 +33,9 @@ const ROUNDS_PER_WORD: u64 = 20;
 /// `cargo xtask crash`.
 #[derive(Debug, Args)]
 pub(crate) struct CrashArguments {
+    /// What is proved.
+    #[arg(long, value_enum, default_value_t = Scenario::Tables)]
+    scenario: Scenario,
     /// How often the server is killed.
     #[arg(long, default_value_t = 500)]
     rounds: u64,
@@ -45,11 +50,28 @@ pub(crate) struct CrashArguments {
     binary: Option<std::path::PathBuf>,
 }
 
+/// What a kill loop is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Tables, their indexes and streams.
+    Tables,
+    /// Events on their way to functions.
+    Deliveries,
+}
+
 pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
     let binary = match &arguments.binary {
         Some(binary) => binary.canonicalize()?,
         None => peers::build()?,
     };
+    let (rounds, writers, seed) = (arguments.rounds, arguments.writers, arguments.seed);
+    match arguments.scenario {
+        Scenario::Tables => tables(&binary, arguments),
+        Scenario::Deliveries => deliveries::run(&binary, rounds, writers, seed),
+    }
+}
+
+fn tables(binary: &Path, arguments: &CrashArguments) -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(
         folder.path().join("template.yaml"),
@@ -59,7 +81,7 @@ pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
     let mut checker = None;
     let mut random = arguments.seed;
     for round in 0..=arguments.rounds {
-        let (server, port) = start(&binary, folder.path())?;
+        let (server, port) = start(binary, folder.path())?;
         let mut calls = Calls::open(port)?;
         let checker: &mut Checker = match &mut checker {
             Some(checker) => checker,
