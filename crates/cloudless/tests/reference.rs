@@ -1,7 +1,7 @@
 //! The pages in `docs/reference` say what the tables in the source say.
 //!
 //! Lives here: how the pages look. `UPDATE_REFERENCE=1 cargo test -p cloudless --test reference` writes them.
-//! Does not live here: the tables (`deployment::records`, `service_tables`, `manifest::serverless_framework::keys`,
+//! Does not live here: the tables (`deployment::records`, the services, `manifest::serverless_framework::keys`,
 //! `cloudless::settings::keys`).
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -49,8 +49,15 @@ fn check(name: &str, page: &str) {
 
 fn cloudformation() -> String {
     let mut types: BTreeMap<&str, Vec<Coverage>> = BTreeMap::new();
-    let rows = deployment::records::coverage();
-    for row in rows.into_iter().chain(service_tables::coverage()) {
+    let rows = [
+        deployment::records::coverage(),
+        service_buses::coverage(),
+        service_identity::coverage(),
+        service_queues::coverage(),
+        service_tables::coverage(),
+        service_topics::coverage(),
+    ];
+    for row in rows.into_iter().flatten() {
         types.entry(row.resource_type).or_default().push(row);
     }
     let mut page = String::from(
