@@ -9,6 +9,10 @@ use bytes::Bytes;
 use crate::BoxFuture;
 
 /// Reads objects.
+#[expect(
+    clippy::module_name_repetitions,
+    reason = "it stands alone in its implementors"
+)]
 pub trait ReadObjects: Send + Sync {
     /// A whole object.
     ///

@@ -75,14 +75,11 @@ impl Service {
         change.put(Kind::Function, name.clone(), entry.clone());
         let wants_version = body.flag("Publish")?.unwrap_or(false);
         let mut shown = entry.clone();
-        let mut qualifier = None;
         if wants_version {
             let (key, version) = self
                 .version_from(&turn.catalogue, &name, &entry, None)
                 .await?;
-            qualifier = version.attributes.get("Version").and_then(text_of);
             shown = version.clone();
-            shown.status = entry.status.clone();
             change.put(Kind::Version, key, version);
         }
         let catalogue = Arc::clone(&turn.catalogue);
@@ -90,26 +87,13 @@ impl Service {
         let subject = Subject {
             name: &name,
             entry: &shown,
-            qualifier: qualifier.as_deref(),
+            // Even that of a version is told without its number.
+            qualifier: None,
         };
-        let mut answer = self.configuration(&catalogue, subject, Detail::Whole).await;
-        if wants_version {
-            creating(&mut answer);
-        }
+        let answer = self.configuration(&catalogue, subject, Detail::Whole).await;
         self.keeper.served(generation).await;
         Ok(answers::json(201, &Value::Object(answer)))
     }
-}
-
-/// A version that is published with its function is as little ready as that.
-fn creating(answer: &mut serde_json::Map<String, Value>) {
-    answer.remove("LastUpdateStatus");
-    answer.insert("State".to_owned(), json!("Pending"));
-    answer.insert(
-        "StateReason".to_owned(),
-        json!("The function is being created."),
-    );
-    answer.insert("StateReasonCode".to_owned(), json!("Creating"));
 }
 
 fn new_name(asked: &Asked<'_>, body: &Body) -> Result<Named, Refusal> {

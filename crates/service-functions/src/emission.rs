@@ -105,6 +105,9 @@ impl Service {
                     },
                     revision: match kind {
                         Kind::Function => self.draw_id(),
+                        Kind::Version if matches!(entry.status, Status::Creating(_)) => {
+                            self.draw_id()
+                        }
                         Kind::Version
                         | Kind::Alias
                         | Kind::Permission

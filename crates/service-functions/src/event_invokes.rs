@@ -49,19 +49,28 @@ const MEMBERS: [&str; 3] = [
 const CONFIGS_MAX: usize = 50;
 const DESTINATION_PATTERN: &str = "Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)";
 
+/// How a configuration is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All of it: what is not said is gone.
+    Put,
+    /// What is said.
+    Update,
+}
+
 impl Service {
     async fn put_event_invoke(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
-        self.change_event_invoke(asked, false).await
+        self.change_event_invoke(asked, Way::Put).await
     }
 
     async fn update_event_invoke(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
-        self.change_event_invoke(asked, true).await
+        self.change_event_invoke(asked, Way::Update).await
     }
 
     async fn change_event_invoke(
         &self,
         asked: &Asked<'_>,
-        is_update: bool,
+        way: Way,
     ) -> Result<ServiceAnswer, Refusal> {
         let body = asked.body()?;
         check(&body)?;
@@ -72,15 +81,15 @@ impl Service {
         let is_there = catalogue.configured(name, Some(qualifier)).is_some();
         let key = format!("{name}:{qualifier}");
         let known = catalogue.get(Kind::EventInvoke, &key);
-        if is_update && known.is_none() {
-            return Err(missing(&catalogue, &named));
-        }
         if !is_there {
             return Err(Refusal::not_found("The function doesn't exist.".to_owned()));
         }
+        if way == Way::Update && known.is_none() {
+            return Err(missing(&catalogue, &named));
+        }
         check_destinations(&catalogue, &body, name)?;
         let now = self.clock.now();
-        let mut entry = match known.filter(|_| is_update) {
+        let mut entry = match known.filter(|_| way == Way::Update) {
             Some(known) => known.as_ref().clone(),
             None => Entry::new(Properties::new(), key.clone(), self.draw_id(), now),
         };

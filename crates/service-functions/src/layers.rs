@@ -11,12 +11,10 @@ use std::sync::Arc;
 use interfaces::resource_provider::Properties;
 use interfaces::service::ServiceAnswer;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::answers::{self, Refusal};
 use crate::catalogue::{Catalogue, Entry, Kind, number_in, numbered};
 use crate::keeper::Change;
-use crate::permissions::uuid_of;
 use crate::rendering::written;
 use crate::request::{Asked, Body, Page, broken};
 use crate::service::{Handler, Service};
@@ -54,6 +52,8 @@ pub(crate) const HANDLERS: &[(&str, Handler)] = &[
 
 const LAYERS_MAX: usize = 50;
 const ARN_PATTERN: &str = "Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)";
+/// All that a layer could ever be for.
+const RUNTIMES_EVER: &str = "Member must satisfy enum value set: [ruby3.5, ruby2.6, dotnetcore1.0, python3.7, nodejs8.10, nasa, ruby2.7, python2.7-greengrass, dotnetcore2.0, python3.8, java21, dotnet6, dotnetcore2.1, python3.9, java11, nodejs6.10, provided, dotnetcore3.1, dotnet8, java25, java17, nodejs, nodejs4.3, java8.al2, go1.x, dotnet10, nodejs20.x, go1.9, byol, nodejs10.x, provided.al2023, nodejs22.x, python3.10, java8, nodejs12.x, python3.11, nodejs24.x, nodejs8.x, python3.12, nodejs14.x, nodejs8.9, nodejs26.x, python3.13, python3.14, nodejs16.x, python3.15, provided.al2, nodejs4.3-edge, nodejs18.x, ruby3.2, python3.4, ruby3.3, ruby3.4, ruby2.5, python3.6, python2.7]";
 /// What is said of a version besides its content.
 const MEMBERS: [&str; 4] = [
     "CompatibleArchitectures",
@@ -71,6 +71,8 @@ impl Service {
         let archive = self.archive(&content).await?.ok_or_else(|| {
             Refusal::invalid_parameter("Please provide a source for layer content.")
         })?;
+        let catalogue = self.catalogue()?;
+        crate::creation::is_of_region(asked, &catalogue)?;
         let code = self.keep_archive(archive).await?;
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
@@ -265,6 +267,7 @@ impl Service {
         let entry = Entry::new(properties, id.to_owned(), self.draw_id(), self.clock.now());
         let said = statement(&arn, &own, &entry);
         let mut change = Change::default();
+        self.touch_layer(&catalogue, &key, &mut change);
         change.put(Kind::LayerPermission, own, entry);
         let generation = turn.apply(change).await?;
         self.keeper.served(generation).await;
@@ -296,10 +299,20 @@ impl Service {
         }
         is_current(&catalogue, &key, asked.parameter("RevisionId"))?;
         let mut change = Change::default();
+        self.touch_layer(&catalogue, &key, &mut change);
         change.forget(Kind::LayerPermission, &own);
         let generation = turn.apply(change).await?;
         self.keeper.served(generation).await;
         Ok(answers::empty(204))
+    }
+
+    /// Its revision is that of its policy: nothing else of it changes.
+    fn touch_layer(&self, catalogue: &Catalogue, key: &str, change: &mut Change) {
+        if let Some(entry) = catalogue.get(Kind::Layer, key) {
+            let mut entry = entry.as_ref().clone();
+            entry.revision = self.draw_id();
+            change.put(Kind::Layer, key, entry);
+        }
     }
 
     fn layer_policy(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
@@ -357,10 +370,7 @@ fn check(body: &Body) -> Result<(), Refusal> {
     if let Some(names) = body.texts("CompatibleRuntimes")?
         && !names.iter().all(|name| is_runtime(name))
     {
-        let constraint = format!(
-            "Member must satisfy enum value set: [{}] or be a valid ARN",
-            runtimes()
-        );
+        let constraint = format!("Member must satisfy enum value set: [{}]", runtimes());
         errors.push(broken(&listed(&names), "compatibleRuntimes", &constraint));
     }
     if let Some(names) = body.texts("CompatibleArchitectures")?
@@ -396,8 +406,7 @@ impl<'a> Wanted<'a> {
         );
         let mut errors = Vec::new();
         if let Some(runtime) = runtime.filter(|runtime| !is_runtime(runtime)) {
-            let constraint = format!("Member must satisfy enum value set: [{}]", runtimes());
-            errors.push(broken(runtime, "compatibleRuntime", &constraint));
+            errors.push(broken(runtime, "compatibleRuntime", RUNTIMES_EVER));
         }
         if let Some(name) = architecture.filter(|name| !["x86_64", "arm64"].contains(name)) {
             let constraint = "Member must satisfy enum value set: [x86_64, arm64]";
@@ -487,12 +496,10 @@ fn statement(arn: &str, key: &str, entry: &Entry) -> Value {
 }
 
 fn revision_of(catalogue: &Catalogue, version: &str) -> String {
-    let mut hash = Sha256::new();
-    for (key, entry) in entries(catalogue, version) {
-        hash.update(key.as_bytes());
-        hash.update(entry.revision.as_bytes());
-    }
-    uuid_of(&hex::encode(hash.finalize()))
+    let found = catalogue.get(Kind::Layer, version);
+    found
+        .map(|entry| entry.revision.clone())
+        .unwrap_or_default()
 }
 
 fn is_current(catalogue: &Catalogue, version: &str, asked: Option<&str>) -> Result<(), Refusal> {

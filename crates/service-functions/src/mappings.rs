@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::adoption::named;
 use crate::answers::{self, Refusal};
 use crate::catalogue::{Catalogue, Entry, Kind};
-use crate::event_invokes::destination;
 use crate::function_name::Named;
 use crate::keeper::Change;
 use crate::rendering::epoch;
@@ -232,7 +231,11 @@ fn check_source(body: &Body, source: &str) -> Result<Source, Refusal> {
     };
     check_patterns(body)?;
     match kind {
-        Source::Queue if destination(body, "OnFailure")?.is_some() => {
+        Source::Queue
+            if body
+                .object("DestinationConfig")?
+                .is_some_and(|it| !it.0.is_empty()) =>
+        {
             Err(Refusal::invalid_parameter(
                 "Unsupported DestinationConfig parameter for given event source mapping type.",
             ))

@@ -47,10 +47,6 @@ impl Subject<'_> {
         let number = self.entry.attributes.get("Version").and_then(text_of);
         number.unwrap_or_else(|| LATEST.to_owned())
     }
-
-    fn is_published(&self) -> bool {
-        self.entry.attributes.contains_key("Version")
-    }
 }
 
 /// The properties that a version was published with; without any of its own, those of the function. Versions that a template
@@ -118,7 +114,7 @@ impl Service {
             "RuntimeVersionConfig",
             json!({"RuntimeVersionArn": runtime_version(catalogue, &runtime.unwrap_or_default())}),
         );
-        shown.extend(state_of(&entry.status, subject.is_published()));
+        shown.extend(state_of(&entry.status));
         shown
     }
 
@@ -236,12 +232,9 @@ fn texts(value: Option<&Value>) -> Map<String, Value> {
         .collect()
 }
 
-fn state_of(status: &Status, is_published: bool) -> Map<String, Value> {
+fn state_of(status: &Status) -> Map<String, Value> {
     let members = match status {
         Status::Settled => json!({"State": "Active", "LastUpdateStatus": "Successful"}),
-        Status::Creating(_) if is_published => {
-            json!({"State": "Active", "LastUpdateStatus": "Successful"})
-        }
         Status::Creating(_) => json!({
             "State": "Pending",
             "StateReason": "The function is being created.",

@@ -106,6 +106,7 @@ impl Service {
         }
         entry.properties.insert("Tags".to_owned(), listed(&tags));
         entry.is_changed = true;
+        entry.revision = self.draw_id();
         let mut change = Change::default();
         change.put(kind, key, entry);
         turn.apply(change).await?;
@@ -158,9 +159,12 @@ fn place(asked: &Asked<'_>) -> Result<(Kind, String), Refusal> {
             "Tags on function aliases and versions are not supported. Please specify a function ARN.",
         )),
         ("event-source-mapping", None) if rest.len() == 36 => Ok((Kind::Mapping, rest.to_owned())),
-        ("layer" | "code-signing-config" | "capacity-provider", None) => Err(
-            Refusal::not_implemented(&format!("tags of the kind `{what}`")),
-        ),
+        ("capacity-provider", None) => Err(Refusal::not_found(format!(
+            "Capacity provider not found: {text}"
+        ))),
+        ("layer" | "code-signing-config", None) => Err(Refusal::not_implemented(&format!(
+            "tags of the kind `{what}`"
+        ))),
         (_, _) => Err(unreadable()),
     }
 }

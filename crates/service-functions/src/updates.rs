@@ -32,6 +32,14 @@ pub(crate) const HANDLERS: &[(&str, Handler)] = &[
     }),
 ];
 
+/// What follows a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// A version is published.
+    Publish,
+    Nothing,
+}
+
 impl Service {
     async fn update_code(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
         let named = asked.function()?;
@@ -67,8 +75,11 @@ impl Service {
             let shown = self.shown(&catalogue, &named, &entry).await;
             return Ok(answers::json(200, &Value::Object(shown)));
         }
-        let publishes = body.flag("Publish")?.unwrap_or(false);
-        self.update(turn, &named, entry, publishes).await
+        let then = match body.flag("Publish")? {
+            Some(true) => Then::Publish,
+            Some(false) | None => Then::Nothing,
+        };
+        self.update(turn, &named, entry, then).await
     }
 
     async fn update_configuration(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
@@ -79,7 +90,7 @@ impl Service {
         is_current(&entry, &body)?;
         settings::apply(&body, &mut entry.properties)?;
         check_layers(&turn.catalogue, &entry.properties)?;
-        self.update(turn, &named, entry, false).await
+        self.update(turn, &named, entry, Then::Nothing).await
     }
 
     async fn update(
@@ -87,7 +98,7 @@ impl Service {
         turn: Turn<'_>,
         named: &Named,
         mut entry: Entry,
-        publishes: bool,
+        then: Then,
     ) -> Result<ServiceAnswer, Refusal> {
         let name = named.function.as_str();
         entry.change(self.draw_id(), self.clock.now());
@@ -96,13 +107,12 @@ impl Service {
         change.put(Kind::Function, name, entry.clone());
         let mut shown = entry.clone();
         let mut qualifier = None;
-        if publishes {
+        if then == Then::Publish {
             let (key, version) = self
                 .version_from(&turn.catalogue, name, &entry, None)
                 .await?;
             qualifier = version.attributes.get("Version").and_then(text_of);
             shown = version.clone();
-            shown.status = Status::Settled;
             change.put(Kind::Version, key, version);
         }
         let catalogue = Arc::clone(&turn.catalogue);

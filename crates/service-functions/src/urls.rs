@@ -129,6 +129,10 @@ impl Service {
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
         let (key, _) = place(&catalogue, &named);
+        let (name, qualifier) = (named.function.as_str(), named.qualifier.as_deref());
+        if catalogue.configured(name, qualifier).is_none() {
+            return Err(Refusal::not_found("Function does not exist".to_owned()));
+        }
         let entry = catalogue.get(Kind::Url, &key).ok_or_else(missing)?;
         let mut entry = entry.as_ref().clone();
         put_said(&body, &mut entry.properties);

@@ -52,9 +52,11 @@ impl Service {
             return Ok(answers::json(201, &Value::Object(shown)));
         }
         let description = body.text("Description")?;
-        let (key, version) = self
+        let (key, mut version) = self
             .version_from(&catalogue, name, function, description)
             .await?;
+        // Its `RevisionId` stays what is told here.
+        version.status = Status::Updating(turn.next_generation());
         let mut change = Change::default();
         change.put(Kind::Version, key, version.clone());
         let mut latest = function.as_ref().clone();

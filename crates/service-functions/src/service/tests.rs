@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use http::Method;
-use interfaces::invoke::{FunctionError, FunctionErrorKind, Timings};
-use model::ids::{AccountId, Region, RevisionId};
+use interfaces::invoke::{
+    FunctionError, FunctionErrorKind, Invocation, NotRun, Outcome, Reply, ThrottleLimit, Timings,
+};
+use model::ids::{AccountId, Region, RequestId, RevisionId};
+use model::limits::{LAMBDA_ASYNC_PAYLOAD_BYTES_MAX, LAMBDA_SYNC_PAYLOAD_BYTES_MAX};
 use model::principal::Principal;
 
 use super::*;
+use made::service_over;
+
+mod made;
 
 /// Answers by the function's name; keeps what it was asked.
 #[derive(Default)]
@@ -87,7 +94,7 @@ fn call(method: Method, path: &str, headers: &[(&'static str, &str)], body: &str
 }
 
 async fn answer(call: ServiceCall) -> (u16, String, String) {
-    let service = Service::new(Arc::new(Fake::default()));
+    let service = service_over(Arc::new(Fake::default()));
     let answer = service.execute(call).await;
     let names = answer
         .headers
@@ -286,16 +293,7 @@ async fn the_largest_event_is_taken_and_a_larger_one_refused() {
 }
 
 #[tokio::test]
-async fn invocation_types_that_are_not_carried_out_are_refused() {
-    let (status, _, text) = answer(call(
-        Method::POST,
-        "/2015-03-31/functions/echo/invocations",
-        &[("x-amz-invocation-type", "Event")],
-        "{}",
-    ))
-    .await;
-    assert_eq!(status, 501);
-    assert!(text.contains("`Event`"), "{text}");
+async fn an_unknown_invocation_type_is_refused() {
     let body = r#"{"message":"1 validation error detected: Value 'Later' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]"}"#;
     check(
         "echo/invocations",
@@ -309,7 +307,7 @@ async fn invocation_types_that_are_not_carried_out_are_refused() {
 #[tokio::test]
 async fn a_dry_run_finds_functions_and_runs_none() {
     let fake = Arc::new(Fake::default());
-    let service = Service::new(Arc::clone(&fake) as Arc<dyn Invoke>);
+    let service = service_over(Arc::clone(&fake) as Arc<dyn Invoke>);
     let dry = || {
         call(
             Method::POST,
@@ -335,17 +333,48 @@ async fn a_dry_run_finds_functions_and_runs_none() {
 }
 
 #[tokio::test]
+async fn an_event_is_kept_for_a_function_that_is_there() {
+    let fake = Arc::new(Fake::default());
+    let service = service_over(Arc::clone(&fake) as Arc<dyn Invoke>);
+    let event = |path: &str, body: &str| {
+        let headers = [("x-amz-invocation-type", "Event")];
+        let path = format!("/2015-03-31/functions/{path}/invocations");
+        call(Method::POST, &path, &headers, body)
+    };
+    assert_eq!(service.execute(event("echo", "{}")).await.status, 404);
+    let mut application = Application::empty(RevisionId::new("r1"));
+    let echo = Arc::new(test_kit::function("echo"));
+    application.functions.insert(echo.name.clone(), echo);
+    service.swap(&Arc::new(application));
+    let largest = format!("\"{}\"", "x".repeat(LAMBDA_ASYNC_PAYLOAD_BYTES_MAX - 2));
+    for (path, body, status) in [
+        ("echo", "{}", 202),
+        ("echo", "", 202),
+        ("echo", "{", 400),
+        ("echo", &largest, 202),
+        ("echo", &format!("{largest} "), 413),
+        ("none", "{}", 404),
+        ("echo:1", "{}", 404),
+    ] {
+        let answer = service.execute(event(path, body)).await;
+        assert_eq!(answer.status, status, "{path} {}", body.len());
+    }
+    assert!(fake.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn every_other_operation_is_refused_by_its_name() {
-    let (status, _, text) = answer(call(Method::GET, "/2015-03-31/functions/", &[], "")).await;
+    let path = "/2025-11-30/capacity-providers";
+    let (status, _, text) = answer(call(Method::GET, path, &[], "")).await;
     assert_eq!(status, 501);
-    assert!(text.contains("`ListFunctions`"), "{text}");
+    assert!(text.contains("`ListCapacityProviders`"), "{text}");
     assert_eq!(answer(call(Method::GET, "/nowhere", &[], "")).await.0, 403);
 }
 
 #[tokio::test]
 async fn the_function_is_given_ids_and_context() {
     let fake = Arc::new(Fake::default());
-    let service = Service::new(Arc::clone(&fake) as Arc<dyn Invoke>);
+    let service = service_over(Arc::clone(&fake) as Arc<dyn Invoke>);
     let headers = [("x-amz-client-context", "eyJhIjoxfQ==")];
     service
         .execute(call(
