@@ -1,3 +1,5 @@
+//! Signatures are verified, and the key stays.
+
 use ring::signature::{
     RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
     RsaPublicKeyComponents,

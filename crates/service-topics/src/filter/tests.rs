@@ -1,3 +1,5 @@
+//! What was recorded of filter policies, each operator, and properties of both.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
