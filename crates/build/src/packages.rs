@@ -64,17 +64,8 @@ pub async fn take_in(cache: &Path, archive: &Path, digest: &str) -> Result<PathB
     let unpacked = code::package(archive, digest, &Cache::new(cache)).await;
     unpacked.map_err(|error| match error {
         ArchiveError::TooLarge { what } => PackingError::TooLarge { reason: what },
-        ArchiveError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            // A broken stream of compressed bytes is told so, too.
-            match error.kind() {
-                io::ErrorKind::InvalidData
-                | io::ErrorKind::InvalidInput
-                | io::ErrorKind::AlreadyExists => PackingError::Unreadable {
-                    reason: error.to_string(),
-                },
-                _ => PackingError::Io(error),
-            }
-        }
+        // A broken stream of compressed bytes, or a file that is there twice.
+        ArchiveError::Io(error) if !is_of_its_content(&error) => PackingError::Io(error),
         ArchiveError::Damaged { .. }
         | ArchiveError::Outside { .. }
         | ArchiveError::Link { .. }
@@ -83,6 +74,16 @@ pub async fn take_in(cache: &Path, archive: &Path, digest: &str) -> Result<PathB
             reason: error.to_string(),
         },
     })
+}
+
+fn is_of_its_content(error: &io::Error) -> bool {
+    [
+        io::ErrorKind::AlreadyExists,
+        io::ErrorKind::InvalidData,
+        io::ErrorKind::InvalidInput,
+        io::ErrorKind::UnexpectedEof,
+    ]
+    .contains(&error.kind())
 }
 
 /// Packs a folder. What lies at or below one of `left_out` is not code. Links are followed as long as they stay inside.
