@@ -20,7 +20,7 @@ use model::time::Timestamp;
 use serde_json::Value;
 
 use super::catalogue::{Catalogue, Change, Error};
-use super::keys::{DueKey, Fires};
+use super::keys::{DueKey, Fires, Place};
 use super::publish::{self, About, Sent};
 use super::rows::{Due, Rule, Schedule};
 use super::state::{DEFAULT, ENABLED, State, Step};
@@ -68,6 +68,12 @@ impl Times {
                 self.set(&key, Some(due));
             }
         }
+    }
+
+    /// Wherever something fires.
+    fn places(&self) -> BTreeSet<Place> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.at.keys().map(|key| key.place.clone()).collect()
     }
 
     fn first(&self) -> Option<(Timestamp, DueKey)> {
@@ -244,12 +250,19 @@ impl Catalogue {
         }
     }
 
-    /// Fires whatever has this name or calls a function of this name, without moving its time; tells what fired.
-    pub(crate) async fn fire_now(
-        &self,
-        place: &super::keys::Place,
-        wanted: &str,
-    ) -> Result<Vec<String>, Error> {
+    /// Fires whatever has this name or calls a function of this name, in all regions of an account, without moving its time;
+    /// tells what fired.
+    pub(crate) async fn fire_now(&self, place: &Place, wanted: &str) -> Result<Vec<String>, Error> {
+        let mut places = self.times.places();
+        places.insert(place.clone());
+        let mut fired = Vec::new();
+        for place in places.iter().filter(|one| one.account == place.account) {
+            fired.extend(self.fire_in(place, wanted).await?);
+        }
+        Ok(fired)
+    }
+
+    async fn fire_in(&self, place: &Place, wanted: &str) -> Result<Vec<String>, Error> {
         let now = self.clock.now();
         self.change(place, |state| {
             let mut change = Change::default();
@@ -261,7 +274,7 @@ impl Catalogue {
                         .iter()
                         .any(|target| calls_function(target, wanted))
                 };
-                if rule.name == wanted || calls() {
+                if rule.name == wanted || is_resource(rule.owner.as_deref(), wanted) || calls() {
                     change
                         .deliveries
                         .extend(self.of_rule(state, rule, now, now));
@@ -270,6 +283,7 @@ impl Catalogue {
             }
             for schedule in state.schedules.values() {
                 let is_named = schedule.name == wanted
+                    || is_resource(schedule.owner.as_deref(), wanted)
                     || wanted.split_once('/') == Some((&*schedule.group, &*schedule.name));
                 if is_named || calls_function(&schedule.target, wanted) {
                     change
@@ -283,6 +297,11 @@ impl Catalogue {
         })
         .await
     }
+}
+
+/// Whether it was made for the resource of this name in its template.
+fn is_resource(owner: Option<&str>, wanted: &str) -> bool {
+    owner.and_then(|owner| owner.rsplit('/').next()) == Some(wanted)
 }
 
 fn calls_function(target: &super::rows::Json, name: &str) -> bool {
