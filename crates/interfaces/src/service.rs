@@ -35,6 +35,11 @@ pub trait CloudService: Send + Sync {
         BodyWanted::Whole
     }
 
+    /// How many bytes a body has at most that is wanted whole.
+    fn body_bytes_max(&self) -> usize {
+        model::limits::DYNAMODB_REQUEST_BYTES_MAX
+    }
+
     /// Whether a request without a signature is for this service: one that takes such from anybody, as its policies allow.
     fn takes_unsigned(&self, _head: &RequestHead<'_>) -> bool {
         false

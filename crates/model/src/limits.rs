@@ -15,6 +15,8 @@ pub const LAMBDA_ASYNC_PAYLOAD_BYTES_MAX: usize = MIB;
 pub const LAMBDA_STREAMED_REPLY_BYTES_MAX: usize = 200 * MIB;
 /// AWS Lambda, "Lambda quotas": a deployment package, zipped, in a request.
 pub const LAMBDA_PACKAGE_BYTES_MAX: usize = 50 * MIB;
+/// AWS Lambda: a request with such a package, as its own refusals tell.
+pub const LAMBDA_REQUEST_BYTES_MAX: usize = 70_167_211;
 /// AWS Lambda, "Lambda quotas": a deployment package, unzipped, layers included.
 pub const LAMBDA_UNPACKED_BYTES_MAX: usize = 250 * MIB;
 /// AWS Lambda, "Lambda quotas": function layers.

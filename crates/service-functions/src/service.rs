@@ -16,6 +16,7 @@ use interfaces::packages::{Numbers, Package, Packages};
 use interfaces::random::Random;
 use interfaces::service::{CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use model::application::Application;
+use model::limits::LAMBDA_REQUEST_BYTES_MAX;
 use outbox::Outbox;
 use store::Store;
 
@@ -197,6 +198,11 @@ impl CloudService for Service {
             (None, _) => Vec::new(),
         };
         Box::pin(std::future::ready(checks))
+    }
+
+    /// An archive of code makes it large.
+    fn body_bytes_max(&self) -> usize {
+        LAMBDA_REQUEST_BYTES_MAX
     }
 
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {

@@ -36,9 +36,6 @@ use context::Sent;
 
 pub use crate::callers::UnknownKeys;
 
-/// The body of one call, in bytes: the largest that a service takes (Amazon DynamoDB, "Low-level API", 16 MB).
-pub const CALL_BODY_BYTES_MAX: usize = model::limits::DYNAMODB_REQUEST_BYTES_MAX;
-
 /// The pages of our own begin so.
 const OWN_PAGES: &str = "/_cloudless/";
 /// The service that reads any path as the name of an object.
@@ -308,7 +305,7 @@ impl ServiceDoor {
                 stream: Some(streamed::streamed(request.body, payload, proof)),
             });
         }
-        let body = request.body.collect(CALL_BODY_BYTES_MAX).await;
+        let body = request.body.collect(service.body_bytes_max()).await;
         let body = body.map_err(Refusal::Body)?;
         let caller = match claim {
             Some((caller, presented)) => self.callers.verify(caller, &presented, signed(&body))?,
