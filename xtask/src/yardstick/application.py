@@ -195,13 +195,19 @@ class App:
             return file.read()
 
     def lines(self, function=None):
-        """What functions wrote: those whose name ends with this, or all."""
-        found = []
+        """What functions wrote, and that they ran: those whose name contains this, or all. What a function writes for an
+        event stands below the event's own line, and for a request below the request's, which does not name it."""
+        found, owner = [], ''
         for line in self.log_text().splitlines():
-            name, separator, text = line.partition(' │ ')
-            if not separator:
+            name, separator, text = line.partition('│ ')
+            event = re.match(r'^\S+ +.+ → (\S+) (?:ok|failed|\w+).* ms', line)
+            if event:
+                owner, name, text = event.group(1), event.group(1), 'REPORT ' + line
+            elif not separator:
+                owner = '' if line.strip() else owner
                 continue
-            if function is None or function.lower() in name.strip().lower():
+            name = name.strip() or owner
+            if function is None or not name or function.lower() in name.lower():
                 found.append(text)
         return found
 

@@ -196,7 +196,7 @@ def filters(app):
         message = json.load(file)
     names = ['Prefix', 'AnythingBut', 'IP', 'And', 'Or']
     queues = {name: app.queue('EsmSqsFilterQueue' + name) for name in names}
-    runs = lambda name: sum('START' in line or 'REPORT' in line for line in app.lines(f'FilterFunction{name}-'))
+    runs = lambda name: sum(1 for line in app.lines(f'FilterFunction{name}-') if line.startswith('REPORT'))
     for name in names:
         sqs.send_message(QueueUrl=queues[name], MessageBody=json.dumps(message))
     for name in names:
