@@ -22,7 +22,11 @@ use support::{Dev, project, text};
 
 const MANIFEST: &str = "
 service: clients
-provider: { name: aws, runtime: nodejs20.x, timeout: 25 }
+provider:
+  name: aws
+  runtime: nodejs20.x
+  timeout: 25
+  iam: { role: { statements: [{ Effect: Allow, Action: ['dynamodb:*', 'lambda:InvokeFunction'], Resource: '*' }] } }
 functions:
   python: { runtime: python3.11, handler: inside.journey, events: [{ httpApi: GET /python }] }
   three: { handler: three.journey, events: [{ httpApi: GET /three }] }
@@ -47,6 +51,7 @@ const PYTHON: &str = include_str!("clients/journey.py");
 const PYTHON_INSIDE: &str = include_str!("clients/inside.py");
 const PYTHON_OUTSIDE: &str = include_str!("clients/outside.py");
 const PYTHON_STREAM: &str = include_str!("clients/stream.py");
+const PYTHON_IDENTITY: &str = include_str!("clients/identity.py");
 const NODE_THREE: &str = include_str!("clients/three.js");
 const NODE_TWO: &str = include_str!("clients/two.js");
 
@@ -58,6 +63,7 @@ fn server() -> (tempfile::TempDir, Dev) {
         ("inside.py", PYTHON_INSIDE),
         ("outside.py", PYTHON_OUTSIDE),
         ("stream.py", PYTHON_STREAM),
+        ("identity.py", PYTHON_IDENTITY),
         ("three.js", NODE_THREE),
         ("two.js", NODE_TWO),
     ]);
@@ -207,6 +213,44 @@ fn boto3_from_outside_needs_an_endpoint_and_any_keys() {
         &serde_json::from_slice(&output.stdout).unwrap(),
         "python-outside",
     );
+    dev.stop();
+}
+
+#[test]
+fn boto3_acts_as_users_roles_and_sessions_that_may_what_their_policies_say() {
+    let tools = Tools::installed();
+    let (folder, dev) = server();
+    let endpoint = format!("http://localhost:{}", dev.services_port);
+    let output = tools
+        .command("python3")
+        .arg(folder.path().join("identity.py"))
+        .arg(&endpoint)
+        .output()
+        .unwrap();
+    let seen = succeeded(&output);
+    let expected = json!({
+        "root": "arn:aws:iam::000000000000:root",
+        "without": "AccessDeniedException",
+        "own item": "allowed",
+        "another's": "AccessDeniedException",
+        "denied": "AccessDeniedException",
+        "no external id": "AccessDenied",
+        "session": "arn:aws:sts::000000000000:assumed-role/clerk/desk",
+        "as role": "allowed",
+        "identity": "desk",
+        "limited": "AccessDeniedException",
+        "wrong secret": "InvalidSignatureException",
+        "inactive": "UnrecognizedClientException",
+        "deleted": "UnrecognizedClientException",
+        "presigned": 200,
+        "pages": 1,
+        "refused": "NotImplemented",
+    });
+    assert_eq!(seen, expected, "{seen:#}");
+    let log = dev.log();
+    assert!(log.contains(
+        "refused  dynamodb:GetItem on arn:aws:dynamodb:us-east-1:000000000000:table/ledger"
+    ));
     dev.stop();
 }
 

@@ -22,7 +22,12 @@ use support::{Dev, Reply, cloudless, eventually, project, run, text};
 
 const MANIFEST: &str = "
 service: app
-provider: { name: aws, runtime: python3.11, region: eu-west-1, timeout: 20 }
+provider:
+  name: aws
+  runtime: python3.11
+  region: eu-west-1
+  timeout: 20
+  iam: { role: { statements: [{ Effect: Allow, Action: 'dynamodb:ListTables', Resource: '*' }] } }
 functions:
   python:
     handler: handler.python

@@ -20,7 +20,12 @@ use support::{Dev, eventually, project};
 
 const SERVERLESS: &str = "
 service: shop
-provider: { name: aws, runtime: python3.11, stage: dev, timeout: 20 }
+provider:
+  name: aws
+  runtime: python3.11
+  stage: dev
+  timeout: 20
+  iam: { role: { statements: [{ Effect: Allow, Action: 'dynamodb:PutItem', Resource: '*' }] } }
 functions:
   write: { handler: app.write, events: [{ httpApi: POST /orders }] }
   follow:
@@ -70,12 +75,14 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       Handler: app.write
+      Policies: [{ DynamoDBWritePolicy: { TableName: !Ref Orders } }]
       Events:
         Post: { Type: HttpApi, Properties: { Path: /orders, Method: post } }
   Follow:
     Type: AWS::Serverless::Function
     Properties:
       Handler: app.follow
+      Policies: [{ DynamoDBWritePolicy: { TableName: !Ref Seen } }]
       Events:
         Changes:
           Type: DynamoDB
