@@ -349,6 +349,29 @@ impl Attempt {
         invocation: Option<RequestId>,
         timings: Option<Timings>,
     ) -> Tried {
+        let tries = &self.waiting.tries;
+        let is_said_again = 0 < tries.refusals
+            && matches!(&written.result, EventResult::Failed { is_final, .. } if !is_final);
+        // A function that is throttled for hours says so once for each event.
+        if !is_said_again {
+            self.show(written.result, began, invocation, timings);
+        }
+        let saved = commit(&self.parts, written.batch, &self.stop).await;
+        if !saved {
+            return Tried::Left;
+        }
+        // What was added in the same batch.
+        self.parts.outbox.ring();
+        written.tried
+    }
+
+    fn show(
+        &self,
+        result: EventResult,
+        began: std::time::Instant,
+        invocation: Option<RequestId>,
+        timings: Option<Timings>,
+    ) {
         let (kind, source) = log::origin(&self.waiting.delivery);
         let tries = &self.waiting.tries;
         self.parts.log.record(Event {
@@ -363,15 +386,8 @@ impl Attempt {
                 .attempts
                 .saturating_add(tries.refusals)
                 .saturating_add(1),
-            result: written.result,
+            result,
         });
-        let saved = commit(&self.parts, written.batch, &self.stop).await;
-        if !saved {
-            return Tried::Left;
-        }
-        // What was added in the same batch.
-        self.parts.outbox.ring();
-        written.tried
     }
 
     /// All tries of an event have the same; whoever asked Lambda's API knows it already.

@@ -158,7 +158,7 @@ pub(crate) fn of_function(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
             data_type: "Number".to_owned(),
             value: status.to_owned(),
         },
-        text("ErrorMessage", cut(&invoked.reason).to_owned()),
+        text("ErrorMessage", error_message(invoked)),
     ];
     let message = Message {
         body: invoked.delivery.message.body.clone(),
@@ -172,6 +172,16 @@ pub(crate) fn of_function(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
         message,
         invoked.now,
     )
+}
+
+/// The message of the function's error, or why it was never called.
+fn error_message(invoked: &Invoked<'_>) -> String {
+    let payload = invoked.reply.as_ref().map(|reply| &reply.payload);
+    let read: Option<Value> = payload.and_then(|payload| serde_json::from_slice(payload).ok());
+    let message = read
+        .as_ref()
+        .and_then(|error| error.get("errorMessage")?.as_str());
+    cut(message.unwrap_or(&invoked.reason)).to_owned()
 }
 
 /// What a destination gets.

@@ -475,9 +475,12 @@ impl Simulation {
             // Cut off in the middle of whatever it does.
             drop(delivery);
         }
-        *self.faults.per_thousand.lock().unwrap() = 0;
         let (delivery, _outbox) = self.process();
         delivery.swap(&self.application).await;
+        // The last one has to live with faults for a while too: nothing is read anew in it.
+        let pause = self.world.dice.below(60);
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        *self.faults.per_thousand.lock().unwrap() = 0;
         let until = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < until && !self.missing().is_empty() {
             tokio::time::sleep(Duration::from_secs(5)).await;
