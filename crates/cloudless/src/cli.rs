@@ -40,6 +40,8 @@ pub enum Command {
     Event(EventArguments),
     /// Bring dead letters back to where they came from.
     Redrive(RedriveArguments),
+    /// Make a schedule fire now.
+    Tick(TickArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
     /// Print an API as OpenAPI 3.1.
@@ -191,6 +193,29 @@ pub struct RedriveArguments {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Print what went back as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudless tick`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cloudless tick cleanup
+  cloudless tick NightlyReport --json
+
+The schedule goes on as it would have: firing it by hand does not move its time.")]
+pub struct TickArguments {
+    /// A scheduled rule or a schedule by its name or logical id, or a function that such calls.
+    #[arg(value_name = "SCHEDULE|FUNCTION")]
+    pub name: String,
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Where the state is kept [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print what fired as a JSON document.
     #[arg(long)]
     pub json: bool,
 }

@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod redrive;
 pub mod routes;
 mod running;
+pub mod tick;
 pub mod token;
 
 use std::collections::BTreeMap;

@@ -121,6 +121,30 @@ pub(super) async fn sqs(
     answer(send_in(port, region, call).await)
 }
 
+/// Calls an operation of EventBridge in this region.
+///
+/// # Errors
+/// [`NotDone`].
+pub(super) async fn events(
+    port: u16,
+    region: &str,
+    operation: &str,
+    body: &Value,
+) -> Result<Value, NotDone> {
+    let target = format!("AWSEvents.{operation}");
+    let call = Call {
+        service: "events",
+        method: Method::POST,
+        path: "/",
+        headers: &[
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("X-Amz-Target", &target),
+        ],
+        body: body.to_string().into(),
+    };
+    answer(send_in(port, region, call).await)
+}
+
 /// Gets something from Lambda's API in this region.
 ///
 /// # Errors
