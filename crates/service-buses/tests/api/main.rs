@@ -148,9 +148,10 @@ fn call(method: Method, path: &str, headers: HeaderMap, body: &Value) -> Service
         method,
         path_and_query: path.to_owned(),
         headers,
-        body: match body {
-            Value::Null => Bytes::new(),
-            body => body.to_string().into(),
+        body: if body.is_null() {
+            Bytes::new()
+        } else {
+            body.to_string().into()
         },
         stream: None,
     }
