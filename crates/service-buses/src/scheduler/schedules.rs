@@ -95,8 +95,9 @@ fn placed(context: &Context<'_>, state: &State, wish: Schedule) -> Result<Change
         anchor: goes_on.map_or(wish.anchor, |there| there.anchor),
         ..wish
     };
-    // A rate without a start begins at once.
-    let before = Timestamp::from_micros(now.epoch_us().saturating_sub(1));
+    // A rate without a start begins at once, which was when the request came in.
+    let begins_at = schedule.starts_at.map_or(schedule.anchor, |_| now);
+    let before = Timestamp::from_micros(begins_at.epoch_us().saturating_sub(1));
     let next = match goes_on {
         Some(_) => due,
         None => due_of_schedule(&schedule, before, &*context.catalogue.random),

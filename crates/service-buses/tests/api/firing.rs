@@ -258,6 +258,33 @@ async fn a_schedule_can_be_made_to_fire_and_keeps_its_time() {
     assert_eq!(server.deliveries().await.len(), 3);
 }
 
+/// A clock that moves whenever it is looked at, as real ones do.
+struct Moving(PausedClock, AtomicUsize);
+
+impl Clock for Moving {
+    fn now(&self) -> Timestamp {
+        let looks = self.1.fetch_add(1, Ordering::Relaxed);
+        let looks = u64::try_from(looks).unwrap_or_default();
+        self.0.now().plus(Duration::from_micros(looks))
+    }
+
+    fn instant(&self) -> std::time::Instant {
+        self.0.instant()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_begins_at_once_also_when_time_goes_on_meanwhile() {
+    let clock = Moving(PausedClock::start(), AtomicUsize::new(0));
+    let server = Server::over(Arc::new(Memory::new()), Arc::new(clock));
+    let rate = schedule("rate(1 hour)", json!({}));
+    server
+        .scheduler(Method::POST, "/schedules/rate", rate)
+        .await;
+    run(&server, 1).await;
+    assert_eq!(server.deliveries().await.len(), 1);
+}
+
 /// A store whose process dies at its n-th commit: before it, or right after it.
 struct Dying {
     store: Arc<Memory>,
