@@ -7,9 +7,10 @@
 
 use md5::{Digest as _, Md5};
 
+use crate::engine::book::Order;
 use crate::engine::keys;
-use crate::engine::owner::Received;
 use crate::engine::record::{Attribute, AttributeValue};
+use crate::engine::request::Received;
 
 /// The MD5 digest of a body.
 pub(crate) fn body_digest(body: &str) -> String {
@@ -64,7 +65,7 @@ pub(crate) fn id_text(id: &[u8; 16]) -> String {
 }
 
 /// The system attributes of a message that was received: name and value.
-pub(crate) fn system_attributes(received: &Received, is_fifo: bool) -> Vec<(&'static str, String)> {
+pub(crate) fn system_attributes(received: &Received, order: Order) -> Vec<(&'static str, String)> {
     let message = &received.message;
     let first_received_ms = received.first_received_us.div_euclid(1_000);
     let mut attributes = vec![
@@ -83,7 +84,7 @@ pub(crate) fn system_attributes(received: &Received, is_fifo: bool) -> Vec<(&'st
     optional("MessageGroupId", &message.group);
     optional("AWSTraceHeader", &message.trace);
     optional("DeadLetterQueueSourceArn", &message.dead_letter_of);
-    if is_fifo {
+    if order == Order::ByGroup {
         let place = received.receipt.identity.place();
         attributes.push(("SequenceNumber", keys::sequence_number(&place)));
     }

@@ -18,6 +18,7 @@ use resource_types::{Fate, Property, Shape, TypeTable, carried, text_of};
 use serde_json::Value;
 
 use crate::engine::ask::AskError;
+use crate::engine::book::Order;
 use crate::engine::catalogue::{Catalogue, CatalogueError, Created, Queue, Reuse};
 use crate::engine::descriptor::Descriptor;
 use crate::sqs::{attributes, check_name, urls};
@@ -110,8 +111,8 @@ impl Queues {
     async fn put_queue(&self, request: &ResourceRequest) -> Result<Made, ProviderError> {
         let name = name_of(request);
         let attributes = attributes_of(&request.properties);
-        let is_fifo = check_name(&name, &attributes).map_err(|fault| refused(fault.message))?;
-        attributes::check(&attributes, is_fifo, attributes::Setting::Creating)
+        let order = check_name(&name, &attributes).map_err(|fault| refused(fault.message))?;
+        attributes::check(&attributes, order, attributes::Setting::Creating)
             .map_err(|fault| refused(fault.message))?;
         let owner = (request.stack.to_string(), request.logical_id.to_string());
         let now = self.catalogue.now();
@@ -182,8 +183,8 @@ impl Queues {
         let policy = [("Policy".to_owned(), document)];
         for url in queues_of(&request.properties) {
             let queue = self.find(&url, request).await?;
-            let is_fifo = queue.current().descriptor.is_fifo();
-            attributes::check(&policy, is_fifo, attributes::Setting::Changing)
+            let order = queue.current().settings.kind.order();
+            attributes::check(&policy, order, attributes::Setting::Changing)
                 .map_err(|fault| refused(fault.message))?;
             let changed = self.catalogue.alter(&queue, |descriptor| {
                 attributes::set(descriptor, &policy);
@@ -348,15 +349,16 @@ impl ResourceProvider for Queues {
 /// What the API would say of a queue with these properties.
 fn queue_problem(properties: &Properties) -> Option<PropertyProblem> {
     let attributes = attributes_of(properties);
-    let is_fifo = attributes
-        .iter()
-        .any(|(name, value)| name == "FifoQueue" && value == "true");
+    let order = match flag(properties, "FifoQueue") {
+        true => Order::ByGroup,
+        false => Order::None,
+    };
     let name = properties.get("QueueName").and_then(text_of);
     let named = match name {
         Some(name) => check_name(&name, &attributes).map(drop),
         None => Ok(()),
     };
-    let checked = attributes::check(&attributes, is_fifo, attributes::Setting::Creating);
+    let checked = attributes::check(&attributes, order, attributes::Setting::Creating);
     let fault = named.and(checked).err()?;
     Some(PropertyProblem {
         path: Vec::new(),
@@ -407,10 +409,8 @@ fn attributes_of(properties: &Properties) -> Vec<(String, String)> {
 }
 
 fn document_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    let text = value.as_str().map(str::to_owned);
+    text.unwrap_or_else(|| value.to_string())
 }
 
 fn tags_of(request: &ResourceRequest) -> std::collections::BTreeMap<String, String> {

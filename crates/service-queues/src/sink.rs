@@ -19,10 +19,10 @@ use model::principal::Principal;
 use crate::engine::ask::AskError;
 use crate::engine::catalogue::{Catalogue, Current};
 use crate::engine::descriptor::Kind;
-use crate::engine::fifo::content_hash;
+use crate::engine::duplicates::content_hash;
 use crate::engine::hand_out::uuid;
-use crate::engine::owner::Outgoing;
 use crate::engine::record::{Attribute, AttributeValue, Body, Message};
+use crate::engine::request::Outgoing;
 
 /// What a session of a role is called that a service acts as.
 const SESSION: &str = "cloudless";

@@ -17,10 +17,11 @@ use model::arn::Arn;
 use serde_json::{Map, Value, json};
 
 use crate::engine::ask::AskError;
+use crate::engine::book::Order;
 use crate::engine::catalogue::{Catalogue, Queue};
-use crate::engine::owner::{Received, Wish};
 use crate::engine::receipt::Receipt;
 use crate::engine::record::{Attribute, AttributeValue};
+use crate::engine::request::{Received, Wish};
 use crate::message;
 
 /// The queues, for whoever calls functions with their messages.
@@ -63,12 +64,12 @@ impl MessageSource for Source {
                 wait: Some(wait),
                 attempt: None,
             };
-            let is_fifo = found.current().descriptor.is_fifo();
+            let order = found.current().settings.kind.order();
             let received = self.catalogue.receive(&found, wish).await;
             let received = received.map_err(|error| failed(queue, &error))?;
             let messages = received.iter();
             Ok(messages
-                .map(|one| queue_message(one, queue, is_fifo))
+                .map(|one| queue_message(one, queue, order))
                 .collect())
         })
     }
@@ -115,10 +116,10 @@ fn failed(queue: &Arn, error: &AskError) -> QueueError {
     }
 }
 
-fn queue_message(received: &Received, queue: &Arn, is_fifo: bool) -> QueueMessage {
+fn queue_message(received: &Received, queue: &Arn, order: Order) -> QueueMessage {
     let message = &received.message;
     let (id, receipt) = (message::id_text(&message.id), received.receipt.to_text());
-    let attributes: Map<String, Value> = message::system_attributes(received, is_fifo)
+    let attributes: Map<String, Value> = message::system_attributes(received, order)
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();
@@ -148,7 +149,7 @@ fn queue_message(received: &Received, queue: &Arn, is_fifo: bool) -> QueueMessag
         id,
         receipt,
         sent_at: message.sent_at,
-        group: message.group.clone().filter(|_| is_fifo),
+        group: message.group.clone().filter(|_| order == Order::ByGroup),
         payload: Bytes::from(record.to_string()),
     }
 }

@@ -10,10 +10,10 @@ use model::arn::Arn;
 use tokio::sync::oneshot;
 
 use super::catalogue::{Catalogue, CatalogueError, Queue};
-use super::owner::{
+use super::receipt::Receipt;
+use super::request::{
     Counts, Failed, Moved, Outcomes, Outgoing, ReceiveError, Received, Request, Sent, Wish,
 };
-use super::receipt::Receipt;
 
 /// A queue could not be asked, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]

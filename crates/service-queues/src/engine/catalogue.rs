@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 
 use super::descriptor::{Descriptor, Settings};
 use super::keys::{self, ContentsId};
-use super::owner::{self, Request};
+use super::owner::{self};
+use super::request::Request;
 
 /// After a queue was deleted, none of its name may be made for this long.
 ///

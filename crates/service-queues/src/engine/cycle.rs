@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::catalogue::Queue;
 use super::keys::{self, GroupHash, Identity, Place};
-use super::owner::{Failed, Moved, Outcomes, ReceiveError, Received, Sent};
+use super::request::{Failed, Moved, Outcomes, ReceiveError, Received, Sent};
 
 /// Writes of one commit; requests beyond wait for the next.
 const STEPS_MAX: usize = 4_000;

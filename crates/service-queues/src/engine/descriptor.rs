@@ -12,6 +12,7 @@ use model::time::Timestamp;
 use policy::Policy;
 use serde::{Deserialize, Serialize};
 
+use super::book::Order;
 use super::keys::{CONTENTS_BYTES, ContentsId};
 
 /// The row of a queue.
@@ -28,6 +29,9 @@ pub(crate) struct Descriptor {
     /// When it was purged last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) purged_at: Option<Timestamp>,
+    /// Of what duplicates were recognised before that was changed, and until when they still are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope_before: Option<(Scope, Timestamp)>,
     /// The attributes that were set, as they were given.
     pub(crate) attributes: BTreeMap<String, String>,
     /// Its tags.
@@ -70,11 +74,13 @@ pub(crate) enum Kind {
         by_content: bool,
         /// Of what duplicates are recognised.
         scope: Scope,
+        /// Of what they are until then.
+        scope_before: Option<(Scope, Timestamp)>,
     },
 }
 
 /// Of what duplicates are recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Scope {
     /// The whole queue.
     Queue,
@@ -91,6 +97,16 @@ pub(crate) struct Redrive {
     pub(crate) receives_max: u32,
 }
 
+impl Kind {
+    /// How its messages are kept in order.
+    pub(crate) fn order(self) -> Order {
+        match self {
+            Self::Standard => Order::None,
+            Self::Fifo { .. } => Order::ByGroup,
+        }
+    }
+}
+
 impl Descriptor {
     /// A new queue.
     pub(crate) fn new(name: String, contents: ContentsId, now: Timestamp) -> Self {
@@ -100,6 +116,7 @@ impl Descriptor {
             created_at: now,
             modified_at: now,
             purged_at: None,
+            scope_before: None,
             attributes: BTreeMap::new(),
             tags: BTreeMap::new(),
             owner: None,
@@ -127,6 +144,14 @@ impl Descriptor {
         self.flag("FifoQueue")
     }
 
+    /// Of what duplicates are recognised.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.attribute("DeduplicationScope") {
+            Some("messageGroup") => Scope::Group,
+            Some(_) | None => Scope::Queue,
+        }
+    }
+
     fn flag(&self, name: &str) -> bool {
         self.attribute(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -142,13 +167,10 @@ impl Descriptor {
     pub(crate) fn settings(&self) -> Settings {
         let seconds = |name: &str, default| Duration::from_secs(self.number(name, default));
         let kind = if self.is_fifo() {
-            let scope = match self.attribute("DeduplicationScope") {
-                Some("messageGroup") => Scope::Group,
-                Some(_) | None => Scope::Queue,
-            };
             Kind::Fifo {
                 by_content: self.flag("ContentBasedDeduplication"),
-                scope,
+                scope: self.scope(),
+                scope_before: self.scope_before,
             }
         } else {
             Kind::Standard

@@ -1,41 +1,31 @@
 //! FIFO queues: message groups, each in the order in which it was sent.
 //!
-//! Lives here: whose group's turn is next, deduplication, receives that are repeated.
-//! Does not live here: what a receive changes (`hand_out`), which messages are in flight (`book`).
+//! Lives here: whose group's turn is next, sending to a group.
+//! Does not live here: duplicates (`duplicates`), what a receive changes (`hand_out`), which messages are in flight (`book`).
 //!
 //! The messages of a group are handed out from its first one on, up to the first that is in flight. A group of which no message
 //! was received stands in line with a row of its own, its head; the others are in memory. So neither waiting messages nor
 //! waiting groups cost memory.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 
-use bytes::Bytes;
-use model::limits::SQS_DEDUPLICATION_INTERVAL;
 use sha2::{Digest as _, Sha256};
 use store::{Direction, PageLimit, Range};
 
 use super::book::Leftover;
 use super::cycle::{Cycle, Sending};
 use super::descriptor::Scope;
+use super::duplicates::{duplicate_hash, remember};
 use super::hand_out::{Fate, From, Purpose};
 use super::keys::{ContentsId, GROUP_BYTES, GroupHash, Identity, Place};
-use super::owner::{Failed, Outgoing, Owner, Received, Turn, Wish};
-use super::receipt::Receipt;
+use super::owner::{Owner, Turn};
 use super::record::{self, CorruptMessage, Message, State};
+use super::request::{Failed, Outgoing, Received};
 
 /// Rows of a group that are read at once.
 const GROUP_ROWS: usize = 16;
-/// Receives whose repetition is recognised.
-const ATTEMPTS_MAX: usize = 1_000;
 /// Groups that are put back among those that wait, in one commit.
 const PUT_BACK_GROUPS_MAX: usize = 100;
-
-/// Receives that can be repeated.
-#[derive(Debug, Default)]
-pub(crate) struct Attempts {
-    receipts: HashMap<String, Vec<Receipt>>,
-    order: VecDeque<(i64, String)>,
-}
 
 /// Where a group stands in line.
 #[derive(Debug, Clone, Copy)]
@@ -46,31 +36,12 @@ enum Line {
     Free,
 }
 
-impl Attempts {
-    /// Keeps what a receive found.
-    pub(super) fn note(&mut self, wish: &Wish, found: &[Received], now_us: i64) {
-        let Some(attempt) = wish.attempt.as_ref().filter(|_| !found.is_empty()) else {
-            return;
-        };
-        while let Some((at_us, _)) = self.order.front()
-            && (*at_us < now_us.saturating_sub(interval_us()) || ATTEMPTS_MAX <= self.order.len())
-        {
-            if let Some((_, name)) = self.order.pop_front() {
-                self.receipts.remove(&name);
-            }
-        }
-        let receipts = found.iter().map(|received| received.receipt).collect();
-        self.receipts.insert(attempt.clone(), receipts);
-        self.order.push_back((now_us, attempt.clone()));
-    }
-}
-
 impl Owner {
     /// Keeps messages that are not known yet.
     pub(super) async fn send_ordered(
         &mut self,
         messages: Vec<Outgoing>,
-        (by_content, scope): (bool, Scope),
+        scope: Scope,
         turn: &Turn,
         cycle: &mut Cycle,
     ) -> Result<Vec<Sending>, Failed> {
@@ -78,7 +49,7 @@ impl Owner {
         for Outgoing { message, delay } in messages {
             let id = message.id;
             let number = cycle.draw_number();
-            let hash = duplicate_hash(&message, by_content, scope);
+            let hash = duplicate_hash(&message, scope);
             if let Some(hash) = hash {
                 if let Some(known) = self.known(&hash, turn, cycle).await? {
                     sent.push(known);
@@ -130,113 +101,17 @@ impl Owner {
     /// Takes in what other queues put into this one: dead letters, and what was moved.
     pub(super) async fn take_in(&mut self, turn: &Turn, cycle: &mut Cycle) -> Result<(), Failed> {
         let range = Range::of_prefix(turn.contents.inbox());
-        while cycle.has_room() {
-            let limit = PageLimit::rows(GROUP_ROWS);
-            let page = self.store.scan(&range, Direction::Forward, limit).await?;
-            for row in &page.rows {
-                let (state, message) = record::decode(&row.value)?;
-                let number = cycle.draw_number();
-                self.append(&message, state, number, turn, cycle).await?;
-                cycle.delete(row.key.to_vec());
-                cycle.is_news = true;
-            }
-            // The rows are there until the commit: what is left comes with the next turn.
-            break;
-        }
-        Ok(())
-    }
-
-    /// A message that was sent before with this deduplication id.
-    async fn known(
-        &self,
-        hash: &[u8; 32],
-        turn: &Turn,
-        cycle: &Cycle,
-    ) -> Result<Option<Sending>, Failed> {
-        if let Some((id, number)) = cycle.duplicates.get(hash) {
-            return Ok(Some(Sending::Ordered(*id, *number)));
-        }
-        let row = self.store.get(&turn.contents.duplicate(hash)).await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let (expires_us, id, place) = read_known(&row).ok_or(CorruptMessage)?;
-        Ok((turn.now_us < expires_us).then_some(Sending::Known(id, place)))
-    }
-
-    /// Forgets deduplication ids whose time is over.
-    pub(super) async fn forget_duplicates(
-        &mut self,
-        turn: &Turn,
-        cycle: &mut Cycle,
-    ) -> Result<(), Failed> {
-        let range = turn.contents.duplicates_until(turn.now_us);
-        let Some((rows, _)) = self.page(range).await? else {
-            return Ok(());
-        };
-        for row in rows {
-            if let Some(hash) = ContentsId::read_duplicate(&row.key)
-                && !cycle.duplicates.contains_key(&hash)
-            {
-                let known = self.store.get(&turn.contents.duplicate(&hash)).await?;
-                let expires_us = known.and_then(|row| read_known(&row)).map(|known| known.0);
-                if expires_us.is_some_and(|expires_us| expires_us <= turn.now_us) {
-                    cycle.delete(turn.contents.duplicate(&hash));
-                }
-            }
+        // They are there until the commit: what is left comes with the next turn.
+        let limit = PageLimit::rows(GROUP_ROWS);
+        let page = self.store.scan(&range, Direction::Forward, limit).await?;
+        for row in &page.rows {
+            let (state, message) = record::decode(&row.value)?;
+            let number = cycle.draw_number();
+            self.append(&message, state, number, turn, cycle).await?;
             cycle.delete(row.key.to_vec());
+            cycle.is_news = true;
         }
         Ok(())
-    }
-
-    /// The messages of a receive that is repeated; none: it is a new one.
-    pub(super) async fn attempted(
-        &mut self,
-        wish: &Wish,
-        visible_us: i64,
-        turn: &Turn,
-        cycle: &mut Cycle,
-    ) -> Result<Option<Vec<Received>>, Failed> {
-        let receipts = wish
-            .attempt
-            .as_ref()
-            .and_then(|attempt| self.attempts.receipts.get(attempt));
-        let Some(receipts) = receipts.cloned() else {
-            return Ok(None);
-        };
-        let mut again = Vec::new();
-        for receipt in &receipts {
-            let taken = self.book.taken(&receipt.identity).copied();
-            let holds = taken
-                .filter(|taken| taken.nonce == receipt.nonce && turn.now_us < taken.visible_us);
-            let Some(taken) = holds else {
-                return Ok(None);
-            };
-            let key = turn.contents.taken(&receipt.identity);
-            let Some(row) = self.store.get(&key).await? else {
-                return Ok(None);
-            };
-            again.push((receipt.identity, taken, key, row));
-        }
-        let mut found = Vec::new();
-        for (identity, taken, key, row) in again {
-            let (state, message) = record::decode(&row)?;
-            let state = State {
-                visible_us,
-                ..state
-            };
-            cycle.put(key, record::with_state(&row, &state));
-            let taken = super::book::Taken {
-                visible_us,
-                ..taken
-            };
-            self.book.take(identity, taken, turn.order, turn.now_us);
-            found.push(
-                self.received(identity, &state, message, turn.contents)
-                    .await?,
-            );
-        }
-        Ok(Some(found))
     }
 
     /// Takes messages, group after group.
@@ -521,55 +396,4 @@ pub(crate) fn group_hash(group: &str) -> GroupHash {
         *to = *from;
     }
     hash
-}
-
-/// What stands for a message among those whose duplicates are recognised; none: it has no deduplication id, which the API
-/// refuses.
-fn duplicate_hash(message: &Message, by_content: bool, scope: Scope) -> Option<[u8; 32]> {
-    let id = match (&message.deduplication, &message.body) {
-        (Some(id), _) => id.clone(),
-        (None, record::Body::Here(text)) if by_content => content_hash(text),
-        (None, record::Body::Here(_) | record::Body::Apart { .. }) => return None,
-    };
-    let mut hasher = Sha256::new();
-    match scope {
-        Scope::Queue => hasher.update([0]),
-        Scope::Group => {
-            hasher.update([1]);
-            hasher.update(group_hash(message.group.as_deref().unwrap_or_default()));
-        }
-    }
-    hasher.update(id.as_bytes());
-    Some(hasher.finalize().into())
-}
-
-/// The deduplication id of a message that is recognised by its body.
-pub(crate) fn content_hash(body: &str) -> String {
-    let digest = Sha256::digest(body.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn interval_us() -> i64 {
-    i64::try_from(SQS_DEDUPLICATION_INTERVAL.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn remember(hash: &[u8; 32], id: &[u8; 16], number: u16, turn: &Turn, cycle: &mut Cycle) {
-    cycle.duplicates.insert(*hash, (*id, number));
-    let expires_us = turn.now_us.saturating_add(interval_us());
-    let value = [&expires_us.to_be_bytes()[..], id].concat();
-    cycle.put_stamped_value(turn.contents.duplicate(hash), value, number);
-    cycle.put(
-        turn.contents.duplicate_expiry(expires_us, hash),
-        Bytes::new(),
-    );
-}
-
-fn read_known(row: &[u8]) -> Option<(i64, [u8; 16], Place)> {
-    let (expires, rest) = row.split_at_checked(8)?;
-    let (id, place) = rest.split_at_checked(16)?;
-    Some((
-        i64::from_be_bytes(expires.try_into().ok()?),
-        id.try_into().ok()?,
-        place.try_into().ok()?,
-    ))
 }

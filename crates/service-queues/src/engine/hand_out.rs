@@ -14,9 +14,10 @@ use super::book::Taken;
 use super::catalogue::Queue;
 use super::cycle::Cycle;
 use super::keys::{ContentsId, Identity};
-use super::owner::{Failed, Moved, Owner, Received, Turn, apart};
+use super::owner::{Owner, Turn, apart};
 use super::receipt::Receipt;
 use super::record::{self, Body, CorruptMessage, Message, State};
+use super::request::{Failed, Moved, Received};
 
 /// Bodies up to this length are kept with the message: they are written again when it is received, which is cheaper than rows
 /// of their own.

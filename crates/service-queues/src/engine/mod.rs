@@ -11,10 +11,14 @@ pub(crate) mod book;
 pub(crate) mod catalogue;
 pub(crate) mod cycle;
 pub(crate) mod descriptor;
-pub(crate) mod fifo;
+pub(crate) mod duplicates;
+mod fifo;
 pub(crate) mod hand_out;
 pub(crate) mod keys;
 pub(crate) mod owner;
 pub(crate) mod receipt;
 pub(crate) mod record;
+pub(crate) mod request;
 mod standard;
+#[cfg(test)]
+mod tests;

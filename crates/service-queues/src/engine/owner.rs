@@ -1,7 +1,7 @@
 //! The owner of a queue: a task that does whatever is asked of it, in turn.
 //!
-//! Lives here: requests and their replies, who waits for messages, one commit after the other.
-//! Does not live here: which message comes next (`standard`, `fifo`), what a receive changes (`hand_out`).
+//! Lives here: who waits for messages, one commit after the other.
+//! Does not live here: what can be asked (`request`), which message comes next (`standard`, `fifo`), what a receive changes (`hand_out`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use std::time::Duration;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::arn::Arn;
-use store::{CommitError, Direction, PageLimit, Range, ReadError, Store};
+use store::{Direction, PageLimit, Range, Store};
 use tokio::sync::{mpsc, oneshot};
 
 use super::book::{Book, Order, Taken};
 use super::catalogue::{Current, Shared, WeakCatalogue};
 use super::cycle::{Answer, Cycle};
 use super::descriptor::Kind;
-use super::fifo::Attempts;
+use super::duplicates::Attempts;
 use super::hand_out::Purpose;
 use super::keys::ContentsId;
-use super::receipt::Receipt;
-use super::record::{self, Body, CorruptMessage, Message};
+use super::record::{self, Body, Message};
+use super::request::{Counts, Failed, Moved, ReceiveError, Received, Request, Wish};
 
 /// Receives that wait for a message of one queue. The longest-waiting beyond are answered with nothing.
 const WAITERS_MAX: usize = 10_000;
@@ -33,165 +33,6 @@ const IDLE: Duration = Duration::from_secs(60);
 const VISIBLE_AGAIN_MAX: usize = 1_000;
 /// How often deduplication ids are forgotten, in microseconds.
 const FORGET_EVERY_US: i64 = 30_000_000;
-
-/// What an owner is asked.
-pub(crate) enum Request {
-    /// Keep these messages.
-    Send {
-        /// The messages.
-        messages: Vec<Outgoing>,
-        /// What was kept, in the same order.
-        reply: oneshot::Sender<Result<Vec<Sent>, Failed>>,
-    },
-    /// Hand out messages.
-    Receive {
-        /// Which, and how.
-        wish: Wish,
-        /// Dropped by whoever no longer waits: the messages are visible again then.
-        reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
-    },
-    /// Delete messages.
-    Delete {
-        /// Which.
-        receipts: Vec<Receipt>,
-        /// What became of each.
-        reply: oneshot::Sender<Result<Outcomes, Failed>>,
-    },
-    /// Change how long messages are in flight.
-    Change {
-        /// From now on.
-        changes: Vec<(Receipt, Duration)>,
-        /// What became of each.
-        reply: oneshot::Sender<Result<Outcomes, Failed>>,
-    },
-    /// Count the messages.
-    Count {
-        /// How many.
-        reply: oneshot::Sender<Result<Counts, Failed>>,
-    },
-    /// Move messages to other queues.
-    Move {
-        /// At most so many.
-        messages_max: usize,
-        /// Where to; none: back to where each came from.
-        destination: Option<Arn>,
-        /// What was moved.
-        reply: oneshot::Sender<Result<Moved, Failed>>,
-    },
-    /// End: the queue is about to be deleted.
-    Stop {
-        /// When it has.
-        reply: oneshot::Sender<()>,
-    },
-}
-
-/// A message to keep.
-#[derive(Debug, Clone)]
-pub(crate) struct Outgoing {
-    /// The message; when it is due is set by the owner.
-    pub(crate) message: Message,
-    /// How long it waits, if not as long as its queue says.
-    pub(crate) delay: Option<Duration>,
-}
-
-/// A message that was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
-    /// Its id; of a duplicate, the first one's.
-    pub(crate) id: [u8; 16],
-    /// Its number, in a FIFO queue.
-    pub(crate) sequence: Option<String>,
-}
-
-/// What a receive asks for.
-#[derive(Debug, Clone)]
-pub(crate) struct Wish {
-    /// Messages, at most.
-    pub(crate) messages_max: usize,
-    /// How long they are in flight, if not as long as the queue says.
-    pub(crate) visibility: Option<Duration>,
-    /// How long to wait for the first, if not as long as the queue says.
-    pub(crate) wait: Option<Duration>,
-    /// By which a receive is repeated whose answer was lost.
-    pub(crate) attempt: Option<String>,
-}
-
-/// A message that was received.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    /// The message; its body is here.
-    pub(crate) message: Message,
-    /// Its body.
-    pub(crate) body: String,
-    /// How often it was received, this one included.
-    pub(crate) receives: u32,
-    /// When that happened first.
-    pub(crate) first_received_us: i64,
-    /// By which it is deleted.
-    pub(crate) receipt: Receipt,
-}
-
-/// What became of each receipt.
-pub(crate) type Outcomes = Vec<Result<(), ReceiptError>>;
-
-/// A receipt cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ReceiptError {
-    /// Its time is over.
-    #[error("the receipt handle has expired")]
-    Expired,
-    /// The message is gone, or waits.
-    #[error("the message is not in flight")]
-    NotInFlight,
-    /// The message would be in flight for more than twelve hours.
-    #[error("the message would be in flight for too long")]
-    TooLong,
-}
-
-/// How many messages there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Counts {
-    /// That can be received.
-    pub(crate) visible: u64,
-    /// That are in flight.
-    pub(crate) in_flight: u64,
-    /// That are not due yet.
-    pub(crate) delayed: u64,
-}
-
-/// What was moved.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Moved {
-    /// Messages.
-    pub(crate) messages: u64,
-    /// Why no more can be: the destination that is not there.
-    pub(crate) missing: Option<String>,
-}
-
-/// Messages could not be received.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum ReceiveError {
-    /// Too many are in flight.
-    #[error("too many messages are in flight")]
-    OverLimit,
-    /// The store failed.
-    #[error(transparent)]
-    Failed(#[from] Failed),
-}
-
-/// The store failed; a later try may succeed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Failed {
-    /// It could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// It could not be written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// A row is damaged.
-    #[error(transparent)]
-    Corrupt(#[from] CorruptMessage),
-}
 
 /// A receive that waits.
 struct Waiter {
@@ -311,10 +152,7 @@ impl Owner {
             self.is_loaded = false;
         }
         let turn = Turn {
-            order: match current.settings.kind {
-                Kind::Standard => Order::None,
-                Kind::Fifo { .. } => Order::ByGroup,
-            },
+            order: current.settings.kind.order(),
             contents,
             now_us: self.clock.now().epoch_us(),
             current,
@@ -322,7 +160,7 @@ impl Owner {
         let mut cycle = Cycle::default();
         if let Err(failed) = self.load(&turn, &mut cycle).await {
             if let Some(request) = first {
-                refuse(request, &failed);
+                request.refuse(&failed);
             }
             return;
         }
@@ -420,9 +258,15 @@ impl Owner {
             Request::Send { messages, reply } => {
                 let sent = match turn.current.settings.kind {
                     Kind::Standard => Ok(self.send_plain(messages, turn, cycle)),
-                    Kind::Fifo { by_content, scope } => {
-                        self.send_ordered(messages, (by_content, scope), turn, cycle)
-                            .await
+                    Kind::Fifo {
+                        by_content: _,
+                        scope,
+                        scope_before,
+                    } => {
+                        let now = model::time::Timestamp::from_micros(turn.now_us);
+                        let before = scope_before.filter(|(_, until)| now < *until);
+                        let scope = before.map_or(scope, |(before, _)| before);
+                        self.send_ordered(messages, scope, turn, cycle).await
                     }
                 };
                 match sent {
@@ -472,7 +316,8 @@ impl Owner {
             Ok(found) if found.is_empty() => {
                 let wait = wish.wait.unwrap_or(turn.current.settings.wait);
                 if wait.is_zero() || WAITERS_MAX <= self.waiters.len() {
-                    let _ = reply.send(Ok(found));
+                    // Messages may have left the queue instead: whoever is told that it is empty finds them elsewhere.
+                    cycle.answer(Answer::Received(reply, found));
                     return;
                 }
                 let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
@@ -640,21 +485,5 @@ pub(super) fn apart(message: &Message) -> Option<([u8; 16], u8)> {
     match message.body {
         Body::Here(_) => None,
         Body::Apart { name, parts } => Some((name, parts)),
-    }
-}
-
-fn refuse(request: Request, failed: &Failed) {
-    match request {
-        Request::Send { reply, .. } => drop(reply.send(Err(failed.clone()))),
-        Request::Receive { reply, .. } => {
-            drop(reply.send(Err(ReceiveError::Failed(failed.clone()))));
-        }
-        Request::Delete { reply, .. } | Request::Change { reply, .. } => {
-            drop(reply.send(Err(failed.clone())));
-        }
-        Request::Count { reply } => drop(reply.send(Err(failed.clone()))),
-        Request::Move { reply, .. } => drop(reply.send(Err(failed.clone()))),
-        // The queue goes anyway.
-        Request::Stop { reply } => drop(reply.send(())),
     }
 }

@@ -12,9 +12,10 @@ use super::book::{Leftover, Order, Taken};
 use super::cycle::{Cycle, Sending};
 use super::hand_out::{Fate, From, Purpose};
 use super::keys::{ContentsId, Identity};
-use super::owner::{Failed, Outcomes, Outgoing, Owner, ReceiptError, Received, Turn};
+use super::owner::{Owner, Turn};
 use super::receipt::Receipt;
 use super::record::{self, Message, State};
+use super::request::{Failed, Outcomes, Outgoing, ReceiptError, Received};
 
 /// Messages that are read ahead.
 const AHEAD_ROWS: usize = 64;

@@ -40,9 +40,9 @@ pub(crate) fn answer(
         (Protocol::Json, Ok(result)) => framed(200, JSON, json_text(&result)),
         (Protocol::Query, Ok(result)) => {
             let write = |xml: &mut Xml| write_members(xml, operation, &result);
-            let result = (!WITHOUT_RESULT.contains(&operation)).then_some(write);
-            let body = query::answer(operation, NAMESPACE, request_id, result);
-            framed(200, "text/xml", body)
+            let shown = (!WITHOUT_RESULT.contains(&operation)).then_some(write);
+            let body = query::answer(operation, NAMESPACE, request_id, shown);
+            framed(200, "text/xml", closed_if_empty(operation, &result, body))
         }
         (Protocol::QueryJson, Ok(result)) => {
             let body = json!({ format!("{operation}Response"): {
@@ -54,6 +54,17 @@ pub(crate) fn answer(
         (Protocol::Json, Err(fault)) => refused_json(&fault),
         (Protocol::Query | Protocol::QueryJson, Err(fault)) => refused_query(&fault, request_id),
     }
+}
+
+/// A result without members is one empty element.
+fn closed_if_empty(operation: &str, result: &Map<String, Value>, body: Vec<u8>) -> Vec<u8> {
+    if !result.is_empty() {
+        return body;
+    }
+    let pair = format!("<{operation}Result></{operation}Result>");
+    let text = String::from_utf8_lossy(&body);
+    text.replace(&pair, &format!("<{operation}Result/>"))
+        .into_bytes()
 }
 
 fn framed(status: u16, content_type: &str, body: Vec<u8>) -> ServiceAnswer {
@@ -93,15 +104,16 @@ fn refused_query(fault: &Fault, request_id: &str) -> ServiceAnswer {
     } else {
         Whose::Receiver
     };
-    let message = match fault.kind {
-        Kind::QueueDoesNotExist => "The specified queue does not exist for this wsdl version.",
-        _ => &fault.message,
+    let message = if fault.kind == Kind::QueueDoesNotExist {
+        "The specified queue does not exist for this wsdl version."
+    } else {
+        &fault.message
     };
     let ErrorAnswer {
         status,
         headers,
         body,
-    } = query::error((status, whose), (code, message), NAMESPACE, request_id);
+    } = query::error((status, whose), (&code, message), NAMESPACE, request_id);
     ServiceAnswer {
         status: status.as_u16(),
         headers,
@@ -127,38 +139,32 @@ fn item_name(operation: &str, member: &str) -> (String, (&'static str, &'static 
 
 fn write_members(xml: &mut Xml, operation: &str, members: &Map<String, Value>) {
     for (name, value) in members {
-        match value {
-            Value::Null => {}
-            Value::String(text) => xml.text(name, text),
-            Value::Bool(_) | Value::Number(_) => xml.text(name, &value.to_string()),
-            Value::Array(items) => {
-                let (item_name, _) = item_name(operation, name);
-                for item in items {
-                    match item {
-                        Value::Object(members) => xml.element(&item_name, |xml| {
-                            write_members(xml, operation, members);
-                        }),
-                        Value::String(text) => xml.text(&item_name, text),
-                        other => xml.text(&item_name, &other.to_string()),
-                    }
-                }
+        let (part_name, (key_name, value_name)) = item_name(operation, name);
+        if let Some(items) = value.as_array() {
+            for item in items {
+                write_value(xml, operation, &part_name, item);
             }
-            Value::Object(entries) => {
-                let (entry_name, (key_name, value_name)) = item_name(operation, name);
-                for (key, value) in entries {
-                    xml.element(&entry_name, |xml| {
-                        xml.text(key_name, key);
-                        match value {
-                            Value::Object(members) => xml.element(value_name, |xml| {
-                                write_members(xml, operation, members);
-                            }),
-                            Value::String(text) => xml.text(value_name, text),
-                            other => xml.text(value_name, &other.to_string()),
-                        }
-                    });
-                }
+        } else if let Some(entries) = value.as_object() {
+            for (key, value) in entries {
+                xml.element(&part_name, |xml| {
+                    xml.text(key_name, key);
+                    write_value(xml, operation, value_name, value);
+                });
             }
+        } else {
+            write_value(xml, operation, name, value);
         }
+    }
+}
+
+/// One value: a structure, a text, or what is written like one.
+fn write_value(xml: &mut Xml, operation: &str, name: &str, value: &Value) {
+    if let Some(members) = value.as_object() {
+        xml.element(name, |xml| write_members(xml, operation, members));
+    } else if let Some(text) = value.as_str() {
+        xml.text(name, text);
+    } else if !value.is_null() {
+        xml.text(name, &value.to_string());
     }
 }
 
@@ -166,32 +172,27 @@ fn write_members(xml: &mut Xml, operation: &str, members: &Map<String, Value>) {
 fn named_as_in_xml(operation: &str, members: &Map<String, Value>) -> Value {
     let mut named = Map::new();
     for (name, value) in members {
-        match value {
-            Value::Array(items) => {
-                let (item_name, _) = item_name(operation, name);
-                let items: Vec<Value> = items
-                    .iter()
-                    .map(|item| match item {
-                        Value::Object(members) => named_as_in_xml(operation, members),
-                        other => other.clone(),
-                    })
-                    .collect();
-                let only = match <[Value; 1]>::try_from(items) {
-                    Ok([only]) => only,
-                    Err(items) => Value::Array(items),
-                };
-                named.insert(item_name, only);
-            }
-            Value::Object(entries) => {
-                let (entry_name, (key_name, value_name)) = item_name(operation, name);
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| json!({ key_name: key, value_name: value }));
-                named.insert(entry_name, Value::Array(entries.collect()));
-            }
-            other => {
-                named.insert(name.clone(), other.clone());
-            }
+        let (part_name, (key_name, value_name)) = item_name(operation, name);
+        if let Some(items) = value.as_array() {
+            let shown = |item: &Value| {
+                let members = item.as_object();
+                members.map_or_else(
+                    || item.clone(),
+                    |members| named_as_in_xml(operation, members),
+                )
+            };
+            let items: Vec<Value> = items.iter().map(shown).collect();
+            let only = match <[Value; 1]>::try_from(items) {
+                Ok([only]) => only,
+                Err(items) => Value::Array(items),
+            };
+            named.insert(part_name, only);
+        } else if let Some(entries) = value.as_object() {
+            let entries = entries.iter();
+            let entries = entries.map(|(key, value)| json!({ key_name: key, value_name: value }));
+            named.insert(part_name, Value::Array(entries.collect()));
+        } else {
+            named.insert(name.clone(), value.clone());
         }
     }
     Value::Object(named)

@@ -13,9 +13,10 @@ use policy::Policy;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Kind};
+use crate::engine::book::Order;
 use crate::engine::catalogue::Current;
 use crate::engine::descriptor::{Descriptor, defaults};
-use crate::engine::owner::Counts;
+use crate::engine::request::Counts;
 
 /// Whole numbers, and between which they must be.
 const NUMBERS: &[(&str, RangeInclusive<u64>)] = &[
@@ -66,11 +67,11 @@ pub(crate) enum Setting {
 /// One of them cannot be so.
 pub(crate) fn check(
     attributes: &[(String, String)],
-    is_fifo: bool,
+    order: Order,
     setting: Setting,
 ) -> Result<(), Fault> {
     for (name, value) in attributes {
-        check_one(name, value, is_fifo, setting)?;
+        check_one(name, value, order, setting)?;
     }
     let set = |name: &str| {
         let mut found = attributes.iter().filter(|(found, _)| found == name);
@@ -100,7 +101,7 @@ pub(crate) fn one_encryption() -> Fault {
     )
 }
 
-fn check_one(name: &str, value: &str, is_fifo: bool, setting: Setting) -> Result<(), Fault> {
+fn check_one(name: &str, value: &str, order: Order, setting: Setting) -> Result<(), Fault> {
     if let Some((_, range)) = NUMBERS.iter().find(|(found, _)| *found == name) {
         let number = value.parse::<u64>().ok();
         return match number.filter(|number| range.contains(number)) {
@@ -108,8 +109,9 @@ fn check_one(name: &str, value: &str, is_fifo: bool, setting: Setting) -> Result
             None => Err(invalid(name)),
         };
     }
+    let is_fifo = order == Order::ByGroup;
     match name {
-        "FifoQueue" => check_fifo(value, is_fifo, setting),
+        "FifoQueue" => check_fifo(value, order, setting),
         "ContentBasedDeduplication" if is_fifo => check_flag(name, value),
         "ContentBasedDeduplication" => Err(unknown(name)),
         "DeduplicationScope" if is_fifo => check_choice(name, value, &["queue", "messageGroup"]),
@@ -132,13 +134,13 @@ fn check_one(name: &str, value: &str, is_fifo: bool, setting: Setting) -> Result
     }
 }
 
-fn check_fifo(value: &str, is_fifo: bool, setting: Setting) -> Result<(), Fault> {
+fn check_fifo(value: &str, order: Order, setting: Setting) -> Result<(), Fault> {
     let wished = value.eq_ignore_ascii_case("true");
-    match (is_fifo, setting) {
-        (false, _) => Err(unknown("FifoQueue")),
-        (true, _) if wished => Ok(()),
-        (true, Setting::Creating) => Err(invalid("FifoQueue")),
-        (true, Setting::Changing) => Err(Fault::new(
+    match (order, setting) {
+        (Order::None, _) => Err(unknown("FifoQueue")),
+        (Order::ByGroup, _) if wished => Ok(()),
+        (Order::ByGroup, Setting::Creating) => Err(invalid("FifoQueue")),
+        (Order::ByGroup, Setting::Changing) => Err(Fault::new(
             Kind::InvalidAttributeValue,
             "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
         )),
@@ -301,6 +303,9 @@ pub(crate) fn difference(there: &Descriptor, wished: &[(String, String)]) -> Opt
 /// The value of an attribute that does not change by itself; none: it is not set and has no default.
 fn shown_value(descriptor: &Descriptor, name: &str) -> Option<String> {
     let is_fifo = descriptor.is_fifo();
+    if name == "KmsDataKeyReusePeriodSeconds" && descriptor.attribute("KmsMasterKeyId").is_none() {
+        return None;
+    }
     let default = match name {
         "VisibilityTimeout" => Some(defaults::VISIBILITY_S.to_string()),
         "MaximumMessageSize" => Some(defaults::MESSAGE_BYTES_MAX.to_string()),
@@ -311,9 +316,7 @@ fn shown_value(descriptor: &Descriptor, name: &str) -> Option<String> {
         "ContentBasedDeduplication" if is_fifo => Some("false".to_owned()),
         "DeduplicationScope" if is_fifo => Some("queue".to_owned()),
         "FifoThroughputLimit" if is_fifo => Some("perQueue".to_owned()),
-        "KmsDataKeyReusePeriodSeconds" if descriptor.attribute("KmsMasterKeyId").is_some() => {
-            Some("300".to_owned())
-        }
+        "KmsDataKeyReusePeriodSeconds" => Some("300".to_owned()),
         _ => None,
     };
     descriptor.attribute(name).map(str::to_owned).or(default)

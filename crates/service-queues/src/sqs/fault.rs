@@ -8,7 +8,14 @@
 
 use crate::engine::ask::AskError;
 use crate::engine::catalogue::CatalogueError;
-use crate::engine::owner::ReceiptError;
+use crate::engine::request::ReceiptError;
+
+/// Before the names of shapes that all services have.
+const COMMON: &str = "com.amazon.coral.service#";
+/// Before the names of the service's own shapes.
+const OWN: &str = "com.amazonaws.sqs#";
+/// Before most of its codes.
+const CODES: &str = "AWS.SimpleQueueService.";
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,102 +53,61 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Its shape in the JSON protocol, its code in the query protocol, its status.
-    pub(crate) fn names(self) -> (&'static str, &'static str, u16) {
-        match self {
-            Self::BatchEntryIdsNotDistinct => (
-                "com.amazonaws.sqs#BatchEntryIdsNotDistinct",
-                "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-                400,
-            ),
-            Self::BatchRequestTooLong => (
-                "com.amazonaws.sqs#BatchRequestTooLong",
-                "AWS.SimpleQueueService.BatchRequestTooLong",
-                400,
-            ),
-            Self::EmptyBatchRequest => (
-                "com.amazonaws.sqs#EmptyBatchRequest",
-                "AWS.SimpleQueueService.EmptyBatchRequest",
-                400,
-            ),
-            Self::InternalError => ("com.amazonaws.sqs#InternalError", "InternalError", 500),
-            Self::InvalidAction => (
-                "com.amazon.coral.service#InvalidActionException",
-                "InvalidAction",
-                400,
-            ),
-            Self::InvalidAttributeName => (
-                "com.amazonaws.sqs#InvalidAttributeName",
-                "InvalidAttributeName",
-                400,
-            ),
-            Self::InvalidAttributeValue => (
-                "com.amazonaws.sqs#InvalidAttributeValue",
-                "InvalidAttributeValue",
-                400,
-            ),
-            Self::InvalidBatchEntryId => (
-                "com.amazonaws.sqs#InvalidBatchEntryId",
-                "AWS.SimpleQueueService.InvalidBatchEntryId",
-                400,
-            ),
-            Self::InvalidMessageContents => (
-                "com.amazonaws.sqs#InvalidMessageContents",
-                "InvalidMessageContents",
-                400,
-            ),
+    pub(crate) fn names(self) -> (String, String, u16) {
+        // The code of most is their shape's name, with what all of the service's own have before it.
+        let (shape, code, status) = match self {
+            Self::BatchEntryIdsNotDistinct => ("BatchEntryIdsNotDistinct", None, 400),
+            Self::BatchRequestTooLong => ("BatchRequestTooLong", None, 400),
+            Self::EmptyBatchRequest => ("EmptyBatchRequest", None, 400),
+            Self::InternalError => ("InternalError", Some("InternalError"), 500),
+            Self::InvalidAction => ("InvalidActionException", Some("InvalidAction"), 400),
+            Self::InvalidAttributeName => plain("InvalidAttributeName", 400),
+            Self::InvalidAttributeValue => plain("InvalidAttributeValue", 400),
+            Self::InvalidBatchEntryId => ("InvalidBatchEntryId", None, 400),
+            Self::InvalidMessageContents => plain("InvalidMessageContents", 400),
             Self::InvalidParameterValue => (
-                "com.amazon.coral.service#InvalidParameterValueException",
-                "InvalidParameterValue",
+                "InvalidParameterValueException",
+                Some("InvalidParameterValue"),
                 400,
             ),
             Self::MissingParameter => (
-                "com.amazon.coral.service#MissingRequiredParameterException",
-                "MissingParameter",
+                "MissingRequiredParameterException",
+                Some("MissingParameter"),
                 400,
             ),
-            Self::OverLimit => ("com.amazonaws.sqs#OverLimit", "OverLimit", 403),
-            Self::PurgeQueueInProgress => (
-                "com.amazonaws.sqs#PurgeQueueInProgress",
-                "AWS.SimpleQueueService.PurgeQueueInProgress",
-                403,
-            ),
-            Self::QueueDeletedRecently => (
-                "com.amazonaws.sqs#QueueDeletedRecently",
-                "AWS.SimpleQueueService.QueueDeletedRecently",
-                400,
-            ),
+            Self::OverLimit => plain("OverLimit", 403),
+            Self::PurgeQueueInProgress => ("PurgeQueueInProgress", None, 403),
+            Self::QueueDeletedRecently => ("QueueDeletedRecently", None, 400),
             Self::QueueDoesNotExist => (
-                "com.amazonaws.sqs#QueueDoesNotExist",
-                "AWS.SimpleQueueService.NonExistentQueue",
+                "QueueDoesNotExist",
+                Some("AWS.SimpleQueueService.NonExistentQueue"),
                 400,
             ),
-            Self::QueueNameExists => (
-                "com.amazonaws.sqs#QueueNameExists",
-                "QueueAlreadyExists",
-                400,
-            ),
-            Self::ReceiptHandleIsInvalid => (
-                "com.amazonaws.sqs#ReceiptHandleIsInvalid",
-                "ReceiptHandleIsInvalid",
-                404,
-            ),
-            Self::ResourceNotFound => (
-                "com.amazonaws.sqs#ResourceNotFoundException",
-                "ResourceNotFoundException",
-                404,
-            ),
-            Self::TooManyEntriesInBatchRequest => (
-                "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
-                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-                400,
-            ),
-        }
+            Self::QueueNameExists => ("QueueNameExists", Some("QueueAlreadyExists"), 400),
+            Self::ReceiptHandleIsInvalid => plain("ReceiptHandleIsInvalid", 404),
+            Self::ResourceNotFound => plain("ResourceNotFoundException", 404),
+            Self::TooManyEntriesInBatchRequest => ("TooManyEntriesInBatchRequest", None, 400),
+        };
+        let is_common = [
+            Self::InvalidAction,
+            Self::InvalidParameterValue,
+            Self::MissingParameter,
+        ]
+        .contains(&self);
+        let namespace = if is_common { COMMON } else { OWN };
+        let code = code.map_or_else(|| format!("{CODES}{shape}"), str::to_owned);
+        (format!("{namespace}{shape}"), code, status)
     }
 
     /// Whether it is the sender's fault.
     pub(crate) fn is_senders(self) -> bool {
         self != Self::InternalError
     }
+}
+
+/// A refusal whose code is its shape's name.
+const fn plain(name: &'static str, status: u16) -> (&'static str, Option<&'static str>, u16) {
+    (name, Some(name), status)
 }
 
 impl Fault {

@@ -119,7 +119,7 @@ pub(crate) async fn run(context: &Context<'_>, request: &Request) -> Outcome {
 fn not_here(call: &ServiceCall, request: &Request) -> Option<Fault> {
     let path = call.path_and_query.split('?').next().unwrap_or_default();
     let is_queues = path.trim_matches('/').contains('/');
-    let is_about_none = ["CreateQueue", "GetQueueUrl", "ListQueues"].contains(&&*request.operation);
+    let is_about_none = ["CreateQueue", "ListQueues"].contains(&&*request.operation);
     let is_query = request.protocol != Protocol::Json;
     (is_queues && is_about_none && is_query).then(|| invalid_here(&request.operation))
 }

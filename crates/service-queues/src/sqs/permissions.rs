@@ -30,41 +30,9 @@ const ACTIONS_MAX: usize = 7;
 pub(super) async fn add(context: &Context<'_>) -> Outcome {
     let queue = context.queue().await?;
     let label = context.input.required("Label")?;
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !(1..=80).contains(&label.len()) || !label.bytes().all(is_allowed) {
-        return Err(Fault::value(
-            label,
-            "Label",
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
-        ));
-    }
     let accounts = context.input.texts("AWSAccountIds");
     let actions = context.input.texts("Actions");
-    if accounts.is_empty() {
-        return Err(Fault::missing("AWSAccountIds"));
-    }
-    if actions.is_empty() {
-        return Err(Fault::missing("Actions"));
-    }
-    if let Some(other) = actions
-        .iter()
-        .find(|action| !ACTIONS.contains(&action.as_str()))
-    {
-        return Err(Fault::value(
-            &format!("SQS:{other}"),
-            "ActionName",
-            "Only the queue owner is allowed to invoke this action.",
-        ));
-    }
-    if ACTIONS_MAX < actions.len() {
-        return Err(Fault::new(
-            Kind::OverLimit,
-            format!(
-                "{} Actions were found, maximum allowed is {ACTIONS_MAX}.",
-                actions.len()
-            ),
-        ));
-    }
+    check(label, &accounts, &actions)?;
     let arn = queue.shared.arn.to_string();
     let accounts: Vec<_> = accounts
         .iter()
@@ -123,6 +91,43 @@ pub(super) async fn remove(context: &Context<'_>) -> Outcome {
     });
     changed.await?;
     Ok(Members::new())
+}
+
+fn check(label: &str, accounts: &[String], actions: &[String]) -> Result<(), Fault> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !(1..=80).contains(&label.len()) || !label.bytes().all(is_allowed) {
+        return Err(Fault::value(
+            label,
+            "Label",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
+        ));
+    }
+    if accounts.is_empty() {
+        return Err(Fault::missing("AWSAccountIds"));
+    }
+    if actions.is_empty() {
+        return Err(Fault::missing("Actions"));
+    }
+    if let Some(other) = actions
+        .iter()
+        .find(|action| !ACTIONS.contains(&action.as_str()))
+    {
+        return Err(Fault::value(
+            &format!("SQS:{other}"),
+            "ActionName",
+            "Only the queue owner is allowed to invoke this action.",
+        ));
+    }
+    if ACTIONS_MAX < actions.len() {
+        return Err(Fault::new(
+            Kind::OverLimit,
+            format!(
+                "{} Actions were found, maximum allowed is {ACTIONS_MAX}.",
+                actions.len()
+            ),
+        ));
+    }
+    Ok(())
 }
 
 fn one_or_all(mut texts: Vec<String>) -> Value {

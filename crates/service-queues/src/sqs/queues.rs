@@ -16,6 +16,7 @@ use super::fault::{Fault, Kind};
 use super::operations::{Context, Members, Outcome};
 use super::request::Input as _;
 use super::urls;
+use crate::engine::book::Order;
 use crate::engine::catalogue::{CatalogueError, Created, Queue, Reuse};
 use crate::engine::descriptor::Descriptor;
 
@@ -23,6 +24,10 @@ use crate::engine::descriptor::Descriptor;
 ///
 /// Contract: Amazon SQS API Reference, `PurgeQueue`.
 const PURGED_ONCE_IN: Duration = Duration::from_secs(60);
+/// How long it takes until duplicates are recognised otherwise.
+///
+/// Contract: Amazon SQS API Reference, `SetQueueAttributes`: "the change can take up to 60 seconds to propagate".
+const CHANGED_AFTER: Duration = Duration::from_secs(60);
 /// Contract: Amazon SQS Developer Guide, "Queue name".
 const NAME_CHARACTERS_MAX: usize = 80;
 const FIFO_SUFFIX: &str = ".fifo";
@@ -35,8 +40,8 @@ pub(super) async fn create(context: &Context<'_>) -> Outcome {
     let name = context.input.required("QueueName")?;
     let wished = context.input.map("Attributes");
     let tags = [context.input.map("tags"), context.input.map("Tags")].concat();
-    let is_fifo = check_name(name, &wished)?;
-    attributes::check(&wished, is_fifo, Setting::Creating)?;
+    let order = check_name(name, &wished)?;
+    attributes::check(&wished, order, Setting::Creating)?;
     let call = context.call;
     let fill = |descriptor: &mut Descriptor| {
         attributes::set(descriptor, &wished);
@@ -65,7 +70,7 @@ pub(super) async fn create(context: &Context<'_>) -> Outcome {
 }
 
 /// Checks a name, and says which kind of queue it and the attributes ask for.
-pub(crate) fn check_name(name: &str, attributes: &[(String, String)]) -> Result<bool, Fault> {
+pub(crate) fn check_name(name: &str, attributes: &[(String, String)]) -> Result<Order, Fault> {
     let is_fifo = attributes
         .iter()
         .any(|(name, value)| name == "FifoQueue" && value.eq_ignore_ascii_case("true"));
@@ -82,7 +87,7 @@ pub(crate) fn check_name(name: &str, attributes: &[(String, String)]) -> Result<
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let fits = (1..=NAME_CHARACTERS_MAX).contains(&name.len()) && !stem.is_empty();
     if fits && stem.bytes().all(is_allowed) {
-        return Ok(is_fifo);
+        return Ok(if is_fifo { Order::ByGroup } else { Order::None });
     }
     refuse("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 }
@@ -195,8 +200,8 @@ pub(super) async fn set_attributes(context: &Context<'_>) -> Outcome {
     if wished.is_empty() {
         return Err(Fault::missing("Attribute.Name"));
     }
-    let is_fifo = queue.current().descriptor.is_fifo();
-    attributes::check(&wished, is_fifo, Setting::Changing)?;
+    let order = queue.current().settings.kind.order();
+    attributes::check(&wished, order, Setting::Changing)?;
     let now = context.catalogue.now();
     let changed = context.catalogue.alter(&queue, |descriptor| {
         let names = |wanted: &str| wished.iter().any(|(name, _)| name == wanted);
@@ -207,7 +212,11 @@ pub(super) async fn set_attributes(context: &Context<'_>) -> Outcome {
         if asks_managed && has_key && !names("KmsMasterKeyId") {
             return Err(attributes::one_encryption());
         }
+        let before = descriptor.scope();
         attributes::set(descriptor, &wished);
+        if descriptor.scope() != before {
+            descriptor.scope_before = Some((before, now.plus(CHANGED_AFTER)));
+        }
         descriptor.modified_at = now;
         Ok(())
     });

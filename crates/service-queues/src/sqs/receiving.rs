@@ -11,7 +11,8 @@ use super::fault::{Fault, Kind};
 use super::message_attributes;
 use super::operations::{Context, Members, Outcome};
 use super::request::Input as _;
-use crate::engine::owner::{Received, Wish};
+use crate::engine::book::Order;
+use crate::engine::request::{Received, Wish};
 use crate::message;
 
 /// Contract: Amazon SQS API Reference, `ReceiveMessage`.
@@ -37,8 +38,8 @@ const SYSTEM_ATTRIBUTES: &[&str] = &[
 pub(super) async fn receive(context: &Context<'_>) -> Outcome {
     let queue = context.queue().await?;
     let input = context.input;
-    let is_fifo = queue.current().descriptor.is_fifo();
-    let wish = wish(input, is_fifo)?;
+    let order = queue.current().settings.kind.order();
+    let wish = wish(input, order)?;
     let wished = Wished {
         system: system_names(input)?,
         own: input.texts("MessageAttributeNames"),
@@ -46,7 +47,7 @@ pub(super) async fn receive(context: &Context<'_>) -> Outcome {
     let received = context.catalogue.receive(&queue, wish).await?;
     let mut result = Members::new();
     if !received.is_empty() {
-        let messages = received.iter().map(|one| show(one, &wished, is_fifo));
+        let messages = received.iter().map(|one| show(one, &wished, order));
         result.insert("Messages".to_owned(), messages.collect());
     }
     Ok(result)
@@ -58,7 +59,7 @@ struct Wished {
     own: Vec<String>,
 }
 
-fn wish(input: &Members, is_fifo: bool) -> Result<Wish, Fault> {
+fn wish(input: &Members, order: Order) -> Result<Wish, Fault> {
     let messages_max = input.number("MaxNumberOfMessages")?.unwrap_or(1);
     if !(1..=MESSAGES_MAX).contains(&messages_max) {
         return Err(Fault::value(
@@ -91,7 +92,7 @@ fn wish(input: &Members, is_fifo: bool) -> Result<Wish, Fault> {
             "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. 1 to 128 in length.",
         ));
     }
-    if let Some(text) = attempt.filter(|_| !is_fifo) {
+    if let Some(text) = attempt.filter(|_| order == Order::None) {
         return Err(Fault::value(
             text,
             "ReceiveRequestAttemptId",
@@ -125,7 +126,7 @@ fn system_names(input: &Members) -> Result<Vec<String>, Fault> {
     }
 }
 
-fn show(received: &Received, wished: &Wished, is_fifo: bool) -> Value {
+fn show(received: &Received, wished: &Wished, order: Order) -> Value {
     let message = &received.message;
     let mut shown = json!({
         "MessageId": message::id_text(&message.id),
@@ -137,7 +138,7 @@ fn show(received: &Received, wished: &Wished, is_fifo: bool) -> Value {
         return shown;
     };
     let all = wished.system.iter().any(|name| name == "All");
-    let system: Map<String, Value> = message::system_attributes(received, is_fifo)
+    let system: Map<String, Value> = message::system_attributes(received, order)
         .into_iter()
         .filter(|(name, _)| all || wished.system.iter().any(|wish| wish == name))
         .map(|(name, value)| (name.to_owned(), value.into()))

@@ -83,7 +83,7 @@ pub(crate) fn named(call: &ServiceCall) -> (Protocol, Option<String>) {
     } else {
         Protocol::Query
     };
-    let in_query = query_of(call).and_then(|query| action_in(query));
+    let in_query = query_of(call).and_then(action_in);
     let in_body = || std::str::from_utf8(&call.body).ok().and_then(action_in);
     (protocol, in_query.or_else(in_body))
 }

@@ -14,10 +14,10 @@ use super::operations::{Context, Members, Outcome};
 use super::request::Input as _;
 use crate::engine::catalogue::Current;
 use crate::engine::descriptor::Kind as QueueKind;
-use crate::engine::fifo::content_hash;
+use crate::engine::duplicates::content_hash;
 use crate::engine::hand_out::uuid;
-use crate::engine::owner::{Outgoing, Sent};
 use crate::engine::record::{Attribute, AttributeValue, Body, Message};
+use crate::engine::request::{Outgoing, Sent};
 use crate::message;
 
 const DELAY_S_MAX: i64 = 900;
@@ -128,6 +128,10 @@ fn prepare(
         AttributeValue::Text(text) => Some(text.clone()),
         AttributeValue::Binary(_) => None,
     });
+    // Whoever traces the request itself need not say so again.
+    let header = context.call.headers.get("x-amzn-trace-id");
+    let header = header.and_then(|header| header.to_str().ok());
+    let trace_text = trace_text.or_else(|| header.map(str::to_owned));
     Ok(Prepared {
         size,
         body_digest: message::body_digest(body),
