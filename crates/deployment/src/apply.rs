@@ -207,10 +207,38 @@ impl Run<'_> {
         };
         record.number = self.number_for(id, step, &record, provider).await?;
         match step {
-            Step::Keep | Step::Note => self.keep(resource, record).await,
+            Step::Keep | Step::Note => {
+                self.seen(resource, &record, provider).await;
+                self.keep(resource, record).await
+            }
             Step::Create => self.create(resource, record, provider).await,
             Step::Update => self.update(resource, record, provider).await,
             Step::Replace => self.replace(resource, record, provider).await,
+        }
+    }
+
+    /// Shows a provider what stays. What it says of that is told, and the resource stands as it did.
+    async fn seen(
+        &mut self,
+        resource: &Resource,
+        record: &ResourceRecord,
+        provider: &dyn ResourceProvider,
+    ) {
+        let id = &resource.logical_id;
+        let old = self.records.get(id).and_then(ResourceRecord::made);
+        let Some(physical_id) = old.map(|made| made.physical_id.clone()) else {
+            return;
+        };
+        let request = self.request_for(id, record);
+        if let Err(error) = provider.keep(&physical_id, &request).await {
+            self.problems.push(
+                Problem::error(
+                    "deployment::failed",
+                    format!("resource `{id}` is not there any more, and could not be made anew"),
+                )
+                .at(&resource.place)
+                .because(error.message),
+            );
         }
     }
 

@@ -49,6 +49,15 @@ pub trait ResourceProvider: Send + Sync {
         request: &'a ResourceRequest,
     ) -> BoxFuture<'a, Result<Made, ProviderError>>;
 
+    /// Sees a resource that stays as it is. Whoever took its type over from another provider makes it if it is not there yet.
+    fn keep<'a>(
+        &'a self,
+        _physical_id: &'a str,
+        _request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// How many items of data would go with a resource; none for what keeps no data.
     fn items<'a>(
         &'a self,

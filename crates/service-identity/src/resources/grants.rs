@@ -364,6 +364,23 @@ impl Change<'_> {
     }
 }
 
+/// Whether a role or a policy of a template is there; of other types nobody kept records before.
+pub(super) fn is_there(account: &Account, physical_id: &str, request: &ResourceRequest) -> bool {
+    let properties = &request.properties;
+    match request.resource_type.as_str() {
+        "AWS::IAM::Role" => account.roles.contains_key(physical_id),
+        "AWS::IAM::ManagedPolicy" => account.policies.contains_key(physical_id),
+        "AWS::IAM::Policy" => {
+            let policy = text(properties, "PolicyName").unwrap_or_default();
+            list(properties, "Roles").iter().all(|name| {
+                let role = account.roles.get(name);
+                role.is_some_and(|role| role.grants.inline.contains_key(&policy))
+            })
+        }
+        _ => true,
+    }
+}
+
 /// Removes a resource, and what it gave to others. What others gave it goes with it.
 pub(super) fn remove(account: &mut Account, physical_id: &str, request: &ResourceRequest) {
     let owner = owner(request);

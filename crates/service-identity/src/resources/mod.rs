@@ -125,6 +125,22 @@ impl ResourceProvider for Provider {
         Box::pin(self.put(None, request))
     }
 
+    /// Roles and policies that earlier builds kept as records alone.
+    fn keep<'a>(
+        &'a self,
+        physical_id: &'a str,
+        request: &'a ResourceRequest,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            self.service.load().await.map_err(Failed::from)?;
+            let snapshot = self.service.state.snapshot(&request.account);
+            if !grants::is_there(&snapshot.account, physical_id, request) {
+                self.put(None, request).await?;
+            }
+            Ok(())
+        })
+    }
+
     fn update<'a>(
         &'a self,
         physical_id: &'a str,
