@@ -215,6 +215,12 @@ fn said(body: &Body, statement_id: &str, named: &Named) -> Result<Properties, Re
             properties.insert(name.to_owned(), value.clone());
         }
     }
+    // As a template would say whose policy it is: deployments read it there.
+    let holder = match named.qualifier.as_deref() {
+        Some(qualifier) => format!("{}:{qualifier}", named.function),
+        None => named.function.to_string(),
+    };
+    properties.insert("FunctionName".to_owned(), Value::from(holder));
     Ok(properties)
 }
 
