@@ -46,6 +46,7 @@ class App:
         banner = re.search(r'\((?:stage [^,]+, )?([a-z]{2}-[a-z]+-\d)\)', self.log_text())
         self.region = banner.group(1) if banner else 'us-east-1'
         self.steps = []
+        self.patience = WITHIN_S  # how long what comes by itself is waited for
 
     # What a proof says of itself while it runs.
     def say(self, text):
@@ -56,7 +57,8 @@ class App:
             raise Failed(sentence + (f'; saw {str(seen)[:400]}' if seen is not None else ''))
         self.say(sentence)
 
-    def eventually(self, sentence, probe, within=WITHIN_S):
+    def eventually(self, sentence, probe, within=None):
+        within = within or self.patience
         end, seen = time.time() + within, None
         while True:
             try:
@@ -155,6 +157,18 @@ class App:
             value = text
         return value, reply.get('FunctionError')
 
+    def only_function(self):
+        names = [one['FunctionName'] for one in self.all('lambda', 'list_functions', 'Functions')]
+        if len(names) != 1:
+            raise CannotRun('which function is meant is not said')
+        return names[0]
+
+    def only_url(self):
+        found = re.search(r'URL +(http://\S+)', self.log_text())
+        if not found:
+            raise Failed('no function has a URL')
+        return found.group(1)
+
     def function_url(self, name):
         """Where this machine serves the function's URL: its own address is the cloud's."""
         made = self.function(name)
@@ -211,7 +225,7 @@ class App:
                 found.append(text)
         return found
 
-    def logs(self, function, *texts, within=WITHIN_S):
+    def logs(self, function, *texts, within=None):
         for text in texts:
             where = function or 'the log'
             self.eventually(f'{where} contains {text!r}', lambda: text in '\n'.join(self.lines(function)), within)

@@ -1,4 +1,4 @@
-"""Carries out one row's proof against an application that runs: prove.py ROW FOLDER PORT SERVICES_PORT LOG.
+"""Carries out one row's proof against an application that runs: prove.py ROW FOLDER PORT SERVICES_PORT LOG READING.
 
 Lives here: choosing how the proof is read, and its verdict as one line of JSON.
 Does not live here: the steps (`steps`, `proofs`), starting and ending the application (`run.rs`).
@@ -12,10 +12,10 @@ from proofs import PROOFS
 from steps import Runner
 
 
-def main(row, folder, port, services, log):
+def main(row, folder, port, services, log, reading):
     row = json.loads(row)
     app = App(folder, int(port), int(services), log)
-    own = PROOFS.get((row['repo'], row['path']))
+    own = PROOFS.get((row['repo'], row['path'])) if reading == 'exact' else None
     try:
         own(app) if own else Runner(app).run(row['proof'])
         verdict, reason = 'passed', ''
@@ -27,6 +27,9 @@ def main(row, folder, port, services, log):
         place = traceback.extract_tb(error.__traceback__)
         line = next((one.lineno for one in reversed(place) if one.filename.endswith('proofs.py')), 0)
         verdict, reason = 'failed', f'{type(error).__name__}: {error} (line {line})'
+    if verdict == 'failed' and 'Runtime.CallbackHandlerDeprecated' in app.log_text():
+        verdict = 'cannot run'
+        reason = 'a function takes a callback, which the cloud itself refuses since nodejs24.x: ' + reason
     print(json.dumps({'verdict': verdict, 'reason': ' '.join(reason.split()), 'steps': app.steps}))
 
 

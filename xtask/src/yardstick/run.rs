@@ -27,10 +27,11 @@ const AT_ONCE_DEFAULT: usize = 2;
 /// Letters of a reason that the table shows.
 const REASON_LENGTH_MAX: usize = 200;
 /// The proofs' program, and what it is made of.
-const PROGRAM: [(&str, &str); 4] = [
+const PROGRAM: [(&str, &str); 5] = [
     ("application.py", include_str!("application.py")),
     ("proofs.py", include_str!("proofs.py")),
     ("prove.py", include_str!("prove.py")),
+    ("service_steps.py", include_str!("service_steps.py")),
     ("steps.py", include_str!("steps.py")),
 ];
 
@@ -49,6 +50,9 @@ pub(super) struct RunArguments {
     /// The product to judge, in place of a release build of this tree.
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Read each proof's own words alone, also where it is said exactly elsewhere.
+    #[arg(long)]
+    plain: bool,
     /// Also those whose features are not all built.
     #[arg(long)]
     all: bool,
@@ -83,6 +87,7 @@ struct Judged {
 /// What all applications share.
 struct Judge<'a> {
     places: Places<'a>,
+    reading: &'static str,
     binary: PathBuf,
     python: PathBuf,
 }
@@ -101,6 +106,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<()> {
         .collect();
     ensure!(!rows.is_empty(), "the list has no such application of AWS");
     let judge = Judge {
+        reading: if arguments.plain { "plain" } else { "exact" },
         binary: match &arguments.binary {
             Some(binary) => std::path::absolute(binary)?,
             None => super::product()?,
@@ -236,6 +242,7 @@ impl Judge<'_> {
             .arg(folder)
             .args([dev.port.to_string(), dev.services_port.to_string()])
             .arg(work.join("dev.log"))
+            .arg(self.reading)
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(&answer)?)
             .stderr(std::fs::File::create(work.join("proof.err"))?)

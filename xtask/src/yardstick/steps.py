@@ -8,6 +8,7 @@ import re
 import urllib.parse
 
 from application import CannotRun
+from service_steps import ServiceSteps, is_step
 
 METHODS = 'GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS'
 CLOSING = {'{': '}', '[': ']', '(': ')'}
@@ -42,6 +43,8 @@ def steps_of(proof):
 class Runner:
     def __init__(self, app):
         self.app, self.headers, self.values, self.path = app, {}, {}, '/'
+        self.services = ServiceSteps(app)
+        self.asked = None  # the first request
         self.sent, self.posted = None, None  # the last request with a body, and what its body was
 
     def run(self, proof):
@@ -58,16 +61,14 @@ class Runner:
         if prefix:
             self.headers[prefix.group(1)] = self.filled(prefix.group(2))
             text = prefix.group(3)
-        if re.match(r'^(PREP|use |stack |parameter |no Lambda|handler )', text):
+        if re.match(r'^(PREP|use |stack |parameter |handler )', text):
+            self.services.prepare(text)
             return 0
-        action, _, expected = text.partition(' -> ')
-        request = re.match(rf'^({METHODS})\b(.*)$', action)
-        if request:
-            return self.request(request.group(1), request.group(2).strip(), expected)
-        if action.startswith('INVOKE '):
-            return self.invoke(action[7:], expected)
-        if action.startswith('LOG '):
-            return self.log(action[4:])
+        text = re.sub(r'^(?:no Lambda|no functions?)[;,]?\s*', '', text)
+        if not text:
+            return 0
+        arrows = split(text, [' -> '])
+        action, expected = arrows[0], ' -> '.join(arrows[1:])
         varied = re.match(r'^(?:no (\w+)|(\w+) ("[^"]*"|-?[\d.]+|true|false|null))$', action)
         if varied and self.sent and isinstance(self.posted, dict):
             body = {key: value for key, value in self.posted.items() if key != varied.group(1)}
@@ -75,6 +76,36 @@ class Runner:
                 body[varied.group(2)] = json.loads(varied.group(3))
             method, path, headers = self.sent
             return self.send(method, path, body, headers, expected, keep=False)
+        if re.match(r'^(?:the )?(?:first )?(?:query|request|GET) again$', action) and self.asked:
+            method, path, body, headers = self.asked
+            return self.send(method, path, body, headers, expected, keep=False)
+        if len(arrows) > 1 and not re.match(rf'^({METHODS}|INVOKE|SigV4-signed|unsigned)\b', action):
+            # What is done, and what is then seen: steps of their own.
+            if re.match(r'^(SDK|get-)', action) and not is_step(expected):
+                return self.taken(f'{action} {expected}')
+            return self.taken(action) + sum(self.step(part) for part in self.seen(expected))
+        if expected and is_step(expected):
+            return self.step(action) + sum(self.step(part) for part in self.seen(expected))
+        signing = re.match(r'^(SigV4-signed|unsigned) (.*)$', action)
+        action = signing.group(2) if signing else action
+        request = re.match(rf'^({METHODS})\b(.*)$', action)
+        if request:
+            is_signed = bool(signing) and signing.group(1) == 'SigV4-signed'
+            return self.request(request.group(1), request.group(2).strip(), expected, is_signed)
+        if action.startswith('INVOKE '):
+            return self.invoke(action[7:], expected)
+        if action.startswith('LOG '):
+            return self.log(action[4:])
+        return self.taken(text)
+
+    def seen(self, text):
+        """What is seen, one thing each; commas within one thing are its own."""
+        parts = split(text, [', ', ' and '])
+        return parts if all(is_step(part) for part in parts) else [text]
+
+    def taken(self, text):
+        if self.services.take(text):
+            return 1
         raise CannotRun(f'the step `{text[:120]}` is in words that this program does not read')
 
     def filled(self, text):
@@ -85,15 +116,27 @@ class Runner:
             return str(self.values[name])
         return re.sub(r'[{<](\w+)[}>]', value, text)
 
-    def request(self, method, rest, expected):
+    def request(self, method, rest, expected, signed=False):
         headers, body = dict(self.headers), None
+        if rest.startswith('function URL'):
+            base = self.app.only_url()
+            rest = rest[len('function URL'):].strip()
+            rest = base.rstrip('/') + (rest if rest.startswith('/') else '/ ' + rest)
+        if signed:
+            return self.send(method, rest.split(' ')[0], body, headers, expected, signed_for='lambda')
         if rest.endswith('without token'):
             headers, rest = {}, rest[:-len('without token')].strip()
         found = re.search(r'\s*with header ([\w-]+): (\S+)', rest)
         if found:
             headers[found.group(1)] = found.group(2)
             rest = rest.replace(found.group(0), '')
-        path, _, more = rest.partition(' ') if rest.startswith('/') else (self.path, '', rest)
+        if re.search(r'\s*with(?:out)? (?:x-api-)?key\b', rest):
+            is_with = ' with x-api-key' in ' ' + rest
+            rest = re.sub(r'\s*with(?:out)? (?:x-api-)?key\b', '', rest)
+            if is_with:
+                headers['x-api-key'] = self.app.api_key('')
+        rest = re.sub(r'\s*\(URL-encoded\)$', '', rest)
+        path, _, more = self.cut(rest) if rest.startswith(('/', 'http')) else (self.path, '', rest)
         more = more.strip()
         if more.startswith('body '):
             body, headers['Content-Type'] = more[5:].replace('(text/plain)', '').strip(), 'text/plain'
@@ -102,18 +145,27 @@ class Runner:
         elif more:
             raise CannotRun(f'what is sent by `{method} {rest[:100]}` is in words that this program does not read')
         self.path = path
-        path, _, query = self.filled(path.replace('{slug}', '{slug}')).partition('?')
+        path, mark, query = path.partition('?')
+        path = self.filled(path)
         if query:
-            path += '?' + urllib.parse.quote(query, safe='=&%+/')
+            path += mark + urllib.parse.quote(query, safe='=&%+/')
         return self.send(method, path, body, headers, expected)
 
-    def send(self, method, path, body, headers, expected, keep=True):
+    def send(self, method, path, body, headers, expected, keep=True, signed_for=None):
         if body is not None and keep:
             self.sent, self.posted = (method, path, headers), body
-        reply = self.app.http(method, path, body, headers)
+        self.path = path
+        self.asked = self.asked or (method, path, body, headers)
+        reply = self.app.http(method, path, body, headers, signed_for=signed_for)
         sentence = f'{method} {path} -> {expected or reply.status}'
         self.expect(sentence, expected, reply.status, reply.headers, reply.text, reply.json)
         return 1
+
+    @staticmethod
+    def cut(text):
+        """The path, which has no spaces outside of quotes and brackets, and the rest."""
+        parts = split(text, [' '])
+        return parts[0], ' ', text[len(parts[0]):]
 
     def decoded(self, text):
         try:
@@ -122,11 +174,15 @@ class Runner:
             raise CannotRun(f'`{text[:100]}` is no JSON')
 
     def invoke(self, action, expected):
-        function, _, payload = action.partition(' ')
-        if function in ('function', 'the'):
+        qualifier = re.search(r'\s+with qualifier (\S+)', action)
+        action = action.replace(qualifier.group(0), '') if qualifier else action
+        action = re.sub(r'^the function$', '', action.strip())
+        function, _, payload = action.strip().partition(' ')
+        if function == 'the':
             raise CannotRun('the function to invoke is named in words')
-        payload = payload.strip()
-        value, error = self.app.invoke(function, self.decoded(payload) if payload else {})
+        function, payload = function or self.app.only_function(), payload.strip()
+        more = {'qualifier': qualifier.group(1)} if qualifier else {}
+        value, error = self.app.invoke(function, self.decoded(payload) if payload else {}, **more)
         status = value.get('statusCode') if isinstance(value, dict) else None
         expected = re.sub(r'\bstatusCode (\d{3})', r'\1', expected)
         text = value if isinstance(value, str) else json.dumps(value)
@@ -136,8 +192,11 @@ class Runner:
             except ValueError:
                 pass
         parts = split(expected, [' and LOG '])
-        if error and 'FunctionError' not in expected:
-            self.app.check(f'INVOKE {function} succeeds', False, text)
+        wanted = re.match(r'^FunctionError(?: with "(.*)")?$', expected)
+        self.app.check(f'INVOKE {function} -> {expected}', bool(error) == bool(wanted), text)
+        if wanted:
+            self.app.check(f'INVOKE {function} -> {expected}', (wanted.group(1) or '') in text, text)
+            return 1
         self.expect(f'INVOKE {function} -> {parts[0] if parts else ""}', parts[0] if parts else '', status, {}, text, value)
         for part in parts[1:]:
             self.log(part, function)
@@ -182,6 +241,10 @@ class Runner:
             except ValueError:
                 wanted = found.group(2)
             app.check(sentence, seen == wanted, text)
+        elif part in ('true', 'false', 'null'):
+            app.check(sentence, value == json.loads(part) or text == part, text)
+        elif part == 'chunked' or part.endswith('arrives before the end'):
+            app.say(sentence)
         elif part.startswith(('{', '[')):
             wanted = self.decoded(part)
             app.check(sentence, self.holds(wanted, value), text)
@@ -194,6 +257,8 @@ class Runner:
         elif part in ('an array with it', 'contains it', 'a list with it'):
             items = value if isinstance(value, list) else [value]
             app.check(sentence, any(self.holds(self.posted, item) for item in items), text)
+        elif re.match(r'^[A-Z]\w+(?: objects?)?$', part):
+            app.check(sentence, isinstance(value, dict) and part.split()[0] in value, text)
         elif re.match(r'^\w+(\.\w+)+$', part):
             seen = self.at(part, value)
             app.check(sentence, seen is not None, text)
