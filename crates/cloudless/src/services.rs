@@ -20,6 +20,7 @@ use service_topics::Notary;
 use store::Store;
 
 use deployment::records::RecordProvider;
+use service_objects::NewBuckets;
 
 use crate::notary::NoNotary;
 
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) folder: Option<PathBuf>,
     /// Calls addresses that users name.
     pub(crate) http: Arc<dyn HttpClient>,
+    /// What new buckets let in.
+    pub(crate) buckets: NewBuckets,
     /// Signs what topics send.
     pub(crate) notary: Arc<dyn Notary>,
 }
@@ -97,6 +100,7 @@ impl Services {
                 outbox: shared.outbox.clone(),
                 authorize: Arc::new(shared.identity.clone()),
                 principals: Arc::new(shared.identity.clone()),
+                buckets: shared.buckets,
             }),
         }
     }
@@ -109,6 +113,7 @@ impl Services {
             self.queues.provider(),
             self.topics.provider(),
             self.buses.provider(),
+            self.objects.provider(),
             Arc::new(RecordProvider::new()),
         ]
     }
@@ -178,9 +183,15 @@ impl Shared {
             store,
             clock,
             random,
+            buckets: NewBuckets::default(),
             http: Arc::new(Nowhere),
             notary: Arc::new(NoNotary),
         }
+    }
+
+    /// The same, but new buckets let in what this says.
+    pub(crate) fn with_buckets(self, buckets: NewBuckets) -> Self {
+        Self { buckets, ..self }
     }
 
     /// The same, but reaching the world, and signing what it tells it.

@@ -19,6 +19,7 @@ use gateway::service_door::{
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::log_sink::LogSink;
+use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use invoker::Invoker;
@@ -68,6 +69,8 @@ pub struct Config {
     pub sandbox: settings::Sandbox,
     /// Proxies whose word on a request's source is believed.
     pub trusted_proxies: Vec<gateway::AddressRange>,
+    /// What new buckets let in.
+    pub buckets: service_objects::NewBuckets,
 }
 
 /// What is to be cleared of sandboxes at the end; or why functions are not locked in.
@@ -169,7 +172,9 @@ impl Server {
             Some(config.state.clone()),
         );
         let notary = MachineNotary::new(&config.cache, Arc::clone(&random), Timestamp::now);
-        let shared = shared.reaching(Arc::new(front::outbound(config)), Arc::new(notary));
+        let shared = shared
+            .with_buckets(config.buckets)
+            .reaching(Arc::new(front::outbound(config)), Arc::new(notary));
         let signers = Signers {
             principals: Arc::new(shared.identity.clone()),
             authorize: Arc::new(shared.identity.clone()),
@@ -190,7 +195,13 @@ impl Server {
 
         let kept = Services::new(&shared);
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
-        let functions = functions(&shared, &invoke, &archives, limits.concurrency_max);
+        let objects = kept.objects.read_objects();
+        let functions = functions(
+            &shared,
+            &invoke,
+            (&archives, objects),
+            limits.concurrency_max,
+        );
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
@@ -527,7 +538,7 @@ fn delivery(
 fn functions(
     shared: &Shared,
     invoke: &Arc<dyn Invoke>,
-    archives: &Archives,
+    (archives, objects): (&Archives, Arc<dyn ReadObjects>),
     concurrency: usize,
 ) -> Arc<service_functions::Service> {
     Arc::new(service_functions::Service::new(service_functions::Parts {
@@ -536,7 +547,7 @@ fn functions(
         outbox: shared.outbox.clone(),
         packages: Arc::new(archives.clone()),
         numbers: Arc::new(Series::new(Arc::clone(&shared.store))),
-        objects: None,
+        objects: Some(objects),
         clock: Arc::clone(&shared.clock),
         random: Arc::clone(&shared.random),
         port: shared.port,

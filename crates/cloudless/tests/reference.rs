@@ -53,6 +53,7 @@ fn cloudformation() -> String {
         deployment::records::coverage(),
         service_buses::coverage(),
         service_identity::coverage(),
+        service_objects::coverage(),
         service_queues::coverage(),
         service_tables::coverage(),
         service_topics::coverage(),

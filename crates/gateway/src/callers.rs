@@ -121,20 +121,28 @@ impl Callers {
             }
             Key::Revoked => Err(AuthenticationError::ExpiredToken.into()),
             Key::Withdrawn => Err(AuthenticationError::UnknownKey.into()),
-            Key::Unknown => self.unknown(headers),
+            Key::Unknown => self.unknown(&presented.access_key_id, headers),
         }
     }
 
-    fn unknown(&self, headers: &HeaderMap) -> Result<Caller, NotProven> {
+    fn unknown(&self, access_key_id: &str, headers: &HeaderMap) -> Result<Caller, NotProven> {
         match &self.signers.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
             UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
             UnknownKeys::ActAsRoot { account } => match foreign_host(headers) {
                 Some(host) => Err(NotProven::ForeignHost(host)),
                 None => Ok(Caller::Unknown(Principal::Root {
-                    account: account.clone(),
+                    account: named_account(access_key_id).unwrap_or_else(|| account.clone()),
                 })),
             },
+        }
+    }
+
+    /// As whose root keys act that nobody was issued, when a request with these headers brings them.
+    pub(crate) fn unknown_keys_act_as(&self, headers: &HeaderMap) -> Option<AccountId> {
+        match self.unknown("", headers) {
+            Ok(Caller::Unknown(principal)) => Some(principal.account().clone()),
+            Ok(Caller::Issued(_)) | Err(_) => None,
         }
     }
 
@@ -201,6 +209,14 @@ impl Callers {
         keys.insert(name, kept);
         key
     }
+}
+
+/// The account that a key names which nobody was issued: twelve digits are its id, so that what several accounts share can be
+/// tried on one machine.
+fn named_account(access_key_id: &str) -> Option<AccountId> {
+    let is_id =
+        access_key_id.len() == 12 && access_key_id.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then(|| AccountId::new(access_key_id))
 }
 
 /// Whether a web page sent the request. Any page that a developer opens can send requests to a port of their

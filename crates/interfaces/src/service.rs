@@ -82,6 +82,11 @@ pub trait CallBody: Send + Sync {
     fn trailers(&self) -> &[(String, String)] {
         &[]
     }
+
+    /// As whose root keys act that nobody was issued, where they do: a form inside a body may be signed by such.
+    fn unknown_keys_act_as(&self) -> Option<&AccountId> {
+        None
+    }
 }
 
 /// A [`CallBody`].

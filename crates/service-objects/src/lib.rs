@@ -7,9 +7,11 @@
 
 mod api;
 mod engine;
+mod resources;
 
 pub use api::operations::operations;
-pub use api::service::{Parts, Service};
+pub use api::service::{NewBuckets, Parts, Service};
+pub use resources::coverage;
 
 /// What fuzzing reads: bodies of XML and of forms.
 pub mod hostile {

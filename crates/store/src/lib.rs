@@ -31,6 +31,16 @@
 //! | `Tables` `01` | `13` table id (16 bytes), expiry in seconds (8 bytes), the item's key after the table's prefix | the table's name: an item that expires |
 //! | `Tables` `01` | `14` table id (16 bytes) | text(table name) and the last item seen: entries `13` are to be made, or removed |
 //! | `Tables` `01` | `20` text(token) | `01`, the end of its life in microseconds (8 bytes), a SHA-256: a transaction that was carried out |
+//! | `Objects` `07` | `*` `01` text(bucket name) | a bucket with its settings: JSON |
+//! | `Objects` `07` | `*` `02` bucket id (8 bytes), text(key) | the newest version of an object: JSON |
+//! | `Objects` `07` | `*` `03` bucket id, text(key), sequence inverted (8 bytes) | a version that is not the newest: JSON |
+//! | `Objects` `07` | `*` `04` bucket id, text(key) | the sequence of the `null` version, if that is not the newest |
+//! | `Objects` `07` | `*` `05` text(id) | the bytes of a small object |
+//! | `Objects` `07` | `*` `06` text(id) | empty: something refers to the file of this name |
+//! | `Objects` `07` | `*` `07` text(id), row (4 bytes) | up to 1,000 parts of an object: JSON |
+//! | `Objects` `07` | `*` `08` bucket id, text(key), text(upload id) | an upload in parts: JSON |
+//! | `Objects` `07` | `*` `09` text(upload id), part number (4 bytes) | a part of an upload: JSON |
+//! | `Objects` `07` | `*` `0a` text(id) | bytes that nobody refers to any more, to be cleared away: JSON |
 //! | `Delivery` `03` | `01` text(mapping id), text(shard), lanes (1 byte), lane (1 byte) | format byte, time in microseconds (8 bytes), how far the lane has come |
 //! | `Delivery` `03` | `*` `02` versionstamp, number (8 bytes) | a delivery that was never tried: format byte, whom it is for (JSON), the number of its pieces (2 bytes), or its contents |
 //! | `Delivery` `03` | `*` `03` versionstamp, number | the same, of one that is to be tried again |

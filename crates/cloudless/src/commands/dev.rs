@@ -67,6 +67,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         limits: settings.server.limits,
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
+        buckets: settings.server.buckets,
     };
     let telemetry = Telemetry::on_console(&console, located.front_end)
         .with_access_logs(config.state.join("access-logs"))

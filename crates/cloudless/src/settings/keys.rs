@@ -13,7 +13,7 @@ use runtimes::process::{LimitsKept, ProcessorTime};
 
 use sandbox::policy::Network;
 
-use super::{Demands, Settings};
+use super::{Demands, NewBuckets, Settings};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -239,6 +239,19 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: Section::Server,
+        name: "buckets",
+        value: Value::Word {
+            words: &["guarded", "open"],
+            set: |settings, word| {
+                settings.server.buckets = BUCKETS.get(word).copied().unwrap_or_default();
+            },
+        },
+        default: "`\"guarded\"`",
+        meaning: "what new buckets let in: `\"guarded\"` ones block public access and access control lists, as Amazon S3 has made them \
+                  since April 2023; `\"open\"` ones do neither, as those made before",
+    },
+    Key {
+        section: Section::Server,
         name: "port",
         value: Value::Whole {
             min: 0,
@@ -304,6 +317,7 @@ const DEMANDS: [Demands; 3] = [Demands::Development, Demands::Server, Demands::N
 /// Who can keep limits, likewise.
 const LIMITS: [LimitsKept; 2] = [LimitsKept::ByKernel, LimitsKept::AsCanBe];
 /// How processor time can be given, likewise.
+const BUCKETS: [NewBuckets; 2] = [NewBuckets::Guarded, NewBuckets::Open];
 const PROCESSOR: [ProcessorTime; 2] = [ProcessorTime::Free, ProcessorTime::Rationed];
 
 /// The ways in which instances come to be.

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use gateway::AddressRange;
 use model::function::Starts;
 use model::problem::Place;
+pub use service_objects::NewBuckets;
 
 pub use limits::Limits;
 pub(crate) use limits::no_room;
@@ -67,6 +68,8 @@ pub struct Server {
     pub limits: Limits,
     /// How they are locked in.
     pub sandbox: Sandbox,
+    /// What new buckets let in.
+    pub buckets: NewBuckets,
     /// Proxies whose word on a request's source is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// What the APIs' listener shows.

@@ -418,7 +418,7 @@ state = '../state'
             ),
             (
                 "[server]\naddress = 'x'\n",
-                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `port`, `services_port`, `state`, `trusted_proxies`",
+                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `buckets`, `port`, `services_port`, `state`, `trusted_proxies`",
             ),
             (
                 "functions = 1\n",

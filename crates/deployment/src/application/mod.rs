@@ -40,9 +40,6 @@ use crate::deployed::Deployed;
 use functions::Surroundings;
 use view::{Resource, View};
 
-/// The Serverless Framework's own bucket, which nothing ever reads from here.
-const DEPLOYMENT_BUCKET: &str = "ServerlessDeploymentBucket";
-
 /// The application that these resources are, and what of it does not run or is not served.
 ///
 /// `built` holds the code of functions and layers by their logical ids; a function whose code is missing there is left
@@ -81,7 +78,6 @@ pub fn assemble(
 
 fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Application, Vec<Problem>) {
     let mut problems = Vec::new();
-    report_what_is_only_recorded(view, &mut problems);
     let publications = versions::publications(view, &mut problems);
     let granted = concurrency::grant(view, &publications, surroundings.concurrency, &mut problems);
     let functions = functions::functions(view, surroundings, &granted, &mut problems);
@@ -110,20 +106,4 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         ..Application::empty(surroundings.revision.clone())
     };
     (application, problems)
-}
-
-/// What every resource of a kind has in common is said once.
-fn report_what_is_only_recorded(view: &View<'_>, problems: &mut Vec<Problem>) {
-    for bucket in view.of_type("AWS::S3::Bucket") {
-        if bucket.logical_id.as_str() != DEPLOYMENT_BUCKET {
-            problems.push(
-                Problem::error(
-                    "deployment::bucket-not-served",
-                    format!("bucket `{}` is only a name", bucket.logical_id),
-                )
-                .at(bucket.place)
-                .because("Amazon S3 is not served yet: every call to the bucket is refused"),
-            );
-        }
-    }
 }

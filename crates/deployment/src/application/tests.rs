@@ -747,23 +747,6 @@ fn an_http_api_reads_its_definition() {
     );
 }
 
-#[test]
-fn what_is_only_recorded_is_said_once() {
-    let bucket = |id: &'static str| {
-        (
-            id,
-            "AWS::S3::Bucket",
-            "bucket",
-            json!({"BucketEncryption": {}}),
-            json!({}),
-        )
-    };
-    check(
-        &[bucket("ServerlessDeploymentBucket"), bucket("Pictures")],
-        "Error: bucket `Pictures` is only a name: Amazon S3 is not served yet: every call to the bucket is refused",
-    );
-}
-
 /// JSON with the words that the assembly looks for.
 fn any_json() -> impl Strategy<Value = Value> {
     let words = prop::sample::select(vec![

@@ -14,8 +14,6 @@ use resource_types::text_of;
 
 /// Lambda, IAM: the longest name that is generated.
 const NAME_LENGTH_MAX: usize = 64;
-/// Amazon S3, "Bucket naming rules": the longest name.
-const BUCKET_NAME_LENGTH_MAX: usize = 63;
 /// What begins so is kept with a resource for `application`, and is no attribute: `GetAtt` does not find it.
 pub(crate) const KEPT_BACK: char = '(';
 /// The value of an API key.
@@ -44,7 +42,6 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::Lambda::LayerVersion" => layer_version(request),
         "AWS::Lambda::EventSourceMapping" => event_source_mapping(request),
         "AWS::Logs::LogGroup" => log_group(request),
-        "AWS::S3::Bucket" => bucket(request),
         "AWS::ApiGateway::RestApi" => rest_api(request),
         "AWS::ApiGateway::Resource" => with_id(request, 6, "ResourceId"),
         "AWS::ApiGateway::Deployment" => with_id(request, 6, "DeploymentId"),
@@ -72,7 +69,7 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::ApiGatewayV2::Integration" => with_id(request, 7, "IntegrationId"),
         "AWS::ApiGatewayV2::Deployment" => with_id(request, 6, "DeploymentId"),
         "AWS::ApiGatewayV2::Authorizer" => with_id(request, 6, "AuthorizerId"),
-        // `AWS::ApiGateway::Method` and `Account`, `AWS::S3::BucketPolicy`: a name that means nothing.
+        // `AWS::ApiGateway::Method` and `Account`: a name that means nothing.
         _ => made(
             &request.generated_name,
             json!({"Id": request.generated_name}),
@@ -293,22 +290,6 @@ fn log_group(request: &ResourceRequest) -> Made {
         format!("log-group:{name}:*"),
     );
     made(&name, json!({"Arn": arn.to_string()}))
-}
-
-fn bucket(request: &ResourceRequest) -> Made {
-    let generated = shortened(&request.generated_name, BUCKET_NAME_LENGTH_MAX).to_ascii_lowercase();
-    let name = given(request, "BucketName").unwrap_or(generated);
-    let region = &request.region;
-    made(
-        &name,
-        json!({
-            "Arn": format!("arn:{PARTITION}:s3:::{name}"),
-            "DomainName": format!("{name}.s3.amazonaws.com"),
-            "DualStackDomainName": format!("{name}.s3.dualstack.{region}.amazonaws.com"),
-            "RegionalDomainName": format!("{name}.s3.{region}.amazonaws.com"),
-            "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
-        }),
-    )
 }
 
 fn rest_api(request: &ResourceRequest) -> Made {

@@ -105,13 +105,6 @@ fn ids_and_attributes_are_formed_as_in_the_cloud() {
             "arn:aws:logs:eu-west-1:000000000000:log-group:/aws/lambda/f:*",
         ),
         (
-            "AWS::S3::Bucket",
-            json!({}),
-            "shop-thing-1a2b3c4d5e6f",
-            "Arn",
-            "arn:aws:s3:::shop-thing-1a2b3c4d5e6f",
-        ),
-        (
             "AWS::ApiGateway::Stage",
             json!({"StageName": "dev"}),
             "dev",
@@ -313,7 +306,6 @@ fn what_the_application_reports_is_not_reported_here() {
         }),
         &[],
     );
-    check("AWS::S3::Bucket", json!({"BucketName": "pictures"}), &[]);
     check(
         "AWS::ApiGatewayV2::Api",
         json!({"ProtocolType": "WEBSOCKET"}),

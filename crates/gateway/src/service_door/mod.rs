@@ -299,10 +299,11 @@ impl ServiceDoor {
                 }
                 None => (anonymous(), None),
             };
+            let unknown = self.callers.unknown_keys_act_as(headers);
             return Ok(Received {
                 caller,
                 body: Bytes::new(),
-                stream: Some(streamed::streamed(request.body, payload, proof)),
+                stream: Some(streamed::streamed(request.body, payload, proof, unknown)),
             });
         }
         let body = request.body.collect(service.body_bytes_max()).await;

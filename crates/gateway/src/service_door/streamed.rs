@@ -8,13 +8,19 @@ use aws_wire::sigv4::chunks::{ChunkError, ChunkReader, Proof, Step};
 use bytes::Bytes;
 use interfaces::BoxFuture;
 use interfaces::service::{BrokenBody, CallBody, CallStream};
+use model::ids::AccountId;
 use sha2::{Digest, Sha256};
 
 use crate::http::{Body, BodyError};
 
 /// The body of a call whose head claims this of it. Without a proof, signatures of chunks are not verified: nobody knows the
 /// secret of keys that nobody issued.
-pub(super) fn streamed(body: Body, claim: PayloadClaim, proof: Option<Proof>) -> CallStream {
+pub(super) fn streamed(
+    body: Body,
+    claim: PayloadClaim,
+    proof: Option<Proof>,
+    unknown_keys: Option<AccountId>,
+) -> CallStream {
     let form = match claim {
         PayloadClaim::Unsigned => Form::Plain,
         PayloadClaim::Hash(wanted) => Form::Hashed {
@@ -28,6 +34,7 @@ pub(super) fn streamed(body: Body, claim: PayloadClaim, proof: Option<Proof>) ->
     CallStream(Box::new(Streamed {
         body: tokio::sync::Mutex::new(body),
         form,
+        unknown_keys,
     }))
 }
 
@@ -35,6 +42,7 @@ struct Streamed {
     // Bodies can be sent to another thread, but not shared by two.
     body: tokio::sync::Mutex<Body>,
     form: Form,
+    unknown_keys: Option<AccountId>,
 }
 
 enum Form {
@@ -88,6 +96,10 @@ impl CallBody for Streamed {
             Form::Plain | Form::Hashed { .. } => &[],
             Form::Chunks(reader) => reader.trailers(),
         }
+    }
+
+    fn unknown_keys_act_as(&self) -> Option<&AccountId> {
+        self.unknown_keys.as_ref()
     }
 }
 

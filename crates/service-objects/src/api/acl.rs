@@ -31,7 +31,9 @@ pub(super) fn of_headers(ask: &Ask, owner: &str, bucket_owner: &str) -> Result<O
             }
         }
     }
-    let canned = ask.header_or_query("x-amz-acl").filter(|name| !name.is_empty());
+    let canned = ask
+        .header_or_query("x-amz-acl")
+        .filter(|name| !name.is_empty());
     match (canned, grants.is_empty()) {
         (Some(_), false) => Err(Fault::saying(
             fault::INVALID_REQUEST,
@@ -57,7 +59,10 @@ fn grantee(text: &str) -> Result<Grantee, Fault> {
         "uri" => Grantee::of_group(value)
             .ok_or_else(|| Fault::argument("Invalid group uri", "uri", value)),
         "emailaddress" => Err(fault::UNRESOLVABLE_GRANT.into()),
-        _ => Err(Fault::saying(fault::INVALID_ARGUMENT, "Argument format not recognized")),
+        _ => Err(Fault::saying(
+            fault::INVALID_ARGUMENT,
+            "Argument format not recognized",
+        )),
     }
 }
 

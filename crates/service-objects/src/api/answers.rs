@@ -24,7 +24,11 @@ pub(crate) fn empty(status: u16, headers: Headers) -> ServiceAnswer {
 }
 
 /// A document whose root has this name.
-pub(crate) fn document(root: &str, headers: Headers, write: impl FnOnce(&mut Xml)) -> ServiceAnswer {
+pub(crate) fn document(
+    root: &str,
+    headers: Headers,
+    write: impl FnOnce(&mut Xml),
+) -> ServiceAnswer {
     let mut xml = Xml::document_utf8();
     xml.open_with(root, &[("xmlns", NAMESPACE)]);
     write(&mut xml);
@@ -44,7 +48,12 @@ pub(crate) fn bytes(content_type: &str, mut headers: Headers, body: Vec<u8>) -> 
 }
 
 /// A refusal of a request for this resource.
-pub(crate) fn refused(fault: &Fault, resource: &str, request_id: &str, is_head: bool) -> ServiceAnswer {
+pub(crate) fn refused(
+    fault: &Fault,
+    resource: &str,
+    request_id: &str,
+    is_head: bool,
+) -> ServiceAnswer {
     let mut headers = fault.headers.clone();
     headers.push(("x-amz-id-2", host_id(request_id)));
     let has_no_body = is_head || fault.kind == fault::NOT_MODIFIED;

@@ -30,7 +30,13 @@ impl Inner {
             .flat_map(|text| text.split(','))
             .map(|name| name.trim().to_owned())
             .collect();
-        let known = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
+        let known = [
+            "ETag",
+            "Checksum",
+            "ObjectParts",
+            "StorageClass",
+            "ObjectSize",
+        ];
         if wanted.is_empty() || wanted.iter().any(|name| !known.contains(&name.as_str())) {
             return Err(Fault::argument(
                 "Invalid attribute name specified.",
@@ -53,27 +59,31 @@ impl Inner {
         if bucket.versioning != Versioning::Never {
             headers.push(("x-amz-version-id", version.id.clone()));
         }
-        Ok(answers::document("GetObjectAttributesResponse", headers, |xml| {
-            if is_wanted("ETag") {
-                xml.text("ETag", &version.etag);
-            }
-            if let Some(checksum) = version.checksum.as_ref().filter(|_| is_wanted("Checksum")) {
-                xml.element("Checksum", |xml| {
-                    let value = checksum.value.split('-').next().unwrap_or_default();
-                    xml.text(checksum.algorithm.element(), value);
-                    xml.text("ChecksumType", checksum.extent.name());
-                });
-            }
-            if let Some(count) = version.parts.filter(|_| is_wanted("ObjectParts")) {
-                write_parts(xml, &version, count, &page);
-            }
-            if is_wanted("StorageClass") {
-                xml.text("StorageClass", version.storage_class());
-            }
-            if is_wanted("ObjectSize") {
-                xml.text("ObjectSize", &version.size.to_string());
-            }
-        }))
+        Ok(answers::document(
+            "GetObjectAttributesResponse",
+            headers,
+            |xml| {
+                if is_wanted("ETag") {
+                    xml.text("ETag", &version.etag);
+                }
+                if let Some(checksum) = version.checksum.as_ref().filter(|_| is_wanted("Checksum"))
+                {
+                    xml.element("Checksum", |xml| {
+                        xml.text(checksum.algorithm.element(), &checksum.value);
+                        xml.text("ChecksumType", checksum.extent.name());
+                    });
+                }
+                if let Some(count) = version.parts.filter(|_| is_wanted("ObjectParts")) {
+                    write_parts(xml, &version, count, &page);
+                }
+                if is_wanted("StorageClass") {
+                    xml.text("StorageClass", version.storage_class());
+                }
+                if is_wanted("ObjectSize") {
+                    xml.text("ObjectSize", &version.size.to_string());
+                }
+            },
+        ))
     }
 }
 
@@ -119,7 +129,10 @@ fn write_parts(xml: &mut aws_wire::xml::Xml, version: &Version, count: u32, page
         let last = page.parts.last().map_or(0, |part| part.number);
         xml.text("NextPartNumberMarker", &last.to_string());
         xml.text("MaxParts", &page.max.to_string());
-        xml.text("IsTruncated", if page.is_truncated { "true" } else { "false" });
+        xml.text(
+            "IsTruncated",
+            if page.is_truncated { "true" } else { "false" },
+        );
         for part in &page.parts {
             xml.element("Part", |xml| {
                 xml.text("PartNumber", &part.number.to_string());

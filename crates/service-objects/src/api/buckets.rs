@@ -9,7 +9,7 @@ use super::acl;
 use super::answers;
 use super::multipart::number;
 use super::request::Ask;
-use super::service::Inner;
+use super::service::{Inner, NewBuckets};
 use crate::engine::access::{self, Acl};
 use crate::engine::bucket::{Bucket, BucketId, Row, Setting};
 use crate::engine::dates;
@@ -35,14 +35,21 @@ pub(crate) fn is_name(name: &str) -> bool {
         && is_edge(bytes.last())
         && !name.contains("..")
         && name.parse::<std::net::Ipv4Addr>().is_err()
-        && !["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|start| name.starts_with(start))
+        && !["xn--", "sthree-", "amzn-s3-demo-"]
+            .iter()
+            .any(|start| name.starts_with(start))
         && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
             .iter()
             .any(|end| name.ends_with(end))
 }
 
-/// The settings of a new bucket, as all have had since April 2023.
-pub(crate) fn usual_settings(ownership: &str) -> [(Setting, Node); 2] {
+/// The settings of a new bucket: ownership as it is wished.
+pub(crate) fn usual_settings(kind: NewBuckets, ownership: Option<&str>) -> Vec<(Setting, Node)> {
+    let ownership = match (ownership, kind) {
+        (Some(ownership), _) => ownership,
+        (None, NewBuckets::Guarded) => "BucketOwnerEnforced",
+        (None, NewBuckets::Open) => return Vec::new(),
+    };
     let rule = Node::new("Rule").with(Node::of_text("ObjectOwnership", ownership));
     let block = [
         "BlockPublicAcls",
@@ -54,10 +61,14 @@ pub(crate) fn usual_settings(ownership: &str) -> [(Setting, Node); 2] {
     .fold(Node::new("PublicAccessBlockConfiguration"), |node, name| {
         node.with(Node::of_text(name, "true"))
     });
-    [
-        (Setting::Ownership, Node::new("OwnershipControls").with(rule)),
-        (Setting::PublicAccessBlock, block),
-    ]
+    let mut settings = vec![(
+        Setting::Ownership,
+        Node::new("OwnershipControls").with(rule),
+    )];
+    if kind == NewBuckets::Guarded {
+        settings.push((Setting::PublicAccessBlock, block));
+    }
+    settings
 }
 
 impl Inner {
@@ -83,28 +94,34 @@ impl Inner {
             .collect();
         let is_truncated = max < found.len();
         found.truncate(max);
-        Ok(answers::document("ListAllMyBucketsResult", Vec::new(), |xml| {
-            access::owner("Owner", ask.account()).write(xml);
-            xml.element("Buckets", |xml| {
-                for bucket in &found {
-                    xml.element("Bucket", |xml| {
-                        xml.text("Name", bucket.name());
-                        xml.text("CreationDate", &dates::iso(bucket.row.created_at));
-                        xml.text("BucketRegion", &bucket.row.region);
-                        xml.text("BucketArn", &bucket.arn());
-                    });
+        Ok(answers::document(
+            "ListAllMyBucketsResult",
+            Vec::new(),
+            |xml| {
+                access::owner("Owner", ask.account()).write(xml);
+                xml.element("Buckets", |xml| {
+                    for bucket in &found {
+                        xml.element("Bucket", |xml| {
+                            xml.text("Name", bucket.name());
+                            xml.text("CreationDate", &dates::iso(bucket.row.created_at));
+                            xml.text("BucketRegion", &bucket.row.region);
+                            xml.text("BucketArn", &bucket.arn());
+                        });
+                    }
+                });
+                if is_truncated {
+                    xml.optional("ContinuationToken", found.last().map(|last| last.name()));
                 }
-            });
-            if is_truncated {
-                xml.optional("ContinuationToken", found.last().map(|last| last.name()));
-            }
-            xml.optional("Prefix", (!prefix.is_empty()).then_some(prefix));
-        }))
+                xml.optional("Prefix", (!prefix.is_empty()).then_some(prefix));
+            },
+        ))
     }
 
     pub(super) async fn create_bucket(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
         if !is_name(&ask.bucket) {
-            return Err(Fault::from(fault::INVALID_BUCKET_NAME).with("BucketName", ask.bucket.as_str()));
+            return Err(
+                Fault::from(fault::INVALID_BUCKET_NAME).with("BucketName", ask.bucket.as_str())
+            );
         }
         let region = wanted_region(ask)?;
         let account = ask.account().to_owned();
@@ -146,21 +163,28 @@ impl Inner {
     }
 
     fn new_row(&self, ask: &Ask, account: &str, region: &str) -> Result<Row, Fault> {
-        let ownership = ask.header("x-amz-object-ownership").unwrap_or("BucketOwnerEnforced");
-        let known = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
-        if !known.contains(&ownership) {
+        let ownership = ask.header("x-amz-object-ownership");
+        let known = [
+            "BucketOwnerEnforced",
+            "BucketOwnerPreferred",
+            "ObjectWriter",
+        ];
+        if let Some(unknown) = ownership.filter(|ownership| !known.contains(ownership)) {
             return Err(Fault::argument(
                 "Invalid x-amz-object-ownership header",
                 "x-amz-object-ownership",
-                ownership,
+                unknown,
             ));
         }
+        let is_guarded = self.new_buckets == NewBuckets::Guarded;
+        let has_no_lists =
+            ownership.map_or(is_guarded, |ownership| ownership == "BucketOwnerEnforced");
         let list = acl::of_headers(ask, account, account)?;
         let private = Acl::private(account);
-        if ownership == "BucketOwnerEnforced" && list.as_ref().is_some_and(|list| *list != private) {
+        if has_no_lists && list.as_ref().is_some_and(|list| *list != private) {
             return Err(fault::INVALID_ACL_OWNERSHIP.into());
         }
-        if list.as_ref().is_some_and(Acl::is_public) {
+        if is_guarded && list.as_ref().is_some_and(Acl::is_public) {
             return Err(Fault::saying(
                 fault::ACCESS_DENIED,
                 "User is not authorized to create a bucket with a public ACL because public ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access.",
@@ -174,7 +198,9 @@ impl Inner {
             created_at: self.objects.clock.now(),
             acl: list.unwrap_or(private),
             policy: None,
-            settings: usual_settings(ownership).into_iter().collect(),
+            settings: usual_settings(self.new_buckets, ownership)
+                .into_iter()
+                .collect(),
             made_for: None,
         };
         let locks = ask
@@ -227,7 +253,8 @@ impl Inner {
 /// Versions are kept, and may be locked.
 pub(crate) fn lock(row: &mut Row) {
     let versioning = Node::new("VersioningConfiguration").with(Node::of_text("Status", "Enabled"));
-    let lock = Node::new("ObjectLockConfiguration").with(Node::of_text("ObjectLockEnabled", "Enabled"));
+    let lock =
+        Node::new("ObjectLockConfiguration").with(Node::of_text("ObjectLockEnabled", "Enabled"));
     row.settings.insert(Setting::Versioning, versioning);
     row.settings.insert(Setting::ObjectLock, lock);
 }
@@ -262,22 +289,34 @@ fn wanted_region(ask: &Ask) -> Result<String, Fault> {
         None | Some("") if of_endpoint == OLDEST_REGION => Ok(OLDEST_REGION.to_owned()),
         None | Some("") => Err(fault::ILLEGAL_LOCATION.into()),
         Some("EU") => Ok("eu-west-1".to_owned()),
-        Some(OLDEST_REGION) => Err(Fault::from(fault::INVALID_LOCATION).with("LocationConstraint", OLDEST_REGION)),
+        Some(OLDEST_REGION) => {
+            Err(Fault::from(fault::INVALID_LOCATION).with("LocationConstraint", OLDEST_REGION))
+        }
         Some(wanted) if !is_region(wanted) => {
             Err(Fault::from(fault::INVALID_LOCATION).with("LocationConstraint", wanted))
         }
-        Some(wanted) if wanted == of_endpoint || of_endpoint == OLDEST_REGION => Ok(wanted.to_owned()),
+        Some(wanted) if wanted == of_endpoint || of_endpoint == OLDEST_REGION => {
+            Ok(wanted.to_owned())
+        }
         Some(wanted) => Err(Fault::saying(
             fault::ILLEGAL_LOCATION,
-            format!("The {wanted} location constraint is incompatible for the region specific endpoint this request was sent to."),
+            format!(
+                "The {wanted} location constraint is incompatible for the region specific endpoint this request was sent to."
+            ),
         )),
     }
 }
 
 fn is_region(text: &str) -> bool {
     let mut parts = text.split('-');
-    let is_word = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()));
+    let is_word = |part: Option<&str>| {
+        part.is_some_and(|part| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase())
+        })
+    };
     is_word(parts.next())
         && is_word(parts.next())
-        && parts.next_back().is_some_and(|last| last.parse::<u8>().is_ok())
+        && parts
+            .next_back()
+            .is_some_and(|last| last.parse::<u8>().is_ok())
 }

@@ -93,7 +93,10 @@ impl Inner {
             return Vec::new();
         }
         match self.catalogue.find(&name).await {
-            Ok(Some(bucket)) => self.on_bucket(call, &named, operation, &bucket, context).await,
+            Ok(Some(bucket)) => {
+                self.on_bucket(call, &named, operation, &bucket, context)
+                    .await
+            }
             Ok(None) | Err(_) => Vec::new(),
         }
     }
@@ -164,9 +167,7 @@ impl Inner {
                 .ok()?
                 .map(|(version, _)| version),
         };
-        found
-            .filter(|version| !version.is_delete_marker)
-            .map(Some)
+        found.filter(|version| !version.is_delete_marker).map(Some)
     }
 
     /// A copy reads its source.
@@ -265,8 +266,13 @@ fn matters(caller: &Principal, bucket: &Bucket) -> bool {
 fn actions(call: &ServiceCall, operation: &Operation, version: Option<&str>) -> Vec<String> {
     let is_versioned = version.is_some() && operation.level == Level::Object;
     let action = match operation.action {
-        "s3:GetObject" | "s3:DeleteObject" | "s3:GetObjectAcl" | "s3:PutObjectAcl"
-        | "s3:GetObjectTagging" | "s3:PutObjectTagging" | "s3:DeleteObjectTagging"
+        "s3:GetObject"
+        | "s3:DeleteObject"
+        | "s3:GetObjectAcl"
+        | "s3:PutObjectAcl"
+        | "s3:GetObjectTagging"
+        | "s3:PutObjectTagging"
+        | "s3:DeleteObjectTagging"
         | "s3:GetObjectAttributes"
             if is_versioned =>
         {
@@ -276,12 +282,22 @@ fn actions(call: &ServiceCall, operation: &Operation, version: Option<&str>) -> 
     };
     let mut actions = vec![action];
     if operation.name == "GetObjectAttributes" {
-        actions.push(if is_versioned { "s3:GetObjectVersion" } else { "s3:GetObject" }.to_owned());
+        actions.push(
+            if is_versioned {
+                "s3:GetObjectVersion"
+            } else {
+                "s3:GetObject"
+            }
+            .to_owned(),
+        );
     }
     let has = |name: &str| call.headers.contains_key(name);
     if operation.action == "s3:PutObject" && !operation.name.starts_with("UploadPart") {
         let gives_list = has("x-amz-acl")
-            || call.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+            || call
+                .headers
+                .keys()
+                .any(|name| name.as_str().starts_with("x-amz-grant-"));
         let more = [
             (gives_list, "s3:PutObjectAcl"),
             (has("x-amz-tagging"), "s3:PutObjectTagging"),
@@ -335,9 +351,8 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
         Public::Counts
     };
     let lets = |list: &Acl, permission| list.lets(asking, permission, public);
-    let by_bucket = || {
-        bucket_permission(action).is_some_and(|permission| lets(&bucket.row.acl, permission))
-    };
+    let by_bucket =
+        || bucket_permission(action).is_some_and(|permission| lets(&bucket.row.acl, permission));
     let by_object = || {
         let permission = object_permission(action)?;
         let version = about.version?;
@@ -348,8 +363,9 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
         })
     };
     let is_service = matches!(caller, Principal::Service { .. });
-    let is_granted =
-        bucket.has_acls() && !is_own_by_policy(caller, is_own) && (by_bucket() || by_object() == Some(true));
+    let is_granted = bucket.has_acls()
+        && !is_own_by_policy(caller, is_own)
+        && (by_bucket() || by_object() == Some(true));
     let is_restricted = bucket.block.restrict && bucket.is_policy_public && !is_own && !is_service;
     match (is_granted, is_restricted) {
         (true, _) => Some(Arc::clone(&bucket.policy_for_granted)),
@@ -379,10 +395,15 @@ fn context(call: &ServiceCall, named: &Named) -> Context {
             context.set(key, value.as_str());
         }
     }
-    let tags = call.headers.get("x-amz-tagging").and_then(|value| value.to_str().ok());
+    let tags = call
+        .headers
+        .get("x-amz-tagging")
+        .and_then(|value| value.to_str().ok());
     let of_body = || {
         let is_tagging = named.query.iter().any(|(name, _)| name == "tagging");
-        let node = crate::engine::node::Node::read(&call.body).ok().filter(|_| is_tagging)?;
+        let node = crate::engine::node::Node::read(&call.body)
+            .ok()
+            .filter(|_| is_tagging)?;
         crate::engine::configuration::object_tags(&node).ok()
     };
     let tags = match tags {
@@ -397,8 +418,15 @@ fn context(call: &ServiceCall, named: &Named) -> Context {
         context.set_all("s3:RequestObjectTagKeys", names);
     }
     context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
-    let is_presigned = named.query.iter().any(|(name, _)| name == "X-Amz-Signature");
-    let kind = if is_presigned { "REST-QUERY-STRING" } else { "REST-HEADER" };
+    let is_presigned = named
+        .query
+        .iter()
+        .any(|(name, _)| name == "X-Amz-Signature");
+    let kind = if is_presigned {
+        "REST-QUERY-STRING"
+    } else {
+        "REST-HEADER"
+    };
     context.set("s3:authType", kind);
     context
 }

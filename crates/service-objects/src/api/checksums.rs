@@ -32,13 +32,17 @@ pub(crate) fn claims(ask: &Ask) -> Result<Claims, Fault> {
         Some(text) => {
             let value = BASE64.decode(text.trim()).ok();
             let value = value.filter(|value| value.len() == 16);
-            Some(value.ok_or_else(|| {
-                Fault::from(fault::INVALID_DIGEST).with("Content-MD5", text)
-            })?)
+            Some(
+                value
+                    .ok_or_else(|| Fault::from(fault::INVALID_DIGEST).with("Content-MD5", text))?,
+            )
         }
     };
     let mut sent = Algorithm::ALL.into_iter().filter_map(|algorithm| {
-        Some((algorithm, ask.header_or_query(algorithm.header())?.to_owned()))
+        Some((
+            algorithm,
+            ask.header_or_query(algorithm.header())?.to_owned(),
+        ))
     });
     let first = sent.next();
     if sent.next().is_some() {
@@ -99,7 +103,9 @@ impl Claims {
                 .with("ExpectedDigest", hex::encode(md5))
                 .with("CalculatedDigest", BASE64.encode(received.md5)));
         }
-        let trailing = self.trailer.and_then(|algorithm| body.trailer(algorithm.header()));
+        let trailing = self
+            .trailer
+            .and_then(|algorithm| body.trailer(algorithm.header()));
         let claimed = self.value.as_deref().or(trailing);
         let made = received
             .checksums
@@ -136,7 +142,10 @@ impl Claims {
 fn mismatch(algorithm: Algorithm) -> Fault {
     Fault::saying(
         fault::BAD_DIGEST,
-        format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+        format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm.name()
+        ),
     )
 }
 
@@ -145,11 +154,14 @@ pub(crate) const DEFAULT: Algorithm = Algorithm::Crc64Nvme;
 
 /// The checksum of an object that came in one piece.
 pub(crate) fn of_received(received: &Received) -> Option<Checksum> {
-    received.checksums.first().map(|(algorithm, value)| Checksum {
-        algorithm: *algorithm,
-        value: value.clone(),
-        extent: Extent::FullObject,
-    })
+    received
+        .checksums
+        .first()
+        .map(|(algorithm, value)| Checksum {
+            algorithm: *algorithm,
+            value: value.clone(),
+            extent: Extent::FullObject,
+        })
 }
 
 /// What answers say of a checksum.

@@ -44,7 +44,9 @@ impl Source {
             Some((path, version)) => (path, Some(version.to_owned())),
             None => (header, None),
         };
-        let path = percent_decode_str(path).decode_utf8().map_err(|_| refused())?;
+        let path = percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| refused())?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').ok_or_else(refused)?;
         if bucket.is_empty() || key.is_empty() {
@@ -64,7 +66,11 @@ impl Source {
 
 impl Inner {
     /// The version that is copied, once its conditions hold.
-    pub(super) async fn source(&self, ask: &Ask, source: &Source) -> Result<(std::sync::Arc<Bucket>, Version), Fault> {
+    pub(super) async fn source(
+        &self,
+        ask: &Ask,
+        source: &Source,
+    ) -> Result<(std::sync::Arc<Bucket>, Version), Fault> {
         let bucket = self.catalogue.get(&source.bucket).await?;
         if let Some(expected) = ask.header("x-amz-source-expected-bucket-owner")
             && bucket.row.account != expected
@@ -110,7 +116,10 @@ impl Inner {
             .header("x-amz-checksum-algorithm")
             .map(|name| {
                 Algorithm::read(name).ok_or_else(|| {
-                    Fault::saying(fault::INVALID_REQUEST, "Value for x-amz-checksum-algorithm header is invalid.")
+                    Fault::saying(
+                        fault::INVALID_REQUEST,
+                        "Value for x-amz-checksum-algorithm header is invalid.",
+                    )
                 })
             })
             .transpose()?;
@@ -131,7 +140,12 @@ impl Inner {
         }
         encryption::headers(made.about.encryption.as_ref(), &mut headers);
         Ok(answers::document("CopyObjectResult", headers, |xml| {
-            write_result(xml, &made.quoted_etag(), made.modified_at, made.checksum.as_ref());
+            write_result(
+                xml,
+                &made.quoted_etag(),
+                made.modified_at,
+                made.checksum.as_ref(),
+            );
         }))
     }
 
@@ -170,7 +184,10 @@ impl Inner {
 
     /// A second name for a file; none: these bytes must be read.
     async fn linked(&self, version: &Version, known: &Checksum) -> Result<Option<Received>, Fault> {
-        let Some(md5) = hex::decode(&version.etag).ok().and_then(|md5| md5.try_into().ok()) else {
+        let Some(md5) = hex::decode(&version.etag)
+            .ok()
+            .and_then(|md5| md5.try_into().ok())
+        else {
             return Ok(None);
         };
         let id = self.blobs.draw();
@@ -178,7 +195,11 @@ impl Inner {
             Body::Empty => (Body::Empty, None, None),
             Body::Bytes(there) => {
                 let bytes = self.objects.store.get(&keys::bytes(there)).await?;
-                (Body::Bytes(id), Some(bytes.ok_or(fault::NO_SUCH_KEY)?), None)
+                (
+                    Body::Bytes(id),
+                    Some(bytes.ok_or(fault::NO_SUCH_KEY)?),
+                    None,
+                )
             }
             Body::File(there) => {
                 let (from, to) = (self.blobs.path(there)?, self.blobs.path(&id)?);
@@ -199,7 +220,12 @@ impl Inner {
 }
 
 /// What the copy has of its source, as the directives say.
-fn take_over(ask: &Ask, source: &Source, version: &Version, about: &mut About) -> Result<(), Fault> {
+fn take_over(
+    ask: &Ask,
+    source: &Source,
+    version: &Version,
+    about: &mut About,
+) -> Result<(), Fault> {
     let replaces = |header: &'static str| match ask.header(header) {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
@@ -214,10 +240,16 @@ fn take_over(ask: &Ask, source: &Source, version: &Version, about: &mut About) -
         )),
     };
     let replaces_metadata = replaces("x-amz-metadata-directive")?;
-    let is_onto_itself = source.bucket == ask.bucket && source.key == ask.key && source.version.is_none();
-    let changes = ["x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption", "x-amz-server-side-encryption-customer-algorithm"]
-        .iter()
-        .any(|name| ask.call.headers.contains_key(*name));
+    let is_onto_itself =
+        source.bucket == ask.bucket && source.key == ask.key && source.version.is_none();
+    let changes = [
+        "x-amz-storage-class",
+        "x-amz-website-redirect-location",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-customer-algorithm",
+    ]
+    .iter()
+    .any(|name| ask.call.headers.contains_key(*name));
     if is_onto_itself && !replaces_metadata && !changes {
         return Err(Fault::saying(
             fault::INVALID_REQUEST,

@@ -50,10 +50,12 @@ pub(super) async fn preflight(inner: &Inner, call: &ServiceCall) -> Result<Servi
             .with("ResourceType", "BUCKET")
     };
     let named = Named::read(&call.path_and_query, &call.headers)?;
-    let bucket = inner.catalogue.find(&named.bucket.unwrap_or_default()).await?;
-    let bucket = bucket.ok_or_else(|| {
-        Fault::saying(fault::CORS_FORBIDDEN, "CORSResponse: Bucket not found")
-    })?;
+    let bucket = inner
+        .catalogue
+        .find(&named.bucket.unwrap_or_default())
+        .await?;
+    let bucket = bucket
+        .ok_or_else(|| Fault::saying(fault::CORS_FORBIDDEN, "CORSResponse: Bucket not found"))?;
     if bucket.cors.is_empty() {
         return Err(Fault::saying(
             fault::CORS_FORBIDDEN,
@@ -71,7 +73,9 @@ pub(super) async fn preflight(inner: &Inner, call: &ServiceCall) -> Result<Servi
         .iter()
         .find(|rule| {
             rule.takes(origin, method)
-                && asked.iter().all(|name| rule.headers.iter().any(|allowed| fits(allowed, name)))
+                && asked
+                    .iter()
+                    .all(|name| rule.headers.iter().any(|allowed| fits(allowed, name)))
         })
         .ok_or_else(forbidden)?;
     let mut headers = allowing(rule, origin);

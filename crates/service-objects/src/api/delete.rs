@@ -137,7 +137,9 @@ fn read(ask: &Ask) -> Result<(Vec<Doomed>, bool), Fault> {
                 condition: Precondition {
                     matches: object.text_of("ETag").map(str::to_owned),
                     matches_none: None,
-                    modified_at: object.text_of("LastModifiedTime").and_then(dates::read_http),
+                    modified_at: object
+                        .text_of("LastModifiedTime")
+                        .and_then(dates::read_http),
                     size: object.text_of("Size").and_then(|size| size.parse().ok()),
                 },
             })

@@ -93,7 +93,12 @@ pub(crate) fn of_new(
             key_md5: key.md5.clone(),
         }));
     }
-    service_encryption(algorithm, kms_key, ask.header("x-amz-server-side-encryption-bucket-key-enabled"), bucket)
+    service_encryption(
+        algorithm,
+        kms_key,
+        ask.header("x-amz-server-side-encryption-bucket-key-enabled"),
+        bucket,
+    )
 }
 
 /// What a new object is encrypted by, of these wishes.
@@ -121,9 +126,8 @@ pub(crate) fn service_encryption(
         )),
         "AES256" | "aws:kms" | "aws:kms:dsse" => Ok(Some(Encryption::Service {
             algorithm: algorithm.to_owned(),
-            key: (algorithm != "AES256").then(|| {
-                kms_key.map_or_else(|| default_key(bucket), |key| key_arn(bucket, key))
-            }),
+            key: (algorithm != "AES256")
+                .then(|| kms_key.map_or_else(|| default_key(bucket), str::to_owned)),
             bucket_key: bucket_key.map(|text| text == "true"),
         })),
         other => Err(Fault::argument(
@@ -136,7 +140,9 @@ pub(crate) fn service_encryption(
 
 /// What the bucket encrypts by: without a setting of its own, S3 itself.
 fn of_bucket(bucket: &Bucket) -> Option<Encryption> {
-    let rule = bucket.setting(Setting::Encryption).and_then(|node| node.child("Rule"));
+    let rule = bucket
+        .setting(Setting::Encryption)
+        .and_then(|node| node.child("Rule"));
     let by_default = rule.and_then(|rule| rule.child("ApplyServerSideEncryptionByDefault"));
     let algorithm = by_default
         .and_then(|node| node.text_of("SSEAlgorithm"))
@@ -144,9 +150,8 @@ fn of_bucket(bucket: &Bucket) -> Option<Encryption> {
     let key = by_default.and_then(|node| node.text_of("KMSMasterKeyID"));
     Some(Encryption::Service {
         algorithm: algorithm.to_owned(),
-        key: (algorithm != "AES256").then(|| {
-            key.map_or_else(|| default_key(bucket), |key| key_arn(bucket, key))
-        }),
+        key: (algorithm != "AES256")
+            .then(|| key.map_or_else(|| default_key(bucket), str::to_owned)),
         bucket_key: rule
             .and_then(|rule| rule.text_of("BucketKeyEnabled"))
             .filter(|text| *text == "true")
@@ -154,20 +159,12 @@ fn of_bucket(bucket: &Bucket) -> Option<Encryption> {
     })
 }
 
+/// What is named without a key; a key that is named is shown as it was, since nobody looks whether there is such.
 fn default_key(bucket: &Bucket) -> String {
-    key_arn(bucket, "alias/aws/s3")
-}
-
-fn key_arn(bucket: &Bucket, key: &str) -> String {
-    if key.starts_with("arn:") {
-        return key.to_owned();
-    }
-    let resource = if key.starts_with("alias/") {
-        key.to_owned()
-    } else {
-        format!("key/{key}")
-    };
-    format!("arn:aws:kms:{}:{}:{resource}", bucket.row.region, bucket.row.account)
+    format!(
+        "arn:aws:kms:{}:{}:alias/aws/s3",
+        bucket.row.region, bucket.row.account
+    )
 }
 
 /// Checks that whoever reads a version sends the key that it was encrypted by, and gives it.

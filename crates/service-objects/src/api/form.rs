@@ -228,6 +228,9 @@ mod tests {
         let form = b"--B\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nbytes\r\n--C\r\n--B--\r\n";
         assert_eq!(read_hostile("B", form), b"bytes\r\n--C".len());
         assert_eq!(read_hostile("X", form), 0);
-        assert_eq!(boundary("multipart/form-data; boundary=B").as_deref(), Some("B"));
+        assert_eq!(
+            boundary("multipart/form-data; boundary=B").as_deref(),
+            Some("B")
+        );
     }
 }

@@ -54,7 +54,10 @@ impl Inner {
             if let (Some(_), Some(count)) = (&part, version.parts) {
                 headers.push(("x-amz-mp-parts-count", count.to_string()));
             }
-            if ask.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")) {
+            if ask
+                .header("x-amz-checksum-mode")
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
+            {
                 let covers = span.is_none() || length == version.size;
                 push_checksum(&version, part.as_ref(), covers, &mut headers);
             }
@@ -142,7 +145,10 @@ impl Inner {
             if object.bytes_max < version.size {
                 return Err(fault::ENTITY_TOO_LARGE.into());
             }
-            let contents = self.reader.read(&version.body, 0, version.size, None).await?;
+            let contents = self
+                .reader
+                .read(&version.body, 0, version.size, None)
+                .await?;
             if let Some(contents) = contents {
                 return contents.collect().await;
             }

@@ -26,8 +26,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
     .remove(b'*')
-    .remove(b'/')
-    .remove(b' ');
+    .remove(b'/');
 
 /// How keys are to be encoded.
 pub(super) fn encoding(ask: &Ask) -> Result<Option<&'static str>, Fault> {
@@ -44,7 +43,7 @@ pub(super) fn encoding(ask: &Ask) -> Result<Option<&'static str>, Fault> {
 
 pub(super) fn encode(encoding: Option<&str>, text: &str) -> String {
     match encoding {
-        Some(_) => utf8_percent_encode(text, ENCODED).to_string().replace(' ', "+"),
+        Some(_) => utf8_percent_encode(text, ENCODED).to_string(),
         None => text.to_owned(),
     }
 }
@@ -61,7 +60,9 @@ fn page<'a>(ask: &'a Ask, after: &'a str) -> Result<Page<'a>, Fault> {
     Ok(Page {
         query: Query {
             prefix: ask.query("prefix").unwrap_or_default(),
-            delimiter: ask.query("delimiter").filter(|delimiter| !delimiter.is_empty()),
+            delimiter: ask
+                .query("delimiter")
+                .filter(|delimiter| !delimiter.is_empty()),
             after,
             max,
         },
@@ -96,7 +97,7 @@ impl Inner {
         let bucket = self.bucket(ask).await?;
         let token = ask.query("continuation-token");
         let from_token = match token {
-            None => None,
+            None | Some("") => None,
             Some(token) => Some(read_token(token)?),
         };
         let start_after = ask.query("start-after").unwrap_or_default();
@@ -132,7 +133,9 @@ impl Inner {
         let bucket = self.bucket(ask).await?;
         let key_marker = ask.query("key-marker").unwrap_or_default();
         let page = page(ask, key_marker)?;
-        let version_marker = ask.query("version-id-marker").filter(|marker| !marker.is_empty());
+        let version_marker = ask
+            .query("version-id-marker")
+            .filter(|marker| !marker.is_empty());
         if version_marker.is_some() && key_marker.is_empty() {
             return Err(Fault::argument(
                 "A version-id marker cannot be specified without a key marker.",
@@ -177,7 +180,10 @@ fn flag(is_so: bool) -> &'static str {
 }
 
 fn read_token(token: &str) -> Result<String, Fault> {
-    let decoded = TOKEN.decode(token).ok().filter(|decoded| !decoded.is_empty());
+    let decoded = TOKEN
+        .decode(token)
+        .ok()
+        .filter(|decoded| !decoded.is_empty());
     decoded
         .and_then(|decoded| String::from_utf8(decoded).ok())
         .ok_or_else(|| {

@@ -27,10 +27,7 @@ impl Inner {
             .objects
             .find(&bucket, &ask.key, ask.version_id())
             .await?;
-        let is_held = version
-            .about
-            .legal_hold
-            .ok_or(fault::NO_SUCH_OBJECT_LOCK)?;
+        let is_held = version.about.legal_hold.ok_or(fault::NO_SUCH_OBJECT_LOCK)?;
         Ok(answers::document("LegalHold", Vec::new(), |xml| {
             xml.text("Status", if is_held { "ON" } else { "OFF" });
         }))
@@ -64,10 +61,7 @@ impl Inner {
             .objects
             .find(&bucket, &ask.key, ask.version_id())
             .await?;
-        let retention = version
-            .about
-            .retention
-            .ok_or(fault::NO_SUCH_OBJECT_LOCK)?;
+        let retention = version.about.retention.ok_or(fault::NO_SUCH_OBJECT_LOCK)?;
         Ok(answers::document("Retention", Vec::new(), |xml| {
             xml.text("Mode", &retention.mode);
             xml.text("RetainUntilDate", &dates::iso_millis(retention.until));
@@ -99,7 +93,12 @@ impl Inner {
         let bypass = bypass(ask, &bucket)?;
         self.objects
             .alter(&bucket, &ask.key, ask.version_id(), None, |version| {
-                check_change(version.about.retention.as_ref(), wanted.as_ref(), bypass, now)?;
+                check_change(
+                    version.about.retention.as_ref(),
+                    wanted.as_ref(),
+                    bypass,
+                    now,
+                )?;
                 version.about.retention = wanted;
                 Ok(())
             })

@@ -6,7 +6,7 @@
 mod acl;
 mod answers;
 mod attributes;
-mod buckets;
+pub(crate) mod buckets;
 mod checks;
 mod checksums;
 mod conditions;

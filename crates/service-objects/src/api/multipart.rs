@@ -43,7 +43,10 @@ impl Inner {
             about,
             checksum,
         };
-        let id = self.objects.begin_upload(&bucket, &ask.key, &upload).await?;
+        let id = self
+            .objects
+            .begin_upload(&bucket, &ask.key, &upload)
+            .await?;
         let mut headers: Headers = Vec::new();
         encryption::headers(upload.about.encryption.as_ref(), &mut headers);
         if let Some((algorithm, extent)) = checksum {
@@ -51,11 +54,15 @@ impl Inner {
             headers.push(("x-amz-checksum-type", extent.name().to_owned()));
         }
         abort_headers(&bucket, &ask.key, &upload, &mut headers);
-        Ok(answers::document("InitiateMultipartUploadResult", headers, |xml| {
-            xml.text("Bucket", bucket.name());
-            xml.text("Key", &ask.key);
-            xml.text("UploadId", &id);
-        }))
+        Ok(answers::document(
+            "InitiateMultipartUploadResult",
+            headers,
+            |xml| {
+                xml.text("Bucket", bucket.name());
+                xml.text("Key", &ask.key);
+                xml.text("UploadId", &id);
+            },
+        ))
     }
 
     pub(super) async fn upload_part(&self, mut ask: Ask) -> Result<ServiceAnswer, Fault> {
@@ -79,7 +86,9 @@ impl Inner {
             .put_part(&bucket, &ask.key, &id, number, received)
             .await?;
         let mut headers: Headers = vec![("etag", format!("\"{}\"", part.etag))];
-        let shown = claims.algorithm.or(upload.checksum.map(|(algorithm, _)| algorithm));
+        let shown = claims
+            .algorithm
+            .or(upload.checksum.map(|(algorithm, _)| algorithm));
         for (algorithm, value) in &part.checksums {
             if shown.is_none_or(|shown| shown == *algorithm) {
                 headers.push((algorithm.header(), value.clone()));
@@ -126,7 +135,10 @@ impl Inner {
         }))
     }
 
-    pub(super) async fn complete_multipart_upload(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
+    pub(super) async fn complete_multipart_upload(
+        &self,
+        ask: &Ask,
+    ) -> Result<ServiceAnswer, Fault> {
         let bucket = self.bucket(ask).await?;
         let id = ask.query("uploadId").unwrap_or_default();
         let named = named_parts(ask)?;
@@ -191,7 +203,8 @@ impl Inner {
                 .collect();
             newest.etag == crate::engine::multipart::joined_etag(&parts)
         });
-        made.map(|made| completed(ask, bucket, &made)).ok_or(missing)
+        made.map(|made| completed(ask, bucket, &made))
+            .ok_or(missing)
     }
 
     pub(super) async fn abort_multipart_upload(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
@@ -217,7 +230,10 @@ impl Inner {
             xml.text("UploadId", id);
             initiator(&upload).write(xml);
             access::owner("Owner", &upload.owner).write(xml);
-            xml.text("StorageClass", upload.about.storage_class.as_deref().unwrap_or("STANDARD"));
+            xml.text(
+                "StorageClass",
+                upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
+            );
             xml.text("PartNumberMarker", &after.to_string());
             let last = parts.last().map_or(0, |part| part.number);
             xml.text("NextPartNumberMarker", &last.to_string());
@@ -253,39 +269,55 @@ impl Inner {
         };
         let id_marker = ask.query("upload-id-marker").unwrap_or_default();
         let found = self.uploads_found(&bucket, &query, id_marker).await?;
-        Ok(answers::document("ListMultipartUploadsResult", Vec::new(), |xml| {
-            xml.text("Bucket", bucket.name());
-            xml.text("KeyMarker", &encode(encoding, query.after));
-            xml.text("UploadIdMarker", id_marker);
-            if let Some((key, id)) = &found.next {
-                xml.text("NextKeyMarker", &encode(encoding, key));
-                xml.text("NextUploadIdMarker", id);
-            }
-            xml.text("Prefix", &encode(encoding, query.prefix));
-            if let Some(delimiter) = query.delimiter {
-                xml.text("Delimiter", &encode(encoding, delimiter));
-            }
-            xml.optional("EncodingType", encoding);
-            xml.text("MaxUploads", &max.to_string());
-            xml.text("IsTruncated", if found.next.is_some() { "true" } else { "false" });
-            for (key, id, upload) in &found.uploads {
-                xml.element("Upload", |xml| {
-                    xml.text("Key", &encode(encoding, key));
-                    xml.text("UploadId", id);
-                    initiator(upload).write(xml);
-                    access::owner("Owner", &upload.owner).write(xml);
-                    xml.text("StorageClass", upload.about.storage_class.as_deref().unwrap_or("STANDARD"));
-                    xml.text("Initiated", &dates::iso(upload.initiated_at));
-                    if let Some((algorithm, extent)) = upload.checksum {
-                        xml.text("ChecksumAlgorithm", algorithm.name());
-                        xml.text("ChecksumType", extent.name());
-                    }
-                });
-            }
-            for prefix in &found.prefixes {
-                xml.element("CommonPrefixes", |xml| xml.text("Prefix", &encode(encoding, prefix)));
-            }
-        }))
+        Ok(answers::document(
+            "ListMultipartUploadsResult",
+            Vec::new(),
+            |xml| {
+                xml.text("Bucket", bucket.name());
+                xml.text("KeyMarker", &encode(encoding, query.after));
+                xml.text("UploadIdMarker", id_marker);
+                if let Some((key, id)) = &found.next {
+                    xml.text("NextKeyMarker", &encode(encoding, key));
+                    xml.text("NextUploadIdMarker", id);
+                }
+                xml.text("Prefix", &encode(encoding, query.prefix));
+                if let Some(delimiter) = query.delimiter {
+                    xml.text("Delimiter", &encode(encoding, delimiter));
+                }
+                xml.optional("EncodingType", encoding);
+                xml.text("MaxUploads", &max.to_string());
+                xml.text(
+                    "IsTruncated",
+                    if found.next.is_some() {
+                        "true"
+                    } else {
+                        "false"
+                    },
+                );
+                for (key, id, upload) in &found.uploads {
+                    xml.element("Upload", |xml| {
+                        xml.text("Key", &encode(encoding, key));
+                        xml.text("UploadId", id);
+                        initiator(upload).write(xml);
+                        access::owner("Owner", &upload.owner).write(xml);
+                        xml.text(
+                            "StorageClass",
+                            upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
+                        );
+                        xml.text("Initiated", &dates::iso(upload.initiated_at));
+                        if let Some((algorithm, extent)) = upload.checksum {
+                            xml.text("ChecksumAlgorithm", algorithm.name());
+                            xml.text("ChecksumType", extent.name());
+                        }
+                    });
+                }
+                for prefix in &found.prefixes {
+                    xml.element("CommonPrefixes", |xml| {
+                        xml.text("Prefix", &encode(encoding, prefix))
+                    });
+                }
+            },
+        ))
     }
 
     async fn uploads_found(
@@ -308,7 +340,10 @@ impl Inner {
             range = range.after(&keys::upload(bucket.id(), key, id));
             for (key, id, upload) in some {
                 let common = common_prefix(&key, query);
-                if common.as_ref().is_some_and(|common| found.prefixes.contains(common)) {
+                if common
+                    .as_ref()
+                    .is_some_and(|common| found.prefixes.contains(common))
+                {
                     found.last = Some((key, id));
                     continue;
                 }
@@ -471,7 +506,9 @@ fn named_parts(ask: &Ask) -> Result<Vec<Named>, Fault> {
     let named: Vec<Named> = node
         .all("Part")
         .map(|part| {
-            let number = part.text_of("PartNumber").and_then(|text| text.trim().parse().ok());
+            let number = part
+                .text_of("PartNumber")
+                .and_then(|text| text.trim().parse().ok());
             let etag = part.text_of("ETag");
             let (Some(number), Some(etag)) = (number, etag) else {
                 return Err(Fault::from(fault::MALFORMED_XML));
@@ -504,19 +541,27 @@ fn check_wished(ask: &Ask, made: Option<&Checksum>, size: u64) -> Result<(), Fau
         // A composite one may come without the number of its parts.
         let is_same = of_made.is_some_and(|made| {
             made.value == wished
-                || made.value.split_once('-').is_some_and(|(value, _)| value == wished)
+                || made
+                    .value
+                    .split_once('-')
+                    .is_some_and(|(value, _)| value == wished)
         });
         if of_made.is_some() && !is_same {
             return Err(Fault::saying(
                 fault::BAD_DIGEST,
-                format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+                format!(
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.name()
+                ),
             ));
         }
     }
     match ask.header("x-amz-mp-object-size").map(str::parse::<u64>) {
         Some(Ok(wished)) if wished != size => Err(Fault::saying(
             fault::INVALID_REQUEST,
-            format!("The provided 'x-amz-mp-object-size' header value {wished} does not match what was computed: {size}"),
+            format!(
+                "The provided 'x-amz-mp-object-size' header value {wished} does not match what was computed: {size}"
+            ),
         )),
         Some(Err(_)) => Err(Fault::saying(
             fault::INVALID_REQUEST,

@@ -95,12 +95,15 @@ pub(crate) fn described(
 
 /// `aws-chunked` is how the body came, not what it is.
 fn without_chunks(text: &str) -> String {
+    if !text.contains("aws-chunked") {
+        return text.to_owned();
+    }
     let codings: Vec<&str> = text
         .split(',')
         .map(str::trim)
         .filter(|coding| !coding.is_empty() && *coding != "aws-chunked")
         .collect();
-    codings.join(",")
+    codings.join(", ")
 }
 
 /// Everything that a request says of a new object; the account that will own it besides.
@@ -172,7 +175,9 @@ pub(crate) fn storage_class(class: Option<&str>) -> Result<Option<String>, Fault
     match class {
         None | Some("STANDARD") => Ok(None),
         Some(class) if STORAGE_CLASSES.contains(&class) => Ok(Some(class.to_owned())),
-        Some(class) => Err(Fault::from(fault::INVALID_STORAGE_CLASS).with("StorageClassRequested", class)),
+        Some(class) => {
+            Err(Fault::from(fault::INVALID_STORAGE_CLASS).with("StorageClassRequested", class))
+        }
     }
 }
 
@@ -195,10 +200,18 @@ pub(crate) fn retention(
         (Some(_), Some(_)) if !bucket.has_object_lock => Err(no_lock()),
         (Some(mode), Some(until)) => {
             if mode != "GOVERNANCE" && mode != "COMPLIANCE" {
-                return Err(Fault::argument("Unknown wormMode directive.", "x-amz-object-lock-mode", mode));
+                return Err(Fault::argument(
+                    "Unknown wormMode directive.",
+                    "x-amz-object-lock-mode",
+                    mode,
+                ));
             }
             let until = dates::read_iso(until).ok_or_else(|| {
-                Fault::argument("The retain until date must be provided in ISO 8601 format", "x-amz-object-lock-retain-until-date", until)
+                Fault::argument(
+                    "The retain until date must be provided in ISO 8601 format",
+                    "x-amz-object-lock-retain-until-date",
+                    until,
+                )
             })?;
             if until <= now {
                 return Err(Fault::argument(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::answers;
 use super::request::Ask;
 use super::service::Inner;
-use crate::engine::access::{is_public};
+use crate::engine::access::is_public;
 use crate::engine::fault::{self, Fault};
 
 /// Bytes of a policy: Amazon S3 User Guide, "Bucket policies", 20 KB.
@@ -28,7 +28,9 @@ pub(crate) fn check(text: &str, bucket: &str) -> Result<Value, Fault> {
     let document: Value = serde_json::from_str(text)
         .map_err(|_| refused("Policies must be valid JSON and the first byte must be '{'"))?;
     if !document.is_object() {
-        return Err(refused("Policies must be valid JSON and the first byte must be '{'"));
+        return Err(refused(
+            "Policies must be valid JSON and the first byte must be '{'",
+        ));
     }
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.as_slice(),
@@ -36,7 +38,9 @@ pub(crate) fn check(text: &str, bucket: &str) -> Result<Value, Fault> {
         Some(_) | None => return Err(refused("Missing required field Statement")),
     };
     for statement in statements {
-        let has = |name: &str| statement.get(name).is_some() || statement.get(format!("Not{name}")).is_some();
+        let has = |name: &str| {
+            statement.get(name).is_some() || statement.get(format!("Not{name}")).is_some()
+        };
         for (element, message) in [
             ("Principal", "Missing required field Principal"),
             ("Action", "Missing required field Action"),
@@ -64,7 +68,10 @@ pub(crate) fn check(text: &str, bucket: &str) -> Result<Value, Fault> {
         }
     }
     Policy::from_value(&document).map_err(|error| {
-        Fault::saying(fault::MALFORMED_POLICY, format!("Policy has invalid statement: {error}"))
+        Fault::saying(
+            fault::MALFORMED_POLICY,
+            format!("Policy has invalid statement: {error}"),
+        )
     })?;
     Ok(document)
 }
@@ -83,7 +90,9 @@ fn matches(pattern: &str, name: &str) -> bool {
         }
         Some(wanted) => {
             let mut name_rest = name.chars();
-            let is_met = name_rest.next().is_some_and(|one| wanted == '?' || one == wanted);
+            let is_met = name_rest
+                .next()
+                .is_some_and(|one| wanted == '?' || one == wanted);
             is_met && matches(pattern_rest.as_str(), name_rest.as_str())
         }
     }
@@ -95,7 +104,11 @@ impl Inner {
         let policy = bucket.row.policy.clone().ok_or_else(|| {
             Fault::from(fault::NO_SUCH_BUCKET_POLICY).with("BucketName", bucket.name())
         })?;
-        Ok(answers::bytes("application/json", Vec::new(), policy.into_bytes()))
+        Ok(answers::bytes(
+            "application/json",
+            Vec::new(),
+            policy.into_bytes(),
+        ))
     }
 
     pub(super) async fn put_bucket_policy(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {

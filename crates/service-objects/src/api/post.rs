@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use interfaces::principals::Key;
 use interfaces::service::ServiceAnswer;
+use model::ids::AccountId;
 use model::principal::Principal;
 use policy::Context;
 use serde_json::Value;
@@ -44,13 +45,17 @@ const FREE_FIELDS: [&str; 6] = [
 impl Inner {
     pub(super) async fn post_object(&self, mut ask: Ask) -> Result<ServiceAnswer, Fault> {
         let bucket = self.bucket(&ask).await?;
-        let boundary = ask.header("content-type").and_then(form::boundary).ok_or_else(|| {
-            Fault::saying(
-                fault::PRECONDITION_FAILED,
-                "Bucket POST must be of the enclosure-type multipart/form-data",
-            )
-        })?;
+        let boundary = ask
+            .header("content-type")
+            .and_then(form::boundary)
+            .ok_or_else(|| {
+                Fault::saying(
+                    fault::PRECONDITION_FAILED,
+                    "Bucket POST must be of the enclosure-type multipart/form-data",
+                )
+            })?;
         let mut body = ask.body();
+        let unknown = body.unknown_keys_act_as();
         let (fields, mut file) = form::read(&mut body, &boundary).await?;
         let key = field(&fields, "key").ok_or_else(|| {
             Fault::saying(
@@ -60,22 +65,38 @@ impl Inner {
         })?;
         let key = key.replace("${filename}", &fields.file_name);
         if key.is_empty() {
-            return Err(Fault::saying(fault::INVALID_ARGUMENT, "User key must have a length greater than 0."));
+            return Err(Fault::saying(
+                fault::INVALID_ARGUMENT,
+                "User key must have a length greater than 0.",
+            ));
         }
-        let (caller, length) = self.proven(&ask, &bucket, &fields, &key)?;
+        let (caller, length) = self.proven(&ask, &bucket, &fields, &key, unknown.as_ref())?;
         ask.call.caller = caller;
         ask.key = key;
         ask.call.headers = as_headers(&fields);
-        self.may(&ask.call.caller, "s3:PutObject", &bucket, &ask.key, Context::default())?;
+        self.may(
+            &ask.call.caller,
+            "s3:PutObject",
+            &bucket,
+            &ask.key,
+            Context::default(),
+        )?;
         if ask.header("acl").is_some() || ask.header("x-amz-acl").is_some() {
-            self.may(&ask.call.caller, "s3:PutObjectAcl", &bucket, &ask.key, Context::default())?;
+            self.may(
+                &ask.call.caller,
+                "s3:PutObjectAcl",
+                &bucket,
+                &ask.key,
+                Context::default(),
+            )?;
         }
         let now = self.objects.clock.now();
         let customer_key = encryption::customer_key(&ask)?;
         let claims = checksums::claims(&ask)?;
         let (mut about, owner) = parts::about(&ask, &bucket, customer_key.as_ref(), now)?;
         if let Some(tagging) = field(&fields, "tagging") {
-            let node = Node::read(tagging.as_bytes()).map_err(|_| Fault::from(fault::MALFORMED_XML))?;
+            let node =
+                Node::read(tagging.as_bytes()).map_err(|_| Fault::from(fault::MALFORMED_XML))?;
             about.tags = object_tags(&node)?;
         }
         let wanted = Wanted {
@@ -99,7 +120,13 @@ impl Inner {
             .objects
             .put(&bucket, &ask.key, new, &Precondition::default())
             .await?;
-        Ok(answered(&ask, &bucket, &fields, put_headers(&bucket, &ask.key, &version), &version.quoted_etag()))
+        Ok(answered(
+            &ask,
+            &bucket,
+            &fields,
+            put_headers(&bucket, &ask.key, &version),
+            &version.quoted_etag(),
+        ))
     }
 
     /// Who sends a form, and how long its file may be: as its policy says, once its signature holds.
@@ -109,9 +136,11 @@ impl Inner {
         bucket: &Bucket,
         fields: &Fields,
         key: &str,
+        unknown: Option<&AccountId>,
     ) -> Result<(Principal, Option<(u64, u64)>), Fault> {
         let Some(policy) = field(fields, "policy") else {
-            let is_signed = field(fields, "x-amz-signature").is_some() || field(fields, "signature").is_some();
+            let is_signed =
+                field(fields, "x-amz-signature").is_some() || field(fields, "signature").is_some();
             return if is_signed {
                 Err(Fault::saying(
                     fault::INVALID_ARGUMENT,
@@ -121,22 +150,29 @@ impl Inner {
                 Ok((ask.call.caller.clone(), None))
             };
         };
-        let caller = self.signer(ask, fields, policy)?;
+        let caller = self.signer(fields, policy, unknown)?;
         let invalid = |reason: &str| {
             Fault::saying(
                 fault::INVALID_POLICY_DOCUMENT,
                 format!("Invalid Policy: {reason}"),
             )
         };
-        let decoded = BASE64.decode(policy.trim()).map_err(|_| invalid("Invalid Base64."))?;
-        let document: Value = serde_json::from_slice(&decoded).map_err(|_| invalid("Invalid JSON."))?;
+        let decoded = BASE64
+            .decode(policy.trim())
+            .map_err(|_| invalid("Invalid Base64."))?;
+        let document: Value =
+            serde_json::from_slice(&decoded).map_err(|_| invalid("Invalid JSON."))?;
         let expiration = document
             .get("expiration")
             .and_then(Value::as_str)
             .ok_or_else(|| invalid("Policy missing expiration."))?;
-        let expires_at = dates::read_iso(expiration).ok_or_else(|| invalid("Invalid 'expiration' value."))?;
+        let expires_at =
+            dates::read_iso(expiration).ok_or_else(|| invalid("Invalid 'expiration' value."))?;
         if expires_at <= self.objects.clock.now() {
-            return Err(Fault::saying(fault::ACCESS_DENIED, "Invalid according to Policy: Policy expired."));
+            return Err(Fault::saying(
+                fault::ACCESS_DENIED,
+                "Invalid according to Policy: Policy expired.",
+            ));
         }
         let conditions = document
             .get("conditions")
@@ -146,24 +182,29 @@ impl Inner {
         Ok((caller, length))
     }
 
-    fn signer(&self, ask: &Ask, fields: &Fields, policy: &str) -> Result<Principal, Fault> {
+    fn signer(
+        &self,
+        fields: &Fields,
+        policy: &str,
+        unknown: Option<&AccountId>,
+    ) -> Result<Principal, Fault> {
         let missing = |name: &str| {
             Fault::saying(
                 fault::INVALID_ARGUMENT,
-                format!("Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."),
+                format!(
+                    "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+                ),
             )
         };
         if field(fields, "x-amz-signature").is_none() && field(fields, "signature").is_some() {
-            if field(fields, "awsaccesskeyid").is_none() {
-                return Err(missing("AWSAccessKeyId"));
-            }
-            return Err(Fault::saying(
-                fault::INVALID_REQUEST,
-                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-            ));
+            let key_id =
+                field(fields, "awsaccesskeyid").ok_or_else(|| missing("AWSAccessKeyId"))?;
+            return self.older_signer(fields, policy, key_id, unknown);
         }
-        let signature = field(fields, "x-amz-signature").ok_or_else(|| missing("X-Amz-Signature"))?;
-        let credential = field(fields, "x-amz-credential").ok_or_else(|| missing("X-Amz-Credential"))?;
+        let signature =
+            field(fields, "x-amz-signature").ok_or_else(|| missing("X-Amz-Signature"))?;
+        let credential =
+            field(fields, "x-amz-credential").ok_or_else(|| missing("X-Amz-Credential"))?;
         let date = field(fields, "x-amz-date").ok_or_else(|| missing("X-Amz-Date"))?;
         if field(fields, "x-amz-algorithm") != Some("AWS4-HMAC-SHA256") {
             return Err(missing("X-Amz-Algorithm"));
@@ -184,23 +225,58 @@ impl Inner {
                 let key = SigningKey::derive(&holder.credentials.secret_access_key, &scope);
                 verify_text(&key, policy, signature)
                     .map_err(|_| Fault::from(fault::SIGNATURE_MISMATCH))?;
-                if field(fields, "x-amz-security-token") != holder.credentials.session_token.as_deref() {
+                if field(fields, "x-amz-security-token")
+                    != holder.credentials.session_token.as_deref()
+                {
                     return Err(fault::UNKNOWN_KEY.into());
                 }
                 Ok(holder.principal)
             }
-            // Keys that nobody was issued act here as the door lets them act elsewhere.
-            Key::Unknown => self.unknown_signer(ask),
+            Key::Unknown => unknown_signer(key_id, unknown),
             Key::Revoked | Key::Withdrawn => Err(fault::UNKNOWN_KEY.into()),
         }
     }
 
-    /// Only the door knows what becomes of keys that nobody was issued, so a form that is signed by such is nobody's.
-    fn unknown_signer(&self, ask: &Ask) -> Result<Principal, Fault> {
-        match &ask.call.caller {
-            Principal::Anonymous { .. } => Err(fault::UNKNOWN_KEY.into()),
-            other => Ok(other.clone()),
+    /// Signature version 2, which forms of older libraries carry still: HMAC-SHA1 of the policy.
+    fn older_signer(
+        &self,
+        fields: &Fields,
+        policy: &str,
+        key_id: &str,
+        unknown: Option<&AccountId>,
+    ) -> Result<Principal, Fault> {
+        match self.principals.find(key_id) {
+            Key::Issued(holder) => {
+                let secret = holder.credentials.secret_access_key.as_bytes();
+                let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+                let sent = field(fields, "signature").unwrap_or_default();
+                let sent = BASE64.decode(sent).unwrap_or_default();
+                ring::hmac::verify(&key, policy.as_bytes(), &sent)
+                    .map_err(|_| Fault::from(fault::SIGNATURE_MISMATCH))?;
+                if field(fields, "x-amz-security-token")
+                    != holder.credentials.session_token.as_deref()
+                {
+                    return Err(fault::UNKNOWN_KEY.into());
+                }
+                Ok(holder.principal)
+            }
+            Key::Unknown => unknown_signer(key_id, unknown),
+            Key::Revoked | Key::Withdrawn => Err(fault::UNKNOWN_KEY.into()),
         }
+    }
+}
+
+/// Keys that nobody was issued act here as they do at the door.
+fn unknown_signer(key_id: &str, unknown: Option<&AccountId>) -> Result<Principal, Fault> {
+    let is_account = key_id.len() == 12 && key_id.bytes().all(|byte| byte.is_ascii_digit());
+    match unknown {
+        Some(_) if is_account => Ok(Principal::Root {
+            account: AccountId::new(key_id),
+        }),
+        Some(account) => Ok(Principal::Root {
+            account: account.clone(),
+        }),
+        None => Err(fault::UNKNOWN_KEY.into()),
     }
 }
 
@@ -245,16 +321,25 @@ fn check_conditions(
                 ("eq".to_owned(), name.to_ascii_lowercase(), wanted)
             }
             Value::Array(parts) => match parts.as_slice() {
-                [Value::String(operator), min, max] if operator.eq_ignore_ascii_case("content-length-range") => {
+                [Value::String(operator), min, max]
+                    if operator.eq_ignore_ascii_case("content-length-range") =>
+                {
                     let number = |value: &Value| {
-                        value.as_u64().or_else(|| value.as_str()?.parse().ok()).ok_or_else(invalid)
+                        value
+                            .as_u64()
+                            .or_else(|| value.as_str()?.parse().ok())
+                            .ok_or_else(invalid)
                     };
                     length = Some((number(min)?, number(max)?));
                     continue;
                 }
                 [Value::String(operator), Value::String(name), wanted] => {
                     let name = name.strip_prefix('$').ok_or_else(invalid)?;
-                    (operator.to_ascii_lowercase(), name.to_ascii_lowercase(), wanted)
+                    (
+                        operator.to_ascii_lowercase(),
+                        name.to_ascii_lowercase(),
+                        wanted,
+                    )
                 }
                 _ => return Err(invalid()),
             },
@@ -310,12 +395,22 @@ fn answered(
 ) -> ServiceAnswer {
     let location = format!("/{}/{}", bucket.name(), ask.key);
     let redirect = field(fields, "success_action_redirect").or_else(|| field(fields, "redirect"));
-    if let Some(redirect) = redirect.filter(|to| to.starts_with("http://") || to.starts_with("https://")) {
+    if let Some(redirect) =
+        redirect.filter(|to| to.starts_with("http://") || to.starts_with("https://"))
+    {
         let joint = if redirect.contains('?') { '&' } else { '?' };
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
         headers.push((
             "location",
-            format!("{redirect}{joint}bucket={}&key={}&etag={}", encode(bucket.name()), encode(&ask.key), encode(etag)),
+            format!(
+                "{redirect}{joint}bucket={}&key={}&etag={}",
+                encode(bucket.name()),
+                encode(&ask.key),
+                encode(etag)
+            ),
         ));
         return answers::empty(303, headers);
     }

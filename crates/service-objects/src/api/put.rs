@@ -43,7 +43,10 @@ impl Inner {
             ..new_object(received, about, owner, now)
         };
         let version = self.objects.put(&bucket, &ask.key, new, &condition).await?;
-        Ok(answers::empty(200, put_headers(&bucket, &ask.key, &version)))
+        Ok(answers::empty(
+            200,
+            put_headers(&bucket, &ask.key, &version),
+        ))
     }
 }
 

@@ -87,7 +87,10 @@ mod tests {
             assert_eq!(read(Some(header), size).unwrap(), expected, "{header}");
         }
         for (header, size) in [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=-1", 0)] {
-            assert_eq!(read(Some(header), size).unwrap_err().kind, fault::INVALID_RANGE);
+            assert_eq!(
+                read(Some(header), size).unwrap_err().kind,
+                fault::INVALID_RANGE
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use interfaces::BoxFuture;
 use interfaces::service::{BrokenBody, CallStream, RequestHead, ServiceCall};
+use model::ids::AccountId;
 use percent_encoding::percent_decode_str;
 
 use super::operations::{self, Level, Operation};
@@ -76,7 +77,11 @@ impl Named {
     }
 
     /// The operation that is meant.
-    pub(crate) fn operation(&self, method: &Method, headers: &HeaderMap) -> Option<&'static Operation> {
+    pub(crate) fn operation(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<&'static Operation> {
         operations::find(
             method,
             self.level(),
@@ -197,6 +202,10 @@ impl Incoming {
             .map(|(_, value)| value.as_str())
     }
 
+    pub(crate) fn unknown_keys_act_as(&self) -> Option<AccountId> {
+        self.stream.as_ref()?.0.unknown_keys_act_as().cloned()
+    }
+
     async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(stream) = &mut self.stream else {
             let whole = std::mem::take(&mut self.whole);
@@ -290,7 +299,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_str(host).unwrap());
         let named = Named::read(target, &headers).unwrap();
-        format!("{:?} {:?}", named.bucket.unwrap_or_default(), named.key.unwrap_or_default())
+        format!(
+            "{:?} {:?}",
+            named.bucket.unwrap_or_default(),
+            named.key.unwrap_or_default()
+        )
     }
 
     #[test]

@@ -16,6 +16,7 @@ use interfaces::clock::Clock;
 use interfaces::objects::{ObjectError, ObjectName, ReadObjects};
 use interfaces::principals::Principals;
 use interfaces::random::Random;
+use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{BodyWanted, CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use outbox::Outbox;
 use store::Store;
@@ -24,8 +25,8 @@ use super::answers;
 use super::cors;
 use super::operations::Fate;
 use super::request::{Ask, Named};
-use crate::engine::bucket::Bucket;
 use crate::engine::blobs::Blobs;
+use crate::engine::bucket::Bucket;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::fault::{self, Fault};
 use crate::engine::lifecycle;
@@ -36,6 +37,16 @@ use crate::engine::trash::Trash;
 
 /// After this long, clearing away that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// What new buckets let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NewBuckets {
+    /// No public access and no access control lists: as buckets have been made since April 2023.
+    #[default]
+    Guarded,
+    /// Both: as buckets were made before.
+    Open,
+}
 
 /// What the service is made of.
 pub struct Parts {
@@ -53,6 +64,8 @@ pub struct Parts {
     pub authorize: Arc<dyn Authorize>,
     /// Who holds which keys: forms are signed inside their bodies.
     pub principals: Arc<dyn Principals>,
+    /// What new buckets let in.
+    pub buckets: NewBuckets,
 }
 
 /// Amazon S3. Clones share everything.
@@ -68,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) reader: Reader,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) new_buckets: NewBuckets,
 }
 
 impl Service {
@@ -103,8 +117,15 @@ impl Service {
                 reader,
                 authorize: parts.authorize,
                 principals: parts.principals,
+                new_buckets: parts.buckets,
             }),
         }
+    }
+
+    /// Makes, changes and deletes the buckets of templates.
+    #[must_use]
+    pub fn provider(&self) -> Arc<dyn ResourceProvider> {
+        Arc::new(crate::resources::Buckets::new(self.clone()))
     }
 
     /// Reads objects for other services.
@@ -136,8 +157,9 @@ impl Service {
         let is_head = call.method == Method::HEAD;
         if call.method == Method::OPTIONS {
             let answered = cors::preflight(&self.inner, &call).await;
-            return answered
-                .unwrap_or_else(|fault| answers::refused(&fault, &path(&call), request_id.as_str(), false));
+            return answered.unwrap_or_else(|fault| {
+                answers::refused(&fault, &path(&call), request_id.as_str(), false)
+            });
         }
         let origin = cors::Origin::of(&call);
         let resource = path(&call);
@@ -278,7 +300,10 @@ impl CloudService for Service {
             || head
                 .headers
                 .get(http::header::CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
+                .is_some_and(|kind| {
+                    kind.as_bytes()
+                        .starts_with(b"application/x-www-form-urlencoded")
+                })
                 && *head.method == Method::POST;
         !is_of_another
     }
@@ -291,10 +316,13 @@ impl CloudService for Service {
 impl ReadObjects for Service {
     fn read<'a>(&'a self, object: &'a ObjectName) -> BoxFuture<'a, Result<Bytes, ObjectError>> {
         Box::pin(async move {
-            self.inner.read_whole(object).await.map_err(|fault| ObjectError {
-                code: fault.kind.code.to_owned(),
-                message: fault.message.into_owned(),
-            })
+            self.inner
+                .read_whole(object)
+                .await
+                .map_err(|fault| ObjectError {
+                    code: fault.kind.code.to_owned(),
+                    message: fault.message.into_owned(),
+                })
         })
     }
 }

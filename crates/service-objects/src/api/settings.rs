@@ -13,7 +13,7 @@ use crate::engine::bucket::{Bucket, Row, Setting};
 use crate::engine::configuration;
 use crate::engine::fault::{self, Fault, Kind};
 use crate::engine::node::Node;
-use crate::engine::notification::{Told, read as read_rules, test_delivery};
+use crate::engine::notification::{Told, test_delivery};
 
 /// A setting, as its operations call it.
 struct Named {
@@ -26,21 +26,86 @@ struct Named {
 }
 
 const SETTINGS: &[Named] = &[
-    named("BucketCors", Setting::Cors, "CORSConfiguration", Some(fault::NO_SUCH_CORS)),
-    named("BucketEncryption", Setting::Encryption, "ServerSideEncryptionConfiguration", None),
-    named("BucketLifecycle", Setting::Lifecycle, "LifecycleConfiguration", Some(fault::NO_SUCH_LIFECYCLE)),
-    named("BucketLifecycleConfiguration", Setting::Lifecycle, "LifecycleConfiguration", Some(fault::NO_SUCH_LIFECYCLE)),
-    named("BucketLogging", Setting::Logging, "BucketLoggingStatus", None),
-    named("BucketNotificationConfiguration", Setting::Notification, "NotificationConfiguration", None),
-    named("ObjectLockConfiguration", Setting::ObjectLock, "ObjectLockConfiguration", Some(fault::NO_SUCH_LOCK)),
-    named("BucketOwnershipControls", Setting::Ownership, "OwnershipControls", Some(fault::NO_SUCH_OWNERSHIP)),
-    named("PublicAccessBlock", Setting::PublicAccessBlock, "PublicAccessBlockConfiguration", Some(fault::NO_SUCH_ACCESS_BLOCK)),
-    named("BucketRequestPayment", Setting::RequestPayment, "RequestPaymentConfiguration", None),
-    named("BucketTagging", Setting::Tagging, "Tagging", Some(fault::NO_SUCH_TAGS)),
-    named("BucketVersioning", Setting::Versioning, "VersioningConfiguration", None),
+    named(
+        "BucketCors",
+        Setting::Cors,
+        "CORSConfiguration",
+        Some(fault::NO_SUCH_CORS),
+    ),
+    named(
+        "BucketEncryption",
+        Setting::Encryption,
+        "ServerSideEncryptionConfiguration",
+        None,
+    ),
+    named(
+        "BucketLifecycle",
+        Setting::Lifecycle,
+        "LifecycleConfiguration",
+        Some(fault::NO_SUCH_LIFECYCLE),
+    ),
+    named(
+        "BucketLifecycleConfiguration",
+        Setting::Lifecycle,
+        "LifecycleConfiguration",
+        Some(fault::NO_SUCH_LIFECYCLE),
+    ),
+    named(
+        "BucketLogging",
+        Setting::Logging,
+        "BucketLoggingStatus",
+        None,
+    ),
+    named(
+        "BucketNotificationConfiguration",
+        Setting::Notification,
+        "NotificationConfiguration",
+        None,
+    ),
+    named(
+        "ObjectLockConfiguration",
+        Setting::ObjectLock,
+        "ObjectLockConfiguration",
+        Some(fault::NO_SUCH_LOCK),
+    ),
+    named(
+        "BucketOwnershipControls",
+        Setting::Ownership,
+        "OwnershipControls",
+        Some(fault::NO_SUCH_OWNERSHIP),
+    ),
+    named(
+        "PublicAccessBlock",
+        Setting::PublicAccessBlock,
+        "PublicAccessBlockConfiguration",
+        Some(fault::NO_SUCH_ACCESS_BLOCK),
+    ),
+    named(
+        "BucketRequestPayment",
+        Setting::RequestPayment,
+        "RequestPaymentConfiguration",
+        None,
+    ),
+    named(
+        "BucketTagging",
+        Setting::Tagging,
+        "Tagging",
+        Some(fault::NO_SUCH_TAGS),
+    ),
+    named(
+        "BucketVersioning",
+        Setting::Versioning,
+        "VersioningConfiguration",
+        None,
+    ),
 ];
 
-const fn named(name: &'static str, setting: Setting, root: &'static str, missing: Option<Kind>) -> Named {
+const fn named(
+    name: &'static str,
+    setting: Setting,
+    root: &'static str,
+    missing: Option<Kind>,
+) -> Named {
     Named {
         name,
         setting,
@@ -50,7 +115,11 @@ const fn named(name: &'static str, setting: Setting, root: &'static str, missing
 }
 
 impl Inner {
-    pub(super) async fn of_settings(&self, name: &str, ask: &Ask) -> Result<Option<ServiceAnswer>, Fault> {
+    pub(super) async fn of_settings(
+        &self,
+        name: &str,
+        ask: &Ask,
+    ) -> Result<Option<ServiceAnswer>, Fault> {
         let find = |start: &str| {
             let rest = name.strip_prefix(start)?;
             SETTINGS.iter().find(|setting| setting.name == rest)
@@ -82,7 +151,11 @@ impl Inner {
             }
             (None, None) => unset(named),
         };
-        Ok(answers::bytes("application/xml", Vec::new(), node.document()))
+        Ok(answers::bytes(
+            "application/xml",
+            Vec::new(),
+            node.document(),
+        ))
     }
 
     async fn put_setting(&self, ask: &Ask, named: &Named) -> Result<ServiceAnswer, Fault> {
@@ -94,12 +167,21 @@ impl Inner {
         } else {
             self.set(&ask.bucket, named.setting, node).await?;
         }
-        let status = if named.setting == Setting::Tagging { 204 } else { 200 };
+        let status = if named.setting == Setting::Tagging {
+            204
+        } else {
+            200
+        };
         Ok(answers::empty(status, Vec::new()))
     }
 
     /// Gives a bucket a setting that is checked first.
-    pub(crate) async fn set(&self, bucket: &str, setting: Setting, node: Node) -> Result<(), Fault> {
+    pub(crate) async fn set(
+        &self,
+        bucket: &str,
+        setting: Setting,
+        node: Node,
+    ) -> Result<(), Fault> {
         self.catalogue
             .alter(bucket, |row, _| apply(row, setting, node))
             .await
@@ -115,7 +197,8 @@ impl Inner {
         if is_skipped {
             return Ok(());
         }
-        self.test_targets(&before, &bucket, ask.call.request_id.as_str()).await
+        self.test_targets(&before, &bucket, ask.call.request_id.as_str())
+            .await
     }
 
     /// Tells targets that are new, queues and topics, that they will get events.
@@ -151,7 +234,11 @@ impl Inner {
             "GetBucketReplication" => fault::NO_SUCH_REPLICATION,
             "GetBucketWebsite" => fault::NO_SUCH_WEBSITE,
             "GetBucketAccelerateConfiguration" => {
-                return Ok(answers::document("AccelerateConfiguration", Vec::new(), |_| {}));
+                return Ok(answers::document(
+                    "AccelerateConfiguration",
+                    Vec::new(),
+                    |_| {},
+                ));
             }
             _ => return Ok(answers::empty(204, Vec::new())),
         };
@@ -189,9 +276,4 @@ fn unset(named: &Named) -> Node {
         | Setting::Tagging
         | Setting::Versioning => root,
     }
-}
-
-/// The targets that a document of notifications names.
-pub(crate) fn targets(node: &Node) -> Vec<Told> {
-    read_rules(node).into_iter().map(|rule| rule.told).collect()
 }

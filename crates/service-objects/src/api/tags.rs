@@ -28,16 +28,20 @@ impl Inner {
             .objects
             .find(&bucket, &ask.key, ask.version_id())
             .await?;
-        Ok(answers::document("Tagging", version_header(&bucket, &version), |xml| {
-            xml.element("TagSet", |xml| {
-                for (key, value) in &version.about.tags {
-                    xml.element("Tag", |xml| {
-                        xml.text("Key", key);
-                        xml.text("Value", value);
-                    });
-                }
-            });
-        }))
+        Ok(answers::document(
+            "Tagging",
+            version_header(&bucket, &version),
+            |xml| {
+                xml.element("TagSet", |xml| {
+                    for (key, value) in &version.about.tags {
+                        xml.element("Tag", |xml| {
+                            xml.text("Key", key);
+                            xml.text("Value", value);
+                        });
+                    }
+                });
+            },
+        ))
     }
 
     pub(super) async fn put_object_tagging(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
@@ -47,7 +51,8 @@ impl Inner {
     }
 
     pub(super) async fn delete_object_tagging(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
-        self.set_tags(ask, Vec::new(), "ObjectTagging:Delete", 204).await
+        self.set_tags(ask, Vec::new(), "ObjectTagging:Delete", 204)
+            .await
     }
 
     async fn set_tags(

@@ -175,7 +175,9 @@ pub(crate) fn bucket_permission(action: &str) -> Option<Permission> {
 /// The same, of the list of an object.
 pub(crate) fn object_permission(action: &str) -> Option<Permission> {
     match action {
-        "s3:GetObject" | "s3:GetObjectVersion" | "s3:GetObjectAttributes"
+        "s3:GetObject"
+        | "s3:GetObjectVersion"
+        | "s3:GetObjectAttributes"
         | "s3:GetObjectVersionAttributes" => Some(Permission::Read),
         "s3:GetObjectAcl" | "s3:GetObjectVersionAcl" => Some(Permission::ReadAcp),
         "s3:PutObjectAcl" | "s3:PutObjectVersionAcl" => Some(Permission::WriteAcp),
@@ -286,14 +288,15 @@ mod tests {
 
     #[test]
     fn policies_for_everybody_are_public_unless_something_fixed_limits_them() {
-        let with = |principal: Value, condition: Value| {
-            json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Condition": condition}})
-        };
+        let with = |principal: Value, condition: Value| json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Condition": condition}});
         let address = json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}});
         let open = json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}});
         assert!(is_public(&with(json!("*"), Value::Null)));
         assert!(is_public(&with(json!({"AWS": "*"}), open)));
         assert!(!is_public(&with(json!("*"), address)));
-        assert!(!is_public(&with(json!({"AWS": "000000000000"}), Value::Null)));
+        assert!(!is_public(&with(
+            json!({"AWS": "000000000000"}),
+            Value::Null
+        )));
     }
 }

@@ -133,7 +133,9 @@ impl Bucket {
             ownership: setting(Setting::Ownership)
                 .and_then(ownership)
                 .unwrap_or(Ownership::ObjectWriter),
-            block: setting(Setting::PublicAccessBlock).map(block).unwrap_or_default(),
+            block: setting(Setting::PublicAccessBlock)
+                .map(block)
+                .unwrap_or_default(),
             cors: setting(Setting::Cors).map(cors).unwrap_or_default(),
             lifecycle: setting(Setting::Lifecycle)
                 .map(lifecycle::read)
@@ -204,7 +206,10 @@ pub(crate) fn ownership(node: &Node) -> Option<Ownership> {
 }
 
 fn block(node: &Node) -> Block {
-    let is_set = |name: &str| node.text_of(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let is_set = |name: &str| {
+        node.text_of(name)
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    };
     Block {
         acls: is_set("BlockPublicAcls"),
         ignore_acls: is_set("IgnorePublicAcls"),

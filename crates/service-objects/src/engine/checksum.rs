@@ -96,7 +96,9 @@ impl Algorithm {
 
     /// Whether a text may be one of its values.
     pub(crate) fn is_value(self, text: &str) -> bool {
-        BASE64.decode(text).is_ok_and(|value| value.len() == self.bytes())
+        BASE64
+            .decode(text)
+            .is_ok_and(|value| value.len() == self.bytes())
     }
 
     /// What an upload in parts gets if it does not say.
@@ -188,7 +190,9 @@ pub(crate) fn joined(algorithm: Algorithm, parts: &[(String, u64)]) -> Option<St
     let mut whole = 0_u64;
     for (part, bytes) in parts {
         let value = BASE64.decode(part).ok()?;
-        let value = value.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let value = value
+            .iter()
+            .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         whole = tables.shift(whole, *bytes) ^ value;
     }
     let bytes = whole.to_be_bytes();

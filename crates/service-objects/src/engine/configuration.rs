@@ -125,7 +125,11 @@ fn encryption(node: &Node) -> Result<(), Fault> {
     let by_default = rule
         .child("ApplyServerSideEncryptionByDefault")
         .ok_or_else(malformed)?;
-    one_of(by_default, "SSEAlgorithm", &["AES256", "aws:kms", "aws:kms:dsse"])?;
+    one_of(
+        by_default,
+        "SSEAlgorithm",
+        &["AES256", "aws:kms", "aws:kms:dsse"],
+    )?;
     let has_key = by_default.child("KMSMasterKeyID").is_some();
     if has_key && by_default.text_of("SSEAlgorithm") == Some("AES256") {
         return Err(Fault::argument(
@@ -249,7 +253,11 @@ fn lifecycle_rule(rule: &Node) -> Result<(), Fault> {
         "NoncurrentVersionTransition",
         "AbortIncompleteMultipartUpload",
     ];
-    if !rule.children.iter().any(|child| actions.contains(&child.name.as_str())) {
+    if !rule
+        .children
+        .iter()
+        .any(|child| actions.contains(&child.name.as_str()))
+    {
         return Err(Fault::saying(
             fault::INVALID_REQUEST,
             "At least one action needs to be specified in a rule",
@@ -322,7 +330,10 @@ fn positive(node: &Node, name: &str) -> Result<(), Fault> {
         Ok(number) if 0 < number => Ok(()),
         Ok(_) => Err(Fault::saying(
             fault::INVALID_ARGUMENT,
-            format!("'{name}' for {} action must be a positive integer", node.name),
+            format!(
+                "'{name}' for {} action must be a positive integer",
+                node.name
+            ),
         )),
         Err(_) => Err(malformed()),
     }
@@ -395,9 +406,16 @@ fn notification(node: &mut Node) -> Result<(), Fault> {
             .and_then(|filter| filter.child("S3Key"))
             .into_iter()
             .flat_map(|key| key.all("FilterRule"))
-            .map(|rule| rule.text_of("Name").unwrap_or_default().to_ascii_lowercase())
+            .map(|rule| {
+                rule.text_of("Name")
+                    .unwrap_or_default()
+                    .to_ascii_lowercase()
+            })
             .collect();
-        if let Some(unknown) = names.iter().find(|name| *name != "prefix" && *name != "suffix") {
+        if let Some(unknown) = names
+            .iter()
+            .find(|name| *name != "prefix" && *name != "suffix")
+        {
             return Err(Fault::argument(
                 "filter rule name must be either prefix or suffix",
                 "FilterRule.Name",
@@ -424,7 +442,11 @@ fn notification(node: &mut Node) -> Result<(), Fault> {
 fn overlaps(node: &Node) -> Result<(), Fault> {
     let rules = super::notification::read(node);
     for (index, rule) in rules.iter().enumerate() {
-        if rules.iter().skip(index + 1).any(|other| rule.overlaps(other)) {
+        if rules
+            .iter()
+            .skip(index + 1)
+            .any(|other| rule.overlaps(other))
+        {
             return Err(Fault::saying(
                 fault::INVALID_ARGUMENT,
                 "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.",
@@ -473,12 +495,12 @@ pub(crate) fn header_tags(text: &str) -> Result<Vec<(String, String)>, Fault> {
 fn check_tags(tags: &[(String, String)], count_max: usize) -> Result<(), Fault> {
     if count_max < tags.len() {
         return Err(if count_max == OBJECT_TAGS_MAX {
+            Fault::saying(fault::BAD_REQUEST, "Object tags cannot be greater than 10")
+        } else {
             Fault::saying(
                 fault::BAD_REQUEST,
-                "Object tags cannot be greater than 10",
+                "Bucket tag count cannot be greater than 50",
             )
-        } else {
-            Fault::saying(fault::BAD_REQUEST, "Bucket tag count cannot be greater than 50")
         });
     }
     for (index, (key, value)) in tags.iter().enumerate() {

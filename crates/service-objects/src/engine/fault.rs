@@ -166,7 +166,10 @@ impl From<store::CommitError> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
-        internal(&error, "the bytes of an object could not be read or written")
+        internal(
+            &error,
+            "the bytes of an object could not be read or written",
+        )
     }
 }
 

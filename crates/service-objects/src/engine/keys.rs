@@ -42,12 +42,18 @@ pub(crate) fn current(bucket: BucketId, key: &str) -> Vec<u8> {
 
 /// All objects whose keys begin so.
 pub(crate) fn currents(bucket: BucketId, prefix: &str) -> Range {
-    Range::of_prefix(of_bucket(CURRENT, bucket).bytes_open(prefix.as_bytes()).finish())
+    Range::of_prefix(
+        of_bucket(CURRENT, bucket)
+            .bytes_open(prefix.as_bytes())
+            .finish(),
+    )
 }
 
 /// What all keys of objects that begin so begin with.
 pub(crate) fn current_open(bucket: BucketId, prefix: &str) -> Vec<u8> {
-    of_bucket(CURRENT, bucket).bytes_open(prefix.as_bytes()).finish()
+    of_bucket(CURRENT, bucket)
+        .bytes_open(prefix.as_bytes())
+        .finish()
 }
 
 /// The name of the object in a key of [`current`].
@@ -71,7 +77,11 @@ pub(crate) fn olders(bucket: BucketId, key: &str) -> Range {
 
 /// All versions but the newest, of objects whose keys begin so.
 pub(crate) fn all_olders(bucket: BucketId, prefix: &str) -> Range {
-    Range::of_prefix(of_bucket(OLDER, bucket).bytes_open(prefix.as_bytes()).finish())
+    Range::of_prefix(
+        of_bucket(OLDER, bucket)
+            .bytes_open(prefix.as_bytes())
+            .finish(),
+    )
 }
 
 /// The name of the object in a key of [`older`].
@@ -111,7 +121,11 @@ pub(crate) fn upload(bucket: BucketId, key: &str, upload: &str) -> Vec<u8> {
 
 /// All uploads of a bucket to keys that begin so.
 pub(crate) fn uploads(bucket: BucketId, prefix: &str) -> Range {
-    Range::of_prefix(of_bucket(UPLOAD, bucket).bytes_open(prefix.as_bytes()).finish())
+    Range::of_prefix(
+        of_bucket(UPLOAD, bucket)
+            .bytes_open(prefix.as_bytes())
+            .finish(),
+    )
 }
 
 /// Key and id in a key of [`upload`].

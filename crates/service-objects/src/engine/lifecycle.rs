@@ -84,7 +84,9 @@ fn rule(node: &Node) -> LifecycleRule {
             .collect(),
         larger_than: size("ObjectSizeGreaterThan"),
         smaller_than: size("ObjectSizeLessThan"),
-        expires: number(expiration, "Days").map(When::Days).or(date.map(When::Date)),
+        expires: number(expiration, "Days")
+            .map(When::Days)
+            .or(date.map(When::Date)),
         removes_lone_markers: expiration
             .and_then(|node| node.text_of("ExpiredObjectDeleteMarker"))
             .is_some_and(|text| text == "true"),
@@ -92,7 +94,10 @@ fn rule(node: &Node) -> LifecycleRule {
         older_kept: number(older, "NewerNoncurrentVersions")
             .and_then(|kept| usize::try_from(kept).ok())
             .unwrap_or_default(),
-        uploads_days: number(node.child("AbortIncompleteMultipartUpload"), "DaysAfterInitiation"),
+        uploads_days: number(
+            node.child("AbortIncompleteMultipartUpload"),
+            "DaysAfterInitiation",
+        ),
     }
 }
 
@@ -122,12 +127,19 @@ pub(crate) fn expiration(bucket: &Bucket, key: &str, version: &Version) -> Optio
         .filter_map(|rule| Some((rule.expires_at(version)?, &rule.id)))
         .min()
         .map(|(at, id)| {
-            format!("expiry-date=\"{}\", rule-id=\"{id}\"", super::dates::http(at))
+            format!(
+                "expiry-date=\"{}\", rule-id=\"{id}\"",
+                super::dates::http(at)
+            )
         })
 }
 
 /// What answers say of when an upload is given up: the date and the rule.
-pub(crate) fn upload_abort(bucket: &Bucket, key: &str, begun: Timestamp) -> Option<(Timestamp, String)> {
+pub(crate) fn upload_abort(
+    bucket: &Bucket,
+    key: &str,
+    begun: Timestamp,
+) -> Option<(Timestamp, String)> {
     bucket
         .lifecycle
         .iter()
@@ -230,7 +242,10 @@ impl Objects {
     }
 
     async fn expire_older(&self, bucket: &Bucket) -> Result<(), Fault> {
-        let is_wanted = bucket.lifecycle.iter().any(|rule| rule.older_days.is_some());
+        let is_wanted = bucket
+            .lifecycle
+            .iter()
+            .any(|rule| rule.older_days.is_some());
         if !is_wanted || bucket.versioning == Versioning::Never {
             return Ok(());
         }

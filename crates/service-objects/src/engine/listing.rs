@@ -158,14 +158,26 @@ pub(crate) async fn versions(
         return Ok(listed);
     }
     if let Some(sequence) = after_version
-        && older_of(store, bucket, query.after, Some(sequence), query.max, &mut listed).await?
+        && older_of(
+            store,
+            bucket,
+            query.after,
+            Some(sequence),
+            query.max,
+            &mut listed,
+        )
+        .await?
     {
         return Ok(listed);
     }
     let mut range = start(bucket, query);
     while !range.is_empty() {
         let page = store
-            .scan(&range, Direction::Forward, PageLimit::rows(ROWS_MAX.min(query.max + 1)))
+            .scan(
+                &range,
+                Direction::Forward,
+                PageLimit::rows(ROWS_MAX.min(query.max + 1)),
+            )
             .await?;
         let more = page.more;
         let mut jumped = false;

@@ -152,7 +152,10 @@ impl Objects {
         upload: &Upload,
         named: &[Named],
     ) -> Result<Joined, Fault> {
-        if named.windows(2).any(|pair| matches!(pair, [left, right] if right.number <= left.number)) {
+        if named
+            .windows(2)
+            .any(|pair| matches!(pair, [left, right] if right.number <= left.number))
+        {
             return Err(Fault::from(fault::INVALID_PART_ORDER).with("UploadId", id));
         }
         let (there, _) = self.parts(id, 0, PARTS_MAX as usize).await?;
@@ -267,7 +270,10 @@ impl Objects {
 
 fn check_checksums(id: &str, part: &Part, named: &Named) -> Result<(), Fault> {
     for (algorithm, value) in &named.checksums {
-        let is_same = part.checksums.iter().any(|(there, sum)| there == algorithm && sum == value);
+        let is_same = part
+            .checksums
+            .iter()
+            .any(|(there, sum)| there == algorithm && sum == value);
         if !is_same {
             return Err(Fault::from(fault::INVALID_PART)
                 .with("UploadId", id)

@@ -354,7 +354,10 @@ fn bus_message(bucket: &Bucket, happened: &Happened<'_>) -> Message {
     });
     if let Some(detail) = detail.as_object_mut() {
         if !occasion.address.is_empty() {
-            detail.insert("source-ip-address".to_owned(), occasion.address.as_str().into());
+            detail.insert(
+                "source-ip-address".to_owned(),
+                occasion.address.as_str().into(),
+            );
         }
         if is_created || is_deleted {
             detail.insert("reason".to_owned(), occasion.reason.into());

@@ -120,7 +120,11 @@ impl Objects {
     }
 
     /// The newest version, be it a marker of a deletion.
-    pub(crate) async fn newest(&self, bucket: &Bucket, key: &str) -> Result<Option<Version>, Fault> {
+    pub(crate) async fn newest(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Result<Option<Version>, Fault> {
         let row = self.store.get(&keys::current(bucket.id(), key)).await?;
         row.map(|row| read(&row)).transpose()
     }
@@ -133,7 +137,11 @@ impl Objects {
         id: &str,
     ) -> Result<Option<(Version, Place)>, Fault> {
         if id != NULL_VERSION && sequence_of(id).is_none() {
-            return Err(Fault::argument("Invalid version id specified", "versionId", id));
+            return Err(Fault::argument(
+                "Invalid version id specified",
+                "versionId",
+                id,
+            ));
         }
         if let Some(newest) = self.newest(bucket, key).await?
             && newest.id == id
@@ -306,7 +314,8 @@ impl Objects {
             let_go.batch = let_go.batch.delete(keys::current(bucket.id(), key));
             let mut told = newest;
             told.sequence += 1;
-            self.commit_told(bucket, key, &told, (event.deleted, event.occasion), let_go).await?;
+            self.commit_told(bucket, key, &told, (event.deleted, event.occasion), let_go)
+                .await?;
             return Ok(Deleted::default());
         }
         let mut marker = Version {
@@ -329,7 +338,8 @@ impl Objects {
         let_go.batch = let_go
             .batch
             .put(keys::current(bucket.id(), key), written(&marker)?);
-        self.commit_told(bucket, key, &marker, (event.marked, event.occasion), let_go).await?;
+        self.commit_told(bucket, key, &marker, (event.marked, event.occasion), let_go)
+            .await?;
         Ok(Deleted {
             version: Some(marker.id),
             is_delete_marker: true,
@@ -382,7 +392,14 @@ impl Objects {
         if id == NULL_VERSION {
             let_go.batch = let_go.batch.delete(keys::null(bucket.id(), key));
         }
-        self.commit_told(bucket, key, &version, (event.deleted, event.occasion), let_go).await?;
+        self.commit_told(
+            bucket,
+            key,
+            &version,
+            (event.deleted, event.occasion),
+            let_go,
+        )
+        .await?;
         Ok(Deleted {
             version: Some(version.id),
             is_delete_marker: version.is_delete_marker,

@@ -72,9 +72,10 @@ impl Reader {
         }
         match body {
             Body::Empty => Ok(Some(Contents::Whole(Bytes::new()))),
-            Body::Bytes(id) => Ok(self.small(id, key).await?.map(|bytes| {
-                Contents::Whole(slice(&bytes, start, length))
-            })),
+            Body::Bytes(id) => Ok(self
+                .small(id, key)
+                .await?
+                .map(|bytes| Contents::Whole(slice(&bytes, start, length)))),
             Body::File(id) => {
                 let path = self.blobs.path(id)?;
                 let sealer = sealer(id, key)?;
@@ -92,7 +93,11 @@ impl Reader {
                             start,
                             length,
                         };
-                        Ok(Some(Contents::Streamed(started(vec![segment], Some(file), None))))
+                        Ok(Some(Contents::Streamed(started(
+                            vec![segment],
+                            Some(file),
+                            None,
+                        ))))
                     }
                 }
             }
@@ -103,7 +108,11 @@ impl Reader {
                     return Ok(None);
                 }
                 let segments = self.segments(&parts, start, length, key).await?;
-                Ok(Some(Contents::Streamed(started(segments, None, Some(reading)))))
+                Ok(Some(Contents::Streamed(started(
+                    segments,
+                    None,
+                    Some(reading),
+                ))))
             }
         }
     }
@@ -246,7 +255,9 @@ fn plain(mut file: File, segment: &Segment, sender: &mpsc::Sender<Result<Bytes, 
             return Err(Some(fault::INTERNAL.into()));
         }
         left -= read as u64;
-        sender.blocking_send(Ok(Bytes::from(piece))).map_err(|_| None)?;
+        sender
+            .blocking_send(Ok(Bytes::from(piece)))
+            .map_err(|_| None)?;
     }
     Ok(())
 }
@@ -259,7 +270,8 @@ fn sealed(
 ) -> Ended {
     let io = |error: std::io::Error| Some(Fault::from(error));
     let mut number = segment.start / FRAME_BYTES;
-    file.seek(SeekFrom::Start(frame_offset(number))).map_err(io)?;
+    file.seek(SeekFrom::Start(frame_offset(number)))
+        .map_err(io)?;
     let mut skipped = segment.start % FRAME_BYTES;
     let mut left = segment.length;
     while 0 < left {

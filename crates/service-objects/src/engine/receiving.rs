@@ -172,8 +172,8 @@ async fn into_file(
         if wanted.bytes_max < size {
             break Some(too_large(wanted.bytes_max));
         }
-        let sent = to_hashes.send(piece.clone()).await.is_ok()
-            && to_disk.send(Some(piece)).await.is_ok();
+        let sent =
+            to_hashes.send(piece.clone()).await.is_ok() && to_disk.send(Some(piece)).await.is_ok();
         if !sent {
             // The disk says below what is wrong.
             break None;

@@ -146,7 +146,11 @@ impl Trash {
                 loop {
                     let page = self
                         .store
-                        .scan(&keys::parts(upload), Direction::Forward, PageLimit::rows(ROWS_MAX))
+                        .scan(
+                            &keys::parts(upload),
+                            Direction::Forward,
+                            PageLimit::rows(ROWS_MAX),
+                        )
                         .await?;
                     let mut batch = Batch::new();
                     let mut bodies = Vec::new();
@@ -168,11 +172,7 @@ impl Trash {
         }
     }
 
-    async fn remove(
-        &self,
-        batch: Batch,
-        bodies: impl Iterator<Item = &Body>,
-    ) -> Result<(), Fault> {
+    async fn remove(&self, batch: Batch, bodies: impl Iterator<Item = &Body>) -> Result<(), Fault> {
         let LetGo { batch, files, .. } =
             bodies.fold(LetGo::new(batch), |let_go, body| let_go.body(body));
         if !batch.writes().is_empty() {

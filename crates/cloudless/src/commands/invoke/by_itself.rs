@@ -32,6 +32,7 @@ pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> 
         limits: settings.server.limits,
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
+        buckets: settings.server.buckets,
     }
 }
 
