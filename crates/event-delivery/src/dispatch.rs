@@ -43,7 +43,7 @@ pub(crate) struct Dispatch {
     read_to: Option<Place>,
     /// Up to where retries were read.
     due_to: Option<(Timestamp, Place)>,
-    /// Retries that are held or under way.
+    /// Retries that are held, and whatever is under way: the row of its next try may be there before it has ended.
     claimed: HashSet<Place>,
     /// When the next retry is due that was not read.
     next_due: Option<Timestamp>,
@@ -284,6 +284,7 @@ impl Dispatch {
         };
         let (parts, stop) = (Arc::clone(&self.parts), self.stop.clone());
         let (place, stage) = (job.place, job.stage);
+        self.claimed.insert(place);
         let task = self.tries.spawn(async move {
             let waiting = match whole {
                 Some(whole) => *whole,
