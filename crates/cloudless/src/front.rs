@@ -149,9 +149,13 @@ fn bad(path: &Path, why: &str) -> Box<Problem> {
     )))
 }
 
-/// A client that trusts what the environment tells it to.
-pub(crate) fn outbound(config: &Config) -> Outbound {
-    Outbound::new(roots(&config.environment))
+/// A client that trusts what the environment tells it to. Function URLs are answered at this port, unless it speaks TLS.
+pub(crate) fn outbound(config: &Config, home: Option<u16>) -> Outbound {
+    let outbound = Outbound::new(roots(&config.environment));
+    match home {
+        Some(port) => outbound.at_home(port),
+        None => outbound,
+    }
 }
 
 /// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.

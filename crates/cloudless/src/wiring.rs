@@ -171,10 +171,12 @@ impl Server {
             ports.1,
             Some(config.state.clone()),
         );
+        let is_plain = listeners.application.is_some() && listeners.tls.is_none();
+        let home = is_plain.then_some(ports.0);
         let notary = MachineNotary::new(&config.cache, Arc::clone(&random), Timestamp::now);
         let shared = shared
             .with_buckets(config.buckets)
-            .reaching(Arc::new(front::outbound(config)), Arc::new(notary));
+            .reaching(Arc::new(front::outbound(config, home)), Arc::new(notary));
         let signers = Signers {
             principals: Arc::new(shared.identity.clone()),
             authorize: Arc::new(shared.identity.clone()),

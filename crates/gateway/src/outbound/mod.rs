@@ -27,6 +27,8 @@ pub use trust::{BadRoots, Roots};
 #[derive(Clone)]
 pub struct Outbound {
     client: Arc<Client>,
+    /// The port of this machine at which function URLs are answered.
+    home: Option<u16>,
 }
 
 /// What a document may cost.
@@ -87,6 +89,17 @@ impl Outbound {
     pub fn new(roots: Roots) -> Self {
         Self {
             client: Arc::new(Client::new(Reach::new(roots))),
+            home: None,
+        }
+    }
+
+    /// The same, but what services send to function URLs goes to this port of this machine: they are served here, and no name
+    /// server knows them.
+    #[must_use]
+    pub fn at_home(self, port: u16) -> Self {
+        Self {
+            home: Some(port),
+            ..self
         }
     }
 

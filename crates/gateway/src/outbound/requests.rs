@@ -6,13 +6,14 @@
 //! Local addresses are called: in development that is where endpoints are.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 use interfaces::BoxFuture;
 use interfaces::http_client::{HttpAnswer, HttpClient, HttpRequest, NoAnswer};
 
 use super::{Outbound, origin_of};
-use crate::http::upstream::{Answered, Ask, Traits};
+use crate::http::upstream::{Answered, Ask, Origin, Scheme, Traits};
 
 /// Bytes of an answer that are read, though fewer may be wanted: what is over is cut off. One that is larger still is none.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -31,12 +32,32 @@ impl HttpClient for Outbound {
         Box::pin(async move {
             let uri = address(&request.url)?;
             let bytes_max = request.answer_bytes_max.max(READ_BYTES_MAX);
-            let (origin, ask) = (origin_of(&uri), ask(&uri, &request)?);
+            let (origin, ask) = (self.origin(&uri), ask(&uri, &request)?);
             let answered = self.client.ask(&origin, &ask, request.timeout, bytes_max);
             let answered = answered.await.map_err(|why| none(why.to_string()))?;
             Ok(answer(answered, request.answer_bytes_max))
         })
     }
+}
+
+impl Outbound {
+    fn origin(&self, uri: &Uri) -> Origin {
+        let origin = origin_of(uri);
+        match self.home {
+            Some(port) if is_function_url(&origin.host) => Origin {
+                scheme: Scheme::Http,
+                host: Ipv4Addr::LOCALHOST.to_string(),
+                port,
+            },
+            Some(_) | None => origin,
+        }
+    }
+}
+
+/// `ID.lambda-url.REGION.on.aws`.
+fn is_function_url(host: &str) -> bool {
+    let labels: Vec<&str> = host.split('.').collect();
+    matches!(labels.as_slice(), [_, "lambda-url", _, "on", "aws"])
 }
 
 fn none(reason: impl Into<String>) -> NoAnswer {
@@ -139,6 +160,22 @@ mod tests {
         let head = head("http://localhost:8080/hook?a=1", &[("X-A", "b")]).unwrap();
         let expected = "POST /hook?a=1 HTTP/1.1\r\nHost: localhost:8080\r\nX-A: b\r\nContent-Length: 2\r\n\r\n";
         assert_eq!(head, expected);
+    }
+
+    #[test]
+    fn function_urls_are_at_home() {
+        let outbound = Outbound::new(crate::outbound::Roots::default()).at_home(3000);
+        let origin = |url: &str| outbound.origin(&address(url).unwrap());
+        let own = origin("https://abc.lambda-url.us-east-1.on.aws/");
+        assert_eq!(
+            (own.scheme, own.host.as_str(), own.port),
+            (Scheme::Http, "127.0.0.1", 3000)
+        );
+        let other = origin("https://abc.example.com/");
+        assert_eq!(
+            (other.scheme, other.host.as_str(), other.port),
+            (Scheme::Https, "abc.example.com", 443)
+        );
     }
 
     #[test]
