@@ -99,16 +99,7 @@ impl Authorize for Service {
     }
 
     fn unique_id(&self, principal: &Principal) -> String {
-        let id = self
-            .compiled(principal)
-            .map_or_else(String::new, |compiled| compiled.id.clone());
-        match principal {
-            Principal::Root { account } => account.to_string(),
-            Principal::FunctionRole { function, .. } => format!("{id}:{function}"),
-            Principal::Session { name, .. } => format!("{id}:{name}"),
-            Principal::User { .. } => id,
-            Principal::Service { .. } | Principal::Anonymous { .. } => String::new(),
-        }
+        unique_id(principal, self.compiled(principal).as_deref())
     }
 }
 
@@ -223,7 +214,7 @@ impl Service {
         }
         keys.set("aws:PrincipalAccount", principal.account().as_str());
         keys.set("aws:PrincipalArn", principal_arn(principal));
-        keys.set("aws:userid", self.unique_id(principal));
+        keys.set("aws:userid", unique_id(principal, compiled));
         for (key, value) in compiled.iter().flat_map(|compiled| &compiled.tags) {
             keys.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
         }
@@ -258,6 +249,17 @@ impl Sessions {
         }
         compiled.insert(Arc::clone(text), Arc::clone(&policy));
         policy
+    }
+}
+
+fn unique_id(principal: &Principal, compiled: Option<&Compiled>) -> String {
+    let id = compiled.map_or("", |compiled| compiled.id.as_str());
+    match principal {
+        Principal::Root { account } => account.to_string(),
+        Principal::FunctionRole { function, .. } => format!("{id}:{function}"),
+        Principal::Session { name, .. } => format!("{id}:{name}"),
+        Principal::User { .. } => id.to_owned(),
+        Principal::Service { .. } | Principal::Anonymous { .. } => String::new(),
     }
 }
 
