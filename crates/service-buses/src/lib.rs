@@ -8,6 +8,7 @@ mod engine;
 mod events;
 mod fault;
 mod fields;
+pub mod fuzz;
 mod resources;
 mod scheduler;
 mod service;
