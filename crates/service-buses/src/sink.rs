@@ -92,8 +92,7 @@ impl Sink {
         let sent = self.read(place, message)?;
         let random = &*self.catalogue.random;
         let deliveries = shelf.look(|state| sent.on_bus(state, bus, random));
-        let accepted = self.catalogue.outbox.accept(&deliveries).await;
-        accepted.map_err(failed)
+        self.catalogue.send(&deliveries).await.map_err(failed)
     }
 
     fn read(&self, place: &Place, message: &Message) -> Result<Sent, SinkError> {

@@ -22,6 +22,9 @@ use super::rows::{Bus, Due, Group, Json, Tags};
 use super::state::{DEFAULT, State, Step};
 
 const PAGE_ROWS: usize = 1_000;
+/// Deliveries of one batch, and bytes of their bodies: well within what the store takes.
+const DELIVERIES_MAX: usize = 2_000;
+const DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Accounts and regions that are kept in memory.
 const PLACES_MAX: usize = 4_096;
 
@@ -150,6 +153,22 @@ impl Catalogue {
             self.bell.notify_one();
         }
         Ok(answer)
+    }
+
+    /// Hands over what one event, or several, came to: in batches that the store takes, so a crash may leave the first of them.
+    pub(crate) async fn send(&self, deliveries: &[Delivery]) -> Result<(), Error> {
+        let mut rest = deliveries;
+        while !rest.is_empty() {
+            let mut bytes = 0_usize;
+            let fits = rest.iter().take(DELIVERIES_MAX).take_while(|delivery| {
+                bytes += delivery.message.body.len();
+                bytes <= DELIVERIES_BYTES_MAX
+            });
+            let (batch, later) = rest.split_at(fits.count().max(1));
+            self.outbox.accept(batch).await?;
+            rest = later;
+        }
+        Ok(())
     }
 
     /// Every time of every place, as the store has them.

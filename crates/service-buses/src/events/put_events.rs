@@ -60,12 +60,7 @@ pub(super) async fn put_events(context: &Context<'_>, mut fields: Fields) -> Ans
             }
         }
     }
-    context
-        .catalogue
-        .outbox
-        .accept(&deliveries)
-        .await
-        .map_err(crate::engine::catalogue::Error::Commit)?;
+    context.catalogue.send(&deliveries).await?;
     Ok(json!({"FailedEntryCount": failed, "Entries": answers}))
 }
 

@@ -15,6 +15,8 @@ use crate::fields::{ARN, Fields, SCHEDULE_NAME, Text, page, paged};
 /// Groups of an account and region.
 const GROUPS_MAX: usize = 500;
 const PAGE_MAX: i64 = 100;
+/// Schedules of a group that one batch deletes.
+const DELETED_AT_ONCE: usize = 1_000;
 const TOKEN: Text = Text::long(1, 64);
 
 pub(super) async fn create_schedule_group(context: &Context<'_>, mut fields: Fields) -> Answer {
@@ -79,24 +81,34 @@ pub(super) async fn delete_schedule_group(context: &Context<'_>, mut fields: Fie
     delete(context, &name).await
 }
 
-/// Deletes a group with its schedules; one that is gone is no error.
+/// Deletes a group with its schedules, some at a time; one that is gone is no error.
 pub(crate) async fn delete(context: &Context<'_>, name: &str) -> Answer {
-    context
-        .catalogue
-        .change(context.place, |state| {
-            let mut change = Change::default();
-            for schedule in state.schedules.values().filter(|one| one.group == name) {
-                let key = state.due_key(Fires::Schedule, name, &schedule.name);
-                change.steps.push(Step::SetDue(key, None));
-                let dropped = Step::DropSchedule(name.to_owned(), schedule.name.clone());
-                change.steps.push(dropped);
-            }
-            if state.groups.contains_key(name) {
-                change.steps.push(Step::DropGroup(name.to_owned()));
-            }
-            Ok((json!({}), change))
-        })
-        .await
+    loop {
+        let more = context
+            .catalogue
+            .change(context.place, |state| Ok::<_, Fault>(part_of(state, name)))
+            .await?;
+        if !more {
+            return Ok(json!({}));
+        }
+    }
+}
+
+/// The next schedules to delete, and whether there may be more; the group goes with the last.
+fn part_of(state: &State, name: &str) -> (bool, Change) {
+    let mut change = Change::default();
+    let schedules = state.schedules.values().filter(|one| one.group == name);
+    for schedule in schedules.take(DELETED_AT_ONCE) {
+        let key = state.due_key(Fires::Schedule, name, &schedule.name);
+        change.steps.push(Step::SetDue(key, None));
+        let dropped = Step::DropSchedule(name.to_owned(), schedule.name.clone());
+        change.steps.push(dropped);
+    }
+    let is_empty = change.steps.is_empty();
+    if is_empty && state.groups.contains_key(name) {
+        change.steps.push(Step::DropGroup(name.to_owned()));
+    }
+    (!is_empty, change)
 }
 
 pub(super) async fn get_schedule_group(context: &Context<'_>, mut fields: Fields) -> Answer {
