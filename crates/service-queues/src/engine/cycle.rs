@@ -26,6 +26,10 @@ pub(crate) struct Cycle {
     bytes: usize,
     number: u16,
     answers: Vec<Answer>,
+    /// Where the rows of messages are written that this commit hands out.
+    handed_out: HashMap<Identity, usize>,
+    /// Whether somebody waits for more than being handed messages.
+    is_urgent: bool,
     /// Messages whose rows are still there although they will not be.
     pub(crate) gone: HashSet<Identity>,
     /// Rows of groups, likewise.
@@ -111,6 +115,39 @@ impl Cycle {
         });
     }
 
+    /// Sets the row of a message that is handed out.
+    pub(crate) fn hand_out(&mut self, identity: Identity, key: Vec<u8>, value: Vec<u8>) {
+        self.handed_out.insert(identity, self.writes.len());
+        self.put(key, value);
+    }
+
+    /// Removes the row of a message that was handed out; one that is not written yet never will be.
+    pub(crate) fn take_back(&mut self, identity: &Identity, key: Vec<u8>) {
+        let place = self.handed_out.remove(identity);
+        match place.and_then(|place| self.writes.get_mut(place)) {
+            Some(write) => *write = Write::Delete { key: key.into() },
+            None => self.delete(key),
+        }
+    }
+
+    /// Whether all of it can be written a little later: messages were handed out, and nothing else was done.
+    pub(crate) fn can_wait(&self) -> bool {
+        self.has_writes()
+            && self.has_room()
+            && !self.is_urgent
+            && self.pokes.is_empty()
+            && !self.is_news
+    }
+
+    /// Tells those who were handed messages before that is written. Gives back what nobody was there to receive.
+    pub(crate) fn settle_early(&mut self) -> Vec<Identity> {
+        let mut unclaimed = Vec::new();
+        for answer in std::mem::take(&mut self.answers) {
+            answer.tell(Versionstamp::new(0), &mut unclaimed);
+        }
+        unclaimed
+    }
+
     /// Removes a key.
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
         self.bytes += key.len();
@@ -119,6 +156,7 @@ impl Cycle {
 
     /// Answers once the commit is durable.
     pub(crate) fn answer(&mut self, answer: Answer) {
+        self.is_urgent |= !matches!(answer, Answer::Received(_, _));
         self.answers.push(answer);
     }
 

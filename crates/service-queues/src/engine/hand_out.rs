@@ -204,7 +204,11 @@ impl Owner {
             cycle.delete(contents.ready(&identity));
             self.count(-1, cycle);
         }
-        cycle.put(contents.taken(&identity), record::with_state(row, &state));
+        cycle.hand_out(
+            identity,
+            contents.taken(&identity),
+            record::with_state(row, &state),
+        );
         let taken = Taken {
             visible_us,
             first_received_us: state.first_received_us,
@@ -260,7 +264,7 @@ impl Owner {
                 self.count(-1, cycle);
             }
             From::Taken => {
-                cycle.delete(turn.contents.taken(&identity));
+                cycle.take_back(&identity, turn.contents.taken(&identity));
                 self.book.forget(&identity, turn.order, turn.now_us);
             }
         }

@@ -22,3 +22,4 @@ pub(crate) mod request;
 mod standard;
 #[cfg(test)]
 mod tests;
+mod waiting;

@@ -1,7 +1,7 @@
 //! The owner of a queue: a task that does whatever is asked of it, in turn.
 //!
-//! Lives here: who waits for messages, one commit after the other.
-//! Does not live here: what can be asked (`request`), which message comes next (`standard`, `fifo`), what a receive changes (`hand_out`).
+//! Lives here: one commit after the other, and what each carries out.
+//! Does not live here: what can be asked (`request`), who waits for messages (`waiting`), which message comes next (`standard`, `fifo`), what a receive changes (`hand_out`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,27 +19,22 @@ use super::cycle::{Answer, Cycle};
 use super::descriptor::Kind;
 use super::duplicates::Attempts;
 use super::hand_out::Purpose;
-use super::keys::ContentsId;
+use super::keys::{ContentsId, Identity};
 use super::record::{self, Body, Message};
 use super::request::{Counts, Failed, Moved, ReceiveError, Received, Request, Wish};
+use super::waiting::Waiter;
 
-/// Receives that wait for a message of one queue. The longest-waiting beyond are answered with nothing.
-const WAITERS_MAX: usize = 10_000;
 /// Rows that are counted or read at once.
 const PAGE_ROWS: usize = 1_000;
 /// How long the owner sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 /// Messages that were received and are visible again, of which more are put back among those that wait.
 const VISIBLE_AGAIN_MAX: usize = 1_000;
+/// How long what was received of a standard queue waits to be written: the deletion that follows mostly comes before, and one
+/// flush does for both. A server that is killed in between hands the message out again, without having counted this time.
+const DEFERRED_MAX: Duration = Duration::from_millis(5);
 /// How often deduplication ids are forgotten, in microseconds.
 const FORGET_EVERY_US: i64 = 30_000_000;
-
-/// A receive that waits.
-struct Waiter {
-    wish: Wish,
-    reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
-    until_us: i64,
-}
 
 /// The owner of one queue.
 pub(crate) struct Owner {
@@ -51,14 +46,18 @@ pub(crate) struct Owner {
     pub(super) book: Book,
     pub(super) attempts: Attempts,
     is_loaded: bool,
-    waiters: VecDeque<Waiter>,
+    pub(super) waiters: VecDeque<Waiter>,
     /// Whether there may be messages for those who wait.
-    is_news: bool,
+    pub(super) is_news: bool,
     /// When the next message is due that was sent with a delay; for those who wait.
-    due_us: Option<i64>,
+    pub(super) due_us: Option<i64>,
     /// When deduplication ids are forgotten next.
     forget_at_us: i64,
     stopped: Option<oneshot::Sender<()>>,
+    /// What was received of a standard queue and told to whoever asked, but is not written yet.
+    deferred: Option<Cycle>,
+    /// Since when it waits.
+    deferred_us: i64,
 }
 
 /// What a turn goes by.
@@ -93,6 +92,8 @@ impl Owner {
             due_us: None,
             forget_at_us: 0,
             stopped: None,
+            deferred: None,
+            deferred_us: 0,
         }
     }
 
@@ -127,6 +128,9 @@ impl Owner {
 
     /// How long nothing is due. A queue at rest sleeps until it is asked.
     fn sleep(&self) -> Duration {
+        if self.deferred.is_some() {
+            return DEFERRED_MAX;
+        }
         if self.waiters.is_empty() {
             return IDLE;
         }
@@ -150,6 +154,7 @@ impl Owner {
             self.book = Book::new(contents);
             self.attempts = Attempts::default();
             self.is_loaded = false;
+            self.deferred = None;
         }
         let turn = Turn {
             order: current.settings.kind.order(),
@@ -157,7 +162,11 @@ impl Owner {
             now_us: self.clock.now().epoch_us(),
             current,
         };
-        let mut cycle = Cycle::default();
+        let deferred = self.deferred.take();
+        if deferred.is_none() {
+            self.deferred_us = turn.now_us;
+        }
+        let mut cycle = deferred.unwrap_or_default();
         if let Err(failed) = self.load(&turn, &mut cycle).await {
             if let Some(request) = first {
                 request.refuse(&failed);
@@ -169,6 +178,10 @@ impl Owner {
         self.is_news |= passed || is_due;
         let mut next = first;
         while let Some(request) = next {
+            if cycle.has_writes() && self.reads_back(&request) {
+                let ready = std::mem::take(&mut cycle);
+                self.commit(&turn, ready).await;
+            }
             self.apply(request, &turn, &mut cycle).await;
             next = match cycle.has_room() && self.stopped.is_none() {
                 true => requests.try_recv().ok(),
@@ -179,7 +192,28 @@ impl Owner {
         if let Err(error) = self.keep_small(&turn, &mut cycle).await {
             tracing::warn!(error = &error as &dyn std::error::Error, queue = %self.shared.arn, "a queue could not be tidied");
         }
-        self.commit(&turn, cycle).await;
+        let waited = turn.now_us.saturating_sub(self.deferred_us);
+        let is_late = DEFERRED_MAX.as_micros() <= u128::try_from(waited).unwrap_or(0);
+        let is_ordered = turn.order == Order::ByGroup || self.stopped.is_some();
+        if is_late || is_ordered || !cycle.can_wait() {
+            self.commit(&turn, cycle).await;
+            return;
+        }
+        let unclaimed = cycle.settle_early();
+        self.release(unclaimed, &turn);
+        self.deferred = Some(cycle);
+    }
+
+    /// Whether a request reads rows that may not be written yet.
+    fn reads_back(&self, request: &Request) -> bool {
+        match request {
+            Request::Receive { .. } => self.book.first_visible().is_some(),
+            Request::Change { .. } | Request::Move { .. } => true,
+            Request::Send { .. }
+            | Request::Delete { .. }
+            | Request::Count { .. }
+            | Request::Stop { .. } => false,
+        }
     }
 
     async fn commit(&mut self, turn: &Turn, mut cycle: Cycle) {
@@ -194,8 +228,13 @@ impl Owner {
             // What is in memory says what would be, had it been written.
             self.is_loaded = false;
         }
-        for identity in cycle.settle(&committed) {
-            // Whoever asked has gone: somebody else may have it at once.
+        let unclaimed = cycle.settle(&committed);
+        self.release(unclaimed, turn);
+    }
+
+    /// Whoever asked for these has gone: somebody else may have them at once.
+    fn release(&mut self, unclaimed: Vec<Identity>, turn: &Turn) {
+        for identity in unclaimed {
             if let Some(taken) = self.book.taken(&identity).copied() {
                 let taken = Taken {
                     visible_us: turn.now_us,
@@ -305,68 +344,6 @@ impl Owner {
         }
     }
 
-    async fn receive_or_wait(
-        &mut self,
-        wish: Wish,
-        reply: oneshot::Sender<Result<Vec<Received>, ReceiveError>>,
-        turn: &Turn,
-        cycle: &mut Cycle,
-    ) {
-        match self.receive(&wish, turn, cycle).await {
-            Ok(found) if found.is_empty() => {
-                let wait = wish.wait.unwrap_or(turn.current.settings.wait);
-                if wait.is_zero() || WAITERS_MAX <= self.waiters.len() {
-                    // Messages may have left the queue instead: whoever is told that it is empty finds them elsewhere.
-                    cycle.answer(Answer::Received(reply, found));
-                    return;
-                }
-                let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-                self.waiters.push_back(Waiter {
-                    wish,
-                    reply,
-                    until_us: turn.now_us.saturating_add(wait_us),
-                });
-                self.due_us = self.next_due(turn).await.unwrap_or(None);
-            }
-            Ok(found) => cycle.answer(Answer::Received(reply, found)),
-            Err(error) => drop(reply.send(Err(error))),
-        }
-    }
-
-    async fn serve_waiters(&mut self, turn: &Turn, cycle: &mut Cycle) {
-        if self.is_news {
-            self.is_news = false;
-            let mut is_served = true;
-            while is_served && cycle.has_room() {
-                let Some(waiter) = self.waiters.pop_front() else {
-                    break;
-                };
-                if waiter.reply.is_closed() {
-                    continue;
-                }
-                match self.receive(&waiter.wish, turn, cycle).await {
-                    Ok(found) if found.is_empty() => {
-                        self.waiters.push_front(waiter);
-                        is_served = false;
-                    }
-                    Ok(found) => cycle.answer(Answer::Received(waiter.reply, found)),
-                    Err(error) => drop(waiter.reply.send(Err(error))),
-                }
-            }
-            if !self.waiters.is_empty() {
-                self.is_news = is_served;
-                self.due_us = self.next_due(turn).await.unwrap_or(None);
-            }
-        }
-        for waiter in std::mem::take(&mut self.waiters) {
-            if turn.now_us < waiter.until_us {
-                self.waiters.push_back(waiter);
-            } else {
-                let _ = waiter.reply.send(Ok(Vec::new()));
-            }
-        }
-    }
-
     pub(super) async fn receive(
         &mut self,
         wish: &Wish,
@@ -454,13 +431,6 @@ impl Owner {
     pub(super) fn count(&mut self, change: i64, cycle: &mut Cycle) {
         cycle.waiting_change = cycle.waiting_change.saturating_add(change);
         self.book.count(change);
-    }
-
-    async fn next_due(&self, turn: &Turn) -> Result<Option<i64>, Failed> {
-        match turn.order {
-            Order::None => self.next_due_plain(turn).await,
-            Order::ByGroup => self.next_due_ordered(turn).await,
-        }
     }
 
     /// Puts what was received and is visible again back among those that wait, when there is much of it, and forgets old

@@ -1,0 +1,262 @@
+//! Clients of Amazon SQS from outside, against queues of a template.
+//!
+//! Lives here: boto3, the AWS SDK for JavaScript v3 and v2, the `aws` command line; killing the server under load.
+//! Does not live here: operations one by one (`service-queues`), what AWS answered (`conformance/sqs.md`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and read the environment"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use support::{Dev, project, text};
+
+const TEMPLATE: &str = "
+Resources:
+  Failed: { Type: AWS::SQS::Queue, Properties: { QueueName: failed } }
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: jobs
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Failed.Arn, maxReceiveCount: 2 }
+  Lines:
+    Type: AWS::SQS::Queue
+    Properties: { QueueName: lines.fifo, FifoQueue: true, ContentBasedDeduplication: true }
+  MaySend:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Jobs]
+      PolicyDocument:
+        Statement:
+          - { Effect: Allow, Principal: { Service: sns.amazonaws.com }, Action: sqs:SendMessage, Resource: !GetAtt Jobs.Arn }
+";
+const PACKAGES: [&str; 2] = ["@aws-sdk/client-sqs@3", "aws-sdk@2"];
+
+#[test]
+fn boto3_uses_queues() {
+    let seen = with_server(|dev, folder| {
+        let script = folder.join("queues.py");
+        std::fs::write(&script, include_str!("clients/queues.py")).unwrap();
+        let endpoint = format!("http://localhost:{}", dev.services_port);
+        let mut command = tool(&python(), "bin/python3");
+        command.arg(script).arg(endpoint).output().unwrap()
+    });
+    let expected = json!({
+        "long": [1_048_562, "long"],
+        "tooLong": [
+            "InvalidParameterValue",
+            "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.",
+        ],
+        "woken": true,
+        "receives": [1, 1, 0],
+        "dead": {"ApproximateNumberOfMessages": "1"},
+        "back": ["poison", "1"],
+        "batch": ["good", "InvalidMessageContents"],
+        "blocked": ["1", "3", "5"],
+        "ordered": ["0", "2", "4"],
+        "missing": ["AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist."],
+        "known": true,
+        "policy": "sqs:SendMessage",
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn sdk_version_3_for_node_uses_queues() {
+    let script = include_str!("clients/queues_three.mjs");
+    let seen = with_server(|dev, _| node(dev, "queues_three.mjs", script));
+    let expected = json!({
+        "same": true,
+        "bodies": ["hellö", "a"],
+        "bytes": [1, 2],
+        "again": "a",
+        "tags": {"team": "blue"},
+        "refused": "ReceiptHandleIsInvalid",
+        "counts": ["0", "1", "1"],
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn sdk_version_2_for_node_uses_queues() {
+    let script = include_str!("clients/queues_two.cjs");
+    let seen = with_server(|dev, _| node(dev, "queues_two.cjs", script));
+    let expected = json!({
+        "same": true,
+        "received": 1,
+        "group": "g",
+        "twice": "AWS.SimpleQueueService.PurgeQueueInProgress",
+        "gone": "AWS.SimpleQueueService.NonExistentQueue",
+        "left": 0,
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn the_aws_command_line_uses_queues() {
+    let seen = with_server(|dev, _| {
+        let url = format!("http://localhost:{}/000000000000/jobs", dev.services_port);
+        aws(
+            dev,
+            &format!("sqs send-message --queue-url {url} --message-body hello"),
+        );
+        let asked = "--query Messages[].Body --wait-time-seconds 5";
+        aws(
+            dev,
+            &format!("sqs receive-message --queue-url {url} {asked}"),
+        )
+    });
+    assert_eq!(seen, json!(["hello"]));
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_killed_server() {
+    let folder = project(&[("template.yaml", TEMPLATE)]);
+    let state = folder.path().join("state");
+    for round in 0..3 {
+        let dev = Dev::start(folder.path(), &state);
+        let script = folder.path().join("crash.py");
+        std::fs::write(&script, include_str!("clients/queues_crash.py")).unwrap();
+        let endpoint = format!("http://localhost:{}", dev.services_port);
+        let ledger = folder.path().join("ledger");
+        let mut command = tool(&python(), "bin/python3");
+        command.arg(&script).arg(&endpoint).arg(&ledger).arg("load");
+        let mut load = command.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700 + 200 * round));
+        dev.kill();
+        load.wait().unwrap();
+        let dev = Dev::start(folder.path(), &state);
+        let endpoint = format!("http://localhost:{}", dev.services_port);
+        let mut command = tool(&python(), "bin/python3");
+        command
+            .arg(&script)
+            .arg(&endpoint)
+            .arg(&ledger)
+            .arg("check");
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "round {round}: {}",
+            text(&output.stderr)
+        );
+        dev.stop();
+    }
+}
+
+fn aws(dev: &Dev, arguments: &str) -> Output {
+    let mut command = tool(&python(), "bin/aws");
+    let output = command
+        .args(arguments.split_whitespace())
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://localhost:{}", dev.services_port),
+        )
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "anything")
+        .env("AWS_SECRET_ACCESS_KEY", "at-all")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output
+}
+
+/// What a client of a running server prints.
+fn with_server(run: impl FnOnce(&Dev, &Path) -> Output) -> Value {
+    let folder = project(&[("template.yaml", TEMPLATE)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let output = run(&dev, folder.path());
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", dev.log());
+    dev.stop();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A script in Node.js, beside the packages.
+fn node(dev: &Dev, name: &str, script: &str) -> Output {
+    let file = packages().join(name);
+    std::fs::write(&file, script).unwrap();
+    Command::new("node")
+        .arg(&file)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://localhost:{}", dev.services_port),
+        )
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "anything")
+        .env("AWS_SECRET_ACCESS_KEY", "at-all")
+        .env("AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE", "1")
+        .output()
+        .unwrap()
+}
+
+/// A tool with an environment of its own: no configuration of the developer's.
+fn tool(folder: &Path, name: &str) -> Command {
+    let mut command = Command::new(folder.join(name));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder);
+    command
+}
+
+/// The folder with Python's tools; the first of all tests installs them.
+fn python() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let install = || {
+        installed("queues-python", "", |folder| {
+            succeed(
+                Command::new("python3")
+                    .args(["-m", "venv", "--clear"])
+                    .arg(folder),
+            );
+            let mut pip = Command::new(folder.join("bin/pip"));
+            succeed(pip.args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "awscli",
+                "boto3",
+            ]));
+        })
+    };
+    ONCE.get_or_init(install).clone()
+}
+
+/// The folder with Node's packages.
+fn packages() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let install = || {
+        installed("queues-node", &PACKAGES.join(" "), |folder| {
+            let mut npm = Command::new("npm");
+            let npm = npm
+                .args(["install", "--no-audit", "--no-fund", "--prefix"])
+                .arg(folder);
+            succeed(npm.args(PACKAGES));
+        })
+    };
+    ONCE.get_or_init(install).clone()
+}
+
+fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let complete = folder.join("complete");
+    if !std::fs::read_to_string(&complete).is_ok_and(|done| done == wanted) {
+        std::fs::create_dir_all(&folder).unwrap();
+        install(&folder);
+        std::fs::write(complete, wanted).unwrap();
+    }
+    folder
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
