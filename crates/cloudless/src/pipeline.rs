@@ -235,6 +235,7 @@ impl Pipeline {
 /// Says what would come of a project: deploys it into a state in memory, and installs nothing.
 pub struct Checker {
     deployer: Deployer,
+    identity: service_identity::Service,
     builder: Builder,
     clock: Arc<dyn Clock>,
 }
@@ -264,6 +265,7 @@ impl Checker {
         let shared = Shared::new(store.clone(), Arc::clone(&clock), random, 0, None);
         Self {
             deployer: Deployer::new(store, Services::new(&shared).providers()),
+            identity: shared.identity.clone(),
             builder: Builder::new(
                 BuilderConfig::new(cache, environment),
                 Arc::new(Installations::new()),
@@ -307,6 +309,7 @@ impl Checker {
             limits: &settings.server.limits.here(),
         };
         let application = assemble(parts, &reading, &account, &mut problems);
+        problems.extend(self.identity.unknown_roles(&application));
         problems.extend(gateway::routes::check(&application));
         Ok(Checked {
             problems,

@@ -276,7 +276,8 @@ impl Server {
         &self.ours
     }
 
-    /// Serves this revision from the next request on. The problems are routes that cannot be served.
+    /// Serves this revision from the next request on. The problems are roles that are not here, and routes that cannot
+    /// be served.
     pub fn swap(&self, application: &Arc<Application>) -> Vec<Problem> {
         if self.has_apis {
             self.marker.write(self.ports.1, application);
@@ -284,7 +285,9 @@ impl Server {
         }
         self.invoker.swap(application);
         self.functions.swap(application);
-        self.gateway.swap(application)
+        let mut problems = self.services.identity.unknown_roles(application);
+        problems.extend(self.gateway.swap(application));
+        problems
     }
 
     /// Delivers events by this revision: what services send, and what is in the streams and queues that it reads. New readers

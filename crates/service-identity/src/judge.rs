@@ -6,11 +6,14 @@
 //! Contract: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys" (properties of the principal),
 //! "Troubleshoot access denied error messages".
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use interfaces::authorize::{Authorize, Check, Denied};
+use model::application::Application;
+use model::function::Function;
 use model::principal::Principal;
+use model::problem::Problem;
 use policy::{Caller, Context, Policies, Policy, Refusal, Request, Verdict, judge};
 
 use crate::managed;
@@ -104,6 +107,37 @@ impl Authorize for Service {
 }
 
 impl Service {
+    /// Functions whose roles are not here: they may nothing, or everything if the role is of another account. One problem
+    /// a role.
+    pub fn unknown_roles(&self, application: &Application) -> Vec<Problem> {
+        let mut roles: BTreeMap<String, (&Function, Vec<&str>)> = BTreeMap::new();
+        for function in application.functions.values() {
+            let known = self.state.snapshot(&function.account);
+            let arn = function.role.to_string();
+            let name = arn.rsplit('/').next().unwrap_or_default();
+            let there = known.account.roles.get(name);
+            if there.is_none_or(|role| role.arn != arn) {
+                let (_, names) = roles.entry(arn).or_insert((function, Vec::new()));
+                names.push(function.name.as_str());
+            }
+        }
+        let problem = |(arn, (function, names)): (String, (&Function, Vec<&str>))| {
+            let is_ours = function.role.account == function.account.as_str();
+            let cause = if is_ours {
+                format!("every call of a service by {} is refused", names.join(", "))
+            } else {
+                format!(
+                    "it is of another account, so nobody knows what it allows: {} may do everything here",
+                    names.join(", ")
+                )
+            };
+            Problem::warning("identity::unknown-role", format!("the role `{arn}` is not here"))
+                .because(cause)
+                .help("declare the role in the project, or make it: `aws iam create-role` at the services' port")
+        };
+        roles.into_iter().map(problem).collect()
+    }
+
     fn compiled(&self, principal: &Principal) -> Option<Arc<Compiled>> {
         match principal {
             Principal::FunctionRole { account, role, .. }
