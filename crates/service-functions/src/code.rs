@@ -75,6 +75,10 @@ impl Service {
         };
         let read = objects.read(&object).await;
         read.map(Some).map_err(|error| {
+            if error.code == "EntityTooLarge" {
+                let reason = error.message.clone();
+                return refused(&PackageError::TooLarge { reason });
+            }
             Refusal::invalid_parameter(&format!(
                 "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
                 error.code, error.message

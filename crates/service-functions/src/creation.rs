@@ -145,7 +145,7 @@ pub(crate) fn is_of_region(asked: &Asked<'_>, catalogue: &Catalogue) -> Result<(
         return Ok(());
     }
     Err(Refusal::not_implemented(&format!(
-        "a function in {}: this project is in {}, and that",
+        "anything in {} (this project is deployed in {})",
         asked.region(),
         catalogue.region
     )))

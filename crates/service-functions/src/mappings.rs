@@ -10,7 +10,6 @@ use std::sync::Arc;
 use interfaces::resource_provider::Properties;
 use interfaces::service::ServiceAnswer;
 use model::arn::Arn;
-use model::function::LATEST;
 use resource_types::text_of;
 use serde_json::{Map, Value, json};
 
@@ -276,7 +275,7 @@ fn check_patterns(body: &Body) -> Result<(), Refusal> {
 fn target(catalogue: &Catalogue, function: &Named) -> Result<String, Refusal> {
     let (name, qualifier) = (function.function.as_str(), function.qualifier.as_deref());
     match catalogue.configured(name, qualifier) {
-        Some(_) => Ok(catalogue.arn(name, qualifier.filter(|it| *it != LATEST))),
+        Some(_) => Ok(catalogue.arn(name, qualifier)),
         None => Err(Refusal::invalid_parameter("Function does not exist")),
     }
 }
