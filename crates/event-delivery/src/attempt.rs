@@ -47,6 +47,8 @@ pub(crate) enum Tried {
     Done,
     /// It is to be tried again.
     Again(Timestamp),
+    /// The same: its target had no room for it.
+    NoRoom(Timestamp),
     /// Nothing is known: it stays as it is until the next start.
     Left,
 }
@@ -65,6 +67,8 @@ struct Written {
     batch: Batch,
     tried: Tried,
     result: EventResult,
+    /// Whether others are told in the same batch.
+    has_letters: bool,
 }
 
 impl Attempt {
@@ -261,6 +265,7 @@ impl Attempt {
             batch: self.parts.outbox.add(batch, &letters),
             tried: Tried::Done,
             result,
+            has_letters: !letters.is_empty(),
         }
     }
 
@@ -269,6 +274,7 @@ impl Attempt {
             batch: self.parts.outbox.remove(Batch::new(), &self.waiting),
             tried: Tried::Done,
             result: EventResult::Delivered,
+            has_letters: false,
         }
     }
 
@@ -278,12 +284,17 @@ impl Attempt {
         let batch = Batch::new();
         Written {
             batch: self.parts.outbox.retry(batch, &self.waiting, tries, at),
-            tried: Tried::Again(at),
+            tried: if self.waiting.tries.refusals < tries.refusals {
+                Tried::NoRoom(at)
+            } else {
+                Tried::Again(at)
+            },
             result: EventResult::Failed {
                 reason: reason.to_owned(),
                 next: format!("tried again in {}", in_words(after)),
                 is_final: false,
             },
+            has_letters: false,
         }
     }
 
@@ -298,6 +309,7 @@ impl Attempt {
             batch: self.parts.outbox.add(batch, &letters),
             tried: Tried::Done,
             result: given_up(ending, &reason, &letters),
+            has_letters: !letters.is_empty(),
         }
     }
 
@@ -360,8 +372,9 @@ impl Attempt {
         if !saved {
             return Tried::Left;
         }
-        // What was added in the same batch.
-        self.parts.outbox.ring();
+        if written.has_letters {
+            self.parts.outbox.ring();
+        }
         written.tried
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Dispatch {
     /// Lanes that have room for what they left in the store.
     refills: HashSet<Arc<Target>>,
     look: Look,
+    /// Whether the lanes know nothing yet of what is served.
+    is_new_to_lanes: bool,
 }
 
 /// What is worth looking for.
@@ -79,6 +81,7 @@ impl Dispatch {
             tries: JoinSet::new(),
             running: HashMap::new(),
             refills: HashSet::new(),
+            is_new_to_lanes: true,
             look: Look {
                 fresh: true,
                 retries: true,
@@ -142,6 +145,7 @@ impl Dispatch {
 
     /// One turn: what came in, what is due, what ended; or waiting for any of these.
     async fn work(&mut self) -> Result<(), OutboxError> {
+        self.take_over_revision();
         if std::mem::take(&mut self.look.retries) {
             self.read_retries().await?;
         }
@@ -174,6 +178,20 @@ impl Dispatch {
             () = self.stop.cancelled() => {}
         }
         Ok(())
+    }
+
+    /// Functions of another revision may have reserved something else.
+    fn take_over_revision(&mut self) {
+        if !self.is_new_to_lanes && !self.served.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.is_new_to_lanes = false;
+        let Some(served) = self.served.borrow_and_update().clone() else {
+            return;
+        };
+        let functions = served.application.functions.values();
+        let reserved = functions.filter_map(|it| Some((it.name.clone(), it.reserved_concurrency?)));
+        self.lanes.reserve(reserved.collect());
     }
 
     async fn read_fresh(&mut self) -> Result<(), OutboxError> {
@@ -320,12 +338,13 @@ impl Dispatch {
         };
         let after = match tried {
             Tried::Done => After::Done,
+            Tried::NoRoom(_) => After::NoRoom,
             Tried::Again(_) | Tried::Left => After::Again,
         };
         if tried != Tried::Left {
             self.claimed.remove(&job.place);
         }
-        if let Tried::Again(due_at) = tried {
+        if let Tried::Again(due_at) | Tried::NoRoom(due_at) = tried {
             self.expect(due_at);
         }
         for room in self.lanes.ended(&target, &job, after) {

@@ -9,7 +9,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use model::arn::Arn;
 use model::delivery::Target;
+use model::ids::FunctionName;
 use outbox::{Place, Stage};
 
 /// Tries of one function that are under way at once: as many as a busy one has instances on one machine.
@@ -37,6 +39,8 @@ pub(crate) enum After {
     Done,
     /// It is tried again, later: what is to follow it waits.
     Again,
+    /// The same, because the target had no room for it: it gets less at once.
+    NoRoom,
 }
 
 /// Whether a lane took a delivery.
@@ -54,11 +58,17 @@ pub(crate) struct Lanes {
     lanes: HashMap<Arc<Target>, Lane>,
     /// Lanes in which something may start, each once, those first that waited longest.
     turns: VecDeque<Arc<Target>>,
+    /// Functions of which fewer calls run at once, by their names.
+    reserved: HashMap<FunctionName, usize>,
 }
 
 #[derive(Default)]
 struct Lane {
     under_way: usize,
+    /// Tries that may be under way at once. It is halved when the target has no room, and grows by one with every so many
+    /// that went well.
+    most: usize,
+    went_well: usize,
     bytes: usize,
     ready: VecDeque<Job>,
     orders: HashMap<Arc<str>, Order>,
@@ -92,6 +102,17 @@ pub(crate) enum Room {
 }
 
 impl Lanes {
+    /// What functions have reserved for themselves: more calls of them cannot run at once.
+    pub(crate) fn reserve(&mut self, reserved: HashMap<FunctionName, usize>) {
+        self.reserved = reserved;
+        let targets: Vec<Arc<Target>> = self.lanes.keys().cloned().collect();
+        for target in targets {
+            let most = self.most(&target);
+            self.lane(&target).most = most;
+            self.give_turn(&target);
+        }
+    }
+
     /// Takes a delivery that was never tried; `before` is the place of the one that was read before it.
     pub(crate) fn fresh(&mut self, target: &Arc<Target>, job: Job, before: Option<Place>) -> Held {
         let lane = self.lane(target);
@@ -150,7 +171,7 @@ impl Lanes {
                 continue;
             };
             lane.has_turn = false;
-            if !lane.has_room(&target) {
+            if !lane.has_room() {
                 continue;
             }
             let Some(job) = lane.ready.pop_front() else {
@@ -167,11 +188,13 @@ impl Lanes {
 
     /// A try has ended. Says for what there is room now.
     pub(crate) fn ended(&mut self, target: &Arc<Target>, job: &Job, after: After) -> Vec<Room> {
+        let most = self.most(target);
         let Some(lane) = self.lanes.get_mut(target) else {
             return Vec::new();
         };
         lane.under_way = lane.under_way.saturating_sub(1);
         lane.bytes = lane.bytes.saturating_sub(job.bytes);
+        lane.learn(after, most);
         if let (Some(order), After::Done) = (&job.order, after) {
             let next = lane
                 .orders
@@ -212,7 +235,23 @@ impl Lanes {
     }
 
     fn lane(&mut self, target: &Arc<Target>) -> &mut Lane {
-        self.lanes.entry(Arc::clone(target)).or_default()
+        let most = self.most(target);
+        let lane = self.lanes.entry(Arc::clone(target));
+        lane.or_insert_with(|| Lane {
+            most,
+            ..Lane::default()
+        })
+    }
+
+    /// Tries of a target that may ever be under way at once.
+    fn most(&self, target: &Target) -> usize {
+        match target.arn().and_then(Arn::function_name) {
+            Some(name) => {
+                let reserved = self.reserved.get(&name).copied().unwrap_or(CALLS_MAX);
+                reserved.clamp(1, CALLS_MAX)
+            }
+            None => TRIES_MAX,
+        }
     }
 
     fn hold(&mut self, target: &Arc<Target>, job: Job) {
@@ -233,7 +272,7 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(target) else {
             return;
         };
-        if !lane.has_turn && !lane.ready.is_empty() && lane.has_room(target) {
+        if !lane.has_turn && !lane.ready.is_empty() && lane.has_room() {
             lane.has_turn = true;
             self.turns.push_back(Arc::clone(target));
         }
@@ -255,17 +294,29 @@ impl Lanes {
 }
 
 impl Lane {
-    fn has_room(&self, target: &Target) -> bool {
-        let is_function = target.arn().is_some_and(|arn| arn.function().is_some());
-        let most = if is_function { CALLS_MAX } else { TRIES_MAX };
-        self.under_way < most && self.bytes < LANE_BYTES_MAX
+    fn has_room(&self) -> bool {
+        self.under_way < self.most && self.bytes < LANE_BYTES_MAX
+    }
+
+    fn learn(&mut self, after: After, most: usize) {
+        match after {
+            After::NoRoom => {
+                self.most = (self.most / 2).max(1);
+                self.went_well = 0;
+            }
+            After::Done | After::Again => {
+                self.went_well += 1;
+                if self.most <= self.went_well {
+                    self.most = (self.most + 1).min(most);
+                    self.went_well = 0;
+                }
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::arn::Arn;
-
     use super::*;
 
     fn target(name: &str) -> Arc<Target> {
@@ -318,6 +369,44 @@ mod tests {
         }
         assert_eq!(started.len(), 17);
         assert!(started.contains(&b));
+    }
+
+    #[test]
+    fn a_target_without_room_gets_less_at_once_and_more_again_as_things_go_well() {
+        let mut lanes = Lanes::default();
+        let a = target("a");
+        for _ in 0..2_000 {
+            lanes.fresh(&a, job(1), None);
+        }
+        let at_once = |lanes: &mut Lanes, after| {
+            let started: Vec<Job> = std::iter::from_fn(|| lanes.next().map(|it| it.1)).collect();
+            for job in &started {
+                lanes.ended(&a, job, after);
+            }
+            started.len()
+        };
+        assert_eq!(at_once(&mut lanes, After::NoRoom), 32);
+        assert_eq!(at_once(&mut lanes, After::Done), 1);
+        assert_eq!(at_once(&mut lanes, After::Done), 2);
+        for _ in 0..100 {
+            at_once(&mut lanes, After::Done);
+        }
+        assert_eq!(at_once(&mut lanes, After::Done), 0, "all were started");
+    }
+
+    #[test]
+    fn no_more_calls_of_a_function_run_at_once_than_it_has_reserved() {
+        let mut lanes = Lanes::default();
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:work";
+        let work = Arc::new(Target::Resource(Arn::parse(arn).unwrap()));
+        lanes.reserve([(FunctionName::new("work"), 3)].into());
+        for _ in 0..10 {
+            lanes.fresh(&work, job(1), None);
+        }
+        let started = std::iter::from_fn(|| lanes.next()).count();
+        assert_eq!(started, 3);
+        lanes.reserve(HashMap::new());
+        assert_eq!(std::iter::from_fn(|| lanes.next()).count(), 7);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl QueueReader {
             filters: Filters::of(mapping),
             calls: JoinSet::new(),
             bytes_under_way: 0,
-            calls_max: CALLS_BEGIN.min(most(mapping)),
+            calls_max: CALLS_BEGIN,
             grown_at: Instant::now(),
             throttled: 0,
             said: None,
@@ -155,14 +155,16 @@ impl QueueReader {
             self.pause(pause).await;
             return !self.work.stop.is_cancelled();
         }
+        let most = self.most();
+        self.calls_max = self.calls_max.min(most);
         let is_full = self.calls_max <= self.calls.len();
         if !is_full && self.bytes_under_way < BYTES_MAX {
             return true;
         }
-        if is_full && self.calls_max < most(&self.work.mapping) {
+        if is_full && self.calls_max < most {
             let grow_at = self.grown_at + GROW_EVERY;
             if grow_at <= Instant::now() {
-                self.calls_max = (self.calls_max + CALLS_GROW).min(most(&self.work.mapping));
+                self.calls_max = (self.calls_max + CALLS_GROW).min(most);
                 self.grown_at = Instant::now();
                 return true;
             }
@@ -171,6 +173,21 @@ impl QueueReader {
         }
         self.wait_for_call().await;
         false
+    }
+
+    /// Calls that may ever run at once: no more than the mapping allows, nor than the function has reserved.
+    fn most(&self) -> usize {
+        let mapping = &self.work.mapping;
+        let served = self.served.borrow().clone();
+        let reserved = served.and_then(|served| {
+            let callee = &mapping.callee;
+            let function = served
+                .application
+                .function(&callee.function, callee.qualifier.as_deref());
+            function?.reserved_concurrency
+        });
+        let allowed = mapping.concurrency_max.unwrap_or(CALLS_MAX);
+        allowed.min(reserved.unwrap_or(CALLS_MAX)).max(1)
     }
 
     async fn wait_for_call(&mut self) {
@@ -268,8 +285,4 @@ impl QueueReader {
             () = self.work.stop.cancelled() => {}
         }
     }
-}
-
-fn most(mapping: &Mapping) -> usize {
-    mapping.concurrency_max.unwrap_or(CALLS_MAX).max(1)
 }
