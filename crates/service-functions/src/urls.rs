@@ -138,7 +138,8 @@ impl Service {
         put_said(&body, &mut entry.properties);
         entry.change(self.draw_id(), self.clock.now());
         let mut shown = shown(&entry);
-        shown.retain(|name, _| name != "InvokeMode" || body.has("InvokeMode"));
+        let has_mode = entry.properties.contains_key("InvokeMode");
+        shown.retain(|name, _| name != "InvokeMode" || has_mode);
         let mut change = Change::default();
         change.put(Kind::Url, key, entry);
         let generation = turn.apply(change).await?;
