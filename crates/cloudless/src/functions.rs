@@ -22,6 +22,10 @@ pub fn find<'a>(functions: &'a BTreeMap<String, String>, wanted: &str) -> Option
 /// logical id. [`find`] finds the function by it.
 #[must_use]
 pub fn written_name(logical_id: &str) -> String {
+    // What Lambda's API made: `AWS::Lambda::Version/NAME:0000000001`.
+    if let Some((_, key)) = logical_id.split_once('/') {
+        return key.split(':').next().unwrap_or(key).to_owned();
+    }
     let key = logical_id.strip_suffix("LambdaFunction").map(|stem| {
         let stem = stem.replace("Dash", "-").replace("Underscore", "_");
         let mut letters = stem.chars();
@@ -61,6 +65,8 @@ mod tests {
             ("MyUnderscorejobLambdaFunction", "my_job"),
             ("HelloFunction", "HelloFunction"),
             ("LambdaFunction", "LambdaFunction"),
+            ("AWS::Lambda::Function/hello", "hello"),
+            ("AWS::Lambda::Version/hello:0000000001", "hello"),
         ] {
             assert_eq!(written_name(logical_id), written);
         }
