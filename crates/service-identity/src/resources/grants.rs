@@ -35,7 +35,7 @@ pub(crate) enum Whose {
     Role,
 }
 
-const EVERYBODY: [(&str, Whose); 3] = [
+pub(super) const EVERYBODY: [(&str, Whose); 3] = [
     ("Users", Whose::User),
     ("Groups", Whose::Group),
     ("Roles", Whose::Role),
@@ -364,91 +364,6 @@ impl Change<'_> {
     }
 }
 
-/// Whether a role or a policy of a template is there; of other types nobody kept records before.
-pub(super) fn is_there(account: &Account, physical_id: &str, request: &ResourceRequest) -> bool {
-    let properties = &request.properties;
-    match request.resource_type.as_str() {
-        "AWS::IAM::Role" => account.roles.contains_key(physical_id),
-        "AWS::IAM::ManagedPolicy" => account.policies.contains_key(physical_id),
-        "AWS::IAM::Policy" => {
-            let policy = text(properties, "PolicyName").unwrap_or_default();
-            list(properties, "Roles").iter().all(|name| {
-                let role = account.roles.get(name);
-                role.is_some_and(|role| role.grants.inline.contains_key(&policy))
-            })
-        }
-        _ => true,
-    }
-}
-
-/// Removes a resource, and what it gave to others. What others gave it goes with it.
-pub(super) fn remove(account: &mut Account, physical_id: &str, request: &ResourceRequest) {
-    let owner = owner(request);
-    let is_ours = |there: Option<&String>| there == Some(&owner);
-    let properties = &request.properties;
-    match request.resource_type.as_str() {
-        "AWS::IAM::Role" | "AWS::IAM::ServiceLinkedRole" => {
-            if account
-                .roles
-                .get(physical_id)
-                .is_some_and(|role| is_ours(role.owner.as_ref()))
-            {
-                account.roles.remove(physical_id);
-            }
-        }
-        "AWS::IAM::User" => {
-            if account
-                .users
-                .get(physical_id)
-                .is_some_and(|user| is_ours(user.owner.as_ref()))
-            {
-                account.users.remove(physical_id);
-                account.keys.retain(|_, key| key.user != physical_id);
-            }
-        }
-        "AWS::IAM::Group" => {
-            let there = account.groups.get(physical_id);
-            if there.is_some_and(|group| is_ours(group.owner.as_ref())) {
-                account.groups.remove(physical_id);
-                account.forget_group(physical_id);
-            }
-        }
-        "AWS::IAM::ManagedPolicy" => {
-            let there = account.policies.get(physical_id);
-            if there.is_some_and(|policy| is_ours(policy.owner.as_ref())) {
-                account.policies.remove(physical_id);
-                account.detach_everywhere(physical_id);
-            }
-        }
-        "AWS::IAM::InstanceProfile" => {
-            account.profiles.remove(physical_id);
-        }
-        "AWS::IAM::AccessKey" => {
-            account.keys.remove(physical_id);
-        }
-        "AWS::IAM::UserToGroupAddition" => leave(account, properties),
-        "AWS::IAM::Policy" => {
-            let policy = text(properties, "PolicyName").unwrap_or_default();
-            for (property, whose) in EVERYBODY {
-                for name in list(properties, property) {
-                    if let Some(grants) = grants_of(account, whose, &name) {
-                        grants.inline.remove(&policy);
-                    }
-                }
-            }
-        }
-        other => {
-            if let Some((property, whose)) = single(other)
-                && let Some(name) = text(properties, property)
-                && let Some(policy) = text(properties, "PolicyName")
-                && let Some(grants) = grants_of(account, whose, &name)
-            {
-                grants.inline.remove(&policy);
-            }
-        }
-    }
-}
-
 /// What a user, a group or a role is given.
 pub(crate) fn grants_of<'a>(
     account: &'a mut Account,
@@ -462,7 +377,7 @@ pub(crate) fn grants_of<'a>(
     }
 }
 
-fn single(resource_type: &str) -> Option<(&'static str, Whose)> {
+pub(super) fn single(resource_type: &str) -> Option<(&'static str, Whose)> {
     match resource_type {
         "AWS::IAM::RolePolicy" => Some(("RoleName", Whose::Role)),
         "AWS::IAM::UserPolicy" => Some(("UserName", Whose::User)),
@@ -471,7 +386,7 @@ fn single(resource_type: &str) -> Option<(&'static str, Whose)> {
     }
 }
 
-fn leave(account: &mut Account, properties: &Properties) {
+pub(super) fn leave(account: &mut Account, properties: &Properties) {
     let group = text(properties, "GroupName").unwrap_or_default();
     for name in list(properties, "Users") {
         if let Some(user) = account.users.get_mut(&name) {
@@ -488,7 +403,7 @@ fn own_policies(properties: &Properties) -> impl Iterator<Item = (String, &Value
     })
 }
 
-fn owner(request: &ResourceRequest) -> String {
+pub(super) fn owner(request: &ResourceRequest) -> String {
     format!("{}/{}", request.stack, request.logical_id)
 }
 

@@ -1,12 +1,13 @@
 //! Roles, users, groups and policies of templates.
 //!
 //! Lives here: making, changing and deleting them.
-//! Does not live here: what their properties may be (`tables`), their ids and attributes (`identity`), what they are given
-//! (`grants`).
+//! Does not live here: what their properties may be (`tables`), their ids and attributes (`identity`), putting them into an
+//! account (`grants`) and taking them out (`removal`).
 
 mod grants;
 mod identity;
 mod problems;
+mod removal;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -90,7 +91,7 @@ impl Provider {
         let state = &self.service.state;
         let removed: Result<(), Failed> = state
             .change(&request.account, |account| {
-                grants::remove(account, physical_id, request);
+                removal::remove(account, physical_id, request);
                 Ok(())
             })
             .await;
@@ -134,7 +135,7 @@ impl ResourceProvider for Provider {
         Box::pin(async move {
             self.service.load().await.map_err(Failed::from)?;
             let snapshot = self.service.state.snapshot(&request.account);
-            if !grants::is_there(&snapshot.account, physical_id, request) {
+            if !removal::is_there(&snapshot.account, physical_id, request) {
                 self.put(None, request).await?;
             }
             Ok(())
