@@ -1,9 +1,31 @@
-"""Writes how each test of a recorded suite ended.
+"""Has a recorded suite act as a user, and writes how each of its tests ended.
 
-One JSON object a line, to CONFORMANCE_OUTCOMES. Tests run in the order of their files, whatever the machine is called.
+The replies were recorded by users of IAM who may do everything: several of them show who asked. A development server's own
+keys are its root's, so a user is made first.
+
+One JSON object a test and line, to CONFORMANCE_OUTCOMES. Tests run in the order of their files, whatever the machine is called.
 """
 import json
 import os
+
+import boto3
+
+USER = "recorder"
+EVERYTHING = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def act_as_user():
+    iam = boto3.client("iam", endpoint_url=os.environ["TEST_AWS_ENDPOINT_URL"])
+    iam.create_user(UserName=USER)
+    iam.attach_user_policy(UserName=USER, PolicyArn=EVERYTHING)
+    key = iam.create_access_key(UserName=USER)["AccessKey"]
+    for prefix in ("AWS", "TEST_AWS"):
+        os.environ[f"{prefix}_ACCESS_KEY_ID"] = key["AccessKeyId"]
+        os.environ[f"{prefix}_SECRET_ACCESS_KEY"] = key["SecretAccessKey"]
+
+
+# Whatever the suite is written with reads its keys when it is imported: this module is imported before.
+act_as_user()
 
 
 def pytest_runtest_logreport(report):
