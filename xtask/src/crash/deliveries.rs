@@ -49,9 +49,11 @@ enum Way {
     Relay,
     /// An event bus.
     Bus,
+    /// A bucket that tells a function of its objects.
+    Bucket,
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
     Way::Asynchronous,
     Way::Queue,
     Way::Fifo,
@@ -59,6 +61,7 @@ const WAYS: [Way; 7] = [
     Way::Topic,
     Way::Relay,
     Way::Bus,
+    Way::Bucket,
 ];
 
 impl Way {
@@ -71,6 +74,7 @@ impl Way {
             Self::Topic => "topic",
             Self::Relay => "relay",
             Self::Bus => "bus",
+            Self::Bucket => "bucket",
         }
     }
 
@@ -78,7 +82,12 @@ impl Way {
     fn has_order(self) -> bool {
         match self {
             Self::Fifo | Self::Table => true,
-            Self::Asynchronous | Self::Queue | Self::Topic | Self::Relay | Self::Bus => false,
+            Self::Asynchronous
+            | Self::Queue
+            | Self::Topic
+            | Self::Relay
+            | Self::Bus
+            | Self::Bucket => false,
         }
     }
 
@@ -107,6 +116,11 @@ impl Way {
                 let item = json!({"who": {"S": writer}, "id": {"S": id}});
                 let body = json!({"TableName": "things", "Item": item});
                 named("dynamodb", "DynamoDB_20120810.PutItem", &body)
+            }
+            Self::Bucket => {
+                let headers = [("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")];
+                let path = format!("/crash-photos/{id}");
+                signed_as("PUT", "s3", &path, &headers, "a photo")
             }
             Self::Topic => publish(&arn("sns", "news"), id),
             Self::Relay => publish(&arn("sns", "relay"), id),
@@ -139,8 +153,18 @@ fn named(service: &str, target: &str, body: &serde_json::Value) -> Vec<u8> {
     signed(service, "/", &headers, &body.to_string())
 }
 
-/// With a signature that no server of a run verifies.
 fn signed(service: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    signed_as("POST", service, path, headers, body)
+}
+
+/// With a signature that no server of a run verifies.
+fn signed_as(
+    method: &str,
+    service: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Vec<u8> {
     let authorisation = format!(
         "AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host;x-amz-date, \
          Signature={:064}",
@@ -151,7 +175,7 @@ fn signed(service: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Ve
         ("Authorization", authorisation.as_str()),
     ];
     all.extend_from_slice(headers);
-    http::request("POST", path, &all, body)
+    http::request(method, path, &all, body)
 }
 
 /// What one writer sent.

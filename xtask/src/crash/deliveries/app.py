@@ -12,6 +12,8 @@ def ids(event):
     for record in event["Records"]:
         if "Sns" in record:
             found.append(record["Sns"]["Message"])
+        elif "s3" in record:
+            found.append(record["s3"]["object"]["key"])
         elif "dynamodb" in record:
             found.append(record["dynamodb"]["NewImage"]["id"]["S"])
         else:
