@@ -23,6 +23,7 @@ mod event_stream;
 mod function_name;
 mod invoke;
 mod keeper;
+mod layer_policies;
 mod layers;
 mod mappings;
 mod operations;

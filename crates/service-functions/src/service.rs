@@ -26,8 +26,8 @@ use crate::invoke::Way;
 use crate::keeper::Keeper;
 use crate::request::Asked;
 use crate::{
-    account, aliases, checks, code, concurrency, creation, deletion, event_invokes, layers,
-    mappings, permissions, reads, tags, updates, urls, versions,
+    account, aliases, checks, code, concurrency, creation, deletion, event_invokes, layer_policies,
+    layers, mappings, permissions, reads, tags, updates, urls, versions,
 };
 
 /// What the service is made of.
@@ -79,7 +79,7 @@ pub(crate) type Handler =
     for<'a> fn(&'a Service, &'a Asked<'a>) -> BoxFuture<'a, Result<ServiceAnswer, Refusal>>;
 
 /// The operations that are carried out.
-const HANDLERS: [&[(&str, Handler)]; 15] = [
+const HANDLERS: [&[(&str, Handler)]; 16] = [
     INVOCATIONS,
     reads::HANDLERS,
     creation::HANDLERS,
@@ -93,6 +93,7 @@ const HANDLERS: [&[(&str, Handler)]; 15] = [
     urls::HANDLERS,
     mappings::HANDLERS,
     layers::HANDLERS,
+    layer_policies::HANDLERS,
     tags::HANDLERS,
     account::HANDLERS,
 ];
