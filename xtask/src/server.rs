@@ -50,7 +50,18 @@ impl Dev {
     /// Serves the project in this folder. The command is the binary, with its environment set.
     pub(crate) fn start(mut command: Command, folder: &Path, log: &Path) -> Result<Self> {
         command.arg("dev");
-        Self::start_server(command, folder, log)
+        Self::start_server(free_port()?, command, folder, log)
+    }
+
+    /// The same, with the cloud services on this port.
+    pub(crate) fn start_on(
+        services_port: u16,
+        mut command: Command,
+        folder: &Path,
+        log: &Path,
+    ) -> Result<Self> {
+        command.arg("dev");
+        Self::start_server(services_port, command, folder, log)
     }
 
     /// The same, with its state in a folder of its own.
@@ -61,11 +72,16 @@ impl Dev {
         log: &Path,
     ) -> Result<Self> {
         command.arg("dev").arg("--state").arg(state);
-        Self::start_server(command, folder, log)
+        Self::start_server(free_port()?, command, folder, log)
     }
 
-    fn start_server(mut command: Command, folder: &Path, log: &Path) -> Result<Self> {
-        let (port, services_port) = (free_port()?, free_port()?);
+    fn start_server(
+        services_port: u16,
+        mut command: Command,
+        folder: &Path,
+        log: &Path,
+    ) -> Result<Self> {
+        let port = free_port()?;
         command.arg(folder);
         command.args(["--port", &port.to_string()]);
         command.args(["--services-port", &services_port.to_string()]);

@@ -152,11 +152,9 @@ fn what_was_acknowledged_outlives_a_killed_server() {
 fn aws(dev: &Dev, arguments: &str) -> Output {
     let mut command = tool(&python(), "bin/aws");
     let output = command
+        .arg("--endpoint-url")
+        .arg(format!("http://localhost:{}", dev.services_port))
         .args(arguments.split_whitespace())
-        .env(
-            "AWS_ENDPOINT_URL",
-            format!("http://localhost:{}", dev.services_port),
-        )
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "anything")
         .env("AWS_SECRET_ACCESS_KEY", "at-all")

@@ -21,7 +21,7 @@ use crate::engine::ask::AskError;
 use crate::engine::book::Order;
 use crate::engine::catalogue::{Catalogue, CatalogueError, Created, Queue, Reuse};
 use crate::engine::descriptor::Descriptor;
-use crate::sqs::{attributes, check_name, urls};
+use crate::sqs::{attributes, check_dead_letters, check_name, urls};
 
 const QUEUE: &str = "AWS::SQS::Queue";
 const POLICY: &str = "AWS::SQS::QueuePolicy";
@@ -113,6 +113,10 @@ impl Queues {
         let attributes = attributes_of(&request.properties);
         let order = check_name(&name, &attributes).map_err(|fault| refused(fault.message))?;
         attributes::check(&attributes, order, attributes::Setting::Creating)
+            .map_err(|fault| refused(fault.message))?;
+        let arn = Arn::new("sqs", &request.region, &request.account, name.clone());
+        check_dead_letters(&self.catalogue, &arn, order, &attributes)
+            .await
             .map_err(|fault| refused(fault.message))?;
         let owner = (request.stack.to_string(), request.logical_id.to_string());
         let now = self.catalogue.now();

@@ -11,6 +11,7 @@ mod goals;
 mod hello;
 mod load;
 pub(crate) mod peers;
+mod services;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -67,18 +68,21 @@ enum Scenario {
     Gateway,
     /// What sandboxes cost: the same with and without.
     Sandbox,
+    /// Queues.
+    Services,
 }
 
 const PAGE: &str = "docs/benchmarks.md";
 const END: &str = "<!-- end -->";
 
 impl Scenario {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Cold,
         Self::Sandbox,
         Self::Functions,
         Self::Gateway,
         Self::Dynamodb,
+        Self::Services,
     ];
 
     /// The line of the page after which its tables are.
@@ -89,6 +93,7 @@ impl Scenario {
             Self::Gateway => "<!-- begin: cargo xtask bench gateway --write -->",
             Self::Cold => "<!-- begin: cargo xtask bench cold --write -->",
             Self::Sandbox => "<!-- begin: cargo xtask bench sandbox --write -->",
+            Self::Services => "<!-- begin: cargo xtask bench services --write -->",
         }
     }
 }
@@ -98,7 +103,13 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     let binary = arguments.binary.as_deref();
     let peers = match arguments.scenario {
         Some(Scenario::Gateway) => peers::Peers::without_packages(binary)?,
-        Some(Scenario::Functions | Scenario::Dynamodb | Scenario::Cold | Scenario::Sandbox)
+        Some(
+            Scenario::Functions
+            | Scenario::Dynamodb
+            | Scenario::Cold
+            | Scenario::Sandbox
+            | Scenario::Services,
+        )
         | None => peers::Peers::bring(binary)?,
     };
     for scenario in Scenario::ALL {
@@ -124,6 +135,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
             }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
             Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,
+            Scenario::Services => services::measure(&peers, duration)?,
         });
         print(&report);
         if arguments.write {

@@ -1,11 +1,12 @@
 //! Suites of tests that others wrote, against the product.
 //!
 //! Lives here: building and starting the product for a suite, writing the ledger of what passes and why the rest does not.
-//! Does not live here: how each suite is run (`dynamodb`, `recorded`), the suites (they are not ours to keep), the reasons
+//! Does not live here: how each suite is run (`dynamodb`, `recorded`, `s3`), the suites (they are not ours to keep), the reasons
 //! (`conformance/`).
 
 mod dynamodb;
 mod recorded;
+mod s3;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
-use crate::server::Dev;
+use crate::server::{Dev, free_port};
 use crate::tidy;
 
 /// `cargo xtask conformance`.
@@ -33,6 +34,14 @@ enum Suite {
         /// A checkout of scylladb: `test/alternator`, `test/pylib`, `test/conftest.py` and `test/__init__.py` are enough.
         checkout: PathBuf,
         /// A Python with pytest (below 9), pytest-timeout, boto3, requests, packaging and allure-pytest.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
+    /// Runs ceph/s3-tests, and writes `conformance/s3.md`.
+    S3 {
+        /// A checkout of ceph/s3-tests.
+        checkout: PathBuf,
+        /// A Python with pytest (below 9), pytest-timeout, boto3, PyYAML, munch, gevent, isodate, requests, pytz, httplib2 and lxml.
         #[arg(long, default_value = "python3")]
         python: PathBuf,
     },
@@ -83,6 +92,7 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<()> {
     };
     match &arguments.suite {
         Suite::Dynamodb { checkout, python } => dynamodb::run(&setting, checkout, python),
+        Suite::S3 { checkout, python } => s3::run(&setting, checkout, python),
         Suite::Recorded {
             service,
             checkout,
@@ -112,15 +122,26 @@ struct Setting<'a> {
 
 impl Setting<'_> {
     /// The product, serving a project without anything in it.
-    fn start(&self) -> Result<Dev> {
+    fn start_on(&self, services_port: u16) -> Result<Dev> {
+        self.serve("", services_port)
+    }
+
+    /// The same on any port, with these settings.
+    fn start_with(&self, settings: &str) -> Result<Dev> {
+        self.serve(settings, free_port()?)
+    }
+
+    fn serve(&self, settings: &str, services_port: u16) -> Result<Dev> {
         let project = self.scratch.join("project");
         std::fs::create_dir(&project)?;
+        std::fs::write(project.join("cloudless.toml"), settings)?;
         std::fs::write(
             project.join("serverless.yml"),
             "service: conformance\nprovider:\n  name: aws\n  runtime: nodejs22.x\n",
         )?;
         let binary = Command::new(tidy::target().join("debug/cloudless"));
-        Dev::start(binary, &project, &self.scratch.join("server.log"))
+        let log = self.scratch.join("server.log");
+        Dev::start_on(services_port, binary, &project, &log)
     }
 
     /// Writes the ledger, and refuses what it cannot explain.

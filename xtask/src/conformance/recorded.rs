@@ -6,15 +6,20 @@
 //! Nothing of LocalStack is started: its package only brings what its tests are written with. Paths that its authors exempt
 //! are exempt here too.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::server::free_port;
+
 use super::{Ended, Ledger, Setting, failed, read_outcomes};
 
 /// Where the tests of all services are.
 const TESTS: &str = "tests/aws/services";
+/// Where LocalStack listens.
+const LOCALSTACK_PORT: u16 = 4566;
 /// The account and the keys that the tests act with: those of a development server's root.
 const ACCOUNT: &str = "000000000000";
 const KEY: &str = "test";
@@ -36,7 +41,7 @@ pub(super) fn run(setting: &Setting<'_>, recorded: &Recorded<'_>) -> Result<()> 
         checkout.join(&folder).is_dir(),
         "the checkout has no {folder}"
     );
-    let dev = setting.start()?;
+    let dev = setting.start_on(port()?)?;
     let written = setting.scratch.join("outcomes");
     let place = format!("127.0.0.1:{}", dev.services_port);
     let plugin = setting.root.join("conformance/recorded");
@@ -99,4 +104,12 @@ pub(super) fn run(setting: &Setting<'_>, recorded: &Recorded<'_>) -> Result<()> 
         reasons: &reasons,
     };
     setting.record(&ledger, &outcomes)
+}
+
+/// A few tests have the port written in them.
+fn port() -> Result<u16> {
+    match TcpListener::bind(("127.0.0.1", LOCALSTACK_PORT)) {
+        Ok(_free) => Ok(LOCALSTACK_PORT),
+        Err(_) => free_port(),
+    }
 }

@@ -75,6 +75,22 @@ pub(crate) fn table_request(target: &str, body: &str) -> Vec<u8> {
     )
 }
 
+/// An operation of SQS, with a signature that no server of a run verifies.
+pub(crate) fn queue_request(target: &str, body: &str) -> Vec<u8> {
+    const AUTHORISATION: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000";
+    request(
+        "POST",
+        "/",
+        &[
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("X-Amz-Target", target),
+            ("X-Amz-Date", "20260101T000000Z"),
+            ("Authorization", AUTHORISATION),
+        ],
+        body,
+    )
+}
+
 /// A kept connection, one request at a time.
 pub(crate) struct Connection {
     stream: TcpStream,

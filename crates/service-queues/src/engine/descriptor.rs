@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) message_bytes_max: usize,
     /// Where messages go that were received too often.
     pub(crate) redrive: Option<Redrive>,
+    /// Which queues may send their dead letters here.
+    pub(crate) redrive_allow: RedriveAllow,
     /// Who may do what.
     pub(crate) policy: Option<Arc<Policy>>,
 }
@@ -95,6 +97,28 @@ pub(crate) struct Redrive {
     pub(crate) target: Arn,
     /// How often a message is received before.
     pub(crate) receives_max: u32,
+}
+
+/// Which queues may send their dead letters to a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RedriveAllow {
+    /// All of the account and region.
+    All,
+    /// None.
+    None,
+    /// These.
+    Sources(Vec<Arn>),
+}
+
+impl RedriveAllow {
+    /// Whether this queue may.
+    pub(crate) fn allows(&self, source: &Arn) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Sources(sources) => sources.contains(source),
+        }
+    }
 }
 
 impl Kind {
@@ -184,6 +208,10 @@ impl Descriptor {
             wait: seconds("ReceiveMessageWaitTimeSeconds", defaults::WAIT_S),
             message_bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
             redrive: self.attribute("RedrivePolicy").and_then(read_redrive),
+            redrive_allow: self
+                .attribute("RedriveAllowPolicy")
+                .and_then(read_redrive_allow)
+                .unwrap_or(RedriveAllow::All),
             policy: self
                 .attribute("Policy")
                 .and_then(|text| Policy::read(text).ok())
@@ -208,8 +236,21 @@ pub(crate) mod defaults {
     pub(crate) const MESSAGE_BYTES_MAX: u64 = 1_048_576;
 }
 
+fn read_redrive_allow(text: &str) -> Option<RedriveAllow> {
+    let policy: serde_json::Value = serde_json::from_str(text).ok()?;
+    Some(match policy.get("redrivePermission")?.as_str()? {
+        "denyAll" => RedriveAllow::None,
+        "byQueue" => {
+            let sources = policy.get("sourceQueueArns")?.as_array()?.iter();
+            let sources = sources.filter_map(|arn| Arn::parse(arn.as_str()?).ok());
+            RedriveAllow::Sources(sources.collect())
+        }
+        _ => RedriveAllow::All,
+    })
+}
+
 /// Reads `RedrivePolicy`, whose number may be a text.
-fn read_redrive(text: &str) -> Option<Redrive> {
+pub(crate) fn read_redrive(text: &str) -> Option<Redrive> {
     let policy: serde_json::Value = serde_json::from_str(text).ok()?;
     let count = policy.get("maxReceiveCount")?;
     let count = count

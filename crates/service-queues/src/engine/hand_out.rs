@@ -176,8 +176,10 @@ impl Owner {
             return None;
         }
         let target = self.queue(Some(&redrive.target)).await?;
-        let is_fifo = turn.current.descriptor.is_fifo();
-        (target.current().descriptor.is_fifo() == is_fifo).then_some(target)
+        let current = target.current();
+        let is_same = current.settings.kind.order() == turn.order;
+        let is_allowed = current.settings.redrive_allow.allows(&self.shared.arn);
+        (is_same && is_allowed).then_some(target)
     }
 
     async fn receive_one(

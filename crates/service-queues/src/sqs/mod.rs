@@ -22,5 +22,5 @@ mod sending;
 mod service;
 pub(crate) mod urls;
 
-pub(crate) use queues::check_name;
+pub(crate) use queues::{check_dead_letters, check_name};
 pub use service::Service;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::arn::Arn;
 use model::ids::AccountId;
 use serde_json::{Value, json};
 
@@ -17,8 +18,8 @@ use super::operations::{Context, Members, Outcome};
 use super::request::Input as _;
 use super::urls;
 use crate::engine::book::Order;
-use crate::engine::catalogue::{CatalogueError, Created, Queue, Reuse};
-use crate::engine::descriptor::Descriptor;
+use crate::engine::catalogue::{Catalogue, CatalogueError, Created, Queue, Reuse};
+use crate::engine::descriptor::{Descriptor, read_redrive};
 
 /// How long after a purge no other is done.
 ///
@@ -43,6 +44,8 @@ pub(super) async fn create(context: &Context<'_>) -> Outcome {
     let order = check_name(name, &wished)?;
     attributes::check(&wished, order, Setting::Creating)?;
     let call = context.call;
+    let arn = Arn::new("sqs", &call.region, &call.account, name);
+    check_dead_letters(context.catalogue, &arn, order, &wished).await?;
     let fill = |descriptor: &mut Descriptor| {
         attributes::set(descriptor, &wished);
         descriptor.tags.extend(tags.clone());
@@ -67,6 +70,34 @@ pub(super) async fn create(context: &Context<'_>) -> Outcome {
         }
     };
     Ok(members([("QueueUrl", url_of(context, &queue))]))
+}
+
+/// Checks that the queue for dead letters, if one is asked for, is there, of the same kind, and takes them.
+pub(crate) async fn check_dead_letters(
+    catalogue: &Catalogue,
+    source: &Arn,
+    order: Order,
+    wished: &[(String, String)],
+) -> Result<(), Fault> {
+    let mut wish = wished.iter().filter(|(name, _)| name == "RedrivePolicy");
+    let Some((_, text)) = wish.next() else {
+        return Ok(());
+    };
+    let Some(redrive) = read_redrive(text) else {
+        return Ok(());
+    };
+    let refuse = |reason: &str| Err(Fault::value(text, "RedrivePolicy", reason));
+    let Some(target) = catalogue.find_arn(&redrive.target).await? else {
+        return refuse("Dead letter target does not exist.");
+    };
+    let settings = &target.current().settings;
+    if settings.kind.order() != order {
+        return refuse("Dead-letter queue must be same type of queue as the source.");
+    }
+    if !settings.redrive_allow.allows(source) {
+        return refuse("The dead letter target's redrive allow policy does not allow this queue.");
+    }
+    Ok(())
 }
 
 /// Checks a name, and says which kind of queue it and the attributes ask for.
@@ -202,6 +233,7 @@ pub(super) async fn set_attributes(context: &Context<'_>) -> Outcome {
     }
     let order = queue.current().settings.kind.order();
     attributes::check(&wished, order, Setting::Changing)?;
+    check_dead_letters(context.catalogue, &queue.shared.arn, order, &wished).await?;
     let now = context.catalogue.now();
     let changed = context.catalogue.alter(&queue, |descriptor| {
         let names = |wanted: &str| wished.iter().any(|(name, _)| name == wanted);
