@@ -41,6 +41,17 @@
 //! | `Objects` `07` | `*` `08` bucket id, text(key), text(upload id) | an upload in parts: JSON |
 //! | `Objects` `07` | `*` `09` text(upload id), part number (4 bytes) | a part of an upload: JSON |
 //! | `Objects` `07` | `*` `0a` text(id) | bytes that nobody refers to any more, to be cleared away: JSON |
+//! | `Queues` `04` | `01` text(queue name) | a queue: JSON |
+//! | `Queues` `04` | `02` text(queue name) | when a queue of this name was deleted (8 bytes, microseconds) |
+//! | `Queues` `04` | `*` `10` contents id (8 bytes), identity | a message that waits. The identity: when it is due (8 bytes; FIFO: hash of its group, 16 bytes), versionstamp, number in the commit (2 bytes) |
+//! | `Queues` `04` | `*` `11` contents id, identity | a message that was received and not deleted |
+//! | `Queues` `04` | `*` `12` contents id, message id (16 bytes), part (1 byte) | a part of a long body |
+//! | `Queues` `04` | `*` `13` contents id, since (8 bytes), versionstamp, number (2 bytes) | a group of a FIFO queue that waits for its turn: its hash |
+//! | `Queues` `04` | `*` `14` contents id, SHA-256 | a deduplication id: its expiry (8 bytes), the message's id (16 bytes), versionstamp, number |
+//! | `Queues` `04` | `*` `15` contents id, expiry (8 bytes), SHA-256 | empty: when that is forgotten |
+//! | `Queues` `04` | `*` `16` contents id, versionstamp, number | a message that another queue put into a FIFO queue, to be put in its place |
+//! | `Queues` `04` | `*` `20` contents id | empty: contents of a deleted or purged queue that are still to be removed |
+//! | `Queues` `04` | `*` `21` text(ARN of the source), started (8 bytes), text(task id) | a task that moves messages: JSON |
 //! | `Delivery` `03` | `01` text(mapping id), text(shard), lanes (1 byte), lane (1 byte) | format byte, time in microseconds (8 bytes), how far the lane has come |
 //! | `Delivery` `03` | `*` `02` versionstamp, number (8 bytes) | a delivery that was never tried: format byte, whom it is for (JSON), the number of its pieces (2 bytes), or its contents |
 //! | `Delivery` `03` | `*` `03` versionstamp, number | the same, of one that is to be tried again |
