@@ -86,9 +86,13 @@ impl Buckets {
         let has = |name: &str| properties.contains_key(name);
         row.settings = usual_settings(kind, None)
             .into_iter()
-            .filter(|(setting, _)| match setting {
-                Setting::Ownership => !has("OwnershipControls"),
-                _ => !has("PublicAccessBlockConfiguration"),
+            .filter(|(setting, _)| {
+                let given = if *setting == Setting::Ownership {
+                    "OwnershipControls"
+                } else {
+                    "PublicAccessBlockConfiguration"
+                };
+                !has(given)
             })
             .collect();
         let is_locked = properties.get("ObjectLockEnabled").and_then(text_of);

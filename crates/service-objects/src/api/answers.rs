@@ -5,6 +5,7 @@
 
 use aws_wire::xml::Xml;
 use bytes::Bytes;
+use http::Method;
 use interfaces::service::ServiceAnswer;
 
 use crate::engine::fault::{self, Fault};
@@ -52,11 +53,11 @@ pub(crate) fn refused(
     fault: &Fault,
     resource: &str,
     request_id: &str,
-    is_head: bool,
+    method: &Method,
 ) -> ServiceAnswer {
     let mut headers = fault.headers.clone();
     headers.push(("x-amz-id-2", host_id(request_id)));
-    let has_no_body = is_head || fault.kind == fault::NOT_MODIFIED;
+    let has_no_body = *method == Method::HEAD || fault.kind == fault::NOT_MODIFIED;
     let body = if has_no_body {
         Bytes::new()
     } else {

@@ -19,7 +19,9 @@ use super::delete::Doomed;
 use super::operations::{Fate, Level, Operation};
 use super::request::{Ask, Named};
 use super::service::Inner;
-use crate::engine::access::{Acl, Asking, Public, bucket_permission, object_permission};
+use crate::engine::access::{
+    Acl, Asking, Permission, Public, bucket_permission, object_permission,
+};
 use crate::engine::bucket::Bucket;
 use crate::engine::fault::{self, Fault};
 use crate::engine::version::Version;
@@ -59,6 +61,8 @@ struct About<'a> {
     key: Option<&'a str>,
     /// The version that is there, where it matters whose it is.
     version: Option<&'a Version>,
+    /// Whether the object is about to be made: who may make it may say what it is like.
+    is_new: bool,
 }
 
 impl Inner {
@@ -128,12 +132,13 @@ impl Inner {
             }
         }
         let is_read = object_permission(operation.action).is_some() && key.is_some();
-        if is_read && matches!(&version, None) {
+        if is_read && version.is_none() {
             // Whoever may not list a bucket does not learn what is not in it.
             let about = About {
                 bucket,
                 key: None,
                 version: None,
+                is_new: false,
             };
             return vec![check(&call.caller, "s3:ListBucket", &about, context)];
         }
@@ -142,6 +147,7 @@ impl Inner {
             bucket,
             key,
             version: version.as_ref(),
+            is_new: operation.action == "s3:PutObject",
         };
         let mut checks: Vec<Check> = actions(call, operation, version_id)
             .into_iter()
@@ -200,6 +206,7 @@ impl Inner {
             bucket: &bucket,
             key: Some(&source.key),
             version: version.as_ref(),
+            is_new: false,
         };
         Some(check(&call.caller, action, &about, context))
     }
@@ -217,6 +224,7 @@ impl Inner {
             bucket,
             key: Some(key),
             version: None,
+            is_new: action.starts_with("s3:Put"),
         };
         let check = check(caller, action, &about, context);
         self.authorize
@@ -342,7 +350,11 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
     let bucket = about.bucket;
     let asking = match caller {
         Principal::Anonymous { .. } => Asking::Anybody,
-        other => Asking::Account(other.account().as_str()),
+        Principal::Root { account }
+        | Principal::FunctionRole { account, .. }
+        | Principal::User { account, .. }
+        | Principal::Session { account, .. }
+        | Principal::Service { account, .. } => Asking::Account(account.as_str()),
     };
     let is_own = asking == Asking::Account(&bucket.row.account);
     let public = if bucket.block.ignore_acls {
@@ -351,8 +363,14 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
         Public::Counts
     };
     let lets = |list: &Acl, permission| list.lets(asking, permission, public);
-    let by_bucket =
-        || bucket_permission(action).is_some_and(|permission| lets(&bucket.row.acl, permission));
+    let by_bucket = || {
+        let wanted = if about.is_new {
+            Some(Permission::Write)
+        } else {
+            bucket_permission(action)
+        };
+        wanted.is_some_and(|permission| lets(&bucket.row.acl, permission))
+    };
     let by_object = || {
         let permission = object_permission(action)?;
         let version = about.version?;
@@ -363,20 +381,16 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
         })
     };
     let is_service = matches!(caller, Principal::Service { .. });
-    let is_granted = bucket.has_acls()
-        && !is_own_by_policy(caller, is_own)
-        && (by_bucket() || by_object() == Some(true));
+    // Users and roles of the account itself need policies of their own: lists name accounts.
+    let needs_own_policy = is_own && !matches!(caller, Principal::Root { .. });
+    let is_granted =
+        bucket.has_acls() && !needs_own_policy && (by_bucket() || by_object() == Some(true));
     let is_restricted = bucket.block.restrict && bucket.is_policy_public && !is_own && !is_service;
     match (is_granted, is_restricted) {
         (true, _) => Some(Arc::clone(&bucket.policy_for_granted)),
         (false, true) => None,
         (false, false) => bucket.policy.clone(),
     }
-}
-
-/// Users and roles of the account itself need policies of their own: lists name accounts.
-fn is_own_by_policy(caller: &Principal, is_own: bool) -> bool {
-    is_own && !matches!(caller, Principal::Root { .. })
 }
 
 fn context(call: &ServiceCall, named: &Named) -> Context {

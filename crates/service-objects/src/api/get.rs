@@ -35,6 +35,13 @@ impl Inner {
     pub(super) async fn get_object(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
         let bucket = self.bucket(ask).await?;
         let key = encryption::customer_key(ask)?;
+        if let Some(algorithm) = ask.header("x-amz-server-side-encryption") {
+            return Err(Fault::argument(
+                "x-amz-server-side-encryption header is not supported for this operation.",
+                "x-amz-server-side-encryption",
+                algorithm,
+            ));
+        }
         for _ in 0..TRIES_MAX {
             let (version, _) = self
                 .objects
@@ -58,8 +65,8 @@ impl Inner {
                 .header("x-amz-checksum-mode")
                 .is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
             {
-                let covers = span.is_none() || length == version.size;
-                push_checksum(&version, part.as_ref(), covers, &mut headers);
+                let read = (length == version.size).then_some(&version);
+                push_checksum(&version, part.as_ref(), read, &mut headers);
             }
             let status = if span.is_some() { 206 } else { 200 };
             if ask.call.method == Method::HEAD {
@@ -157,7 +164,13 @@ impl Inner {
     }
 }
 
-fn push_checksum(version: &Version, part: Option<&Part>, covers: bool, headers: &mut Headers) {
+/// The checksum of the part that is read, or of the version, if all of it is.
+fn push_checksum(
+    version: &Version,
+    part: Option<&Part>,
+    whole: Option<&Version>,
+    headers: &mut Headers,
+) {
     let Some(checksum) = &version.checksum else {
         return;
     };
@@ -171,7 +184,7 @@ fn push_checksum(version: &Version, part: Option<&Part>, covers: bool, headers: 
                 headers.push(("x-amz-checksum-type", checksum.extent.name().to_owned()));
             }
         }
-        None if covers => checksums::headers(Some(checksum), headers),
+        None if whole.is_some() => checksums::headers(Some(checksum), headers),
         None => {}
     }
 }

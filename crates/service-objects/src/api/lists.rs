@@ -10,7 +10,7 @@ use interfaces::service::ServiceAnswer;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answers;
-use super::multipart::number;
+use super::multipart::{number, truth};
 use super::request::Ask;
 use super::service::Inner;
 use crate::engine::access;
@@ -88,7 +88,7 @@ impl Inner {
             xml.text("MaxKeys", &page.max.to_string());
             xml.optional("Delimiter", page.query.delimiter.map(&shows).as_deref());
             xml.optional("EncodingType", page.encoding);
-            xml.text("IsTruncated", flag(listed.is_truncated));
+            xml.text("IsTruncated", truth(&listed.is_truncated));
             write_entries(xml, &listed, page.encoding, Owners::Shown);
         }))
     }
@@ -124,7 +124,7 @@ impl Inner {
             xml.text("MaxKeys", &page.max.to_string());
             xml.optional("Delimiter", page.query.delimiter.map(&shows).as_deref());
             xml.optional("EncodingType", page.encoding);
-            xml.text("IsTruncated", flag(listed.is_truncated));
+            xml.text("IsTruncated", truth(&listed.is_truncated));
             write_entries(xml, &listed, page.encoding, owners);
         }))
     }
@@ -167,16 +167,12 @@ impl Inner {
             xml.text("MaxKeys", &page.max.to_string());
             xml.optional("Delimiter", page.query.delimiter.map(&shows).as_deref());
             xml.optional("EncodingType", page.encoding);
-            xml.text("IsTruncated", flag(listed.next.is_some()));
+            xml.text("IsTruncated", truth(&listed.next.is_some()));
             for entry in &listed.entries {
                 write_version(xml, entry, page.encoding);
             }
         }))
     }
-}
-
-fn flag(is_so: bool) -> &'static str {
-    if is_so { "true" } else { "false" }
 }
 
 fn read_token(token: &str) -> Result<String, Fault> {
@@ -255,7 +251,7 @@ fn write_version(xml: &mut Xml, entry: &VersionEntry, encoding: Option<&str>) {
     xml.element(element, |xml| {
         xml.text("Key", &encode(encoding, key));
         xml.text("VersionId", &version.id);
-        xml.text("IsLatest", flag(is_latest));
+        xml.text("IsLatest", truth(&is_latest));
         xml.text("LastModified", &dates::iso(version.modified_at));
         if !version.is_delete_marker {
             xml.text("ETag", &version.quoted_etag());

@@ -117,9 +117,8 @@ fn check_change(
     let Some(there) = there.filter(|there| now < there.until) else {
         return Ok(());
     };
-    let is_tighter = wanted.is_some_and(|wanted| {
-        there.until <= wanted.until && (wanted.mode == there.mode || wanted.mode == "COMPLIANCE")
-    });
+    let is_tighter =
+        wanted.is_some_and(|wanted| there.until <= wanted.until && wanted.mode == there.mode);
     let is_free = there.mode == "GOVERNANCE" && bypass == Bypass::Governance;
     if is_tighter || is_free {
         Ok(())

@@ -608,3 +608,7 @@ pub(super) fn number(ask: &Ask, name: &str, usual: usize) -> Result<usize, Fault
         },
     }
 }
+
+pub(super) fn truth(is_so: &bool) -> &'static str {
+    if *is_so { "true" } else { "false" }
+}

@@ -46,10 +46,11 @@ const STORAGE_CLASSES: [&str; 11] = [
     "SNOW",
 ];
 
+/// Texts by their names.
+type Texts = BTreeMap<String, String>;
+
 /// System headers and metadata.
-pub(crate) fn described(
-    headers: &HeaderMap,
-) -> Result<(BTreeMap<String, String>, BTreeMap<String, String>), Fault> {
+pub(crate) fn described(headers: &HeaderMap) -> Result<(Texts, Texts), Fault> {
     let mut system = BTreeMap::new();
     let mut metadata = BTreeMap::<String, String>::new();
     for (name, value) in headers {

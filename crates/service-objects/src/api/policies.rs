@@ -41,6 +41,10 @@ pub(crate) fn check(text: &str, bucket: &str) -> Result<Value, Fault> {
         let has = |name: &str| {
             statement.get(name).is_some() || statement.get(format!("Not{name}")).is_some()
         };
+        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+        if allows && statement.get("NotPrincipal").is_some() {
+            return Err(refused("Allow with NotPrincipal is not allowed."));
+        }
         for (element, message) in [
             ("Principal", "Missing required field Principal"),
             ("Action", "Missing required field Action"),

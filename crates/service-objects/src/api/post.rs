@@ -57,19 +57,7 @@ impl Inner {
         let mut body = ask.body();
         let unknown = body.unknown_keys_act_as();
         let (fields, mut file) = form::read(&mut body, &boundary).await?;
-        let key = field(&fields, "key").ok_or_else(|| {
-            Fault::saying(
-                fault::INVALID_ARGUMENT,
-                "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
-            )
-        })?;
-        let key = key.replace("${filename}", &fields.file_name);
-        if key.is_empty() {
-            return Err(Fault::saying(
-                fault::INVALID_ARGUMENT,
-                "User key must have a length greater than 0.",
-            ));
-        }
+        let key = wanted_key(&fields)?;
         let (caller, length) = self.proven(&ask, &bucket, &fields, &key, unknown.as_ref())?;
         ask.call.caller = caller;
         ask.key = key;
@@ -94,11 +82,7 @@ impl Inner {
         let customer_key = encryption::customer_key(&ask)?;
         let claims = checksums::claims(&ask)?;
         let (mut about, owner) = parts::about(&ask, &bucket, customer_key.as_ref(), now)?;
-        if let Some(tagging) = field(&fields, "tagging") {
-            let node =
-                Node::read(tagging.as_bytes()).map_err(|_| Fault::from(fault::MALFORMED_XML))?;
-            about.tags = object_tags(&node)?;
-        }
+        about.tags = tags(&fields)?.unwrap_or(about.tags);
         let wanted = Wanted {
             algorithms: vec![claims.algorithm.unwrap_or(checksums::DEFAULT)],
             bytes_max: length.map_or(PUT_BYTES_MAX, |(_, max)| max.min(PUT_BYTES_MAX)),
@@ -166,8 +150,10 @@ impl Inner {
             .get("expiration")
             .and_then(Value::as_str)
             .ok_or_else(|| invalid("Policy missing expiration."))?;
-        let expires_at =
-            dates::read_iso(expiration).ok_or_else(|| invalid("Invalid 'expiration' value."))?;
+        let expires_at = Some(expiration)
+            .filter(|text| text.contains('T') && text.ends_with('Z'))
+            .and_then(dates::read_iso)
+            .ok_or_else(|| invalid("Invalid 'expiration' value."))?;
         if expires_at <= self.objects.clock.now() {
             return Err(Fault::saying(
                 fault::ACCESS_DENIED,
@@ -266,6 +252,33 @@ impl Inner {
     }
 }
 
+/// The tags that a form gives its object.
+fn tags(fields: &Fields) -> Result<Option<Vec<(String, String)>>, Fault> {
+    let Some(tagging) = field(fields, "tagging") else {
+        return Ok(None);
+    };
+    let node = Node::read(tagging.as_bytes()).map_err(|_| Fault::from(fault::MALFORMED_XML))?;
+    object_tags(&node).map(Some)
+}
+
+/// The key of the object that a form makes.
+fn wanted_key(fields: &Fields) -> Result<String, Fault> {
+    let key = field(fields, "key").ok_or_else(|| {
+            Fault::saying(
+                fault::INVALID_ARGUMENT,
+                "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+            )
+        })?;
+    let key = key.replace("${filename}", &fields.file_name);
+    if key.is_empty() {
+        return Err(Fault::saying(
+            fault::INVALID_ARGUMENT,
+            "User key must have a length greater than 0.",
+        ));
+    }
+    Ok(key)
+}
+
 /// Keys that nobody was issued act here as they do at the door.
 fn unknown_signer(key_id: &str, unknown: Option<&AccountId>) -> Result<Principal, Fault> {
     let is_account = key_id.len() == 12 && key_id.bytes().all(|byte| byte.is_ascii_digit());
@@ -288,6 +301,45 @@ fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
+/// A condition of a policy in a form.
+enum Condition<'a> {
+    Length(u64, u64),
+    Equals(String, &'a str),
+    Begins(String, &'a str),
+}
+
+fn read_condition(condition: &Value) -> Option<Condition<'_>> {
+    match condition {
+        Value::Object(pairs) => {
+            let (name, wanted) = pairs.iter().next()?;
+            Some(Condition::Equals(
+                name.to_ascii_lowercase(),
+                wanted.as_str()?,
+            ))
+        }
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::String(operator), min, max]
+                if operator.eq_ignore_ascii_case("content-length-range") =>
+            {
+                let number =
+                    |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+                Some(Condition::Length(number(min)?, number(max)?))
+            }
+            [Value::String(operator), Value::String(name), wanted] => {
+                let name = name.strip_prefix('$')?.to_ascii_lowercase();
+                let wanted = wanted.as_str()?;
+                match operator.to_ascii_lowercase().as_str() {
+                    "eq" => Some(Condition::Equals(name, wanted)),
+                    "starts-with" => Some(Condition::Begins(name, wanted)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
 /// Checks all conditions; how long the file may be.
 fn check_conditions(
     conditions: &[Value],
@@ -295,18 +347,6 @@ fn check_conditions(
     fields: &Fields,
     key: &str,
 ) -> Result<Option<(u64, u64)>, Fault> {
-    let failed = |condition: &Value| {
-        Fault::saying(
-            fault::ACCESS_DENIED,
-            format!("Invalid according to Policy: Policy Condition failed: {condition}"),
-        )
-    };
-    let invalid = || {
-        Fault::saying(
-            fault::INVALID_POLICY_DOCUMENT,
-            "Invalid Policy: Invalid condition.",
-        )
-    };
     let value = |name: &str| match name {
         "bucket" => Some(bucket.name()),
         "key" => Some(key),
@@ -315,45 +355,31 @@ fn check_conditions(
     let mut mentioned = vec!["bucket".to_owned()];
     let mut length = None;
     for condition in conditions {
-        let (operator, name, wanted) = match condition {
-            Value::Object(pairs) => {
-                let (name, wanted) = pairs.iter().next().ok_or_else(invalid)?;
-                ("eq".to_owned(), name.to_ascii_lowercase(), wanted)
+        let read = read_condition(condition).ok_or_else(|| {
+            Fault::saying(
+                fault::INVALID_POLICY_DOCUMENT,
+                "Invalid Policy: Invalid condition.",
+            )
+        })?;
+        let (name, holds) = match read {
+            Condition::Length(min, max) => {
+                length = Some((min, max));
+                continue;
             }
-            Value::Array(parts) => match parts.as_slice() {
-                [Value::String(operator), min, max]
-                    if operator.eq_ignore_ascii_case("content-length-range") =>
-                {
-                    let number = |value: &Value| {
-                        value
-                            .as_u64()
-                            .or_else(|| value.as_str()?.parse().ok())
-                            .ok_or_else(invalid)
-                    };
-                    length = Some((number(min)?, number(max)?));
-                    continue;
-                }
-                [Value::String(operator), Value::String(name), wanted] => {
-                    let name = name.strip_prefix('$').ok_or_else(invalid)?;
-                    (
-                        operator.to_ascii_lowercase(),
-                        name.to_ascii_lowercase(),
-                        wanted,
-                    )
-                }
-                _ => return Err(invalid()),
-            },
-            _ => return Err(invalid()),
+            Condition::Equals(name, wanted) => {
+                let holds = value(&name) == Some(wanted);
+                (name, holds)
+            }
+            Condition::Begins(name, wanted) => {
+                let holds = value(&name).is_some_and(|sent| sent.starts_with(wanted));
+                (name, holds)
+            }
         };
-        let wanted = wanted.as_str().ok_or_else(invalid)?;
-        let sent = value(&name).unwrap_or_default();
-        let holds = match operator.as_str() {
-            "eq" => sent == wanted,
-            "starts-with" => sent.starts_with(wanted),
-            _ => return Err(invalid()),
-        };
-        if !holds || value(&name).is_none() {
-            return Err(failed(condition));
+        if !holds {
+            return Err(Fault::saying(
+                fault::ACCESS_DENIED,
+                format!("Invalid according to Policy: Policy Condition failed: {condition}"),
+            ));
         }
         mentioned.push(name);
     }

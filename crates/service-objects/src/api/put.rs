@@ -63,10 +63,7 @@ fn check_length(ask: &Ask) -> Result<(), Fault> {
                 .with("MaxSizeAllowed", PUT_BYTES_MAX.to_string())),
             Err(_) => Err(fault::MISSING_CONTENT_LENGTH.into()),
         },
-        None if ask.call.headers.contains_key("transfer-encoding") => {
-            Err(fault::MISSING_CONTENT_LENGTH.into())
-        }
-        None => Ok(()),
+        None => Err(fault::MISSING_CONTENT_LENGTH.into()),
     }
 }
 

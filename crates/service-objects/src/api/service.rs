@@ -154,11 +154,11 @@ impl Service {
 
     async fn answer(&self, call: ServiceCall) -> ServiceAnswer {
         let request_id = call.request_id.clone();
-        let is_head = call.method == Method::HEAD;
+        let method = call.method.clone();
         if call.method == Method::OPTIONS {
             let answered = cors::preflight(&self.inner, &call).await;
             return answered.unwrap_or_else(|fault| {
-                answers::refused(&fault, &path(&call), request_id.as_str(), false)
+                answers::refused(&fault, &path(&call), request_id.as_str(), &method)
             });
         }
         let origin = cors::Origin::of(&call);
@@ -166,13 +166,13 @@ impl Service {
         let ask = match Ask::read(call) {
             Ok(ask) => ask,
             Err(refused) => {
-                return answers::refused(&refused.0, &resource, request_id.as_str(), is_head);
+                return answers::refused(&refused.0, &resource, request_id.as_str(), &method);
             }
         };
         let bucket = ask.bucket.clone();
         let mut answer = match self.inner.carry_out(ask).await {
             Ok(answer) => answer,
-            Err(fault) => answers::refused(&fault, &resource, request_id.as_str(), is_head),
+            Err(fault) => answers::refused(&fault, &resource, request_id.as_str(), &method),
         };
         if let Some(origin) = origin {
             cors::decorate(&self.inner, &bucket, &origin, &mut answer).await;

@@ -165,7 +165,11 @@ pub(crate) fn bucket_permission(action: &str) -> Option<Permission> {
         "s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads" => {
             Some(Permission::Read)
         }
-        "s3:PutObject" | "s3:DeleteObject" | "s3:DeleteObjectVersion" => Some(Permission::Write),
+        "s3:PutObject"
+        | "s3:DeleteObject"
+        | "s3:DeleteObjectVersion"
+        | "s3:AbortMultipartUpload"
+        | "s3:ListMultipartUploadParts" => Some(Permission::Write),
         "s3:GetBucketAcl" => Some(Permission::ReadAcp),
         "s3:PutBucketAcl" => Some(Permission::WriteAcp),
         _ => None,

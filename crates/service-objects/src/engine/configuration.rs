@@ -179,7 +179,8 @@ fn access_block(node: &Node) -> Result<Node, Fault> {
 }
 
 fn object_lock(node: &Node, row: &Row) -> Result<(), Fault> {
-    if !row.settings.contains_key(&Setting::Versioning) {
+    let versioning = row.settings.get(&Setting::Versioning);
+    if versioning.and_then(|node| node.text_of("Status")) != Some("Enabled") {
         return Err(Fault::saying(
             fault::INVALID_BUCKET_STATE,
             "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
@@ -482,13 +483,14 @@ pub(crate) fn header_tags(text: &str) -> Result<Vec<(String, String)>, Fault> {
             .decode_utf8_lossy()
             .into_owned()
     };
-    let tags: Vec<(String, String)> = text
+    let mut tags: Vec<(String, String)> = text
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(key, value)| (decoded(key), decoded(value)))
         .collect();
     check_tags(&tags, OBJECT_TAGS_MAX)?;
+    tags.sort();
     Ok(tags)
 }
 

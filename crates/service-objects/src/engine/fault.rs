@@ -35,13 +35,11 @@ macro_rules! kinds {
 kinds! {
     ACCESS_DENIED 403 "AccessDenied" "Access Denied";
     ACL_NOT_SUPPORTED 400 "AccessControlListNotSupported" "The bucket does not allow ACLs";
-    AUTHORIZATION_QUERY 400 "AuthorizationQueryParametersError" "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
     BAD_DIGEST 400 "BadDigest" "The Content-MD5 you specified did not match what we received.";
     BAD_REQUEST 400 "BadRequest" "Bad Request";
     BUCKET_EXISTS 409 "BucketAlreadyExists" "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
     BUCKET_OWNED 409 "BucketAlreadyOwnedByYou" "Your previous request to create the named bucket succeeded and you already own it.";
     BUCKET_NOT_EMPTY 409 "BucketNotEmpty" "The bucket you tried to delete is not empty";
-    CONDITIONAL_CONFLICT 409 "ConditionalRequestConflict" "The conditional request cannot succeed due to a conflicting operation against this resource.";
     CORS_FORBIDDEN 403 "AccessForbidden" "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.";
     ENTITY_TOO_LARGE 400 "EntityTooLarge" "Your proposed upload exceeds the maximum allowed size";
     ENTITY_TOO_SMALL 400 "EntityTooSmall" "Your proposed upload is smaller than the minimum allowed size";
@@ -56,7 +54,6 @@ kinds! {
     INVALID_DIGEST 400 "InvalidDigest" "The Content-MD5 you specified was invalid.";
     INVALID_ENCRYPTION 400 "InvalidEncryptionAlgorithmError" "The encryption request you specified is not valid.";
     INVALID_LOCATION 400 "InvalidLocationConstraint" "The specified location-constraint is not valid";
-    INVALID_OBJECT_STATE 403 "InvalidObjectState" "The operation is not valid for the object's storage class";
     INVALID_PART 400 "InvalidPart" "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     INVALID_PART_NUMBER 416 "InvalidPartNumber" "The requested partnumber is not satisfiable";
     INVALID_PART_ORDER 400 "InvalidPartOrder" "The list of parts was not in ascending order. Parts must be ordered by part number.";
@@ -67,7 +64,6 @@ kinds! {
     INVALID_RETENTION_PERIOD 400 "InvalidRetentionPeriod" "Default retention period must be a positive integer value.";
     INVALID_STORAGE_CLASS 400 "InvalidStorageClass" "The storage class you specified is not valid";
     INVALID_TAG 400 "InvalidTag" "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.";
-    INVALID_TARGET 400 "InvalidTargetBucketForLogging" "The target bucket for logging does not exist";
     INVALID_URI 400 "InvalidURI" "Couldn't parse the specified URI.";
     KEY_TOO_LONG 400 "KeyTooLongError" "Your key is too long";
     MALFORMED_ACL 400 "MalformedACLError" "The XML you provided was not well-formed or did not validate against our published schema";
@@ -84,7 +80,6 @@ kinds! {
     NO_SUCH_BUCKET 404 "NoSuchBucket" "The specified bucket does not exist";
     NO_SUCH_BUCKET_POLICY 404 "NoSuchBucketPolicy" "The bucket policy does not exist";
     NO_SUCH_CORS 404 "NoSuchCORSConfiguration" "The CORS configuration does not exist";
-    NO_SUCH_ENCRYPTION 404 "ServerSideEncryptionConfigurationNotFoundError" "The server side encryption configuration was not found";
     NO_SUCH_KEY 404 "NoSuchKey" "The specified key does not exist.";
     NO_SUCH_LIFECYCLE 404 "NoSuchLifecycleConfiguration" "The lifecycle configuration does not exist";
     NO_SUCH_LOCK 404 "ObjectLockConfigurationNotFoundError" "Object Lock configuration does not exist for this bucket";

@@ -48,7 +48,7 @@ struct Segment {
 
 enum Place {
     Here(Bytes),
-    File(PathBuf, Option<Sealer>),
+    File(PathBuf, Option<Box<Sealer>>),
 }
 
 /// Reads the bytes of objects. Clones share everything.
@@ -182,8 +182,9 @@ impl Reader {
     }
 }
 
-fn sealer(id: &str, key: Option<&CustomerKey>) -> Result<Option<Sealer>, Fault> {
-    key.map(|key| Sealer::new(key, id)).transpose()
+fn sealer(id: &str, key: Option<&CustomerKey>) -> Result<Option<Box<Sealer>>, Fault> {
+    key.map(|key| Sealer::new(key, id).map(Box::new))
+        .transpose()
 }
 
 fn slice(bytes: &Bytes, start: u64, length: u64) -> Bytes {
@@ -217,12 +218,11 @@ fn read_all(
             }
             Place::File(path, sealer) => {
                 let file = opened.take().map_or_else(|| File::open(path), Ok);
-                let read = match (file, sealer) {
+                match (file, sealer) {
                     (Err(error), _) => Err(Some(error.into())),
                     (Ok(file), None) => plain(file, &segment, sender),
                     (Ok(file), Some(sealer)) => sealed(file, sealer, &segment, sender),
-                };
-                read
+                }
             }
         };
         match read {

@@ -185,6 +185,11 @@ fn lifecycle_rule(rule: &Value) -> Node {
         node.children
             .extend(rule.get(name).map(|value| same(value, name)));
     }
+    transitions(rule, &mut node);
+    node
+}
+
+fn transitions(rule: &Value, node: &mut Node) {
     for (single, many, element) in [
         ("Transition", "Transitions", "Transition"),
         (
@@ -216,7 +221,6 @@ fn lifecycle_rule(rule: &Value) -> Node {
             node.children.push(made);
         }
     }
-    node
 }
 
 fn notification(value: &Value) -> Node {
