@@ -17,7 +17,8 @@ use crate::refusal::Refusal;
 use crate::state::catalogue::Change;
 use crate::state::subscription::{Record, Status};
 
-const TOKEN_HOLDS_FOR: Duration = Duration::from_hours(48);
+/// How long a token confirms, or restores, a subscription.
+pub(super) const TOKEN_HOLDS_FOR: Duration = Duration::from_hours(48);
 
 pub(super) async fn confirm(call: Call<'_>) -> Result<Answer, Refusal> {
     let text = required(call.form, "TopicArn")?;

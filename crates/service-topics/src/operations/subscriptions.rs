@@ -10,6 +10,7 @@ use aws_wire::xml::Xml;
 use model::delivery::Delivery;
 use model::principal::Principal;
 
+use super::confirming::TOKEN_HOLDS_FOR;
 use super::{Answer, Call, answer, page, write_map};
 use crate::arns::{SubscriptionArn, TopicArn};
 use crate::form::required;
@@ -20,6 +21,9 @@ use crate::state::catalogue::{Change, Region};
 use crate::state::delivery_policy;
 use crate::state::subscription::{Record, SCOPE_ATTRIBUTES, Status, Subscription};
 use crate::state::topic::Topic;
+
+/// Subscriptions that were ended, and that one call removes for good at most.
+const STALE_AT_ONCE_MAX: usize = 100;
 
 pub(super) async fn attributes(call: Call<'_>) -> Result<Answer, Refusal> {
     let text = required(call.form, "SubscriptionArn")?;
@@ -179,5 +183,25 @@ pub(crate) async fn end(
             id: arn.id.clone(),
         });
     }
+    let stale = stale(service, region, &arn.topic.name);
+    changes.extend(stale);
     service.catalogue.change(region, changes, &told).await
+}
+
+/// Removes subscriptions that ended so long ago that nobody can restore them.
+fn stale(service: &Inner, region: &Region, topic: &str) -> Vec<Change> {
+    let now = service.clock.now();
+    let is_stale = |one: &&Arc<Subscription>| {
+        one.record.status == Status::Ended && TOKEN_HOLDS_FOR < now.since(one.record.token_at)
+    };
+    let subscriptions = region.subscriptions(topic);
+    let stale = subscriptions
+        .values()
+        .filter(is_stale)
+        .take(STALE_AT_ONCE_MAX);
+    let change = |one: &Arc<Subscription>| Change::DeleteSubscription {
+        topic: topic.to_owned(),
+        id: one.record.id.clone(),
+    };
+    stale.map(change).collect()
 }

@@ -123,7 +123,13 @@ pub(crate) async fn remove(service: &Inner, region: &Region, name: &str) -> Resu
     if region.topic(name).is_none() {
         return Ok(());
     }
-    let change = Change::DeleteTopic(name.to_owned());
+    // Whoever publishes to it now is waited for.
+    let recent = region.recent(name);
+    let recent = recent.lock().await;
+    let change = Change::DeleteTopic {
+        name: name.to_owned(),
+        remembered: recent.ids(),
+    };
     service.catalogue.change(region, vec![change], &[]).await
 }
 

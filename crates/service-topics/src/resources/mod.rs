@@ -60,7 +60,7 @@ impl Topics {
     ) -> Result<Made, Refusal> {
         match request.resource_type.as_str() {
             TOPIC => self.make_topic(request, old).await,
-            SUBSCRIPTION => self.make_subscription(request, old).await,
+            SUBSCRIPTION => self.make_subscription(request).await,
             POLICY | INLINE_POLICY => self.set_policies(request, old).await,
             other => Err(unknown(other)),
         }

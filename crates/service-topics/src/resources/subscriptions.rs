@@ -56,7 +56,6 @@ impl Topics {
     pub(super) async fn make_subscription(
         &self,
         request: &ResourceRequest,
-        _old: Option<&Properties>,
     ) -> Result<Made, Refusal> {
         let properties = &request.properties;
         let topic_arn = text(properties, "TopicArn").unwrap_or_default();

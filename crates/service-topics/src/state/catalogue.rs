@@ -60,8 +60,11 @@ struct Data {
 /// One change.
 pub(crate) enum Change {
     PutTopic(Topic),
-    /// With all that belongs to it.
-    DeleteTopic(String),
+    /// With its subscriptions, and these messages that it remembers.
+    DeleteTopic {
+        name: String,
+        remembered: Vec<String>,
+    },
     PutSubscription(Box<subscription::Record>),
     DeleteSubscription {
         topic: String,
@@ -323,10 +326,13 @@ impl Region {
             Change::PutTopic(topic) => {
                 vec![(place.topic(&topic.record.name), json(&topic.record))]
             }
-            Change::DeleteTopic(name) => {
+            Change::DeleteTopic { name, remembered } => {
                 let subscriptions = self.subscriptions(name);
                 let own = subscriptions.keys().map(|id| place.subscription(name, id));
-                let all = std::iter::once(place.topic(name)).chain(own);
+                let messages = remembered.iter().map(|id| place.deduplication(name, id));
+                let all = std::iter::once(place.topic(name))
+                    .chain(own)
+                    .chain(messages);
                 all.map(|key| (key, None)).collect()
             }
             Change::PutSubscription(record) => {
@@ -355,6 +361,12 @@ impl Region {
     }
 
     fn apply(&self, changes: Vec<Change>) {
+        for change in &changes {
+            if let Change::DeleteTopic { name, .. } = change {
+                let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+                recent.remove(name);
+            }
+        }
         let mut data = self.data.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             data.apply(change);
@@ -402,7 +414,7 @@ impl Data {
                 self.topics
                     .insert(topic.record.name.clone(), Arc::new(topic));
             }
-            Change::DeleteTopic(name) => {
+            Change::DeleteTopic { name, .. } => {
                 self.topics.remove(&name);
                 self.subscriptions.remove(&name);
                 self.reached.remove(&name);

@@ -53,6 +53,11 @@ impl Recent {
         self.by_id.insert(id, seen);
     }
 
+    /// All ids that are remembered.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.by_id.keys().cloned().collect()
+    }
+
     /// Ids that are too old to matter; they are forgotten in memory.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<String> {
         let mut gone = Vec::new();

@@ -50,6 +50,20 @@ async fn a_message_that_comes_again_within_five_minutes_is_accepted_and_not_deli
 }
 
 #[tokio::test]
+async fn a_topic_that_is_made_again_remembers_nothing() {
+    let store = Arc::new(Memory::new());
+    let server = Server::over(store.clone());
+    let attributes = [("FifoTopic", "true"), ("ContentBasedDeduplication", "true")];
+    let topic = server.topic("t.fifo", &attributes).await;
+    let first = publish(&server, &topic, "m", "g").await;
+    server.get("", "DeleteTopic", &[("TopicArn", &topic)]).await;
+    let server = Server::over(store);
+    server.topic("t.fifo", &attributes).await;
+    server.clock.advance(Duration::from_secs(1));
+    assert_ne!(publish(&server, &topic, "m", "g").await.1, first.1);
+}
+
+#[tokio::test]
 async fn groups_tell_messages_apart_where_a_topic_wants_it() {
     let server = Server::new();
     let attributes = [
