@@ -1,25 +1,23 @@
 //! Bind, build, serve: the only place where siblings meet.
 //!
 //! Lives here: every part of a running server, joined top to bottom, and its orderly end.
-//! Does not live here: what any part does; when a project is loaded (`development`, `commands`).
+//! Does not live here: what any part does, making those that take more than a line (`parts`); when a project is loaded
+//! (`development`, `commands`).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod parts;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use build::{Builder, BuilderConfig};
-use deployment::{Deployer, Series};
-use event_delivery::{Delivery, DeliveryLog, Parts as DeliveryParts};
+use deployment::Deployer;
+use event_delivery::Delivery;
 use gateway::application::{ApplicationHandler, Signers};
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::service_door::{
-    OwnPages, Pages, Parts as DoorParts, RefusalLog, ServiceDoor, UnknownKeys,
-};
+use gateway::service_door::{ServiceDoor, UnknownKeys};
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
-use interfaces::log_sink::LogSink;
-use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use invoker::Invoker;
@@ -27,13 +25,15 @@ use jiff::Timestamp;
 use model::application::Application;
 use model::ids::AccountId;
 use model::problem::Problem;
+use runtimes::process::Clearing;
 use runtimes::process::probe::Prober;
-use runtimes::process::{Clearing, ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
-use sandbox::policy::{Claim, Claims};
+use sandbox::policy::Claim;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use parts::{builder, claim, delivery, doors, functions, locked_in, not_code, runtime};
 
 use crate::development::marker::Published;
 use crate::forking::Findings;
@@ -42,14 +42,13 @@ use crate::issuer::Signer;
 use crate::made_by_api;
 use crate::notary::MachineNotary;
 use crate::packages::Archives;
-use crate::pipeline::{Loaded, Pipeline, PipelineParts, chain};
+use crate::pipeline::{Loaded, Pipeline, PipelineParts};
 use crate::services::{Services, Shared};
-use crate::settings::{self, Demands};
+use crate::settings::{self};
 use crate::state;
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::Telemetry;
-use crate::telemetry::install::Installations;
-use crate::walls::{self, InnerDoor};
+use crate::walls::InnerDoor;
 
 /// What a server is built with.
 pub struct Config {
@@ -403,96 +402,6 @@ impl Server {
     }
 }
 
-/// What runs functions, and gives them the keys of their roles.
-fn runtime(
-    shared: &Shared,
-    signers: &Signers,
-    logs: Arc<dyn LogSink>,
-    config: &Config,
-) -> Result<ProcessRuntime, Box<Problem>> {
-    let runtime = ProcessRuntime::new(ProcessRuntimeConfig {
-        services_endpoint: format!("http://127.0.0.1:{}", shared.port),
-        principals: Arc::clone(&signers.principals),
-        logs,
-        clock: Arc::clone(&shared.clock),
-        random: Arc::clone(&shared.random),
-        cache_dir: config.cache.clone(),
-    });
-    runtime.map_err(|error| no_runtime(&error))
-}
-
-/// Where servers like this one, of the same user, say which ports are theirs: functions of none may reach them.
-fn claims(config: &Config) -> Claims {
-    Claims::in_folder(&config.cache.join("ports"))
-}
-
-fn claim(config: &Config, ports: (u16, u16)) -> Option<Claim> {
-    let claimed = claims(config).claim([ports.0, ports.1].into_iter().filter(|port| *port != 0));
-    claimed
-        .inspect_err(
-            |error| tracing::warn!(%error, "functions of other servers can reach this one"),
-        )
-        .ok()
-}
-
-/// Has functions run in sandboxes; or why they do not, where they may run all the same.
-fn locked_in(
-    runtime: ProcessRuntime,
-    config: &Config,
-    ports: (u16, u16),
-    door: &InnerDoor,
-    clock: &Arc<dyn Clock>,
-) -> Result<(ProcessRuntime, LockedIn), Box<Problem>> {
-    if config.sandbox.demands() == Demands::Nothing {
-        let why = "cloudless.toml says `demands = \"none\"`";
-        return Ok((runtime, Err(why.to_owned())));
-    }
-    let parts = walls::Parts {
-        own_ports: BTreeSet::from([ports.0, ports.1]),
-        claims: claims(config),
-        hidden: config.ours.clone(),
-        cache_dir: config.cache.clone(),
-        door: door.clone(),
-        authority: walls::authority(&config.cache, &config.environment),
-        clock: Arc::clone(clock),
-    };
-    let raised = walls::raise(&config.sandbox, parts);
-    match (raised, config.sandbox.demands()) {
-        (Ok(walls), _) => {
-            let clearing = Arc::new(walls.clearing());
-            Ok((runtime.within(walls), Ok(clearing)))
-        }
-        (Err(why), Demands::Development | Demands::Nothing) => Ok((runtime, Err(why))),
-        (Err(why), Demands::Server) => Err(walls::not_enforced(why)),
-    }
-}
-
-/// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
-fn doors(
-    services: Vec<Arc<dyn CloudService>>,
-    issuer: &Arc<Signer>,
-    signers: &Signers,
-    (refusals, clock, random): (&Arc<dyn RefusalLog>, &Arc<dyn Clock>, &Arc<dyn Random>),
-) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
-    let door = |services, unknown_keys, own_pages| {
-        ServiceDoor::new(DoorParts {
-            services,
-            principals: Arc::clone(&signers.principals),
-            authorize: Arc::clone(&signers.authorize),
-            refusals: Arc::clone(refusals),
-            account: AccountId::development(),
-            clock: Arc::clone(clock),
-            random: Arc::clone(random),
-            unknown_keys,
-            own_pages,
-        })
-    };
-    let inside = door(services.clone(), UnknownKeys::Refused, OwnPages::Hidden);
-    let outside = door(services, signers.unknown_keys.clone(), OwnPages::Shown);
-    let pages = Arc::clone(issuer) as Arc<dyn Pages>;
-    (Arc::new(outside.with_pages(pages)), Arc::new(inside))
-}
-
 /// Waits for a listener that ends though nobody told it to; for ever when there is none.
 async fn ended_by_itself(listeners: &mut JoinSet<()>, of: &str) -> Box<Problem> {
     let Some(ended) = listeners.join_next().await else {
@@ -516,67 +425,6 @@ impl Listeners {
             port(&self.services),
         )
     }
-}
-
-/// From services to functions, and to one another.
-fn delivery(
-    services: &Services,
-    shared: Shared,
-    invoke: &Arc<dyn Invoke>,
-    log: Arc<dyn DeliveryLog>,
-) -> Delivery {
-    Delivery::new(DeliveryParts {
-        store: shared.store,
-        outbox: shared.outbox,
-        records: services.record_sources(),
-        messages: services.message_sources(),
-        sinks: services.sinks(),
-        invoke: Arc::clone(invoke),
-        clock: shared.clock,
-        random: shared.random,
-        authorize: Arc::new(shared.identity),
-        log,
-    })
-}
-
-/// Lambda's API.
-fn functions(
-    shared: &Shared,
-    invoke: &Arc<dyn Invoke>,
-    (archives, objects): (&Archives, Arc<dyn ReadObjects>),
-    concurrency: usize,
-) -> Arc<service_functions::Service> {
-    Arc::new(service_functions::Service::new(service_functions::Parts {
-        invoke: Arc::clone(invoke),
-        store: Arc::clone(&shared.store),
-        outbox: shared.outbox.clone(),
-        packages: Arc::new(archives.clone()),
-        numbers: Arc::new(Series::new(Arc::clone(&shared.store))),
-        objects: Some(objects),
-        clock: Arc::clone(&shared.clock),
-        random: Arc::clone(&shared.random),
-        port: shared.port,
-        concurrency,
-    }))
-}
-
-fn not_code(config: &Config) -> Vec<PathBuf> {
-    let settings = std::iter::once(&config.settings_file);
-    config.ours.iter().chain(settings).cloned().collect()
-}
-
-fn builder(config: &Config) -> Builder {
-    let machine =
-        BuilderConfig::new(&config.cache, &config.environment).leaving_out(&not_code(config));
-    Builder::new(machine, Arc::new(Installations::new()))
-}
-
-fn no_runtime(error: &ProcessRuntimeError) -> Box<Problem> {
-    let problem = Problem::error(
-        "server::runtime",
-        "functions cannot be started on this machine",
-    );
-    Box::new(problem.because(chain(error)))
 }
 
 #[cfg(test)]
