@@ -209,7 +209,7 @@ impl Run<'_> {
         match step {
             Step::Keep | Step::Note => {
                 self.seen(resource, &record, provider).await;
-                self.keep(resource, record).await
+                self.keep(resource, record, provider).await
             }
             Step::Create => self.create(resource, record, provider).await,
             Step::Update => self.update(resource, record, provider).await,

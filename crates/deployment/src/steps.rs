@@ -100,10 +100,19 @@ impl Run<'_> {
         &mut self,
         resource: &Resource,
         mut record: ResourceRecord,
+        provider: &dyn ResourceProvider,
     ) -> Result<(), StateError> {
         let id = &resource.logical_id;
         if let Some(old) = self.records.get(id) {
             record.phase = old.phase.clone();
+            let request = self.request_for(id, &record);
+            if let (Phase::Made { .. }, Some(made)) = (&record.phase, old.made()) {
+                let known = provider.known_by(made, &request);
+                record.phase = Phase::Made {
+                    physical_id: known.physical_id,
+                    attributes: known.attributes,
+                };
+            }
             if *old != record {
                 self.record(id, record.clone()).await?;
             }

@@ -58,6 +58,11 @@ pub trait ResourceProvider: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// What a resource that stays is known by from now on: an address may have another port than when it was made.
+    fn known_by(&self, made: Made, _request: &ResourceRequest) -> Made {
+        made
+    }
+
     /// How many items of data would go with a resource; none for what keeps no data.
     fn items<'a>(
         &'a self,

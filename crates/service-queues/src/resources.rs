@@ -333,6 +333,15 @@ impl ResourceProvider for Queues {
         Box::pin(self.change(physical_id, old, request))
     }
 
+    fn known_by(&self, made: Made, request: &ResourceRequest) -> Made {
+        if request.resource_type != QUEUE {
+            return made;
+        }
+        let (account, region, name) =
+            urls::read(&made.physical_id, &request.account, &request.region);
+        self.made(&Arn::new("sqs", &region, &account, name))
+    }
+
     fn items<'a>(
         &'a self,
         physical_id: &'a str,
