@@ -58,7 +58,7 @@ fn boto3_uses_buckets() {
     });
     let expected = json!({
         "object": ["one", "text/plain", {"colour": "red"}, true],
-        "by host": "one",
+        "by host": ["pictures", "one"],
         "range": "ne",
         "not modified": "304",
         "there already": "PreconditionFailed",
