@@ -31,7 +31,7 @@ use crate::log::DeliveryLog;
 use crate::permissions::FunctionPolicies;
 
 /// How long mappings may take to end what is under way.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// What delivery works with.
 pub struct Parts {

@@ -29,7 +29,7 @@ const AFTER_FAULT: Duration = Duration::from_secs(2);
 /// Deliveries that are read at once.
 const ROWS_MAX: usize = 1_000;
 /// How long tries that are under way are waited for at the end.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Tries of all targets that are under way at once.
 const UNDER_WAY_MAX: usize = 10_000;
 

@@ -358,6 +358,55 @@ mod tests {
     }
 
     #[test]
+    fn a_bus_gets_an_entry_and_the_record_as_its_detail() {
+        let function = test_kit::function("work");
+        let bus = Arn::parse("arn:aws:events:us-east-1:000000000000:event-bus/b").unwrap();
+        let event = letter(
+            &function.arn,
+            &function,
+            "r",
+            Message::default(),
+            Timestamp::from_micros(0),
+        );
+        let invoked = Invoked {
+            delivery: &event,
+            function: &function,
+            request_id: "r",
+            condition: Condition::Failed(Ending::AgeExceeded),
+            attempts: 0,
+            now: Timestamp::from_micros(1_573_755_365_568_000),
+            reply: None,
+            reason: String::new(),
+        };
+        let told = of_destination(&bus, &invoked);
+        let entry: Value = serde_json::from_str(&told.message.entry.unwrap()).unwrap();
+        assert_eq!(
+            entry,
+            json!({
+                "source": "lambda",
+                "detail-type": "Lambda Function Invocation Result - Failure",
+                "time": "2019-11-14T18:16:05Z",
+                "resources": [bus.to_string(), format!("{}:$LATEST", function.arn)],
+            })
+        );
+        let detail: Value = serde_json::from_slice(&told.message.body).unwrap();
+        assert_eq!(
+            detail,
+            json!({
+                "version": "1.0",
+                "timestamp": "2019-11-14T18:16:05.568Z",
+                "requestContext": {
+                    "requestId": "r",
+                    "functionArn": format!("{}:$LATEST", function.arn),
+                    "condition": "EventAgeExceeded",
+                    "approximateInvokeCount": 0,
+                },
+                "requestPayload": null,
+            })
+        );
+    }
+
+    #[test]
     fn an_errors_words_are_cut_between_characters() {
         let long = "é".repeat(ERROR_BYTES_MAX);
         assert_eq!(cut(&long).len(), ERROR_BYTES_MAX);

@@ -250,6 +250,7 @@ struct Bench {
     function: Arc<Function>,
     store: Arc<dyn Store>,
     clock: Arc<PausedClock>,
+    told: Arc<sent::Sink>,
 }
 
 impl Bench {
@@ -262,6 +263,7 @@ impl Bench {
             function: Arc::new(Function::new()),
             store: Arc::new(Memory::new()),
             clock,
+            told: Arc::new(sent::Sink::new()),
         }
     }
 
@@ -271,7 +273,7 @@ impl Bench {
             outbox: Outbox::new(Arc::clone(&self.store)),
             records: vec![self.source.clone()],
             messages: Vec::new(),
-            sinks: Vec::new(),
+            sinks: vec![self.told.clone()],
             invoke: self.function.clone(),
             clock: self.clock.clone(),
             random: Arc::new(CountingRandom::default()),
@@ -425,6 +427,55 @@ async fn a_batch_is_given_up_after_its_retries() {
     let calls = bench.run(&twice, A_WHILE).await;
     let first = vec![1, 2, 3];
     assert_eq!(calls, [first.clone(), first.clone(), first, vec![4]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_is_told_where_a_batch_lies_that_was_given_up() {
+    let bench = Bench::new();
+    bench.put(1..=4);
+    bench.function.behave(|numbers| {
+        if numbers.contains(&2) {
+            raised()
+        } else {
+            fine()
+        }
+    });
+    let told = Mapping {
+        retries_max: Some(1),
+        on_failure: Some(sent::queue("told")),
+        ..mapping()
+    };
+    bench.run(&told, A_WHILE).await;
+    let bodies = bench.told.bodies("told");
+    let [record] = bodies.as_slice() else {
+        panic!("{bodies:?}");
+    };
+    let record: Value = serde_json::from_str(record).unwrap();
+    assert_eq!(
+        record,
+        json!({
+            "requestContext": {
+                "requestId": record["requestContext"]["requestId"],
+                "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:follow",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 2,
+            },
+            "responseContext": {
+                "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled",
+            },
+            "version": "1.0",
+            "timestamp": record["timestamp"],
+            "DDBStreamBatchInfo": {
+                "shardId": "a",
+                "startSequenceNumber": "a-1",
+                "endSequenceNumber": "a-3",
+                "approximateArrivalOfFirstRecord": "1970-01-01T00:00:00Z",
+                "approximateArrivalOfLastRecord": "1970-01-01T00:00:00Z",
+                "batchSize": 3,
+                "streamArn": SOURCE,
+            },
+        })
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,7 +45,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             taken: Mutex::default(),
             verdict: Mutex::new(Box::new(|_, _| Ok(()))),
@@ -55,7 +55,7 @@ impl Sink {
         }
     }
 
-    fn bodies(&self, queue: &str) -> Vec<String> {
+    pub(super) fn bodies(&self, queue: &str) -> Vec<String> {
         let taken = self.taken.lock().unwrap();
         let taken = taken.get(queue).map(Vec::as_slice).unwrap_or_default();
         let bodies = taken.iter();
