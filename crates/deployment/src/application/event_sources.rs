@@ -13,6 +13,7 @@ use model::event_source::{
     Answers, BATCH_RECORDS_DEFAULT, FILTERS_MAX, Mapping, MappingState, OnError, PATTERN_BYTES_MAX,
     QUEUE_BATCH_DEFAULT, QUEUE_BATCH_MAX, StartingPosition,
 };
+use model::limits::LAMBDA_TIMEOUT_DEFAULT;
 use model::problem::Problem;
 use model::time::Timestamp;
 use patterns::Pattern;
@@ -23,6 +24,9 @@ use super::versions::{Callable, function_named};
 use super::view::{Resource, View};
 use crate::records::{asks_for_nothing, text_of};
 
+/// `AWS::SQS::Queue`, `VisibilityTimeout`, when it is not given.
+const VISIBILITY_DEFAULT_S: u64 = 30;
+
 /// All mappings that can run. What keeps one from it is added to the problems.
 pub(super) fn mappings(
     view: &View<'_>,
@@ -30,7 +34,7 @@ pub(super) fn mappings(
     problems: &mut Vec<Problem>,
 ) -> Vec<Mapping> {
     view.of_type("AWS::Lambda::EventSourceMapping")
-        .filter_map(|resource| match mapping(resource, callable) {
+        .filter_map(|resource| match mapping(view, resource, callable) {
             Ok(mapping) => Some(mapping),
             Err((property, refusal)) => {
                 problems.push(not_run(resource, property, &refusal));
@@ -69,9 +73,14 @@ const OF_STREAMS: [&str; 7] = [
 /// What only queues have.
 const OF_QUEUES: [&str; 2] = ["ProvisionedPollerConfig", "ScalingConfig"];
 
-fn mapping(resource: &Resource<'_>, callable: &Callable) -> Result<Mapping, Refused> {
+fn mapping(
+    view: &View<'_>,
+    resource: &Resource<'_>,
+    callable: &Callable,
+) -> Result<Mapping, Refused> {
     let (source, kind) = source(resource)?;
     let callee = target(resource, callable)?;
+    visible_for_long_enough(view, &source, &callee)?;
     if resource.whole("TumblingWindowInSeconds").unwrap_or(0) != 0 {
         let refusal = Refusal::new("tumbling windows are not built yet")
             .help("leave it out, and keep what the function adds up in a table");
@@ -219,6 +228,35 @@ fn batch_of_queue(kind: Kind, records: usize, window: Duration) -> Result<(), Re
         ),
         Kind::Queue | Kind::FifoQueue | Kind::Table | Kind::Stream => Ok(()),
     }
+}
+
+/// The cloud makes no mapping of a queue whose messages would come back while the function still works on them.
+fn visible_for_long_enough(view: &View<'_>, source: &Arn, callee: &Callee) -> Result<(), Refused> {
+    let arn = source.to_string();
+    let mut queues = view.of_type("AWS::SQS::Queue");
+    let queue =
+        queues.find(|queue| queue.attributes.get("Arn").and_then(text_of) == Some(arn.clone()));
+    let mut functions = view.of_type("AWS::Lambda::Function");
+    let function = functions.find(|function| function.physical_id == callee.function.as_str());
+    let (Some(queue), Some(function)) = (queue, function) else {
+        return Ok(());
+    };
+    let visibility = queue
+        .whole("VisibilityTimeout")
+        .unwrap_or(VISIBILITY_DEFAULT_S);
+    let timeout = function.whole("Timeout");
+    let timeout = timeout.unwrap_or(LAMBDA_TIMEOUT_DEFAULT.as_secs());
+    if timeout <= visibility {
+        return Ok(());
+    }
+    let reason = format!(
+        "Queue visibility timeout: {visibility} seconds is less than Function timeout: {timeout} seconds"
+    );
+    let help = format!(
+        "set `VisibilityTimeout` of `{}` to {timeout} or more; six times as much is what the provider advises",
+        queue.logical_id
+    );
+    Err(("EventSourceArn", Refusal::new(reason).help(help)))
 }
 
 /// A queue or a topic that is told of batches that were given up.

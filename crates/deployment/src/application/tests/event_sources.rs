@@ -227,6 +227,31 @@ fn queues_and_kinesis_streams_are_read_too() {
 }
 
 #[test]
+fn a_queue_whose_messages_come_back_too_early_is_named_as_the_cloud_does() {
+    let arn = "arn:aws:sqs:eu-west-1:000000000000:jobs";
+    for (visibility, timeout, runs) in [(30, 31, false), (31, 31, true), (0, 1, false)] {
+        let queue: Row = (
+            "Jobs",
+            "AWS::SQS::Queue",
+            "jobs",
+            json!({"VisibilityTimeout": visibility}),
+            json!({"Arn": arn}),
+        );
+        let of_queue = mapping(json!({"EventSourceArn": arn, "StartingPosition": null}));
+        let function = hello(json!({"Timeout": timeout}));
+        let (application, problems) = assemble(&[function, queue, of_queue]);
+        assert_eq!(application.event_sources.len(), usize::from(runs));
+        let causes = problems
+            .iter()
+            .filter_map(|problem| problem.cause.as_deref());
+        let named = causes
+            .filter(|cause| cause.contains("is less than Function timeout"))
+            .count();
+        assert_eq!(named, usize::from(!runs), "{visibility} {timeout}");
+    }
+}
+
+#[test]
 fn a_mapping_to_a_function_that_failed_is_no_mistake_of_its_own() {
     let (mappings, problems) = assembled(json!({"FunctionName": "broken"}));
     assert_eq!((mappings.len(), problems.len()), (1, 0));
