@@ -13,17 +13,15 @@ use std::sync::Arc;
 
 use deployment::Deployer;
 use event_delivery::Delivery;
-use gateway::application::{ApplicationHandler, Signers};
+use gateway::application::ApplicationHandler;
 use gateway::http::{Handler, Server as HttpServer, ServerLimits};
-use gateway::service_door::{ServiceDoor, UnknownKeys};
+use gateway::service_door::ServiceDoor;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use invoker::Invoker;
-use jiff::Timestamp;
 use model::application::Application;
-use model::ids::AccountId;
 use model::problem::Problem;
 use runtimes::process::Clearing;
 use runtimes::process::probe::Prober;
@@ -33,17 +31,18 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use parts::{builder, claim, delivery, doors, functions, locked_in, not_code, runtime};
+use parts::{
+    builder, claim, delivery, doors, functions, locked_in, not_code, runtime, shared, signers,
+};
 
 use crate::development::marker::Published;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
 use crate::made_by_api;
-use crate::notary::MachineNotary;
 use crate::packages::Archives;
 use crate::pipeline::{Loaded, Pipeline, PipelineParts};
-use crate::services::{Services, Shared};
+use crate::services::Services;
 use crate::settings::{self};
 use crate::state;
 use crate::system::{RealClock, RealRandom};
@@ -163,26 +162,8 @@ impl Server {
         let random: Arc<dyn Random> = Arc::new(RealRandom::default());
         let ports = listeners.ports();
         let store: Arc<dyn Store> = Arc::new(state::open(&config.state)?);
-        let shared = Shared::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&random),
-            ports.1,
-            Some(config.state.clone()),
-        );
-        let is_plain = listeners.application.is_some() && listeners.tls.is_none();
-        let home = is_plain.then_some(ports.0);
-        let notary = MachineNotary::new(&config.cache, Arc::clone(&random), Timestamp::now);
-        let shared = shared
-            .with_buckets(config.buckets)
-            .reaching(Arc::new(front::outbound(config, home)), Arc::new(notary));
-        let signers = Signers {
-            principals: Arc::new(shared.identity.clone()),
-            authorize: Arc::new(shared.identity.clone()),
-            unknown_keys: UnknownKeys::ActAsRoot {
-                account: AccountId::development(),
-            },
-        };
+        let shared = shared(listeners, config, &store, (&clock, &random));
+        let signers = signers(&shared);
         let runtime = runtime(&shared, &signers, telemetry.logs, config)?;
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
@@ -207,8 +188,7 @@ impl Server {
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
-        let issuer = Signer::new(&config.cache, Arc::clone(&random), ports.1);
-        let issuer = Arc::new(issuer);
+        let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
         let seen = telemetry.refusals;
         let (door, door_inside) = doors(services, &issuer, &signers, (&seen, &clock, &random));
         let parts = front::Parts {

@@ -20,19 +20,57 @@ use interfaces::log_sink::LogSink;
 use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
+use jiff::Timestamp;
 use model::ids::AccountId;
 use model::problem::Problem;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use sandbox::policy::{Claim, Claims};
+use store::Store;
 
-use super::{Config, LockedIn};
+use super::{Config, Listeners, LockedIn};
+use crate::front;
 use crate::issuer::Signer;
+use crate::notary::MachineNotary;
 use crate::packages::Archives;
 use crate::pipeline::chain;
 use crate::services::{Services, Shared};
 use crate::settings::Demands;
 use crate::telemetry::install::Installations;
 use crate::walls::{self, InnerDoor};
+
+/// What the services of a server share, with a way to the world.
+pub(super) fn shared(
+    listeners: &Listeners,
+    config: &Config,
+    store: &Arc<dyn Store>,
+    (clock, random): (&Arc<dyn Clock>, &Arc<dyn Random>),
+) -> Shared {
+    let ports = listeners.ports();
+    let shared = Shared::new(
+        Arc::clone(store),
+        Arc::clone(clock),
+        Arc::clone(random),
+        ports.1,
+        Some(config.state.clone()),
+    );
+    let is_plain = listeners.application.is_some() && listeners.tls.is_none();
+    let http = front::outbound(config, is_plain.then_some(ports.0));
+    let notary = MachineNotary::new(&config.cache, Arc::clone(random), Timestamp::now);
+    shared
+        .with_buckets(config.buckets)
+        .reaching(Arc::new(http), Arc::new(notary))
+}
+
+/// Whose keys are known, and what becomes of others.
+pub(super) fn signers(shared: &Shared) -> Signers {
+    Signers {
+        principals: Arc::new(shared.identity.clone()),
+        authorize: Arc::new(shared.identity.clone()),
+        unknown_keys: UnknownKeys::ActAsRoot {
+            account: AccountId::development(),
+        },
+    }
+}
 
 /// What runs functions, and gives them the keys of their roles.
 pub(super) fn runtime(
@@ -98,12 +136,19 @@ pub(super) fn locked_in(
     }
 }
 
+/// Who is told of refusals, the time, and randomness.
+type Around<'a> = (
+    &'a Arc<dyn RefusalLog>,
+    &'a Arc<dyn Clock>,
+    &'a Arc<dyn Random>,
+);
+
 /// The door on the host, which trusts whoever reaches it; and the one inside sandboxes, which trusts nobody.
 pub(super) fn doors(
     services: Vec<Arc<dyn CloudService>>,
     issuer: &Arc<Signer>,
     signers: &Signers,
-    (refusals, clock, random): (&Arc<dyn RefusalLog>, &Arc<dyn Clock>, &Arc<dyn Random>),
+    (refusals, clock, random): Around<'_>,
 ) -> (Arc<ServiceDoor>, Arc<ServiceDoor>) {
     let door = |services, unknown_keys, own_pages| {
         ServiceDoor::new(DoorParts {
