@@ -26,9 +26,7 @@ pub trait CloudService: Send + Sync {
 
     /// What a request would do, and to what: all of it is asked before it is carried out. A request that cannot be read asks
     /// for nothing here and is refused by [`execute`](Self::execute), in the service's own words.
-    fn checks<'a>(&'a self, _call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
-        Box::pin(std::future::ready(Vec::new()))
-    }
+    fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>>;
 
     /// How the body of a request is wanted. Told by the head alone.
     fn body_wanted(&self, _head: &RequestHead<'_>) -> BodyWanted {
