@@ -11,8 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-s3 = boto3.client("s3")
-hosts = boto3.client("s3", endpoint_url=os.environ["HOSTS_URL"], config=Config(s3={"addressing_style": "virtual"}))
+s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
+hosts = boto3.client("s3", endpoint_url=os.environ["HOSTS_URL"], config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 seen = {}
 
 

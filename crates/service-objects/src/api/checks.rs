@@ -418,10 +418,10 @@ fn context(call: &ServiceCall, named: &Named) -> Context {
         let node = crate::engine::node::Node::read(&call.body)
             .ok()
             .filter(|_| is_tagging)?;
-        crate::engine::configuration::object_tags(&node).ok()
+        crate::engine::tags::object_tags(&node).ok()
     };
     let tags = match tags {
-        Some(text) => crate::engine::configuration::header_tags(text).ok(),
+        Some(text) => crate::engine::tags::header_tags(text).ok(),
         None => of_body(),
     };
     if let Some(tags) = tags {

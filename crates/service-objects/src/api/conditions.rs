@@ -8,7 +8,7 @@
 use super::request::Ask;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
-use crate::engine::objects::{Precondition, is_tag};
+use crate::engine::preconditions::{Precondition, is_tag};
 use crate::engine::version::Version;
 
 struct Names {

@@ -14,12 +14,12 @@ use super::{checksums, conditions, encryption, parts};
 use crate::engine::blobs::{Blobs, failed};
 use crate::engine::bucket::{Bucket, Versioning};
 use crate::engine::checksum::{Algorithm, Checksum, Extent};
-use crate::engine::configuration::header_tags;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
 use crate::engine::keys;
 use crate::engine::objects::New;
 use crate::engine::receiving::{Received, Wanted, receive};
+use crate::engine::tags::header_tags;
 use crate::engine::version::{About, Body, Version};
 
 /// Where a copy comes from.

@@ -13,7 +13,9 @@ use super::service::Inner;
 use crate::engine::bucket::Bucket;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
-use crate::engine::objects::{Bypass, DeleteEvents, Deleted, Precondition};
+use crate::engine::notification::DeleteEvents;
+use crate::engine::objects::Deleted;
+use crate::engine::preconditions::{Bypass, Precondition};
 
 /// Amazon S3 API Reference, `DeleteObjects`.
 const KEYS_MAX: usize = 1_000;

@@ -14,7 +14,7 @@ use super::request::Ask;
 use super::service::Inner;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
-use crate::engine::objects::Bypass;
+use crate::engine::preconditions::Bypass;
 use crate::engine::version::Retention;
 
 impl Inner {

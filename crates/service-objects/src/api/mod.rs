@@ -29,3 +29,4 @@ mod request;
 pub(crate) mod service;
 pub(crate) mod settings;
 mod tags;
+mod upload_lists;

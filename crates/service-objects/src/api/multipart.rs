@@ -7,26 +7,19 @@ use interfaces::service::ServiceAnswer;
 
 use super::answers::{self, Headers};
 use super::copy::{Source, write_result};
-use super::lists::{encode, encoding};
 use super::request::Ask;
 use super::service::Inner;
 use super::{checksums, conditions, encryption, parts, ranges};
-use crate::engine::access;
 use crate::engine::bucket::{Bucket, Versioning};
 use crate::engine::checksum::{Algorithm, Checksum, Extent};
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
-use crate::engine::keys;
 use crate::engine::lifecycle::upload_abort;
-use crate::engine::listing::{Query, common_prefix};
 use crate::engine::multipart::{Named, PART_BYTES_MAX, PARTS_MAX};
 use crate::engine::objects::New;
 use crate::engine::receiving::{Wanted, receive};
 use crate::engine::sealing::CustomerKey;
 use crate::engine::version::{Encryption, Part, Upload, Version};
-
-/// Amazon S3 API Reference, `ListParts` and `ListMultipartUploads`.
-const LIST_MAX: usize = 1_000;
 
 impl Inner {
     pub(super) async fn create_multipart_upload(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
@@ -213,160 +206,6 @@ impl Inner {
         self.objects.abort_upload(&bucket, &ask.key, id).await?;
         Ok(answers::empty(204, Vec::new()))
     }
-
-    pub(super) async fn list_parts(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
-        let bucket = self.bucket(ask).await?;
-        let id = ask.query("uploadId").unwrap_or_default();
-        let upload = self.objects.upload(&bucket, &ask.key, id).await?;
-        let max = number(ask, "max-parts", LIST_MAX)?.min(LIST_MAX);
-        let after = number(ask, "part-number-marker", 0)?;
-        let after = u32::try_from(after).unwrap_or(u32::MAX);
-        let (parts, is_truncated) = self.objects.parts(id, after, max).await?;
-        let mut headers: Headers = Vec::new();
-        abort_headers(&bucket, &ask.key, &upload, &mut headers);
-        Ok(answers::document("ListPartsResult", headers, |xml| {
-            xml.text("Bucket", bucket.name());
-            xml.text("Key", &ask.key);
-            xml.text("UploadId", id);
-            initiator(&upload).write(xml);
-            access::owner("Owner", &upload.owner).write(xml);
-            xml.text(
-                "StorageClass",
-                upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
-            );
-            xml.text("PartNumberMarker", &after.to_string());
-            let last = parts.last().map_or(0, |part| part.number);
-            xml.text("NextPartNumberMarker", &last.to_string());
-            xml.text("MaxParts", &max.to_string());
-            xml.text("IsTruncated", if is_truncated { "true" } else { "false" });
-            if let Some((algorithm, extent)) = upload.checksum {
-                xml.text("ChecksumAlgorithm", algorithm.name());
-                xml.text("ChecksumType", extent.name());
-            }
-            for part in &parts {
-                xml.element("Part", |xml| {
-                    xml.text("PartNumber", &part.number.to_string());
-                    xml.text("LastModified", &dates::iso(part.modified_at));
-                    xml.text("ETag", &format!("\"{}\"", part.etag));
-                    xml.text("Size", &part.size.to_string());
-                    if upload.checksum.is_some() {
-                        write_checksums(xml, part);
-                    }
-                });
-            }
-        }))
-    }
-
-    pub(super) async fn list_multipart_uploads(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
-        let bucket = self.bucket(ask).await?;
-        let max = number(ask, "max-uploads", LIST_MAX)?.min(LIST_MAX);
-        let encoding = encoding(ask)?;
-        let query = Query {
-            prefix: ask.query("prefix").unwrap_or_default(),
-            delimiter: ask.query("delimiter"),
-            after: ask.query("key-marker").unwrap_or_default(),
-            max,
-        };
-        let id_marker = ask.query("upload-id-marker").unwrap_or_default();
-        let found = self.uploads_found(&bucket, &query, id_marker).await?;
-        Ok(answers::document(
-            "ListMultipartUploadsResult",
-            Vec::new(),
-            |xml| {
-                xml.text("Bucket", bucket.name());
-                xml.text("KeyMarker", &encode(encoding, query.after));
-                xml.text("UploadIdMarker", id_marker);
-                if let Some((key, id)) = &found.next {
-                    xml.text("NextKeyMarker", &encode(encoding, key));
-                    xml.text("NextUploadIdMarker", id);
-                }
-                xml.text("Prefix", &encode(encoding, query.prefix));
-                if let Some(delimiter) = query.delimiter {
-                    xml.text("Delimiter", &encode(encoding, delimiter));
-                }
-                xml.optional("EncodingType", encoding);
-                xml.text("MaxUploads", &max.to_string());
-                xml.text(
-                    "IsTruncated",
-                    if found.next.is_some() {
-                        "true"
-                    } else {
-                        "false"
-                    },
-                );
-                for (key, id, upload) in &found.uploads {
-                    xml.element("Upload", |xml| {
-                        xml.text("Key", &encode(encoding, key));
-                        xml.text("UploadId", id);
-                        initiator(upload).write(xml);
-                        access::owner("Owner", &upload.owner).write(xml);
-                        xml.text(
-                            "StorageClass",
-                            upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
-                        );
-                        xml.text("Initiated", &dates::iso(upload.initiated_at));
-                        if let Some((algorithm, extent)) = upload.checksum {
-                            xml.text("ChecksumAlgorithm", algorithm.name());
-                            xml.text("ChecksumType", extent.name());
-                        }
-                    });
-                }
-                for prefix in &found.prefixes {
-                    xml.element("CommonPrefixes", |xml| {
-                        xml.text("Prefix", &encode(encoding, prefix))
-                    });
-                }
-            },
-        ))
-    }
-
-    async fn uploads_found(
-        &self,
-        bucket: &Bucket,
-        query: &Query<'_>,
-        id_marker: &str,
-    ) -> Result<Uploads, Fault> {
-        let mut range = keys::uploads(bucket.id(), query.prefix);
-        if !query.after.is_empty() {
-            let after = if id_marker.is_empty() { "~" } else { id_marker };
-            range = range.after(&keys::upload(bucket.id(), query.after, after));
-        }
-        let mut found = Uploads::default();
-        loop {
-            let some = self.objects.uploads(&range, LIST_MAX).await?;
-            let Some((key, id, _)) = some.last() else {
-                return Ok(found);
-            };
-            range = range.after(&keys::upload(bucket.id(), key, id));
-            for (key, id, upload) in some {
-                let common = common_prefix(&key, query);
-                if common
-                    .as_ref()
-                    .is_some_and(|common| found.prefixes.contains(common))
-                {
-                    found.last = Some((key, id));
-                    continue;
-                }
-                if found.uploads.len() + found.prefixes.len() == query.max {
-                    found.next = found.last.take();
-                    return Ok(found);
-                }
-                found.last = Some((key.clone(), id.clone()));
-                match common {
-                    Some(common) => found.prefixes.push(common),
-                    None => found.uploads.push((key, id, upload)),
-                }
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Uploads {
-    uploads: Vec<(String, String, Upload)>,
-    prefixes: Vec<String>,
-    last: Option<(String, String)>,
-    next: Option<(String, String)>,
 }
 
 fn completed(ask: &Ask, bucket: &Bucket, made: &Version) -> ServiceAnswer {
@@ -577,11 +416,7 @@ pub(super) fn write_checksums(xml: &mut aws_wire::xml::Xml, part: &Part) {
     }
 }
 
-fn initiator(upload: &Upload) -> crate::engine::node::Node {
-    access::owner("Initiator", &upload.initiator)
-}
-
-fn abort_headers(bucket: &Bucket, key: &str, upload: &Upload, headers: &mut Headers) {
+pub(super) fn abort_headers(bucket: &Bucket, key: &str, upload: &Upload, headers: &mut Headers) {
     if let Some((at, rule)) = upload_abort(bucket, key, upload.initiated_at) {
         headers.push(("x-amz-abort-date", dates::http(at)));
         headers.push(("x-amz-abort-rule-id", rule));

@@ -13,10 +13,10 @@ use super::encryption;
 use super::request::Ask;
 use crate::engine::access::Acl;
 use crate::engine::bucket::{Bucket, Ownership};
-use crate::engine::configuration::header_tags;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
 use crate::engine::sealing::CustomerKey;
+use crate::engine::tags::header_tags;
 use crate::engine::version::{About, Retention};
 
 /// Bytes of all metadata: Amazon S3 User Guide, "Working with object metadata".

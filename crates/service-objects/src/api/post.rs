@@ -25,12 +25,13 @@ use super::request::Ask;
 use super::service::Inner;
 use super::{checksums, encryption};
 use crate::engine::bucket::Bucket;
-use crate::engine::configuration::object_tags;
 use crate::engine::dates;
 use crate::engine::fault::{self, Fault};
 use crate::engine::node::Node;
-use crate::engine::objects::{New, Precondition};
+use crate::engine::objects::New;
+use crate::engine::preconditions::Precondition;
 use crate::engine::receiving::{Wanted, receive};
+use crate::engine::tags::object_tags;
 
 /// Fields that a policy need not mention.
 const FREE_FIELDS: [&str; 6] = [

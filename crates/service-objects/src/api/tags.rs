@@ -9,8 +9,8 @@ use super::answers::{self, Headers};
 use super::request::Ask;
 use super::service::Inner;
 use crate::engine::bucket::{Bucket, Versioning};
-use crate::engine::configuration::object_tags;
 use crate::engine::fault::Fault;
+use crate::engine::tags::object_tags;
 use crate::engine::version::Version;
 
 pub(super) fn version_header(bucket: &Bucket, version: &Version) -> Headers {

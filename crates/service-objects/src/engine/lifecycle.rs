@@ -16,8 +16,10 @@ use super::dates::{midnight_after, read_iso};
 use super::fault::Fault;
 use super::keys;
 use super::node::Node;
+use super::notification::DeleteEvents;
 use super::notification::Occasion;
-use super::objects::{Bypass, DeleteEvents, Objects, Precondition, read as read_version};
+use super::objects::{Objects, read as read_version};
+use super::preconditions::{Bypass, Precondition};
 use super::version::Version;
 
 /// How often it is looked for what has expired.

@@ -78,6 +78,25 @@ pub(crate) struct Happened<'a> {
     pub(crate) occasion: &'a Occasion,
 }
 
+/// The events that deletions are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeleteEvents<'a> {
+    pub(crate) deleted: &'static str,
+    pub(crate) marked: &'static str,
+    pub(crate) occasion: &'a Occasion,
+}
+
+impl<'a> DeleteEvents<'a> {
+    /// Those of requests.
+    pub(crate) fn requested(occasion: &'a Occasion) -> Self {
+        Self {
+            deleted: "ObjectRemoved:Delete",
+            marked: "ObjectRemoved:DeleteMarkerCreated",
+            occasion,
+        }
+    }
+}
+
 /// Reads the rules of a document that was checked.
 pub(crate) fn read(node: &Node) -> Vec<NotificationRule> {
     node.children.iter().filter_map(rule).collect()

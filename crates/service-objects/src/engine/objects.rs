@@ -11,7 +11,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
-use model::time::Timestamp;
 use outbox::Outbox;
 use store::{Batch, Direction, PageLimit, Store};
 use tokio::sync::Mutex;
@@ -21,7 +20,8 @@ use super::bucket::{Bucket, Versioning};
 use super::catalogue::Catalogue;
 use super::fault::{self, Fault};
 use super::keys;
-use super::notification::{self, Happened, Occasion};
+use super::notification::{self, DeleteEvents, Happened, Occasion};
+use super::preconditions::{Bypass, Precondition, check_lock};
 use super::trash::{LetGo, Trash};
 use super::version::{Body, NULL_VERSION, Version, sequence_of, version_id};
 
@@ -37,19 +37,6 @@ pub(crate) struct Objects {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     stripes: Vec<Mutex<()>>,
-}
-
-/// What must hold of the newest version for a change to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Precondition {
-    /// `If-Match`: an ETag, or `*`.
-    pub(crate) matches: Option<String>,
-    /// `If-None-Match`: `*`, or an ETag.
-    pub(crate) matches_none: Option<String>,
-    /// `x-amz-if-match-last-modified-time`.
-    pub(crate) modified_at: Option<Timestamp>,
-    /// `x-amz-if-match-size`.
-    pub(crate) size: Option<u64>,
 }
 
 /// What a change comes with.
@@ -71,13 +58,6 @@ pub(crate) struct Deleted {
     /// The version that was deleted, or the marker that was made.
     pub(crate) version: Option<String>,
     pub(crate) is_delete_marker: bool,
-}
-
-/// What a version may be deleted in spite of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bypass {
-    Nothing,
-    Governance,
 }
 
 impl Objects {
@@ -501,48 +481,6 @@ pub(crate) enum Place {
     Older,
 }
 
-/// The events that deletions are told by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DeleteEvents<'a> {
-    pub(crate) deleted: &'static str,
-    pub(crate) marked: &'static str,
-    pub(crate) occasion: &'a Occasion,
-}
-
-impl<'a> DeleteEvents<'a> {
-    /// Those of requests.
-    pub(crate) fn requested(occasion: &'a Occasion) -> Self {
-        Self {
-            deleted: "ObjectRemoved:Delete",
-            marked: "ObjectRemoved:DeleteMarkerCreated",
-            occasion,
-        }
-    }
-}
-
-/// Refuses to delete what is locked.
-pub(crate) fn check_lock(version: &Version, bypass: Bypass, now: Timestamp) -> Result<(), Fault> {
-    let denied = || {
-        Fault::saying(
-            fault::ACCESS_DENIED,
-            "Access Denied because object protected by object lock.",
-        )
-    };
-    if version.about.legal_hold == Some(true) {
-        return Err(denied());
-    }
-    match &version.about.retention {
-        Some(retention) if now < retention.until => {
-            if retention.mode == "GOVERNANCE" && bypass == Bypass::Governance {
-                Ok(())
-            } else {
-                Err(denied())
-            }
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
 pub(crate) fn read(row: &[u8]) -> Result<Version, Fault> {
     serde_json::from_slice(row).map_err(|error| fault::internal(&error, "a version cannot be read"))
 }
@@ -550,62 +488,4 @@ pub(crate) fn read(row: &[u8]) -> Result<Version, Fault> {
 pub(crate) fn written(version: &Version) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(version)
         .map_err(|error| fault::internal(&error, "a version cannot be written"))
-}
-
-impl Precondition {
-    fn check(&self, key: &str, newest: Option<&Version>) -> Result<(), Fault> {
-        let newest = newest.filter(|newest| !newest.is_delete_marker);
-        let failed = |condition: &str| {
-            Err(Fault::from(fault::PRECONDITION_FAILED).with("Condition", condition))
-        };
-        if let Some(wanted) = &self.matches {
-            match newest {
-                None => return Err(Fault::from(fault::NO_SUCH_KEY).with("Key", key)),
-                Some(newest) if !is_tag(wanted, &newest.etag) => return failed("If-Match"),
-                Some(_) => {}
-            }
-        }
-        match (&self.matches_none, newest) {
-            (Some(unwanted), Some(newest)) if is_tag(unwanted, &newest.etag) => {
-                failed("If-None-Match")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_deletion(&self, key: &str, found: Option<&Version>) -> Result<(), Fault> {
-        let failed =
-            |condition: &str| Fault::from(fault::PRECONDITION_FAILED).with("Condition", condition);
-        let is_bare = self.modified_at.is_none() && self.size.is_none();
-        if self.matches.is_none() && is_bare {
-            return Ok(());
-        }
-        let found = found.filter(|found| !found.is_delete_marker);
-        let Some(found) = found else {
-            return Err(Fault::from(fault::NO_SUCH_KEY).with("Key", key));
-        };
-        if let Some(wanted) = &self.matches
-            && !is_tag(wanted, &found.etag)
-        {
-            return Err(failed("If-Match"));
-        }
-        if let Some(at) = self.modified_at
-            && at.epoch_s() != found.modified_at.epoch_s()
-        {
-            return Err(failed("x-amz-if-match-last-modified-time"));
-        }
-        if self.size.is_some_and(|size| size != found.size) {
-            return Err(failed("x-amz-if-match-size"));
-        }
-        Ok(())
-    }
-}
-
-/// Whether a condition names this ETag: `*` names all.
-pub(crate) fn is_tag(condition: &str, etag: &str) -> bool {
-    condition.split(',').any(|one| {
-        let one = one.trim();
-        let bare = one.strip_prefix("W/").unwrap_or(one).trim_matches('"');
-        one == "*" || bare == etag
-    })
 }
