@@ -177,19 +177,14 @@ impl Server {
 
         let kept = Services::new(&shared);
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
-        let objects = kept.objects.read_objects();
-        let functions = functions(
-            &shared,
-            &invoke,
-            (&archives, objects),
-            limits.concurrency_max,
-        );
+        let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
         let deployer = Deployer::new(store, kept.providers());
         let mut services = kept.doors();
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
         let seen = telemetry.refusals;
+        let called = services.clone();
         let (door, door_inside) = doors(services, &issuer, &signers, (&seen, &clock, &random));
         let parts = front::Parts {
             invoke,
@@ -198,6 +193,7 @@ impl Server {
             access_log: telemetry.access_log,
             signers,
             issuer,
+            services: called,
         };
         let gateway = Arc::new(front::gateway(parts, config));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);

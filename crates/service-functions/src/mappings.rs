@@ -6,7 +6,10 @@
 //! Contract: AWS Lambda API Reference, these operations, and answers recorded from the service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use interfaces::message_source::QueueError;
+use interfaces::record_source::SourceError;
 use interfaces::resource_provider::Properties;
 use interfaces::service::ServiceAnswer;
 use model::arn::Arn;
@@ -84,13 +87,16 @@ impl Service {
         let source_kind = check_source(&body, source)?;
         let function = body.required("FunctionName")?;
         let function = Named::read(function, None, asked.region(), asked.account())?;
+        target(self.catalogue()?.as_ref(), &function)?;
+        self.exists(source, source_kind).await?;
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
         let arn = target(&catalogue, &function)?;
-        check_unique(&catalogue, source, &arn)?;
+        check_unique(&catalogue, (source, source_kind), &arn)?;
         let mut properties = Properties::new();
         put_said(&body, &mut properties);
         put_defaults(source_kind, &mut properties);
+        check_window(source_kind, &properties)?;
         properties.insert("FunctionName".to_owned(), json!(arn));
         if let Some(given) = body.object("Tags")? {
             properties.insert("Tags".to_owned(), tags::listed(&tags::checked(&given)?));
@@ -107,6 +113,44 @@ impl Service {
         let generation = turn.apply(change).await?;
         self.keeper.served(generation).await;
         Ok(answers::json(202, &shown))
+    }
+
+    /// Whether there is what a mapping is to read.
+    async fn exists(&self, source: &str, kind: Source) -> Result<(), Refusal> {
+        let Ok(arn) = Arn::parse(source) else {
+            return Ok(());
+        };
+        let is_missing = match kind {
+            Source::Queue => {
+                let found = self.messages.iter().find(|messages| messages.serves(&arn));
+                match found {
+                    // Nothing is released; a queue that is not there is told all the same.
+                    Some(messages) => matches!(
+                        messages.release(&arn, &[], Duration::ZERO).await,
+                        Err(QueueError::Missing { .. })
+                    ),
+                    None => false,
+                }
+            }
+            Source::Stream => {
+                let found = self.records.iter().find(|records| records.serves(&arn));
+                match found {
+                    Some(records) => {
+                        matches!(records.shards(&arn).await, Err(SourceError::Missing { .. }))
+                    }
+                    None => false,
+                }
+            }
+        };
+        match (is_missing, kind) {
+            (false, _) => Ok(()),
+            (true, Source::Stream) => Err(Refusal::invalid_parameter(&format!(
+                "Stream not found: {source}"
+            ))),
+            (true, Source::Queue) => Err(Refusal::invalid_parameter(
+                "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.",
+            )),
+        }
     }
 
     fn get_mapping(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
@@ -157,6 +201,10 @@ impl Service {
         }
         put_said(&body, &mut entry.properties);
         check_patterns(&Body(entry.properties.clone()))?;
+        let source = entry.text("EventSourceArn").unwrap_or_default();
+        if let Some(kind) = source_of(&source) {
+            check_window(kind, &entry.properties)?;
+        }
         entry.change(self.draw_id(), self.clock.now());
         let shown = shown(&catalogue, &entry, Some("Updating"));
         let mut change = Change::default();
@@ -280,18 +328,43 @@ fn target(catalogue: &Catalogue, function: &Named) -> Result<String, Refusal> {
     }
 }
 
-fn check_unique(catalogue: &Catalogue, source: &str, function: &str) -> Result<(), Refusal> {
+fn check_unique(
+    catalogue: &Catalogue,
+    (source, kind): (&str, Source),
+    function: &str,
+) -> Result<(), Refusal> {
     let mut mappings = catalogue.all(Kind::Mapping);
     let same = mappings.find(|(_, entry)| {
         entry.text("EventSourceArn").as_deref() == Some(source)
             && function_arn(catalogue, entry) == function
     });
-    match same {
-        Some((id, _)) => Err(Refusal::conflict(&format!(
-            "An event source mapping with event source arn (\" {source} \") and function (\" {function} \") already exists. Please update or delete the existing mapping with UUID {id}"
-        ))),
-        None => Ok(()),
+    let Some((id, _)) = same else {
+        return Ok(());
+    };
+    let (name, _) = named(function);
+    Err(Refusal::conflict(&match kind {
+        Source::Queue => format!(
+            "An event source mapping with SQS arn (\" {source} \") and function (\" {name} \") already exists. Please update or delete the existing mapping with UUID {id}"
+        ),
+        Source::Stream => format!(
+            "The event source arn (\" {source} \") and function (\" {name} \") provided mapping already exists. Please update or delete the existing mapping with UUID {id}"
+        ),
+    }))
+}
+
+/// More than ten messages take a while to gather.
+fn check_window(kind: Source, properties: &Properties) -> Result<(), Refusal> {
+    let number = |name: &str| {
+        let value = properties.get(name).and_then(text_of);
+        value.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let is_too_large = 10 < number("BatchSize") && number("MaximumBatchingWindowInSeconds") == 0;
+    if kind == Source::Queue && is_too_large {
+        return Err(Refusal::invalid_parameter(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
+        ));
     }
+    Ok(())
 }
 
 fn put_said(body: &Body, properties: &mut Properties) {

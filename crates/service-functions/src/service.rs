@@ -11,9 +11,11 @@ use interfaces::BoxFuture;
 use interfaces::authorize::Check;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
+use interfaces::message_source::MessageSource;
 use interfaces::objects::ReadObjects;
 use interfaces::packages::{Numbers, Package, Packages};
 use interfaces::random::Random;
+use interfaces::record_source::RecordSource;
 use interfaces::service::{CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use model::application::Application;
 use model::limits::LAMBDA_REQUEST_BYTES_MAX;
@@ -44,6 +46,10 @@ pub struct Parts {
     pub numbers: Arc<dyn Numbers>,
     /// Reads code from buckets; none: there are no buckets.
     pub objects: Option<Arc<dyn ReadObjects>>,
+    /// Streams that mappings read.
+    pub records: Vec<Arc<dyn RecordSource>>,
+    /// Queues that mappings read.
+    pub messages: Vec<Arc<dyn MessageSource>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -61,6 +67,8 @@ pub struct Service {
     pub(crate) packages: Arc<dyn Packages>,
     pub(crate) numbers: Arc<dyn Numbers>,
     pub(crate) objects: Option<Arc<dyn ReadObjects>>,
+    pub(crate) records: Vec<Arc<dyn RecordSource>>,
+    pub(crate) messages: Vec<Arc<dyn MessageSource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) port: u16,
@@ -136,6 +144,8 @@ impl Service {
             packages: parts.packages,
             numbers: parts.numbers,
             objects: parts.objects,
+            records: parts.records,
+            messages: parts.messages,
             clock: parts.clock,
             random: parts.random,
             port: parts.port,

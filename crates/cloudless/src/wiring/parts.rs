@@ -17,7 +17,6 @@ use gateway::service_door::{
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::log_sink::LogSink;
-use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
 use jiff::Timestamp;
@@ -194,7 +193,7 @@ pub(super) fn delivery(
 pub(super) fn functions(
     shared: &Shared,
     invoke: &Arc<dyn Invoke>,
-    (archives, objects): (&Archives, Arc<dyn ReadObjects>),
+    (archives, kept): (&Archives, &Services),
     concurrency: usize,
 ) -> Arc<service_functions::Service> {
     Arc::new(service_functions::Service::new(service_functions::Parts {
@@ -203,7 +202,9 @@ pub(super) fn functions(
         outbox: shared.outbox.clone(),
         packages: Arc::new(archives.clone()),
         numbers: Arc::new(Series::new(Arc::clone(&shared.store))),
-        objects: Some(objects),
+        objects: Some(kept.objects.read_objects()),
+        records: kept.record_sources(),
+        messages: kept.message_sources(),
         clock: Arc::clone(&shared.clock),
         random: Arc::clone(&shared.random),
         port: shared.port,

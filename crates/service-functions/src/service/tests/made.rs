@@ -92,6 +92,8 @@ fn service(invoke: Arc<dyn Invoke>, store: Arc<dyn Store>) -> Service {
         packages: Arc::new(Shelf::default()),
         numbers: Arc::new(Counted::default()),
         objects: None,
+        records: Vec::new(),
+        messages: Vec::new(),
         clock: Arc::new(RunningClock),
         random: Arc::new(CountingRandom::default()),
         port: 4566,
