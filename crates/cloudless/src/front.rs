@@ -17,6 +17,7 @@ use gateway::tokens::Tokens;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::random::Random;
+use interfaces::service::CloudService;
 use model::ids::AccountId;
 use model::problem::Problem;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -39,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) access_log: Arc<dyn AccessLog>,
     pub(crate) signers: Signers,
     pub(crate) issuer: Arc<Signer>,
+    /// What integrations call in place of functions.
+    pub(crate) services: Vec<Arc<dyn CloudService>>,
 }
 
 /// The gateway, which trusts what the settings and the environment tell it to.
@@ -63,6 +66,7 @@ pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
         .with_account_rate(config.limits.account_rate())
         .behind(TrustedProxies::new(config.trusted_proxies.clone()))
         .trusting(roots)
+        .calling(parts.services)
         .verifying(Tokens::new(outbound, clock, Some(parts.issuer)))
 }
 

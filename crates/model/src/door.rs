@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ids::{ApiId, FunctionName, StageName};
+use crate::arn::Arn;
+use crate::ids::{ApiId, FunctionName, Region, StageName};
 use crate::problem::Place;
 
 /// A function as whatever calls it names it.
@@ -367,6 +368,61 @@ pub struct BasePathMapping {
     pub api: ApiId,
     /// Its stage.
     pub stage: StageName,
+}
+
+/// An integration that calls a service of the cloud, in place of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledService {
+    /// What is done.
+    pub action: ServiceAction,
+    /// Its parameters, and the expressions that they are made of.
+    pub parameters: BTreeMap<String, String>,
+    /// The role that the gateway acts as.
+    pub role: Arn,
+    /// The service's region; none: the API's own.
+    pub region: Option<Region>,
+    /// How long the gateway waits.
+    pub timeout: Duration,
+}
+
+/// What HTTP APIs do at services by themselves.
+///
+/// Contract: Amazon API Gateway Developer Guide, "Integration subtype reference".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceAction {
+    /// `EventBridge-PutEvents`
+    PutEvents,
+    /// `SQS-SendMessage`
+    SendMessage,
+    /// `SQS-ReceiveMessage`
+    ReceiveMessage,
+    /// `SQS-DeleteMessage`
+    DeleteMessage,
+    /// `SQS-PurgeQueue`
+    PurgeQueue,
+}
+
+impl ServiceAction {
+    /// All that are carried out.
+    pub const ALL: [Self; 5] = [
+        Self::PutEvents,
+        Self::SendMessage,
+        Self::ReceiveMessage,
+        Self::DeleteMessage,
+        Self::PurgeQueue,
+    ];
+
+    /// Its name, as an integration's subtype.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PutEvents => "EventBridge-PutEvents",
+            Self::SendMessage => "SQS-SendMessage",
+            Self::ReceiveMessage => "SQS-ReceiveMessage",
+            Self::DeleteMessage => "SQS-DeleteMessage",
+            Self::PurgeQueue => "SQS-PurgeQueue",
+        }
+    }
 }
 
 /// An integration that hands requests to another server: `HTTP_PROXY`.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::door::{AccessLogSettings, Callee, Guard, HttpProxy, Rate};
+use crate::door::{AccessLogSettings, CalledService, Callee, Guard, HttpProxy, Rate};
 use crate::ids::{ApiId, LogicalId, StageName};
 use crate::problem::Place;
 
@@ -60,6 +60,8 @@ pub enum HttpIntegration {
     },
     /// `HTTP_PROXY` to another server.
     HttpProxy(HttpProxy),
+    /// A service of the cloud.
+    Service(CalledService),
     /// Nothing, although the route is declared: its requests fail. It keeps its place, because a less specific route
     /// (`$default`) would otherwise take its requests, past whatever guards it.
     NotServed {

@@ -13,6 +13,8 @@ const BUILT: &[&str] = &[
     "catchall",
     "cors",
     "openapi",
+    // Of HTTP APIs; that of REST APIs comes with `vtl`, which is not.
+    "direct-integration",
     "swagger",
     "AWS::Include",
     "request-validation",

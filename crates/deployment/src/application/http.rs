@@ -20,7 +20,7 @@ use super::refusals::{guarded, not_served, stray, without_stage};
 use super::stages::{self, Stage};
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
-use super::{openapi, proxy};
+use super::{openapi, proxy, services};
 use crate::records::text_of;
 
 const DEFAULT_STAGE: &str = "$default";
@@ -127,6 +127,10 @@ impl Scope<'_> {
             let timeout = HTTP_API_INTEGRATION_TIMEOUT;
             let proxy = proxy::of(integration, &self.stage.variables, timeout);
             return proxy.map(HttpIntegration::HttpProxy);
+        }
+        if integration.subtype.is_some() {
+            return services::of(integration, HTTP_API_INTEGRATION_TIMEOUT)
+                .map(HttpIntegration::Service);
         }
         if integration.mapping == Mapping::Present {
             return Err(Refusal::new(

@@ -36,6 +36,8 @@ pub(super) struct Integration {
     pub(super) payload_format: Option<String>,
     /// A direct call of a service: `IntegrationSubtype`.
     pub(super) subtype: Option<String>,
+    /// The role that the gateway calls a service as.
+    pub(super) credentials: Option<String>,
     /// `ResponseTransferMode`.
     pub(super) transfer_mode: Option<String>,
     /// Whether requests or replies are rewritten on the way (HTTP APIs: parameter mapping).
@@ -127,6 +129,7 @@ impl Integration {
             timeout: milliseconds(value.get("TimeoutInMillis")),
             payload_format: None,
             subtype: None,
+            credentials: text("Credentials"),
             transfer_mode: text("ResponseTransferMode"),
             mapping: Mapping::Absent,
             http_method: text("IntegrationHttpMethod"),
@@ -168,6 +171,7 @@ impl Integration {
             timeout: milliseconds(properties.get("TimeoutInMillis")),
             payload_format: text("PayloadFormatVersion"),
             subtype: text("IntegrationSubtype"),
+            credentials: text("CredentialsArn"),
             mapping: present_in(&mapped),
             http_method: text("IntegrationMethod"),
             connection: text("ConnectionType"),
@@ -191,6 +195,7 @@ impl Integration {
             timeout: milliseconds(value.get("timeoutInMillis")),
             payload_format: text("payloadFormatVersion"),
             subtype: text("integrationSubtype"),
+            credentials: text("credentials"),
             transfer_mode: text("responseTransferMode"),
             mapping: present_in(&mapped),
             http_method: text("httpMethod"),

@@ -22,6 +22,7 @@ mod proxy;
 mod rates;
 mod refusals;
 mod rest;
+mod services;
 mod stages;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ mod event_sources;
 mod function_urls;
 mod keys;
 mod policies;
+mod services;
 mod stages;
 mod validation;
 mod versions;
@@ -248,6 +249,7 @@ fn show((application, problems): &(Application, Vec<Problem>)) -> String {
                     format!("{target} {payload_format:?} {}", timeout.as_millis())
                 }
                 HttpIntegration::HttpProxy(proxy) => proxy.uri.clone(),
+                HttpIntegration::Service(called) => called.action.name().to_owned(),
                 HttpIntegration::NotServed { reason } => format!("not served: {reason}"),
             };
             writeln!(out, "{}/{} {key} -> {answer}", api.id, api.stage).unwrap();

@@ -117,10 +117,8 @@ const INTEGRATION: &[Property] = &[
     carried("ConnectionId", Shape::Text),
     carried("ConnectionType", Shape::Text),
     idle("ContentHandlingStrategy", WEBSOCKETS_ONLY),
-    idle(
-        "CredentialsArn",
-        "functions of this project are invoked whatever the role",
-    ),
+    // Services are called as this role; functions of this project are invoked whatever it is.
+    carried("CredentialsArn", Shape::Text),
     idle("Description", FOR_PEOPLE),
     carried("IntegrationMethod", Shape::Text),
     carried("IntegrationSubtype", Shape::Text),

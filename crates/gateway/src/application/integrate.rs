@@ -47,6 +47,12 @@ impl ApplicationHandler {
                 let handed_on = proxy.hand_on(&exchange, sent.1, &self.upstream).await;
                 handed_on.map_err(|not| Refusal::not_handed_on(hit.route, &not, proxy.timeout()))
             }
+            Answer::Service(called) => {
+                let exchange = arrival.exchange(head, hit, &self.account, (sent.0, sent.1));
+                let authorize = self.callers.authorize();
+                let answered = called.call(&exchange, &self.services, authorize).await;
+                answered.map_err(|not| Refusal::not_called(hit.route, &not, called.timeout()))
+            }
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 callee,

@@ -26,6 +26,7 @@ use interfaces::clock::Clock;
 use interfaces::counters::Counters;
 use interfaces::invoke::{Invoke, Timings};
 use interfaces::random::Random;
+use interfaces::service::CloudService;
 use model::application::Application;
 use model::door::{Authorization, Rate};
 use model::function_url::AuthType;
@@ -44,6 +45,7 @@ pub use crate::callers::Signers;
 use crate::cors;
 use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
+use crate::http_proxy::Services;
 use crate::outbound::{Outbound, Roots};
 use crate::routes::{Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
@@ -71,6 +73,8 @@ pub struct ApplicationHandler {
     cache_bytes_max: u64,
     /// Asks the servers that integrations name.
     upstream: Client,
+    /// What integrations call in place of functions.
+    services: Services,
     table: RwLock<Arc<Table>>,
     proxies: TrustedProxies,
     tokens: Tokens,
@@ -117,6 +121,7 @@ impl ApplicationHandler {
             callers,
             cache_bytes_max: CACHE_BYTES_MAX,
             upstream: Client::new(Reach::new(Roots::default())),
+            services: Services::new(),
             table: RwLock::new(Arc::new(table)),
             proxies: TrustedProxies::default(),
             tokens,
@@ -135,6 +140,18 @@ impl ApplicationHandler {
     pub fn trusting(self, roots: Roots) -> Self {
         Self {
             upstream: Client::new(Reach::new(roots)),
+            ..self
+        }
+    }
+
+    /// The same, whose integrations may call these services.
+    #[must_use]
+    pub fn calling(self, services: impl IntoIterator<Item = Arc<dyn CloudService>>) -> Self {
+        let services = services.into_iter();
+        Self {
+            services: services
+                .map(|service| (service.signing_name(), service))
+                .collect(),
             ..self
         }
     }

@@ -19,7 +19,7 @@ use crate::caller::Caller;
 use crate::compression::BadBody;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
-use crate::http_proxy::NotHandedOn;
+use crate::http_proxy::{NotCalled, NotHandedOn};
 use crate::replies::faults::{self, Fault};
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
@@ -286,6 +286,23 @@ impl Refusal {
             fault,
             format!(
                 "the route `{}`{declared} hands requests on, for {waited} s at most: {not}",
+                route.key
+            ),
+        )
+    }
+
+    pub(super) fn not_called(route: &Route, not: &NotCalled, timeout: Duration) -> Self {
+        let fault = match not {
+            NotCalled::NotServed(_) => Fault::Misconfigured,
+            NotCalled::Denied(_) => Fault::Forbidden,
+            NotCalled::TooSlow => Fault::IntegrationTimeout,
+        };
+        let declared = declared(route);
+        let waited = timeout.as_secs_f64();
+        Self::new(
+            fault,
+            format!(
+                "the route `{}`{declared} calls a service, for {waited} s at most: {not}",
                 route.key
             ),
         )

@@ -1,5 +1,6 @@
 //! The handler from request to response, with a function that is a table.
 
+mod called;
 mod handed_on;
 mod kept;
 mod packed;

@@ -281,6 +281,31 @@ impl Reading<'_> {
     }
 }
 
+/// A value that is put together from a request.
+#[derive(Debug, Clone)]
+pub(super) struct Expression(Vec<Source>);
+
+impl Reading<'_> {
+    /// Reads what a parameter of a service's call is made of.
+    pub(super) fn expression(self, text: &str) -> Result<Expression, BadMapping> {
+        self.http_sources(text).map(Expression)
+    }
+}
+
+impl Expression {
+    /// Its value; none when it is nothing but something that the request has not.
+    pub(super) fn value(&self, exchange: &Exchange<'_>) -> Option<String> {
+        let mut parts = self
+            .0
+            .iter()
+            .map(|source| source.values(Style::Http, exchange, None));
+        if let [_only] = self.0.as_slice() {
+            return parts.next()?.into_iter().next();
+        }
+        Some(parts.map(|values| values.join(",")).collect())
+    }
+}
+
 fn header(name: &str, reserved: &[&str], prefixes: &[&str]) -> Result<Part, BadMapping> {
     let lower = name.to_ascii_lowercase();
     let is_reserved = reserved.contains(&lower.as_str())

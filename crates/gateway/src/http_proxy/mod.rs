@@ -1,5 +1,7 @@
 //! Integrations that hand requests on to another server: `HTTP_PROXY`.
 //!
+//! Or to a service of the cloud (`service`).
+//!
 //! Lives here: what is asked of the other server (`target`, `request`), parameter mappings (`mapping`), what of its answer
 //! the client sees (`response`).
 //! Does not live here: connections (`http::upstream`), which route is meant (`routes`), keeping answers (`cache`).
@@ -12,6 +14,7 @@
 mod mapping;
 mod request;
 mod response;
+mod service;
 mod target;
 
 use std::collections::BTreeMap;
@@ -27,6 +30,7 @@ use target::Target;
 
 pub(crate) use mapping::BadMapping;
 pub(crate) use request::Misled;
+pub(crate) use service::{Called, NotCalled, Services};
 pub(crate) use target::BadUri;
 
 /// The largest answer that is handed on (both kinds of API: 10 MB).

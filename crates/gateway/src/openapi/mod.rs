@@ -157,6 +157,7 @@ fn answers_http(integration: &HttpIntegration) -> Option<String> {
     match integration {
         HttpIntegration::Lambda { callee, .. } => Some(callee.function.to_string()),
         HttpIntegration::HttpProxy(proxy) => Some(proxy.uri.clone()),
+        HttpIntegration::Service(called) => Some(called.action.name().to_owned()),
         HttpIntegration::NotServed { .. } => None,
     }
 }

@@ -26,7 +26,7 @@ use crate::application::Landed;
 use crate::cache::StageCache;
 use crate::events::StageVariables;
 use crate::gateway_responses::Customs;
-use crate::http_proxy::{BadProxy, Proxy, Style};
+use crate::http_proxy::{BadMapping, BadProxy, Called, Proxy, Style};
 use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
@@ -106,6 +106,7 @@ pub(crate) enum Answer {
         transfer: Transfer,
     },
     HttpProxy(Box<Proxy>),
+    Service(Box<Called>),
     Mock(MockReply),
     /// Nothing, for this reason: its requests fail.
     NotServed(String),
@@ -269,6 +270,17 @@ impl Route {
         }
     }
 
+    fn call_service(&mut self, compiled: Result<Called, BadMapping>, found: &mut Vec<Problem>) {
+        match compiled {
+            Ok(called) => self.answer = Answer::Service(Box::new(called)),
+            Err(bad) => {
+                let bad = BadProxy::from(bad);
+                found.push(problems::bad_proxy(self, &bad));
+                self.answer = Answer::NotServed(bad.to_string());
+            }
+        }
+    }
+
     /// `GET`, …, or `ANY`.
     pub(crate) fn method(&self) -> &str {
         &self.method
@@ -404,6 +416,7 @@ fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
                     transfer: Transfer::Buffered,
                 },
                 HttpIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
+                HttpIntegration::Service(_) => Answer::NotServed(String::new()),
                 HttpIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
             },
             guard: route.guard.clone(),
@@ -420,6 +433,9 @@ fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
         if let HttpIntegration::HttpProxy(proxy) = &declared.integration {
             let compiled = Proxy::compile(proxy, Style::Http, &api.stage_variables);
             route.hand_on(compiled, found);
+        }
+        if let HttpIntegration::Service(called) = &declared.integration {
+            route.call_service(Called::compile(called, &api.stage_variables), found);
         }
         route
     };

@@ -132,6 +132,9 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                     HttpIntegration::HttpProxy(proxy) => AnsweredBy::Server {
                         uri: proxy.uri.clone(),
                     },
+                    HttpIntegration::Service(called) => AnsweredBy::Server {
+                        uri: called.action.name().to_owned(),
+                    },
                     HttpIntegration::NotServed { reason } => AnsweredBy::Nobody {
                         reason: reason.clone(),
                     },
