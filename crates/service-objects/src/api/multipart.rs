@@ -141,6 +141,11 @@ impl Inner {
             }
             found => found?,
         };
+        let key = encryption::customer_key(ask)?;
+        // Only checksums need the key once more.
+        if key.is_some() || upload.checksum.is_some() {
+            upload_key(&upload, key)?;
+        }
         let joined = self
             .objects
             .join(&bucket, &ask.key, id, &upload, &named)
