@@ -148,6 +148,11 @@ Resources:
 fn redrive_says_what_is_missing() {
     let folder = project(&[("template.yaml", TEMPLATE), ("app.py", CODE)]);
     let state = tempfile::tempdir().unwrap();
+    let help = text(&run(&["redrive", "--help"], folder.path()).stdout);
+    assert!(
+        help.contains("Examples:") && help.contains("Exit codes:"),
+        "{help}"
+    );
     let refused = redrive("jobs-dead", folder.path(), state.path());
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("redrive::no-server"));
