@@ -125,8 +125,11 @@ impl Packages for Archives {
             let (place, package) = written.await?;
             match take_in(&self.cache, &place, &package.digest).await {
                 Ok(_) => Ok(package),
+                // What cannot be unpacked was never kept before; after a fault of the disk it may be in use.
                 Err(error) => {
-                    drop(fs::remove_file(&place));
+                    if !matches!(error, PackingError::Io(_)) {
+                        drop(fs::remove_file(&place));
+                    }
                     Err(told(error))
                 }
             }
