@@ -68,6 +68,8 @@ fn boto3_uses_buckets() {
         "pages": [["a/1", "a/large"], ["b/copy"]],
         "presigned": "one",
         "put by link": "by link",
+        "presigned before": [false, "one"],
+        "expired": 403,
         "by form": "by form",
         "unsigned": 403,
         "versions": ["NoSuchKey", "1", 2, 1],

@@ -60,6 +60,15 @@ seen["presigned"] = urllib.request.urlopen(link).read().decode()
 link = s3.generate_presigned_url("put_object", Params={"Bucket": "pictures", "Key": "put"})
 urllib.request.urlopen(urllib.request.Request(link, data=b"by link", method="PUT"))
 seen["put by link"] = s3.get_object(Bucket="pictures", Key="put")["Body"].read().decode()
+# Without a wish for another, boto3 presigns by version 2 of the signature.
+older = boto3.client("s3")
+link = older.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "a/1"})
+seen["presigned before"] = ["X-Amz-Signature" in link, urllib.request.urlopen(link).read().decode()]
+try:
+    urllib.request.urlopen(older.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "a/1"}, ExpiresIn=-5))
+    seen["expired"] = 200
+except urllib.error.HTTPError as error:
+    seen["expired"] = error.code
 form = s3.generate_presigned_post("pictures", "forms/${filename}", Conditions=[["content-length-range", 1, 100]])
 fields = {**form["fields"]}
 body = b"".join(

@@ -19,6 +19,7 @@ mod get;
 mod lists;
 mod locks;
 mod multipart;
+mod older_signature;
 pub(crate) mod operations;
 mod parts;
 mod policies;

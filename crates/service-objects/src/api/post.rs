@@ -282,7 +282,10 @@ fn wanted_key(fields: &Fields) -> Result<String, Fault> {
 }
 
 /// Keys that nobody was issued act here as they do at the door.
-fn unknown_signer(key_id: &str, unknown: Option<&AccountId>) -> Result<Principal, Fault> {
+pub(super) fn unknown_signer(
+    key_id: &str,
+    unknown: Option<&AccountId>,
+) -> Result<Principal, Fault> {
     let is_account = key_id.len() == 12 && key_id.bytes().all(|byte| byte.is_ascii_digit());
     match unknown {
         Some(_) if is_account => Ok(Principal::Root {
