@@ -186,9 +186,12 @@ pub struct RedriveArguments {
     /// A dead letter queue, or a function that has one: its name or ARN.
     #[arg(value_name = "QUEUE|FUNCTION")]
     pub name: String,
-    /// Which project.
-    #[command(flatten)]
-    pub project: ProjectArguments,
+    /// The project's folder, or its manifest.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The region of the queue or function [default: that of its ARN, or the project's].
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
     /// Where the state is kept [default: .cloudless beside the manifest].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -26,8 +26,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const INVISIBLE_S: u32 = 120;
 /// Names that are listed when another one was asked for.
 const LISTED_MAX: usize = 10;
-/// The region of a server whose functions and queues name no other.
-const REGION: &str = "us-east-1";
 
 /// What was brought back.
 struct Moved {
@@ -75,7 +73,7 @@ pub async fn run(arguments: RedriveArguments, printer: &Printer) -> ExitCode {
 }
 
 async fn redrive(arguments: RedriveArguments) -> Result<Moved, Box<Problem>> {
-    let located = project::locate(&arguments.project.dir)?;
+    let located = project::locate(&arguments.dir)?;
     let (settings, _) = settings::read(&located.root);
     let state = state_folder(arguments.state.clone(), &settings, &located)?;
     let marker = marker::read(&state).ok_or_else(no_server)?;
@@ -83,10 +81,10 @@ async fn redrive(arguments: RedriveArguments) -> Result<Moved, Box<Problem>> {
         return Err(no_server());
     }
     let of_arn = Arn::parse(&arguments.name).ok().map(|arn| arn.region);
-    let region = of_arn.or(arguments.project.region.clone());
+    let region = of_arn.or(arguments.region.clone());
     let server = Server {
         port: marker.services_port,
-        region: region.unwrap_or_else(|| REGION.to_owned()),
+        region: region.unwrap_or_else(|| marker.region.clone()),
     };
     match server.find(&marker, &arguments.name).await? {
         Found::Function(name) => server.redrive_function(&name).await,

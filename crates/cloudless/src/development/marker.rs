@@ -15,6 +15,8 @@ const FILE: &str = "dev.json";
 pub struct Marker {
     /// The services' port.
     pub services_port: u16,
+    /// The region of what it serves.
+    pub region: String,
     /// Deployed function names, by logical id.
     pub functions: BTreeMap<String, String>,
 }
@@ -41,7 +43,10 @@ impl Published {
             .values()
             .map(|function| (function.logical_id.as_str(), function.name.as_str()))
             .collect();
-        let text = json!({ "services_port": services_port, "functions": functions }).to_string();
+        let region = application.region.as_str();
+        let marker =
+            json!({ "services_port": services_port, "region": region, "functions": functions });
+        let text = marker.to_string();
         // An `invoke` that reads half of it would look for no server, and find the state in use.
         if let Err(error) = files::replace(&self.path, &text) {
             tracing::warn!(%error, file = %self.path.display(), "the marker of the running server was not written");
@@ -62,6 +67,7 @@ pub fn read(state: &Path) -> Option<Marker> {
     let text = std::fs::read_to_string(state.join(FILE)).ok()?;
     let marker: Value = serde_json::from_str(&text).ok()?;
     let services_port = u16::try_from(marker.get("services_port")?.as_u64()?).ok()?;
+    let region = marker.get("region")?.as_str()?.to_owned();
     let functions = marker.get("functions")?.as_object()?;
     let functions = functions
         .iter()
@@ -69,6 +75,7 @@ pub fn read(state: &Path) -> Option<Marker> {
         .collect();
     Some(Marker {
         services_port,
+        region,
         functions,
     })
 }
