@@ -76,7 +76,7 @@ fn keys_validation_words_and_domains_of_serverless_yml_hold() {
     let log = dev.log();
     let drawn = log
         .lines()
-        .find(|line| line.contains("API key") && line.ends_with("drawn"));
+        .find(|line| line.contains("  API key   ") && line.ends_with("drawn"));
     let drawn = drawn.unwrap_or_else(|| panic!("no key in {log}"));
     let drawn = drawn.split_whitespace().nth(2).unwrap().to_owned();
     for (key, statuses) in [
@@ -160,7 +160,7 @@ fn keys_plans_models_words_and_access_logs_of_sam_hold() {
     let state = folder.path().join("state");
     let dev = Dev::start(folder.path(), &state);
     let log = dev.log();
-    let line = log.lines().find(|line| line.contains("API key"));
+    let line = log.lines().find(|line| line.contains("  API key   "));
     let key = line.unwrap_or_else(|| panic!("no key in {log}"));
     let key = key.split_whitespace().nth(2).unwrap().to_owned();
     assert_eq!(dev.get("/dev/open").status, 200);

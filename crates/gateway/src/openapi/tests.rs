@@ -1,3 +1,5 @@
+//! Documents of APIs that a test writes down.
+
 use std::sync::Arc;
 use std::time::Duration;
 
