@@ -91,6 +91,21 @@ pub(crate) fn queue_request(target: &str, body: &str) -> Vec<u8> {
     )
 }
 
+/// A request for an object, with a signature that no server of a run verifies.
+pub(crate) fn object_request(method: &str, path: &str, body: &str) -> Vec<u8> {
+    const AUTHORISATION: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=0000000000000000000000000000000000000000000000000000000000000000";
+    request(
+        method,
+        path,
+        &[
+            ("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
+            ("X-Amz-Date", "20260101T000000Z"),
+            ("Authorization", AUTHORISATION),
+        ],
+        body,
+    )
+}
+
 /// A kept connection, one request at a time.
 pub(crate) struct Connection {
     stream: TcpStream,

@@ -3,13 +3,14 @@
 //! Lives here: the tables of the page, starting the servers.
 //! Does not live here: what is done to each service (a file a service).
 
+mod objects;
 mod queues;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::goals::Row;
+use super::goals::{Goal, Row, Side};
 use super::hello;
 use super::peers::Peers;
 use crate::server::{Server, free_port};
@@ -30,7 +31,10 @@ struct Report {
 }
 
 pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<String> {
-    let reports = [queues::measure(peers, duration)?];
+    let reports = [
+        queues::measure(peers, duration)?,
+        objects::measure(peers, duration)?,
+    ];
     let mut text = String::from("### Services\n\n");
     for report in &reports {
         text.push_str(&report.figures);
@@ -75,4 +79,14 @@ fn moto(peers: &Peers, log: &str) -> Result<Subject> {
         server,
         port,
     })
+}
+
+fn at_least(name: &'static str, bar: f64) -> Goal {
+    Goal {
+        name,
+        side: Side::AtLeast,
+        bar: Some(bar),
+        aim: None,
+        unit: "×",
+    }
 }

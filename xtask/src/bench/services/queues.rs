@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{Report, Subject};
-use crate::bench::goals::{Goal, Row, Side, at_most};
+use super::{Report, Subject, at_least};
+use crate::bench::goals::{Row, at_most};
 use crate::bench::peers::Peers;
 use crate::http::{self, Connection, milliseconds, now, percentile};
 
@@ -70,16 +70,6 @@ pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<Report> {
         vec![(many / few, goal)],
     ));
     Ok(Report { figures, rows })
-}
-
-fn at_least(name: &'static str, bar: f64) -> Goal {
-    Goal {
-        name,
-        side: Side::AtLeast,
-        bar: Some(bar),
-        aim: None,
-        unit: "×",
-    }
 }
 
 fn cell(load: &Load) -> String {
