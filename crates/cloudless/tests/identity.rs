@@ -61,12 +61,12 @@ fn seen(dev: &Dev) -> Value {
 }
 
 fn refused(dev: &Dev, action: &str) -> Value {
-    let who = &seen(dev)["who"];
+    let seen = seen(dev);
     let table = "arn:aws:dynamodb:us-east-1:000000000000:table/pets";
     json!(format!(
         "User: {} is not authorized to perform: {action} on resource: {table} because no identity-based policy allows the \
          {action} action",
-        who.as_str().unwrap()
+        seen.get("who").and_then(Value::as_str).unwrap()
     ))
 }
 
