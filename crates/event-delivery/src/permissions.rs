@@ -12,7 +12,7 @@ use std::sync::Arc;
 use interfaces::authorize::{Authorize, Check, Denied};
 use model::application::Application;
 use model::arn::Arn;
-use model::delivery::{Sender, SenderPrincipal};
+use model::delivery::Sender;
 use model::event_source::Mapping;
 use model::function::LATEST;
 use model::ids::{AccountId, FunctionName};
@@ -70,7 +70,7 @@ impl FunctionPolicies {
         sender: &Sender,
         target: &Arn,
     ) -> Result<(), Denied> {
-        let Some(principal) = principal(sender) else {
+        let Some(principal) = sender.acting(&session_name(sender)) else {
             return Ok(());
         };
         let Some((name, qualifier)) = target.function() else {
@@ -113,25 +113,6 @@ pub(crate) fn check_mapping(
         .map(|action| Check::new(*action, resource.clone(), &account))
         .collect();
     authorize.authorize(&principal, &checks)
-}
-
-/// None for one who was asked already.
-fn principal(sender: &Sender) -> Option<Principal> {
-    match &sender.principal {
-        SenderPrincipal::Allowed => None,
-        SenderPrincipal::Service(name) => Some(Principal::Service {
-            name: name.clone(),
-            source: sender.source.clone(),
-            account: sender.account.clone(),
-        }),
-        SenderPrincipal::Role(role) => Some(Principal::Session {
-            account: AccountId::new(role.account.as_str()),
-            role: role.clone(),
-            name: session_name(sender),
-            policies: None,
-            tags: Arc::default(),
-        }),
-    }
 }
 
 fn session_name(sender: &Sender) -> String {

@@ -3,12 +3,14 @@
 //! Lives here: events that were accepted, for whom they are, how often they are tried: plain data.
 //! Does not live here: keeping them (`outbox`), delivering them (`event-delivery`), taking them (each service).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
 use crate::ids::AccountId;
+use crate::principal::Principal;
 use crate::time::Timestamp;
 
 /// One event for one target.
@@ -117,6 +119,28 @@ pub struct Retries {
     pub retries_max: u32,
     /// How old it may get.
     pub age_max: Duration,
+}
+
+impl Sender {
+    /// As whom it is asked whether the sender may; none: that was asked before. A role is acted as in a session of this name.
+    #[must_use]
+    pub fn acting(&self, session: &str) -> Option<Principal> {
+        match &self.principal {
+            SenderPrincipal::Service(name) => Some(Principal::Service {
+                name: name.clone(),
+                source: self.source.clone(),
+                account: self.account.clone(),
+            }),
+            SenderPrincipal::Role(role) => Some(Principal::Session {
+                account: AccountId::new(role.account.as_str()),
+                role: role.clone(),
+                name: session.to_owned(),
+                policies: None,
+                tags: Arc::default(),
+            }),
+            SenderPrincipal::Allowed => None,
+        }
+    }
 }
 
 impl Target {

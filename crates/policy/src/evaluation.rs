@@ -8,6 +8,7 @@
 //! must. "Troubleshoot access denied error messages" has the words.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::document::{Finding, Policy};
 use crate::principal::{Caller, Named};
@@ -21,7 +22,7 @@ pub struct Policies<'a> {
     /// What its own can give it at most.
     pub boundary: Option<&'a Policy>,
     /// What its session was limited to when the role was assumed.
-    pub session: Option<&'a [Policy]>,
+    pub session: Option<&'a [Arc<Policy>]>,
     /// The resource's.
     pub resource: Option<&'a Policy>,
     /// Whether the caller's own are enough without it.
@@ -77,7 +78,9 @@ pub fn judge(policies: &Policies<'_>, request: &Request<'_>) -> Verdict {
     let asked = Asked::new(request);
     let identity = strongest(policies.identity, &asked);
     let boundary = policies.boundary.map(|policy| policy.finding(&asked));
-    let session = policies.session.map(|all| strongest(all, &asked));
+    let session = policies
+        .session
+        .map(|all| strongest(all.iter().map(Arc::as_ref), &asked));
     let resource = policies
         .resource
         .map_or(Finding::Nothing, |policy| policy.finding(&asked));
@@ -135,7 +138,7 @@ fn verdict(demands: &[(bool, Kind)]) -> Verdict {
 }
 
 /// What several policies of one kind say together.
-fn strongest(policies: &[Policy], asked: &Asked<'_>) -> Finding {
+fn strongest<'p>(policies: impl IntoIterator<Item = &'p Policy>, asked: &Asked<'_>) -> Finding {
     let mut together = Finding::Nothing;
     for policy in policies {
         match policy.finding(asked) {
@@ -320,10 +323,10 @@ mod tests {
                 Verdict::Refused(Refusal::NotAllowed(Kind::Session)),
             ),
         ] {
-            let session_policies = limit.map(std::slice::from_ref);
+            let limit = limit.map(|policy| [Arc::new(policy.clone())]);
             let limited = Policies {
                 boundary,
-                session: session_policies,
+                session: limit.as_ref().map(<[_; 1]>::as_slice),
                 ..given
             };
             assert_eq!(judged(&session(), limited), expected);

@@ -15,7 +15,6 @@ use interfaces::random::Random;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use outbox::Outbox;
-use serde_json::Value;
 use store::Store;
 
 use crate::engine::catalogue::Catalogue;
@@ -139,7 +138,6 @@ impl CloudService for Events {
                 trace: trace.and_then(|value| value.to_str().ok()),
             };
             match events::run(&context, operation(&call), &call.body).await {
-                Ok(Value::Null) => answer(200, JSON_1_1, &Value::Null),
                 Ok(body) => answer(200, JSON_1_1, &body),
                 Err(fault) => Fault::of_events(&fault),
             }

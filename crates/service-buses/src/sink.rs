@@ -15,7 +15,6 @@ use interfaces::http_client::{HttpClient, HttpRequest};
 use model::arn::Arn;
 use model::delivery::{Message, Sender, SenderPrincipal, Target};
 use model::ids::{AccountId, Region};
-use model::principal::Principal;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::Policy;
 use serde_json::{Map, Value};
@@ -31,6 +30,8 @@ use crate::times;
 /// Contract: Amazon EventBridge User Guide, "API destinations": "a maximum client execution timeout of 5 seconds".
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// What a session of a role is called that events are sent as.
+const SESSION: &str = "events";
 const USER_AGENT: &str = "Amazon/EventBridge/ApiDestinations";
 
 /// Buses and API destinations.
@@ -138,26 +139,14 @@ impl Sink {
         policy: Option<Arc<Policy>>,
     ) -> Result<(), SinkError> {
         let account = AccountId::new(arn.account.as_str());
-        let principal = match &sender.principal {
-            SenderPrincipal::Allowed => return Ok(()),
-            SenderPrincipal::Service(_) if sender.account == account && policy.is_none() => {
-                return Ok(());
-            }
-            SenderPrincipal::Service(name) => Principal::Service {
-                name: name.clone(),
-                source: sender.source.clone(),
-                account: sender.account.clone(),
-            },
-            SenderPrincipal::Role(role) => Principal::Session {
-                account: AccountId::new(role.account.as_str()),
-                role: role.clone(),
-                name: "events".to_owned(),
-                policies: None,
-                tags: Arc::default(),
-            },
+        let Some(principal) = sender.acting(SESSION) else {
+            return Ok(());
         };
         let is_own_service =
             matches!(sender.principal, SenderPrincipal::Service(_)) && sender.account == account;
+        if is_own_service && policy.is_none() {
+            return Ok(());
+        }
         let check = Check::new(action, arn.to_string(), &account).with_policy(policy);
         match self.authorize.authorize(&principal, &[check]) {
             Ok(()) => Ok(()),

@@ -53,7 +53,7 @@ pub(crate) struct Sessions {
 struct Known {
     caller: Caller,
     compiled: Option<Arc<Compiled>>,
-    session: Option<Vec<Policy>>,
+    session: Option<Vec<Arc<Policy>>>,
     keys: Context,
     /// As messages name it.
     shown: String,
@@ -191,7 +191,7 @@ impl Service {
         }
     }
 
-    fn session(&self, principal: &Principal) -> Option<Vec<Policy>> {
+    fn session(&self, principal: &Principal) -> Option<Vec<Arc<Policy>>> {
         match principal {
             Principal::Session {
                 policies: Some(policies),
@@ -199,7 +199,7 @@ impl Service {
             } => Some(
                 policies
                     .iter()
-                    .map(|text| Policy::clone(&self.sessions.compile(text)))
+                    .map(|text| self.sessions.compile(text))
                     .collect(),
             ),
             Principal::Session { policies: None, .. }

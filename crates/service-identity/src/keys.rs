@@ -43,20 +43,20 @@ impl Principals for Service {
         if let Some(holder) = held {
             return Key::Issued(Box::new(holder));
         }
-        for (id, snapshot) in self.state.snapshots() {
-            let account = &snapshot.account;
+        let kept = self.state.find(|id, account| {
             if let Some(session) = account.sessions.get(access_key_id) {
-                return if self.clock.now() < session.expires_at {
-                    of_session(&id, account, session)
+                return Some(if self.clock.now() < session.expires_at {
+                    of_session(id, account, session)
                 } else {
                     Key::Revoked
-                };
+                });
             }
-            if let Some(key) = account.keys.get(access_key_id) {
-                return of_user(&id, account, key);
-            }
-        }
-        if access_key_id.starts_with(TEMPORARY) {
+            let key = account.keys.get(access_key_id)?;
+            Some(of_user(id, account, key))
+        });
+        if let Some(kept) = kept {
+            kept
+        } else if access_key_id.starts_with(TEMPORARY) {
             Key::Revoked
         } else if access_key_id.starts_with(LASTING) {
             Key::Withdrawn

@@ -11,7 +11,7 @@ use interfaces::BoxFuture;
 use interfaces::authorize::{Authorize, Check};
 use interfaces::event_sink::{EventSink, SinkError};
 use model::arn::Arn;
-use model::delivery::{Message as Event, Sender, SenderPrincipal, Target};
+use model::delivery::{Message as Event, Sender, Target};
 use model::ids::AccountId;
 use model::limits::SQS_MESSAGE_BYTES_MAX;
 use model::principal::Principal;
@@ -46,7 +46,7 @@ impl Sink {
         let queue = found.map_err(|error| failed(&error.into()))?;
         let queue = queue.ok_or_else(|| failed(&AskError::Missing))?;
         let current = queue.current();
-        let principal = principal(sender);
+        let principal = sender.acting(SESSION);
         if let Some(principal) = &principal {
             let account = AccountId::new(arn.account.as_str());
             let check = Check::new("sqs:SendMessage", arn.to_string(), &account)
@@ -153,25 +153,6 @@ fn attribute(sent: &model::delivery::Attribute) -> Option<Attribute> {
 
 fn size(attribute: &model::delivery::Attribute) -> usize {
     attribute.name.len() + attribute.data_type.len() + attribute.value.len()
-}
-
-/// As whom it is asked whether the event may be sent; none: that was asked before.
-fn principal(sender: &Sender) -> Option<Principal> {
-    match &sender.principal {
-        SenderPrincipal::Service(name) => Some(Principal::Service {
-            name: name.clone(),
-            source: sender.source.clone(),
-            account: sender.account.clone(),
-        }),
-        SenderPrincipal::Role(role) => Some(Principal::Session {
-            account: AccountId::new(role.account.as_str()),
-            role: role.clone(),
-            name: SESSION.to_owned(),
-            policies: None,
-            tags: Arc::default(),
-        }),
-        SenderPrincipal::Allowed => None,
-    }
 }
 
 fn permanent(code: &str, message: String) -> SinkError {

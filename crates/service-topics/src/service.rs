@@ -87,8 +87,8 @@ impl Inner {
     }
 
     /// Why a token is none: it belongs to another region, or to nobody.
-    pub(crate) async fn no_such_token(&self, token: &str) -> Refusal {
-        if self.catalogue.knows_token(token).await {
+    pub(crate) fn no_such_token(&self, token: &str) -> Refusal {
+        if self.catalogue.knows_token(token) {
             Refusal::parameter("Topic")
         } else {
             Refusal::parameter("Token")

@@ -16,8 +16,6 @@ use interfaces::authorize::Check;
 use interfaces::event_sink::{EventSink, SinkError};
 use interfaces::http_client::{HttpClient, HttpRequest};
 use model::delivery::{Message, Sender, SenderPrincipal, Target};
-use model::ids::AccountId;
-use model::principal::Principal;
 
 use crate::arns::TopicArn;
 use crate::publishing::{Draft, send};
@@ -68,7 +66,7 @@ impl TopicSink {
         let region = self.0.region_of(&arn).await?;
         let topic = region.topic(&arn.name);
         let topic = topic.ok_or_else(|| Refusal::not_found("Topic"))?;
-        if let Some(principal) = principal(sender) {
+        if let Some(principal) = sender.acting(SESSION) {
             let check = Check::new("sns:Publish", text, &arn.account);
             let mut check = check.with_policy(topic.policy.clone());
             with_source(&mut check, sender);
@@ -103,25 +101,6 @@ fn with_source(check: &mut Check, sender: &Sender) {
         check.context.set("aws:SourceOwner", account.clone());
     }
     check.context.set("aws:SourceAccount", account);
-}
-
-/// Who asks; none: it was asked before.
-fn principal(sender: &Sender) -> Option<Principal> {
-    match &sender.principal {
-        SenderPrincipal::Service(name) => Some(Principal::Service {
-            name: name.clone(),
-            source: sender.source.clone(),
-            account: sender.account.clone(),
-        }),
-        SenderPrincipal::Role(role) => Some(Principal::Session {
-            account: AccountId::new(role.account.clone()),
-            role: role.clone(),
-            name: SESSION.to_owned(),
-            policies: None,
-            tags: Arc::default(),
-        }),
-        SenderPrincipal::Allowed => None,
-    }
 }
 
 fn failed(refusal: &Refusal) -> SinkError {

@@ -215,6 +215,14 @@ pub(crate) enum SessionOf {
 }
 
 impl Account {
+    /// Whether whatever judges principals is the same in both: keys and sessions are all that differs.
+    pub(crate) fn is_judged_as(&self, other: &Self) -> bool {
+        is_same(&self.users, &other.users)
+            && is_same(&self.groups, &other.groups)
+            && is_same(&self.roles, &other.roles)
+            && is_same(&self.policies, &other.policies)
+    }
+
     /// The names of a group's users.
     pub(crate) fn members(&self, group: &str) -> impl Iterator<Item = &Arc<User>> {
         let users = self.users.values();
@@ -304,4 +312,10 @@ impl ManagedPolicy {
             .iter()
             .find(|version| version.number == number)
     }
+}
+
+/// Whether two tables share all of their parts.
+fn is_same<T>(table: &Table<T>, other: &Table<T>) -> bool {
+    let mut pairs = table.values().zip(other.values());
+    table.len() == other.len() && pairs.all(|(one, another)| Arc::ptr_eq(one, another))
 }

@@ -37,7 +37,8 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Snapshot {
     pub(crate) account: Account,
-    compiled: RwLock<HashMap<String, Arc<Compiled>>>,
+    /// Shared by the snapshots that came of one another while no policy changed.
+    compiled: Arc<RwLock<HashMap<String, Arc<Compiled>>>>,
 }
 
 impl State {
@@ -72,12 +73,11 @@ impl State {
         accounts.get(id).cloned().unwrap_or_default()
     }
 
-    /// All accounts of which something is known.
-    pub(crate) fn snapshots(&self) -> Vec<(AccountId, Arc<Snapshot>)> {
+    /// What the first account gives that gives anything.
+    pub(crate) fn find<T>(&self, find: impl Fn(&AccountId, &Account) -> Option<T>) -> Option<T> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
-        let each = accounts.iter();
-        each.map(|(id, snapshot)| (id.clone(), Arc::clone(snapshot)))
-            .collect()
+        let mut each = accounts.iter();
+        each.find_map(|(id, snapshot)| find(id, &snapshot.account))
     }
 
     /// Changes an account; durable when it returns. A change that is refused leaves everything as it was.
@@ -98,11 +98,16 @@ impl State {
             return Ok(answer);
         }
         self.store.commit(batch).await?;
+        let compiled = if account.is_judged_as(&before.account) {
+            Arc::clone(&before.compiled)
+        } else {
+            Arc::default()
+        };
         let mut accounts = self
             .accounts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        accounts.insert(id.clone(), Arc::new(Snapshot::of(account)));
+        accounts.insert(id.clone(), Arc::new(Snapshot { account, compiled }));
         Ok(answer)
     }
 }
@@ -111,7 +116,7 @@ impl Snapshot {
     fn of(account: Account) -> Self {
         Self {
             account,
-            compiled: RwLock::default(),
+            compiled: Arc::default(),
         }
     }
 
@@ -134,5 +139,73 @@ impl Snapshot {
             .unwrap_or_else(PoisonError::into_inner);
         map.insert(arn.to_owned(), Arc::clone(&compiled));
         Some(compiled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use store_embedded::Memory;
+
+    use super::*;
+
+    async fn change(state: &State, change: impl FnOnce(&mut Account)) {
+        let changed: Result<(), CommitError> = state
+            .change(&AccountId::development(), |account| {
+                change(account);
+                Ok(())
+            })
+            .await;
+        changed.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_session_that_begins_leaves_policies_compiled_and_a_change_of_users_does_not() {
+        let state = State::new(Arc::new(Memory::new()));
+        change(&state, |account| {
+            account.users.insert("ann".to_owned(), user());
+        })
+        .await;
+        let compiled = |name: &str| {
+            let snapshot = state.snapshot(&AccountId::development());
+            snapshot.compiled(name, |_| Some(Compiled::default()))
+        };
+        let before = compiled("ann").unwrap();
+        let kept = Arc::new(session());
+        change(&state, |account| {
+            account.sessions.insert(kept.id.clone(), kept);
+        })
+        .await;
+        assert!(Arc::ptr_eq(&before, &compiled("ann").unwrap()));
+        change(&state, |account| {
+            account.users.insert("ann".to_owned(), user());
+        })
+        .await;
+        assert!(!Arc::ptr_eq(&before, &compiled("ann").unwrap()));
+    }
+
+    fn user() -> Arc<User> {
+        Arc::new(User {
+            name: "ann".to_owned(),
+            path: "/".to_owned(),
+            id: "AIDA1".to_owned(),
+            arn: "arn:aws:iam::000000000000:user/ann".to_owned(),
+            created_at: Timestamp::from_micros(0),
+            tags: Tags::new(),
+            grants: Grants::default(),
+            groups: BTreeSet::new(),
+            owner: None,
+        })
+    }
+
+    fn session() -> Session {
+        Session {
+            id: "ASIA1".to_owned(),
+            secret: String::new(),
+            token: String::new(),
+            expires_at: Timestamp::from_micros(1),
+            of: SessionOf::Root,
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn confirm(call: Call<'_>) -> Result<Answer, Refusal> {
     }
     let region = call.region_of(&topic).await?;
     let Some(known) = region.by_token(token) else {
-        return Err(call.service.no_such_token(token).await);
+        return Err(call.service.no_such_token(token));
     };
     let _turn = region.turn.lock().await;
     let unknown = || Refusal::parameter("Token");

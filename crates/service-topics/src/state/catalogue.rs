@@ -13,7 +13,7 @@ use model::delivery::Delivery;
 use outbox::Outbox;
 use serde::de::DeserializeOwned;
 use store::{Batch, Direction, PageLimit, Range, ReadError, Row, Store};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::deduplication::{Recent, Seen};
 use super::keys::{self, Place};
@@ -25,6 +25,9 @@ use crate::refusal::Refusal;
 /// Checks and writes of one commit: below what a store takes, so that deliveries fit in besides.
 const STEPS_MAX: usize = 4_000;
 
+/// Accounts and regions that are kept in memory. Anybody can name them: those in which there is nothing go first.
+const REGIONS_MAX: usize = 4_096;
+
 /// The subscriptions of one topic, by id.
 pub(crate) type Subscriptions = BTreeMap<String, Arc<Subscription>>;
 
@@ -32,7 +35,7 @@ pub(crate) type Subscriptions = BTreeMap<String, Arc<Subscription>>;
 pub(crate) struct Catalogue {
     store: Arc<dyn Store>,
     outbox: Outbox,
-    regions: Mutex<HashMap<Place, Arc<Region>>>,
+    regions: std::sync::Mutex<HashMap<Place, Arc<OnceCell<Arc<Region>>>>>,
 }
 
 /// What is kept of one region.
@@ -86,26 +89,35 @@ impl Catalogue {
         Self {
             store,
             outbox,
-            regions: Mutex::default(),
+            regions: std::sync::Mutex::default(),
         }
     }
 
     /// A region, read if it was not yet.
     pub(crate) async fn region(&self, place: &Place) -> Result<Arc<Region>, Refusal> {
-        let mut regions = self.regions.lock().await;
-        if let Some(region) = regions.get(place) {
-            return Ok(Arc::clone(region));
-        }
-        let region = Arc::new(self.read(place).await?);
-        regions.insert(place.clone(), Arc::clone(&region));
-        Ok(region)
+        let cell = {
+            let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+            if REGIONS_MAX <= regions.len() && !regions.contains_key(place) {
+                regions.retain(|_, cell| is_needed(cell));
+            }
+            if REGIONS_MAX <= regions.len() && !regions.contains_key(place) {
+                tracing::error!(
+                    "topics of more than {REGIONS_MAX} accounts and regions are asked for"
+                );
+                return Err(Refusal::internal());
+            }
+            Arc::clone(regions.entry(place.clone()).or_default())
+        };
+        let read = || async { self.read(place).await.map(Arc::new) };
+        cell.get_or_try_init(read).await.cloned()
     }
 
     /// Whether any region that was read knows a token.
-    pub(crate) async fn knows_token(&self, token: &str) -> bool {
-        let regions = self.regions.lock().await;
+    pub(crate) fn knows_token(&self, token: &str) -> bool {
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         regions
             .values()
+            .filter_map(|cell| cell.get())
             .any(|region| region.by_token(token).is_some())
     }
 
@@ -166,7 +178,8 @@ impl Catalogue {
         let Err(error) = self.store.commit(batch).await else {
             return Ok(());
         };
-        self.regions.lock().await.remove(&region.place);
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.remove(&region.place);
         Err(error.into())
     }
 
@@ -226,6 +239,12 @@ impl Catalogue {
     }
 }
 
+/// Whether somebody uses a region, or something is kept of it. Whoever asks holds the lock under which it is handed out.
+fn is_needed(cell: &Arc<OnceCell<Arc<Region>>>) -> bool {
+    let is_held = |region: &Arc<Region>| 1 < Arc::strong_count(region) || !region.is_empty();
+    1 < Arc::strong_count(cell) || cell.get().is_some_and(is_held)
+}
+
 fn read_row<T: DeserializeOwned>(row: &Row) -> Result<T, Refusal> {
     serde_json::from_slice(&row.value).map_err(|error| {
         tracing::error!(%error, "a row of topics cannot be read");
@@ -234,6 +253,16 @@ fn read_row<T: DeserializeOwned>(row: &Row) -> Result<T, Refusal> {
 }
 
 impl Region {
+    /// Whether nothing is kept of it.
+    fn is_empty(&self) -> bool {
+        let data = self.data.read().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        data.topics.is_empty()
+            && data.applications.is_empty()
+            && data.sms.is_empty()
+            && recent.is_empty()
+    }
+
     fn data<T>(&self, read: impl FnOnce(&Data) -> T) -> T {
         read(&self.data.read().unwrap_or_else(PoisonError::into_inner))
     }
