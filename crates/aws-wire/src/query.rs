@@ -111,6 +111,21 @@ impl Form {
     }
 }
 
+/// The value that [`Form::parse`] gives a name without dots, of these texts with `&` between them, without reading all of it.
+/// Whoever asks what a request is about before it is carried out must see what is carried out: of two values the last holds.
+#[must_use]
+pub fn skim(texts: &[&str], name: &str) -> Option<String> {
+    let pairs = texts.iter().flat_map(|text| text.split('&'));
+    let pairs = pairs.filter(|pair| !pair.is_empty()).take(PARAMETERS_MAX);
+    let values = pairs.filter_map(|pair| {
+        let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_encoded = found.contains(['%', '+']);
+        let is_it = found == name || is_encoded && decoded(found) == name;
+        is_it.then_some(value)
+    });
+    values.last().map(decoded)
+}
+
 fn decoded(text: &str) -> String {
     let spaced = text.replace('+', " ");
     let bytes = percent_encoding::percent_decode_str(&spaced);
@@ -202,6 +217,32 @@ mod tests {
         assert_eq!(form.map("Map", "key", "value"), pair("k", "v  w"));
         assert_eq!(form.map("Attribute", "Name", "Value"), pair("n", "m"));
         assert!(form.list("Missing").is_empty());
+    }
+
+    #[test]
+    fn skimming_sees_what_reading_all_sees() {
+        for (query, body) in [
+            ("", "QueueUrl=a&QueueUrl=b"),
+            ("QueueUrl=a", "x=y&QueueUrl=b"),
+            ("Queue%55rl=a&QueueUr", ""),
+            ("QueueUrl=a", "Queue%55rl=b+c"),
+            ("QueueUrl", "QueueUrl.x=1"),
+            ("QueueUrl=%zz=1&&", "+QueueUrl=b"),
+            ("", ""),
+        ] {
+            let whole = Form::parse(&format!("{query}&{body}"));
+            assert_eq!(
+                skim(&[query, body], "QueueUrl").as_deref(),
+                whole.text("QueueUrl"),
+                "{query} {body}"
+            );
+        }
+        let long = format!("{}QueueUrl=b", "a=b&".repeat(PARAMETERS_MAX - 1));
+        assert_eq!(skim(&[&long], "QueueUrl").as_deref(), Some("b"));
+        assert_eq!(
+            skim(&["QueueUrl=a", &long], "QueueUrl").as_deref(),
+            Some("a")
+        );
     }
 
     #[test]

@@ -10,9 +10,9 @@ use interfaces::authorize::Check;
 use interfaces::service::ServiceCall;
 use model::arn::Arn;
 use model::ids::{AccountId, Region};
-use serde::Deserialize;
+use serde_json::Map;
 
-use super::request::{self, Protocol};
+use super::request::{self, Input as _, Protocol};
 use super::{moves, urls};
 use crate::engine::catalogue::Catalogue;
 
@@ -85,17 +85,21 @@ pub(crate) const ACTIONS: &[(&str, &str, About)] = &[
 ];
 
 /// The few members that say what a request is about.
-#[derive(Debug, Default, Deserialize)]
+const SKIMMED: [&str; 5] = [
+    "QueueName",
+    "QueueOwnerAWSAccountId",
+    "SourceArn",
+    "DestinationArn",
+    "TaskHandle",
+];
+
+/// What they say.
+#[derive(Debug)]
 struct Skimmed {
-    #[serde(rename = "QueueName", default)]
     name: Option<String>,
-    #[serde(rename = "QueueOwnerAWSAccountId", default)]
     owner: Option<String>,
-    #[serde(rename = "SourceArn", default)]
     source: Option<String>,
-    #[serde(rename = "DestinationArn", default)]
     destination: Option<String>,
-    #[serde(rename = "TaskHandle", default)]
     task: Option<String>,
 }
 
@@ -175,15 +179,21 @@ fn by_name(
 }
 
 fn skim(call: &ServiceCall, protocol: Protocol) -> Skimmed {
-    match protocol {
-        Protocol::Json => serde_json::from_slice(&call.body).unwrap_or_default(),
-        Protocol::Query | Protocol::QueryJson => Skimmed {
-            name: request::member(call, "QueueName"),
-            owner: request::member(call, "QueueOwnerAWSAccountId"),
-            source: request::member(call, "SourceArn"),
-            destination: request::member(call, "DestinationArn"),
-            task: request::member(call, "TaskHandle"),
-        },
+    let in_json = match protocol {
+        Protocol::Json => request::skim(&call.body, &SKIMMED),
+        Protocol::Query | Protocol::QueryJson => Map::new(),
+    };
+    let member = |name: &str| match protocol {
+        Protocol::Json => in_json.text(name).map(str::to_owned),
+        Protocol::Query | Protocol::QueryJson => request::member(call, name),
+    };
+    let [name, owner, source, destination, task] = SKIMMED.map(member);
+    Skimmed {
+        name,
+        owner,
+        source,
+        destination,
+        task,
     }
 }
 
@@ -193,6 +203,11 @@ fn arn(account: &AccountId, region: &Region, name: &str) -> Arn {
 
 #[cfg(test)]
 mod tests {
+    use model::ids::RequestId;
+    use model::principal::Principal;
+    use store_embedded::Memory;
+    use test_kit::{CountingRandom, StoppedClock};
+
     use super::*;
     use crate::sqs::operations::OPERATIONS;
 
@@ -201,5 +216,70 @@ mod tests {
         let named: Vec<_> = ACTIONS.iter().map(|row| row.0).collect();
         assert_eq!(named, OPERATIONS);
         assert!(named.is_sorted());
+    }
+
+    /// What is asked for a call, and the members that it is carried out with.
+    async fn asked(call: &ServiceCall) -> (Vec<String>, Map<String, serde_json::Value>) {
+        let catalogue = Catalogue::new(
+            std::sync::Arc::new(Memory::new()),
+            std::sync::Arc::new(StoppedClock::at(model::time::Timestamp::from_micros(0))),
+            std::sync::Arc::new(CountingRandom::default()),
+        );
+        let asked = checks(&catalogue, call).await;
+        let resources = asked.into_iter().map(|check| check.resource).collect();
+        (resources, request::read(call).unwrap().input)
+    }
+
+    fn call(target: Option<&str>, path_and_query: &str, body: &str) -> ServiceCall {
+        let mut headers = http::HeaderMap::new();
+        if let Some(target) = target {
+            headers.insert("x-amz-target", target.parse().unwrap());
+        }
+        let account = AccountId::development();
+        ServiceCall {
+            request_id: RequestId::new("1"),
+            caller: Principal::Root {
+                account: account.clone(),
+            },
+            account,
+            region: Region::new("us-east-1"),
+            method: http::Method::POST,
+            path_and_query: path_and_query.to_owned(),
+            headers,
+            body: body.to_owned().into(),
+            stream: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_is_what_is_carried_out_whatever_is_sent_twice() {
+        for (target, path, body) in [
+            (None, "/", "Action=PurgeQueue&QueueUrl=/a&QueueUrl=/b"),
+            (None, "/?QueueUrl=/a", "Action=PurgeQueue&QueueUrl=/b"),
+            (None, "/", "Action=PurgeQueue&QueueUrl=/a&Queue%55rl=/b"),
+            (
+                Some("AmazonSQS.PurgeQueue"),
+                "/",
+                r#"{"QueueUrl": "/a", "QueueUrl": "/b"}"#,
+            ),
+        ] {
+            let (asked, carried_out) = asked(&call(target, path, body)).await;
+            assert_eq!(asked, ["arn:aws:sqs:us-east-1:000000000000:b"], "{body}");
+            assert_eq!(carried_out.text("QueueUrl"), Some("/b"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn members_of_the_wrong_type_hide_none_of_what_is_asked() {
+        let source = "arn:aws:sqs:us-east-1:000000000000:dead";
+        for body in [
+            format!(r#"{{"SourceArn": "{source}", "TaskHandle": 5}}"#),
+            format!(r#"{{"SourceArn": [], "SourceArn": "{source}"}}"#),
+        ] {
+            let target = Some("AmazonSQS.ListMessageMoveTasks");
+            let (asked, carried_out) = asked(&call(target, "/", &body)).await;
+            assert_eq!(asked, [source], "{body}");
+            assert_eq!(carried_out.text("SourceArn"), Some(source), "{body}");
+        }
     }
 }
