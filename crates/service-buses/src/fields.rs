@@ -256,6 +256,16 @@ impl Fields {
     }
 }
 
+/// A scalar is taken for its text, as [`Fields::text`] does: whoever asks what a request is about must see what is carried out.
+pub(crate) fn as_texts(body: &mut Value) {
+    let members = body.as_object_mut();
+    for value in members.into_iter().flat_map(|members| members.values_mut()) {
+        if value.is_number() || value.is_boolean() {
+            *value = Value::String(value.to_string());
+        }
+    }
+}
+
 /// `AuthorizationType` is told as `authorizationType`.
 fn lower(name: &str) -> String {
     let mut chars = name.chars();
@@ -302,5 +312,24 @@ pub(crate) fn paged(name: &str, listed: Value, token: Option<String>) -> Value {
 pub(crate) fn insert(object: &mut Value, name: &str, value: impl Into<Value>) {
     if let Value::Object(members) = object {
         members.insert(name.to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_judged_is_what_is_taken() {
+        let mut judged = json!({"Name": 5, "Rule": true, "EventBusName": "a", "ARN": 1.5});
+        let mut taken = Fields::of_body(judged.to_string().as_bytes()).unwrap();
+        as_texts(&mut judged);
+        for name in ["Name", "Rule", "EventBusName", "ARN"] {
+            let told = judged.get(name).and_then(Value::as_str).map(str::to_owned);
+            assert_eq!(told, taken.text(name, &ARN), "{name}");
+            assert!(told.is_some(), "{name}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{BusRef, FIRE};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
+use crate::fields;
 
 pub(super) async fn checks(
     catalogue: &Catalogue,
@@ -18,7 +19,8 @@ pub(super) async fn checks(
     operation: &str,
     body: &[u8],
 ) -> Vec<Check> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+    fields::as_texts(&mut body);
     let member = |name: &str| body.get(name).and_then(Value::as_str);
     if operation == "PutEvents" {
         return put_events(catalogue, place, &body).await;

@@ -148,7 +148,8 @@ pub(crate) fn checks(place: &Place, call: &ServiceCall) -> Vec<Check> {
     };
     let mut member = |name: &str| match fields.take(name) {
         Some(Value::String(text)) => Some(text),
-        Some(_) | None => None,
+        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Some(scalar.to_string()),
+        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => None,
     };
     let name = member("Name").unwrap_or_default();
     let group = member("GroupName").unwrap_or_else(|| DEFAULT.to_owned());

@@ -111,7 +111,16 @@ impl Inner {
                 self.on_bucket(call, &named, operation, &bucket, context)
                     .await
             }
-            Ok(None) | Err(_) => Vec::new(),
+            Ok(None) => Vec::new(),
+            // Its policy is not known: whoever is let in by their own policies alone is told of the fault.
+            Err(_) => {
+                let key = named.key.as_deref().map(|key| format!("/{key}"));
+                let resource = format!("arn:aws:s3:::{name}{}", key.unwrap_or_default());
+                vec![Check {
+                    context,
+                    ..Check::new(operation.action, resource, call.caller.account())
+                }]
+            }
         }
     }
 
