@@ -18,7 +18,7 @@ use super::copy::Source;
 use super::delete::Doomed;
 use super::older_signature;
 use super::operations::{Fate, Level, Operation};
-use super::request::{Ask, Named};
+use super::request::{Ask, Named, header_or_query};
 use super::service::Inner;
 use crate::engine::access::{
     Acl, Asking, Permission, Public, bucket_permission, object_permission,
@@ -48,6 +48,8 @@ const HEADER_KEYS: [&str; 18] = [
     "if-none-match",
     "x-amz-object-lock-mode",
 ];
+/// Those of them that may stand in the query instead.
+const IN_QUERY_TOO: [&str; 3] = ["x-amz-acl", "x-amz-object-lock-mode", "x-amz-storage-class"];
 /// Parameters that are condition keys.
 const QUERY_KEYS: [(&str, &str); 4] = [
     ("prefix", "s3:prefix"),
@@ -133,11 +135,11 @@ impl Inner {
         context: Context,
     ) -> Vec<Check> {
         let key = named.key.as_deref();
-        let version_id = named
-            .query
-            .iter()
-            .find(|(name, value)| name == "versionId" && !value.is_empty())
-            .map(|(_, value)| value.as_str());
+        let mut parameters = named.query.iter();
+        let version_id = parameters
+            .find(|(name, _)| name == "versionId")
+            .map(|(_, value)| value.as_str())
+            .filter(|id| !id.is_empty());
         let version = match key {
             Some(key) if matters(&call.caller, bucket) => {
                 self.version_asked(bucket, key, version_id).await
@@ -168,7 +170,7 @@ impl Inner {
             version: version.as_ref(),
             is_new: operation.action == "s3:PutObject",
         };
-        let mut checks: Vec<Check> = actions(call, operation, version_id)
+        let mut checks: Vec<Check> = actions(call, named, operation, version_id)
             .into_iter()
             .map(|action| check(&call.caller, &action, &about, context.clone()))
             .collect();
@@ -258,7 +260,9 @@ impl Inner {
         bucket: &Bucket,
         doomed: &[Doomed],
     ) -> Result<Vec<Option<Fault>>, Fault> {
-        let bypasses = ask.header("x-amz-bypass-governance-retention").is_some();
+        let bypasses = ask
+            .header_or_query("x-amz-bypass-governance-retention")
+            .is_some();
         let mut refusals = Vec::with_capacity(doomed.len());
         for one in doomed {
             let action = if one.version.is_some() {
@@ -290,7 +294,12 @@ fn matters(caller: &Principal, bucket: &Bucket) -> bool {
 }
 
 /// The actions of an operation: of a version, the version's own.
-fn actions(call: &ServiceCall, operation: &Operation, version: Option<&str>) -> Vec<String> {
+fn actions(
+    call: &ServiceCall,
+    named: &Named,
+    operation: &Operation,
+    version: Option<&str>,
+) -> Vec<String> {
     let is_versioned = version.is_some() && operation.level == Level::Object;
     let action = match operation.action {
         "s3:GetObject"
@@ -318,7 +327,10 @@ fn actions(call: &ServiceCall, operation: &Operation, version: Option<&str>) -> 
             .to_owned(),
         );
     }
-    let has = |name: &str| call.headers.contains_key(name);
+    let has = |name: &str| {
+        call.headers.contains_key(name)
+            || header_or_query(&call.headers, &named.query, name).is_some()
+    };
     if operation.action == "s3:PutObject" && !operation.name.starts_with("UploadPart") {
         let gives_list = has("x-amz-acl")
             || call
@@ -415,7 +427,12 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
 fn context(call: &ServiceCall, named: &Named) -> Context {
     let mut context = Context::default();
     for name in HEADER_KEYS {
-        if let Some(value) = call.headers.get(name).and_then(|value| value.to_str().ok()) {
+        let header = || call.headers.get(name)?.to_str().ok();
+        let value = match IN_QUERY_TOO.contains(&name) {
+            true => header_or_query(&call.headers, &named.query, name),
+            false => header(),
+        };
+        if let Some(value) = value {
             let key = match name {
                 "x-amz-object-lock-mode" => "s3:object-lock-mode".to_owned(),
                 name => format!("s3:{name}"),
@@ -428,10 +445,7 @@ fn context(call: &ServiceCall, named: &Named) -> Context {
             context.set(key, value.as_str());
         }
     }
-    let tags = call
-        .headers
-        .get("x-amz-tagging")
-        .and_then(|value| value.to_str().ok());
+    let tags = header_or_query(&call.headers, &named.query, "x-amz-tagging");
     let of_body = || {
         let is_tagging = named.query.iter().any(|(name, _)| name == "tagging");
         let node = crate::engine::node::Node::read(&call.body)
@@ -462,4 +476,53 @@ fn context(call: &ServiceCall, named: &Named) -> Context {
     };
     context.set("s3:authType", kind);
     context
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+    use model::ids::{Region, RequestId};
+
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_query_is_asked_about_as_in_a_header() {
+        for (method, query, expected) in [
+            (Method::PUT, "x-amz-acl=public-read", "s3:PutObjectAcl"),
+            (Method::PUT, "X-Amz-Tagging=a%3Db", "s3:PutObjectTagging"),
+            (
+                Method::PUT,
+                "x-amz-object-lock-legal-hold=ON",
+                "s3:PutObjectLegalHold",
+            ),
+            (
+                Method::DELETE,
+                "x-amz-bypass-governance-retention=true",
+                "s3:BypassGovernanceRetention",
+            ),
+        ] {
+            let call = call(method, &format!("/bucket/key?{query}"));
+            let named = Named::read(&call.path_and_query, &call.headers).unwrap();
+            let operation = named.operation(&call.method, &call.headers).unwrap();
+            let asked = actions(&call, &named, operation, None);
+            assert!(asked.iter().any(|action| action == expected), "{asked:?}");
+        }
+    }
+
+    fn call(method: Method, path_and_query: &str) -> ServiceCall {
+        let account = AccountId::development();
+        ServiceCall {
+            request_id: RequestId::new("1"),
+            caller: Principal::Root {
+                account: account.clone(),
+            },
+            account,
+            region: Region::new("us-east-1"),
+            method,
+            path_and_query: path_and_query.to_owned(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            stream: None,
+        }
+    }
 }

@@ -30,6 +30,20 @@ pub(crate) struct Named {
     pub(crate) query: Vec<(String, String)>,
 }
 
+/// A header, or what stands for it in the query. Whoever checks a request sees what whoever carries it out sees.
+pub(super) fn header_or_query<'a>(
+    headers: &'a HeaderMap,
+    query: &'a [(String, String)],
+    name: &str,
+) -> Option<&'a str> {
+    let header = headers.get(name).and_then(|value| value.to_str().ok());
+    header.or_else(|| {
+        let mut query = query.iter();
+        let found = query.find(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    })
+}
+
 /// A request that is being carried out.
 pub(crate) struct Ask {
     pub(crate) operation: &'static Operation,
@@ -136,12 +150,7 @@ impl Ask {
 
     /// A header that browsers cannot set: it may stand in the query of a presigned URL instead.
     pub(crate) fn header_or_query(&self, name: &str) -> Option<&str> {
-        self.header(name).or_else(|| {
-            self.query
-                .iter()
-                .find(|(sent, _)| sent.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str())
-        })
+        header_or_query(&self.call.headers, &self.query, name)
     }
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
