@@ -29,6 +29,8 @@ const OWN_NAMES: [&str; 4] = [
     "host.containers.internal",
     "amazonaws.com",
 ];
+/// What services send by themselves to addresses of their users says so in this header, where such keys would be taken.
+pub(crate) const SENT_BY_SERVICE: &str = "cloudless-sent-by-service";
 /// Characters of a refused host that its refusal repeats.
 const HOST_SHOWN_CHARS_MAX: usize = 255;
 
@@ -65,6 +67,12 @@ pub(crate) enum NotProven {
          root, so they are only taken from programs, not from browsers"
     )]
     WebPage,
+    #[error(
+        "a service sent this request (to the endpoint of a subscription, or to an API destination), with access keys that \
+         Cloudless did not issue; such keys act as the account's root, so whoever may name an address cannot use them: \
+         sign with keys of a user (`aws iam create-access-key`)"
+    )]
+    Service,
     #[error(
         "the request names the host `{0}`, which is not known to be this machine, and it is signed with access keys that \
          Cloudless did not issue; such keys act as the account's root, so they are only taken at `localhost`, names below \
@@ -129,6 +137,9 @@ impl Callers {
         match &self.signers.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
             UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
+            UnknownKeys::ActAsRoot { .. } if headers.contains_key(SENT_BY_SERVICE) => {
+                Err(NotProven::Service)
+            }
             UnknownKeys::ActAsRoot { account } => match foreign_host(headers) {
                 Some(host) => Err(NotProven::ForeignHost(host)),
                 None => Ok(Caller::Unknown(Principal::Root {
@@ -244,7 +255,7 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Whether nobody else can let this name lead here. A page at an address is only ever talking to that address.
-fn is_own_name(name: &str) -> bool {
+pub(crate) fn is_own_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let bare = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     if bare.unwrap_or(&name).parse::<IpAddr>().is_ok() {

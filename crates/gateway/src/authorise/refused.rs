@@ -98,7 +98,9 @@ impl NotAuthorised {
             Self::Threw(_) => Fault::AuthorizerThrew,
             Self::Denied { .. } | Self::NotAllowed { .. } => Fault::AccessDenied,
             Self::Token(refused) => refused.fault,
-            Self::NotProven(NotProven::WebPage | NotProven::ForeignHost(_)) => Fault::AccessDenied,
+            Self::NotProven(
+                NotProven::WebPage | NotProven::Service | NotProven::ForeignHost(_),
+            ) => Fault::AccessDenied,
             Self::NotProven(NotProven::Signature(error)) => match error {
                 AuthenticationError::Missing => Fault::NotSigned,
                 AuthenticationError::Twice
@@ -137,9 +139,9 @@ impl NotAuthorised {
             )),
             Self::Token(refused) => refused.said.clone(),
             Self::NotProven(NotProven::Signature(error)) => Some(error.gateway_words().1),
-            Self::NotProven(bad @ (NotProven::WebPage | NotProven::ForeignHost(_))) => {
-                Some(bad.to_string())
-            }
+            Self::NotProven(
+                bad @ (NotProven::WebPage | NotProven::Service | NotProven::ForeignHost(_)),
+            ) => Some(bad.to_string()),
             Self::NoKey
             | Self::BadKey(_)
             | Self::Unidentified(_)
@@ -216,9 +218,9 @@ impl NotAuthorised {
             Self::NotProven(NotProven::Signature(error)) => {
                 format!("{error}; `{key}`{declared} asks for a signature (AWS_IAM)")
             }
-            Self::NotProven(bad @ (NotProven::WebPage | NotProven::ForeignHost(_))) => {
-                bad.to_string()
-            }
+            Self::NotProven(
+                bad @ (NotProven::WebPage | NotProven::Service | NotProven::ForeignHost(_)),
+            ) => bad.to_string(),
             Self::ArnTooLong(bytes) => format!(
                 "the ARN of what was called has {bytes} bytes; where there is an authorizer, {} are the most",
                 model::limits::METHOD_ARN_BYTES_MAX

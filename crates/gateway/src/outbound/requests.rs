@@ -13,6 +13,7 @@ use interfaces::BoxFuture;
 use interfaces::http_client::{HttpAnswer, HttpClient, HttpRequest, NoAnswer};
 
 use super::{Outbound, origin_of};
+use crate::callers::{SENT_BY_SERVICE, is_own_name};
 use crate::http::upstream::{Answered, Ask, Origin, Scheme, Traits};
 
 /// Bytes of an answer that are read, though fewer may be wanted: what is over is cut off. One that is larger still is none.
@@ -97,6 +98,10 @@ fn ask(uri: &Uri, request: &HttpRequest) -> Result<Ask, NoAnswer> {
         // Writing to a text cannot fail.
         let _ = write!(head, "{name}: {value}\r\n");
     }
+    // Whoever may name an address is not the root of an account: here, or where another of us runs.
+    if is_own_name(host) {
+        let _ = write!(head, "{SENT_BY_SERVICE}: true\r\n");
+    }
     let has_body = !request.body.is_empty() || *method == Method::POST || *method == Method::PUT;
     if has_body {
         let length = request.body.len();
@@ -158,8 +163,22 @@ mod tests {
     #[test]
     fn a_request_is_written_as_it_goes_over_the_wire() {
         let head = head("http://localhost:8080/hook?a=1", &[("X-A", "b")]).unwrap();
-        let expected = "POST /hook?a=1 HTTP/1.1\r\nHost: localhost:8080\r\nX-A: b\r\nContent-Length: 2\r\n\r\n";
+        let expected = "POST /hook?a=1 HTTP/1.1\r\nHost: localhost:8080\r\nX-A: b\r\ncloudless-sent-by-service: true\r\nContent-Length: 2\r\n\r\n";
         assert_eq!(head, expected);
+    }
+
+    #[test]
+    fn services_say_what_they_send_where_unknown_keys_would_be_taken() {
+        for (url, says_so) in [
+            ("http://localhost:4566/", true),
+            ("http://127.0.0.1:4566/", true),
+            ("http://[::1]:4566/", true),
+            ("http://sqs.us-east-1.amazonaws.com:4566/", true),
+            ("https://hooks.example.com/", false),
+        ] {
+            let head = head(url, &[]).unwrap();
+            assert_eq!(head.contains(SENT_BY_SERVICE), says_so, "{url}");
+        }
     }
 
     #[test]

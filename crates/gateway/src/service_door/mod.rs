@@ -408,7 +408,9 @@ impl From<NotProven> for Refusal {
     fn from(error: NotProven) -> Self {
         match error {
             NotProven::Signature(error) => Self::Authentication(error),
-            NotProven::WebPage | NotProven::ForeignHost(_) => Self::WebPage(error),
+            NotProven::WebPage | NotProven::Service | NotProven::ForeignHost(_) => {
+                Self::WebPage(error)
+            }
         }
     }
 }
