@@ -7,10 +7,12 @@
 
 use interfaces::authorize::Check;
 use model::arn::Arn;
-use model::ids::FunctionName;
+use model::ids::{AccountId, FunctionName, Region};
+use model::principal::Principal;
 
 use crate::catalogue::Catalogue;
 use crate::function_name::Named;
+use crate::layers;
 use crate::request::{Asked, Body};
 
 /// What an action is about.
@@ -24,8 +26,10 @@ enum On {
     NewFunction,
     /// The layer in the path.
     Layer,
-    /// The version of a layer in the path, or in the parameter `Arn`.
+    /// The version of a layer in the path.
     LayerVersion,
+    /// The version of a layer in the parameter `Arn`.
+    LayerVersionArn,
     /// The event source mapping in the path.
     Mapping,
     /// The ARN in the path.
@@ -59,7 +63,11 @@ const TABLE: &[(&str, &str, On)] = &[
     ("GetFunctionRecursionConfig", "", On::Function),
     ("GetFunctionUrlConfig", "", On::Function),
     ("GetLayerVersion", "", On::LayerVersion),
-    ("GetLayerVersionByArn", "GetLayerVersion", On::LayerVersion),
+    (
+        "GetLayerVersionByArn",
+        "GetLayerVersion",
+        On::LayerVersionArn,
+    ),
     ("GetLayerVersionPolicy", "", On::LayerVersion),
     ("GetPolicy", "", On::Function),
     ("GetProvisionedConcurrencyConfig", "", On::Function),
@@ -103,10 +111,15 @@ pub(crate) fn of(asked: &Asked<'_>, catalogue: Option<&Catalogue>) -> Vec<Check>
         return Vec::new();
     };
     let action = if action.is_empty() { name } else { action };
-    let Some(resource) = resource(asked, *on) else {
+    // One region of one account is deployed, and whatever scope a request was signed for, that is what it is about.
+    let place = match catalogue {
+        Some(catalogue) => (&catalogue.region, &catalogue.account),
+        None => (asked.region(), asked.account()),
+    };
+    let Some(resource) = resource(asked, *on, place) else {
         return Vec::new();
     };
-    let check = Check::new(format!("lambda:{action}"), resource, asked.account());
+    let check = Check::new(format!("lambda:{action}"), resource, place.1);
     let named = asked.function().ok().filter(|_| *on == On::Function);
     let policy = named.and_then(|named| {
         let key = format!(
@@ -136,18 +149,28 @@ fn of_members(asked: &Asked<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     let role = body.text("Role").ok().flatten();
     if let Some(role) = role.and_then(|role| Arn::parse(role).ok()) {
-        checks.push(Check::pass_role(
-            &role,
-            "lambda.amazonaws.com",
-            asked.account(),
-        ));
+        // Roles of other accounts are nobody's to hand over, but the root's: examples name such.
+        let account = match &asked.call.caller {
+            Principal::Root { .. } => asked.account().clone(),
+            Principal::FunctionRole { .. }
+            | Principal::Session { .. }
+            | Principal::User { .. }
+            | Principal::Service { .. }
+            | Principal::Anonymous { .. } => AccountId::new(role.account.as_str()),
+        };
+        checks.push(Check::pass_role(&role, "lambda.amazonaws.com", &account));
     }
     for layer in body.texts("Layers").ok().flatten().unwrap_or_default() {
         checks.push(Check::new("lambda:GetLayerVersion", layer, asked.account()));
     }
+    // Where the code stands is the operation's own: a member that it does not read says nothing.
     let nested = |name: &str| body.object(name).ok().flatten();
-    let code = nested("Code").or_else(|| nested("Content")).unwrap_or(body);
-    checks.extend(object_check(asked, &code));
+    let code = match asked.operation {
+        "CreateFunction" => nested("Code"),
+        "PublishLayerVersion" => nested("Content"),
+        _ => Some(body),
+    };
+    checks.extend(code.and_then(|code| object_check(asked, &code)));
     checks
 }
 
@@ -162,36 +185,40 @@ fn object_check(asked: &Asked<'_>, code: &Body) -> Option<Check> {
     Some(Check::new(action, object, asked.account()))
 }
 
-fn resource(asked: &Asked<'_>, on: On) -> Option<String> {
-    let arn = |resource: String| {
-        Arn::new("lambda", asked.region(), asked.account(), resource).to_string()
-    };
+/// The region and the account that are deployed.
+type Place<'a> = (&'a Region, &'a AccountId);
+
+fn resource(asked: &Asked<'_>, on: On, place: Place<'_>) -> Option<String> {
+    let arn = |resource: String| Arn::new("lambda", place.0, place.1, resource).to_string();
     match on {
         On::Nothing => Some("*".to_owned()),
-        On::Function => asked.function().ok().map(|named| qualified(asked, &named)),
+        On::Function => asked.function().ok().map(|named| qualified(place, &named)),
         On::NewFunction => {
             let body = asked.body().ok()?;
             let name = body.text("FunctionName").ok().flatten()?;
             let named = Named::read(name, None, asked.region(), asked.account()).ok()?;
-            Some(qualified(asked, &named))
+            Some(qualified(place, &named))
         }
-        On::Layer => Some(arn(format!("layer:{}", asked.label("LayerName")))),
-        On::LayerVersion => match asked.parameter("Arn") {
-            Some(arn) => Some(arn.to_owned()),
-            None => Some(arn(format!(
-                "layer:{}:{}",
-                asked.label("LayerName"),
-                asked.label("VersionNumber")
-            ))),
-        },
+        On::Layer => {
+            let layer = layers::layer_name(asked.label("LayerName"));
+            Some(arn(format!("layer:{layer}")))
+        }
+        On::LayerVersion => {
+            let (layer, number) = layers::named(asked).ok()?;
+            Some(arn(format!("layer:{layer}:{number}")))
+        }
+        On::LayerVersionArn => {
+            let (layer, number) = layers::of_arn(asked.parameter("Arn").unwrap_or_default())?;
+            Some(arn(format!("layer:{layer}:{number}")))
+        }
         On::Mapping => Some(arn(format!("event-source-mapping:{}", asked.label("UUID")))),
-        On::Tagged => Some(asked.label("Resource").to_owned()),
+        On::Tagged => Some(arn(Arn::parse(asked.label("Resource")).ok()?.resource)),
     }
 }
 
-fn qualified(asked: &Asked<'_>, named: &Named) -> String {
+fn qualified((region, account): Place<'_>, named: &Named) -> String {
     let name = FunctionName::new(named.function.as_str());
-    let arn = Arn::of_function(asked.region(), asked.account(), &name);
+    let arn = Arn::of_function(region, account, &name);
     match &named.qualifier {
         Some(qualifier) => format!("{arn}:{qualifier}"),
         None => arn.to_string(),
@@ -200,7 +227,86 @@ fn qualified(asked: &Asked<'_>, named: &Named) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
+    use interfaces::service::ServiceCall;
+    use model::ids::RequestId;
+
     use super::*;
+
+    /// What a user's call asks for.
+    fn asked_for(method: Method, path: &str, body: &str) -> Vec<String> {
+        let account = AccountId::development();
+        let call = ServiceCall {
+            request_id: RequestId::new("r"),
+            caller: Principal::User {
+                account: account.clone(),
+                arn: Arn::parse("arn:aws:iam::000000000000:user/ada").unwrap(),
+            },
+            account,
+            region: Region::new("eu-west-1"),
+            method,
+            path_and_query: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_owned()),
+            stream: None,
+        };
+        // Another region than that of the signature.
+        let deployed = Catalogue {
+            account: AccountId::development(),
+            region: Region::new("us-east-1"),
+            entries: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            generation: 0,
+        };
+        let checks = of(&Asked::read(&call).unwrap(), Some(&deployed));
+        let shown = |check: Check| format!("{} {}", check.action, check.resource);
+        checks.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn nothing_but_what_is_carried_out_is_asked_about() {
+        const LAMBDA: &str = "arn:aws:lambda:us-east-1:000000000000";
+        let own = "Arn=arn:aws:lambda:us-east-1:000000000000:layer:own:1";
+        let delete = asked_for(
+            Method::DELETE,
+            &format!("/2018-10-31/layers/theirs/versions/1?{own}"),
+            "",
+        );
+        assert_eq!(
+            delete,
+            [format!("lambda:DeleteLayerVersion {LAMBDA}:layer:theirs:1")]
+        );
+        let by_arn = asked_for(
+            Method::GET,
+            "/2018-10-31/layers?find=LayerVersion&Arn=x:layer:theirs:01",
+            "",
+        );
+        assert_eq!(
+            by_arn,
+            [format!("lambda:GetLayerVersion {LAMBDA}:layer:theirs:1")]
+        );
+        let tags = asked_for(
+            Method::GET,
+            "/2017-03-31/tags/arn:aws:lambda:eu-west-1:999999999999:function:f",
+            "",
+        );
+        assert_eq!(tags, [format!("lambda:ListTags {LAMBDA}:function:f")]);
+        let code = asked_for(
+            Method::PUT,
+            "/2015-03-31/functions/f/code",
+            r#"{"Code": {}, "Content": {}, "S3Bucket": "b", "S3Key": "k"}"#,
+        );
+        assert_eq!(
+            code,
+            [
+                format!("lambda:UpdateFunctionCode {LAMBDA}:function:f"),
+                "s3:GetObject arn:aws:s3:::b/k".to_owned()
+            ]
+        );
+    }
 
     #[test]
     fn every_operation_that_is_carried_out_says_what_it_needs() {

@@ -109,12 +109,8 @@ impl Service {
     async fn get_layer_by_arn(&self, asked: &Asked<'_>) -> Result<ServiceAnswer, Refusal> {
         let catalogue = self.catalogue()?;
         let arn = asked.parameter("Arn").unwrap_or_default();
-        let parts = arn
-            .split_once(":layer:")
-            .and_then(|(_, rest)| rest.split_once(':'));
-        let parts = parts.and_then(|(layer, number)| Some((layer, number.parse::<u64>().ok()?)));
         let (layer, number) =
-            parts.ok_or_else(|| Refusal::validations(&[broken(arn, "arn", ARN_PATTERN)]))?;
+            of_arn(arn).ok_or_else(|| Refusal::validations(&[broken(arn, "arn", ARN_PATTERN)]))?;
         let entry = catalogue.get(Kind::Layer, &numbered(layer, number));
         let entry = entry.ok_or_else(missing)?;
         let shown = self.shown_layer(&catalogue, layer, number, entry).await?;
@@ -224,8 +220,15 @@ fn missing() -> Refusal {
     Refusal::not_found("The resource you requested does not exist.".to_owned())
 }
 
+/// The layer and the version that an ARN names.
+pub(crate) fn of_arn(arn: &str) -> Option<(&str, u64)> {
+    let (_, rest) = arn.split_once(":layer:")?;
+    let (layer, number) = rest.split_once(':')?;
+    Some((layer, number.parse().ok()?))
+}
+
 /// The path names a layer by its name or its ARN.
-fn layer_name(text: &str) -> String {
+pub(crate) fn layer_name(text: &str) -> String {
     let named = text.split_once(":layer:").map_or(text, |(_, name)| name);
     named.to_owned()
 }
