@@ -13,6 +13,7 @@ use http::StatusCode;
 use interfaces::authorize::Check;
 use interfaces::service::ServiceCall;
 use model::arn::Arn;
+use model::ids::AccountId;
 use model::principal::Principal;
 use policy::Policy;
 
@@ -58,7 +59,7 @@ pub(super) fn checks(service: &Service, call: &ServiceCall, form: &Form) -> Vec<
     let trust = role.and_then(|role| Policy::read(&role.trust).ok());
     let trust = Arc::new(trust.unwrap_or_default());
     let account = arn.split(':').nth(4).unwrap_or_default();
-    let account = model::ids::AccountId::new(account);
+    let account = AccountId::new(account);
     let wanted = tags(form);
     let check = |action: &str| {
         let mut check = Check::new(action, arn, &account)
@@ -114,14 +115,16 @@ pub(super) async fn run(
     // It was there when its trust policy was asked.
     let role = find(service, &arn.to_string()).ok_or_else(denied)?;
     let seconds = seconds(call, form, &role)?;
+    // It is of the role's account, whoever asked for it.
+    let account = AccountId::new(arn.account.as_str());
     let of = SessionOf::Role {
         arn: role.arn.clone(),
         session_name: name.to_owned(),
-        policies: session_policies(service, call, form)?,
+        policies: session_policies(service, &account, form)?,
         tags,
         transitive,
     };
-    let session = begin(service, call, of, seconds).await?;
+    let session = begin(service, &account, of, seconds).await?;
     Ok(Some(Node::Structure(vec![
         ("Credentials", credentials(&session)),
         (
@@ -131,8 +134,8 @@ pub(super) async fn run(
                 (
                     "Arn",
                     Node::Text(format!(
-                        "arn:aws:sts::{}:assumed-role/{}/{name}",
-                        call.account, role.name
+                        "arn:aws:sts::{account}:assumed-role/{}/{name}",
+                        role.name
                     )),
                 ),
             ]),
@@ -159,7 +162,7 @@ fn read_arn(text: &str) -> Option<Arn> {
 }
 
 fn find(service: &Service, arn: &str) -> Option<Arc<Role>> {
-    let account = model::ids::AccountId::new(arn.split(':').nth(4)?);
+    let account = AccountId::new(arn.split(':').nth(4)?);
     let snapshot = service.state.snapshot(&account);
     let role = snapshot.account.roles.get(arn.rsplit('/').next()?)?;
     (role.arn == arn).then(|| Arc::clone(role))
@@ -187,7 +190,7 @@ fn seconds(call: &ServiceCall, form: &Form, role: &Role) -> Result<u32, Fault> {
 /// Policies that limit the session: one in the request, and those named by it.
 fn session_policies(
     service: &Service,
-    call: &ServiceCall,
+    account: &AccountId,
     form: &Form,
 ) -> Result<Option<Vec<Arc<str>>>, Fault> {
     let mut policies = Vec::new();
@@ -201,7 +204,7 @@ fn session_policies(
             "a session has {POLICY_ARNS_MAX} policies by ARN at most"
         )));
     }
-    let snapshot = service.state.snapshot(&call.account);
+    let snapshot = service.state.snapshot(account);
     for arn in arns {
         let arn = arn.text("arn").unwrap_or_default();
         let found = judge::document(&snapshot.account, arn);
@@ -290,4 +293,89 @@ fn inherited(service: &Service, call: &ServiceCall) -> BTreeMap<String, String> 
 fn access_key_id(call: &ServiceCall) -> Option<String> {
     let presented = aws_wire::sigv4::Presented::find(&call.path_and_query, &call.headers);
     presented.ok().map(|presented| presented.access_key_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+    use interfaces::authorize::Authorize as _;
+    use interfaces::principals::{Key, Principals as _};
+    use model::ids::{Region, RequestId};
+    use model::time::Timestamp;
+    use store_embedded::Memory;
+    use test_kit::{CountingRandom, StoppedClock};
+
+    use super::*;
+    use crate::state::{Grants, Tags};
+
+    const ROLE: &str = "arn:aws:iam::111111111111:role/reader";
+
+    #[tokio::test]
+    async fn a_session_is_of_the_account_of_its_role() {
+        let service = Service::new(
+            Arc::new(Memory::new()),
+            Arc::new(StoppedClock::at(Timestamp::from_micros(0))),
+            Arc::new(CountingRandom::default()),
+        );
+        let theirs = AccountId::new("111111111111");
+        let made: Result<(), Fault> = service
+            .state
+            .change(&theirs, |account| {
+                account.roles.insert("reader".to_owned(), role());
+                Ok(())
+            })
+            .await;
+        made.unwrap();
+        let form = Form::parse(&format!("RoleArn={ROLE}&RoleSessionName=desk"));
+        run(&service, &call(), &form).await.unwrap();
+        let snapshot = service.state.snapshot(&theirs);
+        let key = snapshot.account.sessions.keys().next().unwrap();
+        let Key::Issued(holder) = service.find(key) else {
+            panic!("the session's key is not known");
+        };
+        assert_eq!(*holder.principal.account(), theirs);
+        assert_eq!(
+            holder.principal.arn().to_string(),
+            "arn:aws:sts::111111111111:assumed-role/reader/desk"
+        );
+        let read = Check::new("s3:GetObject", "arn:aws:s3:::theirs/a", &theirs);
+        service.authorize(&holder.principal, &[read]).unwrap();
+    }
+
+    fn role() -> Arc<Role> {
+        let everything = r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}"#;
+        Arc::new(Role {
+            name: "reader".to_owned(),
+            path: "/".to_owned(),
+            id: "AROA1".to_owned(),
+            arn: ROLE.to_owned(),
+            created_at: Timestamp::from_micros(0),
+            trust: "{}".into(),
+            description: None,
+            session_s_max: 3_600,
+            tags: Tags::new(),
+            grants: Grants {
+                inline: [("read".to_owned(), everything.into())].into(),
+                ..Grants::default()
+            },
+            owner: None,
+        })
+    }
+
+    fn call() -> ServiceCall {
+        let account = AccountId::development();
+        ServiceCall {
+            request_id: RequestId::new("1"),
+            caller: Principal::Root {
+                account: account.clone(),
+            },
+            account,
+            region: Region::new("us-east-1"),
+            method: Method::POST,
+            path_and_query: "/".to_owned(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            stream: None,
+        }
+    }
 }

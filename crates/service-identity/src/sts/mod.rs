@@ -11,6 +11,7 @@ use interfaces::BoxFuture;
 use interfaces::authorize::{Authorize as _, Check};
 use interfaces::principals::{Key, Principals as _};
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use model::ids::AccountId;
 use model::principal::Principal;
 use model::time::Timestamp;
 
@@ -146,7 +147,7 @@ impl Sts {
         };
         let (least, usual, most) = limits;
         let seconds = duration(form, (least, usual, TOKEN_S.2))?.min(most);
-        let session = begin(&self.0, call, of, seconds).await?;
+        let session = begin(&self.0, &call.account, of, seconds).await?;
         Ok(Some(Node::Structure(vec![(
             "Credentials",
             credentials(&session),
@@ -174,10 +175,10 @@ fn duration(form: &aws_wire::query::Form, limits: (u32, u32, u32)) -> Result<u32
     }
 }
 
-/// Begins a session; its keys hold from now on, also after a restart.
+/// Begins a session of an account's user or role; its keys hold from now on, also after a restart.
 async fn begin(
     service: &Service,
-    call: &ServiceCall,
+    account: &AccountId,
     of: SessionOf,
     seconds: u32,
 ) -> Result<Session, Fault> {
@@ -193,7 +194,7 @@ async fn begin(
     let kept = std::sync::Arc::new(session.clone());
     let began: Result<(), Fault> = service
         .state
-        .change(&call.account, |account| {
+        .change(account, |account| {
             account
                 .sessions
                 .retain(|_, session| now < session.expires_at);

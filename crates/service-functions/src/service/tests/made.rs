@@ -392,3 +392,16 @@ async fn permissions_are_statements_of_a_policy_that_calls_are_checked_against()
     let checks = served.service.checks(&request).await;
     assert!(checks[0].resource_policy.is_none());
 }
+
+#[tokio::test]
+async fn a_parameter_names_no_other_layer_than_the_path() {
+    let served = Served::over(Arc::new(Memory::new()), Vec::new()).await;
+    let mine = "arn:aws:lambda:us-east-1:000000000000:layer:mine:1";
+    let path = format!("/2018-10-31/layers/theirs/versions/1?Arn={mine}");
+    let checks = served
+        .service
+        .checks(&call(Method::DELETE, &path, &[], ""))
+        .await;
+    assert_eq!(checks[0].action, "lambda:DeleteLayerVersion");
+    assert_eq!(checks[0].resource, mine.replace("mine", "theirs"));
+}
