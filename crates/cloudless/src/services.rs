@@ -57,6 +57,7 @@ pub(crate) struct Services {
     pub(crate) topics: service_topics::Service,
     pub(crate) buses: service_buses::Service,
     pub(crate) objects: service_objects::Service,
+    pub(crate) streams: service_streams::Service,
 }
 
 impl Services {
@@ -92,6 +93,12 @@ impl Services {
                 authorize: Arc::new(shared.identity.clone()),
                 http: Arc::clone(&shared.http),
             }),
+            streams: service_streams::Service::new(
+                store(),
+                clock(),
+                random(),
+                Arc::new(shared.identity.clone()),
+            ),
             objects: service_objects::Service::new(service_objects::Parts {
                 store: store(),
                 folder: shared.folder.clone(),
@@ -114,6 +121,7 @@ impl Services {
             self.topics.provider(),
             self.buses.provider(),
             self.objects.provider(),
+            self.streams.provider(),
             Arc::new(RecordProvider::new()),
         ]
     }
@@ -126,12 +134,13 @@ impl Services {
         doors.push(Arc::new(self.queues.clone()));
         doors.push(Arc::new(self.topics.clone()));
         doors.push(Arc::new(self.objects.clone()));
+        doors.push(Arc::new(self.streams.clone()));
         doors
     }
 
     /// Streams that functions are called with the records of.
     pub(crate) fn record_sources(&self) -> Vec<Arc<dyn RecordSource>> {
-        vec![self.tables.record_source()]
+        vec![self.tables.record_source(), self.streams.record_source()]
     }
 
     /// Queues that functions are called with the messages of.
@@ -144,6 +153,7 @@ impl Services {
         let mut sinks = self.topics.sinks();
         sinks.push(self.queues.sink());
         sinks.push(self.buses.sink());
+        sinks.push(self.streams.sink());
         sinks
     }
 
@@ -152,12 +162,14 @@ impl Services {
         let tables = async { match self.tables.keep().await {} };
         let buses = async { match self.buses.keep().await {} };
         let objects = async { match self.objects.keep().await {} };
+        let streams = async { match self.streams.keep().await {} };
         tokio::join!(
             tables,
             self.tables.keep_up(),
             self.queues.keep(),
             buses,
             objects,
+            streams,
         );
     }
 }

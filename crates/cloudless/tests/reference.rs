@@ -52,6 +52,7 @@ fn cloudformation() -> String {
     let rows = [
         deployment::records::coverage(),
         service_buses::coverage(),
+        service_streams::coverage(),
         service_identity::coverage(),
         service_objects::coverage(),
         service_queues::coverage(),

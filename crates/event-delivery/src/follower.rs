@@ -3,7 +3,7 @@
 //! Lives here: starting and ending the lanes of its shards as they come and go, or the reading of its queue.
 //! Does not live here: what a lane does (`lane`), how a queue is read (`queue`), which mappings there are (`delivery`).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,41 @@ pub(crate) struct Follower {
     pub(crate) served: watch::Receiver<Option<Arc<Served>>>,
 }
 
+/// The lanes of a mapping.
+#[derive(Default)]
+struct Lanes {
+    tasks: JoinSet<Option<ShardName>>,
+    /// Shards that have lanes, and how many of these have not come to the end of the shard yet.
+    left: BTreeMap<ShardName, usize>,
+}
+
+impl Lanes {
+    /// Waits until a lane has ended; for ever when there is none.
+    async fn next(&mut self) {
+        match self.tasks.join_next().await {
+            Some(joined) => self.note(joined.ok().flatten()),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn note(&mut self, ended: Option<ShardName>) {
+        if let Some(left) = ended.and_then(|shard| self.left.get_mut(&shard)) {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Whether nothing of these shards is left to be delivered. Those that have gone have nothing.
+    fn are_done(&self, parents: &[ShardName], shards: &[ShardName]) -> bool {
+        let mut there = parents.iter().filter(|parent| shards.contains(parent));
+        there.all(|parent| self.left.get(parent) == Some(&0))
+    }
+
+    async fn end(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+        self.left.clear();
+    }
+}
+
 impl Follower {
     pub(crate) async fn run(mut self) {
         loop {
@@ -70,19 +105,17 @@ impl Follower {
     /// Until the mapping changes; whether it is still known then.
     async fn follow(&mut self, mapping: &Arc<Mapping>) -> bool {
         let mut stop = CancellationToken::new();
-        let mut lanes = JoinSet::new();
-        let mut known = BTreeSet::new();
+        let mut lanes = Lanes::default();
         let mut said: Option<String> = None;
         let goes_on = loop {
-            match self.start(mapping, &mut known, &mut lanes, &stop).await {
+            match self.start(mapping, &mut lanes, &stop).await {
                 Ok(()) => said = None,
                 Err(error) => {
                     let text = error.to_string();
                     if matches!(error, StartError::Denied(_)) {
                         // What was allowed to read before is not any more.
                         stop.cancel();
-                        while lanes.join_next().await.is_some() {}
-                        known.clear();
+                        lanes.end().await;
                         stop = CancellationToken::new();
                     }
                     if said.as_ref() != Some(&text) {
@@ -93,11 +126,12 @@ impl Follower {
             }
             tokio::select! {
                 changed = self.mapping.changed() => break changed.is_ok(),
+                () = lanes.next() => {}
                 () = tokio::time::sleep(SHARDS_EVERY) => {}
             }
         };
         stop.cancel();
-        while lanes.join_next().await.is_some() {}
+        lanes.end().await;
         goes_on
     }
 
@@ -119,12 +153,11 @@ impl Follower {
         goes_on
     }
 
-    /// Starts the lanes of shards that have none yet.
+    /// Starts the lanes of shards that have none yet: once all has been delivered of what they were split or merged from.
     async fn start(
         &self,
         mapping: &Arc<Mapping>,
-        known: &mut BTreeSet<ShardName>,
-        lanes: &mut JoinSet<()>,
+        lanes: &mut Lanes,
         stop: &CancellationToken,
     ) -> Result<(), StartError> {
         let source = source_of(&self.parts, mapping)?;
@@ -134,17 +167,25 @@ impl Follower {
             check_mapping(authorize, &served.application, mapping)?;
         }
         let shards = place(&self.parts, mapping).await?;
-        known.retain(|shard| shards.contains(shard));
-        while lanes.try_join_next().is_some() {}
+        lanes.left.retain(|shard, _| shards.contains(shard));
+        while let Some(joined) = lanes.tasks.try_join_next() {
+            lanes.note(joined.ok().flatten());
+        }
         let filters = Arc::new(Filters::of(mapping));
-        for shard in shards {
-            if known.contains(&shard) {
+        for shard in &shards {
+            if lanes.left.contains_key(shard) {
+                continue;
+            }
+            let parents = source.parents(&mapping.source, shard).await?;
+            if !lanes.are_done(&parents, &shards) {
                 continue;
             }
             let now = self.parts.clock.now();
             let store = self.parts.store.as_ref();
-            let begin = checkpoints::begin(store, mapping, &shard, now).await?;
-            for (index, position) in (0_u8..).zip(begin.unwrap_or_default()) {
+            let begin = checkpoints::begin(store, mapping, shard, now).await?;
+            let begin = begin.unwrap_or_default();
+            lanes.left.insert(shard.clone(), begin.len());
+            for (index, position) in (0_u8..).zip(begin) {
                 let number = LaneNumber {
                     index,
                     of: lanes_of(mapping),
@@ -157,14 +198,13 @@ impl Follower {
                     last: LastCall::default(),
                     letters: Vec::new(),
                     retention: source.retention(&mapping.source),
-                    feed: Feed::new(source, mapping, &filters, (&shard, number), position),
-                    checkpoint: checkpoints::key(mapping, &shard, number),
+                    feed: Feed::new(source, mapping, &filters, (shard, number), position),
+                    checkpoint: checkpoints::key(mapping, shard, number),
                     stop: stop.clone(),
                     revision: self.revision.clone(),
                 };
-                lanes.spawn(lane.run());
+                lanes.tasks.spawn(lane.run());
             }
-            known.insert(shard);
         }
         Ok(())
     }

@@ -57,21 +57,21 @@ enum Flow {
 
 impl Lane {
     /// Runs until the shard ends or the lane is stopped. A call that is under way is waited for; what was not
-    /// delivered by then is delivered by the lane that begins at the checkpoint.
-    pub(crate) async fn run(mut self) {
+    /// delivered by then is delivered by the lane that begins at the checkpoint. Its shard, if that has ended.
+    pub(crate) async fn run(mut self) -> Option<ShardName> {
         let stop = self.stop.clone();
         loop {
             let next = tokio::select! {
                 next = self.feed.next() => next,
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return None,
             };
             let flow = match next {
                 Ok(Next::Batch(records, reached)) => self.deliver(records, &reached).await,
-                Ok(Next::Ended) => return,
+                Ok(Next::Ended) => return Some(self.shard),
                 Err(error) => self.rest_after(&error).await,
             };
             if flow == Flow::Ends {
-                return;
+                return None;
             }
         }
     }
@@ -141,6 +141,26 @@ impl Lane {
         }
     }
 
+    /// The event for these records. Those of Kinesis say as whom the function was called.
+    fn event(&self, records: &[Record]) -> Bytes {
+        if self.mapping.source.service != "kinesis" {
+            return event_of(records.iter().map(|record| &record.payload));
+        }
+        let callee = &self.mapping.callee;
+        let served = self.served.borrow();
+        let function = served.as_ref().and_then(|served| {
+            let application = &served.application;
+            application.function(&callee.function, callee.qualifier.as_deref())
+        });
+        let role = function.map(|function| function.role.to_string());
+        let role = role.unwrap_or_default();
+        let payloads: Vec<Bytes> = records
+            .iter()
+            .map(|record| with_identity(&record.payload, &role))
+            .collect();
+        event_of(payloads.iter())
+    }
+
     async fn call(&mut self, piece: &Piece) -> (Verdict, Option<Timings>) {
         let records = &piece.records;
         let request_id = self.parts.random.request_id();
@@ -149,7 +169,7 @@ impl Lane {
             qualifier: self.mapping.callee.qualifier.clone(),
             trace_id: trace_id(&request_id, self.parts.clock.now().epoch_s()),
             request_id: request_id.clone(),
-            payload: event_of(records.iter().map(|record| &record.payload)),
+            payload: self.event(records),
             wait_until: None,
             client_context: None,
         };
@@ -289,6 +309,17 @@ impl Lane {
 }
 
 /// The event: all records in one list.
+/// A record with the role of the function as its last member.
+fn with_identity(payload: &Bytes, role: &str) -> Bytes {
+    let Some(open) = payload.strip_suffix(b"}") else {
+        return payload.clone();
+    };
+    let role = serde_json::Value::from(role).to_string();
+    [open, b",\"invokeIdentityArn\":", role.as_bytes(), b"}"]
+        .concat()
+        .into()
+}
+
 pub(crate) fn event_of<'r>(payloads: impl Iterator<Item = &'r Bytes> + Clone) -> Bytes {
     let bytes: usize = payloads.clone().map(|payload| payload.len() + 1).sum();
     let mut event = BytesMut::with_capacity(bytes + 16);

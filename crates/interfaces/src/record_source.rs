@@ -29,6 +29,18 @@ pub trait RecordSource: Send + Sync {
     /// [`SourceError`].
     fn shards<'a>(&'a self, source: &'a Arn) -> BoxFuture<'a, Result<Vec<ShardName>, SourceError>>;
 
+    /// The shards whose records all come before those of this one: what it was split from, or merged from.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn parents<'a>(
+        &'a self,
+        _source: &'a Arn,
+        _shard: &'a ShardName,
+    ) -> BoxFuture<'a, Result<Vec<ShardName>, SourceError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// The position before the first record that a reader who starts now is to get.
     ///
     /// # Errors

@@ -71,6 +71,10 @@
 //! | `Buses` `06` | `10` text(group) | a group of schedules: JSON |
 //! | `Buses` `06` | `11` text(group), text(name) | a schedule: JSON |
 //! | `Buses` `06` | `*` `02` text(account), text(region), `01` text(bus), text(rule); or `02` text(group), text(schedule) | when it fires next: JSON |
+//! | `Streams` `08` | `01` text(stream) | a stream with its shards and consumers: JSON |
+//! | `Streams` `08` | `*` `01` stream id (8 bytes) | the mark that the stream is there: its generation (8 bytes), which every put checks; text(account), text(region), text(stream) |
+//! | `Streams` `08` | `*` `02` stream id, shard (4 bytes), versionstamp, number in the commit (2 bytes), whether it is encrypted (1 byte), time in microseconds (8 bytes), partition key | the data of a record |
+//! | `Streams` `08` | `*` `03` stream id | empty: a deleted stream whose records are still to be removed |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!
