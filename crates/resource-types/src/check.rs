@@ -9,6 +9,7 @@ use model::suggestion::nearest;
 use serde_json::Value;
 
 use crate::table::{Fate, Presence, Property, Shape};
+use crate::values::text_of;
 
 /// A problem that makes the resource unusable.
 pub fn problem_at(path: &[&str], title: String) -> PropertyProblem {
@@ -38,16 +39,6 @@ impl Details for PropertyProblem {
     fn because(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
-    }
-}
-
-/// The text of a scalar, as CloudFormation hands it to a service that wants a text.
-pub fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -14,7 +14,7 @@ use interfaces::resource_provider::{
 use model::arn::Arn;
 use model::coverage::Coverage;
 use model::problem::Severity;
-use resource_types::{Fate, Property, Shape, TypeTable, carried, text_of};
+use resource_types::{Fate, Property, Shape, TypeTable, carried, document_of, tags_in, text_of};
 use serde_json::Value;
 
 use crate::engine::ask::AskError;
@@ -124,7 +124,7 @@ impl Queues {
             // The policy belongs to another resource.
             descriptor.attributes.retain(|name, _| name == "Policy");
             attributes::set(descriptor, &attributes);
-            descriptor.tags = tags_of(request);
+            descriptor.tags = tags_in(&request.properties).collect();
             descriptor.owner = Some(owner.clone());
         };
         let created = self
@@ -183,7 +183,7 @@ impl Queues {
 
     async fn put_policy(&self, request: &ResourceRequest) -> Result<Made, ProviderError> {
         let document = request.properties.get("PolicyDocument");
-        let document = document.map(document_text).unwrap_or_default();
+        let document = document.and_then(document_of).unwrap_or_default();
         let policy = [("Policy".to_owned(), document)];
         for url in queues_of(&request.properties) {
             let queue = self.find(&url, request).await?;
@@ -413,26 +413,12 @@ fn attributes_of(properties: &Properties) -> Vec<(String, String)> {
             {
                 return None;
             }
-            "RedrivePolicy" | "RedriveAllowPolicy" => document_text(value),
+            "RedrivePolicy" | "RedriveAllowPolicy" => document_of(value)?,
             _ => text_of(value)?,
         };
         Some((name.clone(), value))
     });
     pairs.collect()
-}
-
-fn document_text(value: &Value) -> String {
-    let text = value.as_str().map(str::to_owned);
-    text.unwrap_or_else(|| value.to_string())
-}
-
-fn tags_of(request: &ResourceRequest) -> std::collections::BTreeMap<String, String> {
-    let tags = request.properties.get("Tags").and_then(Value::as_array);
-    let tags = tags.into_iter().flatten().filter_map(|tag| {
-        let text = |name: &str| tag.get(name).and_then(text_of);
-        Some((text("Key")?, text("Value")?))
-    });
-    tags.collect()
 }
 
 /// The queues that a policy is for.

@@ -1,14 +1,14 @@
 //! Making, changing and deleting one resource of each type.
 
 use interfaces::resource_provider::{Made, Properties, ResourceRequest};
-use resource_types::text_of;
+use resource_types::{attributes, tags_in, text_in};
 use serde_json::{Value, json};
 
 use super::tables::{BUS, BUS_POLICY, CONNECTION, DESTINATION, GROUP, RULE, SCHEDULE};
-use super::{Buses, bus_of, json_text, place, text};
+use super::{Buses, bus_of, json_text, place};
 use crate::engine::catalogue::Change;
 use crate::engine::keys::Place;
-use crate::engine::rows::{Bus, Connection, Destination, Group, Json, Schedule, Tags};
+use crate::engine::rows::{Bus, Connection, Destination, Group, Json, Schedule};
 use crate::engine::state::{DEFAULT, Step};
 use crate::events::{self, BusWish, Context, RuleWish};
 use crate::fault::Fault;
@@ -65,7 +65,7 @@ impl Buses {
             CONNECTION => drop(Step::DropConnection(physical_id.to_owned())).await,
             DESTINATION => drop(Step::DropDestination(physical_id.to_owned())).await,
             SCHEDULE => {
-                let group = text(&request.properties, "GroupName");
+                let group = text_in(&request.properties, "GroupName");
                 let group = group.unwrap_or_else(|| DEFAULT.to_owned());
                 let deleted = scheduler::delete_schedule(&of_scheduler, &group, physical_id);
                 deleted.await.map(drop_answer)
@@ -92,7 +92,7 @@ impl Buses {
         request: &ResourceRequest,
     ) -> Result<Made, Fault> {
         let (place, properties) = (context.place, &request.properties);
-        let name = text(properties, "Name").unwrap_or_default();
+        let name = text_in(properties, "Name").unwrap_or_default();
         let mut shown = Json::new();
         for member in [
             "Description",
@@ -107,7 +107,7 @@ impl Buses {
         let wish = BusWish {
             name: name.clone(),
             shown,
-            tags: tags(properties),
+            tags: tags_in(properties).collect(),
             owner: Some(owner(request)),
         };
         events::create_bus(context, place, wish).await?;
@@ -130,19 +130,19 @@ impl Buses {
     async fn make_policy(&self, place: &Place, request: &ResourceRequest) -> Result<Made, Fault> {
         let properties = &request.properties;
         let bus = bus_of(properties, place);
-        let id = text(properties, "StatementId").unwrap_or_default();
+        let id = text_in(properties, "StatementId").unwrap_or_default();
         let mut statement = match json_text(properties, "Statement") {
             Some(statement) => serde_json::from_str(&statement)
                 .map_err(|error| Fault::validation(format!("Statement is no JSON: {error}")))?,
             None => {
-                let principal = match text(properties, "Principal").unwrap_or_default() {
+                let principal = match text_in(properties, "Principal").unwrap_or_default() {
                     everybody if everybody == "*" => json!("*"),
                     account => json!({"AWS": format!("arn:aws:iam::{account}:root")}),
                 };
                 let mut statement = json!({
                     "Effect": "Allow",
                     "Principal": principal,
-                    "Action": text(properties, "Action"),
+                    "Action": text_in(properties, "Action"),
                     "Resource": bus.arn(),
                 });
                 if let Some(condition) = properties.get("Condition") {
@@ -216,14 +216,14 @@ impl Buses {
         request: &ResourceRequest,
     ) -> Result<Made, Fault> {
         let (place, properties) = (context.place, &request.properties);
-        let kind = text(properties, "AuthorizationType").unwrap_or_default();
+        let kind = text_in(properties, "AuthorizationType").unwrap_or_default();
         let parameters = properties.get("AuthParameters").cloned();
         let now = self.catalogue.clock.now();
-        let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+        let name = text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
         let wish = Connection {
             id: self.catalogue.random.request_id().to_string(),
             secret_id: self.catalogue.random.request_id().to_string(),
-            description: text(properties, "Description"),
+            description: text_in(properties, "Description"),
             parameters: events::read_parameters(&kind, parameters)?,
             created_at: now,
             modified_at: now,
@@ -259,13 +259,13 @@ impl Buses {
         request: &ResourceRequest,
     ) -> Result<Made, Fault> {
         let (place, properties) = (context.place, &request.properties);
-        let member = |name: &str| text(properties, name).unwrap_or_default();
+        let member = |name: &str| text_in(properties, name).unwrap_or_default();
         let now = self.catalogue.clock.now();
-        let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
-        let limit = text(properties, "InvocationRateLimitPerSecond");
+        let name = text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+        let limit = text_in(properties, "InvocationRateLimitPerSecond");
         let wish = Destination {
             id: self.catalogue.random.request_id().to_string(),
-            description: text(properties, "Description"),
+            description: text_in(properties, "Description"),
             connection_arn: member("ConnectionArn"),
             endpoint: member("InvocationEndpoint"),
             method: member("HttpMethod"),
@@ -319,14 +319,14 @@ impl Buses {
 
     async fn make_group(&self, place: &Place, request: &ResourceRequest) -> Result<Made, Fault> {
         let properties = &request.properties;
-        let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+        let name = text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
         let now = self.catalogue.clock.now();
         let context = scheduler::Context {
             catalogue: &self.catalogue,
             place,
         };
         let wish = Group {
-            tags: tags(properties),
+            tags: tags_in(properties).collect(),
             created_at: now,
             modified_at: now,
             token: None,
@@ -351,7 +351,7 @@ impl Buses {
 async fn make_rule(context: &Context<'_>, request: &ResourceRequest) -> Result<Made, Fault> {
     let properties = &request.properties;
     let bus = bus_of(properties, context.place);
-    let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+    let name = text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
     let listed = properties.get("Targets").and_then(Value::as_array);
     let mut targets: Vec<Json> = Vec::new();
     for target in listed.into_iter().flatten().filter_map(Value::as_object) {
@@ -367,12 +367,12 @@ async fn make_rule(context: &Context<'_>, request: &ResourceRequest) -> Result<M
     }
     let wish = RuleWish {
         name: name.clone(),
-        description: text(properties, "Description"),
+        description: text_in(properties, "Description"),
         pattern: json_text(properties, "EventPattern"),
-        expression: text(properties, "ScheduleExpression"),
-        state: text(properties, "State"),
-        role: text(properties, "RoleArn"),
-        tags: Some(tags(properties)),
+        expression: text_in(properties, "ScheduleExpression"),
+        state: text_in(properties, "State"),
+        role: text_in(properties, "RoleArn"),
+        tags: Some(tags_in(properties).collect()),
         targets: Some(targets),
         owner: Some(owner),
     };
@@ -390,13 +390,6 @@ async fn make_rule(context: &Context<'_>, request: &ResourceRequest) -> Result<M
 /// The resource of a stack, as rows note whose they are.
 fn owner(request: &ResourceRequest) -> String {
     format!("{}/{}", request.stack, request.logical_id)
-}
-
-fn tags(properties: &Properties) -> Tags {
-    let listed = properties.get("Tags").and_then(Value::as_array);
-    let member = |tag: &Value, name: &str| tag.get(name).and_then(text_of);
-    let tag = |tag: &Value| Some((member(tag, "Key")?, member(tag, "Value")?));
-    listed.into_iter().flatten().filter_map(tag).collect()
 }
 
 /// Parameters of templates are texts; CloudFormation takes them for numbers where numbers are wanted.
@@ -418,11 +411,6 @@ fn with_numbers(members: &Json) -> Json {
     };
     let given = members.iter().filter(|(_, value)| !value.is_null());
     given.map(converted).collect()
-}
-
-fn attributes(pairs: &[(&str, &str)]) -> Properties {
-    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), Value::from(*value));
-    pairs.iter().map(pair).collect()
 }
 
 fn drop_answer(_: Value) {}

@@ -16,7 +16,7 @@ use interfaces::resource_provider::{
 };
 use model::arn::Arn;
 use patterns::Pattern;
-use resource_types::{Details as _, problem_at, text_of};
+use resource_types::{Details as _, document_of, problem_at, text_in};
 use serde_json::Value;
 
 use crate::engine::catalogue::Catalogue;
@@ -62,18 +62,18 @@ impl ResourceProvider for Buses {
 
     fn physical_id(&self, request: &ResourceRequest) -> String {
         let properties = &request.properties;
-        let name = || text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+        let name = || text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
         match request.resource_type.as_str() {
             RULE => match bus_of(properties, &place(request)).name.as_str() {
                 DEFAULT => name(),
                 bus => format!("{bus}|{}", name()),
             },
             BUS_POLICY => {
-                let bus = text(properties, "EventBusName").unwrap_or_else(|| DEFAULT.to_owned());
-                let statement = text(properties, "StatementId").unwrap_or_default();
+                let bus = text_in(properties, "EventBusName").unwrap_or_else(|| DEFAULT.to_owned());
+                let statement = text_in(properties, "StatementId").unwrap_or_default();
                 format!("{bus}|{statement}")
             }
-            BUS => text(properties, "Name").unwrap_or_default(),
+            BUS => text_in(properties, "Name").unwrap_or_default(),
             _ => name(),
         }
     }
@@ -121,25 +121,13 @@ fn place(request: &ResourceRequest) -> Place {
 }
 
 fn bus_of(properties: &Properties, place: &Place) -> crate::events::BusRef {
-    crate::events::BusRef::read(text(properties, "EventBusName").as_deref(), place)
+    crate::events::BusRef::read(text_in(properties, "EventBusName").as_deref(), place)
 }
 
-/// The text of a property; an empty one is none.
-fn text(properties: &Properties, name: &str) -> Option<String> {
-    let text = properties.get(name).and_then(text_of);
-    text.filter(|text| !text.is_empty())
-}
-
-/// A property that is JSON, as an object or as a text.
+/// A property that is JSON, as an object or as a text; an empty one is none.
 fn json_text(properties: &Properties, name: &str) -> Option<String> {
-    match properties.get(name)? {
-        Value::Null => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.clone()),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Some(other.to_string())
-        }
-    }
+    let document = properties.get(name).and_then(document_of);
+    document.filter(|text| !text.is_empty())
 }
 
 fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
@@ -153,7 +141,7 @@ fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
         let title = "EventBridge would refuse this pattern";
         refuse(&["EventPattern"], title, error.reason);
     }
-    if let Some(expression) = text(properties, "ScheduleExpression")
+    if let Some(expression) = text_in(properties, "ScheduleExpression")
         && Expression::of_rule(&expression).is_none()
     {
         let cause = "Parameter ScheduleExpression is not valid.".to_owned();
@@ -184,7 +172,7 @@ fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
 
 fn schedule_problems(properties: &Properties) -> Vec<PropertyProblem> {
     let mut problems = Vec::new();
-    if let Some(expression) = text(properties, "ScheduleExpression")
+    if let Some(expression) = text_in(properties, "ScheduleExpression")
         && Expression::of_schedule(&expression).is_none()
     {
         let title = "the Scheduler would refuse this schedule".to_owned();

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 use model::time::Timestamp;
+use resource_types::{text_in, texts_in};
 use serde_json::{Value, json};
 
+use super::Failed;
 use super::identity::{self, path_of, unique_id};
-use super::{Failed, list, text};
 use crate::documents::{self, Of};
 use crate::iam::linked_role;
 use crate::state::{
@@ -85,7 +86,7 @@ impl Change<'_> {
         self.claim("Role", name, there.map(|role| role.owner.as_ref()))?;
         let trust = self.document(Of::Trust, "AssumeRolePolicyDocument")?;
         let old = there.map(|role| role.grants.clone()).unwrap_or_default();
-        let session_s_max = text(self.properties(), "MaxSessionDuration");
+        let session_s_max = text_in(self.properties(), "MaxSessionDuration");
         let role = Role {
             name: name.clone(),
             path: path_of(self.properties()),
@@ -93,7 +94,7 @@ impl Change<'_> {
             arn: attribute(made, "Arn"),
             created_at: there.map_or(self.now, |role| role.created_at),
             trust,
-            description: text(self.properties(), "Description"),
+            description: text_in(self.properties(), "Description"),
             session_s_max: session_s_max
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(SESSION_S),
@@ -108,9 +109,9 @@ impl Change<'_> {
     fn service_linked_role(&self, account: &mut Account, made: &Made) -> Result<(), Failed> {
         let (name, there) = (&made.physical_id, account.roles.get(&made.physical_id));
         self.claim("Role", name, there.map(|role| role.owner.as_ref()))?;
-        let service = text(self.properties(), "AWSServiceName").unwrap_or_default();
-        let suffix = text(self.properties(), "CustomSuffix");
-        let description = text(self.properties(), "Description");
+        let service = text_in(self.properties(), "AWSServiceName").unwrap_or_default();
+        let suffix = text_in(self.properties(), "CustomSuffix");
+        let description = text_in(self.properties(), "Description");
         let draft = linked_role(&service, suffix.as_deref(), description.as_deref());
         let draft = draft.map_err(|fault| Failed(fault.message))?;
         let id = unique_id(self.request, "AROA");
@@ -124,10 +125,14 @@ impl Change<'_> {
         let (name, there) = (&made.physical_id, account.users.get(&made.physical_id));
         self.claim("User", name, there.map(|user| user.owner.as_ref()))?;
         let mut groups = there.map(|user| user.groups.clone()).unwrap_or_default();
-        for group in self.old.map(|old| list(old, "Groups")).unwrap_or_default() {
+        for group in self
+            .old
+            .map(|old| texts_in(old, "Groups"))
+            .unwrap_or_default()
+        {
             groups.remove(&group);
         }
-        for group in list(self.properties(), "Groups") {
+        for group in texts_in(self.properties(), "Groups") {
             if !account.groups.contains_key(&group) {
                 return Err(not_found(Whose::Group, &group));
             }
@@ -181,7 +186,7 @@ impl Change<'_> {
                 arn: arn.clone(),
                 created_at: self.now,
                 updated_at: self.now,
-                description: text(self.properties(), "Description"),
+                description: text_in(self.properties(), "Description"),
                 versions: Vec::new(),
                 default: 0,
                 last: 0,
@@ -206,8 +211,8 @@ impl Change<'_> {
     /// The document is everybody's own whom the policy names.
     fn policy(&self, account: &mut Account) -> Result<(), Failed> {
         let document = self.document(Of::Identity, "PolicyDocument")?;
-        let name = text(self.properties(), "PolicyName").unwrap_or_default();
-        let old = self.old.and_then(|old| text(old, "PolicyName"));
+        let name = text_in(self.properties(), "PolicyName").unwrap_or_default();
+        let old = self.old.and_then(|old| text_in(old, "PolicyName"));
         self.give(
             account,
             |grants| {
@@ -227,14 +232,18 @@ impl Change<'_> {
         take: impl Fn(&mut Grants),
     ) -> Result<(), Failed> {
         for (property, whose) in EVERYBODY {
-            for name in self.old.map(|old| list(old, property)).unwrap_or_default() {
+            for name in self
+                .old
+                .map(|old| texts_in(old, property))
+                .unwrap_or_default()
+            {
                 if let Some(grants) = grants_of(account, whose, &name) {
                     take(grants);
                 }
             }
         }
         for (property, whose) in EVERYBODY {
-            for name in list(self.properties(), property) {
+            for name in texts_in(self.properties(), property) {
                 let grants = grants_of(account, whose, &name);
                 give(grants.ok_or_else(|| not_found(whose, &name))?);
             }
@@ -247,8 +256,8 @@ impl Change<'_> {
         let Some((property, whose)) = single(resource_type) else {
             return Err(Failed(format!("{resource_type} is not known here")));
         };
-        let name = text(self.properties(), property).unwrap_or_default();
-        let policy = text(self.properties(), "PolicyName").unwrap_or_default();
+        let name = text_in(self.properties(), property).unwrap_or_default();
+        let policy = text_in(self.properties(), "PolicyName").unwrap_or_default();
         let document = self.document(Of::Identity, "PolicyDocument")?;
         let grants = grants_of(account, whose, &name).ok_or_else(|| not_found(whose, &name))?;
         grants.inline.insert(policy, document);
@@ -262,7 +271,7 @@ impl Change<'_> {
             name,
             there.map(|profile| profile.owner.as_ref()),
         )?;
-        let role = list(self.properties(), "Roles").into_iter().next();
+        let role = texts_in(self.properties(), "Roles").into_iter().next();
         if let Some(role) = role.as_ref()
             && !account.roles.contains_key(role)
         {
@@ -289,13 +298,13 @@ impl Change<'_> {
         mut made: Made,
         (_, drawn): (String, String),
     ) -> Result<Made, Failed> {
-        let user = text(self.properties(), "UserName").unwrap_or_default();
+        let user = text_in(self.properties(), "UserName").unwrap_or_default();
         if !account.users.contains_key(&user) {
             return Err(not_found(Whose::User, &user));
         }
         let id = &made.physical_id;
         let there = account.keys.get(id);
-        let status = match text(self.properties(), "Status").as_deref() {
+        let status = match text_in(self.properties(), "Status").as_deref() {
             Some("Inactive") => KeyStatus::Inactive,
             Some(_) | None => KeyStatus::Active,
         };
@@ -316,11 +325,11 @@ impl Change<'_> {
         if let Some(old) = self.old {
             leave(account, old);
         }
-        let group = text(self.properties(), "GroupName").unwrap_or_default();
+        let group = text_in(self.properties(), "GroupName").unwrap_or_default();
         if !account.groups.contains_key(&group) {
             return Err(not_found(Whose::Group, &group));
         }
-        for name in list(self.properties(), "Users") {
+        for name in texts_in(self.properties(), "Users") {
             let user = account.users.get_mut(&name);
             let user = user.ok_or_else(|| not_found(Whose::User, &name))?;
             Arc::make_mut(user).groups.insert(group.clone());
@@ -335,17 +344,17 @@ impl Change<'_> {
             for name in named {
                 grants.inline.remove(&name);
             }
-            let attached = list(old, "ManagedPolicyArns");
+            let attached = texts_in(old, "ManagedPolicyArns");
             grants.attached.retain(|arn| !attached.contains(arn));
         }
         for (name, document) in own_policies(self.properties()) {
             let document = documents::from_template(Of::Identity, document).map_err(Failed)?;
             grants.inline.insert(name, document);
         }
-        for arn in list(self.properties(), "ManagedPolicyArns") {
+        for arn in texts_in(self.properties(), "ManagedPolicyArns") {
             grants.attach(&arn);
         }
-        grants.boundary = text(self.properties(), "PermissionsBoundary");
+        grants.boundary = text_in(self.properties(), "PermissionsBoundary");
         Ok(grants)
     }
 
@@ -355,12 +364,7 @@ impl Change<'_> {
     }
 
     fn tags(&self) -> Tags {
-        let tags = self.properties().get("Tags").and_then(Value::as_array);
-        let pair = |tag: &Value| {
-            let text = |name: &str| tag.get(name).and_then(resource_types::text_of);
-            Some((text("Key")?, text("Value")?))
-        };
-        tags.into_iter().flatten().filter_map(pair).collect()
+        resource_types::tags_in(self.properties()).collect()
     }
 }
 
@@ -387,8 +391,8 @@ pub(super) fn single(resource_type: &str) -> Option<(&'static str, Whose)> {
 }
 
 pub(super) fn leave(account: &mut Account, properties: &Properties) {
-    let group = text(properties, "GroupName").unwrap_or_default();
-    for name in list(properties, "Users") {
+    let group = text_in(properties, "GroupName").unwrap_or_default();
+    for name in texts_in(properties, "Users") {
         if let Some(user) = account.users.get_mut(&name) {
             Arc::make_mut(user).groups.remove(&group);
         }

@@ -7,10 +7,10 @@
 
 use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 use model::arn::PARTITION;
+use resource_types::text_in;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use super::text;
 use crate::iam::linked_role;
 
 /// IAM: the longest name.
@@ -50,7 +50,7 @@ pub(super) fn of(request: &ResourceRequest) -> Made {
 
 /// The path of an identity; the one above all without any.
 pub(super) fn path_of(properties: &Properties) -> String {
-    text(properties, "Path").unwrap_or_else(|| "/".to_owned())
+    text_in(properties, "Path").unwrap_or_else(|| "/".to_owned())
 }
 
 /// A unique id that is the same on every try.
@@ -70,8 +70,8 @@ fn managed_policy(request: &ResourceRequest) -> Made {
 
 /// A service that has none is refused when its role is made.
 fn service_linked_role(request: &ResourceRequest) -> Made {
-    let service = text(&request.properties, "AWSServiceName").unwrap_or_default();
-    let suffix = text(&request.properties, "CustomSuffix");
+    let service = text_in(&request.properties, "AWSServiceName").unwrap_or_default();
+    let suffix = text_in(&request.properties, "CustomSuffix");
     let draft = linked_role(&service, suffix.as_deref(), None);
     let (name, path) = draft.map_or_else(
         |_| (request.generated_name.clone(), "/".to_owned()),
@@ -92,7 +92,7 @@ fn arn(request: &ResourceRequest, kind: &str, path: &str, name: &str) -> String 
 
 /// The name in this property, or one made of stack, logical id and something random, of which the end is kept.
 fn name_of(request: &ResourceRequest, property: &str) -> String {
-    text(&request.properties, property).unwrap_or_else(|| {
+    text_in(&request.properties, property).unwrap_or_else(|| {
         let name = &request.generated_name;
         let surplus = name.chars().count().saturating_sub(NAME_LENGTH_MAX);
         let kept: String = name.chars().skip(surplus).collect();

@@ -18,7 +18,6 @@ use interfaces::resource_provider::{
 };
 use model::coverage::Coverage;
 use resource_types::TypeTable;
-use serde_json::Value;
 use store::{CommitError, ReadError};
 
 use crate::service::Service;
@@ -171,19 +170,4 @@ fn table_of(resource_type: &str) -> Option<&'static TypeTable> {
     tables::TYPES
         .iter()
         .find(|table| table.name == resource_type)
-}
-
-/// The texts of a list, as CloudFormation takes them.
-fn list(properties: &Properties, name: &str) -> Vec<String> {
-    let items = properties.get(name).and_then(Value::as_array);
-    let items = items.into_iter().flatten();
-    items.filter_map(resource_types::text_of).collect()
-}
-
-/// A text that is not empty.
-fn text(properties: &Properties, name: &str) -> Option<String> {
-    properties
-        .get(name)
-        .and_then(resource_types::text_of)
-        .filter(|text| !text.is_empty())
 }

@@ -4,7 +4,7 @@
 //! Does not live here: the shapes of properties (`tables`).
 
 use interfaces::resource_provider::{Properties, PropertyProblem};
-use resource_types::{Details as _, problem_at};
+use resource_types::{Details as _, problem_at, text_in, texts_in};
 use serde_json::Value;
 
 use crate::documents::{self, Of};
@@ -29,19 +29,16 @@ pub(super) fn find(
             document(Of::Identity, own, &path, problems);
         }
     }
-    for (index, arn) in super::list(properties, "ManagedPolicyArns")
-        .iter()
-        .enumerate()
-    {
+    for (index, arn) in texts_in(properties, "ManagedPolicyArns").iter().enumerate() {
         unknown(arn, &["ManagedPolicyArns", &index.to_string()], problems);
     }
-    if let Some(boundary) = super::text(properties, "PermissionsBoundary") {
+    if let Some(boundary) = text_in(properties, "PermissionsBoundary") {
         unknown(&boundary, &["PermissionsBoundary"], problems);
     }
     if resource_type == "AWS::IAM::Policy"
         && ["Groups", "Roles", "Users"]
             .iter()
-            .all(|name| super::list(properties, name).is_empty())
+            .all(|name| texts_in(properties, name).is_empty())
     {
         let title = "the policy is of nobody".to_owned();
         let cause = "At least one of [Groups,Roles,Users] must be non-empty.";

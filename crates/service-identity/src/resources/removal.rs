@@ -4,9 +4,9 @@
 //! Does not live here: putting them in (`grants`).
 
 use interfaces::resource_provider::ResourceRequest;
+use resource_types::{text_in, texts_in};
 
 use super::grants::{EVERYBODY, grants_of, leave, owner, single};
-use super::{list, text};
 use crate::state::Account;
 
 /// Whether a role or a policy of a template is there; of other types nobody kept records before.
@@ -16,8 +16,8 @@ pub(super) fn is_there(account: &Account, physical_id: &str, request: &ResourceR
         "AWS::IAM::Role" => account.roles.contains_key(physical_id),
         "AWS::IAM::ManagedPolicy" => account.policies.contains_key(physical_id),
         "AWS::IAM::Policy" => {
-            let policy = text(properties, "PolicyName").unwrap_or_default();
-            list(properties, "Roles").iter().all(|name| {
+            let policy = text_in(properties, "PolicyName").unwrap_or_default();
+            texts_in(properties, "Roles").iter().all(|name| {
                 let role = account.roles.get(name);
                 role.is_some_and(|role| role.grants.inline.contains_key(&policy))
             })
@@ -73,9 +73,9 @@ pub(super) fn remove(account: &mut Account, physical_id: &str, request: &Resourc
         }
         "AWS::IAM::UserToGroupAddition" => leave(account, properties),
         "AWS::IAM::Policy" => {
-            let policy = text(properties, "PolicyName").unwrap_or_default();
+            let policy = text_in(properties, "PolicyName").unwrap_or_default();
             for (property, whose) in EVERYBODY {
-                for name in list(properties, property) {
+                for name in texts_in(properties, property) {
                     if let Some(grants) = grants_of(account, whose, &name) {
                         grants.inline.remove(&policy);
                     }
@@ -84,8 +84,8 @@ pub(super) fn remove(account: &mut Account, physical_id: &str, request: &Resourc
         }
         other => {
             if let Some((property, whose)) = single(other)
-                && let Some(name) = text(properties, property)
-                && let Some(policy) = text(properties, "PolicyName")
+                && let Some(name) = text_in(properties, property)
+                && let Some(policy) = text_in(properties, "PolicyName")
                 && let Some(grants) = grants_of(account, whose, &name)
             {
                 grants.inline.remove(&policy);

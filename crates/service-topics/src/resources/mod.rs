@@ -18,8 +18,7 @@ use interfaces::BoxFuture;
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
-use resource_types::text_of;
-use serde_json::Value;
+use resource_types::{document_of, text_of};
 
 use crate::arns::TopicArn;
 use crate::refusal::Refusal;
@@ -140,16 +139,5 @@ fn text(properties: &Properties, name: &str) -> Option<String> {
 
 /// A property that is JSON, as an object or as a text.
 fn json_text(properties: &Properties, name: &str) -> Option<String> {
-    match properties.get(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Some(other.to_string())
-        }
-    }
-}
-
-fn attributes(pairs: &[(&str, &str)]) -> Properties {
-    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), Value::from(*value));
-    pairs.iter().map(pair).collect()
+    properties.get(name).and_then(document_of)
 }

@@ -6,7 +6,7 @@ use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 use serde_json::Value;
 
 use super::tables::INLINE_POLICY;
-use super::{Topics, attributes, json_text, text};
+use super::{Topics, json_text, text};
 use crate::operations::checked_topic_attribute;
 use crate::refusal::Refusal;
 use crate::state::catalogue::Change;
@@ -45,7 +45,7 @@ impl Topics {
             _ => request.generated_name.clone(),
         };
         Ok(Made {
-            attributes: attributes(&[("Id", &physical_id)]),
+            attributes: resource_types::attributes(&[("Id", &physical_id)]),
             physical_id,
         })
     }

@@ -4,7 +4,7 @@
 
 use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 
-use super::{Topics, attributes, json_text, text};
+use super::{Topics, json_text, text};
 use crate::arns::SubscriptionArn;
 use crate::operations::{checked_subscription_attribute, subscribing, subscriptions};
 use crate::operations::{is_flat_where_it_must_be, subscription_of};
@@ -99,7 +99,7 @@ impl Topics {
                 .await?;
         }
         Ok(Made {
-            attributes: attributes(&[("Arn", &arn)]),
+            attributes: resource_types::attributes(&[("Arn", &arn)]),
             physical_id: arn,
         })
     }

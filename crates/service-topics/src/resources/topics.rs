@@ -8,7 +8,7 @@ use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 use model::arn::Arn;
 use serde_json::Value;
 
-use super::{Topics, attributes, json_text, text};
+use super::{Topics, json_text, text};
 use crate::arns::SubscriptionArn;
 use crate::operations::topics::{Wanted, make, remove};
 use crate::operations::{checked_topic_attribute, subscribing, subscriptions};
@@ -60,12 +60,7 @@ fn wanted(request: &ResourceRequest) -> Wanted {
     let set = |name: &&str| is_fifo || !OF_FIFO.contains(name);
     let attribute = |name: &str| Some((name.to_owned(), text(properties, name)?));
     let attributes = ATTRIBUTES.iter().filter(|name| set(name));
-    let listed = properties.get("Tags").and_then(Value::as_array);
-    let tag = |tag: &Value| {
-        let part = |name: &str| tag.get(name).and_then(resource_types::text_of);
-        Some((part("Key")?, part("Value").unwrap_or_default()))
-    };
-    let mut tags: Vec<(String, String)> = listed.into_iter().flatten().filter_map(tag).collect();
+    let mut tags: Vec<(String, String)> = resource_types::tags_in(properties).collect();
     tags.push((STACK_TAG.to_owned(), request.stack.to_string()));
     tags.push((LOGICAL_ID_TAG.to_owned(), request.logical_id.to_string()));
     Wanted {
@@ -95,7 +90,10 @@ impl Topics {
             .await?;
         let arn = topic.arn.arn().to_string();
         Ok(Made {
-            attributes: attributes(&[("TopicArn", &arn), ("TopicName", &wanted.name)]),
+            attributes: resource_types::attributes(&[
+                ("TopicArn", &arn),
+                ("TopicName", &wanted.name),
+            ]),
             physical_id: arn,
         })
     }
