@@ -68,6 +68,9 @@ pub enum AuthenticationError {
     /// The body is signed chunk by chunk, which this version does not serve.
     #[error("bodies signed in chunks are not served")]
     ChunkedPayload,
+    /// Headers of Amazon's own are there that the signature does not cover.
+    #[error("headers are not signed")]
+    HeadersNotSigned,
     /// `x-amz-content-sha256` is no hash.
     #[error("the hash of the body cannot be read")]
     ContentHash,
@@ -77,6 +80,7 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
     AWS Secret Access Key and signing method. Consult the service documentation for details.";
 const CONTENT_HASH: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
     STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+const NOT_SIGNED: &str = "There were headers present in the request which were not signed";
 const INVALID_TOKEN: &str = "The security token included in the request is invalid.";
 
 impl AuthenticationError {
@@ -134,6 +138,7 @@ impl AuthenticationError {
             Self::Incomplete { message } => ("IncompleteSignature", message.clone()),
             Self::Invalid { message } => ("InvalidSignature", message.clone()),
             Self::Mismatch => ("InvalidSignature", MISMATCH.to_owned()),
+            Self::HeadersNotSigned => ("InvalidSignature", NOT_SIGNED.to_owned()),
             Self::Expired {
                 signed_at,
                 now,
@@ -167,6 +172,7 @@ impl AuthenticationError {
             Self::Twice
             | Self::Invalid { .. }
             | Self::Mismatch
+            | Self::HeadersNotSigned
             | Self::Expired { .. }
             | Self::NotYetCurrent { .. } => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
             Self::UnknownKey | Self::InvalidToken => {
@@ -198,6 +204,7 @@ impl AuthenticationError {
                 "The request signature we calculated does not match the signature you provided. Check your key and \
                  signing method.",
             ),
+            Self::HeadersNotSigned => (StatusCode::FORBIDDEN, "AccessDenied", NOT_SIGNED),
             Self::Expired { .. } | Self::NotYetCurrent { .. } => (
                 StatusCode::FORBIDDEN,
                 "RequestTimeTooSkewed",

@@ -248,3 +248,26 @@ proptest! {
         let _ = Presented::find("/?a", &headers(&mangled, Some(DATE)));
     }
 }
+
+#[test]
+fn a_presigned_url_of_s3_says_all_that_its_signer_did_and_no_more() {
+    let presigned = |service: &str, signed: &str| {
+        let target = format!(
+            "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20150830%2Fus-east-1%2F{service}%2Faws4_request\
+             &X-Amz-Date={DATE}&X-Amz-Expires=60&X-Amz-SignedHeaders={signed}&X-Amz-Signature={}",
+            "0".repeat(64)
+        );
+        Presented::find(&target, &HeaderMap::new()).unwrap()
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-copy-source", "/b/secret".parse().unwrap());
+    headers.insert("content-type", "text/plain".parse().unwrap());
+    for (service, signed, expected) in [
+        ("s3", "host", Err(AuthenticationError::HeadersNotSigned)),
+        ("s3", "host%3Bx-amz-copy-source", Ok(())),
+        ("lambda", "host", Ok(())),
+    ] {
+        let checked = presigned(service, signed).check_headers(&headers);
+        assert_eq!(checked, expected, "{service} {signed}");
+    }
+}

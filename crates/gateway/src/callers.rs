@@ -29,6 +29,10 @@ const OWN_NAMES: [&str; 4] = [
     "host.containers.internal",
     "amazonaws.com",
 ];
+/// The service whose presigned addresses people open in browsers.
+const TAKES_LINKS: &str = "s3";
+/// The services whose every operation can stand in an address: those of the query protocol.
+const ACT_BY_ADDRESS: [&str; 4] = ["iam", "sns", "sqs", "sts"];
 /// What services send by themselves to addresses of their users says so in this header, where such keys would be taken.
 pub(crate) const SENT_BY_SERVICE: &str = "cloudless-sent-by-service";
 /// Characters of a refused host that its refusal repeats.
@@ -125,18 +129,29 @@ impl Callers {
             Key::Issued(holder) => {
                 presented.check_time(self.clock.now())?;
                 presented.check_token(holder.credentials.session_token.as_deref())?;
+                presented.check_headers(headers)?;
                 Ok(Caller::Issued(holder))
             }
             Key::Revoked => Err(AuthenticationError::ExpiredToken.into()),
             Key::Withdrawn => Err(AuthenticationError::UnknownKey.into()),
-            Key::Unknown => self.unknown(&presented.access_key_id, headers),
+            Key::Unknown => {
+                let service = presented.scope.service.as_str();
+                self.unknown(&presented.access_key_id, service, headers)
+            }
         }
     }
 
-    fn unknown(&self, access_key_id: &str, headers: &HeaderMap) -> Result<Caller, NotProven> {
+    fn unknown(
+        &self,
+        access_key_id: &str,
+        service: &str,
+        headers: &HeaderMap,
+    ) -> Result<Caller, NotProven> {
         match &self.signers.unknown_keys {
             UnknownKeys::Refused => Err(AuthenticationError::UnknownKey.into()),
-            UnknownKeys::ActAsRoot { .. } if is_from_web_page(headers) => Err(NotProven::WebPage),
+            UnknownKeys::ActAsRoot { .. } if is_from_web_page(service, headers) => {
+                Err(NotProven::WebPage)
+            }
             UnknownKeys::ActAsRoot { .. } if headers.contains_key(SENT_BY_SERVICE) => {
                 Err(NotProven::Service)
             }
@@ -151,7 +166,7 @@ impl Callers {
 
     /// As whose root keys act that nobody was issued, when a request with these headers brings them.
     pub(crate) fn unknown_keys_act_as(&self, headers: &HeaderMap) -> Option<AccountId> {
-        match self.unknown("", headers) {
+        match self.unknown("", TAKES_LINKS, headers) {
             Ok(Caller::Unknown(principal)) => Some(principal.account().clone()),
             Ok(Caller::Issued(_)) | Err(_) => None,
         }
@@ -232,9 +247,14 @@ fn named_account(access_key_id: &str) -> Option<AccountId> {
 
 /// Whether a web page sent the request. Any page that a developer opens can send requests to a port of their
 /// machine, and keys that nobody checks would let it in; browsers say so in headers that pages cannot change.
-fn is_from_web_page(headers: &HeaderMap) -> bool {
+///
+/// What no page sent (an address typed, or a link followed from a mail) is taken where browsers are meant to follow addresses,
+/// and not where one such would delete a queue.
+fn is_from_web_page(service: &str, headers: &HeaderMap) -> bool {
     let fetched_from = headers.get("sec-fetch-site").map(|value| value.as_bytes());
-    headers.contains_key(http::header::ORIGIN) || fetched_from.is_some_and(|site| site != b"none")
+    let acts_by_address = ACT_BY_ADDRESS.contains(&service);
+    headers.contains_key(http::header::ORIGIN)
+        || fetched_from.is_some_and(|site| site != b"none" || acts_by_address)
 }
 
 /// A host that a web page may have made lead here (DNS rebinding): such a page is of the same origin as its requests,
@@ -272,6 +292,21 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn addresses_opened_in_a_browser_read_and_do_not_act() {
+        for (service, site, is_refused) in [
+            ("s3", "none", false),
+            ("s3", "cross-site", true),
+            ("sqs", "none", true),
+            ("iam", "none", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            assert_eq!(is_from_web_page(service, &headers), is_refused, "{service}");
+        }
+        assert!(!is_from_web_page("sqs", &HeaderMap::new()));
+    }
 
     #[test]
     fn only_names_that_nobody_else_can_lead_here_are_our_own() {

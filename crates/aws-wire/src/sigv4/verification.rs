@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use model::time::Timestamp;
 use subtle::ConstantTimeEq;
 
@@ -111,6 +112,23 @@ impl Presented {
                 now,
                 ahead_max_min: AGE_MAX_MIN,
             });
+        }
+        Ok(())
+    }
+
+    /// Checks that the signature covers all headers of Amazon's own: whoever holds a presigned URL of Amazon S3 could else say
+    /// more than its signer did, as what is copied, or who may read it.
+    ///
+    /// Contract: Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters": "any x-amz-* headers that you plan
+    /// to include in the request" are signed.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::HeadersNotSigned`].
+    pub fn check_headers(&self, headers: &HeaderMap) -> Result<(), AuthenticationError> {
+        let is_covered = |name: &str| self.signed_headers.iter().any(|signed| signed == name);
+        let is_open = |name: &str| name.starts_with("x-amz-") && !is_covered(name);
+        if self.scope.service == "s3" && headers.keys().any(|name| is_open(name.as_str())) {
+            return Err(AuthenticationError::HeadersNotSigned);
         }
         Ok(())
     }

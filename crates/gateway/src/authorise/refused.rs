@@ -106,6 +106,7 @@ impl NotAuthorised {
                 AuthenticationError::Twice
                 | AuthenticationError::Invalid { .. }
                 | AuthenticationError::Mismatch
+                | AuthenticationError::HeadersNotSigned
                 | AuthenticationError::Expired { .. }
                 | AuthenticationError::NotYetCurrent { .. }
                 | AuthenticationError::ChunkedPayload
