@@ -122,7 +122,8 @@ pub struct Retries {
 }
 
 impl Sender {
-    /// As whom it is asked whether the sender may; none: that was asked before. A role is acted as in a session of this name.
+    /// As whom it is asked whether the sender may; none: that was asked before. A role is acted as in a session of this name, and
+    /// within the sender's own account: nobody hands over roles of another one.
     #[must_use]
     pub fn acting(&self, session: &str) -> Option<Principal> {
         match &self.principal {
@@ -132,7 +133,7 @@ impl Sender {
                 account: self.account.clone(),
             }),
             SenderPrincipal::Role(role) => Some(Principal::Session {
-                account: AccountId::new(role.account.as_str()),
+                account: self.account.clone(),
                 role: role.clone(),
                 name: session.to_owned(),
                 policies: None,
@@ -166,5 +167,24 @@ mod bytes_as_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
         String::deserialize(from).map(Bytes::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_of_another_account_is_acted_as_in_the_senders_own() {
+        let own = AccountId::new("111111111111");
+        let sender = Sender {
+            principal: SenderPrincipal::Role(
+                Arn::parse("arn:aws:iam::000000000000:role/admin").unwrap(),
+            ),
+            source: None,
+            account: own.clone(),
+        };
+        // There it is no role that anybody made, and may nothing.
+        assert_eq!(*sender.acting("delivery").unwrap().account(), own);
     }
 }
