@@ -42,6 +42,8 @@ pub enum Command {
     Redrive(RedriveArguments),
     /// Make a schedule fire now.
     Tick(TickArguments),
+    /// Print what a function has written, and follow it.
+    Logs(LogsArguments),
     /// List the routes of a project.
     Routes(RoutesArguments),
     /// Print an API as OpenAPI 3.1.
@@ -219,6 +221,42 @@ pub struct TickArguments {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Print what fired as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudless logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It reads the function's log group in the `cloudless dev` of the project, which must be running.
+Exit codes: 0 they were printed, 1 something failed, 2 the call was wrong.
+
+Examples:
+  cloudless logs hello
+  cloudless logs hello --follow
+  cloudless logs hello --since 10m --filter ERROR
+  cloudless logs hello --filter '{ $.level = \"error\" }' --json
+  cloudless logs /aws/events/orders --since 2026-01-31T12:00:00Z")]
+pub struct LogsArguments {
+    /// A function by its name or logical id, or a log group by its name.
+    #[arg(value_name = "FUNCTION|GROUP")]
+    pub name: String,
+    /// Which project.
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Go on with what is written from now on, until interrupted.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// From when on: a time as 2026-01-31T12:00:00Z, or how long ago, as 30s, 10m, 2h, 7d.
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub since: String,
+    /// Only what is meant by this filter pattern of CloudWatch Logs.
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+    /// Where the state is kept [default: .cloudless beside the manifest].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print each event as a JSON document on a line of its own.
     #[arg(long)]
     pub json: bool,
 }

@@ -72,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Invoke(arguments) => commands::invoke::run(arguments, &printer).await,
             Command::Event(arguments) => commands::event::run(&arguments, &printer),
             Command::Tick(arguments) => commands::tick::run(arguments, &printer).await,
+            Command::Logs(arguments) => commands::logs::run(arguments, &printer).await,
             Command::Redrive(arguments) => commands::redrive::run(arguments, &printer).await,
             Command::Routes(arguments) => commands::routes::run(&arguments, &printer).await,
             Command::Openapi(arguments) => commands::openapi::run(&arguments, &printer).await,

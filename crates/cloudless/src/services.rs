@@ -57,6 +57,7 @@ pub(crate) struct Services {
     pub(crate) topics: service_topics::Service,
     pub(crate) buses: service_buses::Service,
     pub(crate) objects: service_objects::Service,
+    pub(crate) logs: service_logs::Service,
     pub(crate) streams: service_streams::Service,
 }
 
@@ -99,6 +100,13 @@ impl Services {
                 random(),
                 Arc::new(shared.identity.clone()),
             ),
+            logs: service_logs::Service::new(service_logs::Parts {
+                store: store(),
+                clock: clock(),
+                random: random(),
+                outbox: shared.outbox.clone(),
+                authorize: Arc::new(shared.identity.clone()),
+            }),
             objects: service_objects::Service::new(service_objects::Parts {
                 store: store(),
                 folder: shared.folder.clone(),
@@ -121,6 +129,7 @@ impl Services {
             self.topics.provider(),
             self.buses.provider(),
             self.objects.provider(),
+            self.logs.provider(),
             self.streams.provider(),
             Arc::new(RecordProvider::new()),
         ]
@@ -130,6 +139,7 @@ impl Services {
     pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
         let mut doors = self.buses.doors();
         doors.extend(self.identity.doors());
+        doors.extend(self.logs.doors());
         doors.push(Arc::new(self.tables.clone()));
         doors.push(Arc::new(self.queues.clone()));
         doors.push(Arc::new(self.topics.clone()));
@@ -153,6 +163,7 @@ impl Services {
         let mut sinks = self.topics.sinks();
         sinks.push(self.queues.sink());
         sinks.push(self.buses.sink());
+        sinks.push(self.logs.sink());
         sinks.push(self.streams.sink());
         sinks
     }
@@ -162,6 +173,7 @@ impl Services {
         let tables = async { match self.tables.keep().await {} };
         let buses = async { match self.buses.keep().await {} };
         let objects = async { match self.objects.keep().await {} };
+        let logs = async { match self.logs.keep().await {} };
         let streams = async { match self.streams.keep().await {} };
         tokio::join!(
             tables,
@@ -169,6 +181,7 @@ impl Services {
             self.queues.keep(),
             buses,
             objects,
+            logs,
             streams,
         );
     }

@@ -46,7 +46,7 @@ use crate::services::Services;
 use crate::settings::{self};
 use crate::state;
 use crate::system::{RealClock, RealRandom};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use crate::walls::InnerDoor;
 
 /// What a server is built with.
@@ -164,7 +164,9 @@ impl Server {
         let store: Arc<dyn Store> = Arc::new(state::open(&config.state)?);
         let shared = shared(listeners, config, &store, (&clock, &random));
         let signers = signers(&shared);
-        let runtime = runtime(&shared, &signers, telemetry.logs, config)?;
+        let kept = Services::new(&shared);
+        let logs = telemetry::in_both(telemetry.logs, kept.logs.function_log());
+        let runtime = runtime(&shared, &signers, logs, config)?;
         let findings = Findings::new(&config.state, not_code(config));
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
@@ -175,7 +177,6 @@ impl Server {
         let invoker = Arc::new(invoker);
         let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
 
-        let kept = Services::new(&shared);
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
@@ -356,6 +357,7 @@ impl Server {
         while apis.join_next().await.is_some() {}
         self.delivery.stop().await;
         self.invoker.stop().await;
+        self.services.logs.flush().await;
         self.inner_door.close();
         self.clear().await;
         stop_services.cancel();

@@ -54,6 +54,7 @@ fn cloudformation() -> String {
         service_buses::coverage(),
         service_streams::coverage(),
         service_identity::coverage(),
+        service_logs::coverage(),
         service_objects::coverage(),
         service_queues::coverage(),
         service_tables::coverage(),

@@ -264,6 +264,8 @@ pub struct Function {
     pub reserved_concurrency: Option<usize>,
     /// How many instances are started ahead of any event, and kept.
     pub provisioned_concurrency: usize,
+    /// The log group that it writes into; none: the one of its name.
+    pub log_group: Option<String>,
     /// How its instances come to be.
     pub starts: Starts,
     /// Changes whenever anything changes that an instance could notice: code, configuration, toolchain.

@@ -75,6 +75,14 @@
 //! | `Streams` `08` | `*` `01` stream id (8 bytes) | the mark that the stream is there: its generation (8 bytes), which every put checks; text(account), text(region), text(stream) |
 //! | `Streams` `08` | `*` `02` stream id, shard (4 bytes), versionstamp, number in the commit (2 bytes), whether it is encrypted (1 byte), time in microseconds (8 bytes), partition key | the data of a record |
 //! | `Streams` `08` | `*` `03` stream id | empty: a deleted stream whose records are still to be removed |
+//! | `Logs` `0b` | `01` text(group) | a log group with its filters: JSON |
+//! | `Logs` `0b` | `02` text(group), text(stream) | a log stream: JSON |
+//! | `Logs` `0b` | `03` text(name) | a resource policy: JSON |
+//! | `Logs` `0b` | `10` text(name) | an alarm: JSON |
+//! | `Logs` `0b` | `11` text(namespace), text(metric), text(dimensions as JSON), text(seconds), text(unit) | what was measured: JSON |
+//! | `Logs` `0b` | `*` `01` stream id (8 bytes), time in ms (8 bytes), number (8 bytes) | an event: when it came in (8 bytes, ms), its message |
+//! | `Logs` `0b` | `*` `02` text(account), text(region) | empty: something is kept there |
+//! | `Logs` `0b` | `*` `03` stream id | empty: a deleted stream whose events are still to be removed |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!

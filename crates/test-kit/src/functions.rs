@@ -45,6 +45,7 @@ pub fn function(name: &str) -> Function {
         ephemeral_storage_mb: LAMBDA_EPHEMERAL_STORAGE_MB_DEFAULT,
         reserved_concurrency: None,
         provisioned_concurrency: 0,
+        log_group: None,
         starts: Starts::default(),
         fingerprint: "1".to_owned(),
         revision: RevisionId::new("r1"),

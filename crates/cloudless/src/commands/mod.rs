@@ -8,6 +8,7 @@ pub mod dev;
 pub mod doctor;
 pub mod event;
 pub mod invoke;
+pub mod logs;
 pub mod openapi;
 pub mod redrive;
 pub mod routes;

@@ -145,6 +145,30 @@ pub(super) async fn events(
     answer(send_in(port, region, call).await)
 }
 
+/// Calls an operation of CloudWatch Logs in this region.
+///
+/// # Errors
+/// [`NotDone`].
+pub(super) async fn logs(
+    port: u16,
+    region: &str,
+    operation: &str,
+    body: &Value,
+) -> Result<Value, NotDone> {
+    let target = format!("Logs_20140328.{operation}");
+    let call = Call {
+        service: "logs",
+        method: Method::POST,
+        path: "/",
+        headers: &[
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("X-Amz-Target", &target),
+        ],
+        body: body.to_string().into(),
+    };
+    answer(send_in(port, region, call).await)
+}
+
 /// Gets something from Lambda's API in this region.
 ///
 /// # Errors

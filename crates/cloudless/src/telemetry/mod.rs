@@ -81,6 +81,21 @@ impl Telemetry {
     }
 }
 
+/// Lines of functions, in both of these.
+#[must_use]
+pub fn in_both(first: Arc<dyn LogSink>, second: Arc<dyn LogSink>) -> Arc<dyn LogSink> {
+    Arc::new(InBoth(first, second))
+}
+
+struct InBoth(Arc<dyn LogSink>, Arc<dyn LogSink>);
+
+impl LogSink for InBoth {
+    fn write(&self, line: LogLine) {
+        self.0.write(line.clone());
+        self.1.write(line);
+    }
+}
+
 struct OnConsole(Arc<Console>);
 
 impl AccessLog for OnConsole {

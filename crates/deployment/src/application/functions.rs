@@ -126,6 +126,7 @@ fn function(
         reserved_concurrency: granted.reserved(&name),
         // Only published versions have one.
         provisioned_concurrency: 0,
+        log_group: log_group_of(resource),
         starts: Starts::default(),
         fingerprint: String::new(),
         revision: surroundings.revision.clone(),
@@ -135,6 +136,12 @@ fn function(
     let layer_digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     function.fingerprint = fingerprint(&function, &code.digest, &layer_digests);
     Some(function)
+}
+
+fn log_group_of(resource: &Resource<'_>) -> Option<String> {
+    let logging = resource.properties.get("LoggingConfig")?;
+    let group = logging.get("LogGroup").and_then(text_of);
+    group.filter(|group| !group.is_empty())
 }
 
 /// What a function cannot run without; a problem when it is not there.
@@ -286,5 +293,6 @@ fn fingerprint(function: &Function, code_digest: &str, layer_digests: &[&str]) -
     add(&function.timeout.as_millis().to_string());
     add(&function.ephemeral_storage_mb.to_string());
     add(&function.role.to_string());
+    add(function.log_group.as_deref().unwrap_or_default());
     hex::encode(hash.finalize())
 }

@@ -41,7 +41,6 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::Lambda::Url" => function_url(request),
         "AWS::Lambda::LayerVersion" => layer_version(request),
         "AWS::Lambda::EventSourceMapping" => event_source_mapping(request),
-        "AWS::Logs::LogGroup" => log_group(request),
         "AWS::ApiGateway::RestApi" => rest_api(request),
         "AWS::ApiGateway::Resource" => with_id(request, 6, "ResourceId"),
         "AWS::ApiGateway::Deployment" => with_id(request, 6, "DeploymentId"),
@@ -279,17 +278,6 @@ fn layer_version(request: &ResourceRequest) -> Made {
     let resource = format!("layer:{}:{}", layer_in(request), number_of(request));
     let arn = lambda_arn(request, resource);
     made(&arn, json!({"LayerVersionArn": arn}))
-}
-
-fn log_group(request: &ResourceRequest) -> Made {
-    let name = given(request, "LogGroupName").unwrap_or_else(|| request.generated_name.clone());
-    let arn = Arn::new(
-        "logs",
-        &request.region,
-        &request.account,
-        format!("log-group:{name}:*"),
-    );
-    made(&name, json!({"Arn": arn.to_string()}))
 }
 
 fn rest_api(request: &ResourceRequest) -> Made {

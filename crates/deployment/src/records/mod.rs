@@ -10,7 +10,6 @@ mod gateway_plans;
 mod gateway_rest;
 mod identity;
 mod lambda;
-mod others;
 #[cfg(test)]
 mod tests;
 
@@ -25,10 +24,9 @@ use interfaces::resource_provider::{
 use model::coverage::Coverage;
 use resource_types::TypeTable;
 
-const TABLES: [&[TypeTable]; 7] = [
+const TABLES: [&[TypeTable]; 6] = [
     lambda::TYPES,
     event_sources::TYPES,
-    others::TYPES,
     gateway_rest::TYPES,
     gateway_plans::TYPES,
     gateway_http::TYPES,

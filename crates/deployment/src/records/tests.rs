@@ -98,13 +98,6 @@ fn ids_and_attributes_are_formed_as_in_the_cloud() {
             "arn:aws:lambda:eu-west-1:000000000000:layer:deps:1",
         ),
         (
-            "AWS::Logs::LogGroup",
-            json!({"LogGroupName": "/aws/lambda/f"}),
-            "/aws/lambda/f",
-            "Arn",
-            "arn:aws:logs:eu-west-1:000000000000:log-group:/aws/lambda/f:*",
-        ),
-        (
             "AWS::ApiGateway::Stage",
             json!({"StageName": "dev"}),
             "dev",

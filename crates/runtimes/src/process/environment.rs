@@ -372,7 +372,8 @@ fn node_trust(trust: &Trust) -> (OsString, OsString) {
 }
 
 fn reserved(function: &Function, names: &Names<'_>) -> Vec<(OsString, OsString)> {
-    let log_group = format!("/aws/lambda/{}", function.name);
+    let of_name = || format!("/aws/lambda/{}", function.name);
+    let log_group = function.log_group.clone().unwrap_or_else(of_name);
     let log_stream = log_stream_name(&function.version, names.instance, names.now);
     let execution_environment = format!("AWS_Lambda_{}", function.runtime);
     let memory_mb = function.memory_mb.to_string();

@@ -459,6 +459,7 @@ fn function(interpreter: &Interpreter, code_root: PathBuf) -> Function {
         ephemeral_storage_mb: 512,
         reserved_concurrency: None,
         provisioned_concurrency: 0,
+        log_group: None,
         starts: Starts::Automatic,
         fingerprint: "probe".to_owned(),
         revision: RevisionId::new("probe"),

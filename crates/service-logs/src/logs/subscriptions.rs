@@ -1,0 +1,156 @@
+//! Subscription filters: who gets what comes in.
+//!
+//! Contract: `PutSubscriptionFilter`; the words are those of the recorded answers.
+
+use model::arn::Arn;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::groups::find;
+use crate::engine::catalogue::Change;
+use crate::engine::rows::Subscription;
+use crate::engine::state::{State, Step};
+use crate::fault::{Answer, Fault};
+use crate::fields::{Fields, group_name, page, paged, set};
+use crate::filter::Pattern;
+
+/// Contract: CloudWatch Logs quotas.
+const SUBSCRIPTIONS_MAX: usize = 2;
+
+pub(super) async fn put_subscription_filter(context: &Context<'_>, mut fields: Fields) -> Answer {
+    fields.refuse(
+        "PutSubscriptionFilter",
+        &[
+            "applyOnTransformedLogs",
+            "fieldSelectionCriteria",
+            "emitSystemFields",
+        ],
+    )?;
+    let group = group_name(&mut fields, "logGroupName")?;
+    let subscription = Subscription {
+        name: fields.required("filterName", 1, 512),
+        pattern: fields.text("filterPattern", 0, 1_024).unwrap_or_default(),
+        destination: fields.required("destinationArn", 1, 2_048),
+        role: fields.text("roleArn", 1, 2_048),
+        distribution: fields
+            .choice("distribution", &["Random", "ByLogStream"])
+            .unwrap_or_else(|| "ByLogStream".to_owned()),
+        created_ms: context.catalogue.now_ms(),
+    };
+    fields.finish()?;
+    put(context, &group, subscription).await?;
+    Ok(Value::Null)
+}
+
+/// Makes a subscription, or changes it.
+pub(crate) async fn put(
+    context: &Context<'_>,
+    group: &str,
+    wanted: Subscription,
+) -> Result<(), Fault> {
+    judge(context, &wanted)?;
+    Pattern::parse(&wanted.pattern).map_err(|error| Fault::parameter(error.reason))?;
+    let decide = |state: &State| {
+        let mut row = find(state, group)?.row.clone();
+        let is_full = SUBSCRIPTIONS_MAX <= row.subscriptions.len();
+        match row
+            .subscriptions
+            .iter_mut()
+            .find(|there| there.name == wanted.name)
+        {
+            Some(there) => {
+                *there = Subscription {
+                    created_ms: there.created_ms,
+                    ..wanted
+                };
+            }
+            None if is_full => return Err(Fault::limit()),
+            None => row.subscriptions.push(wanted),
+        }
+        Ok(((), Change::one(Step::PutGroup(row))))
+    };
+    context.catalogue.change(context.place, decide).await
+}
+
+fn judge(context: &Context<'_>, wanted: &Subscription) -> Result<(), Fault> {
+    let arn = Arn::parse(&wanted.destination)
+        .map_err(|_| Fault::parameter("destinationArn is not an ARN."))?;
+    match (arn.service.as_str(), &wanted.role) {
+        ("lambda", _) if arn.account != context.place.account.as_str() => Err(Fault::new(
+            "AccessDeniedException",
+            "Cross-account lambda invocation passing is not allowed. You must use DestinationPolicies to create cross \
+             account lambda triggers.",
+        )),
+        ("lambda", _) if arn.function().is_none() => Err(Fault::parameter(
+            "destinationArn is not the ARN of a function.",
+        )),
+        ("kinesis", None) => Err(Fault::parameter(
+            "destinationArn for vendor kinesis cannot be used without roleArn",
+        )),
+        ("lambda", None) | ("kinesis", Some(_)) => Ok(()),
+        ("lambda", Some(_)) => Err(Fault::parameter(
+            "destinationArn for vendor lambda cannot be used with roleArn",
+        )),
+        (service, _) => Err(Fault::not_implemented(&format!(
+            "a subscription of the service {service}"
+        ))),
+    }
+}
+
+pub(super) async fn delete_subscription_filter(
+    context: &Context<'_>,
+    mut fields: Fields,
+) -> Answer {
+    let group = group_name(&mut fields, "logGroupName")?;
+    let name = fields.required("filterName", 1, 512);
+    fields.finish()?;
+    delete(context, &group, &name).await?;
+    Ok(Value::Null)
+}
+
+pub(crate) async fn delete(context: &Context<'_>, group: &str, name: &str) -> Result<(), Fault> {
+    let decide = |state: &State| {
+        let mut row = find(state, group)?.row.clone();
+        let before = row.subscriptions.len();
+        row.subscriptions.retain(|there| there.name != name);
+        match row.subscriptions.len() < before {
+            true => Ok(((), Change::one(Step::PutGroup(row)))),
+            false => Err(Fault::not_found(
+                "The specified subscription filter does not exist.",
+            )),
+        }
+    };
+    context.catalogue.change(context.place, decide).await
+}
+
+pub(super) async fn describe_subscription_filters(
+    context: &Context<'_>,
+    mut fields: Fields,
+) -> Answer {
+    let group = group_name(&mut fields, "logGroupName")?;
+    let prefix = fields.text("filterNamePrefix", 1, 512).unwrap_or_default();
+    let limit = fields.limit(50, 50);
+    let token = fields.text("nextToken", 1, usize::MAX);
+    fields.finish()?;
+    let shelf = context.catalogue.shelf(context.place).await?;
+    shelf.look(|state| {
+        let mut there: Vec<&Subscription> = find(state, &group)?.row.subscriptions.iter().collect();
+        there.retain(|one| one.name.starts_with(&prefix));
+        there.sort_by_key(|one| &one.name);
+        let shown = there.into_iter().map(|one| {
+            let shown = json!({
+                "filterName": one.name,
+                "logGroupName": group,
+                "filterPattern": one.pattern,
+                "destinationArn": one.destination,
+                "roleArn": one.role,
+                "distribution": one.distribution,
+                "applyOnTransformedLogs": false,
+                "creationTime": one.created_ms,
+            });
+            (one.name.clone(), set(shown))
+        });
+        let (listed, token) = page(shown, limit, token.as_deref())?;
+        Ok(paged("subscriptionFilters", listed, token))
+    })
+}
