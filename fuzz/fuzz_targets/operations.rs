@@ -64,6 +64,7 @@ async fn carry_out(service: &Service, line: &str) {
             target,
         )]),
         body: body.to_owned().into(),
+        stream: None,
     };
     let answer = service.execute(call).await;
     serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).expect("an answer is JSON");
