@@ -76,6 +76,16 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "DeleteCapacityProvider",
     ),
     (
+        "DELETE",
+        "/2025-12-01/durable-executions/{DurableExecutionArn}",
+        "DeleteDurableExecution",
+    ),
+    (
+        "DELETE",
+        "/2026-07-09/resource-policy/{ResourceArn}",
+        "DeleteResourcePolicy",
+    ),
+    (
         "GET",
         "/2015-03-31/event-source-mappings",
         "ListEventSourceMappings",
@@ -237,6 +247,11 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "ListDurableExecutionsByFunction",
     ),
     (
+        "GET",
+        "/2026-07-09/resource-policy/{ResourceArn}",
+        "GetResourcePolicy",
+    ),
+    (
         "POST",
         "/2014-11-13/functions/{FunctionName}/invoke-async",
         "InvokeAsync",
@@ -325,6 +340,16 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "POST",
+        "/2025-12-01/durable-executions/{DurableExecutionArn}/pause",
+        "PauseDurableExecution",
+    ),
+    (
+        "POST",
+        "/2025-12-01/durable-executions/{DurableExecutionArn}/resume",
+        "ResumeDurableExecution",
+    ),
+    (
+        "POST",
         "/2025-12-01/durable-executions/{DurableExecutionArn}/stop",
         "StopDurableExecution",
     ),
@@ -397,6 +422,11 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "PUT",
         "/2025-11-30/functions/{FunctionName}/function-scaling-config",
         "PutFunctionScalingConfig",
+    ),
+    (
+        "PUT",
+        "/2026-07-09/resource-policy/{ResourceArn}",
+        "PutResourcePolicy",
     ),
 ];
 

@@ -129,8 +129,9 @@ async fn of_tags(request: Request<'_>, operation: &str) -> Option<Result<Answer,
 }
 
 /// The operations; those that are carried out with the parameters that they take.
-pub(crate) const OPERATIONS: [(&str, Option<&[&str]>); 176] = [
+pub(crate) const OPERATIONS: [(&str, Option<&[&str]>); 180] = [
     ("AcceptDelegationRequest", None),
+    ("AcquireRole", None),
     ("AddClientIDToOpenIDConnectProvider", None),
     (
         "AddRoleToInstanceProfile",
@@ -229,6 +230,7 @@ pub(crate) const OPERATIONS: [(&str, Option<&[&str]>); 176] = [
     ("GetAccessKeyLastUsed", Some(&["AccessKeyId"])),
     ("GetAccountAuthorizationDetails", None),
     ("GetAccountPasswordPolicy", None),
+    ("GetAccountProperties", None),
     ("GetAccountSummary", Some(&[])),
     ("GetContextKeysForCustomPolicy", None),
     ("GetContextKeysForPrincipalPolicy", None),
@@ -247,6 +249,7 @@ pub(crate) const OPERATIONS: [(&str, Option<&[&str]>); 176] = [
     ("GetPolicyVersion", Some(&["PolicyArn", "VersionId"])),
     ("GetRole", Some(&["RoleName"])),
     ("GetRolePolicy", Some(&["RoleName", "PolicyName"])),
+    ("GetRoleTemplateVersion", None),
     ("GetSAMLProvider", None),
     ("GetSSHPublicKey", None),
     ("GetServerCertificate", None),
@@ -347,6 +350,7 @@ pub(crate) const OPERATIONS: [(&str, Option<&[&str]>); 176] = [
     ("ListUserTags", Some(&["UserName", "Marker", "MaxItems"])),
     ("ListUsers", Some(&["PathPrefix", "Marker", "MaxItems"])),
     ("ListVirtualMFADevices", None),
+    ("PutAccountProperties", None),
     (
         "PutGroupPolicy",
         Some(&["GroupName", "PolicyName", "PolicyDocument"]),

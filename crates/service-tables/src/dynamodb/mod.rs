@@ -36,7 +36,7 @@ mod streams;
 pub(crate) mod templates;
 mod values;
 
-pub use service::Service;
+pub use service::{Service, operations};
 
 /// Entries for fuzzing: each takes anything, and must neither panic nor run away.
 pub mod fuzz {

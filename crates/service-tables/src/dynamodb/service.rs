@@ -39,11 +39,13 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// The operations of DynamoDB that are not carried out here. Each is refused by name.
 const NOT_IMPLEMENTED: &[&str] = &[
+    "CancelBulkOperation",
     "CreateBackup",
     "CreateGlobalTable",
     "DeleteBackup",
     "DeleteResourcePolicy",
     "DescribeBackup",
+    "DescribeBulkOperation",
     "DescribeContributorInsights",
     "DescribeExport",
     "DescribeGlobalTable",
@@ -57,6 +59,7 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "GetResourcePolicy",
     "ImportTable",
     "ListBackups",
+    "ListBulkOperations",
     "ListContributorInsights",
     "ListExports",
     "ListGlobalTables",
@@ -64,6 +67,8 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "PutResourcePolicy",
     "RestoreTableFromBackup",
     "RestoreTableToPointInTime",
+    "SearchVectors",
+    "StartBulkPutItems",
     "UpdateContributorInsights",
     "UpdateGlobalTable",
     "UpdateGlobalTableSettings",
@@ -245,6 +250,23 @@ impl Service {
             None => Err(unknown(target)),
         }
     }
+}
+
+/// Every operation of Amazon DynamoDB and Amazon DynamoDB Streams by its service, as botocore calls it, with whether it is
+/// carried out.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let carried_out = checks::operations().map(|(name, is_of_streams)| {
+        let service = if is_of_streams {
+            "dynamodbstreams"
+        } else {
+            "dynamodb"
+        };
+        (service, name, true)
+    });
+    let refused = NOT_IMPLEMENTED
+        .iter()
+        .map(|name| ("dynamodb", *name, false));
+    carried_out.chain(refused)
 }
 
 impl CloudService for Service {

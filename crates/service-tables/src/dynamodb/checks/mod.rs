@@ -97,6 +97,20 @@ const OPERATIONS: &[(&str, About)] = &[
     ("UpdateTimeToLive", About::Table),
 ];
 
+/// The operations of Amazon DynamoDB Streams among them.
+const OF_STREAMS: [&str; 4] = [
+    "DescribeStream",
+    "GetRecords",
+    "GetShardIterator",
+    "ListStreams",
+];
+
+/// The operations that are carried out, with whether each is one of streams.
+pub(super) fn operations() -> impl Iterator<Item = (&'static str, bool)> {
+    let names = OPERATIONS.iter().map(|(name, _)| *name);
+    names.map(|name| (name, OF_STREAMS.contains(&name)))
+}
+
 /// The members of `TransactItems`, and their actions.
 const ACTIONS: [(&str, &str); 5] = [
     ("ConditionCheck", "ConditionCheckItem"),
