@@ -7,6 +7,7 @@ pub mod authority;
 pub mod cli;
 pub mod commands;
 pub mod development;
+mod engines;
 mod files;
 pub mod forking;
 pub mod front;

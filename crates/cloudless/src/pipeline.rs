@@ -393,6 +393,9 @@ fn assemble(
     let names = names_of_functions(template, deployed);
     problems.extend(settings.apply(&mut application, &names));
     problems.extend(settings::no_room(&application, limits));
+    let types = template.resources.values();
+    let types = types.map(|resource| resource.resource_type.as_str());
+    problems.extend(settings.not_at_engines(types));
     application
 }
 

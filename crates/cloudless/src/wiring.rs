@@ -36,6 +36,7 @@ use parts::{
 };
 
 use crate::development::marker::Published;
+use crate::engines;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
@@ -69,6 +70,8 @@ pub struct Config {
     pub trusted_proxies: Vec<gateway::AddressRange>,
     /// What new buckets let in.
     pub buckets: service_objects::NewBuckets,
+    /// What is carried out elsewhere.
+    pub engines: Vec<settings::Engine>,
 }
 
 /// What is to be cleared of sandboxes at the end; or why functions are not locked in.
@@ -181,7 +184,7 @@ impl Server {
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
         let deployer = Deployer::new(store, kept.providers());
-        let mut services = kept.doors();
+        let mut services = engines::standing_in(kept.doors(), config, &clock)?;
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
         let seen = telemetry.refusals;

@@ -149,6 +149,11 @@ fn cloudless_toml() -> String {
                 "How functions are locked in; see [Sandboxes](../guide/sandbox.md). Takes effect when the server starts.",
             ),
             Section::Server => ("`[server]`", "Takes effect when the server starts."),
+            Section::Services => (
+                "`[services.NAME]`",
+                "An engine in place of a service; `NAME` is `dynamodb`, `events`, `kinesis`, `s3`, `scheduler`, `sns` or `sqs`. See \
+                 [Real engines](../guide/real-engines.md). Takes effect when the server starts.",
+            ),
             Section::Tls => (
                 "`[tls]`",
                 "HTTPS; see [Tokens, HTTPS and proxies](../guide/tokens.md). Takes effect when the server starts.",

@@ -28,6 +28,24 @@ pub trait CloudService: Send + Sync {
     /// for nothing here and is refused by [`execute`](Self::execute), in the service's own words.
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>>;
 
+    /// The same for a request that an engine elsewhere carries out: nothing here tells what it holds. What cannot be said of such
+    /// a request is not guessed; one for which nothing is asked here is for whoever may do everything.
+    fn checks_elsewhere<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        self.checks(call)
+    }
+
+    /// Whether this service proves a caller itself that is nobody to the door: then nothing is asked of it at the door, and
+    /// an engine elsewhere gets the request only once it was [`proven`](Self::proven).
+    fn proves(&self, _call: &ServiceCall) -> bool {
+        false
+    }
+
+    /// The request as that of the caller whom this service has proven, and who may do what
+    /// [`checks_elsewhere`](Self::checks_elsewhere) names; or the refusal.
+    fn proven(&self, call: ServiceCall) -> BoxFuture<'_, Result<ServiceCall, ServiceAnswer>> {
+        Box::pin(std::future::ready(Ok(call)))
+    }
+
     /// How the body of a request is wanted. Told by the head alone.
     fn body_wanted(&self, _head: &RequestHead<'_>) -> BodyWanted {
         BodyWanted::Whole

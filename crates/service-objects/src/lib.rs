@@ -10,6 +10,7 @@ mod engine;
 mod resources;
 
 pub use api::operations::operations;
+pub use api::request::host_bucket;
 pub use api::service::{NewBuckets, Parts, Service};
 pub use resources::coverage;
 

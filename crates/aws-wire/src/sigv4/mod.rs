@@ -21,7 +21,7 @@ use http::{HeaderMap, Method};
 pub use key::SigningKey;
 pub use payload::PayloadClaim;
 pub use presented::{CredentialScope, Presented, Validity};
-pub use signing::{Signer, sign};
+pub use signing::{Signer, payload_hash, sign, sign_head};
 pub use verification::{verify, verify_head, verify_text};
 
 /// The one algorithm.

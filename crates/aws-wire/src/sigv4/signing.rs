@@ -7,10 +7,13 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::principal::Credentials;
 use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::canonical::{Terms, string_to_sign};
 use super::time::basic;
-use super::{ALGORITHM, CredentialScope, SignedRequest, SigningKey, TERMINATOR, Validity};
+use super::{
+    ALGORITHM, CredentialScope, SignedRequest, SigningKey, TERMINATOR, UNSIGNED_PAYLOAD, Validity,
+};
 
 /// Who signs, for what, and when.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,39 @@ pub fn sign(
     path_and_query: &str,
     headers: &mut HeaderMap,
     body: &[u8],
+) -> Result<(), http::header::InvalidHeaderValue> {
+    signed(signer, method, path_and_query, headers, (body, None))
+}
+
+/// The hash of a body, as `x-amz-content-sha256` has it.
+#[must_use]
+pub fn payload_hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+/// Signs as [`sign`] does, but for a body that is not here yet: what is signed of it is what `x-amz-content-sha256` says, as it
+/// stands.
+///
+/// # Errors
+/// When a key or token holds characters that no header may hold.
+pub fn sign_head(
+    signer: Signer<'_>,
+    method: &Method,
+    path_and_query: &str,
+    headers: &mut HeaderMap,
+) -> Result<(), http::header::InvalidHeaderValue> {
+    let claim = headers.get("x-amz-content-sha256");
+    let claim = claim.and_then(|value| value.to_str().ok());
+    let claim = claim.unwrap_or(UNSIGNED_PAYLOAD).to_owned();
+    signed(signer, method, path_and_query, headers, (&[], Some(&claim)))
+}
+
+fn signed(
+    signer: Signer<'_>,
+    method: &Method,
+    path_and_query: &str,
+    headers: &mut HeaderMap,
+    (body, payload): (&[u8], Option<&str>),
 ) -> Result<(), http::header::InvalidHeaderValue> {
     let date_time = basic(signer.now);
     headers.insert("x-amz-date", HeaderValue::from_str(&date_time)?);
@@ -64,7 +100,7 @@ pub fn sign(
         signed_headers: &signed_headers,
         signed_at: signer.now,
         validity: Validity::Header,
-        payload: None,
+        payload,
     };
     let key = SigningKey::derive(&signer.credentials.secret_access_key, &scope);
     let signature = hex::encode(key.sign(string_to_sign(request, terms).as_bytes()));

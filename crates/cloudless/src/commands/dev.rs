@@ -68,6 +68,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         buckets: settings.server.buckets,
+        engines: settings.server.engines.clone(),
     };
     let telemetry = Telemetry::on_console(&console, located.front_end)
         .with_access_logs(config.state.join("access-logs"))

@@ -13,6 +13,7 @@ use runtimes::process::{LimitsKept, ProcessorTime};
 
 use sandbox::policy::Network;
 
+use super::engines::{self, Written};
 use super::{Demands, NewBuckets, Settings};
 
 /// One key.
@@ -41,6 +42,8 @@ pub enum Section {
     Sandbox,
     /// The server itself.
     Server,
+    /// Engines in place of services of ours: `[services.NAME]`.
+    Services,
     /// What its listener shows.
     Tls,
 }
@@ -76,6 +79,13 @@ pub enum Value {
         /// Sets them.
         set: fn(&mut Settings, Vec<AddressRange>),
     },
+    /// What is said of one engine.
+    Engine {
+        /// What it takes.
+        expected: &'static str,
+        /// Sets it; not where it is no such value.
+        set: fn(&mut Written, &str) -> bool,
+    },
     /// A path.
     Path {
         /// Sets it.
@@ -89,11 +99,12 @@ pub enum Value {
 }
 
 /// All sections.
-pub const SECTIONS: [Section; 5] = [
+pub const SECTIONS: [Section; 6] = [
     Section::Functions,
     Section::Limits,
     Section::Sandbox,
     Section::Server,
+    Section::Services,
     Section::Tls,
 ];
 
@@ -292,6 +303,60 @@ pub const KEYS: &[Key] = &[
                   nearest address that is none of them",
     },
     Key {
+        section: Section::Services,
+        name: "endpoint",
+        value: Value::Engine {
+            expected: "the address of an engine, as `\"http://localhost:9000\"`: scheme, host and port",
+            set: engines::set_endpoint,
+        },
+        default: "none: the service of Cloudless itself",
+        meaning: "where requests for this service go, once they are verified and allowed",
+    },
+    Key {
+        section: Section::Services,
+        name: "access_key_id",
+        value: Value::Engine {
+            expected: "a text",
+            set: |written, text| engines::set_text(&mut written.access_key_id, text),
+        },
+        default: "`\"test\"`",
+        meaning: "the access key that they are signed with there",
+    },
+    Key {
+        section: Section::Services,
+        name: "secret_access_key",
+        value: Value::Engine {
+            expected: "a text",
+            set: |written, text| engines::set_text(&mut written.secret_access_key, text),
+        },
+        default: "`\"test\"`",
+        meaning: "its secret",
+    },
+    Key {
+        section: Section::Services,
+        name: "credentials",
+        value: Value::Engine {
+            expected: "`\"environment\"`",
+            set: |written, text| {
+                written.is_from_environment = text == engines::ENVIRONMENT;
+                written.is_from_environment
+            },
+        },
+        default: "the two keys above",
+        meaning: "takes the keys from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` of the server's \
+                  environment",
+    },
+    Key {
+        section: Section::Services,
+        name: "region",
+        value: Value::Engine {
+            expected: "a text",
+            set: |written, text| engines::set_text(&mut written.region, text),
+        },
+        default: "that of the request",
+        meaning: "the region that they are signed for",
+    },
+    Key {
         section: Section::Tls,
         name: "certificate",
         value: Value::Paths {
@@ -342,6 +407,7 @@ impl Section {
             Self::Limits => "limits",
             Self::Sandbox => "sandbox",
             Self::Server => "server",
+            Self::Services => "services",
             Self::Tls => "tls",
         }
     }
@@ -376,6 +442,7 @@ impl fmt::Display for Value {
             Self::Ranges { .. } => {
                 out.write_str("a list of addresses and ranges, as `\"10.0.0.0/8\"` or `\"::1\"`")
             }
+            Self::Engine { expected, .. } => out.write_str(expected),
             Self::Path { .. } => out.write_str("a path"),
             Self::Paths { .. } => out.write_str("a path, or a list of paths"),
         }

@@ -1,8 +1,10 @@
 //! `cloudless.toml`: how a project is run here. It is optional, and says nothing of what the project is.
 //!
 //! Lives here: what can be set, and what a setting does to an application.
-//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), limits (`limits`), sandboxes (`sandbox`).
+//! Does not live here: reading the file (`reading`), the table of its keys (`keys`), limits (`limits`), sandboxes (`sandbox`),
+//! engines (`engines`).
 
+mod engines;
 mod functions;
 pub mod keys;
 mod limits;
@@ -16,6 +18,7 @@ use model::function::Starts;
 use model::problem::Place;
 pub use service_objects::NewBuckets;
 
+pub use engines::{Engine, Keys, SERVICES};
 pub use limits::Limits;
 pub(crate) use limits::no_room;
 pub use reading::read;
@@ -31,6 +34,8 @@ pub struct Settings {
     pub starts: Option<Starts>,
     /// `[functions.NAME]`, in the order of the names.
     pub functions: Vec<OneFunction>,
+    /// Where `[services.NAME]` of each of the server's engines stands.
+    pub engine_places: Vec<Place>,
     /// What takes effect when the server starts.
     pub server: Server,
 }
@@ -55,7 +60,7 @@ pub struct Tls {
     pub keys: Vec<PathBuf>,
 }
 
-/// `[server]`, `[limits]`, `[sandbox]` and `[tls]`.
+/// `[server]`, `[services]`, `[limits]`, `[sandbox]` and `[tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Server {
     /// The port of the application's APIs.
@@ -72,6 +77,8 @@ pub struct Server {
     pub buckets: NewBuckets,
     /// Proxies whose word on a request's source is believed.
     pub trusted_proxies: Vec<AddressRange>,
+    /// What is carried out elsewhere, in the order of the services' names.
+    pub engines: Vec<Engine>,
     /// What the APIs' listener shows.
     pub tls: Tls,
 }

@@ -15,6 +15,7 @@ use sandbox::policy::Network;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::engines::Written;
 use super::keys::{KEYS, Key, SECTIONS, STARTS, Section, Value, word_of};
 use super::sandbox::network;
 use super::{FILE, OneFunction, Settings};
@@ -138,6 +139,11 @@ impl Reader<'_> {
                 && let Some(table) = entry.1.get_ref().as_table()
             {
                 self.one_function(entry, table);
+            } else if section == Section::Services {
+                match entry.1.get_ref().as_table() {
+                    Some(table) => self.one_engine(entry, table),
+                    None => self.wrong_value(entry, "a table, as `[services.s3]`"),
+                }
             } else if let Some(key) = self.known(section, entry) {
                 self.set(key, entry);
             }
@@ -159,12 +165,42 @@ impl Reader<'_> {
                     | Value::Word { .. }
                     | Value::Networks { .. }
                     | Value::Ranges { .. }
+                    | Value::Engine { .. }
                     | Value::Path { .. }
                     | Value::Paths { .. } => self.set(key, entry),
                 }
             }
         }
         self.settings.functions.push(function);
+    }
+
+    fn one_engine(&mut self, named: Entry<'_>, table: &DeTable<'_>) {
+        let mut written = Written::default();
+        let problems = self.problems.len();
+        for entry in table {
+            let Some(key) = self.known(Section::Services, entry) else {
+                continue;
+            };
+            let Value::Engine { set, .. } = key.value else {
+                continue;
+            };
+            let text = entry.1.get_ref().as_str();
+            if !text.is_some_and(|text| set(&mut written, text)) {
+                self.wrong_value(entry, &key.value.to_string());
+            }
+        }
+        let place = self.place(&named.0.span());
+        if problems < self.problems.len() {
+            // What is missing may follow from what is wrong.
+            return;
+        }
+        match written.engine(named.0.get_ref().as_ref(), &place) {
+            Ok(engine) => {
+                self.settings.server.engines.push(engine);
+                self.settings.engine_places.push(place);
+            }
+            Err(problem) => self.problems.push(*problem),
+        }
     }
 
     fn known(&mut self, section: Section, entry: Entry<'_>) -> Option<&'static Key> {
@@ -203,6 +239,8 @@ impl Reader<'_> {
                 Some(paths) => set(&mut self.settings, paths),
                 None => self.wrong_value(entry, &key.value.to_string()),
             },
+            // They stand in tables of their own: see `one_engine`.
+            Value::Engine { .. } => self.wrong_value(entry, &key.value.to_string()),
             Value::Path { set } => match entry.1.get_ref().as_str() {
                 Some(path) if !path.is_empty() => set(&mut self.settings, PathBuf::from(path)),
                 Some(_) | None => self.wrong_value(entry, &key.value.to_string()),
@@ -236,6 +274,7 @@ impl Reader<'_> {
             | Value::Whole { .. }
             | Value::Networks { .. }
             | Value::Ranges { .. }
+            | Value::Engine { .. }
             | Value::Path { .. }
             | Value::Paths { .. } => &[],
         });
@@ -396,6 +435,51 @@ state = '../state'
         assert_eq!(server.sandbox.limits, Some(LimitsKept::AsCanBe));
         assert_eq!(server.sandbox.processor, Some(ProcessorTime::Free));
         assert_eq!(server.sandbox.open.len(), 2);
+    }
+
+    #[test]
+    fn engines_are_read_with_their_keys_and_mistakes_are_named() {
+        let text = "[services.s3]\nendpoint = 'http://localhost:9000'\nregion = 'eu-west-1'\n\
+                    [services.sqs]\nendpoint = 'http://localhost:9324'\ncredentials = 'environment'\n";
+        let (settings, problems) = parse(text);
+        assert_eq!(problems, []);
+        let engines = settings.server.engines;
+        let services: Vec<_> = engines.iter().map(|engine| engine.service).collect();
+        assert_eq!(services, ["s3", "sqs"]);
+        for (text, expected) in [
+            (
+                "[services.s4]\nendpoint = 'http://a'\n",
+                "settings::unknown-service",
+            ),
+            (
+                "[services.lambda]\nendpoint = 'http://a'\n",
+                "settings::unknown-service",
+            ),
+            ("[services.s3]\n", "settings::incomplete-engine"),
+            ("[services.s3]\nendpoint = 'a'\n", "settings::wrong-value"),
+            ("[services.s3]\nendpoint = 1\n", "settings::wrong-value"),
+            (
+                "[services.s3]\nendpoints = 'http://a'\n",
+                "settings::unknown-key",
+            ),
+            (
+                "[services]\nendpoint = 'http://a'\n",
+                "settings::wrong-value",
+            ),
+            (
+                "[services.s3]\nendpoint = 'http://a'\naccess_key_id = 'a'\n",
+                "settings::incomplete-engine",
+            ),
+            (
+                "[services.s3]\nendpoint = 'http://a'\ncredentials = 'file'\n",
+                "settings::wrong-value",
+            ),
+        ] {
+            let (settings, problems) = parse(text);
+            let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+            assert_eq!(codes, [expected], "{text}");
+            assert_eq!(settings.server.engines, [], "{text}");
+        }
     }
 
     #[test]

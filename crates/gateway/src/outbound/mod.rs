@@ -1,4 +1,5 @@
-//! What we ask of other servers, over HTTP and HTTPS: documents that the gateway reads itself, requests that services send.
+//! What we ask of other servers, over HTTP and HTTPS: documents that the gateway reads itself, requests that services send, or
+//! that are handed on.
 //!
 //! Lives here: documents of a limited size, whom requests of our own trust, addresses that they never go to.
 //! Does not live here: what the documents mean (`tokens`), the exchange (`http::upstream`).
@@ -6,6 +7,7 @@
 //! It follows no redirects, keeps no cookies, and heeds no proxy settings.
 
 mod addresses;
+mod passing;
 mod requests;
 mod trust;
 
@@ -21,6 +23,7 @@ use http::{StatusCode, Uri};
 use crate::http::upstream::{Ask, Client, Origin, Reach, Scheme, Traits, Unanswered};
 
 pub(crate) use addresses::is_forbidden;
+pub use passing::{NotPassed, Passed, PassedBody, Passing, PassingBody, is_of_one_hop};
 pub use trust::{BadRoots, Roots};
 
 /// Reads documents. Clones share their connections.

@@ -59,13 +59,13 @@ const QUERY_KEYS: [(&str, &str); 4] = [
 ];
 
 /// What one check is about.
-struct About<'a> {
-    bucket: &'a Bucket,
-    key: Option<&'a str>,
+pub(super) struct About<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) key: Option<&'a str>,
     /// The version that is there, where it matters whose it is.
-    version: Option<&'a Version>,
+    pub(super) version: Option<&'a Version>,
     /// Whether the object is about to be made: who may make it may say what it is like.
-    is_new: bool,
+    pub(super) is_new: bool,
 }
 
 impl Inner {
@@ -294,7 +294,7 @@ fn matters(caller: &Principal, bucket: &Bucket) -> bool {
 }
 
 /// The actions of an operation: of a version, the version's own.
-fn actions(
+pub(super) fn actions(
     call: &ServiceCall,
     named: &Named,
     operation: &Operation,
@@ -355,7 +355,12 @@ fn actions(
     actions
 }
 
-fn check(caller: &Principal, action: &str, about: &About<'_>, mut context: Context) -> Check {
+pub(super) fn check(
+    caller: &Principal,
+    action: &str,
+    about: &About<'_>,
+    mut context: Context,
+) -> Check {
     let bucket = about.bucket;
     let resource = match about.key {
         Some(key) => format!("{}/{key}", bucket.arn()),
@@ -424,7 +429,7 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
     }
 }
 
-fn context(call: &ServiceCall, named: &Named) -> Context {
+pub(super) fn context(call: &ServiceCall, named: &Named) -> Context {
     let mut context = Context::default();
     for name in HEADER_KEYS {
         let header = || call.headers.get(name)?.to_str().ok();

@@ -246,7 +246,8 @@ impl Source for Incoming {
 }
 
 /// The bucket that a host names; none: the path does.
-fn host_bucket(headers: &HeaderMap) -> Option<String> {
+#[must_use]
+pub fn host_bucket(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(http::header::HOST)?.to_str().ok()?;
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

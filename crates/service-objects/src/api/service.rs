@@ -18,6 +18,7 @@ use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{BodyWanted, CloudService, RequestHead, ServiceAnswer, ServiceCall};
+use model::principal::Principal;
 use outbox::Outbox;
 use store::Store;
 
@@ -219,6 +220,30 @@ impl Inner {
         }
     }
 
+    /// The same for a request that an engine elsewhere carries out. One that does not say what it is about is for nobody.
+    async fn proven_for_elsewhere(
+        &self,
+        mut call: ServiceCall,
+    ) -> Result<ServiceCall, Box<(Fault, String)>> {
+        let refused = |fault: Fault| Box::new((fault, path(&call)));
+        let Some(caller) = self.older_caller(&call).map_err(refused)? else {
+            return Err(refused(fault::ACCESS_DENIED.into()));
+        };
+        call.account = caller.account().clone();
+        call.caller = caller;
+        let checks = self.checks_elsewhere(&call).await;
+        if checks.is_empty() {
+            return Err(Box::new((fault::ACCESS_DENIED.into(), path(&call))));
+        }
+        match self.authorize.authorize(&call.caller, &checks) {
+            Ok(()) => Ok(call),
+            Err(denied) => {
+                let fault = Fault::saying(fault::ACCESS_DENIED, denied.message);
+                Err(Box::new((fault, path(&call))))
+            }
+        }
+    }
+
     async fn carry_out(&self, ask: Ask) -> Result<ServiceAnswer, Fault> {
         match ask.operation.fate {
             Fate::Refused => return Err(Fault::not_implemented(ask.operation.name)),
@@ -311,6 +336,27 @@ impl CloudService for Service {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(self.inner.checks(call))
+    }
+
+    fn checks_elsewhere<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
+        Box::pin(self.inner.checks_elsewhere(call))
+    }
+
+    fn proves(&self, call: &ServiceCall) -> bool {
+        let is_nobody = matches!(call.caller, Principal::Anonymous { .. });
+        let named = Named::read(&call.path_and_query, &call.headers);
+        is_nobody && named.is_ok_and(|named| older_signature::is_signed(&named))
+    }
+
+    fn proven(&self, call: ServiceCall) -> BoxFuture<'_, Result<ServiceCall, ServiceAnswer>> {
+        Box::pin(async move {
+            let (id, method) = (call.request_id.to_string(), call.method.clone());
+            let proven = self.inner.proven_for_elsewhere(call).await;
+            proven.map_err(|refused| {
+                let (fault, resource) = *refused;
+                answers::refused(&fault, &resource, &id, &method)
+            })
+        })
     }
 
     fn body_wanted(&self, head: &RequestHead<'_>) -> BodyWanted {

@@ -1,12 +1,13 @@
 //! Requests of our own to other servers, over HTTP/1.1.
 //!
 //! Lives here: one exchange on a kept or a new connection, with limits on time and bytes.
-//! Does not live here: kept connections (`pool`), making new ones (`connect`), what a response's head says
-//! (`response`), what is asked (`http_proxy`).
+//! Does not live here: kept connections (`pool`), making new ones (`connect`), bodies that are handed on as they
+//! arrive (`pass`), what a response's head says (`response`), what is asked (`http_proxy`).
 //!
 //! The framing reader is the one of our server: what is ambiguous is refused on either side.
 
 mod connect;
+mod pass;
 mod pool;
 mod response;
 
@@ -22,6 +23,7 @@ use super::head::{HeadReader, Persistence};
 use super::wire::{READ_BYTES, ReadError, Wire};
 
 pub(crate) use connect::Reach;
+pub(crate) use pass::{NotPassed, Outgoing, Pass, PassTimes, PassedBody};
 use pool::Pools;
 use response::{Framing, ResponseHead};
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::super::wire::Wire;
@@ -28,7 +28,7 @@ pub(super) struct Pools {
 
 /// The connections to one server.
 pub(super) struct Pool {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// The one that was used last stands last.
     idle: Mutex<VecDeque<Idle>>,
 }
@@ -54,7 +54,7 @@ impl Pools {
             .unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry(origin.clone()).or_insert_with(|| {
             Arc::new(Pool {
-                places: Semaphore::new(CONNECTIONS_MAX),
+                places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
                 idle: Mutex::default(),
             })
         });
@@ -72,6 +72,11 @@ impl Pool {
     pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.places.acquire().await.ok()
+    }
+
+    /// The same, for an answer that is read on after the request.
+    pub(super) async fn lasting_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// A connection on which nothing was heard since its last request.
