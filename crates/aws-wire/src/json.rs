@@ -1,11 +1,16 @@
 //! The AWS JSON protocols, 1.0 and 1.1: naming the operation, telling errors.
 //!
-//! Lives here: `X-Amz-Target`, content types, the body of an error.
+//! Lives here: `X-Amz-Target`, content types, the body of an error, a few members of a body.
 //! Does not live here: the shapes of operations (each service).
 //!
 //! Contract: Smithy, "AWS JSON 1.0 protocol" and "AWS JSON 1.1 protocol".
 
+use std::fmt;
+
 use http::HeaderMap;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use crate::protocol::Protocol;
 
@@ -71,6 +76,38 @@ pub(crate) fn error_body(kind: &str, message: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// The members of these names in a body, as reading all of it sees them: of two of one name the last holds, whatever the
+/// others are. A body that cannot be read has none, and is refused when it is carried out.
+#[must_use]
+pub fn skim(body: &[u8], names: &[&str]) -> Map<String, Value> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let skimmed = reader.deserialize_map(Skim(names));
+    skimmed.unwrap_or_default()
+}
+
+/// Reads the members of these names.
+struct Skim<'n>(&'n [&'n str]);
+
+impl<'de> Visitor<'de> for Skim<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut skimmed = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if self.0.contains(&name.as_str()) {
+                skimmed.insert(name, members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(skimmed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -124,5 +161,23 @@ mod tests {
             error_body("a#B", "say \"no\""),
             br#"{"__type":"a#B","message":"say \"no\""}"#
         );
+    }
+
+    #[test]
+    fn skimming_sees_what_reading_all_sees() {
+        for body in [
+            r#"{"A": 1, "B": {"A": 2}, "A": "x"}"#,
+            r#"{"\u0041": [1], "C": null}"#,
+            r#" {"B": 5} "#,
+            "{}",
+        ] {
+            let whole: Map<String, Value> = serde_json::from_str(body).unwrap();
+            let skimmed = skim(body.as_bytes(), &["A", "B"]);
+            for name in ["A", "B"] {
+                assert_eq!(skimmed.get(name), whole.get(name), "{body}");
+            }
+        }
+        assert!(skim(b"[1]", &["A"]).is_empty());
+        assert!(skim(br#"{"A": 1"#, &["A"]).is_empty());
     }
 }

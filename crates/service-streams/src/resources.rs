@@ -14,13 +14,14 @@ use interfaces::resource_provider::{
 };
 use model::coverage::Coverage;
 use resource_types::{
-    Details as _, Fate, Property, Shape, TypeTable, carried, idle, missing, problem_at, text_of,
+    Details as _, Fate, Property, Shape, TypeTable, attributes, carried, idle, missing, problem_at,
+    tags_in, text_in, text_of,
 };
 use serde_json::Value;
 
 use crate::engine::catalogue::{Catalogue, Change};
 use crate::engine::keys::Place;
-use crate::engine::rows::{Json, Mode, Stream, Tags};
+use crate::engine::rows::{Json, Mode, Stream};
 use crate::engine::shards;
 use crate::fault::Fault;
 use crate::kinesis::{self, Context, RETENTION_HOURS, StreamRef, Wish};
@@ -118,7 +119,7 @@ impl Streams {
     ) -> Result<Made, Fault> {
         let properties = &request.properties;
         let place = context.place;
-        let name = text(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
+        let name = text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone());
         let mode = inner(properties, "StreamModeDetails", "StreamMode");
         let mode = mode.and_then(|mode| Mode::called(&mode));
         let mode = mode.unwrap_or(Mode::Provisioned);
@@ -131,7 +132,7 @@ impl Streams {
             name: name.clone(),
             mode,
             shards,
-            tags: tags(properties),
+            tags: tags_in(properties).collect(),
             owner: Some(owner(request)),
         };
         kinesis::create(context, wish).await?;
@@ -146,7 +147,7 @@ impl Streams {
                     retention_hours: hours,
                     key: key.clone(),
                     metrics: metrics(properties),
-                    tags: tags(properties),
+                    tags: tags_in(properties).collect(),
                     ..there.clone()
                 };
                 let open = u32::try_from(stream.open().count()).unwrap_or(u32::MAX);
@@ -166,7 +167,7 @@ impl Streams {
 
     async fn make_policy(&self, request: &ResourceRequest) -> Result<Made, Fault> {
         let properties = &request.properties;
-        let arn = text(properties, "ResourceArn").unwrap_or_default();
+        let arn = text_in(properties, "ResourceArn").unwrap_or_default();
         let policy = match properties.get("ResourcePolicy") {
             Some(Value::String(text)) => text.clone(),
             Some(document) => document.to_string(),
@@ -240,12 +241,12 @@ impl Streams {
 
 async fn make_consumer(context: &Context<'_>, request: &ResourceRequest) -> Result<Made, Fault> {
     let properties = &request.properties;
-    let arn = text(properties, "StreamARN").unwrap_or_default();
-    let name = text(properties, "ConsumerName").unwrap_or_default();
+    let arn = text_in(properties, "StreamARN").unwrap_or_default();
+    let name = text_in(properties, "ConsumerName").unwrap_or_default();
     let no_arn = || Fault::argument(format!("{arn} is no ARN of a stream."));
     let asked = StreamRef::of_arn(&arn).ok_or_else(no_arn)?;
     let owner = owner(request);
-    let tags = tags(properties);
+    let tags = tags_in(properties).collect();
     let consumer = kinesis::register(context, &asked, &name, &tags, Some(&owner)).await?;
     if consumer.tags != tags {
         let decide = |there: Option<&Stream>| {
@@ -303,9 +304,9 @@ impl ResourceProvider for Streams {
 
     fn physical_id(&self, request: &ResourceRequest) -> String {
         let properties = &request.properties;
-        let member = |name: &str| text(properties, name).unwrap_or_default();
+        let member = |name: &str| text_in(properties, name).unwrap_or_default();
         match request.resource_type.as_str() {
-            STREAM => text(properties, "Name").unwrap_or_else(|| request.generated_name.clone()),
+            STREAM => text_in(properties, "Name").unwrap_or_else(|| request.generated_name.clone()),
             CONSUMER => format!(
                 "{}/consumer/{}",
                 member("StreamARN"),
@@ -366,14 +367,8 @@ fn owner(request: &ResourceRequest) -> String {
     format!("{}/{}", request.stack, request.logical_id)
 }
 
-/// The text of a property; an empty one is none.
-fn text(properties: &Properties, name: &str) -> Option<String> {
-    let text = properties.get(name).and_then(text_of);
-    text.filter(|text| !text.is_empty())
-}
-
 fn whole(properties: &Properties, name: &str) -> Option<u32> {
-    text(properties, name)?.parse().ok()
+    text_in(properties, name)?.parse().ok()
 }
 
 fn inner(properties: &Properties, name: &str, member: &str) -> Option<String> {
@@ -384,16 +379,4 @@ fn metrics(properties: &Properties) -> std::collections::BTreeSet<String> {
     let listed = properties.get("DesiredShardLevelMetrics");
     let listed = listed.and_then(Value::as_array).into_iter().flatten();
     listed.filter_map(text_of).collect()
-}
-
-fn tags(properties: &Properties) -> Tags {
-    let listed = properties.get("Tags").and_then(Value::as_array);
-    let member = |tag: &Value, name: &str| tag.get(name).and_then(text_of);
-    let tag = |tag: &Value| Some((member(tag, "Key")?, member(tag, "Value")?));
-    listed.into_iter().flatten().filter_map(tag).collect()
-}
-
-fn attributes(pairs: &[(&str, &str)]) -> Properties {
-    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), Value::from(*value));
-    pairs.iter().map(pair).collect()
 }

@@ -95,13 +95,7 @@ impl CloudService for Service {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(async move {
-            let asked: Asked = match wire(call) {
-                Wire::Cbor => {
-                    let body = cbor::decode(&call.body).unwrap_or_default();
-                    serde_json::from_value(body).unwrap_or_default()
-                }
-                Wire::Json => serde_json::from_slice(&call.body).unwrap_or_default(),
-            };
+            let asked = Asked::read(&call.body, wire(call));
             kinesis::checks(&self.catalogue, &place(call), operation(call), &asked).await
         })
     }

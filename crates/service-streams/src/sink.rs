@@ -9,9 +9,7 @@ use interfaces::BoxFuture;
 use interfaces::authorize::{Authorize, Check};
 use interfaces::event_sink::{EventSink, SinkError};
 use model::arn::Arn;
-use model::delivery::{Message, Sender, SenderPrincipal, Target};
-use model::ids::AccountId;
-use model::principal::Principal;
+use model::delivery::{Message, Sender, Target};
 
 use crate::engine::catalogue::{Catalogue, Error};
 use crate::engine::keys::Place;
@@ -46,7 +44,7 @@ impl Sink {
         let place = Place::of_arn(arn);
         let found = self.catalogue.find(&place, name).await;
         let stream = found.map_err(later)?.ok_or_else(|| missing(&place, name))?;
-        if let Some(principal) = principal(sender) {
+        if let Some(principal) = sender.acting(SESSION) {
             let arn = arn.to_string();
             let check = Check::new("kinesis:PutRecord", arn.as_str(), &place.account)
                 .with_policy(policy(&stream, &arn, &arn));
@@ -104,25 +102,6 @@ impl EventSink for Sink {
 fn name_in(arn: &Arn) -> Option<&str> {
     let name = arn.resource.strip_prefix("stream/")?;
     (arn.service == "kinesis" && !name.contains('/')).then_some(name)
-}
-
-/// As whom an event is put; none: it was allowed already.
-fn principal(sender: &Sender) -> Option<Principal> {
-    match &sender.principal {
-        SenderPrincipal::Allowed => None,
-        SenderPrincipal::Service(name) => Some(Principal::Service {
-            name: name.clone(),
-            source: sender.source.clone(),
-            account: sender.account.clone(),
-        }),
-        SenderPrincipal::Role(role) => Some(Principal::Session {
-            account: AccountId::new(role.account.as_str()),
-            role: role.clone(),
-            name: SESSION.to_owned(),
-            policies: None,
-            tags: Arc::default(),
-        }),
-    }
 }
 
 fn missing(place: &Place, name: &str) -> SinkError {

@@ -180,7 +180,7 @@ fn by_name(
 
 fn skim(call: &ServiceCall, protocol: Protocol) -> Skimmed {
     let in_json = match protocol {
-        Protocol::Json => request::skim(&call.body, &SKIMMED),
+        Protocol::Json => aws_wire::json::skim(&call.body, &SKIMMED),
         Protocol::Query | Protocol::QueryJson => Map::new(),
     };
     let member = |name: &str| match protocol {

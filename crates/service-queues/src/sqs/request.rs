@@ -6,12 +6,9 @@
 //! Contract: Smithy, "AWS JSON 1.0 protocol" and "AWS query protocol"; the service's model for the names of the latter's lists
 //! and maps.
 
-use std::fmt;
-
+use aws_wire::json::skim;
 use aws_wire::query::{self, Form};
 use interfaces::service::ServiceCall;
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Kind};
@@ -109,36 +106,6 @@ pub(crate) fn queue_url(call: &ServiceCall, protocol: Protocol) -> Option<String
 pub(crate) fn member(call: &ServiceCall, name: &str) -> Option<String> {
     let body = std::str::from_utf8(&call.body).unwrap_or_default();
     query::skim(&[query_of(call).unwrap_or_default(), body], name)
-}
-
-/// The members of these names in a body, as reading all of it sees them: of two of one name the last holds, whatever the
-/// others are. A body that cannot be read has none, and is refused when it is carried out.
-pub(crate) fn skim(body: &[u8], names: &[&str]) -> Map<String, Value> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let skimmed = reader.deserialize_map(Skim(names));
-    skimmed.unwrap_or_default()
-}
-
-struct Skim<'n>(&'n [&'n str]);
-
-impl<'de> Visitor<'de> for Skim<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut skimmed = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if self.0.contains(&name.as_str()) {
-                skimmed.insert(name, members.next_value()?);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(skimmed)
-    }
 }
 
 /// Reads a call.

@@ -10,24 +10,69 @@ use serde_json::Value;
 
 use super::reading::ShardIterator;
 use super::{StreamRef, listing};
+use crate::cbor::{self, Wire};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
 use crate::engine::rows::{Json, Stream};
 
 /// The members of a request that name what it is about.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Default)]
 pub(crate) struct Asked {
     stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
-    #[serde(rename = "ResourceARN")]
     resource_arn: Option<String>,
-    #[serde(rename = "ConsumerARN")]
     consumer_arn: Option<String>,
     consumer_name: Option<String>,
     shard_iterator: Option<String>,
     next_token: Option<String>,
+}
+
+/// Their names.
+const NAMES: [&str; 7] = [
+    "StreamName",
+    "StreamARN",
+    "ResourceARN",
+    "ConsumerARN",
+    "ConsumerName",
+    "ShardIterator",
+    "NextToken",
+];
+
+impl Asked {
+    /// Whoever checks a request sees what whoever carries it out sees (`Fields::text`): a scalar is taken for its text.
+    pub(crate) fn read(body: &[u8], wire: Wire) -> Self {
+        let mut members = match wire {
+            Wire::Json => aws_wire::json::skim(body, &NAMES),
+            Wire::Cbor => match cbor::decode(body) {
+                Ok(Value::Object(members)) => members,
+                Ok(_) | Err(_) => Json::new(),
+            },
+        };
+        let [
+            stream_name,
+            stream_arn,
+            resource_arn,
+            consumer_arn,
+            consumer_name,
+            shard_iterator,
+            next_token,
+        ] = NAMES.map(|name| match members.remove(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(other.to_string())
+            }
+        });
+        Self {
+            stream_name,
+            stream_arn,
+            resource_arn,
+            consumer_arn,
+            consumer_name,
+            shard_iterator,
+            next_token,
+        }
+    }
 }
 
 pub(crate) async fn checks(
@@ -108,6 +153,23 @@ mod tests {
     use model::ids::{AccountId, Region};
 
     use super::*;
+
+    #[test]
+    fn what_is_asked_is_what_is_carried_out_whatever_is_sent() {
+        for body in [
+            r#"{"StreamName": "b", "ConsumerName": 5}"#,
+            r#"{"StreamName": "a", "ConsumerName": [], "StreamName": "b"}"#,
+        ] {
+            let asked = Asked::read(body.as_bytes(), Wire::Json);
+            assert_eq!(asked.stream_name.as_deref(), Some("b"), "{body}");
+            let mut fields = crate::fields::Fields::of_body(body.as_bytes(), Wire::Json).unwrap();
+            assert_eq!(
+                fields.text("ConsumerName", &crate::fields::NAME),
+                asked.consumer_name,
+                "{body}"
+            );
+        }
+    }
 
     #[test]
     fn every_operation_names_what_it_is_about() {
