@@ -112,7 +112,7 @@ impl Name {
     fn names(&self, caller: &Caller) -> Option<Named> {
         match (self, caller) {
             (Self::Service(wanted), Caller::Service { name }) => {
-                (wanted == name).then_some(Named::ByItself)
+                is_service(wanted, name).then_some(Named::ByItself)
             }
             (Self::Aws(wanted), Caller::Root { account }) => {
                 is_account(wanted, account).then_some(Named::ByItself)
@@ -136,6 +136,24 @@ impl Name {
     }
 }
 
+/// `logs.amazonaws.com`, or the same with a region: `logs.us-east-1.amazonaws.com`.
+fn is_service(wanted: &str, name: &str) -> bool {
+    if wanted == name {
+        return true;
+    }
+    let label = |text: &str| text.strip_suffix(".amazonaws.com").map(str::to_owned);
+    let (Some(wanted), Some(name)) = (label(wanted), label(name)) else {
+        return false;
+    };
+    // Regions are the only labels with digits at their ends: `s3.replication` is a service of its own.
+    let region = wanted
+        .strip_prefix(name.as_str())
+        .and_then(|rest| rest.strip_prefix('.'));
+    region.is_some_and(|region| {
+        region.ends_with(|letter: char| letter.is_ascii_digit()) && !region.contains('.')
+    })
+}
+
 /// `000000000000` or `arn:aws:iam::000000000000:root`.
 fn is_account(wanted: &str, account: &str) -> bool {
     let of_root = || {
@@ -146,4 +164,22 @@ fn is_account(wanted: &str, account: &str) -> bool {
             && parts.next() == Some("root")
     };
     wanted == account || of_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_may_be_named_with_a_region() {
+        for (wanted, name, is) in [
+            ("logs.amazonaws.com", "logs.amazonaws.com", true),
+            ("logs.us-east-1.amazonaws.com", "logs.amazonaws.com", true),
+            ("replication.s3.amazonaws.com", "s3.amazonaws.com", false),
+            ("s3.replication.amazonaws.com", "s3.amazonaws.com", false),
+            ("sns.amazonaws.com", "sqs.amazonaws.com", false),
+        ] {
+            assert_eq!(is_service(wanted, name), is, "{wanted}");
+        }
+    }
 }

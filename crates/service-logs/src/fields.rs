@@ -245,11 +245,16 @@ pub(crate) fn page<T>(
     let mut listed = Vec::new();
     let mut last = None;
     for (key, one) in rest.by_ref().take(limit) {
-        last = Some(STANDARD.encode(key));
+        last = Some(token_of(&key));
         listed.push(one);
     }
     let token = rest.next().and(last);
     Ok((listed, token))
+}
+
+/// The token of what follows this key.
+pub(crate) fn token_of(key: &str) -> String {
+    STANDARD.encode(key)
 }
 
 pub(crate) fn invalid_token() -> Fault {
