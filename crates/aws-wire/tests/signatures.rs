@@ -89,6 +89,8 @@ fn every_fault_of_form_is_told_in_the_words_of_aws() {
     assert!(
         wrong("host;", "").starts_with("invalid: 'Host' or ':authority' must be a 'SignedHeader'")
     );
+    let of_http2 = AUTHORIZATION.replace("SignedHeaders=host", "SignedHeaders=:authority");
+    assert!(Presented::find("/", &headers(&of_http2, Some(DATE))).is_ok());
     assert!(wrong("Signature=abc", "Signature=abc, Signature=abc").contains("more than once"));
     assert!(
         fault(AUTHORIZATION, Some("yesterday")).starts_with("incomplete: Date must be in ISO-8601")

@@ -13,6 +13,8 @@ use super::time::basic;
 use super::{ALGORITHM, CredentialScope, SignedRequest, TERMINATOR, UNSIGNED_PAYLOAD, Validity};
 use model::time::Timestamp;
 
+/// Where HTTP/2 says the host.
+pub(super) const AUTHORITY: &str = ":authority";
 /// Everything but RFC 3986's unreserved characters is percent-encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -131,6 +133,8 @@ fn encoded_again(part: &str) -> String {
 
 /// All values of a header, trimmed, runs of blanks made one, joined by commas.
 fn push_header_value(text: &mut String, headers: &HeaderMap, name: &str) {
+    // On HTTP/2 some clients sign the pseudo-header that `host` was made of.
+    let name = if name == AUTHORITY { "host" } else { name };
     for (index, value) in headers.get_all(name).iter().enumerate() {
         if 0 < index {
             text.push(',');

@@ -12,6 +12,7 @@ use http::{HeaderMap, header};
 use model::time::Timestamp;
 use percent_encoding::percent_decode_str;
 
+use super::canonical::AUTHORITY;
 use super::time::{basic, parse_basic, parse_http};
 use super::{ALGORITHM, TERMINATOR};
 use crate::errors::AuthenticationError;
@@ -343,7 +344,8 @@ fn read_signed_headers(list: &str) -> Result<Vec<String>, AuthenticationError> {
             "'SignedHeaders' names a header twice.".to_owned(),
         ));
     }
-    if !names.iter().any(|name| name == "host") {
+    let is_host = |name: &String| name == "host" || name == AUTHORITY;
+    if !names.iter().any(is_host) {
         return Err(AuthenticationError::Invalid {
             message: "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
                 .to_owned(),

@@ -1,0 +1,264 @@
+//! Clients of Amazon Kinesis from outside, and functions that are called with the records of a stream.
+//!
+//! Lives here: boto3 with an address of its own, the AWS SDK for JavaScript v3 and v2, the `aws` command line; mappings and rules.
+//! Does not live here: operations one by one (`service-streams`), what AWS answered (`conformance/kinesis.md`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and read the environment"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use support::{Dev, project, text};
+
+const TEMPLATE: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Clicks:
+    Type: AWS::Kinesis::Stream
+    Properties: { Name: clicks, ShardCount: 1 }
+  Seen:
+    Type: AWS::Serverless::SimpleTable
+    Properties: { TableName: seen }
+  Letters: { Type: AWS::SQS::Queue, Properties: { QueueName: letters } }
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{ Effect: Allow, Principal: { Service: events.amazonaws.com }, Action: sts:AssumeRole }]
+      Policies:
+        - PolicyName: put
+          PolicyDocument: { Statement: [{ Effect: Allow, Action: kinesis:PutRecord, Resource: !GetAtt Clicks.Arn }] }
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: { source: [shop] }
+      Targets:
+        - Id: clicks
+          Arn: !GetAtt Clicks.Arn
+          RoleArn: !GetAtt Role.Arn
+          InputPath: $.detail
+          KinesisParameters: { PartitionKeyPath: $.detail.id }
+  Follow:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      CodeUri: .
+      Timeout: 20
+      Handler: app.follow
+      Policies:
+        - DynamoDBWritePolicy: { TableName: !Ref Seen }
+        - SQSSendMessagePolicy: { QueueName: !GetAtt Letters.QueueName }
+      Events:
+        Clicks:
+          Type: Kinesis
+          Properties:
+            Stream: !GetAtt Clicks.Arn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 10
+            ParallelizationFactor: 2
+            BisectBatchOnFunctionError: true
+            MaximumRetryAttempts: 1
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            FilterCriteria: { Filters: [{ Pattern: '{"data": {"kind": ["order"]}}' }] }
+            DestinationConfig: { OnFailure: { Destination: !GetAtt Letters.Arn } }
+"#;
+const CODE: &str = r#"
+import base64, json
+import boto3
+
+client = boto3.client("dynamodb")
+
+
+def follow(event, context):
+    for record in event["Records"]:
+        data = json.loads(base64.b64decode(record["kinesis"]["data"]))
+        if data["id"] == "bad":
+            return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
+        client.put_item(TableName="seen", Item={"id": {"S": data["id"]}, "record": {"S": json.dumps(record)}})
+    return {"batchItemFailures": []}
+"#;
+const PACKAGES: [&str; 2] = ["@aws-sdk/client-kinesis@3", "aws-sdk@2"];
+
+#[test]
+fn boto3_puts_records_and_functions_get_those_they_want() {
+    let seen = with_server(|dev, folder| {
+        let script = folder.join("kinesis.py");
+        std::fs::write(&script, include_str!("clients/kinesis.py")).unwrap();
+        let endpoint = format!("http://localhost:{}", dev.services_port);
+        let mut command = tool(&python(), "bin/python3");
+        command.arg(script).arg(endpoint).output().unwrap()
+    });
+    let expected = json!({
+        "failed": 0,
+        "seen": ["after", "first", "ruled", "second"],
+        "record": {
+            "eventName": "aws:kinesis:record",
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "awsRegion": "us-east-1",
+            "eventSourceARN": "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+            "role": "arn:aws:iam::000000000000:role/",
+            "id": true,
+            "schema": "1.0",
+            "partition": "k",
+        },
+        "letter": ["RetryAttemptsExhausted", 1, "shardId-000000000000",
+            "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"],
+        "shards": ["shardId-000000000001", "shardId-000000000002"],
+        "missing": ["ResourceNotFoundException", "Stream none under account 000000000000 not found."],
+        "refused": ["ValidationException", "the operation UpdateMaxRecordSize is not implemented by Cloudless yet"],
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn sdk_version_3_for_node_uses_streams() {
+    let script = include_str!("clients/kinesis_three.mjs");
+    let seen = with_server(|dev, _| node(dev, "kinesis_three.mjs", script));
+    let expected = json!({
+        "status": "ACTIVE",
+        "read": ["one", "two"],
+        "behind": 0,
+        "missing": ["ResourceNotFoundException", "Stream none under account 000000000000 not found."],
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn sdk_version_2_for_node_uses_streams() {
+    let script = include_str!("clients/kinesis_two.cjs");
+    let seen = with_server(|dev, _| node(dev, "kinesis_two.cjs", script));
+    assert_eq!(
+        seen,
+        json!({"read": ["one"], "key": "k", "is_date": true, "gone": "ResourceNotFoundException"})
+    );
+}
+
+#[test]
+fn the_aws_command_line_puts_a_record() {
+    let seen = with_server(|dev, _| {
+        let mut aws = tool(&python(), "bin/aws");
+        let call = [
+            "kinesis",
+            "put-record",
+            "--stream-name",
+            "clicks",
+            "--partition-key",
+            "k",
+        ];
+        aws.args(call)
+            .args(["--data", "aGVsbG8=", "--query", "ShardId"])
+            .env(
+                "AWS_ENDPOINT_URL",
+                format!("http://localhost:{}", dev.services_port),
+            )
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "anything")
+            .env("AWS_SECRET_ACCESS_KEY", "at-all")
+            .output()
+            .unwrap()
+    });
+    assert_eq!(seen, json!("shardId-000000000000"));
+}
+
+/// What a client of a running server prints.
+fn with_server(run: impl FnOnce(&Dev, &Path) -> Output) -> Value {
+    let folder = project(&[("template.yaml", TEMPLATE), ("app.py", CODE)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let output = run(&dev, folder.path());
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", dev.log());
+    dev.stop();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A script in Node.js, beside the packages.
+fn node(dev: &Dev, name: &str, script: &str) -> Output {
+    let file = packages().join(name);
+    std::fs::write(&file, script).unwrap();
+    Command::new("node")
+        .arg(&file)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://localhost:{}", dev.services_port),
+        )
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "anything")
+        .env("AWS_SECRET_ACCESS_KEY", "at-all")
+        .env("AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE", "1")
+        .output()
+        .unwrap()
+}
+
+/// A tool with an environment of its own: no configuration of the developer's.
+fn tool(folder: &Path, name: &str) -> Command {
+    let mut command = Command::new(folder.join(name));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder);
+    command
+}
+
+/// The folder with Python's tools; the first of all tests installs them.
+fn python() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let install = || {
+        installed("kinesis-python", "", |folder| {
+            succeed(
+                Command::new("python3")
+                    .args(["-m", "venv", "--clear"])
+                    .arg(folder),
+            );
+            let mut pip = Command::new(folder.join("bin/pip"));
+            succeed(pip.args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "awscli",
+                "boto3",
+            ]));
+        })
+    };
+    ONCE.get_or_init(install).clone()
+}
+
+/// The folder with Node's packages.
+fn packages() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let install = || {
+        installed("kinesis-node", &PACKAGES.join(" "), |folder| {
+            let mut npm = Command::new("npm");
+            let npm = npm
+                .args(["install", "--no-audit", "--no-fund", "--prefix"])
+                .arg(folder);
+            succeed(npm.args(PACKAGES));
+        })
+    };
+    ONCE.get_or_init(install).clone()
+}
+
+fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let complete = folder.join("complete");
+    if !std::fs::read_to_string(&complete).is_ok_and(|done| done == wanted) {
+        std::fs::create_dir_all(&folder).unwrap();
+        install(&folder);
+        std::fs::write(complete, wanted).unwrap();
+    }
+    folder
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
