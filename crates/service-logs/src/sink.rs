@@ -12,9 +12,8 @@ use interfaces::BoxFuture;
 use interfaces::authorize::{Authorize, Check};
 use interfaces::event_sink::{EventSink, SinkError};
 use model::arn::Arn;
-use model::delivery::{Message, Sender, SenderPrincipal, Target};
+use model::delivery::{Message, Sender, Target};
 use model::ids::{AccountId, Region};
-use model::principal::Principal;
 use serde_json::Value;
 
 use crate::engine::append::{Appending, Incoming, Lot};
@@ -23,6 +22,9 @@ use crate::engine::keys::Place;
 use crate::engine::state::State;
 use crate::logs::groups::name_in;
 use crate::logs::{policies, streams};
+
+/// What a session of a role is called that events are sent as.
+const SESSION: &str = "events";
 
 /// The longest message of an event. Contract: CloudWatch Logs quotas.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024 - 26;
@@ -115,20 +117,8 @@ impl Sink {
         account: &AccountId,
         policies: &[Arc<policy::Policy>],
     ) -> Result<(), SinkError> {
-        let principal = match &sender.principal {
-            SenderPrincipal::Allowed => return Ok(()),
-            SenderPrincipal::Service(name) => Principal::Service {
-                name: name.clone(),
-                source: sender.source.clone(),
-                account: sender.account.clone(),
-            },
-            SenderPrincipal::Role(role) => Principal::Session {
-                account: AccountId::new(role.account.as_str()),
-                role: role.clone(),
-                name: "events".to_owned(),
-                policies: None,
-                tags: Arc::default(),
-            },
+        let Some(principal) = sender.acting(SESSION) else {
+            return Ok(());
         };
         // One policy that allows it is enough, unless another one denies it.
         let check = |policy| Check::new(action, resource.clone(), account).with_policy(policy);
