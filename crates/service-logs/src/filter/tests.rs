@@ -1,3 +1,5 @@
+//! Patterns, and messages that they mean or do not.
+
 use proptest::prelude::*;
 
 use super::*;
