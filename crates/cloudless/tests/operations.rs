@@ -51,6 +51,11 @@ fn operations() -> Operations {
             service_buses::scheduler_operations().collect(),
         ))
         .chain(of("kinesis", service_streams::operations().collect()))
+        .chain(of("logs", service_logs::log_operations().collect()))
+        .chain(of(
+            "cloudwatch",
+            service_logs::metric_operations().collect(),
+        ))
         .chain(of("s3", service_objects::operations().collect()))
         .chain(service_identity::operations())
         .chain(service_tables::operations());

@@ -151,7 +151,7 @@ fn cloudless_toml() -> String {
             Section::Server => ("`[server]`", "Takes effect when the server starts."),
             Section::Services => (
                 "`[services.NAME]`",
-                "An engine in place of a service; `NAME` is `dynamodb`, `events`, `kinesis`, `s3`, `scheduler`, `sns` or `sqs`. See \
+                "An engine in place of a service; `NAME` is `dynamodb`, `events`, `kinesis`, `logs`, `monitoring`, `s3`, `scheduler`, `sns` or `sqs`. See \
                  [Real engines](../guide/real-engines.md). Takes effect when the server starts.",
             ),
             Section::Tls => (

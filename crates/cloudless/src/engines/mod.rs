@@ -284,7 +284,10 @@ impl CloudService for Engine {
                 return checks;
             }
             // What cannot be told may be anything.
-            let action = format!("{}:*", self.signing_name());
+            let action = match self.signing_name() {
+                "monitoring" => "cloudwatch:*".to_owned(),
+                name => format!("{name}:*"),
+            };
             vec![Check::new(action, "*", &call.account)]
         })
     }

@@ -12,10 +12,12 @@ use super::{FILE, Settings};
 
 /// Services that an engine can stand in for, as credentials name them, and how the types of their resources begin. The others
 /// are Cloudless itself: functions, and who may do what.
-pub const SERVICES: [(&str, &str); 7] = [
+pub const SERVICES: [(&str, &str); 9] = [
     ("dynamodb", "AWS::DynamoDB::"),
     ("events", "AWS::Events::"),
     ("kinesis", "AWS::Kinesis::"),
+    ("logs", "AWS::Logs::"),
+    ("monitoring", "AWS::CloudWatch::"),
     ("s3", "AWS::S3::"),
     ("scheduler", "AWS::Scheduler::"),
     ("sns", "AWS::SNS::"),
@@ -169,7 +171,16 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use interfaces::clock::Clock;
+    use interfaces::random::Random;
+    use store_embedded::Memory;
+
     use super::*;
+    use crate::services::{Services, Shared};
+    use crate::system::{RealClock, RealRandom};
 
     #[test]
     fn an_endpoint_is_scheme_host_and_port() {
@@ -190,5 +201,19 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    /// A service that comes to stand behind the door has its line above.
+    #[test]
+    fn an_engine_can_stand_in_for_every_service_that_is_not_cloudless_itself() {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let random: Arc<dyn Random> = Arc::new(RealRandom::default());
+        let shared = Shared::new(Arc::new(Memory::new()), clock, random, 0, None);
+        let doors = Services::new(&shared).doors();
+        let names = doors.iter().map(|service| service.signing_name());
+        let served: BTreeSet<_> = names
+            .filter(|name| !matches!(*name, "iam" | "sts"))
+            .collect();
+        assert_eq!(served, BTreeSet::from(SERVICES.map(|(name, _)| name)));
     }
 }
