@@ -130,15 +130,11 @@ fn moment(datum: &Map<String, Value>, path: &str, now_s: i64) -> Result<Moment, 
 }
 
 fn statistics(datum: &Map<String, Value>, path: &str) -> Result<Option<Statistics>, MetricFault> {
-    let ways = ["Value", "Values", "StatisticValues"].map(|name| (name, is_set(datum, name)));
-    let given: Vec<&str> = ways
-        .iter()
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| *name)
-        .collect();
-    if let [first, second, ..] = given.as_slice() {
+    let others = ["Values", "StatisticValues"];
+    let given = others.iter().find(|name| is_set(datum, name));
+    if let (true, Some(other)) = (is_set(datum, "Value"), given) {
         return Err(MetricFault::combination(format!(
-            "The parameters {path}.{first} and {path}.{second} are mutually exclusive and you have specified both."
+            "The parameters {path}.Value and {path}.{other} are mutually exclusive and you have specified both."
         )));
     }
     let values = list(datum, "Values");
@@ -165,6 +161,8 @@ fn statistics(datum: &Map<String, Value>, path: &str) -> Result<Option<Statistic
     if let Some(value) = datum.get("Value").filter(|value| !value.is_null()) {
         return Ok(Some(Statistics::of(in_range(value, "Value")?, 1.0)));
     }
+    // AWS takes both of these at once.
+    let mut all: Option<Statistics> = None;
     if let Some(set) = datum.get("StatisticValues").and_then(Value::as_object) {
         let member = |name: &str| match set.get(name) {
             Some(value) => in_range(value, &format!("StatisticValues.{name}")),
@@ -172,14 +170,13 @@ fn statistics(datum: &Map<String, Value>, path: &str) -> Result<Option<Statistic
                 "{path}.StatisticValues.{name}"
             ))),
         };
-        return Ok(Some(Statistics {
+        all = Some(Statistics {
             sum: member("Sum")?,
             least: member("Minimum")?,
             most: member("Maximum")?,
             count: member("SampleCount")?,
-        }));
+        });
     }
-    let mut all: Option<Statistics> = None;
     for (index, value) in values.iter().enumerate() {
         let count = counts
             .get(index)
@@ -187,7 +184,7 @@ fn statistics(datum: &Map<String, Value>, path: &str) -> Result<Option<Statistic
         let one = Statistics::of(in_range(value, "Values")?, count);
         all = Some(all.map_or(one, |all| all.and(one)));
     }
-    match (given.is_empty(), all) {
+    match (given.is_none(), all) {
         (true, None) => {
             let message = format!(
                 "At least one of the parameters {path}.Value, {path}.Values and {path}.StatisticValues must be specified."

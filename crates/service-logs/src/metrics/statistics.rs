@@ -158,6 +158,7 @@ pub(super) async fn get_metric_data(
         .clamp(1, VALUES_MAX);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let is_ascending = text(members, "ScanBy") == Some("TimestampAscending");
+    let differing = Differing::of(queries);
     let shelf = context.catalogue.shelf(context.place).await?;
     let mut results = Vec::new();
     for (query, index) in queries.iter().zip(1..) {
@@ -170,6 +171,7 @@ pub(super) async fn get_metric_data(
             Some(Value::String(text)) => text != "false",
             _ => true,
         };
+        let label = label.map_or_else(|| differing.label(&wanted, statistic), str::to_owned);
         if !is_returned {
             continue;
         }
@@ -195,7 +197,7 @@ pub(super) async fn get_metric_data(
     Ok(json!({"MetricDataResults": results, "Messages": []}))
 }
 
-type Read<'q> = (&'q str, String, Wanted<'q>, &'q str);
+type Read<'q> = (&'q str, Option<&'q str>, Wanted<'q>, &'q str);
 
 fn read<'q>(
     query: &'q Map<String, Value>,
@@ -235,8 +237,38 @@ fn read<'q>(
         from,
         to,
     };
-    let label = text(query, "Label")
-        .unwrap_or(&wanted.metric.name)
-        .to_owned();
-    Ok((id, label, wanted, statistic))
+    Ok((id, text(query, "Label"), wanted, statistic))
+}
+
+/// What tells queries apart: their labels say it. Contract: the recorded answers.
+struct Differing {
+    by_statistic: bool,
+    by_period: bool,
+}
+
+impl Differing {
+    fn of(queries: &[Value]) -> Self {
+        let differ = |name: &str| {
+            let mut asked = queries
+                .iter()
+                .filter_map(|query| query.get("MetricStat")?.get(name));
+            let first = asked.next();
+            asked.any(|other| Some(other) != first)
+        };
+        Self {
+            by_statistic: differ("Stat"),
+            by_period: differ("Period"),
+        }
+    }
+
+    fn label(&self, wanted: &Wanted<'_>, statistic: &str) -> String {
+        let mut label = wanted.metric.name.clone();
+        if self.by_statistic {
+            label.push_str(&format!(" {statistic}"));
+        }
+        if self.by_period {
+            label.push_str(&format!(" {}", wanted.period));
+        }
+        label
+    }
 }
