@@ -136,10 +136,15 @@ impl Server {
                 continue;
             };
             let messages = task.get("ApproximateNumberOfMessagesMoved");
+            let messages = messages.and_then(Value::as_u64).unwrap_or(0);
+            let to = match messages {
+                1 => "where it came from",
+                _ => "where they came from",
+            };
             let moved = Moved {
                 from: url.rsplit('/').next().unwrap_or_default().to_owned(),
-                to: "where they came from".to_owned(),
-                messages: messages.and_then(Value::as_u64).unwrap_or(0),
+                to: to.to_owned(),
+                messages,
             };
             match text(task, "Status").as_str() {
                 "RUNNING" | "CANCELLING" => {}
@@ -224,7 +229,7 @@ impl Server {
                     .because(
                         "neither its `DeadLetterConfig` nor its `OnFailure` destination is a queue",
                     )
-                    .help("give it one, and what it fails to handle is kept there"),
+                    .help("give it one; what a queue called it with is in the dead letter queue of that queue: name that one"),
             )
         })
     }

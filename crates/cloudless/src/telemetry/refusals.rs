@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway::service_door::RefusalLog;
 use interfaces::authorize::Denied;
+use model::arn::Arn;
+use model::ids::FunctionName;
 use model::principal::Principal;
 use policy::{Kind, Refusal};
 
@@ -79,14 +81,23 @@ fn explanation(caller: &Principal, denied: &Denied, front_end: FrontEnd) -> Stri
     // Writing to a string cannot fail.
     let _ = write!(text, "\n         {}", why(denied));
     let _ = match (&denied.refusal, caller) {
+        (Refusal::NotAllowed(Kind::Identity), Principal::FunctionRole { role, function, .. })
+            if front_end == FrontEnd::CloudFormation || is_of_the_framework(role) =>
+        {
+            write!(
+                text,
+                "\n         this would allow it, {}:\n{}",
+                place(front_end, function),
+                statement(front_end, denied)
+            )
+        }
         (
             Refusal::NotAllowed(Kind::Identity),
-            Principal::FunctionRole { .. } | Principal::Session { .. },
+            Principal::FunctionRole { role, .. } | Principal::Session { role, .. },
         ) => write!(
             text,
-            "\n         this would allow it, {}:\n{}",
-            place(front_end, caller),
-            statement(front_end, denied)
+            "\n         a policy of `{role}` with this statement would allow it:\n{}",
+            json(denied)
         ),
         (Refusal::NotAllowed(Kind::Identity), _) => write!(
             text,
@@ -108,6 +119,13 @@ fn explanation(caller: &Principal, denied: &Denied, front_end: FrontEnd) -> Stri
     text
 }
 
+/// Whether it is the role that the Serverless Framework makes, which `provider.iam` is about.
+///
+/// Contract: Serverless Framework 3, `naming.getRoleName`.
+fn is_of_the_framework(role: &Arn) -> bool {
+    role.resource.ends_with("-lambdaRole")
+}
+
 fn why(denied: &Denied) -> String {
     match denied.refusal {
         Refusal::NotAllowed(kind) => format!("no {kind} allows it"),
@@ -115,15 +133,12 @@ fn why(denied: &Denied) -> String {
     }
 }
 
-fn place(front_end: FrontEnd, caller: &Principal) -> String {
-    match (front_end, caller) {
-        (FrontEnd::ServerlessFramework, _) => "in serverless.yml".to_owned(),
-        (FrontEnd::CloudFormation, Principal::FunctionRole { function, .. }) => {
-            format!(
-                "in the template, under `Properties` of the function `{function}` (of SAM; otherwise of its role)"
-            )
-        }
-        (FrontEnd::CloudFormation, _) => "in the template, among `Policies` of the role".to_owned(),
+fn place(front_end: FrontEnd, function: &FunctionName) -> String {
+    match front_end {
+        FrontEnd::ServerlessFramework => "in serverless.yml".to_owned(),
+        FrontEnd::CloudFormation => format!(
+            "in the template, under `Properties` of the function `{function}` (of SAM; otherwise of its role)"
+        ),
     }
 }
 
@@ -165,8 +180,7 @@ fn quoted(resource: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::arn::Arn;
-    use model::ids::{AccountId, FunctionName};
+    use model::ids::AccountId;
 
     use super::*;
 
@@ -184,7 +198,7 @@ mod tests {
     fn a_refusal_shows_the_statement_that_would_allow_it() {
         let caller = Principal::FunctionRole {
             account: AccountId::development(),
-            role: Arn::parse("arn:aws:iam::000000000000:role/r").unwrap(),
+            role: Arn::parse("arn:aws:iam::000000000000:role/shop-lambdaRole").unwrap(),
             function: FunctionName::new("get"),
         };
         let missing = denied(Refusal::NotAllowed(Kind::Identity));
@@ -212,6 +226,20 @@ mod tests {
                  - Effect: Allow
                    Action: dynamodb:GetItem
                    Resource: 'arn:aws:dynamodb:us-east-1:000000000000:table/pets'"
+        );
+        let session = Principal::Session {
+            account: AccountId::development(),
+            role: Arn::parse("arn:aws:iam::000000000000:role/reader").unwrap(),
+            name: "me".to_owned(),
+            policies: None,
+            tags: Arc::default(),
+        };
+        assert_eq!(
+            explanation(&session, &missing, FrontEnd::ServerlessFramework),
+            "
+         no identity-based policy allows it
+         a policy of `arn:aws:iam::000000000000:role/reader` with this statement would allow it:
+           {\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":\"arn:aws:dynamodb:us-east-1:000000000000:table/pets\"}"
         );
         let explicit = denied(Refusal::Denied(Kind::Identity));
         assert_eq!(

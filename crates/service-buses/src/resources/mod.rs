@@ -29,6 +29,10 @@ use crate::times::Expression;
 pub use tables::coverage;
 use tables::{ARCHIVE, BUS, BUS_POLICY, RULE, SCHEDULE, TYPES, table};
 
+/// What helps where a rule's schedule is refused.
+const SCHEDULES: &str = "it looks like `rate(1 minute)`, `rate(5 minutes)` or `cron(0 3 * * ? *)`: six fields, in UTC, \
+                         and `?` for one of the two days";
+
 /// The provider of all these types.
 pub(crate) struct Buses {
     catalogue: Arc<Catalogue>,
@@ -141,16 +145,6 @@ fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
         let title = "EventBridge would refuse this pattern";
         refuse(&["EventPattern"], title, error.reason);
     }
-    if let Some(expression) = text_in(properties, "ScheduleExpression")
-        && Expression::of_rule(&expression).is_none()
-    {
-        let cause = "Parameter ScheduleExpression is not valid.".to_owned();
-        refuse(
-            &["ScheduleExpression"],
-            "EventBridge would refuse this schedule",
-            cause,
-        );
-    }
     let has = |name: &str| properties.get(name).is_some_and(|value| !value.is_null());
     if !has("EventPattern") && !has("ScheduleExpression") {
         let cause = "Parameter(s) EventPattern or ScheduleExpression must be specified.";
@@ -166,6 +160,16 @@ fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
             let path = ["Targets", &number, "Arn"];
             refuse(&path, "events cannot be sent to this target", fault.message);
         }
+    }
+    if let Some(expression) = text_in(properties, "ScheduleExpression")
+        && Expression::of_rule(&expression).is_none()
+    {
+        let title = "EventBridge would refuse this schedule".to_owned();
+        problems.push(PropertyProblem {
+            help: Some(SCHEDULES.to_owned()),
+            ..problem_at(&["ScheduleExpression"], title)
+                .because("Parameter ScheduleExpression is not valid.")
+        });
     }
     problems
 }
