@@ -5,14 +5,16 @@
 
 use anyhow::{Context, Result, ensure};
 
-/// The largest reply that is read, in bytes. None of ours comes near it.
-const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest reply that is read, in bytes: an object of 64 MiB fits.
+const REPLY_BYTES_MAX: usize = 80 * 1024 * 1024;
 
 /// A whole reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
+    /// The server says that it closes the connection, which some do much later.
+    pub(crate) closes: bool,
 }
 
 impl Reply {
@@ -48,6 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>> {
     let reply = Reply {
         status: frame.status,
         body: String::from_utf8_lossy(&body).into_owned(),
+        closes: frame.closes,
     };
     Ok(Some((reply, frame.length)))
 }
