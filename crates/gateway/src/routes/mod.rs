@@ -4,9 +4,9 @@
 //! Does not live here: what is done with a match (`application`), event shapes (`events`).
 
 mod api;
+mod conditions;
 mod domains;
 mod function_url;
-mod conditions;
 mod listing;
 mod problems;
 mod table;
