@@ -93,7 +93,12 @@ async fn logs(
             .await?;
         for event in events {
             if seen.insert(text(&event, "eventId")) {
-                show(&event, arguments.json, printer);
+                let line = if arguments.json {
+                    event.to_string()
+                } else {
+                    line(&event, printer)
+                };
+                printer.print(&line);
                 let at_ms = event.get("timestamp").and_then(Value::as_i64).unwrap_or(0);
                 from_ms = from_ms.max(at_ms - LATE_MS);
             }
@@ -181,11 +186,8 @@ impl Source {
     }
 }
 
-fn show(event: &Value, as_json: bool, printer: &Printer) {
-    if as_json {
-        printer.print(&event.to_string());
-        return;
-    }
+/// An event as a terminal shows it.
+fn line(event: &Value, printer: &Printer) -> String {
     let at = event.get("timestamp").and_then(Value::as_i64).unwrap_or(0);
     let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     let at = printer.paint(
@@ -206,10 +208,7 @@ fn show(event: &Value, as_json: bool, printer: &Printer) {
         line if line.contains("WARN") => Style::Yellow,
         _ => Style::Plain,
     };
-    printer.print(&format!(
-        "{at} {}",
-        printer.paint(style, &harmless(message))
-    ));
+    format!("{at} {}", printer.paint(style, &harmless(message)))
 }
 
 fn text(value: &Value, name: &str) -> String {
