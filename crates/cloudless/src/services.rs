@@ -59,6 +59,7 @@ pub(crate) struct Services {
     pub(crate) objects: service_objects::Service,
     pub(crate) logs: service_logs::Service,
     pub(crate) streams: service_streams::Service,
+    pub(crate) secrets: service_secrets::Service,
 }
 
 impl Services {
@@ -107,6 +108,13 @@ impl Services {
                 outbox: shared.outbox.clone(),
                 authorize: Arc::new(shared.identity.clone()),
             }),
+            secrets: service_secrets::Service::new(service_secrets::Parts {
+                store: store(),
+                clock: clock(),
+                random: random(),
+                authorize: Arc::new(shared.identity.clone()),
+                folder: shared.folder.clone(),
+            }),
             objects: service_objects::Service::new(service_objects::Parts {
                 store: store(),
                 folder: shared.folder.clone(),
@@ -129,6 +137,7 @@ impl Services {
             self.topics.provider(),
             self.buses.provider(),
             self.objects.provider(),
+            self.secrets.provider(),
             self.logs.provider(),
             self.streams.provider(),
             Arc::new(RecordProvider::new()),
@@ -139,6 +148,7 @@ impl Services {
     pub(crate) fn doors(&self) -> Vec<Arc<dyn CloudService>> {
         let mut doors = self.buses.doors();
         doors.extend(self.identity.doors());
+        doors.extend(self.secrets.doors());
         doors.extend(self.logs.doors());
         doors.push(Arc::new(self.tables.clone()));
         doors.push(Arc::new(self.queues.clone()));
@@ -173,6 +183,7 @@ impl Services {
         let tables = async { match self.tables.keep().await {} };
         let buses = async { match self.buses.keep().await {} };
         let objects = async { match self.objects.keep().await {} };
+        let secrets = async { match self.secrets.keep().await {} };
         let logs = async { match self.logs.keep().await {} };
         let streams = async { match self.streams.keep().await {} };
         tokio::join!(
@@ -181,6 +192,7 @@ impl Services {
             self.queues.keep(),
             buses,
             objects,
+            secrets,
             logs,
             streams,
         );

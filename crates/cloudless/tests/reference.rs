@@ -52,6 +52,7 @@ fn cloudformation() -> String {
     let rows = [
         deployment::records::coverage(),
         service_buses::coverage(),
+        service_secrets::coverage(),
         service_streams::coverage(),
         service_identity::coverage(),
         service_logs::coverage(),

@@ -71,8 +71,8 @@ impl Scope for World<'_> {
     fn dynamic(&self, service: &str, key: &str) -> Lookup {
         let _ = key;
         Lookup::Missing(match service {
-            "secretsmanager" => "AWS Secrets Manager is not served here yet".to_owned(),
-            _parameters => "AWS Systems Manager parameters are not served here yet".to_owned(),
+            "secretsmanager" => "references from templates to secrets are not implemented yet: let the function read the secret".to_owned(),
+            _parameters => "references from templates to stored parameters are not implemented yet: let the function read the parameter".to_owned(),
         })
     }
 }

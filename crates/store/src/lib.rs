@@ -83,6 +83,13 @@
 //! | `Logs` `0b` | `*` `01` stream id (8 bytes), time in ms (8 bytes), number (8 bytes) | an event: when it came in (8 bytes, ms), its message |
 //! | `Logs` `0b` | `*` `02` text(account), text(region) | empty: something is kept there |
 //! | `Logs` `0b` | `*` `03` stream id | empty: a deleted stream whose events are still to be removed |
+//! | `Secrets` `0a` | `01` text(key id) | a key of KMS, its material sealed by the root key, its grants: JSON |
+//! | `Secrets` `0a` | `02` text(alias) | an alias of a key: JSON |
+//! | `Secrets` `0a` | `10` text(parameter, without the first `/`) | a parameter: JSON |
+//! | `Secrets` `0a` | `11` text(parameter), text(number, 20 digits) | a version of a parameter: JSON |
+//! | `Secrets` `0a` | `20` text(secret) | a secret: JSON |
+//! | `Secrets` `0a` | `21` text(secret), text(version id) | a version of a secret, its value sealed by a key of KMS: JSON |
+//! | `Secrets` `0a` | `*` `01` time in microseconds (8 bytes), text(account), text(region), what happens (1 byte), text(key id or secret) | empty: a key or secret to be deleted, a key to be rotated |
 //! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
 //! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!
