@@ -87,7 +87,7 @@ impl From<Error> for Fault {
 
 pub(crate) fn answer(status: u16, body: &Value) -> ServiceAnswer {
     let body = match body {
-        Value::Null => Vec::new(),
+        body if body.is_null() => Vec::new(),
         body => body.to_string().into_bytes(),
     };
     ServiceAnswer {

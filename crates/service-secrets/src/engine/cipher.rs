@@ -137,6 +137,10 @@ impl Key {
 }
 
 /// New material for a key.
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "one fact that the name of the argument says"
+)]
 pub(crate) fn new_material(
     (root, random): (&Root, &dyn Random),
     key_id: &str,

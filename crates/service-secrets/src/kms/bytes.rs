@@ -163,6 +163,10 @@ pub(super) async fn re_encrypt(context: &Context<'_>, mut fields: Fields) -> Ans
     }))
 }
 
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "one fact that the name of the argument says"
+)]
 pub(super) async fn generate_data_key(
     context: &Context<'_>,
     mut fields: Fields,

@@ -42,6 +42,7 @@ fn random_id(context: &Context<'_>) -> String {
     hex::encode(bytes)
 }
 
+#[expect(clippy::too_many_lines, reason = "the members of a grant, one by one")]
 pub(super) async fn create_grant(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
     let services = ["GranteeServicePrincipal", "RetiringServicePrincipal"];

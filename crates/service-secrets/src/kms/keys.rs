@@ -242,6 +242,10 @@ pub(super) async fn update_key_description(context: &Context<'_>, mut fields: Fi
     Ok(Value::Null)
 }
 
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "one fact that the name of the argument says"
+)]
 pub(super) async fn switch(context: &Context<'_>, mut fields: Fields, on: bool) -> Answer {
     let id = fields.required("KeyId", &KEY_ID);
     fields.finish()?;
@@ -357,7 +361,9 @@ pub(crate) fn metadata(found: &FoundKey) -> Value {
     });
     let mut told = match told {
         Value::Object(told) => told,
-        _ => Json::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Json::new()
+        }
     };
     if let Some(at) = key.deleted_at {
         told.insert("DeletionDate".to_owned(), seconds(at));

@@ -150,7 +150,9 @@ fn json_text(properties: &Properties, name: &str) -> Option<String> {
     match properties.get(name)? {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Some(other.to_string())
+        }
     }
 }
 

@@ -30,7 +30,11 @@ impl Rules {
     pub(crate) fn read(mut member: impl FnMut(&str) -> Option<Value>) -> Result<Self, Fault> {
         let length = member("PasswordLength").and_then(|length| match length {
             Value::String(text) => text.parse().ok(),
-            other => other.as_i64(),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => other.as_i64(),
         });
         let length = length.unwrap_or(LENGTH);
         if !(1..=LENGTH_MAX).contains(&length) {

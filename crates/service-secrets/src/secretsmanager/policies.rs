@@ -54,7 +54,11 @@ pub(crate) fn is_public(policy: &Value) -> bool {
     };
     let everybody = |principal: &Value| match principal {
         Value::Array(names) => names.iter().any(|name| name == "*"),
-        other => other == "*",
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Object(_)) => other == "*",
     };
     statements.iter().any(|statement| {
         let principal = statement.get("Principal").unwrap_or(&NOTHING);

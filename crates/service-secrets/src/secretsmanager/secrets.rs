@@ -63,6 +63,7 @@ pub(super) async fn create_secret(context: &Context<'_>, mut fields: Fields) -> 
 }
 
 /// Makes a secret, or finds the one that was made for the same resource or the same token.
+#[expect(clippy::too_many_lines, reason = "each way in which a name is taken")]
 pub(crate) async fn create(
     catalogue: &Catalogue,
     place: &Place,

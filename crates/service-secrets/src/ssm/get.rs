@@ -54,6 +54,10 @@ impl Chosen {
     }
 
     /// The value, open if that is wanted.
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        reason = "whether secret values are opened"
+    )]
     pub(crate) async fn value(&self, catalogue: &Catalogue, open: bool) -> Result<String, Fault> {
         if self.kind != SECURE || !open {
             return Ok(self.version.value.clone());
@@ -72,6 +76,10 @@ impl Chosen {
         String::from_utf8(plain.ok_or(Error::Sealed)?).map_err(|_| Error::Sealed.into())
     }
 
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        reason = "whether secret values are opened"
+    )]
     async fn told(&self, catalogue: &Catalogue, open: bool) -> Answer {
         let mut told = Json::new();
         told.insert("Name".to_owned(), self.name.as_str().into());
@@ -123,6 +131,10 @@ pub(super) async fn get_parameter(context: &Context<'_>, mut fields: Fields) -> 
     Ok(json!({"Parameter": told}))
 }
 
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "whether secret values are opened"
+)]
 async fn one(context: &Context<'_>, name: &str, open: bool) -> Answer {
     if let Some(secret) = name.strip_prefix(OF_SECRET) {
         return of_secret(context, name, secret, open).await;
@@ -135,6 +147,10 @@ async fn one(context: &Context<'_>, name: &str, open: bool) -> Answer {
 }
 
 /// A secret of Secrets Manager, as a parameter.
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "whether secret values are opened"
+)]
 async fn of_secret(context: &Context<'_>, name: &str, secret: &str, open: bool) -> Answer {
     if !open {
         return Err(Fault::validation(
