@@ -129,6 +129,8 @@ impl Handler for Through {
 
 /// What sandboxes are prepared with.
 pub struct Parts {
+    /// The one of them at which the services answer.
+    pub services_port: u16,
     /// Ports that we listen on.
     pub own_ports: BTreeSet<u16>,
     /// Those of others like us.
@@ -170,6 +172,7 @@ pub fn raise(settings: &Sandbox, parts: Parts) -> Result<Walls, String> {
         processor_time: settings.processor(),
         limits: settings.limits(),
         door: Arc::new(serve),
+        services_port: parts.services_port,
         cloud: Some(cloud),
         hidden: parts.hidden,
         cache_dir: parts.cache_dir,

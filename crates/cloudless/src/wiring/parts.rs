@@ -116,6 +116,7 @@ pub(super) fn locked_in(
         return Ok((runtime, Err(why.to_owned())));
     }
     let parts = walls::Parts {
+        services_port: ports.1,
         own_ports: BTreeSet::from([ports.0, ports.1]),
         claims: claims(config),
         hidden: config.ours.clone(),

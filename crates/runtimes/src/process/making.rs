@@ -137,12 +137,12 @@ impl ProcessRuntime {
         Ok(self.site_in(cell, function))
     }
 
-    fn site_in<'a>(&self, cell: Arc<Cell>, function: &Function) -> Site<'a> {
+    fn site_in(&self, cell: Arc<Cell>, function: &Function) -> Site<'_> {
         let bootstrap = self.bootstraps.folder(function.runtime.language);
         Site {
             cell: Some(cell),
             seen: Cow::Owned(walls::seen(function)),
-            services_endpoint: walls::SERVICES_ENDPOINT,
+            services_endpoint: &self.services_endpoint,
             bootstrap: bootstrap.map(|_| Path::new(walls::INSIDE_BOOTSTRAP)),
             has_extensions: !runtime_api::extensions(function).is_empty(),
         }

@@ -309,6 +309,7 @@ fn walls(folder: &Path) -> Walls {
         processor_time: PROCESSOR_TIME.get(),
         limits: LimitsKept::AsCanBe,
         door: Arc::new(|listener| Box::pin(maker::answer(listener))),
+        services_port: 4566,
         cloud: None,
         hidden: Vec::new(),
         cache_dir: folder.join("cache"),

@@ -17,8 +17,9 @@ mod seen;
 mod shown;
 mod spare;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,9 +44,8 @@ pub(super) use quarters::Quarters;
 pub(super) use seen::{INSIDE_BOOTSTRAP, seen};
 pub(super) use spare::{Furnished, SpareCell};
 
-/// Where the cloud's services answer inside.
-pub(super) const SERVICES_ENDPOINT: &str = "http://127.0.0.1:4566";
-const SERVICES: [&str; 2] = ["127.0.0.1:4566", "[::1]:4566"];
+/// Where the cloud's services answer inside besides the port that they have outside: code that names a port names this one.
+const SERVICES_PORT: u16 = 4566;
 const NAMES: &str = "127.0.0.1:53";
 /// Where the cloud's own names lead: at [`sandbox::CLOUD_ADDRESS`].
 const CLOUD_PLAIN: &str = "192.0.2.1:80";
@@ -93,6 +93,8 @@ pub struct WallsConfig {
     pub limits: LimitsKept,
     /// Serves the services inside.
     pub door: Arc<Door>,
+    /// The port at which they answer outside, and inside too: addresses of queues and signed URLs hold on both sides.
+    pub services_port: u16,
     /// Serves the cloud's own host names inside.
     pub cloud: Option<Cloud>,
     /// Folders of ours that may lie within a function's own: they are seen empty.
@@ -167,6 +169,7 @@ pub(super) enum CellError {
 pub struct Walls {
     shared: Arc<Shared>,
     door: Arc<Door>,
+    services_port: u16,
     cloud: Option<Cloud>,
     resolver: Arc<Resolver>,
     policy: Policy,
@@ -205,7 +208,7 @@ impl Walls {
             path: nothing.clone(),
             source,
         })?;
-        drop(maker.make(trial(), &supervision)?);
+        drop(maker.make(trial(config.services_port), &supervision)?);
         let upstream = std::fs::read_to_string("/etc/resolv.conf")
             .ok()
             .and_then(|text| sandbox::upstream_of(&text));
@@ -217,6 +220,7 @@ impl Walls {
                 last_id: AtomicU32::new(0),
             }),
             door: config.door,
+            services_port: config.services_port,
             resolver: Resolver::new(
                 config.cloud.iter().flat_map(|cloud| cloud.names.clone()),
                 upstream,
@@ -282,7 +286,7 @@ impl Walls {
 
     /// What is listened at in every sandbox.
     fn listeners(&self) -> Vec<Listen> {
-        let mut listeners = listeners();
+        let mut listeners = listeners(self.services_port);
         if self.cloud.is_some() {
             listeners.push(listen(CLOUD_PLAIN, SocketKind::Stream));
         }
@@ -356,8 +360,8 @@ impl Walls {
 
     fn serve(&self, mut take: impl FnMut(Listen) -> Option<OwnedFd>) -> io::Result<JoinSet<()>> {
         let mut served = JoinSet::new();
-        for address in SERVICES {
-            let listener = take(listen(address, SocketKind::Stream));
+        for listen in services(self.services_port) {
+            let listener = take(listen);
             if let Some(listener) = listener {
                 served.spawn_on((self.door)(listener.into()), &self.handle);
             }
@@ -423,13 +427,13 @@ impl Confinements {
     }
 }
 
-fn trial() -> Plan {
+fn trial(services_port: u16) -> Plan {
     Plan {
         name: "trial".to_owned(),
         shown: Vec::new(),
         tmp_bytes_max: 1 << 20,
         outside: None,
-        listeners: listeners(),
+        listeners: listeners(services_port),
         own_names: Vec::new(),
     }
 }
@@ -456,10 +460,24 @@ fn tmp_bytes_max(function: &Function) -> u64 {
     u64::from(function.ephemeral_storage_mb) << 20
 }
 
-fn listeners() -> Vec<Listen> {
-    let services = SERVICES.map(|address| listen(address, SocketKind::Stream));
+fn listeners(services_port: u16) -> Vec<Listen> {
     let names = [SocketKind::Datagram, SocketKind::Stream].map(|kind| listen(NAMES, kind));
-    services.into_iter().chain(names).collect()
+    services(services_port).chain(names).collect()
+}
+
+fn services(port: u16) -> impl Iterator<Item = Listen> {
+    let ports = BTreeSet::from([port, SERVICES_PORT]);
+    let hosts = [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ];
+    let addresses = ports
+        .into_iter()
+        .flat_map(move |port| hosts.map(|host| SocketAddr::new(host, port)));
+    addresses.map(|address| Listen {
+        address,
+        kind: SocketKind::Stream,
+    })
 }
 
 fn listen(address: &str, kind: SocketKind) -> Listen {
