@@ -51,6 +51,12 @@ fn operations() -> Operations {
             service_buses::scheduler_operations().collect(),
         ))
         .chain(of("kinesis", service_streams::operations().collect()))
+        .chain(of("kms", service_secrets::kms_operations().collect()))
+        .chain(of(
+            "secretsmanager",
+            service_secrets::secretsmanager_operations().collect(),
+        ))
+        .chain(of("ssm", service_secrets::ssm_operations().collect()))
         .chain(of("logs", service_logs::log_operations().collect()))
         .chain(of(
             "cloudwatch",

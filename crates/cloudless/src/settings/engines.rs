@@ -12,16 +12,19 @@ use super::{FILE, Settings};
 
 /// Services that an engine can stand in for, as credentials name them, and how the types of their resources begin. The others
 /// are Cloudless itself: functions, and who may do what.
-pub const SERVICES: [(&str, &str); 9] = [
+pub const SERVICES: [(&str, &str); 12] = [
     ("dynamodb", "AWS::DynamoDB::"),
     ("events", "AWS::Events::"),
     ("kinesis", "AWS::Kinesis::"),
+    ("kms", "AWS::KMS::"),
     ("logs", "AWS::Logs::"),
     ("monitoring", "AWS::CloudWatch::"),
     ("s3", "AWS::S3::"),
     ("scheduler", "AWS::Scheduler::"),
+    ("secretsmanager", "AWS::SecretsManager::"),
     ("sns", "AWS::SNS::"),
     ("sqs", "AWS::SQS::"),
+    ("ssm", "AWS::SSM::"),
 ];
 
 /// The one value of `credentials`.

@@ -74,6 +74,9 @@ pub(crate) const SUPPORTED: &[&str] = &[
 /// Refused by name: asymmetric keys, imported material, replicas and key stores come later.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ConnectCustomKeyStore",
+    "Decapsulate",
+    "Encapsulate",
+    "GetKeyLastUsage",
     "CreateCustomKeyStore",
     "DeleteCustomKeyStore",
     "DeleteImportedKeyMaterial",

@@ -58,6 +58,9 @@ pub(crate) const SUPPORTED: &[&str] = &[
 
 /// Refused by name: rotation by functions and replicas come later.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
+    "AssociateCrossAccountReplica",
+    "DisassociateCrossAccountReplica",
+    "ListResourcePolicies",
     "CancelRotateSecret",
     "RemoveRegionsFromReplication",
     "ReplicateSecretToRegions",

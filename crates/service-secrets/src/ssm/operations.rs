@@ -22,6 +22,14 @@ pub(crate) const SUPPORTED: &[&str] = &[
 
 /// Refused by name: of Systems Manager, Parameter Store alone is here.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
+    "CreateCloudConnector",
+    "DeleteCloudConnector",
+    "DeregisterDefaultHostManagementConfiguration",
+    "GetCloudConnector",
+    "ListCloudConnectors",
+    "RegisterDefaultHostManagementConfiguration",
+    "UpdateCloudConnector",
+    "ValidateCloudConnector",
     "AssociateOpsItemRelatedItem",
     "CancelCommand",
     "CancelMaintenanceWindowExecution",
