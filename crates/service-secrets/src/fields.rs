@@ -99,9 +99,7 @@ impl Fields {
     /// Takes a text that has to keep to this.
     pub(crate) fn text(&mut self, name: &str, rule: &Text) -> Option<String> {
         let value = self.take(name)?;
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let text = text_of(&value);
         self.judge(&text, &lower(name), rule);
         Some(text)
     }
@@ -260,6 +258,64 @@ impl Fields {
             told.join("; ")
         )))
     }
+}
+
+/// The members of a body as whoever checks a request sees them: each as [`Fields`] takes it, so that what is asked for is what
+/// is carried out. A body that cannot be read has none.
+#[derive(Debug)]
+pub(crate) struct Asked(Json);
+
+impl Asked {
+    pub(crate) fn read(body: &[u8]) -> Self {
+        Self(Fields::of_body(body).map_or_else(|_| Json::new(), |fields| fields.members))
+    }
+
+    /// A member as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// As [`Fields::text`].
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(text_of)
+    }
+
+    /// A text that names something.
+    pub(crate) fn named(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|text| !text.is_empty())
+    }
+
+    /// As [`Fields::flag`].
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name)?.as_bool()
+    }
+
+    /// As [`Fields::texts`].
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let texts = self.get(name).and_then(Value::as_array);
+        let texts = texts.into_iter().flatten();
+        texts
+            .filter_map(|text| text.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// As [`Fields::bytes`]; what cannot be read has none.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        let text = self.get(name).and_then(Value::as_str);
+        let bytes = text.and_then(|text| STANDARD.decode(text).ok());
+        bytes.unwrap_or_default()
+    }
+
+    /// All of them.
+    pub(crate) const fn members(&self) -> &Json {
+        &self.0
+    }
+}
+
+/// A scalar is taken for its text.
+fn text_of(value: &Value) -> String {
+    let text = value.as_str();
+    text.map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// `AuthorizationType` is told as `authorizationType`.

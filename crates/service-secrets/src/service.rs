@@ -200,3 +200,212 @@ fn place(call: &ServiceCall) -> Place {
         region: call.region.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method};
+    use model::ids::{AccountId, Region, RequestId};
+    use model::principal::Principal;
+    use model::time::Timestamp;
+    use serde_json::{Value, json};
+    use store_embedded::Memory;
+    use test_kit::{Allowing, CountingRandom, StoppedClock};
+
+    use super::*;
+
+    /// Whatever names something, in any operation.
+    const NAMING: &[&str] = &[
+        "AliasName",
+        "CiphertextBlob",
+        "DestinationKeyId",
+        "GrantId",
+        "GrantToken",
+        "KeyId",
+        "Name",
+        "Names",
+        "Path",
+        "ResourceId",
+        "SecretId",
+        "SecretIdList",
+        "SourceKeyId",
+        "TargetKeyId",
+    ];
+
+    fn service() -> Service {
+        Service::new(Parts {
+            store: Arc::new(Memory::new()),
+            clock: Arc::new(StoppedClock::at(Timestamp::from_micros(
+                1_700_000_000_000_000,
+            ))),
+            random: Arc::new(CountingRandom::default()),
+            authorize: Arc::new(Allowing),
+            folder: None,
+        })
+    }
+
+    fn call(api: Api, operation: &str, body: impl Into<Vec<u8>>) -> ServiceCall {
+        let mut headers = HeaderMap::new();
+        let target = format!("{}{operation}", api.target_prefix());
+        headers.insert("x-amz-target", HeaderValue::from_str(&target).unwrap());
+        ServiceCall {
+            request_id: RequestId::new("r"),
+            caller: Principal::Root {
+                account: AccountId::development(),
+            },
+            account: AccountId::development(),
+            region: Region::new("us-east-1"),
+            method: Method::POST,
+            path_and_query: "/".to_owned(),
+            headers,
+            body: body.into().into(),
+            stream: None,
+        }
+    }
+
+    impl Service {
+        async fn asked(&self, api: Api, operation: &str, body: impl Into<Vec<u8>>) -> Vec<Check> {
+            let service = self.clone();
+            let call = call(api, operation, body);
+            Door { api, service }.checks(&call).await
+        }
+
+        async fn asks(&self, api: Api, operation: &str, body: Value) -> Vec<(String, String)> {
+            let checks = self.asked(api, operation, body.to_string()).await;
+            let told = checks.into_iter().map(|one| (one.action, one.resource));
+            told.collect()
+        }
+
+        async fn done(&self, api: Api, operation: &str, body: Value) -> Value {
+            let service = self.clone();
+            let call = call(api, operation, body.to_string());
+            Door { api, service }.run(&call).await.unwrap()
+        }
+
+        async fn key(&self) -> String {
+            let made = self.done(Api::Kms, "CreateKey", json!({})).await;
+            made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+        }
+    }
+
+    fn all() -> impl Iterator<Item = (Api, &'static str)> {
+        let kms = kms::SUPPORTED.iter().map(|name| (Api::Kms, *name));
+        let secrets = secretsmanager::SUPPORTED.iter();
+        let ssm = ssm::SUPPORTED.iter().map(|name| (Api::Ssm, *name));
+        kms.chain(secrets.map(|name| (Api::SecretsManager, *name)))
+            .chain(ssm)
+    }
+
+    fn body_of(value: &str) -> String {
+        let members = NAMING.iter().map(|name| format!("\"{name}\": {value}"));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+    }
+
+    #[tokio::test]
+    async fn every_operation_asks_for_something_whatever_is_sent() {
+        let service = service();
+        for (api, operation) in all() {
+            let mut bodies: Vec<String> = ["", "{}", "[]", "5", "{"].map(str::to_owned).to_vec();
+            for value in ["null", "5", "true", "[]", "[5]", "{}", "\"\"", "\"x\""] {
+                bodies.push(body_of(value));
+            }
+            for body in bodies {
+                let checks = service.asked(api, operation, body.as_str()).await;
+                assert!(!checks.is_empty(), "{operation} {body}");
+                let name = format!(":{operation}");
+                let is_named = checks.iter().any(|one| one.action.contains(&name));
+                assert!(is_named, "{operation} {body}: {checks:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_member_that_comes_twice_the_last_is_asked_for() {
+        let service = service();
+        for (api, operation) in all() {
+            let (once, twice) = (body_of("\"b\""), body_of("\"a\""));
+            let twice = format!("{}, {}", twice.trim_end_matches('}'), &once[1..]);
+            let told = |checks: Vec<Check>| -> Vec<(String, String)> {
+                let told = checks.into_iter().map(|one| (one.action, one.resource));
+                told.collect()
+            };
+            let once = told(service.asked(api, operation, once).await);
+            let twice = told(service.asked(api, operation, twice).await);
+            assert_eq!(once, twice, "{operation}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_number_is_asked_for_as_the_name_that_it_is_carried_out_as() {
+        let asked = service()
+            .asks(Api::Ssm, "GetParameter", json!({"Name": 5}))
+            .await;
+        let arn = "arn:aws:ssm:us-east-1:000000000000:parameter/5";
+        assert_eq!(asked, [("ssm:GetParameter".to_owned(), arn.to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn opening_a_parameter_asks_for_the_key_of_each_version_that_is_opened() {
+        let service = service();
+        let (old, new) = (service.key().await, service.key().await);
+        for (key, overwrite) in [(&old, false), (&new, true)] {
+            let mut body =
+                json!({"Name": "/a/b", "Value": "v", "KeyId": key, "Overwrite": overwrite});
+            if !overwrite {
+                body["Type"] = "SecureString".into();
+            }
+            let asked = service.asks(Api::Ssm, "PutParameter", body.clone()).await;
+            assert!(asked.contains(&("kms:Encrypt".to_owned(), key.clone())));
+            service.done(Api::Ssm, "PutParameter", body).await;
+        }
+        for (operation, member, named, keys) in [
+            ("GetParameter", "Name", json!("/a/b"), vec![&new]),
+            ("GetParameter", "Name", json!("/a/b:1"), vec![&old]),
+            ("GetParameters", "Names", json!(["/a/b"]), vec![&new]),
+            (
+                "GetParameterHistory",
+                "Name",
+                json!("/a/b"),
+                vec![&old, &new],
+            ),
+            ("GetParametersByPath", "Path", json!("/a/"), vec![&new]),
+            ("GetParametersByPath", "Path", json!("/"), vec![]),
+        ] {
+            let closed = service
+                .asks(Api::Ssm, operation, json!({member: named}))
+                .await;
+            assert_eq!(closed.len(), 1, "{operation} {closed:?}");
+            let body = json!({member: named, "WithDecryption": true});
+            let asked = service.asks(Api::Ssm, operation, body).await;
+            let mut opened: Vec<&String> = asked.iter().skip(1).map(|(_, key)| key).collect();
+            let mut keys = keys;
+            opened.sort();
+            keys.sort();
+            assert_eq!(opened, keys, "{operation} {named}");
+        }
+    }
+
+    #[tokio::test]
+    async fn reading_a_secret_asks_for_its_own_key_whatever_key_the_request_names() {
+        let service = service();
+        let (own, other) = (service.key().await, service.key().await);
+        let body = json!({
+            "Name": "s", "SecretString": "v", "KmsKeyId": own,
+            "ClientRequestToken": "00000000-0000-0000-0000-000000000001",
+        });
+        service
+            .done(Api::SecretsManager, "CreateSecret", body)
+            .await;
+        let decrypts = ("kms:Decrypt".to_owned(), own);
+        let body = json!({"SecretId": "s", "KmsKeyId": other});
+        let read = service.asks(Api::SecretsManager, "GetSecretValue", body.clone());
+        assert_eq!(read.await.get(1), Some(&decrypts));
+        let changed = service
+            .asks(Api::SecretsManager, "UpdateSecret", body)
+            .await;
+        assert!(changed.contains(&decrypts));
+        assert!(changed.contains(&("kms:GenerateDataKey".to_owned(), other)));
+        let body = json!({"Name": "/aws/reference/secretsmanager/s", "WithDecryption": true});
+        let through = service.asks(Api::Ssm, "GetParameter", body).await;
+        assert!(through.contains(&decrypts), "{through:?}");
+    }
+}

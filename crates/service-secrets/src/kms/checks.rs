@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use interfaces::authorize::Check;
 use interfaces::service::ServiceCall;
 use serde_json::Value;
@@ -16,6 +14,7 @@ use crate::engine::cipher::{Blob, Context as Belongs};
 use crate::engine::guards::retiring_policy;
 use crate::engine::keys::Place;
 use crate::engine::lookup::KeyRef;
+use crate::fields::Asked as Members;
 
 /// What an operation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,38 +56,38 @@ pub(crate) async fn checks(
     let Some(about) = about(operation) else {
         return Vec::new();
     };
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let members = Members::read(&call.body);
     let asked = Asked {
         catalogue,
         place,
-        body: &body,
+        members: &members,
         caller: call.caller.account().to_string(),
     };
     let action = format!("kms:{operation}");
     match about {
         About::Nothing => {
             let mut checks = vec![Check::new(action, "*", &place.account)];
-            if operation == "CreateKey" && body.get("Tags").is_some() {
+            if operation == "CreateKey" && members.get("Tags").is_some() {
                 checks.push(Check::new("kms:TagResource", "*", &place.account));
             }
             checks
         }
         About::Key => {
-            let belongs = belongs(&body, "EncryptionContext");
-            vec![asked.key(&action, asked.member("KeyId"), &belongs).await]
+            let belongs = belongs(&members, "EncryptionContext");
+            vec![asked.key(&action, &asked.member("KeyId"), &belongs).await]
         }
         About::Ciphertext => {
-            let belongs = belongs(&body, "EncryptionContext");
+            let belongs = belongs(&members, "EncryptionContext");
             vec![asked.key(&action, &asked.source("KeyId"), &belongs).await]
         }
         About::TwoKeys => {
             let source = asked.source("SourceKeyId");
-            let before = belongs(&body, "SourceEncryptionContext");
-            let after = belongs(&body, "DestinationEncryptionContext");
+            let before = belongs(&members, "SourceEncryptionContext");
+            let after = belongs(&members, "DestinationEncryptionContext");
             let target = asked.member("DestinationKeyId");
             vec![
                 asked.key("kms:ReEncryptFrom", &source, &before).await,
-                asked.key("kms:ReEncryptTo", target, &after).await,
+                asked.key("kms:ReEncryptTo", &target, &after).await,
             ]
         }
         About::Alias => asked.alias(&action).await,
@@ -100,25 +99,27 @@ pub(crate) async fn checks(
 struct Asked<'a> {
     catalogue: &'a Catalogue,
     place: &'a Place,
-    body: &'a Value,
+    members: &'a Members,
     caller: String,
 }
 
 impl Asked<'_> {
-    fn member(&self, name: &str) -> &str {
-        let member = self.body.get(name).and_then(Value::as_str);
-        member.unwrap_or_default()
+    fn member(&self, name: &str) -> String {
+        self.members.text(name).unwrap_or_default()
     }
 
     /// The key of the ciphertext; that which is named if it names none.
     fn source(&self, named: &str) -> String {
-        let bytes = STANDARD.decode(self.member("CiphertextBlob"));
-        let bytes = bytes.unwrap_or_default();
+        let bytes = self.members.bytes("CiphertextBlob");
         let arn = Blob::read(&bytes).map(|blob| blob.arn.to_owned());
-        arn.unwrap_or_else(|| self.member(named).to_owned())
+        arn.unwrap_or_else(|| self.member(named))
     }
 
     async fn key(&self, action: &str, given: &str, belongs: &Belongs) -> Check {
+        if given.is_empty() {
+            let everything = self.place.arn("kms", "*");
+            return Check::new(action, everything, &self.place.account);
+        }
         let wanted = KeyRef::read(given, self.place);
         let mut check = key_check(self.catalogue, &wanted, action, belongs).await;
         check.context.set("kms:CallerAccount", self.caller.as_str());
@@ -130,21 +131,25 @@ impl Asked<'_> {
 
     async fn alias(&self, action: &str) -> Vec<Check> {
         let name = self.member("AliasName");
-        let alias = KeyRef::read(name, self.place);
+        if name.is_empty() {
+            return vec![self.key(action, &name, &Belongs::new()).await];
+        }
+        let alias = KeyRef::read(&name, self.place);
         let mut checks = vec![Check::new(action, alias.arn(), &self.place.account)];
         let none = Belongs::new();
         let before = self.catalogue.key(&alias).await.ok().flatten();
         if let Some(before) = before.filter(|_| action != "kms:CreateAlias") {
             checks.push(self.key(action, &before.arn(), &none).await);
         }
-        if !self.member("TargetKeyId").is_empty() {
-            checks.push(self.key(action, self.member("TargetKeyId"), &none).await);
+        if action != "kms:DeleteAlias" {
+            let target = self.member("TargetKeyId");
+            checks.push(self.key(action, &target, &none).await);
         }
         checks
     }
 
     async fn grant(&self) -> Vec<Check> {
-        let found = grants::retired(self.catalogue, self.place, self.body).await;
+        let found = grants::retired(self.catalogue, self.place, self.members.members()).await;
         let Some((found, grant)) = found.ok().flatten() else {
             return vec![Check::new("kms:RetireGrant", "*", &self.place.account)];
         };
@@ -153,8 +158,8 @@ impl Asked<'_> {
     }
 }
 
-fn belongs(body: &Value, name: &str) -> Belongs {
-    let members = body.get(name).and_then(Value::as_object);
+fn belongs(members: &Members, name: &str) -> Belongs {
+    let members = members.get(name).and_then(Value::as_object);
     let pairs = members.into_iter().flatten();
     pairs
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))

@@ -186,7 +186,7 @@ pub(super) async fn list_retirable_grants(context: &Context<'_>, mut fields: Fie
 pub(super) async fn retired(
     catalogue: &crate::engine::catalogue::Catalogue,
     place: &crate::engine::keys::Place,
-    body: &Value,
+    body: &Json,
 ) -> Result<Option<(FoundKey, Grant)>, Fault> {
     let member = |name: &str| body.get(name).and_then(Value::as_str);
     let is_meant = |key: &Key| {
@@ -231,7 +231,7 @@ pub(super) async fn retire_grant(context: &Context<'_>, mut fields: Fields) -> A
     ) {
         find(context, id).await?;
     }
-    let found = retired(context.catalogue, context.place, &Value::Object(body)).await?;
+    let found = retired(context.catalogue, context.place, &body).await?;
     let Some((found, grant)) = found else {
         return Err(Fault::bare("InvalidGrantTokenException"));
     };

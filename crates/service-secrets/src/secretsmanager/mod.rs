@@ -26,7 +26,7 @@ use crate::fault::{Answer, Fault};
 use crate::fields::{Fields, Text};
 use crate::service::Context;
 
-pub(crate) use checks::{checks, of_secret};
+pub(crate) use checks::{checks, reading};
 pub(crate) use deletion::delete_now;
 pub(crate) use passwords::{Rules as PasswordRules, password};
 pub(crate) use policies::read_policy;

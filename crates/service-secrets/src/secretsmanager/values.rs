@@ -435,7 +435,8 @@ pub(super) async fn batch_get_secret_value(context: &Context<'_>, mut fields: Fi
 /// Whether the caller may read this one: each is asked for by itself.
 async fn allowed(context: &Context<'_>, id: &str) -> Result<(), Fault> {
     let (catalogue, place) = (context.catalogue, context.place);
-    let checks: Vec<Check> = super::checks::reading(catalogue, place, id, context.call).await;
+    let checks: Vec<Check> =
+        super::checks::reading(catalogue, place, (id, None, None), context.call).await;
     let judged = context.authorize.authorize(&context.call.caller, &checks);
     judged.map_err(|denied| Fault::new("AccessDeniedException", denied.message))
 }

@@ -2,17 +2,33 @@
 //!
 //! Contract: Service Authorization Reference, "Actions, resources, and condition keys for AWS Systems Manager".
 
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use interfaces::authorize::Check;
 use interfaces::service::ServiceCall;
-use serde_json::Value;
 
+use super::get::Chosen;
 use super::put::belongs;
-use super::{OF_SECRET, ParameterRef, SECURE, SUPPORTED};
+use super::{OF_SECRET, ParameterRef, SUPPORTED};
 use crate::engine::catalogue::Catalogue;
+use crate::engine::cipher::Blob;
 use crate::engine::keys::Place;
 use crate::engine::lookup::KeyRef;
+use crate::engine::rows::ParameterVersion;
+use crate::engine::state::{KeptParameter, State, bare};
+use crate::fields::Asked;
 use crate::kms::checks::check_through;
 use crate::secretsmanager;
+
+/// What tells values.
+const OPENING: &[&str] = &[
+    "GetParameter",
+    "GetParameterHistory",
+    "GetParameters",
+    "GetParametersByPath",
+];
 
 pub(crate) async fn checks(
     catalogue: &Catalogue,
@@ -23,25 +39,13 @@ pub(crate) async fn checks(
     if !SUPPORTED.contains(&operation) {
         return Vec::new();
     }
-    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-    let member = |name: &str| body.get(name).and_then(Value::as_str);
+    let asked = Asked::read(&call.body);
     let action = format!("ssm:{operation}");
-    let names: Vec<&str> = match operation {
-        "DescribeParameters" => {
-            let everything = place.arn("ssm", "*");
-            return vec![Check::new(action, everything, &place.account)];
-        }
-        "GetParameters" | "DeleteParameters" => {
-            let names = body.get("Names").and_then(Value::as_array);
-            let names = names.into_iter().flatten();
-            names.filter_map(Value::as_str).collect()
-        }
-        "GetParametersByPath" => member("Path").into_iter().collect(),
-        "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
-            member("ResourceId").into_iter().collect()
-        }
-        _ => member("Name").into_iter().collect(),
-    };
+    let names = names(operation, &asked);
+    if names.is_empty() {
+        let everything = place.arn("ssm", "*");
+        return vec![Check::new(action, everything, &place.account)];
+    }
     let mut checks = Vec::new();
     for name in &names {
         let wanted = ParameterRef::read(name, place);
@@ -57,26 +61,22 @@ pub(crate) async fn checks(
             }
         }
         for name in ["Overwrite", "Recursive"] {
-            if let Some(value) = body.get(name) {
+            if let Some(value) = asked.flag(name) {
                 check.context.set(&format!("ssm:{name}"), value.to_string());
             }
         }
         checks.push(check);
-    }
-    if operation == "PutParameter" && body.get("Tags").is_some() {
-        let arn = ParameterRef::read(member("Name").unwrap_or_default(), place).arn();
-        checks.push(Check::new("ssm:AddTagsToResource", arn, &place.account));
-    }
-    let opens = body.get("WithDecryption") == Some(&Value::Bool(true));
-    if opens {
-        for name in &names {
-            checks.extend(opening(catalogue, place, operation, name, call).await);
+        if OPENING.contains(&operation) && asked.flag("WithDecryption") == Some(true) {
+            checks.extend(opening(catalogue, place, (operation, name, &asked), call).await);
         }
-    }
-    if operation == "PutParameter" && member("Type") == Some(SECURE) {
-        let name = member("Name").unwrap_or_default();
-        if let Some(key) = member("KeyId") {
-            let key = KeyRef::read(key, place);
+        if operation == "PutParameter" && asked.get("Tags").is_some() {
+            let tagging = "ssm:AddTagsToResource";
+            checks.push(Check::new(tagging, wanted.arn(), &wanted.place.account));
+        }
+        if operation == "PutParameter"
+            && let Some(key) = asked.text("KeyId")
+        {
+            let key = KeyRef::read(&key, place);
             let through = ("ssm", place, call);
             let belongs = belongs(place, name);
             checks.push(check_through(catalogue, &key, "kms:Encrypt", &belongs, through).await);
@@ -85,39 +85,53 @@ pub(crate) async fn checks(
     checks
 }
 
+/// What an operation names; nothing when it is about all parameters, or does not say which.
+fn names(operation: &str, asked: &Asked) -> Vec<String> {
+    let one = match operation {
+        "DescribeParameters" => None,
+        "GetParameters" | "DeleteParameters" => return asked.texts("Names"),
+        "GetParametersByPath" => asked.named("Path").map(|path| {
+            let inner = path.trim_end_matches('/');
+            if inner.is_empty() { "/" } else { inner }.to_owned()
+        }),
+        "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
+            asked.named("ResourceId")
+        }
+        _ => asked.named("Name"),
+    };
+    one.into_iter().collect()
+}
+
 /// Opening secret values: the key of each, and a secret that a name stands for.
 async fn opening(
     catalogue: &Catalogue,
     place: &Place,
-    operation: &str,
-    name: &str,
+    (operation, name, asked): (&str, &str, &Asked),
     call: &ServiceCall,
 ) -> Vec<Check> {
     if let Some(secret) = name.strip_prefix(OF_SECRET) {
-        let id = secret.split(':').next().unwrap_or_default();
-        let action = "secretsmanager:GetSecretValue";
-        let (check, _) = secretsmanager::of_secret(catalogue, place, action, id).await;
-        return vec![check];
+        let (id, stage) = match secret.split_once(':') {
+            Some((id, stage)) => (id, Some(stage)),
+            None => (secret, None),
+        };
+        return secretsmanager::reading(catalogue, place, (id, None, stage), call).await;
     }
     let wanted = ParameterRef::read(name, place);
     let Ok(shelf) = catalogue.shelf(&wanted.place).await else {
         return Vec::new();
     };
-    let below = format!(
-        "{}/",
-        crate::engine::state::bare(name.trim_end_matches('/'))
-    );
-    let keys: Vec<(String, String)> = shelf.look(|state| {
-        let named = |kept: &crate::engine::state::KeptParameter| {
-            let key = kept.newest()?.key.clone()?;
-            Some((kept.row.name.clone(), key))
-        };
-        if operation == "GetParametersByPath" {
-            let all = state.parameters.iter();
-            let inside = all.filter(|(name, _)| name.starts_with(&below) || below == "/");
-            return inside.filter_map(|(_, kept)| named(kept)).collect();
+    let keys = shelf.look(|state| match operation {
+        "GetParametersByPath" => below(state, name, asked),
+        "GetParameterHistory" => {
+            let kept = wanted.find(state).into_iter();
+            kept.flat_map(|kept| sealing(kept, kept.versions.values()))
+                .collect()
         }
-        wanted.find(state).and_then(named).into_iter().collect()
+        _ => {
+            let chosen = Chosen::find(state, &wanted).ok();
+            let key = chosen.and_then(|chosen| Some((chosen.name, sealed_by(&chosen.version)?)));
+            key.into_iter().collect()
+        }
     });
     let mut checks = Vec::new();
     for (name, key) in keys {
@@ -127,6 +141,44 @@ async fn opening(
         checks.push(check_through(catalogue, &key, "kms:Decrypt", &belongs, through).await);
     }
     checks
+}
+
+/// The parameters below a path that are opened, and their keys. A filter may ask for any version.
+fn below(state: &State, path: &str, asked: &Asked) -> Vec<(String, String)> {
+    let prefix = match bare(path) {
+        "" => String::new(),
+        path => format!("{path}/"),
+    };
+    let is_recursive = asked.flag("Recursive").unwrap_or(false);
+    let is_filtered = asked.get("ParameterFilters").is_some();
+    let all = state.parameters.iter();
+    let inside = all.filter(|(name, _)| {
+        let rest = name.strip_prefix(&prefix);
+        rest.is_some_and(|rest| is_recursive || !rest.contains('/'))
+    });
+    inside
+        .flat_map(|(_, kept)| match is_filtered {
+            true => sealing(kept, kept.versions.values()),
+            false => sealing(kept, kept.newest().into_iter()),
+        })
+        .collect()
+}
+
+/// The keys of these versions, with the name of their parameter.
+fn sealing<'v>(
+    kept: &KeptParameter,
+    versions: impl Iterator<Item = &'v ParameterVersion>,
+) -> Vec<(String, String)> {
+    let keys: BTreeSet<String> = versions.filter_map(sealed_by).collect();
+    let named = keys.into_iter().map(|key| (kept.row.name.clone(), key));
+    named.collect()
+}
+
+/// The key that a version is opened with, whatever an alias has led to since.
+fn sealed_by(version: &ParameterVersion) -> Option<String> {
+    version.key.as_ref()?;
+    let bytes = STANDARD.decode(&version.value).ok()?;
+    Some(Blob::read(&bytes)?.arn.to_owned())
 }
 
 #[cfg(test)]

@@ -319,7 +319,10 @@ pub(crate) async fn delete(
         .change(place, |state| {
             let (mut deleted, mut steps) = (Vec::new(), Vec::new());
             for name in names {
-                if let Some(there) = ParameterRef::read(name, place).find(state) {
+                let wanted = ParameterRef::read(name, place);
+                if wanted.place == *place
+                    && let Some(there) = wanted.find(state)
+                {
                     steps.push(there.drop());
                     deleted.push(name.clone());
                 }
