@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_wire::errors::AuthenticationError;
 use aws_wire::sigv4::chunks::Proof;
-use aws_wire::sigv4::{PayloadClaim, Presented, SignedRequest, SigningKey, verify, verify_head};
+use aws_wire::sigv4::{
+    PayloadClaim, Presented, SignedRequest, SigningKey, Validity, verify, verify_head,
+};
 use http::HeaderMap;
 use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
@@ -135,6 +137,10 @@ impl Callers {
             Key::Revoked => Err(AuthenticationError::ExpiredToken.into()),
             Key::Withdrawn => Err(AuthenticationError::UnknownKey.into()),
             Key::Unknown => {
+                // Whoever signs an address for a while means it, whatever the keys.
+                if let Validity::Presigned { .. } = presented.validity {
+                    presented.check_time(self.clock.now())?;
+                }
                 let service = presented.scope.service.as_str();
                 self.unknown(&presented.access_key_id, service, headers)
             }

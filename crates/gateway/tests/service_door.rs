@@ -337,6 +337,29 @@ async fn issued_keys_must_prove_themselves_also_in_development() {
     assert!(fixture.service.calls.lock().unwrap().is_empty());
 }
 
+/// An address that keys nobody was issued have signed for a minute, so long ago.
+fn signed_address(age_s: i64) -> Request {
+    let signed_at = Timestamp::from_micros(NOW.epoch_us() - age_s * 1_000_000);
+    let text = aws_wire::sigv4::time::basic(signed_at);
+    let day = text.get(..8).unwrap();
+    let target = format!(
+        "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test%2F{day}%2Fus-east-1%2Fdynamodb%2Faws4_request\
+         &X-Amz-Date={text}&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature={}",
+        "0".repeat(64)
+    );
+    let headers = HeaderMap::from_iter([(http::header::HOST, "localhost:4566".parse().unwrap())]);
+    request(Method::GET, &target, &headers, Vec::new())
+}
+
+#[tokio::test]
+async fn an_address_signed_for_a_while_expires_whoever_signed_it() {
+    let fixture = in_development();
+    for (age_s, expected) in [(30, 200), (90, 403)] {
+        let response = fixture.door.handle(signed_address(age_s)).await;
+        assert_eq!(response.status.as_u16(), expected, "{}", shown(&response));
+    }
+}
+
 /// A call with keys that nobody was issued.
 fn unknown() -> Call {
     Call {
