@@ -1,0 +1,100 @@
+//! Parameters, secrets and keys, as functions use them.
+//!
+//! Lives here: boto3 within a function whose role allows all of it, and within one whose role allows nothing.
+//! Does not live here: what each operation asks for (`service-secrets`), judging case by case (`policy`).
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Dev, project};
+
+const SAM: &str = "
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { Runtime: python3.11, CodeUri: ., Timeout: 20 } }
+Resources:
+  Uses:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.uses
+      Policies:
+        - Statement:
+            - { Effect: Allow, Action: ['ssm:*', 'secretsmanager:*', 'kms:*'], Resource: '*' }
+      Events:
+        Get: { Type: HttpApi, Properties: { Path: /uses, Method: get } }
+  Tries:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.tries
+      Events:
+        Get: { Type: HttpApi, Properties: { Path: /tries, Method: get } }
+";
+const CODE: &str = r#"
+import json
+import boto3
+from botocore.exceptions import ClientError
+
+ssm = boto3.client("ssm")
+secrets = boto3.client("secretsmanager")
+kms = boto3.client("kms")
+
+
+def told(body):
+    return {"statusCode": 200, "body": json.dumps(body)}
+
+
+def uses(event, context):
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    ssm.put_parameter(Name="/app/password", Value="open", Type="SecureString", KeyId=key)
+    closed = ssm.get_parameter(Name="/app/password")["Parameter"]["Value"]
+    opened = ssm.get_parameter(Name="/app/password", WithDecryption=True)["Parameter"]["Value"]
+    secrets.create_secret(Name="login", SecretString="first", KmsKeyId=key)
+    secrets.put_secret_value(SecretId="login", SecretString="second")
+    stages = ["AWSCURRENT", "AWSPREVIOUS"]
+    values = [secrets.get_secret_value(SecretId="login", VersionStage=stage)["SecretString"] for stage in stages]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"bytes", EncryptionContext={"of": "app"})["CiphertextBlob"]
+    plain = kms.decrypt(CiphertextBlob=blob, EncryptionContext={"of": "app"})["Plaintext"].decode()
+    return told({"closed": closed != "open", "opened": opened, "values": values, "plain": plain})
+
+
+def code(call):
+    try:
+        call()
+        return "allowed"
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+
+def tries(event, context):
+    return told([
+        code(lambda: ssm.get_parameter(Name="/app/password", WithDecryption=True)),
+        code(lambda: ssm.put_parameter(Name="/app/password", Value="mine", Overwrite=True)),
+        code(lambda: secrets.get_secret_value(SecretId="login")),
+        code(lambda: kms.create_key()),
+    ])
+"#;
+
+fn seen(dev: &Dev, path: &str) -> Value {
+    let reply = dev.get(path);
+    assert_eq!(reply.status, 200, "{reply:?}\n{}", dev.log());
+    reply.json()
+}
+
+#[test]
+fn a_function_keeps_secrets_and_another_without_permission_reads_none() {
+    let folder = project(&[("template.yaml", SAM), ("app.py", CODE)]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    let used = json!({
+        "closed": true,
+        "opened": "open",
+        "values": ["second", "first"],
+        "plain": "bytes",
+    });
+    assert_eq!(seen(&dev, "/uses"), used);
+    assert_eq!(
+        seen(&dev, "/tries"),
+        json!(vec!["AccessDeniedException"; 4])
+    );
+    dev.stop();
+}
