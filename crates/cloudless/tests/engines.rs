@@ -15,7 +15,8 @@ mod support;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{Dev, project, python_tools, run, text};
+use support::clients::python_tools;
+use support::{Dev, project, run, text};
 
 const EMPTY: &str = "Resources:\n  Logs:\n    Type: AWS::Logs::LogGroup\n";
 const TABLE: &str = "Resources:

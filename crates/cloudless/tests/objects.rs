@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use support::clients::{self, python_tools, tool};
 use support::{Dev, project, text};
 
 const TEMPLATE: &str = "
@@ -53,7 +54,7 @@ fn boto3_uses_buckets() {
     let seen = with_server(|dev, folder| {
         let script = folder.join("objects.py");
         std::fs::write(&script, include_str!("clients/objects.py")).unwrap();
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         with_keys(&mut command, dev).arg(script).output().unwrap()
     });
     let expected = json!({
@@ -87,7 +88,7 @@ fn buckets_of_a_template_tell_queues_of_their_objects() {
     let seen = with_server(|dev, folder| {
         let script = folder.join("objects_events.py");
         std::fs::write(&script, include_str!("clients/objects_events.py")).unwrap();
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         with_keys(&mut command, dev).arg(script).output().unwrap()
     });
     let expected = json!({
@@ -164,7 +165,7 @@ fn what_was_acknowledged_outlives_a_killed_server() {
     let ledger = folder.path().join("ledger");
     for round in 0..3 {
         let dev = Dev::start(folder.path(), &state);
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         with_keys(&mut command, &dev)
             .arg(&script)
             .arg(&ledger)
@@ -174,7 +175,7 @@ fn what_was_acknowledged_outlives_a_killed_server() {
         dev.kill();
         load.wait().unwrap();
         let dev = Dev::start(folder.path(), &state);
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         with_keys(&mut command, &dev)
             .arg(&script)
             .arg(&ledger)
@@ -198,7 +199,7 @@ fn with_keys<'a>(command: &'a mut Command, dev: &Dev) -> &'a mut Command {
 }
 
 fn aws(dev: &Dev, arguments: &[&str]) {
-    let mut command = tool(&python(), "bin/aws");
+    let mut command = tool(&python_tools(), "bin/aws");
     let output = with_keys(&mut command, dev)
         .args(arguments)
         .output()
@@ -206,15 +207,8 @@ fn aws(dev: &Dev, arguments: &[&str]) {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-/// What a client of a running server prints.
 fn with_server(run: impl FnOnce(&Dev, &Path) -> Output) -> Value {
-    let folder = project(&[("template.yaml", TEMPLATE)]);
-    let dev = Dev::start(folder.path(), &folder.path().join("state"));
-    let output = run(&dev, folder.path());
-    let said = text(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", dev.log());
-    dev.stop();
-    serde_json::from_slice(&output.stdout).unwrap()
+    clients::with_server(&[("template.yaml", TEMPLATE)], run)
 }
 
 /// A script in Node.js, beside the packages.
@@ -231,66 +225,6 @@ fn node(dev: &Dev, name: &str, script: &str) -> Output {
     with_keys(&mut command, dev).output().unwrap()
 }
 
-/// A tool with an environment of its own: no configuration of the developer's.
-fn tool(folder: &Path, name: &str) -> Command {
-    let mut command = Command::new(folder.join(name));
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", folder);
-    command
-}
-
-/// The folder with Python's tools; the first of all tests installs them.
-fn python() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || {
-        installed("objects-python", "", |folder| {
-            succeed(
-                Command::new("python3")
-                    .args(["-m", "venv", "--clear"])
-                    .arg(folder),
-            );
-            let mut pip = Command::new(folder.join("bin/pip"));
-            succeed(pip.args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "awscli",
-                "boto3",
-            ]));
-        })
-    };
-    ONCE.get_or_init(install).clone()
-}
-
-/// The folder with Node's packages.
 fn packages() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || {
-        installed("objects-node", &PACKAGES.join(" "), |folder| {
-            let mut npm = Command::new("npm");
-            let npm = npm
-                .args(["install", "--no-audit", "--no-fund", "--prefix"])
-                .arg(folder);
-            succeed(npm.args(PACKAGES));
-        })
-    };
-    ONCE.get_or_init(install).clone()
-}
-
-fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let complete = folder.join("complete");
-    if !std::fs::read_to_string(&complete).is_ok_and(|done| done == wanted) {
-        std::fs::create_dir_all(&folder).unwrap();
-        install(&folder);
-        std::fs::write(complete, wanted).unwrap();
-    }
-    folder
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    clients::node_packages("objects-node", &PACKAGES)
 }

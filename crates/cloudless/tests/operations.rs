@@ -18,7 +18,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::{python_with, text};
+use support::clients::python_with;
+use support::text;
 
 /// The release whose models the lists are held against: a newer one may know operations that ours do not name yet.
 const BOTOCORE: &str = "1.44.5";

@@ -12,9 +12,10 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
+use support::clients::{self, python_tools, tool};
 use support::{Dev, project, text};
 
 const TEMPLATE: &str = "
@@ -44,7 +45,7 @@ fn boto3_uses_queues() {
         let script = folder.join("queues.py");
         std::fs::write(&script, include_str!("clients/queues.py")).unwrap();
         let endpoint = format!("http://localhost:{}", dev.services_port);
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         command.arg(script).arg(endpoint).output().unwrap()
     });
     let expected = json!({
@@ -125,7 +126,7 @@ fn what_was_acknowledged_outlives_a_killed_server() {
         std::fs::write(&script, include_str!("clients/queues_crash.py")).unwrap();
         let endpoint = format!("http://localhost:{}", dev.services_port);
         let ledger = folder.path().join("ledger");
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         command.arg(&script).arg(&endpoint).arg(&ledger).arg("load");
         let mut load = command.spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(700 + 200 * round));
@@ -133,7 +134,7 @@ fn what_was_acknowledged_outlives_a_killed_server() {
         load.wait().unwrap();
         let dev = Dev::start(folder.path(), &state);
         let endpoint = format!("http://localhost:{}", dev.services_port);
-        let mut command = tool(&python(), "bin/python3");
+        let mut command = tool(&python_tools(), "bin/python3");
         command
             .arg(&script)
             .arg(&endpoint)
@@ -150,7 +151,7 @@ fn what_was_acknowledged_outlives_a_killed_server() {
 }
 
 fn aws(dev: &Dev, arguments: &str) -> Output {
-    let mut command = tool(&python(), "bin/aws");
+    let mut command = tool(&python_tools(), "bin/aws");
     let output = command
         .arg("--endpoint-url")
         .arg(format!("http://localhost:{}", dev.services_port))
@@ -164,97 +165,14 @@ fn aws(dev: &Dev, arguments: &str) -> Output {
     output
 }
 
-/// What a client of a running server prints.
 fn with_server(run: impl FnOnce(&Dev, &Path) -> Output) -> Value {
-    let folder = project(&[("template.yaml", TEMPLATE)]);
-    let dev = Dev::start(folder.path(), &folder.path().join("state"));
-    let output = run(&dev, folder.path());
-    let said = text(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", dev.log());
-    dev.stop();
-    serde_json::from_slice(&output.stdout).unwrap()
+    clients::with_server(&[("template.yaml", TEMPLATE)], run)
 }
 
-/// A script in Node.js, beside the packages.
 fn node(dev: &Dev, name: &str, script: &str) -> Output {
-    let file = packages().join(name);
-    std::fs::write(&file, script).unwrap();
-    Command::new("node")
-        .arg(&file)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env(
-            "AWS_ENDPOINT_URL",
-            format!("http://localhost:{}", dev.services_port),
-        )
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "anything")
-        .env("AWS_SECRET_ACCESS_KEY", "at-all")
-        .env("AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE", "1")
-        .output()
-        .unwrap()
+    clients::node(dev, &packages(), name, script)
 }
 
-/// A tool with an environment of its own: no configuration of the developer's.
-fn tool(folder: &Path, name: &str) -> Command {
-    let mut command = Command::new(folder.join(name));
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", folder);
-    command
-}
-
-/// The folder with Python's tools; the first of all tests installs them.
-fn python() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || {
-        installed("queues-python", "", |folder| {
-            succeed(
-                Command::new("python3")
-                    .args(["-m", "venv", "--clear"])
-                    .arg(folder),
-            );
-            let mut pip = Command::new(folder.join("bin/pip"));
-            succeed(pip.args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "awscli",
-                "boto3",
-            ]));
-        })
-    };
-    ONCE.get_or_init(install).clone()
-}
-
-/// The folder with Node's packages.
 fn packages() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || {
-        installed("queues-node", &PACKAGES.join(" "), |folder| {
-            let mut npm = Command::new("npm");
-            let npm = npm
-                .args(["install", "--no-audit", "--no-fund", "--prefix"])
-                .arg(folder);
-            succeed(npm.args(PACKAGES));
-        })
-    };
-    ONCE.get_or_init(install).clone()
-}
-
-fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let complete = folder.join("complete");
-    if !std::fs::read_to_string(&complete).is_ok_and(|done| done == wanted) {
-        std::fs::create_dir_all(&folder).unwrap();
-        install(&folder);
-        std::fs::write(complete, wanted).unwrap();
-    }
-    folder
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    clients::node_packages("queues-node", &PACKAGES)
 }

@@ -10,6 +10,8 @@
     reason = "tests fail by panicking, measure real time, and each file uses its part"
 )]
 
+pub mod clients;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -306,30 +308,4 @@ fn parse(reply: &[u8]) -> Option<Reply> {
         headers,
         body: body.to_owned(),
     })
-}
-
-/// The folder with boto3 that the tests of objects use too; the first of all tests installs it.
-pub fn python_tools() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let install = || python_with("objects-python", &["awscli", "boto3"]);
-    ONCE.get_or_init(install).clone()
-}
-
-/// A virtual environment of Python with these packages, in a folder that all runs share.
-pub fn python_with(name: &str, packages: &[&str]) -> PathBuf {
-    let succeed = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-    };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let complete = folder.join("complete");
-    if !complete.exists() {
-        let mut venv = Command::new("python3");
-        succeed(venv.args(["-m", "venv", "--clear"]).arg(&folder));
-        let mut pip = Command::new(folder.join("bin/pip"));
-        let quietly = ["install", "--quiet", "--disable-pip-version-check"];
-        succeed(pip.args(quietly).args(packages));
-        std::fs::write(complete, "").unwrap();
-    }
-    folder
 }
