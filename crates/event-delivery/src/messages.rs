@@ -96,7 +96,7 @@ impl Work {
                 && Instant::now() + pause < gives_up_at
                 && !self.stop.is_cancelled();
             let next = tries_again.then_some(pause);
-            self.show(&verdict, piece.len(), (total, timings), &request_id, next);
+            self.show(&verdict, piece, (total, timings), &request_id, next);
             let failed = match verdict {
                 Verdict::Except(failed) => failed,
                 Verdict::Failed(_) => return (piece.len(), false),
@@ -193,44 +193,63 @@ impl Work {
     fn show(
         &self,
         verdict: &Verdict,
-        records: usize,
+        piece: &[QueueMessage],
         (total, timings): (Duration, Option<Timings>),
         request_id: &RequestId,
         next: Option<Duration>,
     ) {
-        let visible = "visible again after the queue's visibility timeout";
+        let failed = |reason: &str, places: &[usize], next: Option<Duration>| {
+            let messages: Vec<&QueueMessage> = places
+                .iter()
+                .filter_map(|place| piece.get(*place))
+                .collect();
+            let next = next.map(|pause| format!("tried again in {}", log::in_words(pause)));
+            EventResult::Failed {
+                reason: reason.to_owned(),
+                is_final: next.is_none() && messages.iter().all(|it| it.dead_letters.is_some()),
+                next: next.unwrap_or_else(|| what_follows(&messages)),
+            }
+        };
+        let all: Vec<usize> = (0..piece.len()).collect();
         let result = match verdict {
-            Verdict::Except(failed) if failed.is_empty() => EventResult::Delivered,
-            Verdict::Except(failed) => EventResult::Failed {
-                reason: format!("it reported {} of them as failed", failed.len()),
-                next: format!("those are {visible}"),
-                is_final: false,
-            },
-            Verdict::Failed(reason) => EventResult::Failed {
-                reason: reason.clone(),
-                next: visible.to_owned(),
-                is_final: false,
-            },
-            Verdict::NotRun(reason) => EventResult::Failed {
-                reason: reason.clone(),
-                next: next.map_or_else(
-                    || visible.to_owned(),
-                    |pause| format!("tried again in {}", log::in_words(pause)),
-                ),
-                is_final: false,
-            },
+            Verdict::Except(places) if places.is_empty() => EventResult::Delivered,
+            Verdict::Except(places) => {
+                let reason = format!("it reported {} of them as failed", places.len());
+                failed(&reason, places, None)
+            }
+            Verdict::Failed(reason) => failed(reason, &all, None),
+            Verdict::NotRun(reason) => failed(reason, &all, next),
         };
         self.parts.log.record(Event {
             kind: self.mapping.source.service.to_ascii_uppercase(),
             source: log::short_name(&self.mapping.source),
             target: log::callee_name(&self.mapping.callee),
             invocation: Some(request_id.clone()),
-            records,
+            records: piece.len(),
             total,
             cold_start: timings.and_then(|timings| timings.init),
-            attempt: 1,
+            attempt: piece.iter().map(|it| it.receives).max().unwrap_or(1),
             result,
         });
+    }
+}
+
+/// What becomes of messages that were not handled.
+fn what_follows(messages: &[&QueueMessage]) -> String {
+    const AFTER: &str = "once the queue's visibility timeout has passed";
+    let mut to_dead_letters = messages.iter().filter_map(|it| it.dead_letters.as_ref());
+    let Some(queue) = to_dead_letters.next() else {
+        return format!("received again {AFTER}");
+    };
+    let queue = log::short_name(queue);
+    match 1 + to_dead_letters.count() {
+        count if count == messages.len() => {
+            format!("received for the last time: goes to `{queue}` {AFTER}")
+        }
+        count => {
+            let rest = messages.len() - count;
+            format!("{count} go to `{queue}`, {rest} are received again, {AFTER}")
+        }
     }
 }
 
@@ -251,4 +270,43 @@ fn fitting(batch: &[QueueMessage]) -> usize {
         bytes <= payload_max()
     });
     fitting.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::arn::Arn;
+    use model::time::Timestamp;
+
+    use super::*;
+
+    fn message(dead_letters: Option<&str>) -> QueueMessage {
+        QueueMessage {
+            id: "m".to_owned(),
+            receipt: "r".to_owned(),
+            sent_at: Timestamp::from_micros(0),
+            group: None,
+            receives: 2,
+            dead_letters: dead_letters.and_then(|arn| Arn::parse(arn).ok()),
+            payload: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_receive_of_a_message_names_where_it_goes() {
+        let (again, last) = (message(None), message(Some("arn:aws:sqs:r:1:graves")));
+        for (messages, words) in [
+            (vec![&again], "received again once"),
+            (
+                vec![&last, &last],
+                "received for the last time: goes to `graves` once",
+            ),
+            (
+                vec![&again, &last],
+                "1 go to `graves`, 1 are received again, once",
+            ),
+        ] {
+            let said = what_follows(&messages);
+            assert!(said.starts_with(words), "{said}");
+        }
+    }
 }

@@ -64,6 +64,10 @@ pub struct QueueMessage {
     pub sent_at: Timestamp,
     /// Its group, in a FIFO queue: messages of one group must stay in order.
     pub group: Option<String>,
+    /// How often it was received, this time included.
+    pub receives: u32,
+    /// The dead-letter queue that it goes to if it is not deleted now; none while it may be received again.
+    pub dead_letters: Option<Arn>,
     /// One element of the event's `Records`, as JSON.
     pub payload: Bytes,
 }

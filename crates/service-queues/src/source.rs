@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::ask::AskError;
 use crate::engine::book::Order;
 use crate::engine::catalogue::{Catalogue, Queue};
+use crate::engine::descriptor::Settings;
 use crate::engine::receipt::Receipt;
 use crate::engine::record::{Attribute, AttributeValue};
 use crate::engine::request::{Received, Wish};
@@ -64,12 +65,12 @@ impl MessageSource for Source {
                 wait: Some(wait),
                 attempt: None,
             };
-            let order = found.current().settings.kind.order();
+            let settings = &found.current().settings;
             let received = self.catalogue.receive(&found, wish).await;
             let received = received.map_err(|error| failed(queue, &error))?;
             let messages = received.iter();
             Ok(messages
-                .map(|one| queue_message(one, queue, order))
+                .map(|one| queue_message(one, queue, settings))
                 .collect())
         })
     }
@@ -116,7 +117,9 @@ fn failed(queue: &Arn, error: &AskError) -> QueueError {
     }
 }
 
-fn queue_message(received: &Received, queue: &Arn, order: Order) -> QueueMessage {
+fn queue_message(received: &Received, queue: &Arn, settings: &Settings) -> QueueMessage {
+    let order = settings.kind.order();
+    let redrive = settings.redrive.as_ref();
     let message = &received.message;
     let (id, receipt) = (message::id_text(&message.id), received.receipt.to_text());
     let attributes: Map<String, Value> = message::system_attributes(received, order)
@@ -150,6 +153,10 @@ fn queue_message(received: &Received, queue: &Arn, order: Order) -> QueueMessage
         receipt,
         sent_at: message.sent_at,
         group: message.group.clone().filter(|_| order == Order::ByGroup),
+        receives: received.receives,
+        dead_letters: redrive
+            .filter(|redrive| redrive.receives_max <= received.receives)
+            .map(|redrive| redrive.target.clone()),
         payload: Bytes::from(record.to_string()),
     }
 }

@@ -87,6 +87,8 @@ impl FakeQueue {
                 receipt,
                 sent_at: Timestamp::from_micros(0),
                 group: row.group.clone(),
+                receives: row.receives,
+                dead_letters: None,
                 payload: json!({"messageId": format!("m{}", row.number), "n": row.number, "body": row.number.to_string()})
                     .to_string()
                     .into(),

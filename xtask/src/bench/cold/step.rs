@@ -23,9 +23,9 @@ const CONNECTIONS: usize = 200;
 const LASTS: Duration = Duration::from_secs(10);
 /// The minute, and what ending the last instances takes.
 const QUIET: Duration = Duration::from_secs(65);
-/// What may stay beside what was there before, for each function that was called: its template, and the fork that it
-/// keeps ahead. Each base keeps one ahead as well, for the next template.
-const KEPT_PER_FUNCTION: usize = 2;
+/// What may stay beside what was there before, for each function that was called: its template, the fork that it
+/// keeps ahead, and the first process of its sandbox. Each base keeps one ahead as well, for the next template.
+const KEPT_PER_FUNCTION: usize = 3;
 const KEPT_PER_LANGUAGE: usize = 1;
 /// The memory of what stays for a function.
 const TEMPLATE_MIB_MAX: f64 = 12.0;
