@@ -33,6 +33,8 @@ pub struct Application {
     pub http_apis: Vec<HttpApi>,
     /// What reads streams and calls its functions with their records.
     pub event_sources: Vec<Mapping>,
+    /// What sets functions and other targets going besides requests, for people to read.
+    pub triggers: Vec<Trigger>,
     /// How functions are called asynchronously, where that differs from the default: by name, then by qualifier
     /// ([`LATEST`] for the unqualified function).
     pub event_invokes: BTreeMap<FunctionName, BTreeMap<String, EventInvoke>>,
@@ -51,6 +53,19 @@ pub struct Application {
     pub domains: Vec<CustomDomain>,
 }
 
+/// One way of events, as it is shown: from a source to a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// `queue`, `stream`, `rule`, `schedule`, `topic`, `bucket` or `log`.
+    pub kind: String,
+    /// What they come from: a name, or the expression of a schedule.
+    pub source: String,
+    /// Who gets them: a name or an address.
+    pub target: String,
+    /// Whether it is on.
+    pub is_enabled: bool,
+}
+
 impl Application {
     /// An application without any part.
     #[must_use]
@@ -63,6 +78,7 @@ impl Application {
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
             event_sources: Vec::new(),
+            triggers: Vec::new(),
             event_invokes: BTreeMap::new(),
             dead_letters: BTreeMap::new(),
             function_policies: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! `cloudless routes`: lists the routes of a project, without serving it.
+//! `cloudless routes`: lists the routes of a project, and what else sets its functions going, without serving it.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::{cache_folder, environment, fail};
 use crate::cli::{ProjectArguments, RoutesArguments};
-use crate::development::route_lines;
+use crate::development::{route_lines, trigger_lines};
 use crate::pipeline::Checker;
 use crate::printer::Printer;
 use crate::project::{self, ReadOptions};
 use crate::system::RealClock;
 
-/// Prints the routes as a table, or as JSON.
+/// Prints the routes and the ways of events as tables, or the routes as JSON.
 pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
     let application = match application(&arguments.project).await {
         Ok(application) => application,
@@ -27,11 +27,14 @@ pub async fn run(arguments: &RoutesArguments, printer: &Printer) -> ExitCode {
     if arguments.json {
         let rows: Vec<Value> = rows.iter().map(as_json).collect();
         printer.print(&format!("{:#}", Value::Array(rows)));
-    } else if rows.is_empty() {
-        printer.print("no routes");
-    } else {
-        printer.print(&route_lines(printer, &rows).join("\n"));
+        return ExitCode::SUCCESS;
     }
+    let mut lines = route_lines(printer, &rows);
+    if lines.is_empty() {
+        lines.push("no routes".to_owned());
+    }
+    lines.extend(trigger_lines(printer, &application.triggers));
+    printer.print(&lines.join("\n"));
     ExitCode::SUCCESS
 }
 

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use gateway::routes::{AnsweredBy, RouteRow, routes_table};
-use model::application::Application;
+use model::application::{Application, Trigger};
 
 use crate::pipeline::Loaded;
 use crate::printer::{Printer, Style, harmless};
 use crate::wiring::Server;
 
-/// Name, routes, addresses, and how long it took.
+/// Ways of events that are listed.
+const TRIGGERS_SHOWN_MAX: usize = 40;
+/// Characters of a source up to which targets stand below one another.
+const SOURCE_WIDTH_MAX: usize = 40;
+
+/// Name, routes, events, addresses, and how long it took.
 pub(super) fn banner(
     printer: &Printer,
     server: &Server,
@@ -34,11 +39,16 @@ pub(super) fn banner(
         String::new(),
     ];
     let rows = routes_table(application);
-    if rows.is_empty() {
+    if rows.is_empty() && application.triggers.is_empty() {
         lines.push("  no routes; `cloudless invoke FUNCTION` runs a function".to_owned());
     }
     lines.extend(
         route_lines(printer, &rows)
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
+    lines.extend(
+        trigger_lines(printer, &application.triggers)
             .into_iter()
             .map(|line| format!("  {line}")),
     );
@@ -85,6 +95,28 @@ pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// What sets functions going besides requests, as a table like that of the routes; its end may be cut off.
+pub(crate) fn trigger_lines(printer: &Printer, triggers: &[Trigger]) -> Vec<String> {
+    let shown = triggers.iter().take(TRIGGERS_SHOWN_MAX);
+    let width = shown.clone().map(|row| row.source.chars().count()).max();
+    let width = width.unwrap_or_default().min(SOURCE_WIDTH_MAX);
+    let mut lines: Vec<String> = shown
+        .map(|row| {
+            let kind = printer.paint(Style::Bold, &format!("{:<8}", row.kind));
+            let target = printer.paint(Style::Dim, &format!("→ {}", harmless(&row.target)));
+            let off = match row.is_enabled {
+                true => String::new(),
+                false => printer.paint(Style::Yellow, "  [disabled]"),
+            };
+            format!("{kind} {:<width$}  {target}{off}", harmless(&row.source))
+        })
+        .collect();
+    if let more @ 1.. = triggers.len().saturating_sub(TRIGGERS_SHOWN_MAX) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 /// Where the server is reached, with which keys, and what to know of it.

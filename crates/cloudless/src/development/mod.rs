@@ -9,7 +9,7 @@ pub mod marker;
 mod stored;
 mod watch;
 
-pub(crate) use banner::route_lines;
+pub(crate) use banner::{route_lines, trigger_lines};
 
 use std::convert::Infallible;
 use std::fmt;

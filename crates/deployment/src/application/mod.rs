@@ -26,6 +26,7 @@ mod services;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod validation;
 mod versions;
 mod view;
@@ -99,6 +100,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         rest_apis,
         http_apis,
         event_sources: event_sources::mappings(view, &callable, &mut problems),
+        triggers: triggers::triggers(view, surroundings.account, &mut problems),
         event_invokes: asynchronous::event_invokes(view, &mut problems),
         dead_letters: asynchronous::dead_letters(view, &mut problems),
         function_policies: asynchronous::policies(view, &functions),

@@ -27,6 +27,7 @@ mod keys;
 mod policies;
 mod services;
 mod stages;
+mod triggers;
 mod validation;
 mod versions;
 mod words;
