@@ -12,6 +12,7 @@ use model::function::{Contact, Language, RuntimeName, Toolchain};
 use model::problem::{Place, Problem, Severity, push_of};
 
 use crate::cache::{Cache, key_of};
+use crate::compile::{self, Sessions};
 use crate::config::BuilderConfig;
 use crate::dependencies::{self, Dependencies};
 use crate::interpreters::Interpreter;
@@ -33,6 +34,8 @@ pub struct Builder {
     cache: Cache,
     progress: Arc<dyn Progress>,
     not_fetched: Mutex<BTreeMap<u32, String>>,
+    /// Compilers that stay between builds.
+    sessions: tokio::sync::Mutex<Sessions>,
 }
 
 /// What has been found out so far, so that functions of one runtime or one folder find it out once.
@@ -58,6 +61,7 @@ impl Builder {
             cache,
             progress,
             not_fetched: Mutex::default(),
+            sessions: tokio::sync::Mutex::default(),
         }
     }
 
@@ -93,6 +97,7 @@ impl Builder {
             problems: Vec::new(),
         };
         let roots = round.roots(artefacts).await;
+        let roots = round.compile(&self.sessions, artefacts, roots).await;
         // Over all artefacts: a layer's module may be what mentions the SDK.
         let folders: BTreeSet<PathBuf> = roots.iter().flatten().cloned().collect();
         round.look_through(folders).await;
@@ -145,6 +150,45 @@ impl Round<'_> {
             };
             let root = code::root_of(self.project, artefact, language, self.installer.cache).await;
             roots.push(root.map_err(|problem| self.problems.push(problem)).ok());
+        }
+        roots
+    }
+
+    /// The same, with the code of what is compiled in place of its sources.
+    async fn compile(
+        &mut self,
+        sessions: &tokio::sync::Mutex<Sessions>,
+        artefacts: &[Artefact],
+        mut roots: Vec<Option<PathBuf>>,
+    ) -> Vec<Option<PathBuf>> {
+        let (installer, project) = (self.installer, self.project);
+        let compiling = compile::all(
+            installer,
+            sessions,
+            project,
+            artefacts,
+            &roots,
+            &mut self.problems,
+        );
+        let mut made = compiling.await;
+        for (index, (artefact, root)) in artefacts.iter().zip(&mut roots).enumerate() {
+            let Some(sources) = root.as_deref() else {
+                continue;
+            };
+            if !compile::is_wanted(artefact, sources) {
+                continue;
+            }
+            let Some(made) = made.remove(&index) else {
+                *root = None;
+                continue;
+            };
+            if let ArtefactKind::Function { runtime, .. } = &artefact.kind
+                && runtime.language.contact() == Contact::Bootstrap
+            {
+                let key = (made.root.clone(), runtime.clone());
+                self.dependencies.insert(key, made.dependencies);
+            }
+            *root = Some(made.root);
         }
         roots
     }
@@ -214,7 +258,10 @@ impl Round<'_> {
             CodeSource::Package {
                 dependency_paths, ..
             } => dependency_paths.clone(),
-            CodeSource::Folder(_) | CodeSource::Archive(_) | CodeSource::Inline(_) => {
+            CodeSource::Folder(_)
+            | CodeSource::Archive(_)
+            | CodeSource::Inline(_)
+            | CodeSource::Compiled { .. } => {
                 let place = &artefact.place;
                 let found = self.dependencies(&root, runtime, &interpreter, place).await;
                 if self.lacks_handler(artefact, runtime, handler, &root, &found.paths) {

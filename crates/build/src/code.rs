@@ -28,7 +28,7 @@ pub(crate) async fn root_of(
     cache: &Cache,
 ) -> Result<PathBuf, Problem> {
     match &artefact.source {
-        CodeSource::Folder(folder) => {
+        CodeSource::Folder(folder) | CodeSource::Compiled { folder, .. } => {
             folder_of(project, folder, artefact).map_err(|problem| *problem)
         }
         CodeSource::Archive(path) => {
@@ -82,9 +82,12 @@ pub(crate) fn missing_handler(
         return Some(
             problem
                 .because(format!(
-                    "`{file}` is TypeScript, which is not compiled here yet"
+                    "`{file}` is TypeScript, and nothing in the manifest says that it is compiled"
                 ))
-                .help("compile it and let the handler name the JavaScript file"),
+                .help(
+                    "in a SAM template, add `Metadata: {BuildMethod: esbuild}` to the function; or compile it and let the \
+                     handler name the JavaScript file",
+                ),
         );
     }
     let expected = files_of(runtime.language, &module)
@@ -187,7 +190,7 @@ async fn inline(text: &str, language: Option<Language>, cache: &Cache) -> std::i
 }
 
 /// `src/pets.handler` is `src/pets`; Python takes dots for folders too, Node ends at the first dot of the name.
-fn module_of(language: Language, handler: &str) -> String {
+pub(crate) fn module_of(language: Language, handler: &str) -> String {
     match language {
         Language::Python => {
             let module = handler
@@ -297,7 +300,8 @@ mod tests {
 
     #[test]
     fn typescript_is_named() {
-        let help = "compile it and let the handler name the JavaScript file";
+        let help = "in a SAM template, add `Metadata: {BuildMethod: esbuild}` to the function; or compile it and let the \
+                    handler name the JavaScript file";
         check(
             "nodejs20.x",
             "src/pets.handler",

@@ -73,9 +73,46 @@ pub(crate) async fn of_folder(
 ) -> Dependencies {
     match language {
         Language::Python => of_python(installer, project, root, interpreter, place).await,
-        Language::Node => of_node(installer, project, root, interpreter, place).await,
+        Language::Node => {
+            of_node(
+                installer,
+                project,
+                root,
+                interpreter,
+                place,
+                Wanted::Running,
+            )
+            .await
+        }
         Language::Provided | Language::Go => Dependencies::default(),
     }
+}
+
+/// Makes sure that all packages are there with which a Node project is built: those that only its developers need, too.
+pub(crate) async fn for_building(
+    installer: &Installer<'_>,
+    project: &Path,
+    root: &Path,
+    node: &Interpreter,
+    place: &Place,
+) -> Dependencies {
+    of_node(installer, project, root, node, place, Wanted::Building).await
+}
+
+/// Whether the project's own manifest of packages names this one, for running or for building.
+pub(crate) fn names(project: &Path, root: &Path, package: &str) -> bool {
+    let file = nearest(project, root, "package.json");
+    let names = file.and_then(|file| dependencies_of(&file, Wanted::Building).ok());
+    names.is_some_and(|names| names.iter().any(|(name, _)| name == package))
+}
+
+/// Which packages of a `package.json` are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// `dependencies`.
+    Running,
+    /// `devDependencies` too.
+    Building,
 }
 
 /// Whether the project names packages of this language for a code folder.
@@ -166,8 +203,9 @@ async fn of_node(
     root: &Path,
     node: &Interpreter,
     place: &Place,
+    wanted: Wanted,
 ) -> Dependencies {
-    let package = match Package::read(project, root, place) {
+    let package = match Package::read(project, root, place, wanted) {
         Ok(Some(package)) => package,
         Ok(None) => return Dependencies::default(),
         Err(problem) => return Dependencies::failed(*problem),
@@ -177,9 +215,12 @@ async fn of_node(
         return Dependencies::failed(sdk::npm_missing(&format!("`{what}`"), place));
     };
     let (program, mut arguments) = node::npm_by_its_own_node(npm);
-    arguments.extend(sdk::npm_arguments(package.command));
+    arguments.extend(match wanted {
+        Wanted::Running => sdk::npm_arguments(package.command),
+        Wanted::Building => sdk::npm_arguments_for_building(package.command),
+    });
     let environment = with_first_on_path(&installer.config.environment, &node.path);
-    let key = package.key(node);
+    let key = package.key(node, wanted);
     let order = |draft: &Draft| {
         for (name, bytes) in &package.files {
             // A file that cannot be written makes npm fail, and npm says so. An `.npmrc` may hold a token.
@@ -219,7 +260,12 @@ struct Package {
 
 impl Package {
     /// None: there is nothing to install.
-    fn read(project: &Path, root: &Path, place: &Place) -> Result<Option<Self>, Box<Problem>> {
+    fn read(
+        project: &Path,
+        root: &Path,
+        place: &Place,
+        wanted: Wanted,
+    ) -> Result<Option<Self>, Box<Problem>> {
         let Some(file) = nearest(project, root, "package.json") else {
             return Ok(None);
         };
@@ -230,7 +276,7 @@ impl Package {
             let problem = Problem::error("build::package-json", title);
             Box::new(problem.at(&Place::start_of(what)).because(reason))
         };
-        let names = dependencies_of(&file).map_err(|reason| unreadable(&what, reason))?;
+        let names = dependencies_of(&file, wanted).map_err(|reason| unreadable(&what, reason))?;
         if names
             .iter()
             .all(|(name, _)| is_in_node_modules(folder, name))
@@ -266,12 +312,14 @@ impl Package {
         }))
     }
 
-    fn key(&self, node: &Interpreter) -> String {
+    fn key(&self, node: &Interpreter, wanted: Wanted) -> String {
         let (major, _) = node.major_and_minor();
         let major = major.to_string();
         let files = self.files.iter();
         let parts = files.flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
-        key_of(parts.chain([major.as_bytes(), std::env::consts::ARCH.as_bytes()]))
+        let machine = [major.as_bytes(), std::env::consts::ARCH.as_bytes()];
+        let building = (wanted == Wanted::Building).then_some("building".as_bytes());
+        key_of(parts.chain(machine).chain(building))
     }
 }
 
@@ -434,11 +482,17 @@ fn is_blank(line: &str) -> bool {
 }
 
 /// Names and versions of a manifest's dependencies.
-fn dependencies_of(file: &Path) -> Result<Vec<(String, String)>, String> {
+fn dependencies_of(file: &Path, wanted: Wanted) -> Result<Vec<(String, String)>, String> {
     let text = read_text(file).map_err(|error| error.to_string())?;
     let manifest: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let dependencies = manifest.get("dependencies").and_then(Value::as_object);
-    let entries = dependencies.into_iter().flatten();
+    let sections: &[&str] = match wanted {
+        Wanted::Running => &["dependencies"],
+        Wanted::Building => &["dependencies", "devDependencies"],
+    };
+    let sections = sections.iter();
+    let entries = sections
+        .filter_map(|section| manifest.get(section).and_then(Value::as_object))
+        .flatten();
     Ok(entries
         .map(|(name, version)| {
             (
@@ -521,7 +575,7 @@ mod tests {
     fn manifests_without_end_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::start_of("serverless.yml");
-        let package = || Package::read(folder.path(), folder.path(), &place);
+        let package = || Package::read(folder.path(), folder.path(), &place, Wanted::Running);
         let grow = |name: &str, length: u64| {
             let file = File::create(folder.path().join(name)).unwrap();
             file.set_len(length + 1).unwrap();

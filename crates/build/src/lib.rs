@@ -7,6 +7,7 @@ mod archive;
 mod builder;
 mod cache;
 mod code;
+mod compile;
 mod config;
 mod dependencies;
 mod digest;

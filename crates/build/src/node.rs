@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
-use model::function::RuntimeName;
+use model::function::{Language, RuntimeName};
 use model::problem::{Place, Problem};
 
 use crate::cache::{Entry, key_of};
@@ -21,6 +21,9 @@ use crate::tool::{Tool, ToolError};
 const OLDEST: u32 = 16;
 /// The newest one that is looked for by its number.
 const NEWEST: u32 = 40;
+/// The oldest one that compilers run on, and the one that is fetched for them where there is none.
+const TOOLS_OLDEST: u32 = 18;
+const TOOLS_DEFAULT: u32 = 22;
 const PROBE: &str = "console.log(process.version); console.log(process.execPath)";
 
 /// Whether something may be installed.
@@ -127,6 +130,32 @@ pub(crate) fn npm_by_its_own_node(npm: PathBuf) -> (PathBuf, Vec<OsString>) {
     } else {
         (npm, Vec::new())
     }
+}
+
+/// An interpreter for the tools that projects are built with, whatever their functions run on.
+///
+/// # Errors
+/// There is none, and none could be installed.
+pub(crate) async fn for_tools(
+    installer: &Installer<'_>,
+    place: &Place,
+) -> Result<Interpreter, Problem> {
+    if let Search::Others(others) = on_machine(installer, None).await {
+        let fit = others
+            .into_iter()
+            .filter(|found| TOOLS_OLDEST <= major(found));
+        if let Some(newest) = fit.max_by_key(major) {
+            return Ok(newest);
+        }
+    }
+    let runtime = RuntimeName {
+        language: Language::Node,
+        major: TOOLS_DEFAULT,
+        minor: 0,
+    };
+    find(installer, &runtime, place)
+        .await
+        .map(|(found, _)| found)
 }
 
 /// What is on the machine without our doing.

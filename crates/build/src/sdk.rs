@@ -29,6 +29,8 @@ const NODE_V3: &str = include_str!("sdk/node-v3/package.json");
 const NODE_V3_LOCK: &str = include_str!("sdk/node-v3/package-lock.json");
 const NODE_V2: &str = include_str!("sdk/node-v2/package.json");
 const NODE_V2_LOCK: &str = include_str!("sdk/node-v2/package-lock.json");
+const COMPILER: &str = include_str!("compile/esbuild/package.json");
+const COMPILER_LOCK: &str = include_str!("compile/esbuild/package-lock.json");
 /// The versions of the bundle's packages: the last ones that run on Node.js 18, so that one bundle serves all.
 const NODE_V3_VERSIONS: &str = ">=3.940.0 <3.968.0";
 /// Additional packages that sources may mention; more than there are clients.
@@ -162,6 +164,15 @@ impl Installer<'_> {
         self.npm(what, key, arguments, Vec::new(), place).await
     }
 
+    /// The `node_modules` of the compiler of ours, for projects that bring none.
+    ///
+    /// # Errors
+    /// What could not be installed, and why.
+    pub(crate) async fn compiler(&self, place: &Place) -> Result<PathBuf, Problem> {
+        self.node_bundle("esbuild", COMPILER, COMPILER_LOCK, place)
+            .await
+    }
+
     async fn node_bundle(
         &self,
         what: &str,
@@ -258,6 +269,17 @@ pub(crate) fn npm_arguments(command: &str) -> Vec<OsString> {
     ]
     .map(OsString::from)
     .into()
+}
+
+/// The same, but of what a project is developed with, too.
+pub(crate) fn npm_arguments_for_building(command: &str) -> Vec<OsString> {
+    let mut arguments = npm_arguments(command);
+    arguments.retain(|argument| argument != "--omit=dev");
+    // The manifest decides, also where the user's environment says that this is a server.
+    arguments.push("--include=dev".into());
+    // Peers that do not agree are the rule among old tools, and stop nobody who has a lock file of another tool.
+    arguments.push("--legacy-peer-deps".into());
+    arguments
 }
 
 /// The problem for a missing `npm`.

@@ -4,7 +4,9 @@
 //! Does not live here: how it is built (`build`), where the manifest says so (`manifest`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::function::{RuntimeName, Toolchain};
 use crate::ids::LogicalId;
@@ -63,6 +65,79 @@ pub enum CodeSource {
     },
     /// Text in the template (`ZipFile`, `InlineCode`): the file `index` of the runtime's language.
     Inline(String),
+    /// A folder of sources, of which a tool makes the code that runs.
+    Compiled {
+        /// The folder.
+        folder: PathBuf,
+        /// What makes code of it. Functions of one folder and one recipe are made at once.
+        recipe: Recipe,
+    },
+}
+
+/// How code is made of sources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recipe {
+    /// The tool.
+    pub compiler: Compiler,
+    /// Which functions it is for.
+    pub when: When,
+    /// Patterns of files that go with the code; those that begin with `!` leave files out, and the last that fits counts.
+    pub assets: Vec<String>,
+    /// What configurations written in JavaScript may ask of the manifest.
+    pub surroundings: Surroundings,
+}
+
+/// Which functions a recipe is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    /// All that have it.
+    Always,
+    /// Those whose handler is written in TypeScript; others run as they lie.
+    OfTypeScript,
+}
+
+/// A tool that makes code of sources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Compiler {
+    /// esbuild: the file of each handler and all that it imports become one file.
+    Esbuild {
+        /// Files to begin with in place of the handler's.
+        inputs: Vec<String>,
+        /// Options as esbuild's own interface takes them: a JSON object.
+        options: String,
+        /// A module that exports plugins of esbuild.
+        plugins: Option<String>,
+        /// Packages that are left out, since the runtime has them.
+        exclude: Vec<String>,
+    },
+    /// The project's own webpack, by its own configuration.
+    Webpack {
+        /// The configuration's file.
+        config: String,
+    },
+    /// Every file by itself: types go, the rest stays as it lies.
+    TypeScript,
+    /// `make`, with `ARTIFACTS_DIR` in its environment.
+    Make {
+        /// The target.
+        target: String,
+    },
+}
+
+/// The manifest as JSON, for configurations that ask for it. It may hold secrets, so it is never shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Surroundings(pub Arc<str>);
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Surroundings")
+    }
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self("{}".into())
+    }
 }
 
 /// A built artefact.

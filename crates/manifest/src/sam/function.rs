@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::code::{self, Location};
 use super::context::{Context, Declared};
 use super::nodes::{attribute, json, list, mapping, members, reference, text};
-use super::{function_url, hash, invoke_config, properties, role};
+use super::{compiling, function_url, hash, invoke_config, properties, role};
 
 /// Properties that become properties of `AWS::Lambda::Function` as they are.
 const PASSED: [&str; 24] = [
@@ -141,7 +141,8 @@ fn report_build_method(declared: &Declared<'_>, context: &mut Context<'_>) {
         .and_then(|runtime| RuntimeName::parse(&runtime).ok());
     let is_executable =
         runtime.is_some_and(|runtime| runtime.language.contact() == Contact::RuntimeApi);
-    if is_executable || name.starts_with("python") || name.starts_with("nodejs") {
+    let is_built = matches!(name, "esbuild" | "makefile");
+    if is_built || is_executable || name.starts_with("python") || name.starts_with("nodejs") {
         return;
     }
     context.problems.push(
@@ -181,6 +182,7 @@ fn code_of(declared: &Declared<'_>, context: &mut Context<'_>) -> Option<Node> {
         let uri = declared.get("CodeUri").unwrap_or(&here);
         match code::location(uri, logical_id, context)? {
             Location::Local(code, source) => {
+                let source = compiling::source(declared, source, context);
                 add(source, &uri.place, context);
                 code
             }

@@ -8,6 +8,7 @@
 mod apis;
 mod auth;
 mod code;
+mod compiling;
 mod context;
 mod definition;
 mod door;

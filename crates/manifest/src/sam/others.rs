@@ -12,7 +12,7 @@ use super::code::{self, Location};
 use super::context::{Context, Declared};
 use super::function::tag_list;
 use super::nodes::{json, list, mapping, text};
-use super::{hash, properties};
+use super::{compiling, hash, properties};
 
 /// Writes the table.
 pub(super) fn simple_table(declared: &Declared<'_>, context: &mut Context<'_>) {
@@ -108,6 +108,7 @@ pub(super) fn layer_version(declared: &Declared<'_>, context: &mut Context<'_>) 
             content
         }
         Some(Location::Local(content, source)) => {
+            let source = compiling::source(declared, source, context);
             code::add_layer(&id, source, &uri.place, context);
             content
         }

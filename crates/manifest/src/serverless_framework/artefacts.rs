@@ -11,6 +11,7 @@ use model::function::{ParseRuntimeError, RuntimeName};
 use model::ids::LogicalId;
 use model::problem::{Place, Problem, push_of};
 
+use super::compiling;
 use super::script;
 use super::service::{Function, Service};
 use super::template::layers;
@@ -101,7 +102,13 @@ fn of_function(
     let archive = own.or(general.filter(|_| !is_individual));
     let source = match archive {
         Some(archive) => source(archive, CodeSource::Archive, problems)?,
-        None => CodeSource::Folder(PathBuf::from(".")),
+        None => match compiling::recipe(service, function, &runtime) {
+            Some(recipe) => CodeSource::Compiled {
+                folder: PathBuf::from("."),
+                recipe,
+            },
+            None => CodeSource::Folder(PathBuf::from(".")),
+        },
     };
     Some(Artefact {
         logical_id: LogicalId::new(function.logical_id()),

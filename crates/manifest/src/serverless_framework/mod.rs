@@ -14,6 +14,7 @@ use service::Service;
 
 mod artefacts;
 mod build;
+mod compiling;
 pub mod keys;
 mod naming;
 pub mod plugins;

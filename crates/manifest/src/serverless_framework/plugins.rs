@@ -22,9 +22,8 @@ const EMULATOR: Standing =
     Standing::NotNeeded("it emulates the cloud on a laptop, as Cloudless does itself");
 const UPLOADS: Standing =
     Standing::NotNeeded("it concerns uploads and deployments to the cloud alone");
-const BUNDLER: Standing = Standing::Doubtful(
-    "functions run from their sources as they are: nothing is bundled or compiled, so TypeScript and aliases of imports do not work",
-);
+const COMPILES: Standing =
+    Standing::NotNeeded("functions are compiled as it would compile them, by its own settings");
 const ADDS: Standing =
     Standing::NotImplemented("it adds resources to the template, which are missing here");
 
@@ -50,7 +49,12 @@ pub const PLUGINS: &[(&str, Standing)] = &[
     ("serverless-export-env", UPLOADS),
     ("serverless-plugin-log-retention", UPLOADS),
     ("serverless-plugin-include-dependencies", UPLOADS),
-    ("serverless-plugin-optimize", BUNDLER),
+    (
+        "serverless-plugin-optimize",
+        Standing::NotNeeded(
+            "it makes packages smaller: functions run from their sources as they are",
+        ),
+    ),
     ("serverless-plugin-lambda-dead-letter", ADDS),
     (
         "serverless-python-requirements",
@@ -76,10 +80,10 @@ pub const PLUGINS: &[(&str, Standing)] = &[
             "functions get what `environment` says: set `useDotenv: true` and name the variables there",
         ),
     ),
-    ("serverless-webpack", BUNDLER),
-    ("serverless-esbuild", BUNDLER),
-    ("serverless-bundle", BUNDLER),
-    ("serverless-plugin-typescript", BUNDLER),
+    ("serverless-webpack", COMPILES),
+    ("serverless-esbuild", COMPILES),
+    ("serverless-bundle", COMPILES),
+    ("serverless-plugin-typescript", COMPILES),
     ("serverless-step-functions", ADDS),
     ("serverless-lift", ADDS),
     ("serverless-appsync-plugin", ADDS),

@@ -57,6 +57,7 @@ pub(super) const ROWS: &[Key] = &[
     done("functions.*.url.cors.maxAge", Shape::Number),
     done("functions.*.httpApi", Shape::Mapping),
     done("functions.*.httpApi.payload", Shape::Text),
+    done("functions.*.skipEsbuild", Shape::Flag),
     done("functions.*.package", Shape::Mapping),
     done("functions.*.package.artifact", Shape::Text),
     done("functions.*.package.individually", Shape::Flag),

@@ -18,6 +18,7 @@ pub(super) const ROWS: &[Key] = &[
     done("useDotenv", Shape::Flag),
     done("custom", Shape::Any),
     done("plugins", Shape::Any),
+    done("build", Shape::Any),
     no_effect(
         "console",
         Shape::Any,
@@ -76,17 +77,17 @@ pub(super) const ROWS: &[Key] = &[
     no_effect(
         "package.patterns",
         Shape::List,
-        "code runs where it lies: nothing is packed",
+        "code runs where it lies, and nothing is packed; beside compiled code, the files that it names are put",
     ),
     no_effect(
         "package.include",
         Shape::List,
-        "code runs where it lies: nothing is packed",
+        "code runs where it lies, and nothing is packed; beside compiled code, the files that it names are put",
     ),
     no_effect(
         "package.exclude",
         Shape::List,
-        "code runs where it lies: nothing is packed",
+        "code runs where it lies, and nothing is packed; beside compiled code, the files that it names are put",
     ),
     no_effect(
         "package.excludeDevDependencies",
