@@ -11,7 +11,7 @@ use model::artefact::{Artefact, ArtefactKind, Built, BuiltArtefacts, CodeSource}
 use model::function::{Contact, Language, RuntimeName, Toolchain};
 use model::problem::{Place, Problem, Severity, push_of};
 
-use crate::cache::{Cache, key_of};
+use crate::cache::Cache;
 use crate::compile::{self, Sessions};
 use crate::config::BuilderConfig;
 use crate::dependencies::{self, Dependencies};
@@ -20,7 +20,8 @@ use crate::node::Install;
 use crate::progress::Progress;
 use crate::scan::{self, Mentions};
 use crate::sdk::Installer;
-use crate::{code, digest, executables, node, python, sdk};
+use crate::wanted_sdk::{Sdk, additional};
+use crate::{code, digest, executables, node, python};
 
 /// The first Node.js for which the cloud brings version 3 of its SDK.
 const NODE_WITH_SDK_V3: u32 = 18;
@@ -277,7 +278,7 @@ impl Round<'_> {
             dependency_paths,
             sdk_paths,
         };
-        let digest = digest_of(&code_digest, &toolchain);
+        let digest = digest::of_build(&code_digest, &toolchain);
         Some(Built {
             code_root: root,
             toolchain: Some(toolchain),
@@ -312,7 +313,7 @@ impl Round<'_> {
             }
         }
         let toolchain = executables::toolchain(runtime);
-        let digest = digest_of(code_digest, &toolchain);
+        let digest = digest::of_build(code_digest, &toolchain);
         Some(Built {
             code_root: root,
             toolchain: Some(toolchain),
@@ -480,40 +481,4 @@ impl Round<'_> {
 /// Whether nothing is to be installed for it.
 fn is_complete(artefact: &Artefact) -> bool {
     matches!(artefact.source, CodeSource::Package { .. })
-}
-
-/// Packages that the bundle lacks. A scope without a name is a name that is put together at run time.
-fn additional(absent: BTreeSet<String>) -> Option<Sdk> {
-    let packages: BTreeSet<String> = absent
-        .into_iter()
-        .filter(|package| !package.ends_with('/') && !sdk::node_v3_has(package))
-        .collect();
-    (!packages.is_empty()).then_some(Sdk::NodeV3Additional(packages))
-}
-
-/// The bundles that there are.
-enum Sdk {
-    Python,
-    NodeV3,
-    NodeV3Additional(BTreeSet<String>),
-    NodeV2,
-}
-
-fn digest_of(code: &str, toolchain: &Toolchain) -> String {
-    let Toolchain {
-        interpreter,
-        version,
-        dependency_paths,
-        sdk_paths,
-    } = toolchain;
-    let paths = dependency_paths
-        .iter()
-        .chain(sdk_paths)
-        .chain([interpreter]);
-    let paths = paths.map(|path| path.as_os_str().as_encoded_bytes());
-    key_of(
-        [code.as_bytes(), version.as_bytes()]
-            .into_iter()
-            .chain(paths),
-    )
 }

@@ -1,6 +1,6 @@
 //! A digest that changes whenever the files below a folder do.
 //!
-//! Lives here: the digest of code that is run where it lies.
+//! Lives here: the digest of code that is run where it lies, and that of a build.
 //! Does not live here: telling that something may have changed (the file watcher).
 
 use std::fs::Metadata;
@@ -8,8 +8,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use model::function::Toolchain;
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::key_of;
 use crate::scan;
 
 /// The digest of a folder: of each file's path, size, time of change and inode, not of its content, so that a
@@ -31,6 +33,26 @@ pub fn of_folder(root: &Path, left_out: &[PathBuf]) -> String {
         }
     });
     hex::encode(hash.finalize())
+}
+
+/// The digest of code together with what runs it.
+pub(crate) fn of_build(code: &str, toolchain: &Toolchain) -> String {
+    let Toolchain {
+        interpreter,
+        version,
+        dependency_paths,
+        sdk_paths,
+    } = toolchain;
+    let paths = dependency_paths
+        .iter()
+        .chain(sdk_paths)
+        .chain([interpreter]);
+    let paths = paths.map(|path| path.as_os_str().as_encoded_bytes());
+    key_of(
+        [code.as_bytes(), version.as_bytes()]
+            .into_iter()
+            .chain(paths),
+    )
 }
 
 fn marks_of(metadata: &Metadata) -> [u128; 3] {

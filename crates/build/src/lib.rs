@@ -18,10 +18,12 @@ mod node;
 pub mod packages;
 mod progress;
 mod python;
+mod requirements;
 mod scan;
 mod sdk;
 mod survey;
 mod tool;
+mod wanted_sdk;
 
 pub use builder::Builder;
 pub use config::BuilderConfig;

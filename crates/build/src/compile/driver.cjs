@@ -208,7 +208,8 @@ async function runEsbuild(request) {
 let compiler;
 function webpackProblem(severity, root, error) {
   const message = String(error.message ?? error);
-  const absolute = error.file ?? error.module?.resource ?? /(\/[^\s():]+\.[a-z]+)/.exec(message)?.[1];
+  const spokenOf = /(?:^|\s)(\/[^\s():]+\.[a-z]+)/.exec(message)?.[1];
+  const absolute = error.file ?? error.module?.resource ?? (spokenOf && fs.existsSync(spokenOf) ? spokenOf : undefined);
   const at = error.location ?? error.loc?.start ?? error.error?.loc;
   const spoken = /[([](\d+)[,:](\d+)[)\]]/.exec(message);
   const line = at?.line ?? (spoken ? Number(spoken[1]) : undefined);
@@ -216,7 +217,8 @@ function webpackProblem(severity, root, error) {
   const file = absolute ? path.relative(root, absolute.split('!').pop().split('?')[0]) : undefined;
   // Colours are for terminals.
   // eslint-disable-next-line no-control-regex
-  return { severity, text: message.replace(/\u001b\[[0-9;]*m/g, ''), file, line, column };
+  const text = message.replace(/\u001b\[[0-9;]*m/g, '').replace(/^configuration\n/, '');
+  return { severity, text, file, line, column };
 }
 
 async function webpackCompiler(request) {

@@ -117,36 +117,36 @@ pub(super) fn write<'e>(
         .into_iter()
         .map(|entry| json!({"id": entry.id, "inputs": entry.inputs}))
         .collect();
-    let mut request = json!({
-        "root": root,
-        "out": out,
-        "packages": modules,
-        "entries": entries,
-        "assets": recipe.assets,
-    });
     let surroundings: Value = serde_json::from_str(&recipe.surroundings.0).unwrap_or_default();
-    for name in ["service", "stage", "region"] {
-        request[name] = surroundings.get(name).cloned().unwrap_or_default();
-    }
-    match &recipe.compiler {
+    let (tool, own) = match &recipe.compiler {
         Compiler::Esbuild {
             options,
             plugins,
             exclude,
             inputs: _,
         } => {
-            request["tool"] = "esbuild".into();
-            request["options"] = serde_json::from_str(options).unwrap_or_default();
-            request["plugins"] = plugins.clone().into();
-            request["exclude"] = exclude.clone().into();
+            let options: Value = serde_json::from_str(options).unwrap_or_default();
+            let own = json!({"options": options, "plugins": plugins, "exclude": exclude});
+            ("esbuild", own)
         }
-        Compiler::Webpack { config } => {
-            request["tool"] = "webpack".into();
-            request["config"] = config.clone().into();
+        Compiler::Webpack { config } => ("webpack", json!({"config": config})),
+        Compiler::TypeScript | Compiler::Make { .. } => ("typescript", json!({})),
+    };
+    let common = json!({
+        "tool": tool,
+        "root": root,
+        "out": out,
+        "packages": modules,
+        "entries": entries,
+        "assets": recipe.assets,
+    });
+    let mut request = Map::new();
+    for part in [common, own, surroundings] {
+        if let Value::Object(members) = part {
+            request.extend(members);
         }
-        Compiler::TypeScript | Compiler::Make { .. } => request["tool"] = "typescript".into(),
     }
-    request
+    Value::Object(request)
 }
 
 /// What people call the tool.

@@ -161,7 +161,9 @@ impl Session {
         for (id, made) in &self.made {
             if !entries.contains_key(id) {
                 let mut made = made.clone();
-                made["is_earlier"] = Value::Bool(true);
+                if let Some(made) = made.as_object_mut() {
+                    made.insert("is_earlier".to_owned(), Value::Bool(true));
+                }
                 entries.insert(id.clone(), made);
             }
         }
