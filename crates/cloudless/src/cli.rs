@@ -185,7 +185,7 @@ Examples:
   cloudless redrive resize
   cloudless redrive orders-dead --json")]
 pub struct RedriveArguments {
-    /// A dead letter queue, or a function that has one: its name or ARN.
+    /// A dead letter queue, or a function that has one: its name, logical id or ARN.
     #[arg(value_name = "QUEUE|FUNCTION")]
     pub name: String,
     /// The project's folder, or its manifest.

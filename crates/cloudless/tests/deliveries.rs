@@ -25,6 +25,7 @@ Resources:
   JobsDead: { Type: AWS::SQS::Queue, Properties: { QueueName: jobs-dead } }
   WorkDead: { Type: AWS::SQS::Queue, Properties: { QueueName: work-dead } }
   Done: { Type: AWS::SQS::Queue, Properties: { QueueName: done } }
+  Unnamed: { Type: AWS::SQS::Queue }
   Jobs:
     Type: AWS::SQS::Queue
     Properties:
@@ -161,6 +162,11 @@ fn redrive_says_what_is_missing() {
         ("jobs-ded", "did you mean `jobs-dead`?"),
         (
             "jobs",
+            "Source queue must be configured as a Dead Letter Queue",
+        ),
+        // Found by its logical id: it has a name that was made up.
+        (
+            "Unnamed",
             "Source queue must be configured as a Dead Letter Queue",
         ),
     ] {

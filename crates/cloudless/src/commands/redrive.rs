@@ -101,6 +101,7 @@ impl Server {
             return Ok(Found::Function(function.to_owned()));
         }
         let name = arn.map_or(name, |arn| arn.resource);
+        let name = self.deployed_queue(&name).await.unwrap_or(name);
         match self.sqs("GetQueueUrl", &json!({"QueueName": name})).await {
             Ok(answer) => {
                 let url = text(&answer, "QueueUrl");
@@ -116,6 +117,26 @@ impl Server {
             Err(why @ NotDone::NoAnswer(_)) => Err(not_done(&why)),
             Err(NotDone::Refused { .. }) => Err(self.unknown(marker, wanted).await),
         }
+    }
+
+    /// The queue that was named after this logical id when it was deployed, if it is the only one.
+    async fn deployed_queue(&self, logical_id: &str) -> Option<String> {
+        let part = format!("-{logical_id}-");
+        let names = self.queue_names().await;
+        if names.iter().any(|name| name == logical_id) {
+            return None;
+        }
+        let mut of_it = names.into_iter().filter(|name| name.contains(&part));
+        of_it.next().filter(|_| of_it.next().is_none())
+    }
+
+    async fn queue_names(&self) -> Vec<String> {
+        let queues = self.sqs("ListQueues", &json!({})).await;
+        let queues = queues.unwrap_or(Value::Null);
+        let urls = queues.get("QueueUrls").and_then(Value::as_array);
+        let urls = urls.into_iter().flatten().filter_map(Value::as_str);
+        let names = urls.filter_map(|url| url.rsplit('/').next());
+        names.map(str::to_owned).collect()
     }
 
     async fn redrive_queue(&self, url: &str, arn: &str) -> Result<Moved, Box<Problem>> {
@@ -244,13 +265,9 @@ impl Server {
     }
 
     async fn unknown(&self, marker: &Marker, wanted: &str) -> Box<Problem> {
-        let queues = self.sqs("ListQueues", &json!({})).await;
-        let queues = queues.unwrap_or(Value::Null);
-        let urls = queues.get("QueueUrls").and_then(Value::as_array);
-        let queues = urls.into_iter().flatten().filter_map(Value::as_str);
-        let queues = queues.filter_map(|url| url.rsplit('/').next());
+        let queues = self.queue_names().await;
         let functions = marker.functions.values().map(String::as_str);
-        let known: Vec<&str> = queues.chain(functions).collect();
+        let known: Vec<&str> = queues.iter().map(String::as_str).chain(functions).collect();
         let title = format!("no queue and no function is called `{wanted}`");
         let problem = Problem::error("redrive::unknown", title);
         let listed: Vec<String> = known
