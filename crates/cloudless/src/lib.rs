@@ -40,6 +40,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use cli::{Arguments, Command};
 use printer::Printer;
+use telemetry::own_log::OwnLines;
 
 /// The variable that sets how much the server says of itself on standard error: `error`, `warn`, `info`, `debug`, `trace`.
 const LOG_VARIABLE: &str = "CLOUDLESS_LOG";
@@ -108,12 +109,14 @@ fn log_to_standard_error() {
     let targets = Targets::new()
         .with_default(chosen.unwrap_or(Level::WARN))
         .with_target("notify", Level::ERROR);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        // Its colours are a feature that we do not build with; asked for, it says so on every start.
-        .with_ansi(false);
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(targets)
-        .init();
+    let registry = tracing_subscriber::registry().with(targets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    if chosen.is_some() {
+        // Whoever asks for a level looks for when and where. Its colours are a feature that we do not build with; asked
+        // for, it says so on every start.
+        registry.with(lines.with_ansi(false)).init();
+    } else {
+        let own = OwnLines::new(Printer::for_terminal(Path::new("")));
+        registry.with(lines.event_format(own)).init();
+    }
 }

@@ -7,6 +7,7 @@ mod access_files;
 pub mod console;
 mod events;
 pub mod install;
+pub(crate) mod own_log;
 mod refusals;
 mod transcript;
 
