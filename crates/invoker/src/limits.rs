@@ -18,6 +18,12 @@ use model::limits::{
 const SPAWNS_PER_CORE: usize = 2;
 /// Forked starts that may run at once for each core: each is a millisecond's work, and waits for its turn otherwise.
 const FORKS_PER_CORE: usize = 8;
+/// Instances that work at once for a function whose events take next to no time, for each core but one, which the server itself
+/// needs: while the others work, some wait to be given their next event. On two cores more of them take turns on the caches,
+/// on four fewer leave cores idle.
+const BRISK_PER_CORE: usize = 4;
+/// The least of them.
+const BRISK_MIN: usize = 2;
 /// What an instance takes of the machine's memory for itself, estimated for one that holds a small application. Pages that
 /// forks share are not in it.
 const INSTANCE_BYTES: u64 = 8 << 20;
@@ -52,6 +58,9 @@ pub struct InvokerLimits {
     pub forks_max: usize,
     /// Events that may wait in line for one version of a function. The next one is throttled.
     pub line_length_max: usize,
+    /// Instances of one version that are at work at once, before the next of its events waits for one of them, where events
+    /// take next to no time. So many keep all cores busy.
+    pub brisk_busy_max: usize,
     /// How long an event waits in line at most, when its caller names no time.
     pub wait_max: Duration,
     /// How long an instance stays without an event, unless it is provisioned. The most recently used one is reused, so
@@ -88,6 +97,7 @@ impl InvokerLimits {
             spawns_max: cores.saturating_mul(SPAWNS_PER_CORE),
             forks_max: cores.saturating_mul(FORKS_PER_CORE),
             line_length_max: LAMBDA_CONCURRENT_EXECUTIONS,
+            brisk_busy_max: (cores - 1).saturating_mul(BRISK_PER_CORE).max(BRISK_MIN),
             wait_max: Duration::from_secs(60),
             idle_max: Duration::from_secs(60),
             failed_starts_before_delay: 3,

@@ -7,11 +7,14 @@
 //! - An event that is admitted (it runs or waits) counts against its function's and the account's concurrency.
 //! - An event that finds no free instance makes one start, or takes over a start that has lost its event; it is
 //!   served by whichever instance is free first, started or freed, in the order in which the events came.
+//! - Events of a function whose events take next to no time wait for the instances that are at work, where these keep all
+//!   cores busy (`brisk`).
 //! - A version's first start is alone where others may be forked from what it makes.
 //! - A start that fails is the reply to its own event; a first start, to all that waited for it.
 //! - A function has never more instances on demand than admitted events need, so its reserved concurrency bounds them too.
 //! - Provisioned instances stay, and are replaced when they end, for as long as they are wanted and can be started.
 
+mod brisk;
 mod idle;
 mod line;
 mod queue;
@@ -133,6 +136,12 @@ pub(crate) struct Pool {
     shares: Shares,
     keys_drawn: u64,
     due: Option<Instant>,
+    /// Versions with events that are held back, and some that had such a moment ago.
+    holding: Vec<VersionId>,
+    /// When it is to be looked whether they still should be.
+    look_at: Option<Instant>,
+    /// When that was last looked.
+    looked_at: Option<Instant>,
     is_stopping: bool,
 }
 
@@ -147,6 +156,10 @@ struct InstanceRecord {
     failed_before: u32,
     /// None while it runs an event.
     free_since: Option<Instant>,
+    /// None while it runs none.
+    busy_since: Option<Instant>,
+    /// It was found to be long at its event.
+    is_long: bool,
 }
 
 #[derive(Debug)]
@@ -174,13 +187,17 @@ impl Pool {
             shares: Shares::default(),
             keys_drawn: 0,
             due: None,
+            holding: Vec::new(),
+            look_at: None,
+            looked_at: None,
             is_stopping: false,
         }
     }
 
     /// The earliest moment at which [`tick`](Self::tick) may have something to do.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.due
+        let both = [self.due, self.look_at];
+        both.into_iter().flatten().min()
     }
 
     /// Whether no event runs or waits.
@@ -200,12 +217,16 @@ impl Pool {
             Ok(claim) => claim,
             Err(refusal) => return Arrival::Refused(refusal),
         };
+        if self.holds_back(version, now) {
+            self.shares.take(version.function(), claim);
+            return Arrival::Waits(self.hold(version, give_up_at, now, actions));
+        }
         let Some(line) = self.lines.get_mut(version) else {
             return Arrival::Refused(Refusal::UnknownFunction);
         };
         if let Some(instance) = line.take_free() {
             self.shares.take(version.function(), claim);
-            self.occupy(instance);
+            self.occupy(instance, now);
             return Arrival::Runs(instance);
         }
         let function = version.function();
@@ -254,6 +275,8 @@ impl Pool {
             has_served: false,
             failed_before: start.failed_before,
             free_since: None,
+            busy_since: None,
+            is_long: false,
         };
         self.instances.insert(key, record);
         self.serve_or_keep(key, &start.version, now, actions);
@@ -264,10 +287,11 @@ impl Pool {
 
     /// The instance has finished its event and can take another.
     pub(crate) fn released(&mut self, key: InstanceKey, now: Instant, actions: &mut Vec<Action>) {
-        let Some(version) = self.finish(key) else {
+        let Some(version) = self.finish(key, now) else {
             return;
         };
         self.serve_or_keep(key, &version, now, actions);
+        self.let_go(&version, now, actions);
         self.feed_the_starved(now, actions);
     }
 
@@ -275,11 +299,12 @@ impl Pool {
     pub(crate) fn ended(&mut self, key: InstanceKey, now: Instant, actions: &mut Vec<Action>) {
         let is_busy = |record: &InstanceRecord| record.free_since.is_none();
         if self.instances.get(&key).is_some_and(is_busy) {
-            self.finish(key);
+            self.finish(key, now);
         }
         let Some(version) = self.bury(key, now) else {
             return;
         };
+        self.let_go(&version, now, actions);
         self.start_what_is_missing(&version, now, actions);
         self.forget_if_gone(&version);
         self.feed_the_starved(now, actions);
@@ -308,17 +333,24 @@ impl Pool {
         }
         line.busy -= 1;
         if let Some(other) = line.take_free() {
-            self.occupy(other);
+            self.occupy(other, now);
+            self.let_go(&version, now, actions);
             self.start_what_is_missing(&version, now, actions);
             return Arrival::Runs(other);
         }
         let ticket = self.join(&version, give_up_at, LineEnd::Front);
+        self.let_go(&version, now, actions);
         self.start_what_is_missing(&version, now, actions);
         Arrival::Waits(ticket)
     }
 
     /// Time has passed: events give up, instances end, starts that were put off begin.
     pub(crate) fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.look_at_held(now, actions);
+        // Lines are looked at often where events are held back; all the rest seldom has anything to do.
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
         let versions: Vec<VersionId> = self.lines.keys().cloned().collect();
         for version in &versions {
             for ticket in self.tickets_overdue(version, now) {
@@ -374,18 +406,20 @@ impl Pool {
         Ok(claim)
     }
 
-    fn occupy(&mut self, key: InstanceKey) {
+    fn occupy(&mut self, key: InstanceKey, now: Instant) {
         if let Some(record) = self.instances.get_mut(&key) {
             record.free_since = None;
+            record.busy_since = Some(now);
         }
     }
 
     /// Counts the instance's event as finished.
-    fn finish(&mut self, key: InstanceKey) -> Option<VersionId> {
+    fn finish(&mut self, key: InstanceKey, now: Instant) -> Option<VersionId> {
         let record = self.instances.get_mut(&key)?;
         record.has_served = true;
         let version = record.version.clone();
         let line = self.lines.get_mut(&version)?;
+        line.note_done(record, now);
         let claim = line.last_claim();
         line.busy -= 1;
         self.shares.give_back(version.function(), claim);
@@ -395,11 +429,12 @@ impl Pool {
     /// Takes a dead instance out of its line. One that died early and served nobody counts as a start that failed, or
     /// one that keeps dying would be started again and again without a pause.
     fn bury(&mut self, key: InstanceKey, now: Instant) -> Option<VersionId> {
-        let record = self.instances.remove(&key)?;
-        let version = record.version;
+        let mut record = self.instances.remove(&key)?;
+        let version = record.version.clone();
         let Some(line) = self.lines.get_mut(&version) else {
             return Some(version);
         };
+        line.note_rest(&mut record);
         line.free.retain(|free| *free != key);
         line.ready.retain(|ready| *ready != key);
         if record.generation != line.generation {
@@ -429,9 +464,10 @@ impl Pool {
             return;
         };
         let is_current = record.generation == line.generation && !line.is_removed;
-        if is_current && let Some(waiting) = line.waiting.pop_front() {
+        if is_current && let Some(waiting) = line.take_first(&self.limits) {
             line.busy += 1;
             record.free_since = None;
+            record.busy_since = Some(now);
             actions.push(Action::Run(waiting.ticket, key));
             self.pass_on_start(version, waiting.start);
             return;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use interfaces::runtime::StartWay;
 
+use super::brisk::Pace;
 use super::shares::{Claim, Need};
 use super::{InstanceKey, Ticket, Version};
 
@@ -33,10 +34,15 @@ pub(super) struct Line {
     pub(super) ready: VecDeque<InstanceKey>,
     /// In the order in which they came.
     pub(super) waiting: VecDeque<Waiting>,
+    /// Of these, the last ones, which no instance is to be started for: they wait for those at work.
+    pub(super) held: usize,
     /// Starts that are no event's: that event was served by another instance, or they are provisioned.
     pub(super) orphans: Vec<InstanceKey>,
     /// Events that run, on instances of any generation.
     pub(super) busy: usize,
+    /// Of these, those that were found to take long.
+    pub(super) long: usize,
+    pub(super) pace: Pace,
     /// Instances of this generation that are starting.
     pub(super) starting: usize,
     /// Provisioned instances of this generation, busy, free and starting.
@@ -54,6 +60,8 @@ pub(super) struct Waiting {
     pub(super) give_up_at: Instant,
     /// The start whose failure would be its reply.
     pub(super) start: Option<InstanceKey>,
+    /// It waits for an instance that is at work.
+    pub(super) is_held: bool,
 }
 
 /// Which end of a line an event joins.
@@ -75,8 +83,11 @@ impl Line {
             free: VecDeque::new(),
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
+            held: 0,
             orphans: Vec::new(),
             busy: 0,
+            long: 0,
+            pace: Pace::default(),
             starting: 0,
             provisioned: 0,
             has_given_up: false,
@@ -107,7 +118,7 @@ impl Line {
     /// Events in line that no start was begun for. Each start is one event's, or an orphan.
     pub(super) fn without_start(&self) -> usize {
         let with_start = self.starting - self.orphans.len();
-        self.waiting.len() - with_start
+        self.waiting.len() - self.held - with_start
     }
 
     /// What would stand behind the next event.

@@ -23,6 +23,7 @@ impl Pool {
                 ticket,
                 give_up_at,
                 start: None,
+                is_held: false,
             };
             if let Some(orphan) = line.orphans.pop() {
                 waiting.start = Some(orphan);
@@ -48,6 +49,7 @@ impl Pool {
         let Some(waiting) = position.and_then(|position| line.waiting.remove(position)) else {
             return;
         };
+        line.held -= usize::from(waiting.is_held);
         self.shares.give_back(version.function(), claim);
         self.pass_on_start(version, waiting.start);
     }
@@ -61,7 +63,8 @@ impl Pool {
         else {
             return;
         };
-        match line.waiting.iter_mut().find(|it| it.start.is_none()) {
+        let mut others = line.waiting.iter_mut();
+        match others.find(|it| it.start.is_none() && !it.is_held) {
             Some(heir) => {
                 heir.start = Some(key);
                 start.cause = Some(heir.ticket);

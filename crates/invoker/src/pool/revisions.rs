@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use interfaces::runtime::Initialization;
 
+use super::brisk::Pace;
 use super::line::Line;
 use super::shares::Shares;
 use super::{Action, Pool, Refusal, Version, VersionId};
@@ -60,6 +61,8 @@ impl Pool {
         self.starved.clear();
         self.shares = Shares::default();
         self.due = None;
+        self.holding.clear();
+        self.look_at = None;
     }
 
     /// Forgets a version that was removed, once nothing of it is left.
@@ -101,6 +104,7 @@ impl Pool {
         };
         line.is_removed = true;
         line.provisioned_wanted = 0;
+        line.held = 0;
         for waiting in line.waiting.drain(..) {
             actions.push(Action::Refuse(waiting.ticket, Refusal::UnknownFunction));
         }
@@ -146,6 +150,8 @@ impl Pool {
         line.has_given_up = false;
         line.failed_starts = 0;
         line.no_start_before = None;
+        line.pace = Pace::default();
+        line.hold_nothing_back();
         for waiting in &mut line.waiting {
             waiting.start = None;
         }

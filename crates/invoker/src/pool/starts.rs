@@ -121,7 +121,10 @@ impl Pool {
     fn first_want(&self, version: &VersionId) -> Option<Want> {
         let line = self.lines.get(version)?;
         if 0 < line.without_start() {
-            let first = line.waiting.iter().find(|it| it.start.is_none())?;
+            let first = line
+                .waiting
+                .iter()
+                .find(|it| it.start.is_none() && !it.is_held)?;
             return Some(Want::Event(first.ticket));
         }
         let wants_more = line.provisioned < line.provisioned_wanted

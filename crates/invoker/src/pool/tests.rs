@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod brisk;
 mod growth;
 mod provisioned;
 
@@ -138,6 +139,12 @@ impl Bench {
     fn ended(&mut self, key: InstanceKey) {
         self.pool
             .ended(key, self.epoch + self.elapsed, &mut self.actions);
+    }
+
+    fn pass_micros(&mut self, micros: u64) {
+        self.elapsed += Duration::from_micros(micros);
+        let now = self.now();
+        self.pool.tick(now, &mut self.actions);
     }
 
     fn pass(&mut self, seconds: u64) {

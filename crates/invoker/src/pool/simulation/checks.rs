@@ -152,7 +152,7 @@ impl World {
     fn check_line(&self, version: &VersionId, line: &Line) {
         let is_free = !line.free.is_empty() || !line.ready.is_empty();
         assert!(
-            !is_free || line.waiting.is_empty(),
+            !is_free || line.waiting.len() == line.held,
             "it waits beside a free instance"
         );
         assert!(line.waiting.len() <= self.limits.line_length_max + self.returned);
@@ -168,6 +168,7 @@ impl World {
             "each start has one event or none"
         );
         self.check_provisioned(version, line);
+        self.check_line_held(version, line);
         let is_first = line.way.is_none() && line.may_fork;
         assert!(
             !is_first || line.starting <= 1,
@@ -187,6 +188,44 @@ impl World {
             !wants || has_reason || self.pool.is_stopping,
             "{version:?} waits for nothing"
         );
+    }
+
+    /// What is held back stands behind all others, and for an instance that works.
+    fn check_line_held(&self, version: &VersionId, line: &Line) {
+        let first = line.waiting.len() - line.held;
+        let is_held = |position: usize| line.waiting[position].is_held;
+        assert!((0..line.waiting.len()).all(|position| is_held(position) == (first <= position)));
+        let of_version = self.pool.instances.values();
+        let of_version = of_version.filter(|record| record.version == *version);
+        assert_eq!(
+            line.long,
+            of_version.filter(|record| record.is_long).count()
+        );
+        let at_work_max = self.limits.brisk_busy_max + line.long;
+        assert!(
+            line.held == 0 || at_work_max <= line.busy,
+            "it is held back while nobody works"
+        );
+        assert!(
+            line.held == 0 || (self.pool.look_at.is_some() && self.pool.holding.contains(version)),
+            "nobody will look whether it still has to wait"
+        );
+    }
+
+    /// Time has passed: what is still held back waits for enough instances that were given their events just now.
+    pub(super) fn check_held(&self) {
+        let holding = self.pool.lines.iter().filter(|(_, line)| 0 < line.held);
+        for (version, _) in holding {
+            let of_version = self.busy.iter();
+            let of_version = of_version.filter(|key| self.of[*key].version == *version);
+            let is_young =
+                |key: &&InstanceKey| self.now < self.busy_since[*key] + crate::pool::brisk::LONG;
+            let young = of_version.filter(is_young).count();
+            assert!(
+                self.limits.brisk_busy_max <= young,
+                "it is held back for long"
+            );
+        }
     }
 
     fn check_provisioned(&self, version: &VersionId, line: &Line) {
