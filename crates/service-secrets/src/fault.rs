@@ -41,10 +41,6 @@ impl Fault {
         Self::new("ValidationException", message)
     }
 
-    pub(crate) fn serialization(message: &str) -> Self {
-        Self::new("SerializationException", message)
-    }
-
     /// The service knows this, and we do not carry it out.
     pub(crate) fn not_implemented(what: &str) -> Self {
         Self::validation(format!("{what} is not implemented by Cloudless yet"))

@@ -20,7 +20,7 @@ use crate::cbor::{self, Wire};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
 use crate::fault::{Fault, answer};
-use crate::fields::Fields;
+use crate::fields;
 use crate::kinesis::{self, Asked, Context};
 use crate::resources::Streams;
 use crate::sink::Sink;
@@ -109,7 +109,7 @@ impl CloudService for Service {
                 place: &place,
             };
             let done = async {
-                let fields = Fields::of_body(&call.body, wire)?;
+                let fields = fields::of_body(&call.body, wire)?;
                 kinesis::run(&context, operation(&call), fields).await
             };
             match done.await {

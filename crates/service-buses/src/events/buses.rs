@@ -8,7 +8,7 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Bus, Json, Tags};
 use crate::engine::state::{DEFAULT, KeptBus, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{BUS, BUS_NAME, DESCRIPTION, Fields, page, paged};
+use crate::fields::{self, BUS, BUS_NAME, DESCRIPTION, Fields, page, paged};
 
 /// Buses of an account and region.
 const BUSES_MAX: usize = 1_000;
@@ -34,7 +34,7 @@ pub(super) async fn create_event_bus(context: &Context<'_>, mut fields: Fields) 
     fields.refuse("CreateEventBus", &["EventSourceName"])?;
     let name = fields.required("Name", &BUS_NAME);
     let shown = shown(&mut fields);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     let wish = Wish {
         name,

@@ -11,7 +11,7 @@ use crate::engine::keys::{Fires, Place};
 use crate::engine::rows::{Json, Rule, Tags};
 use crate::engine::state::{DEFAULT, KeptRule, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, BUS, DESCRIPTION, Fields, NAME, Text, insert, page, paged};
+use crate::fields::{self, ARN, BUS, DESCRIPTION, Fields, NAME, Text, insert, page, paged};
 use crate::times::Expression;
 
 /// Rules of a bus.
@@ -51,7 +51,7 @@ pub(super) async fn put_rule(context: &Context<'_>, mut fields: Fields) -> Answe
         state: fields.text("State", &STATES),
         description: fields.text("Description", &DESCRIPTION),
         role: fields.text("RoleArn", &ARN),
-        tags: fields.tags()?,
+        tags: fields::tags(&mut fields)?,
         targets: None,
         owner: None,
     };

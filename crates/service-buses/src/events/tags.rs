@@ -9,7 +9,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::{Bus, Rule, Tags};
 use crate::engine::state::{DEFAULT, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, Fields};
+use crate::fields::{self, ARN, Fields};
 
 /// What has tags.
 enum Tagged {
@@ -19,7 +19,7 @@ enum Tagged {
 
 pub(super) async fn tag_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let arn = fields.required("ResourceARN", &ARN);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     let tagged = Tagged::read(&arn)?;
     edit(context, &tagged, |there| there.extend(tags)).await

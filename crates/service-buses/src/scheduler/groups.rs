@@ -10,7 +10,7 @@ use crate::engine::rows::{Group, Tags};
 use crate::engine::state::{DEFAULT, State, Step};
 use crate::events::seconds;
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, Fields, SCHEDULE_NAME, Text, page, paged};
+use crate::fields::{self, ARN, Fields, SCHEDULE_NAME, Text, page, paged};
 
 /// Groups of an account and region.
 const GROUPS_MAX: usize = 500;
@@ -22,7 +22,7 @@ const TOKEN: Text = Text::long(1, 64);
 pub(super) async fn create_schedule_group(context: &Context<'_>, mut fields: Fields) -> Answer {
     let name = fields.required("Name", &SCHEDULE_NAME);
     let token = fields.text("ClientToken", &TOKEN);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     let now = context.catalogue.clock.now();
     let wish = Group {
@@ -143,7 +143,7 @@ pub(super) async fn list_schedule_groups(context: &Context<'_>, mut fields: Fiel
 
 pub(super) async fn tag_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let arn = fields.required("ResourceArn", &ARN);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     edit_tags(context, &arn, |there| there.extend(tags)).await
 }

@@ -8,7 +8,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::{Group, Tags};
 use crate::engine::state::{KeptGroup, State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, group_name, page, paged, set, token_of};
+use crate::fields::{self, Fields, Text, group_name, page, paged, set, token_of};
 
 /// Groups of an account and region. Contract: CloudWatch Logs quotas, of which more are given on request.
 const GROUPS_MAX: usize = 10_000;
@@ -36,11 +36,11 @@ pub(crate) struct Wish {
 pub(super) async fn create_log_group(context: &Context<'_>, mut fields: Fields) -> Answer {
     let wish = Wish {
         name: group_name(&mut fields, "logGroupName")?,
-        kms_key: fields.text("kmsKeyId", 0, 256),
-        class: fields.choice("logGroupClass", CLASSES),
-        is_protected: fields.flag("deletionProtectionEnabled"),
+        kms_key: fields.text("kmsKeyId", &Text::long(0, 256)),
+        class: fields.text("logGroupClass", &Text::one_of(CLASSES)),
+        is_protected: fields.flag("deletionProtectionEnabled").unwrap_or(false),
         retention_days: None,
-        tags: fields.tags()?.unwrap_or_default(),
+        tags: fields::tags(&mut fields)?.unwrap_or_default(),
         owner: None,
     };
     fields.finish()?;
@@ -115,14 +115,14 @@ pub(super) async fn describe_log_groups(context: &Context<'_>, mut fields: Field
         "DescribeLogGroups",
         &["includeLinkedAccounts", "accountIdentifiers"],
     )?;
-    let prefix = fields.text("logGroupNamePrefix", 1, 512);
+    let prefix = fields.text("logGroupNamePrefix", &Text::long(1, 512));
     let pattern = fields
-        .text("logGroupNamePattern", 0, 512)
+        .text("logGroupNamePattern", &Text::long(0, 512))
         .filter(|text| !text.is_empty());
-    let class = fields.choice("logGroupClass", CLASSES);
+    let class = fields.text("logGroupClass", &Text::one_of(CLASSES));
     let identifiers = fields.texts("logGroupIdentifiers");
-    let limit = fields.limit(50, PAGE_MAX);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let limit = fields.limit("limit", PAGE_MAX, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     fields.finish()?;
     if prefix.is_some() && pattern.is_some() {
         let message =
@@ -190,10 +190,10 @@ pub(super) async fn list_log_groups(context: &Context<'_>, mut fields: Fields) -
             "fieldIndexNames",
         ],
     )?;
-    let pattern = fields.text("logGroupNamePattern", 3, 129);
-    let class = fields.choice("logGroupClass", CLASSES);
-    let limit = fields.limit(50, 1_000);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let pattern = fields.text("logGroupNamePattern", &Text::long(3, 129));
+    let class = fields.text("logGroupClass", &Text::one_of(CLASSES));
+    let limit = fields.limit("limit", 1_000, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     fields.finish()?;
     if pattern
         .as_deref()
@@ -246,7 +246,7 @@ pub(super) async fn delete_retention_policy(context: &Context<'_>, mut fields: F
 
 pub(super) async fn associate_kms_key(context: &Context<'_>, mut fields: Fields) -> Answer {
     let name = group_of(&mut fields, "logGroupName", "resourceIdentifier")?;
-    let key = fields.required("kmsKeyId", 0, 256);
+    let key = fields.required("kmsKeyId", &Text::long(0, 256));
     fields.finish()?;
     edit(context, &name, |group| group.kms_key = Some(key)).await
 }
@@ -258,8 +258,8 @@ pub(super) async fn disassociate_kms_key(context: &Context<'_>, mut fields: Fiel
 }
 
 pub(super) async fn put_protection(context: &Context<'_>, mut fields: Fields) -> Answer {
-    let name = fields.required("logGroupIdentifier", 1, 2_048);
-    let is_protected = fields.flag("deletionProtectionEnabled");
+    let name = fields.required("logGroupIdentifier", &Text::long(1, 2_048));
+    let is_protected = fields.flag("deletionProtectionEnabled").unwrap_or(false);
     fields.finish()?;
     edit(context, name_in(&name), |group| {
         group.is_protected = is_protected
@@ -288,8 +288,8 @@ pub(crate) fn find<'s>(state: &'s State, name: &str) -> Result<&'s KeptGroup, Fa
 
 /// A group, by one member as its name or by another as name or ARN.
 pub(super) fn group_of(fields: &mut Fields, by_name: &str, by_arn: &str) -> Result<String, Fault> {
-    let identifier = fields.text(by_arn, 1, 2_048);
-    let name = fields.text(by_name, 1, usize::MAX);
+    let identifier = fields.text(by_arn, &Text::long(1, 2_048));
+    let name = fields.text(by_name, &Text::long(1, usize::MAX));
     match (name, identifier) {
         (Some(_), Some(_)) => {
             let message = "LogGroup name and LogGroup ARN are mutually exclusive parameters.";

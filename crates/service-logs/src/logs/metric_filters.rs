@@ -8,7 +8,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::{Json, MetricFilter};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, group_name, page, paged};
+use crate::fields::{Fields, Text, group_name, page, paged};
 use crate::filter::Pattern;
 
 /// Contract: CloudWatch Logs quotas.
@@ -25,8 +25,8 @@ pub(super) async fn put_metric_filter(context: &Context<'_>, mut fields: Fields)
         ],
     )?;
     let group = group_name(&mut fields, "logGroupName")?;
-    let name = fields.required("filterName", 1, 512);
-    let pattern = fields.required("filterPattern", 0, 1_024);
+    let name = fields.required("filterName", &Text::long(1, 512));
+    let pattern = fields.required("filterPattern", &Text::long(0, 1_024));
     let transformations = fields.take("metricTransformations").unwrap_or_default();
     let count = transformations.as_array().map_or(0, Vec::len);
     if count != 1 {
@@ -34,11 +34,7 @@ pub(super) async fn put_metric_filter(context: &Context<'_>, mut fields: Fields)
             0 => "have length greater than or equal to 1",
             _ => "have length less than or equal to 1",
         };
-        fields.violate(
-            &format!("'{}'", told(&transformations)),
-            "metricTransformations",
-            rule,
-        );
+        fields.violate(Some(&told(&transformations)), "metricTransformations", rule);
     }
     fields.finish()?;
     let filter = read(name, pattern, &transformations, context.catalogue.now_ms())?;
@@ -148,7 +144,7 @@ pub(crate) async fn put(
 
 pub(super) async fn delete_metric_filter(context: &Context<'_>, mut fields: Fields) -> Answer {
     let group = group_name(&mut fields, "logGroupName")?;
-    let name = fields.required("filterName", 1, 512);
+    let name = fields.required("filterName", &Text::long(1, 512));
     fields.finish()?;
     delete(context, &group, &name).await?;
     Ok(Value::Null)
@@ -170,12 +166,14 @@ pub(crate) async fn delete(context: &Context<'_>, group: &str, name: &str) -> Re
 }
 
 pub(super) async fn describe_metric_filters(context: &Context<'_>, mut fields: Fields) -> Answer {
-    let group = fields.text("logGroupName", 1, 512);
-    let prefix = fields.text("filterNamePrefix", 1, 512).unwrap_or_default();
-    let metric = fields.text("metricName", 0, 255);
-    let namespace = fields.text("metricNamespace", 0, 255);
-    let limit = fields.limit(50, 50);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let group = fields.text("logGroupName", &Text::long(1, 512));
+    let prefix = fields
+        .text("filterNamePrefix", &Text::long(1, 512))
+        .unwrap_or_default();
+    let metric = fields.text("metricName", &Text::long(0, 255));
+    let namespace = fields.text("metricNamespace", &Text::long(0, 255));
+    let limit = fields.limit("limit", 50, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     fields.finish()?;
     if metric.is_some() != namespace.is_some() {
         let message = "metricName and metricNamespace are given together, or not at all.";
@@ -225,11 +223,11 @@ fn shown(transformation: &Json) -> Json {
 }
 
 pub(super) fn test_metric_filter(mut fields: Fields) -> Answer {
-    let pattern = fields.required("filterPattern", 0, 1_024);
+    let pattern = fields.required("filterPattern", &Text::long(0, 1_024));
     let messages = fields.texts("logEventMessages").unwrap_or_default();
     if messages.is_empty() || MESSAGES_MAX < messages.len() {
         let rule = format!("have length between 1 and {MESSAGES_MAX}");
-        fields.violate("'[…]'", "logEventMessages", &rule);
+        fields.violate(Some("[…]"), "logEventMessages", &rule);
     }
     fields.finish()?;
     let pattern = Pattern::parse(&pattern).map_err(|error| Fault::parameter(error.reason))?;

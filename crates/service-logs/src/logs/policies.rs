@@ -10,15 +10,15 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::ResourcePolicy;
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, page, paged};
+use crate::fields::{Fields, Text, page, paged};
 
 /// Contract: CloudWatch Logs quotas.
 const POLICIES_MAX: usize = 10;
 
 pub(super) async fn put_resource_policy(context: &Context<'_>, mut fields: Fields) -> Answer {
     fields.refuse("PutResourcePolicy", &["resourceArn", "expectedRevisionId"])?;
-    let name = fields.required("policyName", 1, 512);
-    let document = fields.required("policyDocument", 1, 5_120);
+    let name = fields.required("policyName", &Text::long(1, 512));
+    let document = fields.required("policyDocument", &Text::long(1, 5_120));
     fields.finish()?;
     let row = put(context, name, document).await?;
     Ok(json!({"resourcePolicy": shown(&row)}))
@@ -54,7 +54,7 @@ pub(super) async fn delete_resource_policy(context: &Context<'_>, mut fields: Fi
         "DeleteResourcePolicy",
         &["resourceArn", "expectedRevisionId"],
     )?;
-    let name = fields.required("policyName", 1, 512);
+    let name = fields.required("policyName", &Text::long(1, 512));
     fields.finish()?;
     delete(context, &name).await?;
     Ok(Value::Null)
@@ -75,9 +75,9 @@ pub(super) async fn describe_resource_policies(
     mut fields: Fields,
 ) -> Answer {
     fields.refuse("DescribeResourcePolicies", &["resourceArn"])?;
-    let scope = fields.choice("policyScope", &["ACCOUNT", "RESOURCE"]);
-    let limit = fields.limit(50, 1_000);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let scope = fields.text("policyScope", &Text::one_of(&["ACCOUNT", "RESOURCE"]));
+    let limit = fields.limit("limit", 1_000, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     fields.finish()?;
     if scope.as_deref() == Some("RESOURCE") {
         return Err(Fault::not_implemented(

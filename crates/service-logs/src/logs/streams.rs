@@ -10,7 +10,7 @@ use crate::engine::catalogue::{Catalogue, Change};
 use crate::engine::rows::Stream;
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, group_name, page, paged, set, stream_name};
+use crate::fields::{Fields, Text, group_name, page, paged, set, stream_name};
 
 pub(super) async fn create_log_stream(context: &Context<'_>, mut fields: Fields) -> Answer {
     let group = group_name(&mut fields, "logGroupName")?;
@@ -69,11 +69,14 @@ pub(crate) async fn delete(context: &Context<'_>, group: &str, name: &str) -> Re
 }
 
 pub(super) async fn describe_log_streams(context: &Context<'_>, mut fields: Fields) -> Answer {
-    let prefix = fields.text("logStreamNamePrefix", 1, 512);
-    let order = fields.choice("orderBy", &["LogStreamName", "LastEventTime"]);
-    let is_descending = fields.flag("descending");
-    let limit = fields.limit(50, 50);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let prefix = fields.text("logStreamNamePrefix", &Text::long(1, 512));
+    let order = fields.text(
+        "orderBy",
+        &Text::one_of(&["LogStreamName", "LastEventTime"]),
+    );
+    let is_descending = fields.flag("descending").unwrap_or(false);
+    let limit = fields.limit("limit", 50, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     let group = group_of(&mut fields, "logGroupName", "logGroupIdentifier")?;
     fields.finish()?;
     let by_time = order.as_deref() == Some("LastEventTime");

@@ -11,7 +11,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::Subscription;
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, group_name, page, paged, set};
+use crate::fields::{Fields, Text, group_name, page, paged, set};
 use crate::filter::Pattern;
 
 /// Contract: CloudWatch Logs quotas.
@@ -28,12 +28,14 @@ pub(super) async fn put_subscription_filter(context: &Context<'_>, mut fields: F
     )?;
     let group = group_name(&mut fields, "logGroupName")?;
     let subscription = Subscription {
-        name: fields.required("filterName", 1, 512),
-        pattern: fields.text("filterPattern", 0, 1_024).unwrap_or_default(),
-        destination: fields.required("destinationArn", 1, 2_048),
-        role: fields.text("roleArn", 1, 2_048),
+        name: fields.required("filterName", &Text::long(1, 512)),
+        pattern: fields
+            .text("filterPattern", &Text::long(0, 1_024))
+            .unwrap_or_default(),
+        destination: fields.required("destinationArn", &Text::long(1, 2_048)),
+        role: fields.text("roleArn", &Text::long(1, 2_048)),
         distribution: fields
-            .choice("distribution", &["Random", "ByLogStream"])
+            .text("distribution", &Text::one_of(&["Random", "ByLogStream"]))
             .unwrap_or_else(|| "ByLogStream".to_owned()),
         created_ms: context.catalogue.now_ms(),
     };
@@ -102,7 +104,7 @@ pub(super) async fn delete_subscription_filter(
     mut fields: Fields,
 ) -> Answer {
     let group = group_name(&mut fields, "logGroupName")?;
-    let name = fields.required("filterName", 1, 512);
+    let name = fields.required("filterName", &Text::long(1, 512));
     fields.finish()?;
     delete(context, &group, &name).await?;
     Ok(Value::Null)
@@ -128,9 +130,11 @@ pub(super) async fn describe_subscription_filters(
     mut fields: Fields,
 ) -> Answer {
     let group = group_name(&mut fields, "logGroupName")?;
-    let prefix = fields.text("filterNamePrefix", 1, 512).unwrap_or_default();
-    let limit = fields.limit(50, 50);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let prefix = fields
+        .text("filterNamePrefix", &Text::long(1, 512))
+        .unwrap_or_default();
+    let limit = fields.limit("limit", 50, 50);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     fields.finish()?;
     let shelf = context.catalogue.shelf(context.place).await?;
     shelf.look(|state| {

@@ -7,7 +7,7 @@ use super::Context;
 use super::groups::{edit, find, name_in};
 use crate::engine::rows::Tags;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, group_name};
+use crate::fields::{self, Fields, Text, group_name};
 
 pub(super) async fn tag_log_group(context: &Context<'_>, mut fields: Fields) -> Answer {
     let name = group_name(&mut fields, "logGroupName")?;
@@ -42,7 +42,7 @@ pub(super) async fn list_tags_for_resource(context: &Context<'_>, mut fields: Fi
 }
 
 fn by_arn(fields: &mut Fields) -> Result<String, Fault> {
-    let arn = fields.required("resourceArn", 1, 1_011);
+    let arn = fields.required("resourceArn", &Text::long(1, 1_011));
     fields.finish()?;
     let is_group = Arn::parse(&arn).is_ok_and(|arn| arn.resource.starts_with("log-group:"));
     match is_group {
@@ -54,7 +54,7 @@ fn by_arn(fields: &mut Fields) -> Result<String, Fault> {
 }
 
 async fn add(context: &Context<'_>, name: &str, mut fields: Fields) -> Answer {
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     edit(context, name, |group| group.tags.extend(tags)).await
 }

@@ -8,7 +8,7 @@ use super::{KEY_ID, broken, encryption_context, end_dry_run, find, judge_use, ta
 use crate::engine::cipher::{Blob, Context as Belongs};
 use crate::engine::lookup::{FoundKey, KeyRef};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, Text};
+use crate::fields::{self, Fields, Text};
 use crate::service::Context;
 
 const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
@@ -27,7 +27,7 @@ const ALGORITHM: Text = Text::one_of(&[
 pub(super) async fn encrypt(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
     let id = fields.required("KeyId", &KEY_ID);
-    let plain = fields.required_bytes("Plaintext", PLAINTEXT_MAX)?;
+    let plain = fields::required_bytes(&mut fields, "Plaintext", PLAINTEXT_MAX)?;
     let belongs = encryption_context(&mut fields, "EncryptionContext");
     let algorithm = fields.text("EncryptionAlgorithm", &ALGORITHM);
     let dry = fields.flag("DryRun");
@@ -71,7 +71,7 @@ fn judge_algorithm(found: &FoundKey, algorithm: Option<&str>) -> Result<(), Faul
 pub(super) async fn decrypt(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
     fields.refuse("Decrypt", &["Recipient"])?;
-    let bytes = fields.required_bytes("CiphertextBlob", CIPHERTEXT_MAX)?;
+    let bytes = fields::required_bytes(&mut fields, "CiphertextBlob", CIPHERTEXT_MAX)?;
     let id = fields.text("KeyId", &KEY_ID);
     let belongs = encryption_context(&mut fields, "EncryptionContext");
     let algorithm = fields.text("EncryptionAlgorithm", &ALGORITHM);
@@ -138,7 +138,7 @@ async fn opened(
 
 pub(super) async fn re_encrypt(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
-    let bytes = fields.required_bytes("CiphertextBlob", CIPHERTEXT_MAX)?;
+    let bytes = fields::required_bytes(&mut fields, "CiphertextBlob", CIPHERTEXT_MAX)?;
     let source = fields.text("SourceKeyId", &KEY_ID);
     let target = fields.required("DestinationKeyId", &KEY_ID);
     let before = encryption_context(&mut fields, "SourceEncryptionContext");

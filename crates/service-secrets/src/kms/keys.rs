@@ -15,7 +15,7 @@ use crate::engine::lookup::FoundKey;
 use crate::engine::rows::{Json, Key, Spec, Tags};
 use crate::engine::state::Step;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, Text, page, seconds};
+use crate::fields::{self, Fields, Text, page, seconds};
 use crate::service::Context;
 
 /// Keys of an account and region.
@@ -68,7 +68,7 @@ pub(super) async fn create_key(context: &Context<'_>, mut fields: Fields) -> Ans
     let policy = fields.text("Policy", &Text::long(1, 131_072));
     let bypass = fields.flag("BypassPolicyLockoutSafetyCheck");
     let multi_region = fields.flag("MultiRegion").unwrap_or(false);
-    let tags = fields.tags("TagKey", "TagValue").unwrap_or_default();
+    let tags = fields::tags(&mut fields, "TagKey", "TagValue").unwrap_or_default();
     fields.finish()?;
     let tags = tags::judge(&Tags::new(), tags)?;
     if origin.as_deref().is_some_and(|origin| origin != "AWS_KMS") {

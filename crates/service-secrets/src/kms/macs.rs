@@ -11,7 +11,7 @@ use crate::engine::catalogue::Error;
 use crate::engine::lookup::FoundKey;
 use crate::engine::rows::Spec;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, Text};
+use crate::fields::{self, Fields, Text};
 use crate::service::Context;
 
 const MESSAGE_MAX: usize = 4_096;
@@ -36,7 +36,7 @@ pub(super) const fn algorithm(spec: Spec) -> &'static str {
 pub(super) async fn generate_mac(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
     let id = fields.required("KeyId", &KEY_ID);
-    let message = fields.required_bytes("Message", MESSAGE_MAX)?;
+    let message = fields::required_bytes(&mut fields, "Message", MESSAGE_MAX)?;
     let algorithm = fields.required("MacAlgorithm", &ALGORITHM);
     let dry = fields.flag("DryRun");
     fields.finish()?;
@@ -50,8 +50,8 @@ pub(super) async fn generate_mac(context: &Context<'_>, mut fields: Fields) -> A
 pub(super) async fn verify_mac(context: &Context<'_>, mut fields: Fields) -> Answer {
     take_grant_tokens(&mut fields);
     let id = fields.required("KeyId", &KEY_ID);
-    let message = fields.required_bytes("Message", MESSAGE_MAX)?;
-    let mac = fields.required_bytes("Mac", MAC_MAX)?;
+    let message = fields::required_bytes(&mut fields, "Message", MESSAGE_MAX)?;
+    let mac = fields::required_bytes(&mut fields, "Mac", MAC_MAX)?;
     let algorithm = fields.required("MacAlgorithm", &ALGORITHM);
     let dry = fields.flag("DryRun");
     fields.finish()?;

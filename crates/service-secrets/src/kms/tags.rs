@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{KEY_ID, edit, find, page_wanted, paged};
 use crate::engine::rows::Tags;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, TAGS_MAX, page, shown_tags};
+use crate::fields::{self, Fields, TAGS_MAX, page, shown_tags};
 use crate::service::Context;
 
 /// The tags that there are after these were added.
@@ -30,7 +30,7 @@ pub(crate) fn judge(there: &Tags, added: Vec<(String, String)>) -> Result<Tags, 
 
 pub(super) async fn tag_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let id = fields.required("KeyId", &KEY_ID);
-    let added = fields.tags("TagKey", "TagValue").unwrap_or_default();
+    let added = fields::tags(&mut fields, "TagKey", "TagValue").unwrap_or_default();
     fields.finish()?;
     let found = find(context, &id).await?;
     edit(context, &found, |key| {

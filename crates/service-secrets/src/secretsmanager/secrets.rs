@@ -13,7 +13,7 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Json, Secret, SecretVersion, Tags};
 use crate::engine::state::{KeptSecret, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, Text, insert_some, seconds, shown_tags};
+use crate::fields::{self, Fields, Text, insert_some, seconds, shown_tags};
 use crate::service::Context;
 
 /// Secrets of an account and region: fewer than in the cloud, since they are in memory.
@@ -43,7 +43,7 @@ pub(super) async fn create_secret(context: &Context<'_>, mut fields: Fields) -> 
     let description = fields.text("Description", &DESCRIPTION);
     let key = fields.text("KmsKeyId", &KEY);
     let value = take_plain(&mut fields)?;
-    let tags = fields.tags("Key", "Value");
+    let tags = fields::tags(&mut fields, "Key", "Value");
     fields.finish()?;
     judge_name(&name)?;
     let tags = tags.map(refuse_tags).transpose()?;

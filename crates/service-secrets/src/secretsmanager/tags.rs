@@ -3,7 +3,7 @@
 use super::{NOTHING, SECRET_ID, edit, invalid_parameter};
 use crate::engine::rows::Tags;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, TAGS_MAX};
+use crate::fields::{self, Fields, TAGS_MAX};
 use crate::service::Context;
 
 /// Refuses tags that are not to be.
@@ -21,7 +21,7 @@ pub(crate) fn judged(added: Vec<(String, String)>) -> Result<Tags, Fault> {
 
 pub(super) async fn tag_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let id = fields.required("SecretId", &SECRET_ID);
-    let added = fields.tags("Key", "Value").unwrap_or_default();
+    let added = fields::tags(&mut fields, "Key", "Value").unwrap_or_default();
     fields.finish()?;
     let added = judged(added)?;
     edit(context, &id, |secret| {

@@ -12,7 +12,7 @@ use crate::engine::lookup::KeyRef;
 use crate::engine::rows::{Parameter, ParameterVersion, Tags};
 use crate::engine::state::{KeptParameter, State, Step, bare};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, Text};
+use crate::fields::{self, Fields, Text};
 use crate::kms;
 use crate::service::Context;
 
@@ -47,7 +47,7 @@ pub(super) async fn put_parameter(context: &Context<'_>, mut fields: Fields) -> 
     let kind = fields.text("Type", &KINDS);
     let tier = fields.text("Tier", &TIERS);
     let data_type = fields.text("DataType", &Text::long(0, 128));
-    let tags = fields.tags("Key", "Value");
+    let tags = fields::tags(&mut fields, "Key", "Value");
     let overwrite = fields.flag("Overwrite").unwrap_or(false);
     let wish = Wish {
         value: value.as_str().unwrap_or_default().to_owned(),

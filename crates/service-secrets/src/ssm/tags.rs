@@ -6,7 +6,7 @@ use super::{NAME, ParameterRef};
 use crate::engine::rows::Tags;
 use crate::engine::state::Step;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, TAGS_MAX, Text, shown_tags};
+use crate::fields::{self, Fields, TAGS_MAX, Text, shown_tags};
 use crate::service::Context;
 
 /// Refuses tags that are not to be.
@@ -59,7 +59,7 @@ async fn edit(
 
 pub(super) async fn add_tags_to_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let wanted = take(context, &mut fields)?;
-    let added = fields.tags("Key", "Value").unwrap_or_default();
+    let added = fields::tags(&mut fields, "Key", "Value").unwrap_or_default();
     fields.finish()?;
     let added = judged(added)?;
     edit(context, &wanted, |tags| tags.extend(added)).await

@@ -162,7 +162,7 @@ mod tests {
         ] {
             let asked = Asked::read(body.as_bytes(), Wire::Json);
             assert_eq!(asked.stream_name.as_deref(), Some("b"), "{body}");
-            let mut fields = crate::fields::Fields::of_body(body.as_bytes(), Wire::Json).unwrap();
+            let mut fields = crate::fields::of_body(body.as_bytes(), Wire::Json).unwrap();
             assert_eq!(
                 fields.text("ConsumerName", &crate::fields::NAME),
                 asked.consumer_name,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Context, StreamRef, shown};
 use crate::engine::rows::{Consumer, Stream, Tags};
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, Fields, NAME, STREAM_ARN, TOKEN, insert};
+use crate::fields::{self, ARN, Fields, NAME, STREAM_ARN, TOKEN, insert};
 
 /// Consumers of a stream.
 ///
@@ -20,7 +20,7 @@ const LISTED: usize = 100;
 pub(super) async fn register_stream_consumer(context: &Context<'_>, mut fields: Fields) -> Answer {
     let arn = fields.required("StreamARN", &STREAM_ARN);
     let name = fields.required("ConsumerName", &NAME);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     let asked = StreamRef::read_arn(&arn)?;
     let consumer = register(context, &asked, &name, &tags, None).await?;
@@ -135,7 +135,7 @@ pub(super) async fn list_stream_consumers(context: &Context<'_>, mut fields: Fie
     let arn = fields.required("StreamARN", &STREAM_ARN);
     let token = fields.text("NextToken", &TOKEN);
     let limit = fields.limit("MaxResults", 10_000, LISTED);
-    let created_at = fields.time("StreamCreationTimestamp");
+    let created_at = fields::time(&mut fields, "StreamCreationTimestamp");
     fields.finish()?;
     let asked = StreamRef::read_arn(&arn)?;
     let stream = context.stream(&asked).await?;

@@ -14,7 +14,7 @@ use super::{Context, StreamRef};
 use crate::engine::keys::Place;
 use crate::engine::rows::{Mode, Shard, Stream};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, NAME, TOKEN, Text, insert};
+use crate::fields::{self, Fields, NAME, TOKEN, Text, insert};
 
 const STREAMS: usize = 100;
 const SHARDS_DESCRIBED: usize = 100;
@@ -153,7 +153,7 @@ pub(super) async fn list_shards(context: &Context<'_>, mut fields: Fields) -> An
     let asked = StreamRef::take_if_there(context, &mut fields)?;
     let after = fields.text("ExclusiveStartShardId", &NAME);
     let limit = fields.limit("MaxResults", 10_000, SHARDS_LISTED);
-    let created_at = fields.time("StreamCreationTimestamp");
+    let created_at = fields::time(&mut fields, "StreamCreationTimestamp");
     let filter = take_filter(&mut fields)?;
     fields.finish()?;
     let now = context.catalogue.clock.now();
@@ -213,7 +213,7 @@ fn take_filter(fields: &mut Fields) -> Result<Filter, Fault> {
     let mut inner = Fields::of(members);
     let kind = inner.required("Type", &FILTERS);
     let shard = inner.text("ShardId", &NAME);
-    let at = inner.time("Timestamp");
+    let at = fields::time(&mut inner, "Timestamp");
     inner.finish()?;
     let missing = |what: &str| {
         Fault::argument(format!(

@@ -15,7 +15,7 @@ use crate::engine::keys;
 use crate::engine::numbers::{PLACE_BYTES, Place, Sequence};
 use crate::engine::rows::{Shard, Stream};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, NAME, SEQUENCE, Text, insert};
+use crate::fields::{self, Fields, NAME, SEQUENCE, Text, insert};
 
 /// How long an iterator can be used.
 ///
@@ -53,7 +53,7 @@ pub(super) async fn get_shard_iterator(context: &Context<'_>, mut fields: Fields
     let shard = fields.required("ShardId", &NAME);
     let kind = fields.required("ShardIteratorType", &TYPES);
     let number = fields.text("StartingSequenceNumber", &SEQUENCE);
-    let at = fields.time("Timestamp");
+    let at = fields::time(&mut fields, "Timestamp");
     fields.finish()?;
     let stream = context.stream(&asked).await?;
     let shard = stream

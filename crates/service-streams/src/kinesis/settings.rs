@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::streams::take_mode;
 use super::{Context, StreamRef, nothing};
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, STREAM_ARN, Text};
+use crate::fields::{self, Fields, STREAM_ARN, Text};
 
 /// Hours that records are kept.
 ///
@@ -88,7 +88,7 @@ pub(super) enum Switch {
 /// Keeps which metrics are wanted: none are counted.
 pub(super) async fn monitor(context: &Context<'_>, mut fields: Fields, switch: Switch) -> Answer {
     let asked = StreamRef::take(context, &mut fields)?;
-    let named = fields.texts("ShardLevelMetrics", 1, METRICS.len());
+    let named = fields::required_texts(&mut fields, "ShardLevelMetrics", 1, METRICS.len());
     for name in named.iter().filter(|name| *name != ALL) {
         fields.judge(name, "shardLevelMetrics", &Text::one_of(&METRICS));
     }

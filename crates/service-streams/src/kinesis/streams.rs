@@ -8,7 +8,7 @@ use crate::engine::catalogue::Change;
 use crate::engine::rows::{Mode, Stream, Tags};
 use crate::engine::shards;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, NAME, Text};
+use crate::fields::{self, Fields, NAME, Text};
 
 /// Shards of a stream that are open at once.
 pub(super) const SHARDS_MAX: u32 = 500;
@@ -36,7 +36,7 @@ pub(super) async fn create_stream(context: &Context<'_>, mut fields: Fields) -> 
     let count = fields.whole("ShardCount", 1, 1_000_000);
     let mode = take_mode(&mut fields);
     let size = fields.whole("MaxRecordSizeInKiB", RECORD_SIZE_KIB, 10_240);
-    let tags = fields.tags()?.unwrap_or_default();
+    let tags = fields::tags(&mut fields)?.unwrap_or_default();
     fields.finish()?;
     if size.is_some_and(|size| size != RECORD_SIZE_KIB) {
         return Err(Fault::not_implemented(

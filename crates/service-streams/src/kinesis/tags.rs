@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Context, StreamRef, nothing};
 use crate::engine::rows::{Stream, Tags};
 use crate::fault::{Answer, Fault};
-use crate::fields::{ARN, Fields, Text, insert, judge_tags};
+use crate::fields::{self, ARN, Fields, Text, insert, judge_tags};
 
 const KEY: Text = Text::long(1, 128);
 const KEYS_MAX: usize = 50;
@@ -21,7 +21,7 @@ pub(super) async fn add_tags_to_stream(context: &Context<'_>, mut fields: Fields
 
 pub(super) async fn remove_tags_from_stream(context: &Context<'_>, mut fields: Fields) -> Answer {
     let asked = StreamRef::take(context, &mut fields)?;
-    let keys = fields.texts("TagKeys", 1, KEYS_MAX);
+    let keys = fields::required_texts(&mut fields, "TagKeys", 1, KEYS_MAX);
     fields.finish()?;
     edit(context, &asked, &asked.arn(), |there| {
         there.retain(|key, _| !keys.contains(key));
@@ -55,7 +55,7 @@ pub(super) async fn tag_resource(context: &Context<'_>, mut fields: Fields) -> A
 
 pub(super) async fn untag_resource(context: &Context<'_>, mut fields: Fields) -> Answer {
     let (asked, arn) = take_resource(&mut fields)?;
-    let keys = fields.texts("TagKeys", 1, KEYS_MAX);
+    let keys = fields::required_texts(&mut fields, "TagKeys", 1, KEYS_MAX);
     fields.finish()?;
     edit(context, &asked, &arn, |there| {
         there.retain(|key, _| !keys.contains(key));
@@ -84,7 +84,7 @@ fn take_resource(fields: &mut Fields) -> Result<(StreamRef, String), Fault> {
 }
 
 fn take_tags(fields: &mut Fields) -> Result<Tags, Fault> {
-    let tags = fields.tags()?;
+    let tags = fields::tags(fields)?;
     if tags.is_none() {
         fields.violate(None, "tags", "not be null");
     }

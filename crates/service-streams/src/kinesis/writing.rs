@@ -85,7 +85,7 @@ async fn put(context: &Context<'_>, asked: &StreamRef, records: &[Fresh]) -> Res
 
 /// Takes the members of a record.
 fn take(fields: &mut Fields, path: &str) -> Result<Fresh, Fault> {
-    let data = fields.blob("Data")?;
+    let data = fields.bytes("Data")?;
     let partition_key = fields.take("PartitionKey");
     let explicit = fields.text("ExplicitHashKey", &HASH_KEY);
     let member = |name: &str| format!("{path}{name}");
@@ -102,7 +102,7 @@ fn take(fields: &mut Fields, path: &str) -> Result<Fresh, Fault> {
             String::new()
         }
     };
-    let data = data.unwrap_or_else(Bytes::new);
+    let data = Bytes::from(data.unwrap_or_default());
     fields.finish()?;
     if RECORD_BYTES_MAX < data.len() + partition_key.len() {
         return Err(Fault::validation(format!(

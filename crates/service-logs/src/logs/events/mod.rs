@@ -17,7 +17,7 @@ use crate::engine::keys::Position;
 use crate::engine::read::{Event, FIRST, LAST, Span, at};
 use crate::engine::rows::Stream;
 use crate::fault::{Answer, Fault};
-use crate::fields::{Fields, invalid_token, paged, stream_name};
+use crate::fields::{Fields, Text, invalid_token, paged, stream_name};
 use crate::filter::Pattern;
 
 const EVENTS_MAX: i64 = 10_000;
@@ -43,11 +43,11 @@ impl Token {
 
 pub(super) async fn get_log_events(context: &Context<'_>, mut fields: Fields) -> Answer {
     fields.refuse("GetLogEvents", &["unmask"])?;
-    let limit = fields.limit(10_000, EVENTS_MAX);
+    let limit = fields.limit("limit", EVENTS_MAX, 10_000);
     let from = fields.whole("startTime", 0, i64::MAX);
     let to = fields.whole("endTime", 0, i64::MAX);
-    let is_from_head = fields.flag("startFromHead");
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let is_from_head = fields.flag("startFromHead").unwrap_or(false);
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     let name = stream_name(&mut fields, "logStreamName")?;
     let group = group_of(&mut fields, "logGroupName", "logGroupIdentifier")?;
     fields.finish()?;
@@ -109,13 +109,15 @@ pub(super) async fn filter_log_events(context: &Context<'_>, mut fields: Fields)
     fields.refuse("FilterLogEvents", &["unmask"])?;
     // Deprecated: results are interleaved always, as AWS does now.
     fields.take("interleaved");
-    let limit = fields.limit(10_000, EVENTS_MAX);
+    let limit = fields.limit("limit", EVENTS_MAX, 10_000);
     let from = fields.whole("startTime", 0, i64::MAX);
     let to = fields.whole("endTime", 0, i64::MAX);
-    let pattern = fields.text("filterPattern", 0, 1_024).unwrap_or_default();
+    let pattern = fields
+        .text("filterPattern", &Text::long(0, 1_024))
+        .unwrap_or_default();
     let names = fields.texts("logStreamNames");
-    let prefix = fields.text("logStreamNamePrefix", 1, 512);
-    let token = fields.text("nextToken", 1, usize::MAX);
+    let prefix = fields.text("logStreamNamePrefix", &Text::long(1, 512));
+    let token = fields.text("nextToken", &Text::long(1, usize::MAX));
     let group = group_of(&mut fields, "logGroupName", "logGroupIdentifier")?;
     fields.finish()?;
     if names.is_some() && prefix.is_some() {

@@ -41,14 +41,14 @@ pub(in super::super) async fn put_log_events(context: &Context<'_>, mut fields: 
     let given = given.as_array().map(Vec::as_slice).unwrap_or_default();
     if given.is_empty() {
         fields.violate(
-            "'[]'",
+            Some("[]"),
             "logEvents",
             "have length greater than or equal to 1",
         );
     }
     if EVENTS_MAX < given.len() {
         fields.violate(
-            "'[…]'",
+            Some("[…]"),
             "logEvents",
             &format!("have length less than or equal to {EVENTS_MAX}"),
         );
