@@ -11,6 +11,11 @@ use model::time::Timestamp;
 pub trait LogSink: Send + Sync {
     /// Takes one line.
     fn write(&self, line: LogLine);
+
+    /// Takes one line that others take, too: a copy of it, where it is of any use.
+    fn write_copy(&self, line: &LogLine) {
+        self.write(line.clone());
+    }
 }
 
 /// One line of a function's log, without its line end.

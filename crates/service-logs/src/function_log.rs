@@ -7,13 +7,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use interfaces::log_sink::{LogLine, LogSink};
 use jiff::tz::TimeZone;
+use model::function::Function;
 use model::ids::InstanceId;
+use model::time::Timestamp;
 
 use crate::engine::append::{Appending, Incoming, Lot};
 use crate::engine::catalogue::{Catalogue, Change, Error};
@@ -25,6 +28,9 @@ use crate::logs::streams;
 /// Lines that wait to be written, and their bytes.
 const LINES_WAITING_MAX: usize = 50_000;
 const BYTES_WAITING_MAX: usize = 32 * 1024 * 1024;
+/// Lines and bytes for which room is kept from one commit to the next.
+const LINES_KEPT_MAX: usize = 16_384;
+const BYTES_KEPT_MAX: usize = 2 * 1024 * 1024;
 /// Lines, and bytes of lines, of one commit.
 const LINES_AT_ONCE: usize = 5_000;
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
@@ -40,50 +46,64 @@ pub(crate) struct FunctionLog(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     waiting: Mutex<Waiting>,
+    /// Kept for its memory: what was written last.
+    written: Mutex<Waiting>,
     left_out: AtomicU64,
     days: Mutex<Days>,
 }
 
+/// Lines one behind the other. A text of its own for each would be memory that no cache holds, for every line anew.
 #[derive(Default)]
 struct Waiting {
-    lines: Vec<LogLine>,
+    lines: Vec<Line>,
+    texts: Vec<u8>,
+}
+
+struct Line {
+    function: Arc<Function>,
+    instance: InstanceId,
+    at: Timestamp,
+    /// How much of the texts is its own.
     bytes: usize,
 }
 
 impl LogSink for FunctionLog {
     fn write(&self, line: LogLine) {
+        let mut waiting = lock(&self.0.waiting);
         let bytes = line.text.len();
-        self.push(line, bytes);
+        if LINES_WAITING_MAX <= waiting.lines.len()
+            || BYTES_WAITING_MAX < waiting.texts.len() + bytes
+        {
+            self.0.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.texts.extend_from_slice(&line.text);
+        waiting.lines.push(Line {
+            function: line.function,
+            instance: line.instance,
+            at: line.at,
+            bytes,
+        });
     }
 }
 
 impl FunctionLog {
-    fn push(&self, line: LogLine, bytes: usize) {
-        let mut waiting = self
-            .0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if LINES_WAITING_MAX <= waiting.lines.len() || BYTES_WAITING_MAX < waiting.bytes + bytes {
-            self.0.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        waiting.bytes += bytes;
-        waiting.lines.push(line);
+    fn take(&self) -> Waiting {
+        let room = std::mem::take(&mut *lock(&self.0.written));
+        std::mem::replace(&mut *lock(&self.0.waiting), room)
     }
 
-    fn take(&self) -> Vec<LogLine> {
-        let mut waiting = self
-            .0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.bytes = 0;
-        std::mem::take(&mut waiting.lines)
+    /// What was written leaves its memory for what comes next.
+    fn give_back(&self, mut written: Waiting) {
+        written.lines.clear();
+        written.lines.shrink_to(LINES_KEPT_MAX);
+        written.texts.clear();
+        written.texts.shrink_to(BYTES_KEPT_MAX);
+        *lock(&self.0.written) = written;
     }
 
-    fn days(&self) -> std::sync::MutexGuard<'_, Days> {
-        self.0.days.lock().unwrap_or_else(PoisonError::into_inner)
+    fn days(&self) -> MutexGuard<'_, Days> {
+        lock(&self.0.days)
     }
 
     /// Writes what comes, for ever.
@@ -96,7 +116,7 @@ impl FunctionLog {
 
     /// Writes what waits.
     pub(crate) async fn flush(&self, catalogue: &Catalogue) {
-        let lines = self.take();
+        let waiting = self.take();
         let mut days = std::mem::take(&mut *self.days());
         let left_out = self.0.left_out.swap(0, Ordering::Relaxed);
         if 0 < left_out {
@@ -105,23 +125,16 @@ impl FunctionLog {
                 "functions wrote faster than their logs are kept: lines were left out"
             );
         }
-        let mut events = lines.iter().map(|line| event(line, &mut days)).peekable();
-        while events.peek().is_some() {
-            let mut bytes = 0_usize;
+        let mut texts = waiting.texts.as_slice();
+        let mut lines = waiting.lines.iter().peekable();
+        while lines.peek().is_some() {
+            let of_instances = gather(&mut lines, &mut texts);
             let mut places: BTreeMap<Place, Lots> = BTreeMap::new();
-            let mut count = 0;
-            while count < LINES_AT_ONCE
-                && bytes < BYTES_AT_ONCE
-                && let Some((place, group, stream, event)) = events.next()
-            {
-                count += 1;
-                bytes += event.message.len();
-                places
-                    .entry(place)
-                    .or_default()
-                    .entry((group, stream))
-                    .or_default()
-                    .push(event);
+            for (first, events) in of_instances.into_values() {
+                let (place, group) = place_of(&first.function);
+                let lots = places.entry(place).or_default();
+                let lot = lots.entry((group, days.stream_of(first))).or_default();
+                lot.extend(events);
             }
             for (place, lots) in places {
                 if let Err(error) = write(catalogue, &place, lots).await {
@@ -132,32 +145,64 @@ impl FunctionLog {
                 }
             }
         }
-        drop(events);
         *self.days() = days;
+        self.give_back(waiting);
     }
 }
 
 type Lots = BTreeMap<(String, String), Vec<Incoming>>;
 
-/// Where a line belongs.
-fn event(line: &LogLine, days: &mut Days) -> (Place, String, String, Incoming) {
-    let function = &line.function;
+/// Each instance's first line, and its events.
+type OfInstances<'w> = HashMap<&'w InstanceId, (&'w Line, Vec<Incoming>)>;
+
+/// The events of one commit, by their instances, in the order in which they came.
+fn gather<'w>(
+    lines: &mut Peekable<impl Iterator<Item = &'w Line>>,
+    texts: &mut &'w [u8],
+) -> OfInstances<'w> {
+    let mut of_instances = OfInstances::new();
+    let (mut count, mut bytes) = (0, 0);
+    while count < LINES_AT_ONCE
+        && bytes < BYTES_AT_ONCE
+        && let Some(line) = lines.next()
+    {
+        let (text, rest) = texts.split_at_checked(line.bytes).unwrap_or_default();
+        *texts = rest;
+        let event = event(line, text);
+        count += 1;
+        bytes += event.message.len();
+        let (_, events) = of_instances
+            .entry(&line.instance)
+            .or_insert_with(|| (line, Vec::new()));
+        events.push(event);
+    }
+    of_instances
+}
+
+fn event(line: &Line, text: &[u8]) -> Incoming {
+    // As AWS stores them, the platform's lines and what a function prints end with the line.
+    let mut message = String::with_capacity(text.len() + 1);
+    message.push_str(&String::from_utf8_lossy(text));
+    message.push('\n');
+    Incoming {
+        at_ms: line.at.epoch_ms(),
+        message,
+    }
+}
+
+/// Where what a function writes belongs: its group.
+fn place_of(function: &Function) -> (Place, String) {
     let place = Place {
         account: function.account.clone(),
         region: function.region.clone(),
     };
     let group = function.log_group.clone();
     let group = group.unwrap_or_else(|| format!("/aws/lambda/{}", function.name));
-    // As AWS stores them, the platform's lines and what a function prints end with the line.
-    let mut message = String::from_utf8_lossy(&line.text).into_owned();
-    message.push('\n');
-    let at_ms = line.at.epoch_ms();
-    (
-        place,
-        group,
-        days.stream_of(line),
-        Incoming { at_ms, message },
-    )
+    (place, group)
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The days on which instances began to write: their streams keep them.
@@ -166,7 +211,7 @@ struct Days(HashMap<InstanceId, String>);
 
 impl Days {
     /// `YYYY/MM/DD/[VERSION]INSTANCE`.
-    fn stream_of(&mut self, line: &LogLine) -> String {
+    fn stream_of(&mut self, line: &Line) -> String {
         if let Some(stream) = self.0.get(&line.instance) {
             return stream.clone();
         }

@@ -87,12 +87,12 @@ impl Console {
     }
 
     /// Shows a line of a function's log, with its request.
-    pub fn line(&self, line: LogLine) {
+    pub fn line(&self, line: &LogLine) {
         // Handing over what another thread only throws away costs more than the line did.
-        if transcript::begins(&line) {
-            self.line.push(Entry::Began(line.request_id));
-        } else if transcript::matters(&line) {
-            self.line.push(Entry::Line(line));
+        if transcript::begins(line) {
+            self.line.push(Entry::Began(line.request_id.clone()));
+        } else if transcript::matters(line) {
+            self.line.push(Entry::Line(line.clone()));
         }
     }
 

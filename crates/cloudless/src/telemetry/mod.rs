@@ -92,7 +92,7 @@ struct InBoth(Arc<dyn LogSink>, Arc<dyn LogSink>);
 
 impl LogSink for InBoth {
     fn write(&self, line: LogLine) {
-        self.0.write(line.clone());
+        self.0.write_copy(&line);
         self.1.write(line);
     }
 }
@@ -116,6 +116,10 @@ impl AccessLog for OnConsole {
 
 impl LogSink for OnConsole {
     fn write(&self, line: LogLine) {
+        self.0.line(&line);
+    }
+
+    fn write_copy(&self, line: &LogLine) {
         self.0.line(line);
     }
 }
