@@ -59,7 +59,7 @@ pub(crate) fn values(
             }
         };
         if !any_error(&faults) {
-            let value = typed(name, parameter, &text, scope, &mut problems);
+            let value = typed((name, parameter), &text, (environment, scope), &mut problems);
             values.insert(name.clone(), value);
         }
         problems.extend(faults);
@@ -207,10 +207,9 @@ fn pattern_not_checked(pattern: &str, place: &Place) -> Problem {
 
 /// The value that `Ref` gives: a text, or a list of texts. Numbers are texts to `Ref`.
 fn typed(
-    name: &str,
-    parameter: &Parameter,
+    (name, parameter): (&str, &Parameter),
     text: &str,
-    scope: &dyn Scope,
+    (environment, scope): (&Environment, &dyn Scope),
     problems: &mut Vec<Problem>,
 ) -> Value {
     match &parameter.parameter_type {
@@ -221,15 +220,23 @@ fn typed(
                 Lookup::Found(Value::String(value)) => value,
                 Lookup::Found(other) => other.to_string(),
                 Lookup::Missing(cause) => {
+                    let stand_in = match inner.as_ref() {
+                        ParameterType::Single(Scalar::Aws(kind))
+                        | ParameterType::List(Scalar::Aws(kind)) => plausible(kind, environment),
+                        ParameterType::Single(_)
+                        | ParameterType::List(_)
+                        | ParameterType::Stored(_) => text.to_owned(),
+                    };
                     problems.push(
                         Problem::warning(
                             "parameters::missing",
-                            format!("`{name}` has the value of the stored parameter `{text}`, which does not exist: its name stands in for it"),
+                            format!("`{name}` has the value of the stored parameter `{text}`, which does not exist: `{stand_in}` stands in for it"),
                         )
                         .at(&parameter.place)
-                        .because(cause),
+                        .because(cause)
+                        .help(crate::intrinsics::dynamic::remedy("ssm", text)),
                     );
-                    text.to_owned()
+                    stand_in
                 }
                 Lookup::Silent => text.to_owned(),
             };

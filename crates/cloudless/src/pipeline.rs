@@ -11,7 +11,9 @@ use build::{Builder, BuilderConfig};
 use cloudformation::template::Template;
 use deployment::{DeployRequest, Deployed, Deployer, Emptied, Removals, StateError};
 use interfaces::clock::Clock;
+use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
+use interfaces::stored_values::StoredValues;
 use invoker::InvokerLimits;
 use manifest::reading::Reading;
 use model::application::Application;
@@ -23,7 +25,7 @@ use tokio::sync::Mutex;
 
 use crate::made_by_api;
 use crate::packages::Archives;
-use crate::project::{self, Located, Project, ReadOptions};
+use crate::project::{self, InState, Located, Project, ReadOptions, StandIns};
 use crate::services::{Services, Shared};
 use crate::settings::{self, Settings};
 use crate::system::RealRandom;
@@ -48,6 +50,9 @@ pub(crate) struct PipelineParts {
     /// Lambda's API, with what it makes.
     pub(crate) functions: Arc<service_functions::Service>,
     pub(crate) archives: Archives,
+    /// What manifests refer to.
+    pub(crate) values: Arc<dyn StoredValues>,
+    pub(crate) objects: Arc<dyn ReadObjects>,
 }
 
 /// A project, deployed and built.
@@ -134,7 +139,13 @@ impl Pipeline {
         located: &Located,
         options: &ReadOptions,
     ) -> Result<Loaded, Box<Problem>> {
-        let Project { reading, files } = read(located, options, self.parts.clock.as_ref())?;
+        let kept = InState {
+            values: &self.parts.values,
+            objects: &self.parts.objects,
+            deployer: &self.parts.deployer,
+        };
+        let clock = self.parts.clock.as_ref();
+        let Project { reading, files } = project::read(located, options, clock, &kept).await?;
         let (settings, mut problems) = settings::read(&located.root);
         problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();
@@ -264,7 +275,11 @@ impl Checker {
         let store = Arc::new(Memory::new());
         let shared = Shared::new(store.clone(), Arc::clone(&clock), random, 0, None);
         Self {
-            deployer: Deployer::new(store, Services::new(&shared).providers()),
+            deployer: Deployer::new(
+                store,
+                Services::new(&shared).providers(),
+                Arc::new(StandIns),
+            ),
             identity: shared.identity.clone(),
             builder: Builder::new(
                 BuilderConfig::new(cache, environment),
@@ -283,7 +298,8 @@ impl Checker {
         located: &Located,
         options: &ReadOptions,
     ) -> Result<Checked, Box<Problem>> {
-        let Project { reading, .. } = read(located, options, self.clock.as_ref())?;
+        let clock = self.clock.as_ref();
+        let reading = project::read(located, options, clock, &StandIns).await?.reading;
         let (settings, mut problems) = settings::read(&located.root);
         problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();
@@ -318,15 +334,6 @@ impl Checker {
             settings,
         })
     }
-}
-
-/// Reading waits for files, and for modules that Node.js evaluates.
-fn read(
-    located: &Located,
-    options: &ReadOptions,
-    clock: &dyn Clock,
-) -> Result<Project, Box<Problem>> {
-    tokio::task::block_in_place(|| project::read(located, options, clock))
 }
 
 fn template(reading: &Reading, problems: &mut Vec<Problem>) -> Option<Template> {

@@ -183,7 +183,7 @@ impl Server {
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
-        let deployer = Deployer::new(store, kept.providers());
+        let deployer = Deployer::new(store, kept.providers(), kept.secrets.values());
         let mut services = engines::standing_in(kept.doors(), config, &clock)?;
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
@@ -209,6 +209,8 @@ impl Server {
                 limits,
                 functions: Arc::clone(&functions),
                 archives,
+                values: kept.secrets.values(),
+                objects: kept.objects.read_objects(),
             }),
             invoker,
             services: kept,

@@ -15,7 +15,8 @@ use cloudformation::template::{Policy, Resource};
 use interfaces::resource_provider::{
     Properties, PropertyProblem, ResourceProvider, ResourceRequest,
 };
-use model::ids::LogicalId;
+use interfaces::stored_values::StoredValues;
+use model::ids::{AccountId, LogicalId, Region, StackName};
 use model::problem::{Problem, Severity, any_error};
 use serde_json::Value;
 use store::Store;
@@ -24,7 +25,7 @@ use tokio::sync::Mutex;
 use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
 use crate::plan::{self, Step};
 use crate::revision;
-use crate::scope::{Standing, World};
+use crate::scope::{Standing, Stored};
 use crate::state::{ExportRecord, ResourceRecord, StackState, StateError};
 
 /// Deploys stacks.
@@ -32,14 +33,20 @@ pub struct Deployer {
     store: Arc<dyn Store>,
     providers: Vec<Arc<dyn ResourceProvider>>,
     by_type: HashMap<&'static str, usize>,
+    pub(crate) values: Arc<dyn StoredValues>,
     /// One deployment at a time.
     turn: Mutex<()>,
 }
 
 impl Deployer {
-    /// A deployer over these providers. Of two that know the same type, the first is asked.
+    /// A deployer over these providers. Of two that know the same type, the first is asked. Dynamic references of templates
+    /// are looked up among `values`.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, providers: Vec<Arc<dyn ResourceProvider>>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        providers: Vec<Arc<dyn ResourceProvider>>,
+        values: Arc<dyn StoredValues>,
+    ) -> Self {
         let mut by_type = HashMap::new();
         for (index, provider) in providers.iter().enumerate() {
             for name in provider.resource_types() {
@@ -50,6 +57,7 @@ impl Deployer {
             store,
             providers,
             by_type,
+            values,
             turn: Mutex::new(()),
         }
     }
@@ -71,14 +79,9 @@ impl Deployer {
             request.stack,
         );
         let exports = state.exports().await?;
-        let nothing = BTreeMap::new();
-        let world = World {
-            environment: &environment,
-            standing: &nothing,
-            exports: &exports,
-        };
-        let (context, mut problems) =
-            Context::new(request.template, &environment, request.parameters, &world);
+        let mut stored = Stored::default();
+        let parameters = self.parameters(&request, &environment, &exports, &mut stored);
+        let (context, mut problems) = parameters.await;
         let order = Order::of(request.template);
         problems.extend(order.problems.iter().cloned());
         let mut run = Run {
@@ -89,6 +92,7 @@ impl Deployer {
             context,
             environment: &environment,
             exports: &exports,
+            stored,
             standing: BTreeMap::new(),
             resources: Vec::new(),
             changes: Changes::default(),
@@ -115,6 +119,21 @@ impl Deployer {
             emptied: run.emptied,
             problems: without_repetitions(run.problems),
         })
+    }
+
+    /// The outputs of a stack as it was deployed last; none when there is none of this name.
+    ///
+    /// # Errors
+    /// [`StateError`] when the store fails.
+    pub async fn outputs(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        stack: &StackName,
+    ) -> Result<BTreeMap<String, Value>, StateError> {
+        let state = StackState::new(self.store.as_ref(), account, region, stack);
+        let record = state.stack().await?;
+        Ok(record.unwrap_or_default().outputs)
     }
 
     pub(crate) fn provider(&self, resource_type: &str) -> Option<&dyn ResourceProvider> {
@@ -144,6 +163,7 @@ pub(crate) struct Run<'a> {
     pub(crate) context: Context<'a>,
     pub(crate) environment: &'a Environment,
     pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
+    pub(crate) stored: Stored,
     pub(crate) records: BTreeMap<LogicalId, ResourceRecord>,
     pub(crate) standing: BTreeMap<LogicalId, Standing>,
     pub(crate) resources: Vec<DeployedResource>,
@@ -175,7 +195,7 @@ impl Run<'_> {
         let Some(provider) = deployer.provider(&resource.resource_type) else {
             return self.unknown_type(resource, position).await;
         };
-        let Some(properties) = self.properties(resource) else {
+        let Some(properties) = self.properties(resource).await else {
             return Ok(());
         };
         let checked = provider.check(&resource.resource_type, &properties);
@@ -243,13 +263,13 @@ impl Run<'_> {
     }
 
     /// The properties of a resource; none when they could not be evaluated, which is then said.
-    fn properties(&mut self, resource: &Resource) -> Option<Properties> {
+    async fn properties(&mut self, resource: &Resource) -> Option<Properties> {
         let id = &resource.logical_id;
         let Evaluated {
             value,
             failed,
             problems,
-        } = self.evaluate(&resource.properties);
+        } = self.evaluate(&resource.properties).await;
         match value {
             Some(Value::Object(properties)) if !failed => Some(properties),
             // What it refers to is in a circle, or its condition is not known: that was said.
@@ -263,15 +283,6 @@ impl Run<'_> {
                 None
             }
         }
-    }
-
-    pub(crate) fn evaluate(&self, node: &cloudformation::node::Node) -> Evaluated {
-        let world = World {
-            environment: self.environment,
-            standing: &self.standing,
-            exports: self.exports,
-        };
-        self.context.evaluate(node, &world)
     }
 
     pub(crate) fn request_for(&self, id: &LogicalId, record: &ResourceRecord) -> ResourceRequest {

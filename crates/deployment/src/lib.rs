@@ -10,6 +10,7 @@ mod naming;
 mod outputs;
 mod plan;
 pub mod records;
+mod references;
 mod revision;
 mod scope;
 mod series;

@@ -21,10 +21,10 @@ impl Run<'_> {
         let mut exports = BTreeMap::new();
         let before = self.state.stack().await?.unwrap_or_default();
         for (name, output) in &self.request.template.outputs {
-            let Some(value) = self.output(output) else {
+            let Some(value) = self.output(output).await else {
                 continue;
             };
-            if let Some(export) = self.export_name(output) {
+            if let Some(export) = self.export_name(output).await {
                 exports.insert(export, value.clone());
             }
             outputs.insert(name.clone(), value);
@@ -50,21 +50,21 @@ impl Run<'_> {
         Ok(outputs)
     }
 
-    fn output(&mut self, output: &Output) -> Option<Value> {
+    async fn output(&mut self, output: &Output) -> Option<Value> {
         if let Some(condition) = &output.condition
             && self.context.holds(&condition.name) != Some(true)
         {
             return None;
         }
-        let evaluated = self.evaluate(&output.value);
+        let evaluated = self.evaluate(&output.value).await;
         self.problems.extend(evaluated.problems);
         evaluated.value.filter(|_| !evaluated.failed)
     }
 
     /// The name under which other stacks find this output, unless it belongs to another stack.
-    fn export_name(&mut self, output: &Output) -> Option<String> {
+    async fn export_name(&mut self, output: &Output) -> Option<String> {
         let node = output.export.as_ref()?;
-        let evaluated = self.evaluate(node);
+        let evaluated = self.evaluate(node).await;
         self.problems.extend(evaluated.problems);
         let Some(Value::String(name)) = evaluated.value else {
             return None;

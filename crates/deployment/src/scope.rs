@@ -3,7 +3,8 @@
 //! Lives here: answers from resources that stand, from exports, and plausible ones for what is not there.
 //! Does not live here: evaluating (`cloudformation::intrinsics`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use crate::records::KEPT_BACK;
 use cloudformation::intrinsics::{Environment, Lookup, Scope};
@@ -33,6 +34,45 @@ pub(crate) struct World<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) standing: &'a BTreeMap<LogicalId, Standing>,
     pub(crate) exports: &'a BTreeMap<String, ExportRecord>,
+    pub(crate) stored: &'a Stored,
+}
+
+/// Values of dynamic references: those that are known, and those that an evaluation came upon. Looking one up waits, and an
+/// evaluation does not: what it lacks is looked up behind it, and it is carried out again.
+#[derive(Default)]
+pub(crate) struct Stored {
+    known: BTreeMap<(String, String), Lookup>,
+    wanted: Mutex<BTreeSet<(String, String)>>,
+}
+
+impl Stored {
+    /// What the last evaluation came upon and nobody knows; asked once.
+    pub(crate) fn take_wanted(&mut self) -> BTreeSet<(String, String)> {
+        let wanted = self.wanted.get_mut();
+        std::mem::take(wanted.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn know(&mut self, reference: (String, String), lookup: Lookup) {
+        self.known.insert(reference, lookup);
+    }
+
+    /// Forgets what is not there: a resource that is made meanwhile may make it.
+    pub(crate) fn forget_missing(&mut self) {
+        self.known
+            .retain(|_, lookup| matches!(lookup, Lookup::Found(_)));
+    }
+
+    fn look(&self, service: &str, key: &str) -> Lookup {
+        let reference = (service.to_owned(), key.to_owned());
+        if let Some(known) = self.known.get(&reference) {
+            return known.clone();
+        }
+        let wanted = self.wanted.lock();
+        wanted
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(reference);
+        Lookup::Silent
+    }
 }
 
 impl Scope for World<'_> {
@@ -69,11 +109,7 @@ impl Scope for World<'_> {
     }
 
     fn dynamic(&self, service: &str, key: &str) -> Lookup {
-        let _ = key;
-        Lookup::Missing(match service {
-            "secretsmanager" => "references from templates to secrets are not implemented yet: let the function read the secret".to_owned(),
-            _parameters => "references from templates to stored parameters are not implemented yet: let the function read the parameter".to_owned(),
-        })
+        self.stored.look(service, key)
     }
 }
 

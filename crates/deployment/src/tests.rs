@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use cloudformation::parse::{self, Dialect};
 use cloudformation::template::Template;
 use interfaces::BoxFuture;
+use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
@@ -233,6 +234,26 @@ impl ResourceProvider for Things {
     }
 }
 
+/// Knows one parameter and one secret.
+struct Values;
+
+impl StoredValues for Values {
+    fn look_up<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Found, NoValue>> {
+        let known = match &wanted.reference {
+            Reference::Parameter(name) if name == "/a" => Some(("parameter", Kind::Text)),
+            Reference::Parameter(name) if name == "/sealed" => Some(("sealed", Kind::Secret)),
+            Reference::Secret { id, .. } if id == "db" => Some((r#"{"user":"u"}"#, Kind::Secret)),
+            Reference::Parameter(_) | Reference::Secret { .. } => None,
+        };
+        let found = known.map(|(value, kind)| Found {
+            value: value.to_owned(),
+            kind,
+        });
+        let reason = "ParameterNotFound".to_owned();
+        Box::pin(std::future::ready(found.ok_or(NoValue { reason })))
+    }
+}
+
 struct Bench {
     store: Arc<Rows>,
     things: Arc<Things>,
@@ -246,6 +267,7 @@ impl Bench {
         let deployer = Deployer::new(
             store.clone(),
             vec![things.clone(), Arc::new(RecordProvider::new())],
+            Arc::new(Values),
         );
         Self {
             store,
@@ -680,4 +702,45 @@ fn a_version_keeps_its_number_when_its_making_is_interrupted() {
             assert_ne!(next[0].1, next[1].1, "{crash:?}");
         }
     }
+}
+
+#[test]
+fn what_services_keep_is_looked_up_when_it_is_deployed() {
+    let bench = Bench::new();
+    let deployed = bench.deploy(
+        "
+Parameters:
+  Kept: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}
+  Image: {Type: 'AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>', Default: /aws/service/ami}
+Outputs:
+  Of: {Value: !Sub '${Kept}-{{resolve:ssm:/a}}-{{resolve:secretsmanager:db:SecretString:user}}'}
+  Image: {Value: !Ref Image}
+  Open: {Value: '{{resolve:ssm-secure:/sealed}}'}
+Resources: {}
+",
+    );
+    assert_eq!(deployed.outputs["Of"], json!("parameter-parameter-u"));
+    assert_eq!(deployed.outputs["Open"], json!("sealed"));
+    assert_eq!(deployed.outputs["Image"], json!("ami-0123456789abcdef0"));
+    let told: Vec<(&str, Severity)> = deployed
+        .problems
+        .iter()
+        .map(|problem| (problem.code, problem.severity))
+        .collect();
+    assert_eq!(told, [("parameters::missing", Severity::Warning)]);
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_command_that_makes_it() {
+    let bench = Bench::new();
+    let deployed = bench.deploy(
+        "Resources: {}\nOutputs:\n  A: {Value: '{{resolve:ssm:/b}}'}\n  B: {Value: '{{resolve:ssm:/sealed}}'}\n",
+    );
+    let [missing, sealed] = deployed.problems.as_slice() else {
+        panic!("{:?}", deployed.problems);
+    };
+    assert_eq!(missing.place.as_ref().unwrap().to_string(), "t.yml:3:14");
+    let help = missing.help.as_deref().unwrap();
+    assert!(help.contains("ssm put-parameter --name /b --type String"), "{help}");
+    assert!(sealed.cause.as_deref().unwrap().contains("ssm-secure"));
 }

@@ -20,6 +20,7 @@ pub mod reply_stream;
 pub mod resource_provider;
 pub mod runtime;
 pub mod service;
+pub mod stored_values;
 
 use std::future::Future;
 use std::pin::Pin;

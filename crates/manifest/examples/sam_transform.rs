@@ -54,7 +54,11 @@ fn main() -> ExitCode {
                 for need in needs {
                     let answer = match &need {
                         Need::File(file) => std::fs::read_to_string(file).ok(),
-                        Need::Environment(_) | Need::Module(_) => None,
+                        Need::Environment(_)
+                        | Need::Module(_)
+                        | Need::Parameter { .. }
+                        | Need::Output { .. }
+                        | Need::Object { .. } => None,
                     };
                     answers.insert(need, answer);
                 }

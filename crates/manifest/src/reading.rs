@@ -41,6 +41,29 @@ pub enum Need {
     Environment(String),
     /// What a JavaScript or TypeScript module exports: run by Node, answered as JSON text.
     Module(String),
+    /// A stored parameter: JSON with its `value`, and its `kind`, one of `text`, `list` and `secret`.
+    Parameter {
+        /// Its region.
+        region: String,
+        /// Its name, or a secret's behind `/aws/reference/secretsmanager/`.
+        name: String,
+    },
+    /// An output of another stack: its value as JSON.
+    Output {
+        /// The stack's region.
+        region: String,
+        /// The stack.
+        stack: String,
+        /// The output.
+        name: String,
+    },
+    /// The text of an object in a bucket.
+    Object {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
 }
 
 /// What was found out so far; none: there is no such file or variable.

@@ -266,6 +266,7 @@ fn answered(case: &Path, request: &ReadRequest) -> Reading {
                             options["environment"][name].as_str().map(str::to_owned)
                         }
                         Need::Module(path) => panic!("no case has modules: {path}"),
+                        Need::Parameter { .. } | Need::Output { .. } | Need::Object { .. } => None,
                     };
                     answers.insert(need, answer);
                 }

@@ -12,6 +12,7 @@ mod resources;
 mod secretsmanager;
 mod service;
 mod ssm;
+mod values;
 
 pub use resources::coverage;
 pub use service::{Parts, Service, kms_operations, secretsmanager_operations, ssm_operations};

@@ -13,6 +13,7 @@ use interfaces::clock::Clock;
 use interfaces::random::Random;
 use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use interfaces::stored_values::StoredValues;
 use store::Store;
 
 use crate::engine::catalogue::Catalogue;
@@ -38,8 +39,8 @@ pub struct Parts {
 /// Parameters, secrets and keys. Clones share everything.
 #[derive(Clone)]
 pub struct Service {
-    catalogue: Arc<Catalogue>,
-    authorize: Arc<dyn Authorize>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) authorize: Arc<dyn Authorize>,
 }
 
 impl Service {
@@ -65,6 +66,12 @@ impl Service {
                 })
             })
             .collect()
+    }
+
+    /// Looks up what manifests and templates refer to.
+    #[must_use]
+    pub fn values(&self) -> Arc<dyn StoredValues> {
+        Arc::new(self.clone())
     }
 
     /// Makes, changes and deletes the resources of templates.

@@ -35,7 +35,7 @@ pub(super) fn resolve(evaluator: &Evaluator<'_>, text: &str, place: &Place) -> O
             }
             Lookup::Missing(cause) => {
                 let title = format!("`{{{{resolve:{service}:{key}}}}}` has no value");
-                return evaluator.fail(problem(&title, place).because(cause));
+                return evaluator.fail(problem(&title, place).because(cause).help(remedy(service, key)));
             }
             Lookup::Silent => return evaluator.fail_silently(),
         }
@@ -43,4 +43,24 @@ pub(super) fn resolve(evaluator: &Evaluator<'_>, text: &str, place: &Place) -> O
     }
     result.push_str(rest);
     Outcome::Value(Value::String(result))
+}
+
+/// The command that makes what is missing.
+pub(crate) fn remedy(service: &str, key: &str) -> String {
+    let made = match service {
+        "secretsmanager" => {
+            let id = key.split(":SecretString").next().unwrap_or(key);
+            let name = id.rsplit(':').next().unwrap_or(id);
+            format!("secretsmanager create-secret --name {name} --secret-string …")
+        }
+        _parameters => {
+            let name = match key.rsplit_once(':') {
+                Some((name, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => name,
+                Some(_) | None => key,
+            };
+            let kind = if service == "ssm" { "String" } else { "SecureString" };
+            format!("ssm put-parameter --name {name} --type {kind} --value …")
+        }
+    };
+    format!("make it, and save the template again: `aws --endpoint-url http://127.0.0.1:4566 {made}`")
 }

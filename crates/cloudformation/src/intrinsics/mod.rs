@@ -20,7 +20,7 @@ use crate::parameters;
 use crate::template::{Resource, Template};
 
 mod cidr;
-mod dynamic;
+pub(crate) mod dynamic;
 mod functions;
 mod logic;
 mod references;

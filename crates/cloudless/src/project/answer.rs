@@ -49,6 +49,8 @@ pub(super) fn answer(
         Need::Environment(name) => Ok(environment.get(name).cloned()),
         Need::File(file) => read_file(root, file),
         Need::Module(file) => evaluate(root, file, environment, clock),
+        // Services answer these.
+        Need::Parameter { .. } | Need::Output { .. } | Need::Object { .. } => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod environment_file;
+mod kept;
 mod locate;
 mod program;
 
@@ -19,6 +20,7 @@ use model::problem::Problem;
 use crate::cli::ProjectArguments;
 
 pub(crate) use answer::read_file;
+pub(crate) use kept::{InState, Kept, StandIns};
 pub use locate::{FrontEnd, Located, locate};
 
 /// Rounds of questions and answers; each may ask for many files. A manifest that needs more includes itself.
@@ -67,10 +69,11 @@ impl ReadOptions {
 ///
 /// # Errors
 /// A problem when the manifest itself cannot be read.
-pub fn read(
+pub(crate) async fn read(
     located: &Located,
     options: &ReadOptions,
     clock: &dyn Clock,
+    kept: &dyn Kept,
 ) -> Result<Project, Box<Problem>> {
     let path = located.root.join(&located.manifest);
     let text = answer::read_file(&located.root, &located.manifest)?.ok_or_else(|| {
@@ -103,7 +106,10 @@ pub fn read(
             Step::Done(reading) => {
                 let asked = answers.needs().filter_map(|need| match need {
                     Need::File(file) | Need::Module(file) => Some(located.root.join(file)),
-                    Need::Environment(_) => None,
+                    Need::Environment(_)
+                    | Need::Parameter { .. }
+                    | Need::Output { .. }
+                    | Need::Object { .. } => None,
                 });
                 let files = std::iter::once(path).chain(asked).collect();
                 let mut reading = *reading;
@@ -112,7 +118,18 @@ pub fn read(
             }
             Step::Needs(needs) => {
                 for need in needs {
-                    let answer = answer::answer(&need, &located.root, &options.environment, clock);
+                    let answer = match &need {
+                        Need::Parameter { .. } | Need::Output { .. } | Need::Object { .. } => {
+                            Ok(kept.answer(&need).await)
+                        }
+                        // Files are waited for, and modules that Node.js evaluates.
+                        Need::File(_) | Need::Environment(_) | Need::Module(_) => {
+                            let (root, environment) = (&located.root, &options.environment);
+                            tokio::task::block_in_place(|| {
+                                answer::answer(&need, root, environment, clock)
+                            })
+                        }
+                    };
                     // What cannot be had is missing: the reader says what that means for the rest.
                     let answer = answer.unwrap_or_else(|problem| {
                         problems.push(*problem);

@@ -16,6 +16,7 @@ mod faults;
 mod grammar;
 mod resolver;
 mod sources;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod tree;

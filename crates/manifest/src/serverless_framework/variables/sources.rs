@@ -11,6 +11,7 @@ use model::problem::{Place, Problem};
 
 use super::faults::{Stop, fault};
 use super::resolver::Resolver;
+use super::stored;
 use crate::dotenv;
 use crate::reading::Need;
 use crate::serverless_framework::script;
@@ -18,9 +19,6 @@ use crate::serverless_framework::suggestion;
 
 /// Sources that the tool has and that need a cloud, or another tool; what to do instead.
 const NOT_IMPLEMENTED: &[(&str, &str)] = &[
-    ("ssm", "a parameter of the Systems Manager"),
-    ("cf", "an output of another stack"),
-    ("s3", "an object in a bucket"),
     ("output", "an output kept by the Serverless Dashboard"),
     (
         "git",
@@ -43,6 +41,9 @@ const SOURCES: &[&str] = &[
     "env",
     "param",
     "aws",
+    "ssm",
+    "cf",
+    "s3",
     "file",
     "strToBool",
 ];
@@ -72,6 +73,9 @@ impl Resolver<'_> {
             "param" => self.param(call),
             "strToBool" => text_to_boolean(call).map(Ok),
             "file" => self.file(call).map(Ok),
+            "ssm" => self.stored_parameter(call).map(Ok),
+            "cf" => self.output_of_stack(call).map(Ok),
+            "s3" => self.object(call).map(Ok),
             other => self.unavailable(other, call),
         }
     }
@@ -163,16 +167,7 @@ impl Resolver<'_> {
     fn of_cloud(&mut self, call: &Call<'_>) -> Result<Node, Stop> {
         match required_address(call)?.as_str() {
             "accountId" => Ok(Node::string(self.request.account.as_str(), call.place)),
-            "region" => {
-                let given = self.request.region.clone();
-                let region = match given {
-                    Some(region) => region,
-                    None => self
-                        .setting("region")?
-                        .unwrap_or_else(|| crate::serverless_framework::REGION_DEFAULT.to_owned()),
-                };
-                Ok(Node::string(region, call.place))
-            }
+            "region" => Ok(Node::string(self.region()?, call.place)),
             other => Err(unsupported_address("aws", other, &["accountId", "region"])),
         }
     }
@@ -326,6 +321,15 @@ impl Resolver<'_> {
         )))
     }
 
+    /// `--region`, `provider.region`, `us-east-1`.
+    pub(super) fn region(&mut self) -> Result<String, Stop> {
+        if let Some(region) = self.request.region.clone() {
+            return Ok(region);
+        }
+        let region = self.setting("region")?;
+        Ok(region.unwrap_or_else(|| crate::serverless_framework::REGION_DEFAULT.to_owned()))
+    }
+
     /// `--stage`, `provider.stage`, `dev`.
     fn stage(&mut self) -> Result<String, Stop> {
         if let Some(stage) = self.request.stage.clone() {
@@ -391,12 +395,18 @@ pub(super) fn nothing_found(call: &Call<'_>) -> Box<Problem> {
                 format!("there is no file `{path}`, or it has no value at `{address}`")
             }
         }
+        "ssm" => format!("there is no parameter `{address}`"),
+        "cf" => format!("no stack that was deployed here has the output `{address}`"),
+        "s3" => format!("there is no object `{address}`"),
         other => format!("`{other}` has no value at `{address}`"),
     };
+    let help = stored::remedy(call.kind, &address).unwrap_or_else(|| {
+        "provide the value, or give the variable a fallback: `${…, 'value'}`".to_owned()
+    });
     Box::new(
         Problem::error("manifest::variable-without-value", what)
             .because("the variable has no fallback, and the Serverless Framework stops there, too")
-            .help("provide the value, or give the variable a fallback: `${…, 'value'}`"),
+            .help(help),
     )
 }
 
@@ -416,7 +426,7 @@ fn text_to_boolean(call: &Call<'_>) -> Result<Node, Stop> {
     }
 }
 
-fn null(call: &Call<'_>) -> Node {
+pub(super) fn null(call: &Call<'_>) -> Node {
     Node::new(Kind::Null, call.place)
 }
 
@@ -424,7 +434,7 @@ fn address_text(call: &Call<'_>) -> Option<String> {
     call.address.as_ref().and_then(script::text_of)
 }
 
-fn required_address(call: &Call<'_>) -> Result<String, Stop> {
+pub(super) fn required_address(call: &Call<'_>) -> Result<String, Stop> {
     address_text(call)
         .filter(|text| !text.is_empty())
         .ok_or_else(|| {

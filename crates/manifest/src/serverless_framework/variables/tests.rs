@@ -9,6 +9,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::dotenv;
 
+/// What services keep.
+const KEPT: &[(&str, &str)] = &[
+    ("/a", r#"{"kind": "text", "value": "x"}"#),
+    ("/list", r#"{"kind": "list", "value": "x,y"}"#),
+    (
+        "/aws/reference/secretsmanager/db",
+        r#"{"kind": "secret", "value": "{\"user\": \"u\"}"}"#,
+    ),
+    ("Url", "\"https://example.com\""),
+    ("dir/key.txt", "text"),
+];
+
 /// Resolves a manifest; files and the environment are given as pairs.
 fn resolved(text: &str, files: &[(&str, &str)], environment: &[(&str, &str)]) -> Resolved {
     let request = ReadRequest {
@@ -29,11 +41,12 @@ fn resolved(text: &str, files: &[(&str, &str)], environment: &[(&str, &str)]) ->
             return resolved;
         }
         for need in resolved.needs {
-            let pairs = match &need {
-                Need::File(_) | Need::Module(_) => files,
-                Need::Environment(_) => environment,
+            let (pairs, name) = match &need {
+                Need::File(name) | Need::Module(name) => (files, name),
+                Need::Environment(name) => (environment, name),
+                Need::Parameter { name, .. } | Need::Output { name, .. } => (KEPT, name),
+                Need::Object { key, .. } => (KEPT, key),
             };
-            let (Need::File(name) | Need::Module(name) | Need::Environment(name)) = &need;
             let found = pairs.iter().find(|(known, _)| known == name);
             answers.insert(need.clone(), found.map(|(_, text)| (*text).to_owned()));
         }
@@ -149,8 +162,12 @@ fn each_mistake_is_said_once_where_it_is_made() {
         "serverless.yml:1:4 no source of variables is called `slef`",
     );
     check_problem(
-        "v: '${ssm:/a}'",
-        "serverless.yml:1:4 variables of the source `ssm` are not implemented yet",
+        "v: '${ssm:/missing}'",
+        "serverless.yml:1:4 there is no parameter `/missing`",
+    );
+    check_problem(
+        "v: '${cf:stack}'",
+        "serverless.yml:1:4 `cf` needs a stack and its output, as `stack.Output`, and not `stack`",
     );
     check_problem(
         "v: '${file(/etc/passwd)}'",
@@ -248,4 +265,15 @@ proptest! {
         let yaml = format!("v: {}\ncustom: {{a: '${{self:v}}'}}", serde_json::to_string(&text).unwrap());
         let _ = resolved(&yaml, &[], &[]);
     }
+}
+
+#[test]
+fn what_services_keep_is_asked_for() {
+    check("v: '${ssm:/a}'", r#""x""#);
+    check("v: '${ssm:/missing, ''other''}'", r#""other""#);
+    check("v: '${ssm(eu-west-1, raw):/list}'", r#""x,y""#);
+    check("v: '${ssm:/list}'", r#"["x","y"]"#);
+    check("v: '${ssm:/aws/reference/secretsmanager/db}'", r#"{"user":"u"}"#);
+    check("v: 'at ${cf(us-west-2):other-dev.Url}/x'", r#""at https://example.com/x""#);
+    check("v: '${s3:bucket/dir/key.txt}'", r#""text""#);
 }
