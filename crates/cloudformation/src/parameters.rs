@@ -59,7 +59,12 @@ pub(crate) fn values(
             }
         };
         if !any_error(&faults) {
-            let value = typed((name, parameter), &text, (environment, scope), &mut problems);
+            let value = typed(
+                (name, parameter),
+                &text,
+                (environment, scope),
+                &mut problems,
+            );
             values.insert(name.clone(), value);
         }
         problems.extend(faults);

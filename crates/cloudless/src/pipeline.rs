@@ -299,7 +299,9 @@ impl Checker {
         options: &ReadOptions,
     ) -> Result<Checked, Box<Problem>> {
         let clock = self.clock.as_ref();
-        let reading = project::read(located, options, clock, &StandIns).await?.reading;
+        let reading = project::read(located, options, clock, &StandIns)
+            .await?
+            .reading;
         let (settings, mut problems) = settings::read(&located.root);
         problems.extend(reading.problems.iter().cloned());
         let account = AccountId::development();

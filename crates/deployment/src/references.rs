@@ -124,9 +124,17 @@ fn read(service: &str, key: &str) -> Result<(Reference, Option<String>), NoValue
         return Ok((Reference::Parameter(key.to_owned()), None));
     }
     let parts: Vec<&str> = key.split(':').collect();
-    let id_parts = if key.starts_with("arn:") { ARN_PARTS } else { 1 };
+    let id_parts = if key.starts_with("arn:") {
+        ARN_PARTS
+    } else {
+        1
+    };
     let (id, rest) = parts.split_at(id_parts.min(parts.len()));
-    let part = |index: usize| rest.get(index).filter(|part| !part.is_empty()).map(|part| (*part).to_owned());
+    let part = |index: usize| {
+        rest.get(index)
+            .filter(|part| !part.is_empty())
+            .map(|part| (*part).to_owned())
+    };
     if let Some(other) = part(0).filter(|part| part != "SecretString") {
         let reason = format!("`{other}` is no part of a secret: only `SecretString` is");
         return Err(NoValue { reason });
@@ -166,10 +174,26 @@ mod tests {
         for (key, reference, member) in [
             ("db", secret("db", None, None), None),
             ("db:SecretString", secret("db", None, None), None),
-            ("db:SecretString:user", secret("db", None, None), Some("user")),
-            ("db:SecretString::AWSPREVIOUS", secret("db", Some("AWSPREVIOUS"), None), None),
-            ("db:SecretString:user::v1", secret("db", None, Some("v1")), Some("user")),
-            (&format!("{arn}:SecretString:user"), secret(arn, None, None), Some("user")),
+            (
+                "db:SecretString:user",
+                secret("db", None, None),
+                Some("user"),
+            ),
+            (
+                "db:SecretString::AWSPREVIOUS",
+                secret("db", Some("AWSPREVIOUS"), None),
+                None,
+            ),
+            (
+                "db:SecretString:user::v1",
+                secret("db", None, Some("v1")),
+                Some("user"),
+            ),
+            (
+                &format!("{arn}:SecretString:user"),
+                secret(arn, None, None),
+                Some("user"),
+            ),
         ] {
             let read = read("secretsmanager", key).unwrap();
             assert_eq!(read, (reference, member.map(str::to_owned)), "{key}");

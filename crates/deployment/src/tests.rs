@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use cloudformation::parse::{self, Dialect};
 use cloudformation::template::Template;
 use interfaces::BoxFuture;
-use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
 use interfaces::resource_provider::{
     Made, Properties, PropertyProblem, ProviderError, ResourceProvider, ResourceRequest, UpdatePlan,
 };
+use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
 use model::ids::{AccountId, LogicalId, Region, StackName};
 use model::problem::{Problem, Severity};
 use serde_json::{Value, json};
@@ -741,6 +741,9 @@ fn what_is_missing_is_named_with_the_command_that_makes_it() {
     };
     assert_eq!(missing.place.as_ref().unwrap().to_string(), "t.yml:3:14");
     let help = missing.help.as_deref().unwrap();
-    assert!(help.contains("ssm put-parameter --name /b --type String"), "{help}");
+    assert!(
+        help.contains("ssm put-parameter --name /b --type String"),
+        "{help}"
+    );
     assert!(sealed.cause.as_deref().unwrap().contains("ssm-secure"));
 }

@@ -22,7 +22,7 @@ impl StoredValues for Service {
             let found = match &wanted.reference {
                 Reference::Parameter(name) => {
                     let body = json!({"Name": name, "WithDecryption": true});
-                    let answer = self.asked(wanted, "GetParameter", &body).await;
+                    let answer = self.answered(wanted, "GetParameter", &body).await;
                     answer.map(|answer| parameter(&answer))
                 }
                 Reference::Secret { id, stage, version } => {
@@ -33,7 +33,7 @@ impl StoredValues for Service {
                     if let Some(version) = version {
                         body["VersionId"] = version.as_str().into();
                     }
-                    let answer = self.asked(wanted, "GetSecretValue", &body).await;
+                    let answer = self.answered(wanted, "GetSecretValue", &body).await;
                     answer.map(|answer| secret(&answer))
                 }
             };
@@ -51,7 +51,7 @@ impl StoredValues for Service {
 }
 
 impl Service {
-    async fn asked(&self, wanted: &Wanted, operation: &str, body: &Value) -> Answer {
+    async fn answered(&self, wanted: &Wanted, operation: &str, body: &Value) -> Answer {
         let place = Place {
             account: wanted.account.clone(),
             region: wanted.region.clone(),

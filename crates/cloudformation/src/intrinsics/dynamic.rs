@@ -35,7 +35,11 @@ pub(super) fn resolve(evaluator: &Evaluator<'_>, text: &str, place: &Place) -> O
             }
             Lookup::Missing(cause) => {
                 let title = format!("`{{{{resolve:{service}:{key}}}}}` has no value");
-                return evaluator.fail(problem(&title, place).because(cause).help(remedy(service, key)));
+                return evaluator.fail(
+                    problem(&title, place)
+                        .because(cause)
+                        .help(remedy(service, key)),
+                );
             }
             Lookup::Silent => return evaluator.fail_silently(),
         }
@@ -58,9 +62,15 @@ pub(crate) fn remedy(service: &str, key: &str) -> String {
                 Some((name, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => name,
                 Some(_) | None => key,
             };
-            let kind = if service == "ssm" { "String" } else { "SecureString" };
+            let kind = if service == "ssm" {
+                "String"
+            } else {
+                "SecureString"
+            };
             format!("ssm put-parameter --name {name} --type {kind} --value …")
         }
     };
-    format!("make it, and save the template again: `aws --endpoint-url http://127.0.0.1:4566 {made}`")
+    format!(
+        "make it, and save the template again: `aws --endpoint-url http://127.0.0.1:4566 {made}`"
+    )
 }

@@ -50,8 +50,13 @@ impl Kept for InState<'_> {
                     name,
                 } => {
                     let account = AccountId::development();
-                    let (region, stack) = (Region::new(region.clone()), StackName::new(stack.clone()));
-                    let outputs = self.deployer.outputs(&account, &region, &stack).await.ok()?;
+                    let (region, stack) =
+                        (Region::new(region.clone()), StackName::new(stack.clone()));
+                    let outputs = self
+                        .deployer
+                        .outputs(&account, &region, &stack)
+                        .await
+                        .ok()?;
                     outputs.get(name).map(ToString::to_string)
                 }
                 Need::Object { bucket, key } => {
@@ -96,7 +101,9 @@ pub(crate) struct StandIns;
 impl Kept for StandIns {
     fn answer<'a>(&'a self, need: &'a Need) -> BoxFuture<'a, Option<String>> {
         let answer = match need {
-            Need::Parameter { name, .. } => Some(json!({"value": name, "kind": "text"}).to_string()),
+            Need::Parameter { name, .. } => {
+                Some(json!({"value": name, "kind": "text"}).to_string())
+            }
             Need::Output { stack, name, .. } => Some(json!(format!("{stack}.{name}")).to_string()),
             Need::Object { bucket, key } => Some(format!("{bucket}/{key}")),
             Need::File(_) | Need::Environment(_) | Need::Module(_) => None,

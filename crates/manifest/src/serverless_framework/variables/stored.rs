@@ -46,7 +46,10 @@ impl Resolver<'_> {
             return Ok(null(call));
         };
         let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-        let text = answer.get("value").and_then(Value::as_str).unwrap_or_default();
+        let text = answer
+            .get("value")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let kind = answer.get("kind").and_then(Value::as_str);
         let value = if is_raw {
             Value::from(text)
@@ -66,7 +69,9 @@ impl Resolver<'_> {
         let Some((stack, name)) = address.split_once('.') else {
             return Err(fault(
                 "manifest::variable-syntax",
-                format!("`cf` needs a stack and its output, as `stack.Output`, and not `{address}`"),
+                format!(
+                    "`cf` needs a stack and its output, as `stack.Output`, and not `{address}`"
+                ),
             ));
         };
         let region = match call.params.first().and_then(script::text_of) {

@@ -273,7 +273,13 @@ fn what_services_keep_is_asked_for() {
     check("v: '${ssm:/missing, ''other''}'", r#""other""#);
     check("v: '${ssm(eu-west-1, raw):/list}'", r#""x,y""#);
     check("v: '${ssm:/list}'", r#"["x","y"]"#);
-    check("v: '${ssm:/aws/reference/secretsmanager/db}'", r#"{"user":"u"}"#);
-    check("v: 'at ${cf(us-west-2):other-dev.Url}/x'", r#""at https://example.com/x""#);
+    check(
+        "v: '${ssm:/aws/reference/secretsmanager/db}'",
+        r#"{"user":"u"}"#,
+    );
+    check(
+        "v: 'at ${cf(us-west-2):other-dev.Url}/x'",
+        r#""at https://example.com/x""#,
+    );
     check("v: '${s3:bucket/dir/key.txt}'", r#""text""#);
 }
