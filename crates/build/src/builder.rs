@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::scan::{self, Mentions};
 use crate::sdk::Installer;
 use crate::wanted_sdk::{Sdk, additional};
-use crate::{code, digest, executables, node, python};
+use crate::{code, digest, executables, node, public_layers, python};
 
 /// The first Node.js for which the cloud brings version 3 of its SDK.
 const NODE_WITH_SDK_V3: u32 = 18;
@@ -149,7 +149,18 @@ impl Round<'_> {
                 ArtefactKind::Function { runtime, .. } => Some(runtime.language),
                 ArtefactKind::Layer => None,
             };
-            let root = code::root_of(self.project, artefact, language, self.installer.cache).await;
+            let root = match &artefact.source {
+                CodeSource::Packages { runtime, packages } => {
+                    public_layers::root(self.installer, artefact, runtime, packages).await
+                }
+                CodeSource::Folder(_)
+                | CodeSource::Archive(_)
+                | CodeSource::Package { .. }
+                | CodeSource::Inline(_)
+                | CodeSource::Compiled { .. } => {
+                    code::root_of(self.project, artefact, language, self.installer.cache).await
+                }
+            };
             roots.push(root.map_err(|problem| self.problems.push(problem)).ok());
         }
         roots
@@ -262,7 +273,8 @@ impl Round<'_> {
             CodeSource::Folder(_)
             | CodeSource::Archive(_)
             | CodeSource::Inline(_)
-            | CodeSource::Compiled { .. } => {
+            | CodeSource::Compiled { .. }
+            | CodeSource::Packages { .. } => {
                 let place = &artefact.place;
                 let found = self.dependencies(&root, runtime, &interpreter, place).await;
                 if self.lacks_handler(artefact, runtime, handler, &root, &found.paths) {

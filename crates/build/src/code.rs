@@ -44,6 +44,8 @@ pub(crate) async fn root_of(
             not_found(artefact, &format!("archive `{}`", archive.display()))
                 .because(error.to_string())
         }),
+        // Packages are installed (`public_layers`), and lie in no project.
+        CodeSource::Packages { .. } => Err(not_found(artefact, "layer")),
         CodeSource::Inline(text) => inline(text, language, cache).await.map_err(|error| {
             Problem::error(
                 "build::cache",

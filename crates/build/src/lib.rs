@@ -17,6 +17,7 @@ mod interpreters;
 mod node;
 pub mod packages;
 mod progress;
+pub mod public_layers;
 mod python;
 mod requirements;
 mod scan;

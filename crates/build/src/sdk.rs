@@ -49,15 +49,15 @@ pub(crate) struct Installer<'a> {
 }
 
 /// One thing to install: its name for people, its place in the cache, and who makes it.
-struct Order {
-    what: String,
-    kind: &'static str,
-    key: String,
-    program: PathBuf,
-    /// The draft's folder is put behind these.
-    arguments: Vec<OsString>,
+pub(crate) struct Order {
+    pub(crate) what: String,
+    pub(crate) kind: &'static str,
+    pub(crate) key: String,
+    pub(crate) program: PathBuf,
+    /// It is run in the draft's folder.
+    pub(crate) arguments: Vec<OsString>,
     /// Files that are put into the folder first.
-    files: Vec<(&'static str, String)>,
+    pub(crate) files: Vec<(&'static str, String)>,
 }
 
 impl Installer<'_> {
@@ -215,7 +215,7 @@ impl Installer<'_> {
             .map_err(|error| failed(&format!("the {what}"), &error, place))
     }
 
-    async fn install(&self, order: Order) -> Result<PathBuf, ToolError> {
+    pub(crate) async fn install(&self, order: Order) -> Result<PathBuf, ToolError> {
         let program = order.program.clone();
         let io = |source| ToolError::Start {
             program: program.clone(),
@@ -232,7 +232,9 @@ impl Installer<'_> {
             Entry::Missing(draft) => draft,
         };
         for (name, text) in &order.files {
-            fs::write(draft.folder.join(name), text).map_err(io)?;
+            let file = draft.folder.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(&draft.folder)).map_err(io)?;
+            fs::write(file, text).map_err(io)?;
         }
         self.progress.started(&order.what);
         let tool = Tool {

@@ -17,9 +17,11 @@ use interfaces::stored_values::StoredValues;
 use invoker::InvokerLimits;
 use manifest::reading::Reading;
 use model::application::Application;
-use model::artefact::BuiltArtefacts;
+use model::artefact::{Artefact, BuiltArtefacts};
+use model::function::RuntimeName;
 use model::ids::{AccountId, LogicalId, Region, StackName, StageName};
 use model::problem::{Problem, any_error};
+use serde_json::Value;
 use store_embedded::Memory;
 use tokio::sync::Mutex;
 
@@ -210,15 +212,16 @@ impl Pipeline {
     async fn finish(&self, last: &Last) -> Loaded {
         let account = AccountId::development();
         let everything = self.parts.functions.everything();
-        let artefacts =
+        let mut artefacts =
             made_by_api::artefacts(&everything, |digest| self.parts.archives.place(digest));
+        let deployed = made_by_api::joined(&last.deployed, &everything);
+        artefacts.extend(public_layers(&deployed));
         let mut built = last.built.clone();
         if !artefacts.is_empty() {
             let of_api = Box::pin(self.parts.builder.build(&last.root, &artefacts)).await;
             built.built.extend(of_api.built);
             built.problems.extend(of_api.problems);
         }
-        let deployed = made_by_api::joined(&last.deployed, &everything);
         let mut problems = last.problems.clone();
         let parts = Parts {
             template: &last.template,
@@ -318,7 +321,8 @@ impl Checker {
             .deploy(request(&account, &reading, &template))
             .await
             .map_err(state_failed)?;
-        let built = self.builder.check(&located.root, &reading.artefacts).await;
+        let artefacts = [reading.artefacts.clone(), public_layers(&deployed)].concat();
+        let built = self.builder.check(&located.root, &artefacts).await;
         let parts = Parts {
             template: &template,
             deployed: &deployed,
@@ -336,6 +340,25 @@ impl Checker {
             settings,
         })
     }
+}
+
+/// Layers that others publish, and of which it is known what is in them.
+fn public_layers(deployed: &Deployed) -> Vec<Artefact> {
+    let mut found: Vec<Artefact> = Vec::new();
+    let functions = deployed.resources.iter();
+    for function in functions.filter(|one| one.resource_type == "AWS::Lambda::Function") {
+        let runtime = function.properties.get("Runtime").and_then(Value::as_str);
+        let Some(Ok(runtime)) = runtime.map(RuntimeName::parse) else {
+            continue;
+        };
+        let layers = function.properties.get("Layers").and_then(Value::as_array);
+        for arn in layers.into_iter().flatten().filter_map(Value::as_str) {
+            let layer = build::public_layers::artefact(arn, &runtime, &function.place);
+            let is_new = |layer: &Artefact| found.iter().all(|one| one.logical_id != layer.logical_id);
+            found.extend(layer.filter(is_new));
+        }
+    }
+    found
 }
 
 fn template(reading: &Reading, problems: &mut Vec<Problem>) -> Option<Template> {

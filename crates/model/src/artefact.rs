@@ -65,6 +65,13 @@ pub enum CodeSource {
     },
     /// Text in the template (`ZipFile`, `InlineCode`): the file `index` of the runtime's language.
     Inline(String),
+    /// A layer that others publish: packages of a registry, for functions of a runtime.
+    Packages {
+        /// The runtime.
+        runtime: RuntimeName,
+        /// What its language's installer is asked for.
+        packages: Vec<String>,
+    },
     /// A folder of sources, of which a tool makes the code that runs.
     Compiled {
         /// The folder.
@@ -72,6 +79,14 @@ pub enum CodeSource {
         /// What makes code of it. Functions of one folder and one recipe are made at once.
         recipe: Recipe,
     },
+}
+
+impl CodeSource {
+    /// What a layer that others publish is called among what was built, for functions of a runtime.
+    #[must_use]
+    pub fn public_layer(arn: &str, runtime: &str) -> LogicalId {
+        LogicalId::new(format!("{arn} {runtime}"))
+    }
 }
 
 /// How code is made of sources.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::arn::Arn;
-use model::artefact::Built;
+use model::artefact::{Built, CodeSource};
 use model::function::{Function, LATEST, RuntimeName, Starts, Toolchain};
 use model::ids::{AccountId, FunctionName, LogicalId, Region, RevisionId};
 use model::limits;
@@ -235,7 +235,11 @@ fn layers<'b>(
         let layer = view
             .of_type("AWS::Lambda::LayerVersion")
             .find(|layer| layer.physical_id == name)
-            .and_then(|layer| built.get(layer.logical_id));
+            .and_then(|layer| built.get(layer.logical_id))
+            .or_else(|| {
+                let runtime = resource.text("Runtime").unwrap_or_default();
+                built.get(&CodeSource::public_layer(name, &runtime))
+            });
         match layer {
             Some(layer) => found.push(layer),
             None => problems.push(
@@ -244,7 +248,7 @@ fn layers<'b>(
                     format!("layer `{name}` is not there"),
                 )
                 .at(&resource.place_of(&["Layers", &index.to_string()]))
-                .because("only layers of this project can be used: others are not fetched from the cloud")
+                .because("only layers of this project, and public ones of which it is known what is in them, can be used: others are not fetched from the cloud")
                 .help("declare the layer in this project, or put its modules into the function's own dependencies"),
             ),
         }

@@ -365,7 +365,7 @@ fn a_function_that_cannot_run_says_why() {
         &[hello(
             json!({"Layers": ["arn:aws:lambda:eu-west-1:123456789012:layer:pandas:7"]}),
         )],
-        "Error: layer `arn:aws:lambda:eu-west-1:123456789012:layer:pandas:7` is not there: only layers of this project can be used: others are not fetched from the cloud",
+        "Error: layer `arn:aws:lambda:eu-west-1:123456789012:layer:pandas:7` is not there: only layers of this project, and public ones of which it is known what is in them, can be used: others are not fetched from the cloud",
     );
 }
 
