@@ -8,10 +8,6 @@ use model::ids::{AccountId, Region};
 use crate::BoxFuture;
 
 /// Looks up values.
-#[expect(
-    clippy::module_name_repetitions,
-    reason = "it stands alone in its implementors"
-)]
 pub trait StoredValues: Send + Sync {
     /// A value, as it is now.
     ///
