@@ -16,6 +16,7 @@ mod artefacts;
 mod build;
 mod compiling;
 pub mod keys;
+mod lift;
 mod naming;
 pub mod plugins;
 mod script;
@@ -170,6 +171,7 @@ fn merge_lists(root: &mut Node, problems: &mut Vec<Problem>) {
 }
 
 fn reading(mut root: Node, request: &ReadRequest, mut problems: Vec<Problem>) -> Reading {
+    lift::expand(&mut root, &mut problems);
     keys::check(&mut root, &mut problems);
     plugins::check(&root, &mut problems);
     let Some(name) = service_name(&root, &mut problems) else {

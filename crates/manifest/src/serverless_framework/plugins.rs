@@ -85,7 +85,10 @@ pub const PLUGINS: &[(&str, Standing)] = &[
     ("serverless-bundle", COMPILES),
     ("serverless-plugin-typescript", COMPILES),
     ("serverless-step-functions", ADDS),
-    ("serverless-lift", ADDS),
+    (
+        "serverless-lift",
+        Standing::NotNeeded("its constructs `storage` and `queue` are made, and others are named"),
+    ),
     ("serverless-appsync-plugin", ADDS),
     ("serverless-apigateway-service-proxy", ADDS),
     ("serverless-domain-manager", ADDS),

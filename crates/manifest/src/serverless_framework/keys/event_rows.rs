@@ -76,11 +76,7 @@ pub(super) const ROWS: &[Key] = &[
     done("functions.*.events[].s3.rules[]", Shape::Mapping),
     done("functions.*.events[].s3.rules[].prefix", Shape::Any),
     done("functions.*.events[].s3.rules[].suffix", Shape::Any),
-    refused(
-        "functions.*.events[].s3.existing",
-        Shape::Flag,
-        "the tool sets the notification of such a bucket by code that it deploys: give the bucket under `resources` a `NotificationConfiguration`",
-    ),
+    done("functions.*.events[].s3.existing", Shape::Flag),
     no_effect(
         "functions.*.events[].s3.forceDeploy",
         Shape::Flag,

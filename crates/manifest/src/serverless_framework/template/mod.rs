@@ -9,6 +9,7 @@ use cloudformation::node::{Kind, Mapping, Node};
 use model::problem::{Place, Problem};
 
 use super::build::{self, Object};
+use super::lift;
 use super::service::Service;
 
 mod bucket;
@@ -44,6 +45,9 @@ pub(super) fn write(service: &Service<'_>) -> (Node, Vec<Problem>) {
     bucket::write(service, &mut draft);
     roles::write(service, &mut draft);
     layers::write(service, &mut draft);
+    for (id, resource) in lift::resources(service) {
+        draft.add(&id, resource);
+    }
     functions::write(service, &mut draft);
     // In the order of the tool, which is that of the statements in the role.
     events::schedules::write(service, &mut draft);

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Draft, tag_list};
 use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::service::{self, Service};
-use crate::serverless_framework::{naming, script};
+use crate::serverless_framework::{lift, naming, script};
 
 pub(super) const LOGICAL_ID: &str = "IamRoleLambdaExecution";
 
@@ -132,6 +132,7 @@ fn generated(service: &Service<'_>) -> Role {
     let own_statements =
         option("statements").or_else(|| script::truthy(service.setting("iamRoleStatements")));
     statements.extend(items(own_statements));
+    statements.extend(lift::statements(service));
     Role {
         properties,
         assumed_by: vec!["lambda.amazonaws.com"],

@@ -24,10 +24,6 @@ const NOT_IMPLEMENTED: &[(&str, &str)] = &[
         "git",
         "a fact about the working copy (plugin serverless-plugin-git-variables)",
     ),
-    (
-        "construct",
-        "an output of a construct (plugin serverless-lift)",
-    ),
     ("secrets", "a secret (plugin)"),
     ("secretsmanager", "a secret (plugin)"),
     ("vault", "a secret (plugin)"),
@@ -44,6 +40,7 @@ const SOURCES: &[&str] = &[
     "ssm",
     "cf",
     "s3",
+    "construct",
     "file",
     "strToBool",
 ];
@@ -76,6 +73,7 @@ impl Resolver<'_> {
             "ssm" => self.stored_parameter(call).map(Ok),
             "cf" => self.output_of_stack(call).map(Ok),
             "s3" => self.object(call).map(Ok),
+            "construct" => self.of_construct(call).map(Ok),
             other => self.unavailable(other, call),
         }
     }

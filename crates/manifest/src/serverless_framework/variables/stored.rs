@@ -1,4 +1,4 @@
-//! Variables whose values services keep: `${ssm:/path}`, `${cf:stack.output}`, `${s3:bucket/key}`.
+//! Variables whose values services keep: `${ssm:/path}`, `${cf:stack.output}`, `${s3:bucket/key}`; those of constructs.
 //!
 //! Lives here: what each asks for, and what is made of the answers.
 //! Does not live here: looking values up (whoever reads the manifest).
@@ -12,7 +12,7 @@ use super::faults::{Stop, fault};
 use super::resolver::Resolver;
 use super::sources::{Call, null, required_address};
 use crate::reading::Need;
-use crate::serverless_framework::script;
+use crate::serverless_framework::{lift, script};
 
 /// Parameters below it are secrets of Secrets Manager, whose JSON is taken apart.
 const OF_SECRETS: &str = "/aws/reference/secretsmanager/";
@@ -105,6 +105,13 @@ impl Resolver<'_> {
         };
         let answer = self.answer(need)?;
         Ok(answer.map_or_else(|| null(call), |text| Node::string(text, call.place)))
+    }
+
+    /// `${construct:jobs.queueUrl}` of serverless-lift.
+    pub(super) fn of_construct(&mut self, call: &Call<'_>) -> Result<Node, Stop> {
+        let address = required_address(call)?;
+        let value = lift::variable(&self.root, &address);
+        Ok(value.map_or_else(|| null(call), |value| Node::from_json(&value, call.place)))
     }
 
     fn answer(&mut self, need: Need) -> Result<Option<String>, Stop> {

@@ -1,14 +1,14 @@
 //! `s3` events.
 //!
 //! Lives here: the buckets that these events make, and what they tell functions.
-//! Does not live here: buckets of the manifest's own resources, which `existing: true` would mean.
+//! Does not live here: buckets of the manifest's own resources, which `existing: true` means (`existing_buckets`).
 
 use std::collections::BTreeMap;
 
 use cloudformation::node::Node;
 use model::problem::Problem;
 
-use super::{behind_alias, of_type};
+use super::{behind_alias, existing_buckets, of_type};
 use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::naming;
 use crate::serverless_framework::script;
@@ -32,9 +32,10 @@ struct Bucket<'a> {
 pub(in crate::serverless_framework::template) fn write(service: &Service<'_>, draft: &mut Draft) {
     let mut buckets: Vec<Bucket<'_>> = Vec::new();
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    let mut existing = Vec::new();
     for (function, _, event) in of_type(service, "s3") {
         if script::truthy(event.get("existing")).is_some() {
-            // Refused by the table of keys.
+            existing.push((function, event));
             continue;
         }
         let named = if event.as_mapping().is_some() {
@@ -65,16 +66,19 @@ pub(in crate::serverless_framework::template) fn write(service: &Service<'_>, dr
             buckets.len() - 1
         });
         if let Some(bucket) = buckets.get_mut(index) {
-            bucket.notifications.push(notification(function, event));
+            let target = function.target(&event.place);
+            bucket.notifications.push(notification(event, target));
             bucket.functions.push(function);
         }
     }
     for bucket in buckets {
         write_bucket(bucket, draft);
     }
+    existing_buckets::write(service, &existing, draft);
 }
 
-fn notification(function: Function<'_>, event: &Node) -> Object {
+/// What a bucket tells a function, which is told whom to call.
+pub(super) fn notification(event: &Node, target: Node) -> Object {
     let place = &event.place;
     let kind = script::truthy(event.get("event")).cloned();
     let mut notification = Object::new(place)
@@ -82,7 +86,7 @@ fn notification(function: Function<'_>, event: &Node) -> Object {
             "Event",
             kind.unwrap_or_else(|| Node::string(EVENT_DEFAULT, place)),
         )
-        .with("Function", function.target(place));
+        .with("Function", target);
     if let Some(rules) = script::truthy(event.get("rules")) {
         let rules: Vec<Object> = rules
             .as_sequence()

@@ -14,6 +14,7 @@ use crate::serverless_framework::script;
 use crate::serverless_framework::service::{Function, Service};
 
 pub(super) mod buckets;
+mod existing_buckets;
 pub(super) mod logs;
 pub(super) mod queues;
 pub(super) mod rules;
