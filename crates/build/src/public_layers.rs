@@ -174,7 +174,9 @@ pub(crate) async fn root(
         // Nothing is in it that a function could notice.
         return nothing(installer, &key).await.map_err(|error| {
             let title = format!("the cache for {what} cannot be written");
-            Problem::error("build::cache", title).at(place).because(error.to_string())
+            Problem::error("build::cache", title)
+                .at(place)
+                .because(error.to_string())
         });
     }
     let files = match runtime.language {
@@ -216,15 +218,27 @@ mod tests {
 
     #[test]
     fn public_layers_stand_for_packages() {
-        let of = |account: &str, name: &str| format!("arn:aws:lambda:eu-west-1:{account}:layer:{name}");
-        let v3 = of("017000801446", "AWSLambdaPowertoolsPythonV3-python312-x86_64:19");
+        let of =
+            |account: &str, name: &str| format!("arn:aws:lambda:eu-west-1:{account}:layer:{name}");
+        let v3 = of(
+            "017000801446",
+            "AWSLambdaPowertoolsPythonV3-python312-x86_64:19",
+        );
         check(&v3, "python3.12", Some("aws-lambda-powertools[all]>=3,<4"));
         check(&v3, "nodejs22.x", None);
         let v1 = of("017000801446", "AWSLambdaPowertoolsPython:9");
-        check(&v1, "python3.9", Some("aws-lambda-powertools[pydantic]>=1,<2"));
+        check(
+            &v1,
+            "python3.9",
+            Some("aws-lambda-powertools[pydantic]>=1,<2"),
+        );
         let pillow = of("770693421928", "Klayers-p311-Pillow:2");
         check(&pillow, "python3.11", Some("Pillow"));
-        check(&of("580247275435", "LambdaInsightsExtension:38"), "python3.11", Some(""));
+        check(
+            &of("580247275435", "LambdaInsightsExtension:38"),
+            "python3.11",
+            Some(""),
+        );
         check(&of("123456789012", "my-layer:1"), "python3.11", None);
     }
 }

@@ -354,7 +354,8 @@ fn public_layers(deployed: &Deployed) -> Vec<Artefact> {
         let layers = function.properties.get("Layers").and_then(Value::as_array);
         for arn in layers.into_iter().flatten().filter_map(Value::as_str) {
             let layer = build::public_layers::artefact(arn, &runtime, &function.place);
-            let is_new = |layer: &Artefact| found.iter().all(|one| one.logical_id != layer.logical_id);
+            let is_new =
+                |layer: &Artefact| found.iter().all(|one| one.logical_id != layer.logical_id);
             found.extend(layer.filter(is_new));
         }
     }

@@ -9,7 +9,7 @@ use interfaces::service::ServiceCall;
 use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
 use model::ids::RequestId;
 use model::principal::Principal;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::engine::keys::Place;
 use crate::fault::Answer;
@@ -26,13 +26,15 @@ impl StoredValues for Service {
                     answer.map(|answer| parameter(&answer))
                 }
                 Reference::Secret { id, stage, version } => {
-                    let mut body = json!({"SecretId": id});
-                    if let Some(stage) = stage {
-                        body["VersionStage"] = stage.as_str().into();
+                    let mut body = Map::new();
+                    body.insert("SecretId".to_owned(), id.as_str().into());
+                    let chosen = [("VersionStage", stage), ("VersionId", version)];
+                    for (name, chosen) in chosen {
+                        if let Some(chosen) = chosen {
+                            body.insert(name.to_owned(), chosen.as_str().into());
+                        }
                     }
-                    if let Some(version) = version {
-                        body["VersionId"] = version.as_str().into();
-                    }
+                    let body = Value::Object(body);
                     let answer = self.answered(wanted, "GetSecretValue", &body).await;
                     answer.map(|answer| secret(&answer))
                 }
@@ -43,7 +45,7 @@ impl StoredValues for Service {
             match found {
                 Ok(found) => found.ok_or_else(nothing),
                 Err(fault) => Err(NoValue {
-                    reason: fault.to_string(),
+                    reason: fault.to_string().trim_end_matches([':', ' ']).to_owned(),
                 }),
             }
         })

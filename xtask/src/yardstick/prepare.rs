@@ -33,7 +33,15 @@ const NPM_INSTALL: [&str; 5] = [
     "--legacy-peer-deps",
 ];
 
-const YARN_INSTALL: [&str; 5] = ["npx", "--yes", "yarn@1", "install", "--frozen-lockfile"];
+const YARN_INSTALL: [&str; 6] = [
+    "npx",
+    "--yes",
+    "yarn@1",
+    "install",
+    "--frozen-lockfile",
+    // Tools of that time name the versions of Node.js that there were.
+    "--ignore-engines",
+];
 
 /// Builds that a proof can name, and the command that each is.
 const BUILDS: [(&str, &[&str]); 3] = [

@@ -49,7 +49,10 @@ pub(super) fn expand(root: &mut Node, problems: &mut Vec<Problem>) {
             other => problems.push(
                 Problem::error(
                     "manifest::construct-not-implemented",
-                    format!("the construct `{}` of type `{other}` is not made here", construct.key),
+                    format!(
+                        "the construct `{}` of type `{other}` is not made here",
+                        construct.key
+                    ),
                 )
                 .at(&construct.key_place)
                 .because("of the constructs of serverless-lift, `storage` and `queue` are")
@@ -61,9 +64,15 @@ pub(super) fn expand(root: &mut Node, problems: &mut Vec<Problem>) {
         return;
     }
     let place = root.place.clone();
-    let Kind::Mapping(root) = &mut root.kind else { return };
+    let Kind::Mapping(root) = &mut root.kind else {
+        return;
+    };
     if root.get("functions").is_none() {
-        root.set("functions", &place, Node::new(Kind::Mapping(Mapping::default()), &place));
+        root.set(
+            "functions",
+            &place,
+            Node::new(Kind::Mapping(Mapping::default()), &place),
+        );
     }
     if let Some(Kind::Mapping(functions)) = root.get_mut("functions").map(|node| &mut node.kind) {
         for entry in &workers {
@@ -152,13 +161,21 @@ fn constructs(root: &Node) -> impl Iterator<Item = (&Entry, String)> {
 }
 
 fn id(construct: &str, part: &str) -> String {
-    format!("{}{}", naming::normalised(construct), naming::upper_first(part))
+    format!(
+        "{}{}",
+        naming::normalised(construct),
+        naming::upper_first(part)
+    )
 }
 
 fn bucket(construct: &Entry) -> Object {
     let place = &construct.key_place;
     let encryption = construct.value.get("encryption").and_then(Node::as_str);
-    let algorithm = if encryption == Some("kms") { "aws:kms" } else { "AES256" };
+    let algorithm = if encryption == Some("kms") {
+        "aws:kms"
+    } else {
+        "AES256"
+    };
     let properties = Object::new(place)
         .with(
             "BucketEncryption",
@@ -204,7 +221,10 @@ fn queues(construct: &Entry, service: &Service<'_>) -> Vec<(&'static str, Object
         }
         properties
     };
-    let whole = |node: Option<&Node>| node.and_then(script::text_of).and_then(|text| text.parse::<u64>().ok());
+    let whole = |node: Option<&Node>| {
+        node.and_then(script::text_of)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     let timeout = whole(value.at_path(["worker", "timeout"]))
         .or_else(|| whole(service.setting("timeout")))
         .unwrap_or(TIMEOUT_DEFAULT_S);
@@ -232,13 +252,18 @@ fn worker(construct: &Entry) -> Option<Node> {
     let option = |name: &str| script::truthy(construct.value.get(name)).cloned();
     let batch = option("batchSize").unwrap_or_else(|| Node::from_json(&json!(1), &place));
     let event = Object::new(&place)
-        .with("arn", json!({"Fn::GetAtt": [id(&construct.key, "queue"), "Arn"]}))
+        .with(
+            "arn",
+            json!({"Fn::GetAtt": [id(&construct.key, "queue"), "Arn"]}),
+        )
         .with("batchSize", batch)
         .with_some("maximumBatchingWindow", option("maxBatchingWindow"))
         .with_some("maximumConcurrency", option("maxConcurrency"))
         .with("functionResponseType", "ReportBatchItemFailures");
     let events = vec![Object::new(&place).with("sqs", event)];
-    let Kind::Mapping(members) = &mut worker.kind else { return None };
+    let Kind::Mapping(members) = &mut worker.kind else {
+        return None;
+    };
     let events = build::Part::into_node(events, &place);
     members.set("events", &place, events);
     Some(worker)

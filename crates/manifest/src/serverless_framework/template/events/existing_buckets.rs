@@ -14,18 +14,23 @@ use model::problem::Problem;
 use super::buckets::notification;
 use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::service::{Function, Service};
-use crate::serverless_framework::{naming, script};
 use crate::serverless_framework::template::Draft;
+use crate::serverless_framework::{naming, script};
 
 pub(super) fn write(service: &Service<'_>, events: &[(Function<'_>, &Node)], draft: &mut Draft) {
     let mut told: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for (function, event) in events {
-        let Some(bucket) = event.get("bucket").and_then(|named| logical_id(service, named, draft)) else {
+        let Some(bucket) = event
+            .get("bucket")
+            .and_then(|named| logical_id(service, named, draft))
+        else {
             draft.problems.push(not_here(*function, event));
             continue;
         };
         let target = arn(service, *function, event);
-        told.entry(bucket.clone()).or_default().push(notification(event, target));
+        told.entry(bucket.clone())
+            .or_default()
+            .push(notification(event, target));
         let place = &event.place;
         let properties = Object::new(place)
             .with("FunctionName", function.target(place))
@@ -33,11 +38,16 @@ pub(super) fn write(service: &Service<'_>, events: &[(Function<'_>, &Node)], dra
             .with("Principal", "s3.amazonaws.com")
             .with("SourceArn", build::attribute(&bucket, "Arn", place))
             .with("SourceAccount", build::reference("AWS::AccountId", place));
-        let id = format!("{}LambdaPermission{bucket}S3", naming::normalised(function.key));
+        let id = format!(
+            "{}LambdaPermission{bucket}S3",
+            naming::normalised(function.key)
+        );
         draft.add(&id, build::resource("AWS::Lambda::Permission", properties));
     }
     for (bucket, notifications) in told {
-        let Some((_, first)) = events.first() else { return };
+        let Some((_, first)) = events.first() else {
+            return;
+        };
         let place = &first.place;
         let configuration = Object::new(place).with("LambdaConfigurations", notifications);
         let properties = Object::new(place).with("NotificationConfiguration", configuration);
@@ -49,7 +59,15 @@ pub(super) fn write(service: &Service<'_>, events: &[(Function<'_>, &Node)], dra
 fn arn(service: &Service<'_>, function: Function<'_>, event: &Node) -> Node {
     let place = &event.place;
     let mut parts = build::arn_parts(
-        &["arn:", "AWS::Partition", ":lambda:", "AWS::Region", ":", "AWS::AccountId", ":function:"],
+        &[
+            "arn:",
+            "AWS::Partition",
+            ":lambda:",
+            "AWS::Region",
+            ":",
+            "AWS::AccountId",
+            ":function:",
+        ],
         place,
     );
     parts.push(function.name(service));
@@ -62,9 +80,8 @@ fn arn(service: &Service<'_>, function: Function<'_>, event: &Node) -> Node {
 /// The bucket of the manifest that is meant, by its name or a reference.
 fn logical_id(service: &Service<'_>, named: &Node, draft: &Draft) -> Option<String> {
     let resources = service.root.at_path(["resources", "Resources"]);
-    let is_bucket = |resource: &Node| {
-        resource.get("Type").and_then(Node::as_str) == Some("AWS::S3::Bucket")
-    };
+    let is_bucket =
+        |resource: &Node| resource.get("Type").and_then(Node::as_str) == Some("AWS::S3::Bucket");
     if let Some(id) = named.get("Ref").and_then(Node::as_str) {
         let own = resources.and_then(|resources| resources.get(id));
         let is_there = own.or(draft.resources.get(id)).is_some_and(is_bucket);
