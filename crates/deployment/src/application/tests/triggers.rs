@@ -79,7 +79,7 @@ fn a_target_that_is_not_there_is_named() {
     ] {
         let rule = rule(json!({"EventPattern": {}, "Targets": [{"Id": "a", "Arn": target}]}));
         let (_, problems) = shown(&[hello(json!({})), rule]);
-        let codes: Vec<&str> = problems.iter().map(|it| it.code.as_ref()).collect();
+        let codes: Vec<&str> = problems.iter().map(|it| it.code).collect();
         let expected: &[&str] = if is_named {
             &["deployment::target-not-there"]
         } else {
