@@ -1,6 +1,7 @@
 """Lets ceph/s3-tests run against the server at S3_PLACE, and writes how each test ended.
 
-The suite is told the ids of two accounts, which it asks the server for. Its own clean-up sends
+The suite is told the ids and names of two accounts, which it asks the server for, and acts as a user of each with all rights,
+whose keys were issued: signatures by keys that nobody issued could not be judged. Its own clean-up sends
 x-amz-bypass-governance-retention to buckets without object lock, which S3 refuses, and one failed clean-up fails every test
 after it; clean-up is not what is judged, so here it never fails.
 """
@@ -15,26 +16,37 @@ HOST, PORT = os.environ["S3_PLACE"].split(":")
 ACCOUNTS = {"main": "000000000000", "alt": "000000000002"}
 
 
-def _owner(account):
-    client = boto3.client(
-        "s3",
+def _client(service, account):
+    return boto3.client(
+        service,
         endpoint_url=f"http://{HOST}:{PORT}",
         aws_access_key_id=account,
         aws_secret_access_key="secret",
         region_name="us-east-1",
     )
-    return client.list_buckets()["Owner"]["ID"]
+
+
+def _keys(account):
+    iam = _client("iam", account)
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.create_user(UserName="suite")
+    iam.put_user_policy(UserName="suite", PolicyName="all", PolicyDocument=policy)
+    return iam.create_access_key(UserName="suite")["AccessKey"]
+
+
+KEYS = {name: _keys(account) for name, account in ACCOUNTS.items()}
 
 
 def _section(title, name, *more):
-    account = ACCOUNTS[name]
+    owner = _client("s3", ACCOUNTS[name]).list_buckets()["Owner"]
     return "\n".join([
         f"[{title}]",
-        f"display_name = {name}",
-        f"user_id = {_owner(account)}",
+        f"display_name = {owner['DisplayName']}",
+        f"user_id = {owner['ID']}",
         f"email = {name}@example.com",
-        f"access_key = {account}",
-        "secret_key = secret",
+        f"access_key = {KEYS[name]['AccessKeyId']}",
+        f"secret_key = {KEYS[name]['SecretAccessKey']}",
         *more,
         "",
     ])
@@ -44,7 +56,7 @@ def _configuration():
     return "\n".join([
         "[DEFAULT]", f"host = {HOST}", f"port = {PORT}", "is_secure = False", "ssl_verify = False",
         "[fixtures]", "bucket prefix = s3t-{random}-", "iam name prefix = s3-tests-", "iam path prefix = /s3-tests/",
-        _section("s3 main", "main", "api_name = us-east-1", "lc_debug_interval = 10"),
+        _section("s3 main", "main", "api_name = eu-west-1", "lc_debug_interval = 10"),
         _section("s3 alt", "alt"),
         _section("s3 tenant", "alt", "tenant = testx"),
         _section("iam", "main"),

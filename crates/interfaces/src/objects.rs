@@ -2,11 +2,14 @@
 //!
 //! Lives here: the seam between services that are handed the place of an object (code of a function) and the service that
 //! owns buckets.
-//! Does not live here: whether the caller may read it: whoever asks names that among its checks (`authorize`).
+//! Does not live here: whether the caller may read it: whoever asks names that among its checks (`authorize`), completed here.
 
 use bytes::Bytes;
 
+use model::principal::Principal;
+
 use crate::BoxFuture;
+use crate::authorize::Check;
 
 /// Reads objects.
 #[expect(
@@ -14,6 +17,9 @@ use crate::BoxFuture;
     reason = "it stands alone in its implementors"
 )]
 pub trait ReadObjects: Send + Sync {
+    /// A check on an object, with what its bucket says of it: whose it is, its policy, its lists.
+    fn complete<'a>(&'a self, caller: &'a Principal, check: Check) -> BoxFuture<'a, Check>;
+
     /// A whole object.
     ///
     /// # Errors

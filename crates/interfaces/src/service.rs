@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
+use policy::Context as Known;
 
 use crate::BoxFuture;
 use crate::authorize::Check;
@@ -59,6 +60,20 @@ pub trait CloudService: Send + Sync {
     /// Whether a request without a signature is for this service: one that takes such from anybody, as its policies allow.
     fn takes_unsigned(&self, _head: &RequestHead<'_>) -> bool {
         false
+    }
+
+    /// What a refusal of this call at the door carries besides: browsers show a page nothing that does not say that they may.
+    fn headers_of_refusal<'a>(
+        &'a self,
+        _call: &'a ServiceCall,
+    ) -> BoxFuture<'a, Vec<(&'static str, String)>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Carries out one request of which the door knows this, as from where it came: for services that ask who may what only
+    /// when they have read a body.
+    fn execute_known(&self, call: ServiceCall, _known: Known) -> BoxFuture<'_, ServiceAnswer> {
+        self.execute(call)
     }
 
     /// Carries out one request. A refusal is an answer too, in the shape of the service's protocol, so this

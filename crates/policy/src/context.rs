@@ -37,7 +37,8 @@ impl Context {
     }
 
     /// The value of a key in lower case that has one alone.
-    pub(crate) fn only(&self, key: &str) -> Option<&str> {
+    #[must_use]
+    pub fn only(&self, key: &str) -> Option<&str> {
         match self.values(key)? {
             [value] => Some(value),
             _ => None,

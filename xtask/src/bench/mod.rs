@@ -45,6 +45,9 @@ pub(crate) struct BenchArguments {
     /// Of DynamoDB, measure the large table alone.
     #[arg(long, conflicts_with = "write")]
     large: bool,
+    /// Of services, measure objects alone.
+    #[arg(long, conflicts_with = "write")]
+    objects: bool,
     /// How long the gateway's mixed load lasts, in seconds; its bar is meant for 600.
     #[arg(long, default_value_t = 40)]
     mixed: u64,
@@ -68,7 +71,7 @@ enum Scenario {
     Gateway,
     /// What sandboxes cost: the same with and without.
     Sandbox,
-    /// Queues.
+    /// Queues and objects.
     Services,
 }
 
@@ -135,6 +138,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
             }
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
             Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,
+            Scenario::Services if arguments.objects => services::measure_objects(&peers, duration)?,
             Scenario::Services => services::measure(&peers, duration)?,
         });
         print(&report);

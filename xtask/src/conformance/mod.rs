@@ -25,6 +25,9 @@ use crate::tidy;
 pub(crate) struct ConformanceArguments {
     #[command(subcommand)]
     suite: Suite,
+    /// A build to run against, instead of building one.
+    #[arg(long, value_name = "FILE", global = true)]
+    binary: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,14 +83,18 @@ enum Ended {
 
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<()> {
     let root = tidy::root();
-    let built = Command::new("cargo")
-        .args(["build", "--package", "cloudless"])
-        .current_dir(&root)
-        .status()?;
-    ensure!(built.success(), "the product does not build");
+    if arguments.binary.is_none() {
+        let built = Command::new("cargo")
+            .args(["build", "--package", "cloudless"])
+            .current_dir(&root)
+            .status()?;
+        ensure!(built.success(), "the product does not build");
+    }
     let scratch = tempfile::tempdir()?;
+    let built = || tidy::target().join("debug/cloudless");
     let setting = Setting {
         root: &root,
+        binary: arguments.binary.clone().unwrap_or_else(built),
         scratch: scratch.path(),
     };
     match &arguments.suite {
@@ -116,6 +123,8 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<()> {
 struct Setting<'a> {
     /// The repository.
     root: &'a Path,
+    /// The product.
+    binary: PathBuf,
     /// A folder that is removed afterwards.
     scratch: &'a Path,
 }
@@ -123,23 +132,27 @@ struct Setting<'a> {
 impl Setting<'_> {
     /// The product, serving a project without anything in it.
     fn start_on(&self, services_port: u16) -> Result<Dev> {
-        self.serve("", services_port)
+        let manifest = "service: conformance\nprovider:\n  name: aws\n  runtime: nodejs22.x\n";
+        self.serve(("serverless.yml", manifest), "", services_port)
     }
 
-    /// The same on any port, with these settings.
+    /// The same on any port, with these settings, and without the bucket that the Serverless Framework makes.
     fn start_with(&self, settings: &str) -> Result<Dev> {
-        self.serve(settings, free_port()?)
+        let template = "Resources:\n  Logs:\n    Type: AWS::Logs::LogGroup\n";
+        self.serve(("template.yaml", template), settings, free_port()?)
     }
 
-    fn serve(&self, settings: &str, services_port: u16) -> Result<Dev> {
+    fn serve(
+        &self,
+        (file, manifest): (&str, &str),
+        settings: &str,
+        services_port: u16,
+    ) -> Result<Dev> {
         let project = self.scratch.join("project");
         std::fs::create_dir(&project)?;
         std::fs::write(project.join("cloudless.toml"), settings)?;
-        std::fs::write(
-            project.join("serverless.yml"),
-            "service: conformance\nprovider:\n  name: aws\n  runtime: nodejs22.x\n",
-        )?;
-        let binary = Command::new(tidy::target().join("debug/cloudless"));
+        std::fs::write(project.join(file), manifest)?;
+        let binary = Command::new(&self.binary);
         let log = self.scratch.join("server.log");
         Dev::start_on(services_port, binary, &project, &log)
     }

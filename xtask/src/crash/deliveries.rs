@@ -26,6 +26,9 @@ const LIFETIME_MS: (u64, u64) = (60, 600);
 const ROUNDS_PER_PROOF: u64 = 20;
 /// How long everything that was acknowledged may take to be delivered, once nobody kills the server.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
+/// Objects of more than 64 KiB are files, whose commits must find them whole.
+const PHOTO: &str = "a photo ";
+const PHOTO_TIMES: usize = 12_000;
 const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
 
@@ -120,7 +123,7 @@ impl Way {
             Self::Bucket => {
                 let headers = [("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")];
                 let path = format!("/crash-photos/{id}");
-                signed_as("PUT", "s3", &path, &headers, "a photo")
+                signed_as("PUT", "s3", &path, &headers, &PHOTO.repeat(PHOTO_TIMES))
             }
             Self::Topic => publish(&arn("sns", "news"), id),
             Self::Relay => publish(&arn("sns", "relay"), id),

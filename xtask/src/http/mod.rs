@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-pub(crate) use reply::Reply;
+pub(crate) use reply::{Reply, length};
 pub(crate) use swarm::Swarm;
 
 /// The longest that one reply may take.
 pub(crate) const REPLY_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// The same of bodies that are not kept.
+const DRAIN_BYTES: usize = 1024 * 1024;
 
 /// What the time is, for measuring.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
@@ -148,6 +150,54 @@ impl Connection {
             ensure!(count > 0, "the connection was closed before the reply");
             self.read.extend(room.iter().take(count));
         }
+    }
+}
+
+/// A kept connection for bodies that are counted and thrown away: reading a large one costs what the kernel takes for it, and
+/// nothing more.
+pub(crate) struct Drain {
+    stream: TcpStream,
+    room: Vec<u8>,
+}
+
+impl Drain {
+    pub(crate) fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_WAIT_MAX))?;
+        Ok(Self {
+            stream,
+            room: vec![0; DRAIN_BYTES],
+        })
+    }
+
+    /// Sends a request, and reads its reply of so many bytes: its status.
+    pub(crate) fn exchange(&mut self, request: &[u8], bytes: usize) -> Result<u16> {
+        self.stream.write_all(request)?;
+        let mut read = 0;
+        let (status, mut left) = loop {
+            let room = self.room.get_mut(read..).unwrap_or_default();
+            let count = self.stream.read(room)?;
+            ensure!(count > 0, "the connection was closed before the reply");
+            read += count;
+            let arrived = self.room.get(..read).unwrap_or_default();
+            if let Some((status, head, body)) = reply::announced(arrived)? {
+                ensure!(
+                    body == bytes || !(200..300).contains(&status),
+                    "a reply of {body} bytes in place of {bytes}"
+                );
+                break (status, (head + body).saturating_sub(read));
+            }
+        };
+        while 0 < left {
+            let most = self.room.len().min(left);
+            let count = self
+                .stream
+                .read(self.room.get_mut(..most).unwrap_or_default())?;
+            ensure!(count > 0, "the connection was closed inside the reply");
+            left -= count;
+        }
+        Ok(status)
     }
 }
 

@@ -55,6 +55,30 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>> {
     Ok(Some((reply, frame.length)))
 }
 
+/// The status of a reply that announces its length, the bytes of its head, and those of its body; none while its head is missing.
+pub(super) fn announced(bytes: &[u8]) -> Result<Option<(u16, usize, usize)>> {
+    let Some((head, body)) = length(bytes)? else {
+        return Ok(None);
+    };
+    let status = bytes.get(9..12).context("not a reply")?;
+    let status = std::str::from_utf8(status)?.parse()?;
+    Ok(Some((status, head, body)))
+}
+
+/// The bytes of the head of a request or a reply, and those that it announces; none while it is not whole.
+pub(crate) fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(head) = find(bytes, b"\r\n\r\n").map(|end| end + 4) else {
+        return Ok(None);
+    };
+    let mut lines = bytes
+        .get(..head)
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n');
+    let length = lines.find_map(|line| header(line, b"content-length:"));
+    let length = length.context("a message that does not say how long it is")?;
+    Ok(Some((head, std::str::from_utf8(length)?.parse()?)))
+}
+
 /// The same without its body.
 pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame>> {
     ensure!(
@@ -186,6 +210,14 @@ mod tests {
         assert!(closes("HTTP/1.1 200 OK\r\nConnection: Close"));
         assert!(closes("HTTP/1.0 200 OK"));
         assert!(!closes("HTTP/1.0 200 OK\r\nConnection: keep-alive"));
+    }
+
+    #[test]
+    fn a_length_is_known_as_soon_as_the_head_is_there() {
+        let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nhel";
+        assert_eq!(announced(&whole[..30]).unwrap(), None);
+        assert_eq!(announced(whole).unwrap(), Some((200, 41, 5_000)));
+        assert!(announced(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 
     #[test]

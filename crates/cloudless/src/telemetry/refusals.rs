@@ -3,6 +3,7 @@
 //! Lives here: what was refused and why, and the statement of the manifest that would allow it.
 //! Does not live here: judging (`service-identity`), what the caller is told (`gateway::service_door`).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,7 +145,7 @@ fn place(front_end: FrontEnd, function: &FunctionName) -> String {
 
 /// To be pasted as it is.
 fn statement(front_end: FrontEnd, denied: &Denied) -> String {
-    let (action, resource) = (&denied.action, quoted(&denied.resource));
+    let (action, resource) = (&denied.action, quoted(&suggested(&denied.resource)));
     match front_end {
         FrontEnd::ServerlessFramework => format!(
             "           provider:
@@ -169,8 +170,18 @@ fn statement(front_end: FrontEnd, denied: &Denied) -> String {
 fn json(denied: &Denied) -> String {
     format!(
         "           {}",
-        serde_json::json!({"Effect": "Allow", "Action": denied.action, "Resource": denied.resource})
+        serde_json::json!({"Effect": "Allow", "Action": denied.action, "Resource": suggested(&denied.resource)})
     )
+}
+
+/// Of an object, all objects of its bucket: the next one has another name. Often a policy names the bucket alone, which is not
+/// what is in it.
+fn suggested(resource: &str) -> Cow<'_, str> {
+    let object = resource.strip_prefix("arn:aws:s3:::");
+    match object.and_then(|object| object.split_once('/')) {
+        Some((bucket, _)) => Cow::Owned(format!("arn:aws:s3:::{bucket}/*")),
+        None => Cow::Borrowed(resource),
+    }
 }
 
 /// `*` alone means something else in YAML.
@@ -191,6 +202,17 @@ mod tests {
             resource: "arn:aws:dynamodb:us-east-1:000000000000:table/pets".to_owned(),
             principal: "arn:aws:sts::000000000000:assumed-role/r/get".to_owned(),
             refusal,
+        }
+    }
+
+    #[test]
+    fn of_an_object_all_objects_of_its_bucket_are_suggested() {
+        for (resource, expected) in [
+            ("arn:aws:s3:::pictures/a/b.png", "arn:aws:s3:::pictures/*"),
+            ("arn:aws:s3:::pictures", "arn:aws:s3:::pictures"),
+            ("arn:aws:sqs:us-east-1:1:a/b", "arn:aws:sqs:us-east-1:1:a/b"),
+        ] {
+            assert_eq!(suggested(resource), expected);
         }
     }
 

@@ -176,7 +176,7 @@ impl Lent {
             let room_bytes = missing(self.decoder.bytes_left(), wire.input.len())
                 .clamp(READ_BYTES, ROOM_BYTES_MAX);
             let stalled_at = Instant::now() + self.limits.body_stall_max;
-            match wire.fill(room_bytes, stalled_at).await {
+            match wire.fill_up(room_bytes, stalled_at).await {
                 Ok(()) => {}
                 Err(ReadError::Ended) => return Err(BodyError::CutOff),
                 Err(ReadError::TimedOut) => return Err(BodyError::TooSlow),

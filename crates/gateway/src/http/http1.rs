@@ -351,16 +351,27 @@ impl Connection<'_> {
     ) -> Result<(), WriteError> {
         let stall_max = self.service.limits.write_stall_max;
         let out = &mut self.output;
-        wire.write(out, &[], stall_max).await?;
-        while let Some(piece) = body.next().await {
+        loop {
+            // What is in `output` goes out together with a piece that is there already, and does not wait for one that is not.
+            let piece = tokio::select! {
+                biased;
+                piece = body.next() => piece,
+                () = std::future::ready(()), if !out.is_empty() => {
+                    wire.write(out, &[], stall_max).await?;
+                    out.clear();
+                    continue;
+                }
+            };
+            let Some(piece) = piece else {
+                break;
+            };
             let piece = piece.map_err(|_| WriteError)?;
-            out.clear();
             match &mut framing {
                 Framing::Announced(left) => {
                     let bytes = piece.len() as u64;
                     // More than was announced would be taken for the next response.
                     *left = left.checked_sub(bytes).ok_or(WriteError)?;
-                    wire.write(&piece, &[], stall_max).await?;
+                    wire.write(out, &piece, stall_max).await?;
                 }
                 Framing::Chunks => {
                     out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
@@ -368,9 +379,12 @@ impl Connection<'_> {
                     out.extend_from_slice(b"\r\n");
                     wire.write(out, &[], stall_max).await?;
                 }
-                Framing::Bare => wire.write(&piece, &[], stall_max).await?,
+                Framing::Bare => wire.write(out, &piece, stall_max).await?,
             }
+            out.clear();
         }
+        // The head of a body without pieces.
+        wire.write(out, &[], stall_max).await?;
         match framing {
             Framing::Chunks => wire.write(LAST_CHUNK, &[], stall_max).await,
             Framing::Announced(left) if 0 < left => Err(WriteError),

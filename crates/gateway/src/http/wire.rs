@@ -87,6 +87,30 @@ impl Wire {
         .await
     }
 
+    /// The same, and takes what else is there already, until the room is full: large bodies come in few pieces.
+    pub(super) async fn fill_up(
+        &mut self,
+        room_bytes: usize,
+        deadline: Instant,
+    ) -> Result<(), ReadError> {
+        let full_bytes = self.input.len() + room_bytes;
+        self.fill(room_bytes, deadline).await?;
+        let Self { stream, input, .. } = self;
+        poll_fn(|context| {
+            while input.len() < full_bytes {
+                let mut read = pin!(stream.read_buf(input));
+                match read.as_mut().poll(context) {
+                    Poll::Ready(Ok(1..)) => {}
+                    // An end or an error is found again by whoever reads next.
+                    Poll::Ready(_) | Poll::Pending => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+        Ok(())
+    }
+
     /// Whether nothing was heard, nor the end: asked of a connection on which nothing should be. It costs a system call
     /// only when something is there.
     pub(super) fn is_quiet(&mut self) -> bool {

@@ -32,7 +32,11 @@ pub(super) enum Refusal {
     #[error(transparent)]
     WebPage(NotProven),
     #[error("its caller may not do that")]
-    Denied(#[source] Box<Denied>),
+    Denied {
+        #[source]
+        denied: Box<Denied>,
+        headers: Vec<(&'static str, String)>,
+    },
     #[error("its body did not arrive")]
     Body(#[source] BodyError),
 }
@@ -101,8 +105,11 @@ pub(super) fn refused(
             "AccessDeniedException",
             &refusal.to_string(),
         ),
-        Refusal::Denied(denied) => {
-            aws_wire::errors::access_denied(protocol, service, &denied.message, id)
+        Refusal::Denied { denied, headers } => {
+            let message = &denied.message;
+            let mut answer = aws_wire::errors::access_denied(protocol, service, message, id);
+            answer.headers.extend(headers.iter().cloned());
+            answer
         }
         Refusal::Body(BodyError::TooLarge { bytes_max }) => own(
             StatusCode::PAYLOAD_TOO_LARGE,

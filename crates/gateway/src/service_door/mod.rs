@@ -255,8 +255,9 @@ impl ServiceDoor {
             body: received.body,
             stream: received.stream,
         };
-        self.admit(service, &call, sent).await?;
-        Ok(service.execute(call).await)
+        let known = context::keys(sent, &call.headers, &call.region);
+        self.admit(service, &call, &known).await?;
+        Ok(service.execute_known(call, known).await)
     }
 
     fn service(&self, name: &str) -> Result<&Arc<dyn CloudService>, Refusal> {
@@ -324,20 +325,23 @@ impl ServiceDoor {
         &self,
         service: &Arc<dyn CloudService>,
         call: &ServiceCall,
-        sent: Sent,
+        known: &policy::Context,
     ) -> Result<(), Refusal> {
         let mut checks = service.checks(call).await;
         if checks.is_empty() {
             return Ok(());
         }
-        let keys = context::keys(sent, &call.headers, &call.region);
         for check in &mut checks {
-            check.context.add(&keys);
+            check.context.add(known);
         }
         let judged = self.callers.authorize().authorize(&call.caller, &checks);
-        judged.map_err(|denied| {
-            self.refusals.refused(&call.caller, &denied);
-            Refusal::Denied(Box::new(denied))
+        let Err(denied) = judged else {
+            return Ok(());
+        };
+        self.refusals.refused(&call.caller, &denied);
+        Err(Refusal::Denied {
+            denied: Box::new(denied),
+            headers: service.headers_of_refusal(call).await,
         })
     }
 }

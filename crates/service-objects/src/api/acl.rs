@@ -8,7 +8,9 @@ use interfaces::service::ServiceAnswer;
 use super::answers;
 use super::request::Ask;
 use super::service::Inner;
-use crate::engine::access::{self, Acl, GRANTS_MAX, Grantee, Permission, account_of, canonical_id};
+use crate::engine::access::{
+    self, Acl, GRANTS_MAX, Grantee, Names, Permission, account_of, canonical_id,
+};
 use crate::engine::bucket::{Bucket, Versioning};
 use crate::engine::fault::{self, Fault};
 use crate::engine::node::Node;
@@ -150,10 +152,10 @@ fn check_enabled(ask: &Ask, bucket: &Bucket) -> Result<(), Fault> {
     }
 }
 
-fn shown(list: &Acl) -> ServiceAnswer {
+fn shown(list: &Acl, names: Names) -> ServiceAnswer {
     let grants = list.grants.iter().map(|(grantee, permission)| {
         let mut shown = match grantee {
-            Grantee::Account(account) => access::owner("Grantee", account),
+            Grantee::Account(account) => access::owner("Grantee", account, names),
             Grantee::AllUsers => group(access::ALL_USERS),
             Grantee::Authenticated => group(access::AUTHENTICATED),
             Grantee::LogDelivery => group(access::LOG_DELIVERY),
@@ -167,7 +169,7 @@ fn shown(list: &Acl) -> ServiceAnswer {
     });
     let listed = grants.fold(Node::new("AccessControlList"), Node::with);
     let node = Node::new("AccessControlPolicy")
-        .with(access::owner("Owner", &list.owner))
+        .with(access::owner("Owner", &list.owner, names))
         .with(listed);
     answers::bytes("application/xml", Vec::new(), node.document())
 }
@@ -187,7 +189,7 @@ impl Inner {
         } else {
             Acl::private(&bucket.row.account)
         };
-        Ok(shown(&list))
+        Ok(shown(&list, self.names()))
     }
 
     pub(super) async fn put_bucket_acl(&self, ask: &Ask) -> Result<ServiceAnswer, Fault> {
@@ -213,9 +215,10 @@ impl Inner {
             .await?;
         let mut answer = if bucket.has_acls() {
             let private = || Acl::private(&version.owner);
-            shown(&version.about.acl.clone().unwrap_or_else(private))
+            let list = version.about.acl.clone().unwrap_or_else(private);
+            shown(&list, self.names())
         } else {
-            shown(&Acl::private(&bucket.row.account))
+            shown(&Acl::private(&bucket.row.account), self.names())
         };
         if bucket.versioning != Versioning::Never {
             answer.headers.push(("x-amz-version-id", version.id));

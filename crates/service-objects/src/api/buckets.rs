@@ -98,7 +98,7 @@ impl Inner {
             "ListAllMyBucketsResult",
             Vec::new(),
             |xml| {
-                access::owner("Owner", ask.account()).write(xml);
+                access::owner("Owner", ask.account(), self.names()).write(xml);
                 xml.element("Buckets", |xml| {
                     for bucket in &found {
                         xml.element("Bucket", |xml| {

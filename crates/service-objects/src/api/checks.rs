@@ -179,7 +179,7 @@ impl Inner {
     }
 
     /// None: there is no such version.
-    async fn version_asked(
+    pub(super) async fn version_asked(
         &self,
         bucket: &Bucket,
         key: &str,
@@ -271,10 +271,11 @@ impl Inner {
                 "s3:DeleteObject"
             };
             let caller = &ask.call.caller;
-            let mut may = self.may(caller, action, bucket, &one.key, Context::default());
+            let known = || ask.known.clone();
+            let mut may = self.may(caller, action, bucket, &one.key, known());
             if may.is_ok() && bypasses {
                 let action = "s3:BypassGovernanceRetention";
-                may = self.may(caller, action, bucket, &one.key, Context::default());
+                may = self.may(caller, action, bucket, &one.key, known());
             }
             refusals.push(may.err());
         }

@@ -101,6 +101,18 @@ pub(super) async fn decorate(
     }
 }
 
+/// The same for a refusal that somebody else words.
+pub(super) async fn of_refusal(inner: &Inner, call: &ServiceCall) -> Headers {
+    let named = Named::read(&call.path_and_query, &call.headers);
+    let (Some(origin), Ok(named)) = (Origin::of(call), named) else {
+        return Headers::new();
+    };
+    let mut answer = answers::empty(403, Headers::new());
+    let bucket = named.bucket.unwrap_or_default();
+    decorate(inner, &bucket, &origin, &mut answer).await;
+    answer.headers
+}
+
 fn allowing(rule: &CorsRule, origin: &str) -> Headers {
     let is_for_all = rule.origins.iter().any(|allowed| allowed == "*");
     let shown = if is_for_all { "*" } else { origin };

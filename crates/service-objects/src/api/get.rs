@@ -5,10 +5,13 @@
 
 use bytes::Bytes;
 use http::Method;
+use interfaces::authorize::Check;
 use interfaces::objects::ObjectName;
 use interfaces::service::ServiceAnswer;
+use model::principal::Principal;
 
 use super::answers::Headers;
+use super::checks::{About, check};
 use super::ranges::{self, Span};
 use super::request::Ask;
 use super::service::Inner;
@@ -140,6 +143,26 @@ impl Inner {
         }
     }
 
+    /// A check that another service makes on an object, with what its bucket says of it.
+    pub(super) async fn completed(&self, caller: &Principal, asked: Check) -> Check {
+        let name = asked.resource.strip_prefix("arn:aws:s3:::");
+        let Some((bucket, key)) = name.and_then(|name| name.split_once('/')) else {
+            return asked;
+        };
+        let Ok(Some(bucket)) = self.catalogue.find(bucket).await else {
+            return asked;
+        };
+        // Of an older version only its own list could say otherwise: the newest speaks for it.
+        let version = self.version_asked(&bucket, key, None).await.flatten();
+        let about = About {
+            bucket: &bucket,
+            key: Some(key),
+            version: version.as_ref(),
+            is_new: false,
+        };
+        check(caller, &asked.action, &about, asked.context)
+    }
+
     /// A whole object, for another service.
     pub(super) async fn read_whole(&self, object: &ObjectName) -> Result<Bytes, Fault> {
         let bucket = self.catalogue.get(&object.bucket).await?;
@@ -200,12 +223,7 @@ fn headers(bucket: &Bucket, ask: &Ask, version: &Version) -> Result<Headers, Fau
         .iter()
         .filter_map(|(query, header)| Some((*header, ask.query(query)?)))
         .collect();
-    if !overrides.is_empty()
-        && matches!(
-            ask.call.caller,
-            model::principal::Principal::Anonymous { .. }
-        )
-    {
+    if !overrides.is_empty() && matches!(ask.call.caller, Principal::Anonymous { .. }) {
         return Err(Fault::saying(
             fault::INVALID_REQUEST,
             "Request specific response headers cannot be used for anonymous GET requests.",

@@ -13,7 +13,7 @@ use super::answers;
 use super::multipart::{number, truth};
 use super::request::Ask;
 use super::service::Inner;
-use crate::engine::access;
+use crate::engine::access::{self, Names};
 use crate::engine::dates;
 use crate::engine::fault::Fault;
 use crate::engine::listing::{self, Entry, Listed, Query, VersionEntry};
@@ -89,7 +89,7 @@ impl Inner {
             xml.optional("Delimiter", page.query.delimiter.map(&shows).as_deref());
             xml.optional("EncodingType", page.encoding);
             xml.text("IsTruncated", truth(&listed.is_truncated));
-            write_entries(xml, &listed, page.encoding, Owners::Shown);
+            write_entries(xml, &listed, page.encoding, Owners::Shown(self.names()));
         }))
     }
 
@@ -104,7 +104,7 @@ impl Inner {
         let page = page(ask, from_token.as_deref().unwrap_or(start_after))?;
         let listed = listing::objects(&*self.objects.store, bucket.id(), &page.query).await?;
         let owners = if ask.query("fetch-owner") == Some("true") {
-            Owners::Shown
+            Owners::Shown(self.names())
         } else {
             Owners::Hidden
         };
@@ -169,7 +169,7 @@ impl Inner {
             xml.optional("EncodingType", page.encoding);
             xml.text("IsTruncated", truth(&listed.next.is_some()));
             for entry in &listed.entries {
-                write_version(xml, entry, page.encoding);
+                write_version(xml, entry, page.encoding, self.names());
             }
         }))
     }
@@ -193,7 +193,7 @@ fn read_token(token: &str) -> Result<String, Fault> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owners {
-    Shown,
+    Shown(Names),
     Hidden,
 }
 
@@ -206,8 +206,8 @@ fn write_entries(xml: &mut Xml, listed: &Listed, encoding: Option<&str>, owners:
                 xml.text("ETag", &version.quoted_etag());
                 write_checksum(xml, version);
                 xml.text("Size", &version.size.to_string());
-                if owners == Owners::Shown {
-                    access::owner("Owner", &version.owner).write(xml);
+                if let Owners::Shown(names) = owners {
+                    access::owner("Owner", &version.owner, names).write(xml);
                 }
                 xml.text("StorageClass", version.storage_class());
             });
@@ -229,7 +229,7 @@ fn write_checksum(xml: &mut Xml, version: &Version) {
     }
 }
 
-fn write_version(xml: &mut Xml, entry: &VersionEntry, encoding: Option<&str>) {
+fn write_version(xml: &mut Xml, entry: &VersionEntry, encoding: Option<&str>, names: Names) {
     let (key, version, is_latest) = match entry {
         VersionEntry::CommonPrefix(prefix) => {
             xml.element("CommonPrefixes", |xml| {
@@ -259,6 +259,6 @@ fn write_version(xml: &mut Xml, entry: &VersionEntry, encoding: Option<&str>) {
             xml.text("Size", &version.size.to_string());
             xml.text("StorageClass", version.storage_class());
         }
-        access::owner("Owner", &version.owner).write(xml);
+        access::owner("Owner", &version.owner, names).write(xml);
     });
 }

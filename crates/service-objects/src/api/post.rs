@@ -15,7 +15,6 @@ use interfaces::principals::Key;
 use interfaces::service::ServiceAnswer;
 use model::ids::AccountId;
 use model::principal::Principal;
-use policy::Context;
 use serde_json::Value;
 
 use super::answers;
@@ -69,7 +68,7 @@ impl Inner {
             "s3:PutObject",
             &bucket,
             &ask.key,
-            Context::default(),
+            ask.known.clone(),
         )?;
         if ask.header("acl").is_some() || ask.header("x-amz-acl").is_some() {
             self.may(
@@ -77,7 +76,7 @@ impl Inner {
                 "s3:PutObjectAcl",
                 &bucket,
                 &ask.key,
-                Context::default(),
+                ask.known.clone(),
             )?;
         }
         let now = self.objects.clock.now();

@@ -13,6 +13,7 @@ use interfaces::BoxFuture;
 use interfaces::service::{BrokenBody, CallStream, RequestHead, ServiceCall};
 use model::ids::AccountId;
 use percent_encoding::percent_decode_str;
+use policy::Context;
 
 use super::operations::{self, Level, Operation};
 use crate::engine::fault::{self, Fault};
@@ -51,6 +52,8 @@ pub(crate) struct Ask {
     pub(crate) key: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) call: ServiceCall,
+    /// What the door knows of it.
+    pub(crate) known: Context,
 }
 
 impl Named {
@@ -117,7 +120,10 @@ impl Named {
 }
 
 impl Ask {
-    pub(crate) fn read(call: ServiceCall) -> Result<Self, Box<(Fault, ServiceCall)>> {
+    pub(crate) fn read(
+        call: ServiceCall,
+        known: Context,
+    ) -> Result<Self, Box<(Fault, ServiceCall)>> {
         let named = match Named::read(&call.path_and_query, &call.headers) {
             Ok(named) => named,
             Err(fault) => return Err(Box::new((fault, call))),
@@ -141,6 +147,7 @@ impl Ask {
             key,
             query: named.query,
             call,
+            known,
         })
     }
 

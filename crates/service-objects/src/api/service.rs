@@ -20,6 +20,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{BodyWanted, CloudService, RequestHead, ServiceAnswer, ServiceCall};
 use model::principal::Principal;
 use outbox::Outbox;
+use policy::Context;
 use store::Store;
 
 use super::answers;
@@ -27,6 +28,7 @@ use super::cors;
 use super::older_signature;
 use super::operations::Fate;
 use super::request::{Ask, Named};
+use crate::engine::access::Names;
 use crate::engine::blobs::Blobs;
 use crate::engine::bucket::Bucket;
 use crate::engine::catalogue::Catalogue;
@@ -40,13 +42,16 @@ use crate::engine::trash::Trash;
 /// After this long, clearing away that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
+/// Where requests come from of which nobody says so: services here make some themselves.
+const HERE: &str = "127.0.0.1";
+
 /// What new buckets let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NewBuckets {
     /// No public access and no access control lists: as buckets have been made since April 2023.
     #[default]
     Guarded,
-    /// Both: as buckets were made before.
+    /// Both, and owners have names: as buckets were before.
     Open,
 }
 
@@ -154,7 +159,7 @@ impl Service {
         }
     }
 
-    async fn answer(&self, call: ServiceCall) -> ServiceAnswer {
+    async fn answer(&self, call: ServiceCall, known: Context) -> ServiceAnswer {
         let request_id = call.request_id.clone();
         let method = call.method.clone();
         if call.method == Method::OPTIONS {
@@ -163,7 +168,7 @@ impl Service {
                 answers::refused(&fault, &path(&call), request_id.as_str(), &method)
             });
         }
-        let call = match self.inner.proven_by_url(call).await {
+        let call = match self.inner.proven_by_url(call, &known).await {
             Ok(call) => call,
             Err(refused) => {
                 let (fault, resource) = *refused;
@@ -172,7 +177,7 @@ impl Service {
         };
         let origin = cors::Origin::of(&call);
         let resource = path(&call);
-        let ask = match Ask::read(call) {
+        let ask = match Ask::read(call, known) {
             Ok(ask) => ask,
             Err(refused) => {
                 return answers::refused(&refused.0, &resource, request_id.as_str(), &method);
@@ -203,6 +208,7 @@ impl Inner {
     async fn proven_by_url(
         &self,
         mut call: ServiceCall,
+        known: &Context,
     ) -> Result<ServiceCall, Box<(Fault, String)>> {
         let refused = |fault: Fault| Box::new((fault, path(&call)));
         let Some(caller) = self.older_caller(&call).map_err(refused)? else {
@@ -210,7 +216,10 @@ impl Inner {
         };
         call.account = caller.account().clone();
         call.caller = caller;
-        let checks = self.checks_of(&call).await;
+        let mut checks = self.checks_of(&call).await;
+        for check in &mut checks {
+            check.context.add(known);
+        }
         match self.authorize.authorize(&call.caller, &checks) {
             Ok(()) => Ok(call),
             Err(denied) => {
@@ -312,6 +321,14 @@ impl Inner {
         }))
     }
 
+    /// Owners have names where buckets are as they were when owners had some.
+    pub(crate) fn names(&self) -> Names {
+        match self.new_buckets {
+            NewBuckets::Guarded => Names::Left,
+            NewBuckets::Open => Names::Shown,
+        }
+    }
+
     pub(crate) async fn bucket(&self, ask: &Ask) -> Result<Arc<Bucket>, Fault> {
         self.catalogue.get(&ask.bucket).await
     }
@@ -322,8 +339,7 @@ impl Inner {
             request_id: ask.call.request_id.to_string(),
             principal: format!("AWS:{}", self.authorize.unique_id(&ask.call.caller)),
             requester: ask.account().to_owned(),
-            // Calls do not say where they come from, and all that reach a service here come from this machine.
-            address: "127.0.0.1".to_owned(),
+            address: ask.known.only("aws:sourceip").unwrap_or(HERE).to_owned(),
             reason,
         }
     }
@@ -387,11 +403,26 @@ impl CloudService for Service {
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
-        Box::pin(self.answer(call))
+        Box::pin(self.answer(call, Context::default()))
+    }
+
+    fn execute_known(&self, call: ServiceCall, known: Context) -> BoxFuture<'_, ServiceAnswer> {
+        Box::pin(self.answer(call, known))
+    }
+
+    fn headers_of_refusal<'a>(
+        &'a self,
+        call: &'a ServiceCall,
+    ) -> BoxFuture<'a, Vec<(&'static str, String)>> {
+        Box::pin(cors::of_refusal(&self.inner, call))
     }
 }
 
 impl ReadObjects for Service {
+    fn complete<'a>(&'a self, caller: &'a Principal, check: Check) -> BoxFuture<'a, Check> {
+        Box::pin(self.inner.completed(caller, check))
+    }
+
     fn read<'a>(&'a self, object: &'a ObjectName) -> BoxFuture<'a, Result<Bytes, ObjectError>> {
         Box::pin(async move {
             self.inner

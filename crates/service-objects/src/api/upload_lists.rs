@@ -10,7 +10,7 @@ use super::lists::{encode, encoding};
 use super::multipart::{abort_headers, number, write_checksums};
 use super::request::Ask;
 use super::service::Inner;
-use crate::engine::access;
+use crate::engine::access::{self, Names};
 use crate::engine::bucket::Bucket;
 use crate::engine::dates;
 use crate::engine::fault::Fault;
@@ -30,14 +30,15 @@ impl Inner {
         let after = number(ask, "part-number-marker", 0)?;
         let after = u32::try_from(after).unwrap_or(u32::MAX);
         let (parts, is_truncated) = self.objects.parts(id, after, max).await?;
+        let names = self.names();
         let mut headers: Headers = Vec::new();
         abort_headers(&bucket, &ask.key, &upload, &mut headers);
         Ok(answers::document("ListPartsResult", headers, |xml| {
             xml.text("Bucket", bucket.name());
             xml.text("Key", &ask.key);
             xml.text("UploadId", id);
-            initiator(&upload).write(xml);
-            access::owner("Owner", &upload.owner).write(xml);
+            initiator(&upload, names).write(xml);
+            access::owner("Owner", &upload.owner, names).write(xml);
             xml.text(
                 "StorageClass",
                 upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
@@ -77,6 +78,7 @@ impl Inner {
         };
         let id_marker = ask.query("upload-id-marker").unwrap_or_default();
         let found = self.uploads_found(&bucket, &query, id_marker).await?;
+        let names = self.names();
         Ok(answers::document(
             "ListMultipartUploadsResult",
             Vec::new(),
@@ -106,8 +108,8 @@ impl Inner {
                     xml.element("Upload", |xml| {
                         xml.text("Key", &encode(encoding, key));
                         xml.text("UploadId", id);
-                        initiator(upload).write(xml);
-                        access::owner("Owner", &upload.owner).write(xml);
+                        initiator(upload, names).write(xml);
+                        access::owner("Owner", &upload.owner, names).write(xml);
                         xml.text(
                             "StorageClass",
                             upload.about.storage_class.as_deref().unwrap_or("STANDARD"),
@@ -177,6 +179,6 @@ struct Uploads {
     next: Option<(String, String)>,
 }
 
-fn initiator(upload: &Upload) -> crate::engine::node::Node {
-    access::owner("Initiator", &upload.initiator)
+fn initiator(upload: &Upload, names: Names) -> crate::engine::node::Node {
+    access::owner("Initiator", &upload.initiator, names)
 }

@@ -270,9 +270,22 @@ fn is_open(text: &str) -> bool {
     text.contains('*') || text == "0.0.0.0/0" || text == "::/0"
 }
 
-/// An owner, as documents show them. Names of owners are no longer shown by S3.
-pub(crate) fn owner(element: &str, account: &str) -> Node {
-    Node::new(element).with(Node::of_text("ID", canonical_id(account)))
+/// Whether documents name owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// By their account, as S3 did until November 2025.
+    Shown,
+    /// They have an id, and that is all.
+    Left,
+}
+
+/// An owner, as documents show them.
+pub(crate) fn owner(element: &str, account: &str, names: Names) -> Node {
+    let node = Node::new(element).with(Node::of_text("ID", canonical_id(account)));
+    match names {
+        Names::Shown => node.with(Node::of_text("DisplayName", account)),
+        Names::Left => node,
+    }
 }
 
 #[cfg(test)]

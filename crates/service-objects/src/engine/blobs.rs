@@ -5,17 +5,21 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use interfaces::random::Random;
+use tokio::sync::Semaphore;
 
 use super::fault::{self, Fault};
 
-/// A file that is not whole yet ends so.
-const UNFINISHED: &str = "new";
+/// Bytes after which a file is made durable while more is written: then little is left to be done at its end.
+const WRITTEN_BEHIND_BYTES: usize = 8 * 1024 * 1024;
+/// Removals that go on behind the answers of those who asked for them. Whoever comes next waits for one to end.
+const REMOVALS_MAX: usize = 32;
 
 /// The folder of files. Clones share everything.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ struct Inner {
     run: String,
     drawn: AtomicU64,
     readers: Mutex<HashMap<String, usize>>,
+    removals: Arc<Semaphore>,
 }
 
 /// Somebody reads the parts of this list; they are not cleared away before it is dropped.
@@ -37,6 +42,19 @@ pub(crate) struct Reading {
     blobs: Blobs,
     id: String,
 }
+
+/// A file that is being written, under the name that it keeps: it counts once something refers to it, and not before.
+pub(crate) struct BlobWriter {
+    file: Arc<File>,
+    unkept: Unkept,
+    /// Making its name durable, which goes on beside everything else.
+    naming: Flush,
+    /// Making what was written durable.
+    flushing: Option<Flush>,
+    behind: usize,
+}
+
+type Flush = JoinHandle<io::Result<()>>;
 
 /// A file that is whole, and is removed again unless it is kept.
 pub(crate) struct Unkept {
@@ -53,6 +71,7 @@ impl Blobs {
                 run: hex::encode(run),
                 drawn: AtomicU64::new(0),
                 readers: Mutex::default(),
+                removals: Arc::new(Semaphore::new(REMOVALS_MAX)),
             }),
         }
     }
@@ -70,36 +89,6 @@ impl Blobs {
         })?;
         let shelf = id.get(id.len().saturating_sub(2)..).unwrap_or_default();
         Ok(folder.join(shelf).join(id))
-    }
-
-    /// Begins a file. It blocks.
-    pub(crate) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
-        let unfinished = path.with_extension(UNFINISHED);
-        let file = match File::create_new(&unfinished) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let shelf = path.parent().unwrap_or(path);
-                std::fs::create_dir_all(shelf)?;
-                if let Some(folder) = shelf.parent() {
-                    File::open(folder)?.sync_all()?;
-                }
-                File::create_new(&unfinished)?
-            }
-            created => created?,
-        };
-        Ok((file, unfinished))
-    }
-
-    /// Makes a file that was written durable, under its own name. It blocks.
-    pub(crate) fn finish(file: &File, unfinished: &Path, path: &Path) -> io::Result<Unkept> {
-        file.sync_data()?;
-        std::fs::rename(unfinished, path)?;
-        let unkept = Unkept {
-            path: Some(path.to_owned()),
-        };
-        if let Some(shelf) = path.parent() {
-            File::open(shelf)?.sync_all()?;
-        }
-        Ok(unkept)
     }
 
     /// Makes a second name for the bytes of a file. It blocks.
@@ -120,10 +109,12 @@ impl Blobs {
         Ok(unkept)
     }
 
-    /// Removes files; one that is gone already is no fault.
+    /// Removes files, in a while; one that is gone already is no fault.
     pub(crate) async fn remove(&self, ids: Vec<String>) {
         let paths: Vec<_> = ids.iter().filter_map(|id| self.path(id).ok()).collect();
-        let removed = tokio::task::spawn_blocking(move || {
+        let turn = Arc::clone(&self.inner.removals).acquire_owned().await;
+        // It ends by itself; what a crash keeps it from is done when the next process begins.
+        drop(tokio::task::spawn_blocking(move || {
             for path in paths {
                 if let Err(error) = std::fs::remove_file(&path)
                     && error.kind() != io::ErrorKind::NotFound
@@ -132,9 +123,8 @@ impl Blobs {
                     tracing::warn!(error, "the file of a deleted object could not be removed");
                 }
             }
-        });
-        // It cannot be cancelled, and does not panic.
-        let _ = removed.await;
+            drop(turn);
+        }));
     }
 
     /// Marks the parts of a list as being read.
@@ -186,6 +176,70 @@ fn listed(folder: &Path, run: &str) -> Vec<(PathBuf, Option<String>)> {
         }
     }
     found
+}
+
+impl BlobWriter {
+    /// Begins a file. It blocks.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        let shelf = path.parent().unwrap_or(path).to_owned();
+        let file = match File::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&shelf)?;
+                if let Some(folder) = shelf.parent() {
+                    File::open(folder)?.sync_all()?;
+                }
+                File::create_new(path)?
+            }
+            created => created?,
+        };
+        Ok(Self {
+            file: Arc::new(file),
+            unkept: Unkept {
+                path: Some(path.to_owned()),
+            },
+            naming: begun(move || File::open(shelf)?.sync_all())?,
+            flushing: None,
+            behind: 0,
+        })
+    }
+
+    /// Writes more. It blocks.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.file).write_all(bytes)?;
+        self.behind += bytes.len();
+        let is_busy = self
+            .flushing
+            .as_ref()
+            .is_some_and(|flushing| !flushing.is_finished());
+        if is_busy || self.behind < WRITTEN_BEHIND_BYTES {
+            return Ok(());
+        }
+        // An error of writing is told once alone, so that of each flush counts.
+        self.flushing.take().map_or(Ok(()), ended)?;
+        let file = Arc::clone(&self.file);
+        self.flushing = Some(begun(move || file.sync_data())?);
+        self.behind = 0;
+        Ok(())
+    }
+
+    /// Makes it durable. It blocks.
+    pub(crate) fn finish(self) -> io::Result<Unkept> {
+        self.flushing.map_or(Ok(()), ended)?;
+        self.file.sync_data()?;
+        ended(self.naming)?;
+        Ok(self.unkept)
+    }
+}
+
+fn begun(flush: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<Flush> {
+    std::thread::Builder::new()
+        .name("objects-flush".to_owned())
+        .spawn(flush)
+}
+
+fn ended(flush: Flush) -> io::Result<()> {
+    let broken = |_| Err(io::Error::other("a thread that flushes files broke"));
+    flush.join().unwrap_or_else(broken)
 }
 
 impl Unkept {

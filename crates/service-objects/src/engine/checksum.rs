@@ -130,7 +130,9 @@ impl Extent {
 /// A checksum that is being made.
 pub(crate) enum Running {
     Crc32(crc32fast::Hasher),
-    Crc(&'static Tables, u64),
+    /// The state.
+    Crc32c(u64),
+    Crc64Nvme(Box<crc64fast_nvme::Digest>),
     Sha1(Sha1),
     Sha256(Sha256),
 }
@@ -139,8 +141,8 @@ impl Running {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Crc32 => Self::Crc32(crc32fast::Hasher::new()),
-            Algorithm::Crc32c => Self::Crc(&CRC32C, u64::from(u32::MAX)),
-            Algorithm::Crc64Nvme => Self::Crc(&CRC64NVME, u64::MAX),
+            Algorithm::Crc32c => Self::Crc32c(u64::from(u32::MAX)),
+            Algorithm::Crc64Nvme => Self::Crc64Nvme(Box::default()),
             Algorithm::Sha1 => Self::Sha1(Sha1::new()),
             Algorithm::Sha256 => Self::Sha256(Sha256::new()),
         }
@@ -149,7 +151,8 @@ impl Running {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc32(hasher) => hasher.update(bytes),
-            Self::Crc(tables, state) => *state = tables.update(*state, bytes),
+            Self::Crc32c(state) => *state = CRC32C_TABLES.update(*state, bytes),
+            Self::Crc64Nvme(digest) => digest.write(bytes),
             Self::Sha1(hasher) => hasher.update(bytes),
             Self::Sha256(hasher) => hasher.update(bytes),
         }
@@ -159,11 +162,11 @@ impl Running {
     pub(crate) fn finish(self) -> String {
         match self {
             Self::Crc32(hasher) => BASE64.encode(hasher.finalize().to_be_bytes()),
-            Self::Crc(tables, state) if tables.bits == 32 => {
+            Self::Crc32c(state) => {
                 let value = u32::try_from(state ^ u64::from(u32::MAX)).unwrap_or_default();
                 BASE64.encode(value.to_be_bytes())
             }
-            Self::Crc(_, state) => BASE64.encode((!state).to_be_bytes()),
+            Self::Crc64Nvme(digest) => BASE64.encode(digest.sum64().to_be_bytes()),
             Self::Sha1(hasher) => BASE64.encode(hasher.finalize()),
             Self::Sha256(hasher) => BASE64.encode(hasher.finalize()),
         }
@@ -181,7 +184,7 @@ pub(crate) fn composite(algorithm: Algorithm, parts: &[String]) -> String {
 
 /// The checksum of the whole, from those of parts and their lengths.
 pub(crate) fn joined(algorithm: Algorithm, parts: &[(String, u64)]) -> Option<String> {
-    let tables = match algorithm {
+    let polynomial = match algorithm {
         Algorithm::Crc32 => &CRC32,
         Algorithm::Crc32c => &CRC32C,
         Algorithm::Crc64Nvme => &CRC64NVME,
@@ -193,30 +196,43 @@ pub(crate) fn joined(algorithm: Algorithm, parts: &[(String, u64)]) -> Option<St
         let value = value
             .iter()
             .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-        whole = tables.shift(whole, *bytes) ^ value;
+        whole = polynomial.shift(whole, *bytes) ^ value;
     }
     let bytes = whole.to_be_bytes();
     let skipped = bytes.len() - algorithm.bytes();
     Some(BASE64.encode(bytes.get(skipped..)?))
 }
 
-/// Tables of a reflected CRC, eight bytes at a time.
-pub(crate) struct Tables {
+/// That of a reflected CRC.
+struct Polynomial {
     bits: u32,
     polynomial: u64,
-    tables: [[u64; 256]; 8],
 }
 
-static CRC32: Tables = Tables::new(32, 0xedb8_8320);
-static CRC32C: Tables = Tables::new(32, 0x82f6_3b78);
-static CRC64NVME: Tables = Tables::new(64, 0x9a6c_9329_ac4b_c9b5);
+static CRC32: Polynomial = Polynomial {
+    bits: 32,
+    polynomial: 0xedb8_8320,
+};
+static CRC32C: Polynomial = Polynomial {
+    bits: 32,
+    polynomial: 0x82f6_3b78,
+};
+static CRC64NVME: Polynomial = Polynomial {
+    bits: 64,
+    polynomial: 0x9a6c_9329_ac4b_c9b5,
+};
+
+static CRC32C_TABLES: Tables = Tables::new(&CRC32C);
+
+/// Tables for eight bytes at a time.
+struct Tables([[u64; 256]; 8]);
 
 impl Tables {
     #[expect(
         clippy::indexing_slicing,
         reason = "all indexes are below 256 or 8: it runs when it is compiled"
     )]
-    const fn new(bits: u32, polynomial: u64) -> Self {
+    const fn new(of: &Polynomial) -> Self {
         let mut tables = [[0_u64; 256]; 8];
         let mut byte = 0;
         while byte < 256 {
@@ -224,7 +240,7 @@ impl Tables {
             let mut bit = 0;
             while bit < 8 {
                 value = if value & 1 == 1 {
-                    value >> 1 ^ polynomial
+                    value >> 1 ^ of.polynomial
                 } else {
                     value >> 1
                 };
@@ -243,16 +259,12 @@ impl Tables {
             }
             level += 1;
         }
-        Self {
-            bits,
-            polynomial,
-            tables,
-        }
+        Self(tables)
     }
 
     fn at(&self, level: usize, byte: u64) -> u64 {
         let index = usize::from((byte & 0xff) as u8);
-        self.tables
+        self.0
             .get(level)
             .and_then(|table| table.get(index))
             .copied()
@@ -277,7 +289,9 @@ impl Tables {
         }
         state
     }
+}
 
+impl Polynomial {
     /// The checksum of a text, were it followed by so many zero bytes (both without their inversions): powers of x, squared.
     fn shift(&self, value: u64, bytes: u64) -> u64 {
         let mut power = self.one() >> 8;

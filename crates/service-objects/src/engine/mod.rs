@@ -22,6 +22,7 @@ pub(crate) mod preconditions;
 pub(crate) mod reading;
 pub(crate) mod receiving;
 pub(crate) mod sealing;
+mod strand;
 pub(crate) mod tags;
 pub(crate) mod trash;
 pub(crate) mod version;

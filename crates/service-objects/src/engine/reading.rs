@@ -35,6 +35,7 @@ pub(crate) enum Contents {
 
 /// The pieces of a range, as they are read.
 pub(crate) struct Pieces {
+    first: Option<Bytes>,
     receiver: mpsc::Receiver<Result<Bytes, Fault>>,
     _reading: Option<Reading>,
 }
@@ -44,6 +45,14 @@ struct Segment {
     place: Place,
     start: u64,
     length: u64,
+}
+
+/// What it means that a file is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    /// The version was deleted or replaced.
+    Gone,
+    Fault,
 }
 
 enum Place {
@@ -77,29 +86,13 @@ impl Reader {
                 .await?
                 .map(|bytes| Contents::Whole(slice(&bytes, start, length)))),
             Body::File(id) => {
-                let path = self.blobs.path(id)?;
-                let sealer = sealer(id, key)?;
-                let opened = path.clone();
-                // A file that is open stays readable when it is removed, so this one is opened now.
-                let file = tokio::task::spawn_blocking(move || File::open(opened))
-                    .await
-                    .map_err(super::blobs::failed)?;
-                match file {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(error.into()),
-                    Ok(file) => {
-                        let segment = Segment {
-                            place: Place::File(path, sealer),
-                            start,
-                            length,
-                        };
-                        Ok(Some(Contents::Streamed(started(
-                            vec![segment],
-                            Some(file),
-                            None,
-                        ))))
-                    }
-                }
+                let segment = Segment {
+                    place: Place::File(self.blobs.path(id)?, sealer(id, key)?),
+                    start,
+                    length,
+                };
+                // A file that is open stays readable when it is removed, so only before that may it be gone.
+                started(vec![segment], length, Absence::Gone, None).await
             }
             Body::Parts(id) => {
                 let reading = self.blobs.reading(id);
@@ -108,11 +101,7 @@ impl Reader {
                     return Ok(None);
                 }
                 let segments = self.segments(&parts, start, length, key).await?;
-                Ok(Some(Contents::Streamed(started(
-                    segments,
-                    None,
-                    Some(reading),
-                ))))
+                started(segments, length, Absence::Fault, Some(reading)).await
             }
         }
     }
@@ -193,37 +182,47 @@ fn slice(bytes: &Bytes, start: u64, length: u64) -> Bytes {
     bytes.slice(from.min(to)..to)
 }
 
-fn started(segments: Vec<Segment>, file: Option<File>, reading: Option<Reading>) -> Pieces {
-    let (sender, receiver) = mpsc::channel(PIECES_AHEAD_MAX);
+/// Begins to read, and waits for the first piece; none: nothing is there any more.
+async fn started(
+    segments: Vec<Segment>,
+    length: u64,
+    absence: Absence,
+    reading: Option<Reading>,
+) -> Result<Option<Contents>, Fault> {
+    let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD_MAX);
     // It ends when it has read all, or nobody takes more.
     drop(tokio::task::spawn_blocking(move || {
-        read_all(segments, file, &sender);
+        read_all(segments, absence, &sender);
     }));
-    Pieces {
+    let first = match receiver.recv().await.transpose()? {
+        Some(all) if all.len() as u64 == length => return Ok(Some(Contents::Whole(all))),
+        Some(first) => first,
+        None => return Ok(None),
+    };
+    Ok(Some(Contents::Streamed(Pieces {
+        first: Some(first),
         receiver,
         _reading: reading,
-    }
+    })))
 }
 
-fn read_all(
-    segments: Vec<Segment>,
-    mut opened: Option<File>,
-    sender: &mpsc::Sender<Result<Bytes, Fault>>,
-) {
+fn read_all(segments: Vec<Segment>, absence: Absence, sender: &mpsc::Sender<Result<Bytes, Fault>>) {
     for segment in segments {
         let read = match &segment.place {
             Place::Here(bytes) => {
                 let piece = slice(bytes, segment.start, segment.length);
                 sender.blocking_send(Ok(piece)).map_err(|_| None)
             }
-            Place::File(path, sealer) => {
-                let file = opened.take().map_or_else(|| File::open(path), Ok);
-                match (file, sealer) {
-                    (Err(error), _) => Err(Some(error.into())),
-                    (Ok(file), None) => plain(file, &segment, sender),
-                    (Ok(file), Some(sealer)) => sealed(file, sealer, &segment, sender),
+            Place::File(path, sealer) => match (File::open(path), sealer) {
+                (Err(error), _)
+                    if absence == Absence::Gone && error.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    return;
                 }
-            }
+                (Err(error), _) => Err(Some(error.into())),
+                (Ok(file), None) => plain(file, &segment, sender),
+                (Ok(file), Some(sealer)) => sealed(file, sealer, &segment, sender),
+            },
         };
         match read {
             Ok(()) => {}
@@ -318,7 +317,10 @@ impl Source for Contents {
             match self {
                 Self::Whole(bytes) if bytes.is_empty() => Ok(None),
                 Self::Whole(bytes) => Ok(Some(std::mem::take(bytes))),
-                Self::Streamed(pieces) => pieces.receiver.recv().await.transpose(),
+                Self::Streamed(pieces) => match pieces.first.take() {
+                    Some(first) => Ok(Some(first)),
+                    None => pieces.receiver.recv().await.transpose(),
+                },
             }
         })
     }
@@ -326,6 +328,9 @@ impl Source for Contents {
 
 impl RestPieces for Pieces {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         // A body that ends before its announced length breaks off: that is how its client learns of a fault.
         self.receiver.poll_recv(context).map(|piece| piece?.ok())
     }

@@ -3,25 +3,21 @@
 //! Lives here: small ones into memory, larger ones into a file, hashed on the way; memory stays the same whatever comes.
 //! Does not live here: what is made of them (`objects`, `multipart`), where they come from (`api`).
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use interfaces::BoxFuture;
 use md5::{Digest as _, Md5};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use super::blobs::{Blobs, Unkept, failed};
+use super::blobs::{BlobWriter, Blobs, Unkept, failed};
 use super::checksum::{Algorithm, Running};
 use super::fault::{self, Fault};
 use super::sealing::{CustomerKey, FRAME_BYTES, Sealer};
+use super::strand::{Strand, Work};
 use super::version::Body;
 
 /// Objects up to this size are kept in the store.
 pub(crate) const SMALL_BYTES_MAX: usize = 64 * 1024;
-/// Pieces that wait for the disk, or to be hashed.
-const PIECES_WAITING_MAX: usize = 8;
 
 /// Where bytes come from.
 pub(crate) trait Source: Send {
@@ -47,39 +43,37 @@ pub(crate) struct Received {
     pub(crate) file: Option<Unkept>,
 }
 
-struct Hashes {
-    md5: Md5,
-    running: Vec<(Algorithm, Running)>,
+/// The MD5 of what comes.
+struct Md5Work(Md5);
+
+/// The checksums of what comes.
+struct Sums(Vec<(Algorithm, Running)>);
+
+impl Work for Md5Work {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.0.update(piece);
+        Ok(())
+    }
 }
 
-/// The MD5, and the checksums that were wanted.
-type Hashed = ([u8; 16], Vec<(Algorithm, String)>);
-
-impl Hashes {
+impl Sums {
     fn new(algorithms: &[Algorithm]) -> Self {
-        Self {
-            md5: Md5::new(),
-            running: algorithms
-                .iter()
-                .map(|algorithm| (*algorithm, Running::new(*algorithm)))
-                .collect(),
-        }
+        let running = |algorithm: &Algorithm| (*algorithm, Running::new(*algorithm));
+        Self(algorithms.iter().map(running).collect())
     }
 
-    fn update(&mut self, piece: &[u8]) {
-        self.md5.update(piece);
-        for (_, running) in &mut self.running {
+    fn finish(self) -> Vec<(Algorithm, String)> {
+        let finish = |(algorithm, running): (Algorithm, Running)| (algorithm, running.finish());
+        self.0.into_iter().map(finish).collect()
+    }
+}
+
+impl Work for Sums {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        for (_, running) in &mut self.0 {
             running.update(piece);
         }
-    }
-
-    fn finish(self) -> Hashed {
-        let checksums = self
-            .running
-            .into_iter()
-            .map(|(algorithm, running)| (algorithm, running.finish()))
-            .collect();
-        (self.md5.finalize().into(), checksums)
+        Ok(())
     }
 }
 
@@ -89,16 +83,32 @@ pub(crate) async fn receive(
     source: &mut dyn Source,
     wanted: Wanted,
 ) -> Result<Received, Fault> {
-    let mut small = BytesMut::new();
+    let mut first = Vec::new();
+    let mut bytes = 0;
     loop {
         match source.next().await? {
-            None => return in_memory(blobs, small.freeze(), &wanted),
-            Some(piece) if small.len() + piece.len() <= SMALL_BYTES_MAX => {
-                small.extend_from_slice(&piece);
+            None => return in_memory(blobs, joined(first), &wanted),
+            Some(piece) => {
+                bytes += piece.len();
+                first.push(piece);
             }
-            Some(piece) => return into_file(blobs, source, wanted, small.freeze(), piece).await,
+        }
+        if SMALL_BYTES_MAX < bytes {
+            return into_file(blobs, source, wanted, first).await;
         }
     }
+}
+
+/// Small pieces as one; it is copied only if there are several.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    for piece in &pieces {
+        all.extend_from_slice(piece);
+    }
+    all.freeze()
 }
 
 /// Takes bytes that are all there.
@@ -107,10 +117,10 @@ pub(crate) fn in_memory(blobs: &Blobs, bytes: Bytes, wanted: &Wanted) -> Result<
     if wanted.bytes_max < size {
         return Err(too_large(wanted.bytes_max));
     }
-    let mut hashes = Hashes::new(&wanted.algorithms);
-    hashes.update(&bytes);
-    let (md5, checksums) = hashes.finish();
+    let mut sums = Sums::new(&wanted.algorithms);
+    sums.take(&bytes)?;
     let id = blobs.draw();
+    let md5 = Md5::digest(&bytes).into();
     let kept = match &wanted.key {
         Some(key) if !bytes.is_empty() => {
             let mut frame = bytes.to_vec();
@@ -129,7 +139,7 @@ pub(crate) fn in_memory(blobs: &Blobs, bytes: Bytes, wanted: &Wanted) -> Result<
         body,
         size,
         md5,
-        checksums,
+        checksums: sums.finish(),
         file: None,
     })
 }
@@ -138,108 +148,103 @@ fn too_large(bytes_max: u64) -> Fault {
     Fault::from(fault::ENTITY_TOO_LARGE).with("MaxSizeAllowed", bytes_max.to_string())
 }
 
+/// Takes bytes of which not all are there: they are written, and hashed in two more ways, at the same time.
 async fn into_file(
     blobs: &Blobs,
     source: &mut dyn Source,
     wanted: Wanted,
-    first: Bytes,
-    second: Bytes,
+    first: Vec<Bytes>,
 ) -> Result<Received, Fault> {
     let id = blobs.draw();
-    let path = blobs.path(&id)?;
     let sealer = match &wanted.key {
         Some(key) => Some(Sealer::new(key, &id)?),
         None => None,
     };
-    let (to_disk, disk) = mpsc::channel(PIECES_WAITING_MAX);
-    let (to_hashes, hashes) = mpsc::channel(PIECES_WAITING_MAX);
-    let written: JoinHandle<Result<Unkept, Fault>> =
-        tokio::task::spawn_blocking(move || write(path, sealer, disk));
-    let running = Hashes::new(&wanted.algorithms);
-    let hashed = tokio::task::spawn_blocking(move || hash(running, hashes));
+    let mut disk = Strand::new(Writing::new(blobs.path(&id)?, sealer));
+    let mut md5 = Strand::new(Md5Work(Md5::new()));
+    let mut sums = Strand::new(Sums::new(&wanted.algorithms));
     let mut size = 0_u64;
-    let mut waiting = [first, second].into_iter();
-    let broken = loop {
-        let piece = match waiting.next() {
+    let mut first = first.into_iter();
+    loop {
+        let piece = match first.next() {
             Some(piece) => piece,
-            None => match source.next().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => break None,
-                Err(fault) => break Some(fault),
+            None => match source.next().await? {
+                Some(piece) => piece,
+                None => break,
             },
         };
         size += piece.len() as u64;
         if wanted.bytes_max < size {
-            break Some(too_large(wanted.bytes_max));
+            return Err(too_large(wanted.bytes_max));
         }
-        let sent =
-            to_hashes.send(piece.clone()).await.is_ok() && to_disk.send(Some(piece)).await.is_ok();
-        if !sent {
-            // The disk says below what is wrong.
-            break None;
+        md5.push(piece.clone()).await?;
+        if !wanted.algorithms.is_empty() {
+            sums.push(piece.clone()).await?;
         }
+        disk.push(piece).await?;
+    }
+    let written = async {
+        let writing = disk.finish().await?;
+        let finished = tokio::task::spawn_blocking(move || writing.finish());
+        finished.await.map_err(failed)?
     };
-    if broken.is_none() {
-        // Without this the file is not finished.
-        let _ = to_disk.send(None).await;
-    }
-    drop((to_disk, to_hashes));
-    let written = written.await.map_err(failed)?;
-    let (md5, checksums) = hashed.await.map_err(failed)?;
-    if let Some(fault) = broken {
-        return Err(fault);
-    }
+    let (file, md5, sums) = tokio::join!(written, md5.finish(), sums.finish());
     Ok(Received {
+        file: Some(file?),
         body: Body::File(id),
         small: None,
         size,
-        md5,
-        checksums,
-        file: Some(written?),
+        md5: md5?.0.finalize().into(),
+        checksums: sums?.finish(),
     })
 }
 
-fn hash(mut hashes: Hashes, mut pieces: mpsc::Receiver<Bytes>) -> Hashed {
-    while let Some(piece) = pieces.blocking_recv() {
-        hashes.update(&piece);
-    }
-    hashes.finish()
+/// A file that is being written. It is removed again if it is dropped.
+struct Writing {
+    path: PathBuf,
+    /// Those that are encrypted.
+    frames: Option<Frames>,
+    file: Option<BlobWriter>,
 }
 
-/// Writes what comes; finishes the file when it is told so, and removes it when nobody does.
-fn write(
-    path: PathBuf,
-    sealer: Option<Sealer>,
-    mut pieces: mpsc::Receiver<Option<Bytes>>,
-) -> Result<Unkept, Fault> {
-    let (mut file, unfinished) = Blobs::begin(&path)?;
-    let _removed = Unfinished(&unfinished);
-    let mut frames = sealer.map(|sealer| Frames {
-        sealer,
-        open: Vec::new(),
-        number: 0,
-    });
-    while let Some(piece) = pieces.blocking_recv() {
-        match (&mut frames, piece) {
-            (None, Some(piece)) => file.write_all(&piece)?,
-            (Some(frames), Some(piece)) => frames.write(&mut file, &piece)?,
-            (frames, None) => {
-                if let Some(frames) = frames {
-                    frames.flush(&mut file)?;
-                }
-                return Ok(Blobs::finish(&file, &unfinished, &path)?);
-            }
+impl Writing {
+    fn new(path: PathBuf, sealer: Option<Sealer>) -> Self {
+        let frames = |sealer| Frames {
+            sealer,
+            open: Vec::new(),
+            number: 0,
+        };
+        Self {
+            path,
+            frames: sealer.map(frames),
+            file: None,
         }
     }
-    Err(fault::INCOMPLETE_BODY.into())
+
+    fn file(&mut self) -> Result<(&mut BlobWriter, Option<&mut Frames>), Fault> {
+        if self.file.is_none() {
+            self.file = Some(BlobWriter::begin(&self.path)?);
+        }
+        let file = self.file.as_mut().ok_or(fault::INTERNAL)?;
+        Ok((file, self.frames.as_mut()))
+    }
+
+    /// Makes it durable. It blocks.
+    fn finish(mut self) -> Result<Unkept, Fault> {
+        if let (file, Some(frames)) = self.file()? {
+            frames.flush(file)?;
+        }
+        let file = self.file.ok_or(fault::INTERNAL)?;
+        Ok(file.finish()?)
+    }
 }
 
-struct Unfinished<'a>(&'a std::path::Path);
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        // When the file was finished, nothing of this name is there.
-        let _ = std::fs::remove_file(self.0);
+impl Work for Writing {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        match self.file()? {
+            (file, Some(frames)) => frames.write(file, piece),
+            (file, None) => Ok(file.write(piece)?),
+        }
     }
 }
 
@@ -250,7 +255,7 @@ struct Frames {
 }
 
 impl Frames {
-    fn write(&mut self, file: &mut std::fs::File, mut piece: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, file: &mut BlobWriter, mut piece: &[u8]) -> Result<(), Fault> {
         let full = usize::try_from(FRAME_BYTES).unwrap_or(usize::MAX);
         while !piece.is_empty() {
             let (taken, rest) = piece.split_at(piece.len().min(full - self.open.len()));
@@ -263,10 +268,10 @@ impl Frames {
         Ok(())
     }
 
-    fn flush(&mut self, file: &mut std::fs::File) -> Result<(), Fault> {
+    fn flush(&mut self, file: &mut BlobWriter) -> Result<(), Fault> {
         if !self.open.is_empty() {
             self.sealer.seal(self.number, &mut self.open)?;
-            file.write_all(&self.open)?;
+            file.write(&self.open)?;
             self.number += 1;
             self.open.clear();
         }

@@ -35,15 +35,24 @@ pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<String> {
         queues::measure(peers, duration)?,
         objects::measure(peers, duration)?,
     ];
+    Ok(page(&reports))
+}
+
+/// Objects alone.
+pub(super) fn measure_objects(peers: &Peers, duration: Duration) -> Result<String> {
+    Ok(page(&[objects::measure(peers, duration)?]))
+}
+
+fn page(reports: &[Report]) -> String {
     let mut text = String::from("### Services\n\n");
-    for report in &reports {
+    for report in reports {
         text.push_str(&report.figures);
         text.push('\n');
     }
     text.push_str("| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n");
     let rows = reports.iter().flat_map(|report| &report.rows);
     rows.for_each(|row| text.push_str(&row.line()));
-    Ok(text)
+    text
 }
 
 fn cloudless(peers: &Peers, folder: &str) -> Result<Subject> {
