@@ -63,23 +63,16 @@ pub(crate) fn invoke(function: &str, event: &str) -> Vec<u8> {
 
 /// An operation of DynamoDB or of its streams, with a signature that no server of a run verifies.
 pub(crate) fn table_request(target: &str, body: &str) -> Vec<u8> {
-    const AUTHORISATION: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000";
-    request(
-        "POST",
-        "/",
-        &[
-            ("Content-Type", "application/x-amz-json-1.0"),
-            ("X-Amz-Target", target),
-            ("X-Amz-Date", "20260101T000000Z"),
-            ("Authorization", AUTHORISATION),
-        ],
-        body,
-    )
+    json_request("dynamodb", target, body)
 }
 
-/// An operation of SQS, with a signature that no server of a run verifies.
-pub(crate) fn queue_request(target: &str, body: &str) -> Vec<u8> {
-    const AUTHORISATION: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000";
+/// An operation of a service that speaks JSON with a target, as `AmazonSQS.SendMessage` is one of `sqs`, with a signature that no
+/// server of a run verifies.
+pub(crate) fn json_request(service: &str, target: &str, body: &str) -> Vec<u8> {
+    let authorisation = format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature={:064}",
+        0
+    );
     request(
         "POST",
         "/",
@@ -87,7 +80,7 @@ pub(crate) fn queue_request(target: &str, body: &str) -> Vec<u8> {
             ("Content-Type", "application/x-amz-json-1.0"),
             ("X-Amz-Target", target),
             ("X-Amz-Date", "20260101T000000Z"),
-            ("Authorization", AUTHORISATION),
+            ("Authorization", &authorisation),
         ],
         body,
     )

@@ -1,9 +1,13 @@
-//! The services that keep messages and files, ours and the peers.
+//! The services that keep messages and files, ours and the peers; and what events and policies cost of ours.
 //!
 //! Lives here: the tables of the page, starting the servers.
 //! Does not live here: what is done to each service (a file a service).
 
+mod buses;
+mod client;
+mod delivery;
 mod objects;
+mod policies;
 mod queues;
 
 use std::time::Duration;
@@ -34,6 +38,9 @@ pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<String> {
     let reports = [
         queues::measure(peers, duration)?,
         objects::measure(peers, duration)?,
+        delivery::measure(peers, duration)?,
+        buses::measure(peers, duration)?,
+        policies::measure()?,
     ];
     Ok(page(&reports))
 }
@@ -45,7 +52,7 @@ pub(super) fn measure_objects(peers: &Peers, duration: Duration) -> Result<Strin
 
 fn page(reports: &[Report]) -> String {
     let mut text = String::from("### Services\n\n");
-    for report in reports {
+    for report in reports.iter().filter(|report| !report.figures.is_empty()) {
         text.push_str(&report.figures);
         text.push('\n');
     }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+use super::client::{Client, create_queue};
 use super::{Report, Subject, at_least};
 use crate::bench::goals::{Row, at_most};
 use crate::bench::peers::Peers;
-use crate::http::{self, Connection, milliseconds, now, percentile};
+use crate::http::{milliseconds, now, percentile};
 
 /// Connections that send at the same time, in the two loads.
 const CONNECTIONS: [usize; 2] = [1, 32];
@@ -84,8 +85,8 @@ fn cell(load: &Load) -> String {
 
 /// Memory with so many waiting messages.
 fn waiting(subject: &Subject) -> Result<[f64; 2]> {
-    let mut client = Client::open(subject.port)?;
-    let url = client.create("waiting")?;
+    let mut client = Client::of_queues(subject.port)?;
+    let url = create_queue(&mut client, "waiting")?;
     let entries: Vec<String> = (0..BATCH)
         .map(|id| format!(r#"{{"Id":"{id}","MessageBody":"{}"}}"#, body()))
         .collect();
@@ -107,7 +108,7 @@ fn waiting(subject: &Subject) -> Result<[f64; 2]> {
 }
 
 fn loads(subject: &Subject, duration: Duration) -> Result<[Load; 2]> {
-    let url = Client::open(subject.port)?.create("bench")?;
+    let url = create_queue(&mut Client::of_queues(subject.port)?, "bench")?;
     let [one, most] = CONNECTIONS;
     load(subject.port, &url, most, WARM_UP)?;
     Ok([
@@ -150,7 +151,7 @@ fn load(port: u16, url: &str, connections: usize, duration: Duration) -> Result<
 /// Sends a message, receives one and deletes it, again and again. Another connection may have taken the one that was sent; as
 /// each takes what it sends, there is one for everybody.
 fn journeys(port: u16, url: &str, until: Instant) -> Result<Vec<Duration>> {
-    let mut client = Client::open(port)?;
+    let mut client = Client::of_queues(port)?;
     let send = format!(r#"{{"QueueUrl":"{url}","MessageBody":"{}"}}"#, body());
     let receive = format!(r#"{{"QueueUrl":"{url}","WaitTimeSeconds":0}}"#);
     let mut times = Vec::new();
@@ -176,44 +177,4 @@ fn journeys(port: u16, url: &str, until: Instant) -> Result<Vec<Duration>> {
 
 fn body() -> String {
     "x".repeat(BODY_BYTES)
-}
-
-/// A connection that is opened again when the server closes it, as some do after each reply.
-struct Client {
-    port: u16,
-    connection: Connection,
-}
-
-impl Client {
-    fn open(port: u16) -> Result<Self> {
-        Ok(Self {
-            port,
-            connection: Connection::open(port)?,
-        })
-    }
-
-    fn create(&mut self, name: &str) -> Result<String> {
-        let created = self.call("CreateQueue", &format!(r#"{{"QueueName":"{name}"}}"#))?;
-        let url = created.get("QueueUrl").and_then(Value::as_str);
-        Ok(url.context("a queue without an address")?.to_owned())
-    }
-
-    fn call(&mut self, operation: &str, body: &str) -> Result<Value> {
-        let request = http::queue_request(&format!("AmazonSQS.{operation}"), body);
-        let reply = match self.connection.exchange(&request) {
-            Ok((reply, _)) => reply,
-            Err(_) => {
-                self.connection = Connection::open(self.port)?;
-                self.connection.exchange(&request)?.0
-            }
-        };
-        ensure!(reply.is_success(), "{operation}: {}", reply.body);
-        if reply.closes {
-            self.connection = Connection::open(self.port)?;
-        }
-        if reply.body.is_empty() {
-            return Ok(Value::Null);
-        }
-        Ok(serde_json::from_str(&reply.body)?)
-    }
 }
