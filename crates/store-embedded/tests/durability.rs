@@ -120,6 +120,47 @@ async fn what_was_queued_is_written_when_the_store_is_dropped() {
     }
 }
 
+#[tokio::test]
+async fn the_log_is_carried_over_into_the_database_before_it_is_long() {
+    const MIB: u64 = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path()).unwrap();
+    for key in 0..120_u8 {
+        let batch = Batch::new().put(vec![key], vec![key; 900_000]);
+        store.commit(batch).await.unwrap();
+    }
+    let log = folder.path().join("store.sqlite-wal");
+    let length = std::fs::metadata(log).unwrap().len();
+    assert!(length < 40 * MIB, "{length} of some {} bytes", 100 * MIB);
+}
+
+#[tokio::test]
+async fn the_log_has_room_ahead_and_reads_back_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path()).unwrap();
+    for key in 0..200_u8 {
+        store
+            .commit(Batch::new().put(vec![key], vec![]))
+            .await
+            .unwrap();
+    }
+    // As a sudden end would leave it.
+    let left = tempfile::tempdir().unwrap();
+    for name in ["store.sqlite", "store.sqlite-wal"] {
+        std::fs::copy(folder.path().join(name), left.path().join(name)).unwrap();
+    }
+    let log = std::fs::read(left.path().join("store.sqlite-wal")).unwrap();
+    assert!(log.ends_with(&[0; 64 * 1024]), "{} bytes", log.len());
+    let store = Sqlite::open(left.path()).unwrap();
+    for key in 0..200_u8 {
+        assert!(store.get(&[key]).await.unwrap().is_some(), "{key}");
+    }
+    store
+        .commit(Batch::new().put(vec![200], vec![]))
+        .await
+        .unwrap();
+}
+
 // Kill −9. The test starts this very test binary again, with a variable that turns the next test into the victim.
 
 const VICTIM_FOLDER: &str = "STORE_EMBEDDED_VICTIM_FOLDER";

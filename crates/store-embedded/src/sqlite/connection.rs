@@ -1,7 +1,7 @@
 //! Connections and their settings.
 //!
 //! Lives here: the version that we insist on, pragmas, the two tables.
-//! Does not live here: what runs on a connection (`writer`, `readers`).
+//! Does not live here: what runs on a connection (`medium`, `readers`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,15 +17,14 @@ const APPLICATION_ID: i32 = 0x436c_6473;
 /// The version of the two tables. `PRAGMA user_version`.
 const FORMAT: i32 = 1;
 /// Larger pages than SQLite's 4 KiB make scans of items a third cheaper and cost commits nothing that was measured.
-const PAGE_BYTES: u32 = 8 * 1024;
+pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 /// SQLite's own limit of pages in a file.
 const PAGES_MAX: u32 = u32::MAX - 1;
-/// Pages in the log before the writer carries them over into the database.
-const CHECKPOINT_PAGES: u32 = 4_000;
-/// What is left of the log file after that, in bytes.
+/// What is left of the log file once it was carried over into the database, in bytes.
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
-/// Page cache of one connection, in KiB. What it does not hold comes from the system's page cache, some microseconds away.
-const CACHE_KIB: u32 = 16 * 1024;
+/// Page cache of one connection, in KiB: it fills with whatever was written or read once, and is never given back. What it does
+/// not hold comes from the memory map or from the system's page cache, some microseconds away.
+const CACHE_KIB: u32 = 2 * 1024;
 /// How much of the file is read through the memory map, in bytes. What was read through it counts as memory of this process,
 /// so a database of gigabytes must not be mapped as a whole; what developers keep fits.
 const MAP_BYTES: i64 = 128 * 1024 * 1024;
@@ -127,7 +126,6 @@ fn prepare_writer(connection: &Connection, options: Options) -> rusqlite::Result
         )));
     }
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     let pages_max = u32::try_from(options.file_bytes_max / u64::from(PAGE_BYTES));
     connection.pragma_update_and_check(

@@ -1,7 +1,7 @@
 //! The store in one SQLite file, which anybody can open.
 //!
 //! Lives here: opening and closing, and the [`Store`] methods, which hand on to the parts below.
-//! Does not live here: connections and their settings (`connection`), commits (`writer`), reads (`readers`), keeping
+//! Does not live here: connections and their settings (`connection`), commits (`writer`, `medium`), reads (`readers`), keeping
 //! other processes out (`lock`).
 //!
 //! One thread writes; it puts everything that queued while the disk was busy into the next transaction, so that one
@@ -11,6 +11,8 @@
 
 mod connection;
 mod lock;
+mod log_room;
+mod medium;
 mod readers;
 mod writer;
 
@@ -23,6 +25,8 @@ use store::{
     Versionstamp,
 };
 
+use self::log_room::LogRoom;
+use self::medium::Medium;
 use self::readers::Readers;
 use self::writer::Writer;
 
@@ -128,7 +132,11 @@ impl Sqlite {
             .and_then(|folder| folder.sync_all())
             .map_err(files)?;
         let readers = Readers::open(&file)?;
-        let writer = Writer::start(connection, stamp_last).map_err(files)?;
+        let log = folder.join(format!("{FILE_NAME}-wal"));
+        let room = LogRoom::of(&log).map_err(|source| OpenError::Files { path: log, source })?;
+        let medium = Medium::new(connection, room, stamp_last)
+            .map_err(|source| OpenError::Database { file, source })?;
+        let writer = Writer::start(medium).map_err(files)?;
         Ok(Self {
             writer,
             readers,
