@@ -293,6 +293,28 @@ async fn events_at_once_run_on_instances_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_waits_for_instances_at_work_only_as_long_as_they_are_quick() {
+    let limits = InvokerLimits {
+        brisk_busy_max: 2,
+        ..InvokerLimits::for_cores(4)
+    };
+    let bench = bench_of(&application(vec![function("f", "works", "1")]), limits);
+    // One that takes no time tells that the function is quick; two at once make two instances.
+    bench.invoke("").await.unwrap();
+    let _both = tokio::join!(bench.invoke("sleep 1"), bench.invoke("sleep 1"));
+    tokio::time::sleep(START).await;
+    drop((bench.begin("sleep 2000"), bench.begin("sleep 2000")));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(returned(bench.invoke("").await), "i-2");
+    // Both turned out to be long after 10 ms, which is looked at each 4 ms.
+    let waited = begun.elapsed() - START;
+    let expected = Duration::from_millis(5)..=Duration::from_millis(11);
+    assert!(expected.contains(&waited), "{waited:?}");
+    assert_eq!(bench.count(|it| &it.started), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_function_that_threw_has_replied_and_its_instance_lives() {
     let bench = works();
     let Outcome::Failed(error) = bench.invoke("raise {}").await.unwrap().outcome else {
