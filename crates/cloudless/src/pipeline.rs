@@ -331,7 +331,7 @@ impl Checker {
             limits: &settings.server.limits.here(),
         };
         let application = assemble(parts, &reading, &account, &mut problems);
-        problems.extend(self.identity.unknown_roles(&application));
+        problems.extend(self.identity.unfit_roles(&application));
         problems.extend(gateway::routes::check(&application));
         Ok(Checked {
             problems,

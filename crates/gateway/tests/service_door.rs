@@ -29,6 +29,8 @@ use test_kit::{Allowing, FixedRandom, Judging, StoppedClock};
 
 const NOW: Timestamp = Timestamp::from_micros(1_772_323_170_000_000);
 const PUT_ITEM: &str = "DynamoDB_20120810.PutItem";
+/// Calls with this header name nothing that is to be allowed.
+const NAMES_NOTHING: &str = "names-nothing";
 const TABLE: &str = "arn:aws:dynamodb:eu-west-1:000000000000:table/t";
 
 struct Keys(HashMap<String, Holder>);
@@ -73,7 +75,13 @@ impl CloudService for Service {
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         let action = format!("{}:GetItem", self.name);
         let check = Check::new(action, TABLE, &call.account);
-        Box::pin(async { vec![check] })
+        let names_it = !call.headers.contains_key(NAMES_NOTHING);
+        Box::pin(async move { names_it.then_some(check).into_iter().collect() })
+    }
+
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let said = call.headers.get(NAMES_NOTHING);
+        said.is_some_and(|said| said == "on purpose")
     }
 
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
@@ -498,6 +506,40 @@ fn signed_without_target(service: &str) -> Request {
     };
     sign(signer, &Method::GET, "/", &mut headers, b"").unwrap();
     request(Method::GET, "/", &headers, Vec::new())
+}
+
+#[tokio::test]
+async fn a_call_that_names_nothing_is_for_whoever_may_everything_unless_its_service_says_so() {
+    let refused = "User: arn:aws:sts::000000000000:assumed-role/r/f is not authorized to perform: dynamodb:* on resource: * \
+                   because no identity-based policy allows the dynamodb:* action";
+    for (allowed, said, expected) in [
+        ("dynamodb:*Item", "by mistake", refused),
+        ("dynamodb:*", "by mistake", "200 {}"),
+        ("dynamodb:*Item", "on purpose", "200 {}"),
+    ] {
+        let judge = Judging::allowing(allowed, "*");
+        let fixture = judged(UnknownKeys::Refused, "dynamodb", Arc::new(judge));
+        let call = Call {
+            added: vec![(NAMES_NOTHING, said)],
+            ..Call::default()
+        };
+        let answer = shown(&fixture.door.handle(call.request()).await);
+        assert!(answer.contains(expected), "{said}: {answer}");
+    }
+    // The root may do everything.
+    let act_as_root = UnknownKeys::ActAsRoot {
+        account: AccountId::development(),
+    };
+    let fixture = judged(act_as_root, "dynamodb", Arc::new(Judging::default()));
+    let call = Call {
+        credentials: Credentials {
+            access_key_id: "any".to_owned(),
+            ..issued()
+        },
+        added: vec![(NAMES_NOTHING, "by mistake")],
+        ..Call::default()
+    };
+    check(&fixture, call, "200 {}").await;
 }
 
 #[tokio::test]

@@ -9,11 +9,17 @@ use std::sync::Arc;
 use model::arn::Arn;
 use model::ids::AccountId;
 use model::principal::Principal;
-use policy::{Context, Policy, Refusal, ResourceRule};
+use policy::{Context, Kind, Policy, Refusal, ResourceRule};
+
+/// The action of acting as a role.
+pub const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// The action of handing a role over.
+pub const PASS_ROLE: &str = "iam:PassRole";
 
 /// Judges in memory: it is asked on every call.
 pub trait Authorize: Send + Sync {
-    /// Whether the principal may do all of this.
+    /// Whether the principal may do all of this. Of a service that acts as a role ([`Principal::Acting`]) it is asked first
+    /// whether the role lets it in, even when nothing else is: so whoever is told of a role asks before keeping it.
     ///
     /// # Errors
     /// [`Denied`], of the first that it may not do.
@@ -61,12 +67,13 @@ impl Check {
     }
 
     /// Handing a role over to a service that will act as it, as `lambda.amazonaws.com`: to be asked wherever a request names
-    /// a role.
+    /// a role. Those of other accounts are nobody's to hand over.
     ///
     /// Contract: IAM User Guide, "Grant a user permissions to pass a role to an AWS service".
     #[must_use]
-    pub fn pass_role(role: &Arn, service: &str, account: &AccountId) -> Self {
-        let mut check = Self::new("iam:PassRole", role.to_string(), account);
+    pub fn pass_role(role: &Arn, service: &str) -> Self {
+        let account = AccountId::new(role.account.as_str());
+        let mut check = Self::new(PASS_ROLE, role.to_string(), &account);
         check.context.set("iam:PassedToService", service);
         check
     }
@@ -87,6 +94,14 @@ impl Check {
             resource_rule: ResourceRule::Necessary,
             ..self
         }
+    }
+}
+
+impl Denied {
+    /// Whether a service was refused to act as a role that is not here, and of which nobody knows whom it lets in.
+    #[must_use]
+    pub fn is_of_unknown_role(&self) -> bool {
+        self.action == ASSUME_ROLE && self.refusal == Refusal::NotAllowed(Kind::Identity)
     }
 }
 

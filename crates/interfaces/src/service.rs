@@ -25,9 +25,21 @@ pub trait CloudService: Send + Sync {
     /// The name in a credential's scope by which requests find it, as `dynamodb`.
     fn signing_name(&self) -> &'static str;
 
-    /// What a request would do, and to what: all of it is asked before it is carried out. A request that cannot be read asks
-    /// for nothing here and is refused by [`execute`](Self::execute), in the service's own words.
+    /// What a request would do, and to what: all of it is asked before it is carried out. One that cannot
+    /// be read names nothing here; [`demands`] says what becomes of it.
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>>;
+
+    /// Whether nothing has to be allowed for a request: the Service Authorization Reference names no action for its operation; or
+    /// its operation is none that is carried out; or the service asks itself, once it has read more. Whatever names nothing
+    /// in [`checks`](Self::checks) and is not told here is for whoever may do everything with the service.
+    fn asks_nothing(&self, _call: &ServiceCall) -> bool {
+        false
+    }
+
+    /// How the service's actions begin, as `dynamodb` in `dynamodb:GetItem`.
+    fn action_prefix(&self) -> &'static str {
+        self.signing_name()
+    }
 
     /// The same for a request that an engine elsewhere carries out: nothing here tells what it holds. What cannot be said of such
     /// a request is not guessed; one for which nothing is asked here is for whoever may do everything.
@@ -79,6 +91,17 @@ pub trait CloudService: Send + Sync {
     /// Carries out one request. A refusal is an answer too, in the shape of the service's protocol, so this
     /// cannot fail.
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer>;
+}
+
+/// All that has to be allowed before a request is carried out; empty only where nothing has.
+pub async fn demands(service: &dyn CloudService, call: &ServiceCall) -> Vec<Check> {
+    let checks = service.checks(call).await;
+    if !checks.is_empty() || service.asks_nothing(call) {
+        return checks;
+    }
+    // What cannot be told may be anything.
+    let anything = format!("{}:*", service.action_prefix());
+    vec![Check::new(anything, "*", &call.account)]
 }
 
 /// The head of a request.

@@ -3,7 +3,6 @@
 //! Lives here: events that were accepted, for whom they are, how often they are tried: plain data.
 //! Does not live here: keeping them (`outbox`), delivering them (`event-delivery`), taking them (each service).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -122,8 +121,8 @@ pub struct Retries {
 }
 
 impl Sender {
-    /// As whom it is asked whether the sender may; none: that was asked before. A role is acted as in a session of this name, and
-    /// within the sender's own account: nobody hands over roles of another one.
+    /// As whom it is asked whether the sender may; none: that was asked before. A role is acted as in a session of this name, by
+    /// the service whose resource it is sent for.
     #[must_use]
     pub fn acting(&self, session: &str) -> Option<Principal> {
         match &self.principal {
@@ -132,13 +131,18 @@ impl Sender {
                 source: self.source.clone(),
                 account: self.account.clone(),
             }),
-            SenderPrincipal::Role(role) => Some(Principal::Session {
-                account: self.account.clone(),
-                role: role.clone(),
-                name: session.to_owned(),
-                policies: None,
-                tags: Arc::default(),
-            }),
+            SenderPrincipal::Role(role) => {
+                // What is sent for nothing is sent by nobody: no trust policy names that.
+                let source = self.source.as_ref();
+                let service = source.map_or("", |source| source.service.as_str());
+                Some(Principal::Acting {
+                    account: self.account.clone(),
+                    role: role.clone(),
+                    name: session.to_owned(),
+                    service: format!("{service}.amazonaws.com"),
+                    source: source.map(as_trust_policies_see),
+                })
+            }
             SenderPrincipal::Allowed => None,
         }
     }
@@ -152,6 +156,20 @@ impl Target {
             Self::Resource(arn) => Some(arn),
             Self::Url(_) => None,
         }
+    }
+}
+
+/// Contract: EventBridge Scheduler User Guide, "Confused deputy prevention": the source is the group of a schedule, not the
+/// schedule.
+fn as_trust_policies_see(source: &Arn) -> Arn {
+    let schedule = source.resource.strip_prefix("schedule/");
+    let group = schedule.and_then(|schedule| schedule.split('/').next());
+    match group.filter(|_| source.service == "scheduler") {
+        Some(group) => Arn {
+            resource: format!("schedule-group/{group}"),
+            ..source.clone()
+        },
+        None => source.clone(),
     }
 }
 
@@ -175,16 +193,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_of_another_account_is_acted_as_in_the_senders_own() {
-        let own = AccountId::new("111111111111");
-        let sender = Sender {
-            principal: SenderPrincipal::Role(
-                Arn::parse("arn:aws:iam::000000000000:role/admin").unwrap(),
+    fn a_role_is_acted_as_by_the_service_whose_resource_it_is_sent_for() {
+        for (source, by, seen) in [
+            (
+                "arn:aws:events:us-east-1:111111111111:rule/r",
+                "events.amazonaws.com",
+                "arn:aws:events:us-east-1:111111111111:rule/r",
             ),
-            source: None,
-            account: own.clone(),
-        };
-        // There it is no role that anybody made, and may nothing.
-        assert_eq!(*sender.acting("delivery").unwrap().account(), own);
+            (
+                "arn:aws:scheduler:us-east-1:111111111111:schedule/g/s",
+                "scheduler.amazonaws.com",
+                "arn:aws:scheduler:us-east-1:111111111111:schedule-group/g",
+            ),
+        ] {
+            let own = AccountId::new("111111111111");
+            let role = Arn::parse("arn:aws:iam::000000000000:role/admin").unwrap();
+            let sender = Sender {
+                principal: SenderPrincipal::Role(role.clone()),
+                source: Some(Arn::parse(source).unwrap()),
+                account: own.clone(),
+            };
+            let acting = Principal::Acting {
+                // A role of another account is none that it could act as.
+                account: own,
+                role,
+                name: "delivery".to_owned(),
+                service: by.to_owned(),
+                source: Some(Arn::parse(seen).unwrap()),
+            };
+            assert_eq!(sender.acting("delivery"), Some(acting));
+        }
     }
 }

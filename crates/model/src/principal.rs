@@ -46,6 +46,20 @@ pub enum Principal {
         /// Its tags, which policies see as `aws:PrincipalTag/KEY`.
         tags: Arc<[(String, String)]>,
     },
+    /// A service of the cloud that acts as a role: for an API's integration, the target of a rule, a function's dead letters. It
+    /// may nothing that the role may not, and nothing at all unless the role's trust policy lets it in.
+    Acting {
+        /// The account that it acts for: a role of any other is not for it.
+        account: AccountId,
+        /// The role's ARN.
+        role: Arn,
+        /// What the service calls its session of the role.
+        name: String,
+        /// The service's name, as `events.amazonaws.com`.
+        service: String,
+        /// What it acts for: trust policies see it as `aws:SourceArn`.
+        source: Option<Arn>,
+    },
     /// A service of the cloud that acts by itself.
     Service {
         /// Its name, as `sns.amazonaws.com`.
@@ -71,6 +85,7 @@ impl Principal {
             | Self::FunctionRole { account, .. }
             | Self::User { account, .. }
             | Self::Session { account, .. }
+            | Self::Acting { account, .. }
             | Self::Service { account, .. }
             | Self::Anonymous { account } => account,
         }
@@ -102,6 +117,12 @@ impl Principal {
             }
             Self::User { arn, .. } => arn.clone(),
             Self::Session {
+                account,
+                role,
+                name,
+                ..
+            }
+            | Self::Acting {
                 account,
                 role,
                 name,

@@ -10,6 +10,7 @@ mod fault;
 mod fields;
 pub mod fuzz;
 mod resources;
+mod roles;
 mod scheduler;
 mod service;
 mod sink;

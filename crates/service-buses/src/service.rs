@@ -61,6 +61,7 @@ impl Service {
                 parts.clock,
                 parts.random,
                 parts.outbox,
+                Arc::clone(&parts.authorize),
             )),
             authorize: parts.authorize,
             http: parts.http,
@@ -128,6 +129,11 @@ impl CloudService for Events {
         })
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !events::is_known(operation(call))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             let place = place(&call);
@@ -152,6 +158,11 @@ impl CloudService for Scheduler {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(std::future::ready(scheduler::checks(&place(call), call)))
+    }
+
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !scheduler::is_known(call)
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {

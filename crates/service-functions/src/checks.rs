@@ -8,12 +8,12 @@
 use interfaces::authorize::Check;
 use model::arn::Arn;
 use model::ids::{AccountId, FunctionName, Region};
-use model::principal::Principal;
 
 use crate::catalogue::Catalogue;
 use crate::function_name::Named;
 use crate::layers;
 use crate::request::{Asked, Body};
+use crate::roles;
 
 /// What an action is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,11 @@ const TABLE: &[(&str, &str, On)] = &[
     ("UpdateFunctionUrlConfig", "", On::Function),
 ];
 
+/// Whether an operation is carried out.
+pub(crate) fn is_known(operation: &str) -> bool {
+    TABLE.iter().any(|(name, ..)| *name == operation)
+}
+
 /// What a request would do. One that cannot be read asks for nothing here, and is refused where it is carried out.
 pub(crate) fn of(asked: &Asked<'_>, catalogue: Option<&Catalogue>) -> Vec<Check> {
     let Some((name, action, on)) = TABLE.iter().find(|(name, ..)| *name == asked.operation) else {
@@ -149,16 +154,7 @@ fn of_members(asked: &Asked<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     let role = body.text("Role").ok().flatten();
     if let Some(role) = role.and_then(|role| Arn::parse(role).ok()) {
-        // Roles of other accounts are nobody's to hand over, but the root's: examples name such.
-        let account = match &asked.call.caller {
-            Principal::Root { .. } => asked.account().clone(),
-            Principal::FunctionRole { .. }
-            | Principal::Session { .. }
-            | Principal::User { .. }
-            | Principal::Service { .. }
-            | Principal::Anonymous { .. } => AccountId::new(role.account.as_str()),
-        };
-        checks.push(Check::pass_role(&role, "lambda.amazonaws.com", &account));
+        checks.push(Check::pass_role(&role, roles::LAMBDA));
     }
     for layer in body.texts("Layers").ok().flatten().unwrap_or_default() {
         checks.push(Check::new("lambda:GetLayerVersion", layer, asked.account()));
@@ -233,6 +229,7 @@ mod tests {
     use http::{HeaderMap, Method};
     use interfaces::service::ServiceCall;
     use model::ids::RequestId;
+    use model::principal::Principal;
 
     use super::*;
 

@@ -20,7 +20,7 @@ use crate::keeper::Change;
 use crate::rendering::{Detail, Subject};
 use crate::request::{Asked, Body, broken, null_at};
 use crate::service::{Handler, Service};
-use crate::{settings, tags};
+use crate::{roles, settings, tags};
 
 pub(crate) const HANDLERS: &[(&str, Handler)] = &[("CreateFunction", |service, asked| {
     Box::pin(service.create_function(asked))
@@ -52,6 +52,7 @@ impl Service {
         let catalogue = self.catalogue()?;
         is_of_region(asked, &catalogue)?;
         check_layers(&catalogue, &properties)?;
+        roles::judge(&*self.authorize, &properties, &catalogue.arn(&name, None))?;
         properties.insert("FunctionName".to_owned(), json!(name));
         if let Some(architectures) = body.texts("Architectures")? {
             properties.insert("Architectures".to_owned(), json!(architectures));

@@ -31,6 +31,7 @@ mod permissions;
 mod reads;
 mod rendering;
 mod request;
+mod roles;
 mod service;
 mod settings;
 mod tags;

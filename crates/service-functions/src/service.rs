@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use interfaces::BoxFuture;
-use interfaces::authorize::Check;
+use interfaces::authorize::{Authorize, Check};
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
 use interfaces::message_source::MessageSource;
@@ -50,6 +50,8 @@ pub struct Parts {
     pub records: Vec<Arc<dyn RecordSource>>,
     /// Queues that mappings read.
     pub messages: Vec<Arc<dyn MessageSource>>,
+    /// Who may do what.
+    pub authorize: Arc<dyn Authorize>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -69,6 +71,7 @@ pub struct Service {
     pub(crate) objects: Option<Arc<dyn ReadObjects>>,
     pub(crate) records: Vec<Arc<dyn RecordSource>>,
     pub(crate) messages: Vec<Arc<dyn MessageSource>>,
+    pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) port: u16,
@@ -146,6 +149,7 @@ impl Service {
             objects: parts.objects,
             records: parts.records,
             messages: parts.messages,
+            authorize: parts.authorize,
             clock: parts.clock,
             random: parts.random,
             port: parts.port,
@@ -221,6 +225,11 @@ impl CloudService for Service {
             }
             completed
         })
+    }
+
+    /// What no path leads to is refused; code is downloaded at an address that is signed by itself.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        Asked::read(call).is_none_or(|asked| !checks::is_known(asked.operation))
     }
 
     /// An archive of code makes it large.

@@ -21,7 +21,7 @@ use crate::reads::missing;
 use crate::rendering::{Detail, Subject};
 use crate::request::{Asked, Body};
 use crate::service::{Handler, Service};
-use crate::settings;
+use crate::{roles, settings};
 
 pub(crate) const HANDLERS: &[(&str, Handler)] = &[
     ("UpdateFunctionCode", |service, asked| {
@@ -90,6 +90,10 @@ impl Service {
         is_current(&entry, &body)?;
         settings::apply(&body, &mut entry.properties)?;
         check_layers(&turn.catalogue, &entry.properties)?;
+        if body.has("Role") {
+            let arn = turn.catalogue.arn(named.function.as_str(), None);
+            roles::judge(&*self.authorize, &entry.properties, &arn)?;
+        }
         self.update(turn, &named, entry, Then::Nothing).await
     }
 

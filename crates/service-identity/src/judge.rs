@@ -6,15 +6,14 @@
 //! Contract: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys" (properties of the principal),
 //! "Troubleshoot access denied error messages".
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use interfaces::authorize::{Authorize, Check, Denied};
-use model::application::Application;
-use model::function::Function;
+use interfaces::authorize::{ASSUME_ROLE, Authorize, Check, Denied, PASS_ROLE};
+use model::arn::Arn;
+use model::ids::AccountId;
 use model::principal::Principal;
-use model::problem::Problem;
-use policy::{Caller, Context, Policies, Policy, Refusal, Request, Verdict, judge};
+use policy::{Caller, Context, Kind, Policies, Policy, Refusal, Request, Verdict, judge};
 
 use crate::managed;
 use crate::service::Service;
@@ -31,11 +30,19 @@ pub(crate) struct Compiled {
     policies: Vec<Policy>,
     boundary: Option<Policy>,
     tags: Vec<(String, String)>,
+    /// Of a role: who may act as it.
+    trust: Policy,
+    /// Of a role: whether Lambda may.
+    lets_lambda_in: bool,
 }
 
 impl Compiled {
     pub(crate) fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    pub(crate) fn lets_lambda_in(&self) -> bool {
+        self.lets_lambda_in
     }
 
     pub(crate) fn boundary(&self) -> Option<&Policy> {
@@ -59,23 +66,17 @@ struct Known {
     shown: String,
 }
 
-/// What roles have that are not kept here, since they are of other accounts.
-static EVERYTHING: LazyLock<Compiled> = LazyLock::new(|| Compiled {
-    policies: vec![
-        Policy::read(r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#)
-            .unwrap_or_default(),
-    ],
-    ..Compiled::default()
-});
+/// What AWS says of roles of other accounts, whoever hands one over.
+const CROSS_ACCOUNT: &str = "Cross-account pass role is not allowed.";
+/// As whom Lambda asks roles to let it in.
+const LAMBDA: &str = "lambda.amazonaws.com";
 
 impl Authorize for Service {
     fn authorize(&self, principal: &Principal, checks: &[Check]) -> Result<(), Denied> {
         let known = self.known(principal);
-        let given = match &known.compiled {
-            Some(compiled) => compiled,
-            None if is_from_elsewhere(principal) => &*EVERYTHING,
-            None => &Compiled::default(),
-        };
+        self.lets_in(principal, known.compiled.as_deref())?;
+        let nothing = Compiled::default();
+        let given = known.compiled.as_deref().unwrap_or(&nothing);
         for check in checks {
             let mut context = check.context.clone();
             context.set("aws:ResourceAccount", check.account.as_str());
@@ -107,41 +108,11 @@ impl Authorize for Service {
 }
 
 impl Service {
-    /// Functions whose roles are not here: they may nothing, or everything if the role is of another account. One problem
-    /// a role.
-    pub fn unknown_roles(&self, application: &Application) -> Vec<Problem> {
-        let mut roles: BTreeMap<String, (&Function, Vec<&str>)> = BTreeMap::new();
-        for function in application.functions.values() {
-            let known = self.state.snapshot(&function.account);
-            let arn = function.role.to_string();
-            let name = arn.rsplit('/').next().unwrap_or_default();
-            let there = known.account.roles.get(name);
-            if there.is_none_or(|role| role.arn != arn) {
-                let (_, names) = roles.entry(arn).or_insert((function, Vec::new()));
-                names.push(function.name.as_str());
-            }
-        }
-        let problem = |(arn, (function, names)): (String, (&Function, Vec<&str>))| {
-            let is_ours = function.role.account == function.account.as_str();
-            let cause = if is_ours {
-                format!("every call of a service by {} is refused", names.join(", "))
-            } else {
-                format!(
-                    "it is of another account, so nobody knows what it allows: {} may do everything here",
-                    names.join(", ")
-                )
-            };
-            Problem::warning("identity::unknown-role", format!("the role `{arn}` is not here"))
-                .because(cause)
-                .help("declare the role in the project, or make it: `aws iam create-role` at the services' port")
-        };
-        roles.into_iter().map(problem).collect()
-    }
-
     fn compiled(&self, principal: &Principal) -> Option<Arc<Compiled>> {
         match principal {
             Principal::FunctionRole { account, role, .. }
-            | Principal::Session { account, role, .. } => {
+            | Principal::Session { account, role, .. }
+            | Principal::Acting { account, role, .. } => {
                 let snapshot = self.state.snapshot(account);
                 of_role(&snapshot, &role.to_string())
             }
@@ -161,7 +132,9 @@ impl Service {
         let account = principal.account().to_string();
         let (caller, shown) = match principal {
             Principal::Root { .. } => (Caller::Root { account }, arn),
-            Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => {
+            Principal::FunctionRole { role, .. }
+            | Principal::Session { role, .. }
+            | Principal::Acting { role, .. } => {
                 let caller = Caller::Identity {
                     account,
                     arn: arn.clone(),
@@ -206,8 +179,66 @@ impl Service {
             | Principal::Root { .. }
             | Principal::FunctionRole { .. }
             | Principal::User { .. }
+            | Principal::Acting { .. }
             | Principal::Service { .. }
             | Principal::Anonymous { .. } => None,
+        }
+    }
+
+    /// Whether the role lets the service in that acts as it; others have proven already who they are.
+    fn lets_in(&self, principal: &Principal, compiled: Option<&Compiled>) -> Result<(), Denied> {
+        match principal {
+            Principal::Acting {
+                account,
+                role,
+                service,
+                source,
+                ..
+            } => self.lets_service_in(account, role, (service, source.as_ref()), compiled),
+            Principal::FunctionRole { role, account, .. } => match compiled {
+                Some(compiled) if !compiled.lets_lambda_in => {
+                    let check = Check::new(ASSUME_ROLE, role.to_string(), account);
+                    Err(Denied {
+                        message: "The role defined for the function cannot be assumed by Lambda."
+                            .to_owned(),
+                        ..denied(LAMBDA, &check, Refusal::NotAllowed(Kind::Resource))
+                    })
+                }
+                // One that is not here allows nothing anyway.
+                Some(_) | None => Ok(()),
+            },
+            Principal::Root { .. }
+            | Principal::User { .. }
+            | Principal::Session { .. }
+            | Principal::Service { .. }
+            | Principal::Anonymous { .. } => Ok(()),
+        }
+    }
+
+    fn lets_service_in(
+        &self,
+        account: &AccountId,
+        role: &Arn,
+        (service, source): (&str, Option<&Arn>),
+        compiled: Option<&Compiled>,
+    ) -> Result<(), Denied> {
+        let check = Check::new(ASSUME_ROLE, role.to_string(), account);
+        if role.account != account.as_str() {
+            return Err(Denied {
+                message: CROSS_ACCOUNT.to_owned(),
+                ..denied(service, &check, Refusal::NotAllowed(Kind::Identity))
+            });
+        }
+        let Some(compiled) = compiled else {
+            return Err(denied(service, &check, Refusal::NotAllowed(Kind::Identity)));
+        };
+        let mut context = keys_of_service(service, source, account);
+        let now = self.clock.now().epoch_s().to_string();
+        context.set("aws:CurrentTime", now.as_str());
+        context.set("aws:EpochTime", now);
+        match trusts(&compiled.trust, &check, service, &context) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Refused(refusal) => Err(denied(service, &check, refusal)),
         }
     }
 
@@ -217,27 +248,24 @@ impl Service {
         let seconds = self.clock.now().epoch_s().to_string();
         keys.set("aws:CurrentTime", seconds.as_str());
         keys.set("aws:EpochTime", seconds);
-        let is_service = matches!(principal, Principal::Service { .. });
-        keys.set("aws:PrincipalIsAWSService", is_service.to_string());
         match principal {
             Principal::Service {
                 name,
                 source,
                 account,
             } => {
-                keys.set("aws:PrincipalServiceName", name.as_str());
-                keys.set("aws:SourceAccount", account.as_str());
-                if let Some(source) = source {
-                    keys.set("aws:SourceArn", source.to_string());
-                }
+                keys.add(&keys_of_service(name, source.as_ref(), account));
                 return keys;
             }
             Principal::Anonymous { .. } => {
+                keys.set("aws:PrincipalIsAWSService", "false");
                 keys.set("aws:PrincipalType", "Anonymous");
                 return keys;
             }
             Principal::Root { .. } => keys.set("aws:PrincipalType", "Account"),
-            Principal::FunctionRole { .. } | Principal::Session { .. } => {
+            Principal::FunctionRole { .. }
+            | Principal::Session { .. }
+            | Principal::Acting { .. } => {
                 keys.set("aws:PrincipalType", "AssumedRole");
             }
             Principal::User { arn, .. } => {
@@ -246,6 +274,7 @@ impl Service {
                 keys.set("aws:username", name);
             }
         }
+        keys.set("aws:PrincipalIsAWSService", "false");
         keys.set("aws:PrincipalAccount", principal.account().as_str());
         keys.set("aws:PrincipalArn", principal_arn(principal));
         keys.set("aws:userid", unique_id(principal, compiled));
@@ -291,31 +320,56 @@ fn unique_id(principal: &Principal, compiled: Option<&Compiled>) -> String {
     match principal {
         Principal::Root { account } => account.to_string(),
         Principal::FunctionRole { function, .. } => format!("{id}:{function}"),
-        Principal::Session { name, .. } => format!("{id}:{name}"),
+        Principal::Session { name, .. } | Principal::Acting { name, .. } => format!("{id}:{name}"),
         Principal::User { .. } => id.to_owned(),
         Principal::Service { .. } | Principal::Anonymous { .. } => String::new(),
     }
 }
 
-/// Whether its role is of an account that is not kept here: nobody knows then what it may do, and it may do everything.
-fn is_from_elsewhere(principal: &Principal) -> bool {
-    match principal {
-        Principal::FunctionRole { account, role, .. } => role.account != account.as_str(),
-        Principal::Session { .. }
-        | Principal::Root { .. }
-        | Principal::User { .. }
-        | Principal::Service { .. }
-        | Principal::Anonymous { .. } => false,
+/// What conditions see of a service.
+fn keys_of_service(name: &str, source: Option<&Arn>, account: &AccountId) -> Context {
+    let mut keys = Context::default();
+    keys.set("aws:PrincipalIsAWSService", "true");
+    keys.set("aws:PrincipalServiceName", name);
+    keys.set("aws:SourceAccount", account.as_str());
+    if let Some(source) = source {
+        keys.set("aws:SourceArn", source.to_string());
     }
+    keys
+}
+
+/// Whether a trust policy lets a service in.
+fn trusts(trust: &Policy, check: &Check, service: &str, context: &Context) -> Verdict {
+    let request = Request {
+        action: &check.action,
+        resource: &check.resource,
+        caller: &Caller::Service {
+            name: service.to_owned(),
+        },
+        context,
+    };
+    let policies = Policies {
+        resource: Some(trust),
+        resource_account: check.account.as_str(),
+        ..Policies::default()
+    };
+    judge(&policies, &request)
 }
 
 pub(crate) fn of_role(snapshot: &Snapshot, arn: &str) -> Option<Arc<Compiled>> {
     snapshot.compiled(arn, |account| {
         let name = arn.rsplit('/').next()?;
         let role = account.roles.get(name).filter(|role| role.arn == arn)?;
+        // One that cannot be read lets nobody in.
+        let trust = Policy::read(&role.trust).unwrap_or_default();
+        let owner = AccountId::new(arn.split(':').nth(4)?);
+        let check = Check::new(ASSUME_ROLE, arn, &owner);
+        let of_lambda = keys_of_service(LAMBDA, None, &owner);
         Some(Compiled {
             id: role.id.clone(),
             tags: role.tags.clone().into_iter().collect(),
+            lets_lambda_in: trusts(&trust, &check, LAMBDA, &of_lambda) == Verdict::Allowed,
+            trust,
             ..compile(account, &[&role.grants])
         })
     })
@@ -381,7 +435,9 @@ pub(crate) fn document(account: &Account, arn: &str) -> Option<Arc<str>> {
 /// In conditions a session is known by its role.
 fn principal_arn(principal: &Principal) -> String {
     match principal {
-        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => role.to_string(),
+        Principal::FunctionRole { role, .. }
+        | Principal::Session { role, .. }
+        | Principal::Acting { role, .. } => role.to_string(),
         Principal::Root { .. }
         | Principal::User { .. }
         | Principal::Service { .. }
@@ -391,6 +447,15 @@ fn principal_arn(principal: &Principal) -> String {
 
 fn denied(shown: &str, check: &Check, refusal: Refusal) -> Denied {
     let (action, resource) = (&check.action, &check.resource);
+    if action == PASS_ROLE && refusal == Refusal::NotAllowed(Kind::Resource) {
+        return Denied {
+            message: CROSS_ACCOUNT.to_owned(),
+            action: action.clone(),
+            resource: resource.clone(),
+            principal: shown.to_owned(),
+            refusal,
+        };
+    }
     // Amazon S3 alone puts the resource in quotes.
     let quote = if action.starts_with("s3:") { "\"" } else { "" };
     // And AWS STS alone does not say why nothing allows it.

@@ -151,8 +151,11 @@ fn of_user(id: &AccountId, account: &Account, key: &AccessKey) -> Key {
     }
 }
 
-/// A session ends with its user, and lives on without its role, which then gives it nothing.
+/// A session ends with its user or role; another of the same name is not the one that it is of.
 fn of_session(id: &AccountId, account: &Account, session: &Session) -> Key {
+    if account.holder(&session.of) != Some(session.holder.as_str()) {
+        return Key::Withdrawn;
+    }
     let principal = match &session.of {
         SessionOf::Root => Some(Principal::Root {
             account: id.clone(),

@@ -4,6 +4,7 @@
 //! Does not live here: evaluating a policy (`policy`), policies of resources (their services), signatures (`aws-wire`).
 
 mod documents;
+mod functions;
 mod iam;
 mod judge;
 mod keys;
@@ -12,6 +13,8 @@ mod resources;
 mod service;
 mod state;
 mod sts;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use resources::coverage;

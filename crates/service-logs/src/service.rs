@@ -59,6 +59,7 @@ impl Service {
                 parts.clock,
                 parts.random,
                 parts.outbox,
+                Arc::clone(&parts.authorize),
             )),
             authorize: parts.authorize,
             functions: FunctionLog::default(),
@@ -146,6 +147,11 @@ impl CloudService for LogsDoor {
         Box::pin(std::future::ready(checks))
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !logs::SUPPORTED.contains(&operation(call))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             let context = logs::Context {
@@ -167,6 +173,15 @@ impl CloudService for MetricsDoor {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(std::future::ready(metrics::checks(&place(call), call)))
+    }
+
+    fn action_prefix(&self) -> &'static str {
+        "cloudwatch"
+    }
+
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !metrics::is_known(call)
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {

@@ -190,6 +190,16 @@ impl CloudService for Door {
         })
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let supported = match self.api {
+            Api::Kms => kms::SUPPORTED,
+            Api::SecretsManager => secretsmanager::SUPPORTED,
+            Api::Ssm => ssm::SUPPORTED,
+        };
+        !supported.contains(&self.operation(call))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             match (self.run(&call).await, self.api) {

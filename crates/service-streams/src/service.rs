@@ -100,6 +100,11 @@ impl CloudService for Service {
         })
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !kinesis::SUPPORTED.contains(&operation(call))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             let wire = wire(&call);

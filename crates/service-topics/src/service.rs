@@ -301,6 +301,18 @@ impl CloudService for Service {
         Box::pin(self.checks_of(call))
     }
 
+    /// An address that an endpoint was sent holds a token, and that is its right; certificates are for everybody. What is not
+    /// carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let form = form::of_call(call);
+        let action = form.text("Action");
+        if matches!(call.caller, Principal::Anonymous { .. }) {
+            return action.is_none_or(|action| UNSIGNED.contains(&action));
+        }
+        let known = action.and_then(names::find);
+        known.is_none_or(|operation| operation.fate != Fate::CarriedOut)
+    }
+
     fn takes_unsigned(&self, head: &RequestHead<'_>) -> bool {
         if *head.method != Method::GET {
             return false;

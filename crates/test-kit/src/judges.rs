@@ -3,9 +3,9 @@
 //! Lives here: one that allows everything, one that judges by given policies.
 //! Does not live here: policies of deployed principals (`service-identity`).
 
-use interfaces::authorize::{Authorize, Check, Denied};
+use interfaces::authorize::{ASSUME_ROLE, Authorize, Check, Denied};
 use model::principal::Principal;
-use policy::{Caller, Policies, Policy, Request, Verdict, judge};
+use policy::{Caller, Kind, Policies, Policy, Refusal, Request, Verdict, judge};
 
 /// Allows everything.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +14,29 @@ pub struct Allowing;
 impl Authorize for Allowing {
     fn authorize(&self, _principal: &Principal, _checks: &[Check]) -> Result<(), Denied> {
         Ok(())
+    }
+
+    fn unique_id(&self, principal: &Principal) -> String {
+        unique_id(principal)
+    }
+}
+
+/// Allows everything but acting as a role: no trust policy lets any service in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Distrusting;
+
+impl Authorize for Distrusting {
+    fn authorize(&self, principal: &Principal, _checks: &[Check]) -> Result<(), Denied> {
+        let Principal::Acting { role, service, .. } = principal else {
+            return Ok(());
+        };
+        Err(Denied {
+            message: format!("{service} is not let in by {role}"),
+            action: ASSUME_ROLE.to_owned(),
+            resource: role.to_string(),
+            principal: service.clone(),
+            refusal: Refusal::NotAllowed(Kind::Resource),
+        })
     }
 
     fn unique_id(&self, principal: &Principal) -> String {
@@ -108,9 +131,9 @@ fn caller(principal: &Principal) -> Caller {
     };
     match principal {
         Principal::Root { .. } => Caller::Root { account },
-        Principal::FunctionRole { role, .. } | Principal::Session { role, .. } => {
-            identity(Some(role.to_string()))
-        }
+        Principal::FunctionRole { role, .. }
+        | Principal::Session { role, .. }
+        | Principal::Acting { role, .. } => identity(Some(role.to_string())),
         Principal::User { .. } => identity(None),
         Principal::Service { name, .. } => Caller::Service { name: name.clone() },
         Principal::Anonymous { .. } => Caller::Anonymous,
@@ -121,7 +144,9 @@ fn unique_id(principal: &Principal) -> String {
     match principal {
         Principal::Root { account } => account.to_string(),
         Principal::FunctionRole { function, .. } => format!("AROAEXAMPLE:{function}"),
-        Principal::Session { name, .. } => format!("AROAEXAMPLE:{name}"),
+        Principal::Session { name, .. } | Principal::Acting { name, .. } => {
+            format!("AROAEXAMPLE:{name}")
+        }
         Principal::User { .. } => "AIDAEXAMPLE".to_owned(),
         Principal::Service { .. } | Principal::Anonymous { .. } => String::new(),
     }

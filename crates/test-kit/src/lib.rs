@@ -10,5 +10,5 @@ mod randomness;
 
 pub use clocks::{PausedClock, RunningClock, StoppedClock};
 pub use functions::function;
-pub use judges::{Allowing, Judging};
+pub use judges::{Allowing, Distrusting, Judging};
 pub use randomness::{CountingRandom, FixedRandom};

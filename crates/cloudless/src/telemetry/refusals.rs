@@ -94,7 +94,9 @@ fn explanation(caller: &Principal, denied: &Denied, front_end: FrontEnd) -> Stri
         }
         (
             Refusal::NotAllowed(Kind::Identity),
-            Principal::FunctionRole { role, .. } | Principal::Session { role, .. },
+            Principal::FunctionRole { role, .. }
+            | Principal::Session { role, .. }
+            | Principal::Acting { role, .. },
         ) => write!(
             text,
             "\n         a policy of `{role}` with this statement would allow it:\n{}",

@@ -13,10 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use interfaces::authorize::{Authorize, Denied};
-use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
+use interfaces::service::{CloudService, ServiceAnswer, ServiceCall, demands};
 use model::arn::Arn;
 use model::door::{CalledService, ServiceAction};
-use model::ids::{AccountId, Region, RequestId};
+use model::ids::{Region, RequestId};
 use model::principal::Principal;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ use crate::http::Response;
 
 /// What API Gateway calls its session of a role.
 const SESSION: &str = "BackplaneAssumeRoleSession";
+/// As whom API Gateway asks roles to let it in.
+const PRINCIPAL: &str = "apigateway.amazonaws.com";
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/x-amz-json-1.1";
 
@@ -97,7 +99,7 @@ impl Called {
         let service = services.get(name).ok_or(NotCalled::NotServed(name))?;
         let call = self.request(exchange);
         let answering = async {
-            let checks = service.checks(&call).await;
+            let checks = demands(&**service, &call).await;
             authorize.authorize(&call.caller, &checks)?;
             Ok(service.execute(call).await)
         };
@@ -129,15 +131,15 @@ impl Called {
             headers.insert("x-amz-target", HeaderValue::from_static(target));
         }
         let region = self.region.clone();
-        let account = AccountId::new(self.role.account.as_str());
+        let account = exchange.account.clone();
         ServiceCall {
             request_id: RequestId::new(exchange.request_id),
-            caller: Principal::Session {
+            caller: Principal::Acting {
                 account: account.clone(),
                 role: self.role.clone(),
                 name: SESSION.to_owned(),
-                policies: None,
-                tags: Arc::default(),
+                service: PRINCIPAL.to_owned(),
+                source: Some(source(exchange)),
             },
             account,
             region: region.unwrap_or_else(|| exchange.api.region.clone()),
@@ -148,6 +150,19 @@ impl Called {
             stream: None,
         }
     }
+}
+
+/// What trust policies see as `aws:SourceArn`: what permissions of functions see, since no document says.
+fn source(exchange: &Exchange<'_>) -> Arn {
+    let api = exchange.api;
+    let method = format!(
+        "{}/{}/{}{}",
+        api.id,
+        api.stage,
+        exchange.method,
+        api.matched(exchange.path)
+    );
+    Arn::new("execute-api", &api.region, exchange.account, method)
 }
 
 /// The parameters of an action of the query protocol. Attributes of a message come as JSON, and go as numbered members.

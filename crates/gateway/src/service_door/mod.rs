@@ -23,7 +23,7 @@ use interfaces::clock::Clock;
 use interfaces::principals::Principals;
 use interfaces::random::Random;
 use interfaces::service::{
-    BodyWanted, CallStream, CloudService, RequestHead, ServiceAnswer, ServiceCall,
+    BodyWanted, CallStream, CloudService, RequestHead, ServiceAnswer, ServiceCall, demands,
 };
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
@@ -327,7 +327,7 @@ impl ServiceDoor {
         call: &ServiceCall,
         known: &policy::Context,
     ) -> Result<(), Refusal> {
-        let mut checks = service.checks(call).await;
+        let mut checks = demands(&**service, call).await;
         if checks.is_empty() {
             return Ok(());
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{BusRef, FIRE};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
+use crate::engine::publish::PRINCIPAL;
 use crate::fields;
 
 pub(super) async fn checks(
@@ -49,7 +50,7 @@ pub(super) async fn checks(
             .collect::<BTreeSet<_>>()
             .into_iter()
             .filter_map(|role| Arn::parse(role).ok())
-            .map(|role| Check::pass_role(&role, "events.amazonaws.com", &place.account)),
+            .map(|role| Check::pass_role(&role, PRINCIPAL)),
     );
     checks
 }

@@ -119,6 +119,11 @@ pub(crate) struct BusRef {
     pub(crate) name: String,
 }
 
+/// Whether an operation is carried out.
+pub(crate) fn is_known(operation: &str) -> bool {
+    operation == FIRE || SUPPORTED.contains(&operation)
+}
+
 pub(crate) async fn run(context: &Context<'_>, operation: &str, body: &[u8]) -> Answer {
     let fields = Fields::of_body(body)?;
     match operation {

@@ -8,10 +8,12 @@ use super::{BusRef, Context};
 use crate::engine::catalogue::Change;
 use crate::engine::clockwork::due_of_rule;
 use crate::engine::keys::{Fires, Place};
+use crate::engine::publish::text;
 use crate::engine::rows::{Json, Rule, Tags};
 use crate::engine::state::{DEFAULT, KeptRule, State, Step};
 use crate::fault::{Answer, Fault};
 use crate::fields::{self, ARN, BUS, DESCRIPTION, Fields, NAME, Text, insert, page, paged};
+use crate::roles::{self, By};
 use crate::times::Expression;
 
 /// Rules of a bus.
@@ -85,7 +87,14 @@ pub(crate) async fn put(context: &Context<'_>, bus: &BusRef, wish: Wish) -> Answ
         ));
     }
     let now = context.catalogue.clock.now();
-    let arn = bus.place.rule_arn(&bus.name, &wish.name).to_string();
+    let arn = bus.place.rule_arn(&bus.name, &wish.name);
+    let of_targets = wish.targets.iter().flatten();
+    let of_targets = of_targets.filter_map(|target| text(target, "RoleArn"));
+    for role in wish.role.as_deref().into_iter().chain(of_targets) {
+        let by = By::of(wish.owner.as_ref());
+        roles::judge(&*context.catalogue.authorize, role, &arn, by)?;
+    }
+    let arn = arn.to_string();
     context
         .catalogue
         .change(&bus.place, |state| {

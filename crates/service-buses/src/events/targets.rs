@@ -12,6 +12,7 @@ use crate::engine::rows::{Json, Rule};
 use crate::engine::state::Step;
 use crate::fault::{Answer, Fault};
 use crate::fields::{ARN, BUS, Fields, NAME, Text, page, paged};
+use crate::roles::{self, By};
 
 /// Targets of a rule.
 const TARGETS_MAX: usize = 5;
@@ -40,6 +41,10 @@ pub(super) async fn put_targets(context: &Context<'_>, mut fields: Fields) -> An
         judge(target)?;
     }
     let bus = BusRef::read(bus.as_deref(), context.place);
+    let source = bus.place.rule_arn(&bus.name, &rule);
+    for role in targets.iter().filter_map(|target| text(target, "RoleArn")) {
+        roles::judge(&*context.catalogue.authorize, role, &source, By::Caller)?;
+    }
     context
         .catalogue
         .change(&bus.place, |state| {

@@ -115,6 +115,11 @@ fn read(call: &ServiceCall) -> Result<Request, Fault> {
     Ok(Request { operation, fields })
 }
 
+/// Whether a request can be read as one for an operation.
+pub(crate) fn is_known(call: &ServiceCall) -> bool {
+    read(call).is_ok()
+}
+
 fn operation(method: &Method, kind: &str, name: Option<&str>) -> Option<&'static str> {
     Some(match (method.as_str(), kind, name) {
         ("POST", "schedules", Some(_)) => "CreateSchedule",
@@ -172,11 +177,13 @@ pub(crate) fn checks(place: &Place, call: &ServiceCall) -> Vec<Check> {
         .as_ref()
         .and_then(|target| target.get("RoleArn")?.as_str());
     if let Some(role) = role.and_then(|role| Arn::parse(role).ok()) {
-        let passed = Check::pass_role(&role, "scheduler.amazonaws.com", &place.account);
-        checks.push(passed);
+        checks.push(Check::pass_role(&role, PRINCIPAL));
     }
     checks
 }
+
+/// As whom roles are asked to let the Scheduler in.
+const PRINCIPAL: &str = "scheduler.amazonaws.com";
 
 fn no_schedule(name: &str) -> Fault {
     Fault::not_found(format!("Schedule {name} does not exist.")).with_status(404)

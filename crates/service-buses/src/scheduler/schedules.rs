@@ -13,6 +13,7 @@ use crate::engine::state::{DEFAULT, ENABLED, State, Step};
 use crate::events::seconds;
 use crate::fault::{Answer, Fault};
 use crate::fields::{ARN, DESCRIPTION, Fields, SCHEDULE_NAME, Text, insert, page, paged};
+use crate::roles::{self, By};
 use crate::times::{self, Expression};
 
 /// Schedules of an account and region.
@@ -77,6 +78,11 @@ fn placed(context: &Context<'_>, state: &State, wish: Schedule) -> Result<Change
     if there.is_none() && SCHEDULES_MAX <= state.schedules.len() {
         let message = "The number of schedules exceeds the quota.";
         return Err(Fault::new("ServiceQuotaExceededException", message).with_status(402));
+    }
+    if let Some(role) = text(&wish.target, "RoleArn") {
+        let arn = context.place.schedule_arn(&wish.group, &wish.name);
+        let by = By::of(wish.owner.as_ref());
+        roles::judge(&*context.catalogue.authorize, role, &arn, by)?;
     }
     let now = context.catalogue.clock.now();
     let key = state.due_key(Fires::Schedule, &wish.group, &wish.name);

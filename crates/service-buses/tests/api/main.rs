@@ -14,6 +14,7 @@ mod destinations;
 mod events;
 mod firing;
 mod resources;
+mod roles;
 
 use std::sync::{Arc, Mutex};
 

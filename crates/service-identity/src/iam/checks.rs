@@ -51,13 +51,46 @@ pub(super) fn of(request: Request<'_>, operation: &str) -> Vec<Check> {
         check.context.set(&key, value.as_str());
     }
     let mut checks = vec![check];
+    // Contract: IAM API Reference, `UpdateUser` and `UpdateGroup`: "the requester must have appropriate permissions on both the
+    // source object and the target object".
+    for (parameter, kind) in [("UserName", "user"), ("GroupName", "group")] {
+        if let Some(old) = request.form.text(parameter) {
+            checks.extend(renamed(request, &snapshot.account, (kind, old), name));
+        }
+    }
     if *name == "AddRoleToInstanceProfile" {
         let role = request.form.text("RoleName").unwrap_or_default();
         let arn = role_arn(request, &snapshot.account, role);
         let arn = Arn::parse(&arn).ok();
-        checks.extend(arn.map(|arn| Check::pass_role(&arn, MACHINES, request.account)));
+        checks.extend(arn.map(|arn| Check::pass_role(&arn, MACHINES)));
     }
     checks
+}
+
+/// A user or a group of another name or path: what it becomes.
+fn renamed(
+    request: Request<'_>,
+    account: &Account,
+    (kind, old): (&str, &str),
+    operation: &str,
+) -> Option<Check> {
+    let (there, new_name) = match (operation, kind) {
+        ("UpdateUser", "user") => (
+            account.users.get(old).map(|user| user.path.as_str()),
+            request.form.text("NewUserName"),
+        ),
+        ("UpdateGroup", "group") => (
+            account.groups.get(old).map(|group| group.path.as_str()),
+            request.form.text("NewGroupName"),
+        ),
+        _ => return None,
+    };
+    let path = request.form.text("NewPath");
+    if path.is_none() && new_name.is_none() {
+        return None;
+    }
+    let arn = request.arn(kind, path.or(there).unwrap_or("/"), new_name.unwrap_or(old));
+    Some(Check::new(format!("iam:{operation}"), arn, request.account))
 }
 
 /// What an operation is about: the first of these that it names.

@@ -87,11 +87,12 @@ pub(super) async fn update(request: Request<'_>) -> Result<Answer, Fault> {
         Some(_) => Some(name(form, "NewGroupName", LONG_NAME_CHARS_MAX)?),
         None => None,
     };
+    let path = request.path_in("NewPath")?;
     request
         .change(|account| {
             let mut group = Group::clone(&*find_group(account, old)?);
-            if let Some(path) = form.text("NewPath") {
-                group.path = path.to_owned();
+            if let Some(path) = path {
+                group.path = path;
             }
             if let Some(new) = new.filter(|new| *new != old) {
                 if account.groups.contains_key(new) {

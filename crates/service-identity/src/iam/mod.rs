@@ -68,6 +68,14 @@ impl CloudService for Iam {
         Box::pin(std::future::ready(checks::of(request, operation)))
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let form = form(call);
+        let action = form.text("Action").unwrap_or_default();
+        let known = OPERATIONS.iter().find(|(name, _)| *name == action);
+        !matches!(known, Some((_, Some(_))))
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(async move {
             let form = form(&call);
@@ -125,13 +133,21 @@ impl Request<'_> {
 
     /// The path in this request.
     fn path(&self) -> Result<String, Fault> {
-        let path = self.form.text("Path").unwrap_or("/");
+        self.path_in("Path")
+            .map(|path| path.unwrap_or_else(|| "/".to_owned()))
+    }
+
+    /// The path in this parameter of this request.
+    fn path_in(&self, parameter: &str) -> Result<Option<String>, Fault> {
+        let Some(path) = self.form.text(parameter) else {
+            return Ok(None);
+        };
         let is_path = path.starts_with('/')
             && path.ends_with('/')
             && path.len() <= PATH_BYTES_MAX
             && path.bytes().all(|byte| byte.is_ascii_graphic());
         if is_path {
-            Ok(path.to_owned())
+            Ok(Some(path.to_owned()))
         } else {
             Err(Fault::invalid(
                 "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric \
@@ -154,6 +170,7 @@ impl Request<'_> {
             Principal::Root { .. }
             | Principal::FunctionRole { .. }
             | Principal::Session { .. }
+            | Principal::Acting { .. }
             | Principal::Service { .. }
             | Principal::Anonymous { .. } => Err(Fault::invalid(
                 "Must specify userName when calling with non-User credentials",

@@ -10,7 +10,7 @@ use super::pages::page;
 use super::policies::attachable;
 use super::{NAME_CHARS_MAX, Request};
 use crate::resources::Whose;
-use crate::state::{Grants, User};
+use crate::state::{Grants, SessionOf, User};
 use crate::wire::{Answer, Fault, Node, name, required, tags};
 use model::principal::Principal;
 
@@ -84,14 +84,16 @@ pub(super) async fn update(request: Request<'_>) -> Result<Answer, Fault> {
         Some(_) => Some(name(form, "NewUserName", NAME_CHARS_MAX)?),
         None => None,
     };
+    let path = request.path_in("NewPath")?;
     request
         .change(|account| {
             let mut user = User::clone(&*find_user(account, old)?);
-            if let Some(path) = form.text("NewPath") {
-                user.path = path.to_owned();
+            if let Some(path) = path {
+                user.path = path;
             }
             if let Some(new) = new.filter(|new| *new != old) {
-                if account.users.contains_key(new) {
+                let mut others = account.users.keys().filter(|it| *it != old);
+                if others.any(|it| it.eq_ignore_ascii_case(new)) {
                     return Err(Fault::exists(format!(
                         "User with name {new} already exists."
                     )));
@@ -99,6 +101,11 @@ pub(super) async fn update(request: Request<'_>) -> Result<Answer, Fault> {
                 account.users.remove(old);
                 for key in account.keys.values_mut().filter(|key| key.user == old) {
                     Arc::make_mut(key).user = new.to_owned();
+                }
+                for session in account.sessions.values_mut() {
+                    if matches!(&session.of, SessionOf::User(name) if name == old) {
+                        Arc::make_mut(session).of = SessionOf::User(new.to_owned());
+                    }
                 }
                 user.name = new.to_owned();
             }

@@ -185,6 +185,9 @@ pub(crate) struct Session {
     pub(crate) token: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) of: SessionOf,
+    /// The unique id of its user or role: another one with the same name is somebody else. Empty for the root.
+    #[serde(default)]
+    pub(crate) holder: String,
 }
 
 /// Without its secrets.
@@ -221,6 +224,18 @@ impl Account {
             && is_same(&self.groups, &other.groups)
             && is_same(&self.roles, &other.roles)
             && is_same(&self.policies, &other.policies)
+    }
+
+    /// The unique id of the user or the role whose session it would be, if that is here.
+    pub(crate) fn holder(&self, of: &SessionOf) -> Option<&str> {
+        match of {
+            SessionOf::Root => Some(""),
+            SessionOf::User(name) => self.users.get(name).map(|user| user.id.as_str()),
+            SessionOf::Role { arn, .. } => {
+                let role = self.roles.get(arn.rsplit('/').next()?)?;
+                (role.arn == *arn).then_some(role.id.as_str())
+            }
+        }
     }
 
     /// The names of a group's users.

@@ -206,6 +206,7 @@ mod tests {
             token: String::new(),
             expires_at: Timestamp::from_micros(1),
             of: SessionOf::Root,
+            holder: String::new(),
         }
     }
 }

@@ -177,7 +177,7 @@ fn seconds(call: &ServiceCall, form: &Form, role: &Role) -> Result<u32, Fault> {
     }
     let is_chained = matches!(
         call.caller,
-        Principal::Session { .. } | Principal::FunctionRole { .. }
+        Principal::Session { .. } | Principal::Acting { .. } | Principal::FunctionRole { .. }
     );
     if is_chained && CHAINED_S_MAX < seconds {
         return Err(Fault::invalid(

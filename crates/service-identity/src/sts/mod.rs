@@ -54,7 +54,6 @@ impl CloudService for Sts {
         let form = form(call);
         let checks = match form.text("Action").unwrap_or_default() {
             "AssumeRole" => assume::checks(&self.0, call, &form),
-            // Contract: "No permissions are required to perform this operation."
             "GetCallerIdentity" | "GetSessionToken" => Vec::new(),
             other => {
                 let known = OPERATIONS.iter().find(|(name, _)| *name == other);
@@ -64,6 +63,15 @@ impl CloudService for Sts {
             }
         };
         Box::pin(std::future::ready(checks))
+    }
+
+    /// Contract: AWS STS API Reference, `GetCallerIdentity` and `GetSessionToken`: "No permissions are required to perform this
+    /// operation."
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let form = form(call);
+        let action = form.text("Action").unwrap_or_default();
+        let is_free = matches!(action, "GetCallerIdentity" | "GetSessionToken");
+        is_free || !OPERATIONS.contains(&(action, true))
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
@@ -136,6 +144,7 @@ impl Sts {
             }
             Principal::FunctionRole { .. }
             | Principal::Session { .. }
+            | Principal::Acting { .. }
             | Principal::Service { .. }
             | Principal::Anonymous { .. } => {
                 return Err(Fault::new(
@@ -184,15 +193,15 @@ async fn begin(
 ) -> Result<Session, Fault> {
     let credentials = keys::temporary(&*service.random);
     let now: Timestamp = service.clock.now();
-    let session = Session {
+    let mut session = Session {
         id: credentials.access_key_id,
         secret: credentials.secret_access_key,
         token: credentials.session_token.unwrap_or_default(),
         expires_at: now.plus(std::time::Duration::from_secs(u64::from(seconds))),
         of,
+        holder: String::new(),
     };
-    let kept = std::sync::Arc::new(session.clone());
-    let began: Result<(), Fault> = service
+    let began: Result<Session, Fault> = service
         .state
         .change(account, |account| {
             account
@@ -205,11 +214,21 @@ async fn begin(
                     format!("{SESSIONS_MAX} sessions hold already; wait until some have ended"),
                 ));
             }
+            // Whoever it is of may have gone since it was asked for.
+            let holder = account.holder(&session.of).ok_or_else(|| {
+                Fault::new(
+                    http::StatusCode::FORBIDDEN,
+                    "AccessDenied",
+                    "Access denied".to_owned(),
+                )
+            })?;
+            session.holder = holder.to_owned();
+            let kept = std::sync::Arc::new(session.clone());
             account.sessions.insert(kept.id.clone(), kept);
-            Ok(())
+            Ok(session)
         })
         .await;
-    began.map(|()| session)
+    began
 }
 
 fn credentials(session: &Session) -> Node {

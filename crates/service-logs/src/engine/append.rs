@@ -25,7 +25,7 @@ use super::state::{KeptGroup, State, Step};
 /// What each event counts besides its message. Contract: `PutLogEvents`, "Service quotas".
 pub(crate) const EVENT_OVERHEAD: usize = 26;
 /// The principal as which subscribers are called.
-const PRINCIPAL: &str = "logs.amazonaws.com";
+pub(crate) const PRINCIPAL: &str = "logs.amazonaws.com";
 /// Contract: subscription filters retry for up to 24 hours.
 const RETRIES: Retries = Retries {
     retries_max: 185,
@@ -161,7 +161,6 @@ impl<'a> Appending<'a> {
             .role
             .as_deref()
             .and_then(|role| Arn::parse(role).ok());
-        let group = self.place.group_arn(&stream.group);
         Some(Delivery {
             id: self.catalogue.random.request_id().to_string(),
             target: Target::Resource(destination),
@@ -170,10 +169,7 @@ impl<'a> Appending<'a> {
                     Some(role) => SenderPrincipal::Role(role),
                     None => SenderPrincipal::Service(PRINCIPAL.to_owned()),
                 },
-                source: Some(Arn {
-                    resource: format!("{}:*", group.resource),
-                    ..group
-                }),
+                source: Some(self.place.source_arn(&stream.group)),
                 account: self.place.account.clone(),
             },
             message: Message {

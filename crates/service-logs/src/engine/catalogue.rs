@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::delivery::Delivery;
@@ -43,6 +44,7 @@ pub(crate) struct Catalogue {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) outbox: Outbox,
+    pub(crate) authorize: Arc<dyn Authorize>,
     places: Mutex<HashMap<Place, Arc<OnceCell<Arc<Shelf>>>>>,
 }
 
@@ -99,12 +101,14 @@ impl Catalogue {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         outbox: Outbox,
+        authorize: Arc<dyn Authorize>,
     ) -> Self {
         Self {
             store,
             clock,
             random,
             outbox,
+            authorize,
             places: Mutex::default(),
         }
     }

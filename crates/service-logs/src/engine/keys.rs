@@ -36,6 +36,11 @@ impl Place {
         self.arn("logs", format!("log-group:{group}"))
     }
 
+    /// What policies see as the source of what a group sends.
+    pub(crate) fn source_arn(&self, group: &str) -> Arn {
+        self.group_arn(&format!("{group}:*"))
+    }
+
     pub(crate) fn stream_arn(&self, group: &str, stream: &str) -> Arn {
         self.arn("logs", format!("log-group:{group}:log-stream:{stream}"))
     }

@@ -7,6 +7,7 @@ use model::arn::Arn;
 use serde_json::Value;
 
 use super::groups::name_in;
+use crate::engine::append::PRINCIPAL;
 use crate::engine::keys::Place;
 
 /// What of a request names its resource.
@@ -44,11 +45,7 @@ pub(crate) fn checks(place: &Place, operation: &str, body: &[u8]) -> Vec<Check> 
         &place.account,
     )];
     if let Some(Ok(role)) = text(ROLE).as_deref().map(Arn::parse) {
-        checks.push(Check::pass_role(
-            &role,
-            "logs.amazonaws.com",
-            &place.account,
-        ));
+        checks.push(Check::pass_role(&role, PRINCIPAL));
     }
     checks
 }

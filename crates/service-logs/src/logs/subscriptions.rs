@@ -2,11 +2,14 @@
 //!
 //! Contract: `PutSubscriptionFilter`; the words are those of the recorded answers.
 
+use interfaces::authorize::Denied;
 use model::arn::Arn;
+use model::principal::Principal;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::groups::find;
+use crate::engine::append::PRINCIPAL;
 use crate::engine::catalogue::Change;
 use crate::engine::rows::Subscription;
 use crate::engine::state::{State, Step};
@@ -16,6 +19,9 @@ use crate::filter::Pattern;
 
 /// Contract: CloudWatch Logs quotas.
 const SUBSCRIPTIONS_MAX: usize = 2;
+/// What the service says when it may not act as the role, too: it tries with a message.
+const NOT_DELIVERED: &str = "Could not deliver test message to specified Kinesis stream. Check if the given kinesis stream \
+                             is in ACTIVE state.";
 
 pub(super) async fn put_subscription_filter(context: &Context<'_>, mut fields: Fields) -> Answer {
     fields.refuse(
@@ -40,6 +46,10 @@ pub(super) async fn put_subscription_filter(context: &Context<'_>, mut fields: F
         created_ms: context.catalogue.now_ms(),
     };
     fields.finish()?;
+    judge(context, &subscription)?;
+    if let Err(_) = role_of(context, &group, &subscription) {
+        return Err(Fault::parameter(NOT_DELIVERED));
+    }
     put(context, &group, subscription).await?;
     Ok(Value::Null)
 }
@@ -74,6 +84,34 @@ pub(crate) async fn put(
     context.catalogue.change(context.place, decide).await
 }
 
+/// The same for a template, which may name a role of the account that it is written for, which is not here: then nothing is
+/// delivered until somebody makes it.
+pub(crate) async fn put_declared(
+    context: &Context<'_>,
+    group: &str,
+    wanted: Subscription,
+) -> Result<(), Fault> {
+    match role_of(context, group, &wanted) {
+        Err(denied) if !denied.is_of_unknown_role() => Err(Fault::parameter(NOT_DELIVERED)),
+        Ok(()) | Err(_) => put(context, group, wanted).await,
+    }
+}
+
+/// Whether a role that is handed over lets the service act as it.
+fn role_of(context: &Context<'_>, group: &str, wanted: &Subscription) -> Result<(), Denied> {
+    let Some(Ok(role)) = wanted.role.as_deref().map(Arn::parse) else {
+        return Ok(());
+    };
+    let acting = Principal::Acting {
+        account: context.place.account.clone(),
+        role,
+        name: group.to_owned(),
+        service: PRINCIPAL.to_owned(),
+        source: Some(context.place.source_arn(group)),
+    };
+    context.catalogue.authorize.authorize(&acting, &[])
+}
+
 fn judge(context: &Context<'_>, wanted: &Subscription) -> Result<(), Fault> {
     let arn = Arn::parse(&wanted.destination)
         .map_err(|_| Fault::parameter("destinationArn is not an ARN."))?;
@@ -86,6 +124,9 @@ fn judge(context: &Context<'_>, wanted: &Subscription) -> Result<(), Fault> {
         ("lambda", _) if arn.function().is_none() => Err(Fault::parameter(
             "destinationArn is not the ARN of a function.",
         )),
+        (_, Some(role)) if Arn::parse(role).is_err() => {
+            Err(Fault::parameter("roleArn is not an ARN."))
+        }
         ("kinesis", None) => Err(Fault::parameter(
             "destinationArn for vendor kinesis cannot be used without roleArn",
         )),

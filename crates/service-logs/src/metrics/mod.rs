@@ -96,6 +96,11 @@ pub(crate) struct Context<'c> {
     pub(crate) place: &'c Place,
 }
 
+/// Whether a request is for an operation that is carried out.
+pub(crate) fn is_known(call: &ServiceCall) -> bool {
+    SUPPORTED.contains(&wire::read(call).operation.as_str())
+}
+
 /// What a request would do, and to what.
 pub(crate) fn checks(place: &Place, call: &ServiceCall) -> Vec<Check> {
     let asked = wire::read(call);

@@ -64,7 +64,7 @@ impl Logs {
             },
             SUBSCRIPTION => {
                 let wanted = self.subscription(&id, properties);
-                subscriptions::put(context, &group(), wanted).await?;
+                subscriptions::put_declared(context, &group(), wanted).await?;
             }
             METRIC_FILTER => {
                 let pattern = text(properties, "FilterPattern").unwrap_or_default();

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin};
 use interfaces::resource_provider::{Properties, ResourceRequest};
@@ -29,7 +30,7 @@ use outbox::Outbox;
 use serde_json::{Value, json};
 use service_logs::{Parts, Service};
 use store_embedded::Memory;
-use test_kit::{Allowing, CountingRandom, StoppedClock};
+use test_kit::{Allowing, CountingRandom, Distrusting, StoppedClock};
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
@@ -45,6 +46,10 @@ impl Server {
     }
 
     fn over(store: Arc<dyn store::Store>) -> Self {
+        Self::judged(store, Arc::new(Allowing))
+    }
+
+    fn judged(store: Arc<dyn store::Store>, authorize: Arc<dyn Authorize>) -> Self {
         let outbox = Outbox::new(Arc::clone(&store));
         let clock = Arc::new(StoppedClock::at(Timestamp::from_micros(
             1_700_000_000_000_000,
@@ -54,7 +59,7 @@ impl Server {
             clock: clock.clone(),
             random: Arc::new(CountingRandom::default()),
             outbox: outbox.clone(),
-            authorize: Arc::new(Allowing),
+            authorize,
         });
         Self {
             service,
@@ -487,4 +492,22 @@ fn what_is_not_carried_out_is_listed_as_such() {
         operations.contains(&("StartQuery", false)) && operations.contains(&("PutLogEvents", true))
     );
     assert!(service_logs::metric_operations().any(|one| one == ("PutDashboard", false)));
+}
+
+#[tokio::test]
+async fn a_role_that_does_not_let_the_service_in_is_refused() {
+    let server = Server::judged(Arc::new(Memory::new()), Arc::new(Distrusting));
+    let server = server.with_stream().await;
+    let filter = json!({
+        "logGroupName": "g", "filterName": "f", "filterPattern": "",
+        "destinationArn": "arn:aws:kinesis:us-east-1:000000000000:stream/s",
+        "roleArn": "arn:aws:iam::000000000000:role/r",
+    });
+    let (status, answer) = server.logs("PutSubscriptionFilter", filter).await;
+    let words = answer["message"].as_str().unwrap_or_default();
+    assert_eq!(status, 400, "{answer}");
+    assert!(
+        words.starts_with("Could not deliver test message"),
+        "{answer}"
+    );
 }

@@ -6,8 +6,9 @@
 //! Contract: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3"; Amazon S3 User Guide,
 //! "Required permissions for Amazon S3 API operations".
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use http::Method;
 use interfaces::authorize::{Check, Denied};
 use interfaces::service::ServiceCall;
 use model::ids::AccountId;
@@ -68,6 +69,28 @@ pub(super) struct About<'a> {
     pub(super) is_new: bool,
 }
 
+/// The policy of what is not there.
+static OPEN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
+    let everything =
+        r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
+    Arc::new(Policy::read(everything).unwrap_or_default())
+});
+
+/// Whether nothing is asked before a request is carried out: it is refused by what it is, or asked about when its body is read.
+pub(super) fn asks_nothing(call: &ServiceCall) -> bool {
+    let Ok(named) = Named::read(&call.path_and_query, &call.headers) else {
+        return true;
+    };
+    let is_nobody = matches!(call.caller, Principal::Anonymous { .. });
+    if is_nobody && older_signature::is_signed(&named) {
+        return true;
+    }
+    let operation = named.operation(&call.method, &call.headers);
+    operation.is_none_or(|operation| {
+        operation.fate == Fate::Refused || matches!(operation.name, "PostObject" | "DeleteObjects")
+    })
+}
+
 impl Inner {
     pub(super) async fn checks(&self, call: &ServiceCall) -> Vec<Check> {
         // Who presigned a URL by an older signature is nobody to the door: it is asked about them when that has been read.
@@ -113,9 +136,14 @@ impl Inner {
                 self.on_bucket(call, &named, operation, &bucket, context)
                     .await
             }
-            Ok(None) => Vec::new(),
+            // Whoever only looks is told that it is not there.
+            Ok(None) if matches!(call.method, Method::GET | Method::HEAD) => {
+                let resource = format!("arn:aws:s3:::{name}");
+                let check = Check::new(operation.action, resource, call.caller.account());
+                vec![check.with_policy(Some(Arc::clone(&OPEN)))]
+            }
             // Its policy is not known: whoever is let in by their own policies alone is told of the fault.
-            Err(_) => {
+            Ok(None) | Err(_) => {
                 let key = named.key.as_deref().map(|key| format!("/{key}"));
                 let resource = format!("arn:aws:s3:::{name}{}", key.unwrap_or_default());
                 vec![Check {
@@ -391,6 +419,7 @@ fn resource_policy(caller: &Principal, action: &str, about: &About<'_>) -> Optio
         | Principal::FunctionRole { account, .. }
         | Principal::User { account, .. }
         | Principal::Session { account, .. }
+        | Principal::Acting { account, .. }
         | Principal::Service { account, .. } => Asking::Account(account.as_str()),
     };
     let is_own = asking == Asking::Account(&bucket.row.account);

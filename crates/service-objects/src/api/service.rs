@@ -24,6 +24,7 @@ use policy::Context;
 use store::Store;
 
 use super::answers;
+use super::checks;
 use super::cors;
 use super::older_signature;
 use super::operations::Fate;
@@ -356,6 +357,10 @@ impl CloudService for Service {
 
     fn checks_elsewhere<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(self.inner.checks_elsewhere(call))
+    }
+
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        checks::asks_nothing(call)
     }
 
     fn proves(&self, call: &ServiceCall) -> bool {

@@ -199,15 +199,11 @@ impl Service {
     }
 
     async fn checked(&self, call: &ServiceCall) -> Vec<Check> {
-        let target = target(call);
-        let operation = target
-            .strip_prefix(streams::TARGET_PREFIX)
-            .or_else(|| target.strip_prefix(TARGET_PREFIX));
         let asked = checks::Asked {
             catalogue: &self.catalogue,
             account: &call.account,
             region: &call.region,
-            operation: operation.unwrap_or_default(),
+            operation: operation(call).unwrap_or_default(),
         };
         match compression::request(&call.headers, &call.body) {
             Ok(body) => checks::of(asked, &body).await,
@@ -278,6 +274,12 @@ impl CloudService for Service {
         Box::pin(self.checked(call))
     }
 
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        let operation = operation(call);
+        !checks::operations().any(|(name, _)| Some(name) == operation)
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(self.answer(call))
     }
@@ -288,6 +290,12 @@ fn target(call: &ServiceCall) -> &str {
     target
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
+}
+
+fn operation(call: &ServiceCall) -> Option<&str> {
+    let target = target(call);
+    let of_streams = target.strip_prefix(streams::TARGET_PREFIX);
+    of_streams.or_else(|| target.strip_prefix(TARGET_PREFIX))
 }
 
 fn unknown(target: &str) -> Fault {

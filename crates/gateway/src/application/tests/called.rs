@@ -33,6 +33,10 @@ impl CloudService for Fake {
         ))
     }
 
+    fn asks_nothing(&self, _call: &ServiceCall) -> bool {
+        self.asks == Asks::Nothing
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         let body = String::from_utf8_lossy(&call.body).into_owned();
         let shown = format!("{} {} {body}", call.caller.arn(), call.region);
@@ -58,7 +62,7 @@ fn calling(action: ServiceAction, parameters: &[(&str, &str)], asks: Asks) -> Be
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        role: Arn::parse("arn:aws:iam::123456789012:role/door").unwrap(),
+        role: Arn::parse("arn:aws:iam::000000000000:role/door").unwrap(),
         region: None,
         timeout: Duration::from_secs(2),
     };
@@ -89,7 +93,7 @@ async fn a_message_is_sent_as_the_integrations_role_and_the_reply_handed_on() {
     assert_eq!(response.status.as_u16(), 200);
     assert_eq!(
         text(&response),
-        "arn:aws:sts::123456789012:assumed-role/door/BackplaneAssumeRoleSession us-east-1 \
+        "arn:aws:sts::000000000000:assumed-role/door/BackplaneAssumeRoleSession us-east-1 \
          Action=SendMessage&Version=2012%2D11%2D05&MessageBody=a%20%26%20b&MessageGroupId=g%2D7&QueueUrl=http%3A%2F%2Fq%2F1"
     );
 }

@@ -9,7 +9,7 @@ use interfaces::packages::PackageError;
 use model::ids::{FunctionName, LogicalId};
 use serde_json::{Value, json};
 use store_embedded::Memory;
-use test_kit::{CountingRandom, RunningClock};
+use test_kit::{Allowing, CountingRandom, RunningClock};
 
 use super::*;
 use crate::{Declared, Everything};
@@ -94,6 +94,7 @@ fn service(invoke: Arc<dyn Invoke>, store: Arc<dyn Store>) -> Service {
         objects: None,
         records: Vec::new(),
         messages: Vec::new(),
+        authorize: Arc::new(Allowing),
         clock: Arc::new(RunningClock),
         random: Arc::new(CountingRandom::default()),
         port: 4566,
