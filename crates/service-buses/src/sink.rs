@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
-use crate::engine::publish::{About, HEADER, HOPS_MAX, PATH, QUERY, Sent, text};
+use crate::engine::publish::{About, EVENTS_OF_ONE_MAX, HEADER, HOPS_MAX, PATH, QUERY, Sent, text};
 use crate::engine::rows::{Connection, Destination, Json};
 use crate::times;
 
@@ -90,18 +90,36 @@ impl Sink {
             return Err(refused("ResourceNotFoundException", &message));
         };
         self.may(sender, "events:PutEvents", arn, found.policy.clone())?;
-        let sent = self.read(place, message)?;
+        let sent = self.read(place, (arn, sender), message)?;
         let random = &*self.catalogue.random;
         let deliveries = shelf.look(|state| sent.on_bus(state, bus, random));
         self.catalogue.send(&deliveries).await.map_err(failed)
     }
 
-    fn read(&self, place: &Place, message: &Message) -> Result<Sent, SinkError> {
+    fn read(
+        &self,
+        place: &Place,
+        (bus, sender): (&Arn, &Sender),
+        message: &Message,
+    ) -> Result<Sent, SinkError> {
         let entry = message.entry.as_deref().unwrap_or("{}");
         let mut about: About = serde_json::from_str(entry)
             .map_err(|error| refused("ValidationException", &error.to_string()))?;
-        if HOPS_MAX < about.hops {
-            let message = format!("The event went from bus to bus more than {HOPS_MAX} times.");
+        let endless = if HOPS_MAX < about.hops {
+            Some(format!("the event went from bus to bus {HOPS_MAX} times"))
+        } else if about.events_max == Some(0) {
+            Some(format!(
+                "one event became {EVENTS_OF_ONE_MAX} on its way from bus to bus"
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = endless {
+            let sender = sender.source.as_ref().map(ToString::to_string);
+            let message = format!(
+                "Rules send events in a loop, and it ends here: {why}. It was sent to {bus} by {}.",
+                sender.unwrap_or_default()
+            );
             return Err(refused("LimitExceededException", &message));
         }
         let now = self.catalogue.clock.now();

@@ -197,6 +197,7 @@ impl Catalogue {
                 region: state.place.region.to_string(),
                 resources: vec![state.place.rule_arn(&rule.bus, &rule.name).to_string()],
                 hops: 0,
+                events_max: None,
             },
             detail: "{}".to_owned(),
             trace: None,
@@ -336,6 +337,7 @@ fn message_of(
                 region: state.place.region.to_string(),
                 resources: Vec::new(),
                 hops: 0,
+                events_max: None,
             };
             message.entry = serde_json::to_string(&about).ok();
         }

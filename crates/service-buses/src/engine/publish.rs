@@ -27,6 +27,9 @@ const RETRIES_DEFAULT: u32 = 185;
 const AGE_DEFAULT: Duration = Duration::from_hours(24);
 /// How often one event may go from bus to bus. Rules that send to each other's buses would never end.
 pub(crate) const HOPS_MAX: u32 = 16;
+/// How many events one that was sent to a bus may become on its way from bus to bus: each passes what is left of this on to those
+/// that it becomes, in equal parts. A rule with several targets at its own bus would multiply it.
+pub(crate) const EVENTS_OF_ONE_MAX: u32 = 4_096;
 /// Markers of what an address gets besides the body.
 pub(crate) const HEADER: &str = "Header";
 pub(crate) const QUERY: &str = "Query";
@@ -62,6 +65,21 @@ pub(crate) struct About {
     pub(crate) resources: Vec<String>,
     #[serde(default)]
     pub(crate) hops: u32,
+    /// How many events it and those that it becomes may be; none: it was not on a bus yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events_max: Option<u32>,
+}
+
+impl About {
+    /// What each of so many events may become in turn that this one becomes.
+    fn share(&self, events: usize) -> u32 {
+        let left = self
+            .events_max
+            .unwrap_or(EVENTS_OF_ONE_MAX)
+            .saturating_sub(1);
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        left / events.max(1)
+    }
 }
 
 impl Sent {
@@ -87,10 +105,24 @@ impl Sent {
         let envelope = self.envelope();
         let event: Value = serde_json::from_str(&envelope).unwrap_or_default();
         let matched = state.index(bus).matching(&Event::of(&event));
+        let targets = matched.iter().flat_map(|rule| &rule.row.targets);
+        let sent = self.sharing(targets.filter(|target| is_bus(target)).count());
+        let this = sent.as_ref().unwrap_or(self);
         matched
             .iter()
-            .flat_map(|rule| self.for_rule(state, &rule.row, &envelope, &event, random))
+            .flat_map(|rule| this.for_rule(state, &rule.row, &envelope, &event, random))
             .collect()
+    }
+
+    /// The event as each of so many buses gets it.
+    fn sharing(&self, buses: usize) -> Option<Self> {
+        (0 < buses).then(|| Self {
+            about: About {
+                events_max: Some(self.about.share(buses)),
+                ..self.about.clone()
+            },
+            ..self.clone()
+        })
     }
 
     /// What the targets of one rule get.
@@ -196,6 +228,10 @@ impl Sent {
         }
         message
     }
+}
+
+fn is_bus(target: &Json) -> bool {
+    text(target, "Arn").is_some_and(|arn| arn.contains(":event-bus/"))
 }
 
 /// The body of what a target gets; none when its template makes no JSON of the event.

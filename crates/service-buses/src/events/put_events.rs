@@ -102,6 +102,7 @@ fn read(
             region: context.place.region.to_string(),
             resources: resources.map(str::to_owned).collect(),
             hops: 0,
+            events_max: None,
         },
         detail: detail.to_owned(),
         trace: trace.map(str::to_owned),

@@ -313,6 +313,53 @@ async fn other_services_put_their_events_on_the_bus() {
     assert!(endless.to_string().starts_with("LimitExceededException"));
 }
 
+/// Delivers what waits for buses until nothing does; how many events were taken, and why others were not.
+async fn until_it_ends(server: &Server) -> (usize, Vec<String>) {
+    let (mut taken, mut refused) = (0, Vec::new());
+    let mut after = None;
+    loop {
+        let fresh = server.outbox.fresh(after, 1_000).await.unwrap();
+        let Some(last) = fresh.rows.last() else {
+            return (taken, refused);
+        };
+        after = Some(last.place);
+        for delivery in fresh.rows.into_iter().filter_map(|row| row.whole) {
+            let delivery = delivery.delivery;
+            let sink = server.service.sink();
+            let tried = sink.take(&delivery.target, &delivery.sender, &delivery.message);
+            match tried.await {
+                Ok(()) => taken += 1,
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        assert!(taken < 10_000, "it does not end");
+    }
+}
+
+#[tokio::test]
+async fn rules_that_send_to_their_own_bus_end_however_many_targets_they_have() {
+    for (targets, taken_max) in [(1, 16), (2, 4_096), (5, 4_096)] {
+        let server = server();
+        let rule = json!({"Name": "r", "EventPattern": "{\"source\": [\"shop\"]}"});
+        let named = |number| json!({"Id": format!("{number}"), "Arn": DEFAULT_BUS});
+        for number in 0..targets {
+            server.rule(rule.clone(), named(number)).await;
+        }
+        let one = entry("a", "{}");
+        let one = json!({"Source": "shop", "DetailType": one["DetailType"], "Detail": "{}"});
+        server.events("PutEvents", json!({"Entries": [one]})).await;
+        let (taken, refused) = until_it_ends(&server).await;
+        assert!(
+            (1..=taken_max).contains(&taken),
+            "{targets} targets: {taken}"
+        );
+        assert!(refused.len() <= taken_max * targets, "{}", refused.len());
+        let why = refused.last().unwrap();
+        assert!(why.contains("Rules send events in a loop"), "{why}");
+        assert!(why.contains(":rule/r"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn who_may_not_put_events_on_a_bus_is_told_so() {
     let clock = StoppedClock::at(Timestamp::from_micros(0));
