@@ -3,7 +3,7 @@
 //! Lives here: joining the gateway with what it trusts, and with the certificates that its listener shows.
 //! Does not live here: what any of these does (`gateway`, `issuer`, `authority`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gateway::TrustedProxies;
 use gateway::application::{AccessLog, ApplicationHandler, Signers};
 use gateway::http::{CertificateText, Tls};
-use gateway::outbound::{Outbound, Roots};
+use gateway::outbound::{Egress, Outbound, Roots};
 use gateway::throttle::LocalCounters;
 use gateway::tokens::Tokens;
 use interfaces::clock::Clock;
@@ -22,6 +22,7 @@ use model::ids::AccountId;
 use model::problem::Problem;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use sandbox::policy::{Policy, Reason, Verdict, own_addresses};
 
 use crate::authority::Authority;
 use crate::issuer::Signer;
@@ -45,7 +46,7 @@ pub(crate) struct Parts {
 }
 
 /// The gateway, which trusts what the settings and the environment tell it to.
-pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
+pub(crate) fn gateway(parts: Parts, config: &Config, services: u16) -> ApplicationHandler {
     let roots = roots(&config.environment);
     let outbound = Outbound::new(roots.clone());
     let clock = Arc::clone(&parts.clock);
@@ -65,7 +66,7 @@ pub(crate) fn gateway(parts: Parts, config: &Config) -> ApplicationHandler {
     gateway
         .with_account_rate(config.limits.account_rate())
         .behind(TrustedProxies::new(config.trusted_proxies.clone()))
-        .trusting(roots)
+        .trusting(roots, egress(config, services))
         .calling(parts.services)
         .verifying(Tokens::new(outbound, clock, Some(parts.issuer)))
 }
@@ -154,16 +155,43 @@ fn bad(path: &Path, why: &str) -> Box<Problem> {
 }
 
 /// A client that trusts what the environment tells it to. Function URLs are answered at this port, unless it speaks TLS.
-pub(crate) fn outbound(config: &Config, home: Option<u16>) -> Outbound {
-    let outbound = Outbound::new(roots(&config.environment));
+pub(crate) fn outbound(config: &Config, home: Option<u16>, services: u16) -> Outbound {
+    let outbound = Outbound::within(roots(&config.environment), egress(config, services));
     match home {
         Some(port) => outbound.at_home(port),
         None => outbound,
     }
 }
 
+/// Where requests go that users name: where functions may go, too. Never to our own services, to which whoever is on this machine
+/// is more than whoever may name an address.
+fn egress(config: &Config, services: u16) -> Egress {
+    let policy = Policy {
+        own_addresses: own_addresses(),
+        ..config.sandbox.policy(BTreeSet::from([services]), None)
+    };
+    Egress::new(move |address| match policy.decide(address) {
+        Verdict::Carry => None,
+        Verdict::Refuse(reason) => Some(why_closed(reason).to_owned()),
+    })
+}
+
+fn why_closed(reason: Reason) -> &'static str {
+    match reason {
+        Reason::LinkLocal => "clouds tell their machines secrets at link-local addresses",
+        Reason::NotAHost => "it is not the address of one host",
+        Reason::Ours => "it is Cloudless's own port for services",
+        Reason::Loopback => {
+            "this machine itself is closed; `open` under `[sandbox]` in cloudless.toml opens it"
+        }
+        Reason::Private => {
+            "private networks are closed; `open` under `[sandbox]` in cloudless.toml opens one"
+        }
+    }
+}
+
 /// Whose certificates are believed: those that are built in, and those of `SSL_CERT_FILE`.
-fn roots(environment: &BTreeMap<String, String>) -> Roots {
+pub(crate) fn roots(environment: &BTreeMap<String, String>) -> Roots {
     let path = environment.get("SSL_CERT_FILE");
     let Some(path) = path.filter(|path| !path.is_empty()) else {
         return Roots::default();

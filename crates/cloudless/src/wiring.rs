@@ -199,7 +199,7 @@ impl Server {
             issuer,
             services: called,
         };
-        let gateway = Arc::new(front::gateway(parts, config));
+        let gateway = Arc::new(front::gateway(parts, config, ports.1));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(PipelineParts {
@@ -266,7 +266,7 @@ impl Server {
         }
         self.invoker.swap(application);
         self.functions.swap(application);
-        let mut problems = self.services.identity.unknown_roles(application);
+        let mut problems = self.services.identity.unfit_roles(application);
         problems.extend(self.gateway.swap(application));
         problems
     }

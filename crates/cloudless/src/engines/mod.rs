@@ -64,7 +64,7 @@ pub(crate) fn standing_in(
                     ours: Arc::clone(service),
                     settings: engine.clone(),
                     credentials: credentials.clone(),
-                    outbound: front::outbound(config, None),
+                    outbound: Outbound::new(front::roots(&config.environment)),
                     clock: Arc::clone(clock),
                 });
             }
@@ -275,21 +275,21 @@ impl CloudService for Engine {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(async move {
-            // A browser asks before a request, and is told nothing that is kept. Whom the service proves is asked about then.
-            if call.method == Method::OPTIONS || self.ours.proves(call) {
+            if self.asks_nothing(call) {
                 return Vec::new();
             }
-            let checks = self.ours.checks_elsewhere(call).await;
-            if !checks.is_empty() {
-                return checks;
-            }
-            // What cannot be told may be anything.
-            let action = match self.signing_name() {
-                "monitoring" => "cloudwatch:*".to_owned(),
-                name => format!("{name}:*"),
-            };
-            vec![Check::new(action, "*", &call.account)]
+            self.ours.checks_elsewhere(call).await
         })
+    }
+
+    /// A browser asks before a request, and is told nothing that is kept. Whom the service proves is asked about then. What
+    /// is refused here by its name may be carried out there.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        call.method == Method::OPTIONS || self.ours.proves(call)
+    }
+
+    fn action_prefix(&self) -> &'static str {
+        self.ours.action_prefix()
     }
 
     fn body_wanted(&self, head: &RequestHead<'_>) -> BodyWanted {

@@ -53,7 +53,7 @@ pub(super) fn shared(
         Some(config.state.clone()),
     );
     let is_plain = listeners.application.is_some() && listeners.tls.is_none();
-    let http = front::outbound(config, is_plain.then_some(ports.0));
+    let http = front::outbound(config, is_plain.then_some(ports.0), ports.1);
     let notary = MachineNotary::new(&config.cache, Arc::clone(random), Timestamp::now);
     shared
         .with_buckets(config.buckets)
@@ -206,6 +206,7 @@ pub(super) fn functions(
         objects: Some(kept.objects.read_objects()),
         records: kept.record_sources(),
         messages: kept.message_sources(),
+        authorize: Arc::new(shared.identity.clone()),
         clock: Arc::clone(&shared.clock),
         random: Arc::clone(&shared.random),
         port: shared.port,

@@ -46,7 +46,7 @@ use crate::cors;
 use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
-use crate::outbound::{Outbound, Roots};
+use crate::outbound::{Egress, Outbound, Roots};
 use crate::routes::{Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
@@ -135,11 +135,11 @@ impl ApplicationHandler {
         self
     }
 
-    /// The same, which believes the certificates of these when it hands requests on.
+    /// The same, which believes the certificates of these when it hands requests on, and hands them on where it is let.
     #[must_use]
-    pub fn trusting(self, roots: Roots) -> Self {
+    pub fn trusting(self, roots: Roots, egress: Egress) -> Self {
         Self {
-            upstream: Client::new(Reach::new(roots)),
+            upstream: Client::new(Reach::within(roots, egress)),
             ..self
         }
     }

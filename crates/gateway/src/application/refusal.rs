@@ -270,7 +270,9 @@ impl Refusal {
         let fault = match not {
             NotHandedOn::Misled(_) => Fault::BadRequest,
             NotHandedOn::Unanswered(Unanswered::TooSlow { .. }) => Fault::IntegrationTimeout,
-            NotHandedOn::Unanswered(Unanswered::Forbidden { .. }) => Fault::Misconfigured,
+            NotHandedOn::Unanswered(
+                Unanswered::Forbidden { .. } | Unanswered::NotLetOut { .. },
+            ) => Fault::Misconfigured,
             NotHandedOn::Unanswered(Unanswered::Malformed { .. } | Unanswered::TooLarge { .. }) => {
                 Fault::BadReply
             }

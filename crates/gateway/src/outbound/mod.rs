@@ -7,6 +7,7 @@
 //! It follows no redirects, keeps no cookies, and heeds no proxy settings.
 
 mod addresses;
+mod egress;
 mod passing;
 mod requests;
 mod trust;
@@ -23,6 +24,7 @@ use http::{StatusCode, Uri};
 use crate::http::upstream::{Ask, Client, Origin, Reach, Scheme, Traits, Unanswered};
 
 pub(crate) use addresses::is_forbidden;
+pub use egress::Egress;
 pub use passing::{NotPassed, Passed, PassedBody, Passing, PassingBody, is_of_one_hop};
 pub use trust::{BadRoots, Roots};
 
@@ -30,6 +32,8 @@ pub use trust::{BadRoots, Roots};
 #[derive(Clone)]
 pub struct Outbound {
     client: Arc<Client>,
+    /// Asks what users name; it shares no connections with the other.
+    sent: Arc<Client>,
     /// The port of this machine at which function URLs are answered.
     home: Option<u16>,
 }
@@ -91,8 +95,18 @@ impl Outbound {
     #[must_use]
     pub fn new(roots: Roots) -> Self {
         Self {
-            client: Arc::new(Client::new(Reach::new(roots))),
+            client: Arc::new(Client::new(Reach::new(roots.clone()))),
+            sent: Arc::new(Client::new(Reach::new(roots))),
             home: None,
+        }
+    }
+
+    /// A client that trusts these, and sends what services send where this lets it.
+    #[must_use]
+    pub fn within(roots: Roots, egress: Egress) -> Self {
+        Self {
+            sent: Arc::new(Client::new(Reach::within(roots.clone(), egress))),
+            ..Self::new(roots)
         }
     }
 
@@ -163,6 +177,9 @@ fn no_answer(why: Unanswered, time_max: Duration) -> NoAnswer {
         Unanswered::Forbidden { host, address: _ } => NoAnswer::Forbidden { host },
         Unanswered::TooSlow { host } => NoAnswer::TooSlow { host, time_max },
         Unanswered::TooLarge { host, bytes_max } => NoAnswer::TooLarge { host, bytes_max },
+        Unanswered::NotLetOut { host, address, why } => {
+            unreachable(host, format!("{address}: {why}"))
+        }
         Unanswered::Closed { host } => unreachable(host, "it closed the connection".to_owned()),
         Unanswered::Unknown { host, reason }
         | Unanswered::NoConnection { host, reason }

@@ -1,9 +1,7 @@
 //! Requests that services send to addresses of their users.
 //!
 //! Lives here: from a request of the seam to one on the wire, and back.
-//! Does not live here: the exchange (`http::upstream`), which addresses are never called (`addresses`), retries.
-//!
-//! Local addresses are called: in development that is where endpoints are.
+//! Does not live here: the exchange (`http::upstream`), which addresses are called (`addresses`, `egress`), retries.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -34,7 +32,13 @@ impl HttpClient for Outbound {
             let uri = address(&request.url)?;
             let bytes_max = request.answer_bytes_max.max(READ_BYTES_MAX);
             let (origin, ask) = (self.origin(&uri), ask(&uri, &request)?);
-            let answered = self.client.ask(&origin, &ask, request.timeout, bytes_max);
+            // What is at home is looked up nowhere.
+            let client = if origin.host == origin_of(&uri).host {
+                &self.sent
+            } else {
+                &self.client
+            };
+            let answered = client.ask(&origin, &ask, request.timeout, bytes_max);
             let answered = answered.await.map_err(|why| none(why.to_string()))?;
             Ok(answer(answered, request.answer_bytes_max))
         })

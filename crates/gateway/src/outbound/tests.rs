@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use interfaces::http_client::{HttpClient as _, HttpRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -50,6 +51,45 @@ async fn link_local_addresses_are_refused_before_anything_is_sent() {
     let outbound = Outbound::new(Roots::default());
     let refused = outbound.document(&uri, LIMITS).await;
     assert!(matches!(refused, Err(NoAnswer::Forbidden { .. })));
+}
+
+fn request(url: String) -> HttpRequest {
+    HttpRequest {
+        method: http::Method::POST,
+        url,
+        headers: Vec::new(),
+        body: Bytes::new(),
+        timeout: Duration::from_secs(1),
+        answer_bytes_max: 10,
+    }
+}
+
+#[tokio::test]
+async fn what_services_send_goes_nowhere_that_is_closed_whatever_it_is_called_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let egress = Egress::new(move |address| (address.port() == port).then(|| "closed".to_owned()));
+    let outbound = Outbound::within(Roots::default(), egress);
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let refused = outbound
+            .send(request(format!("http://{host}:{port}/")))
+            .await;
+        let reason = refused.unwrap_err().reason;
+        assert!(
+            reason.ends_with("where nothing is sent: closed"),
+            "{reason}"
+        );
+    }
+    let waiting = tokio::time::timeout(Duration::from_millis(20), listener.accept()).await;
+    assert!(waiting.is_err(), "a connection was made");
+    // Function URLs are at home, wherever that is; documents are for ourselves.
+    let home = outbound.at_home(port);
+    let url = "http://abc.lambda-url.us-east-1.on.aws/".to_owned();
+    let (_, accepted) = tokio::join!(home.send(request(url)), async {
+        let accepted = listener.accept().await;
+        accepted.is_ok()
+    });
+    assert!(accepted);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::wire::Stream;
 use super::{Origin, Scheme, Unanswered};
-use crate::outbound::{Roots, is_forbidden};
+use crate::outbound::{Egress, Roots, is_forbidden};
 
 /// How long one address may take to answer, before the next is tried.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -26,6 +26,7 @@ const ADDRESSES_MAX: usize = 8;
 /// Whom connections can be made to.
 pub(crate) struct Reach {
     roots: Roots,
+    egress: Egress,
     /// Made when it is needed first: most applications never need it.
     tls: OnceLock<TlsConnector>,
 }
@@ -33,8 +34,14 @@ pub(crate) struct Reach {
 impl Reach {
     /// Servers whose certificates these believe.
     pub(crate) fn new(roots: Roots) -> Self {
+        Self::within(roots, Egress::default())
+    }
+
+    /// The same, at addresses where this lets requests go.
+    pub(crate) fn within(roots: Roots, egress: Egress) -> Self {
         Self {
             roots,
+            egress,
             tls: OnceLock::new(),
         }
     }
@@ -55,6 +62,13 @@ pub(super) async fn open(origin: &Origin, reach: &Reach) -> Result<Box<dyn Strea
             return Err(Unanswered::Forbidden {
                 host: host.to_owned(),
                 address: address.ip(),
+            });
+        }
+        if let Some(why) = reach.egress.why_closed(address) {
+            return Err(Unanswered::NotLetOut {
+                host: host.to_owned(),
+                address,
+                why,
             });
         }
         match connect(address).await {

@@ -88,6 +88,12 @@ pub(crate) enum Unanswered {
         host: String,
         address: std::net::IpAddr,
     },
+    #[error("`{host}` is {address}, where nothing is sent: {why}")]
+    NotLetOut {
+        host: String,
+        address: std::net::SocketAddr,
+        why: String,
+    },
     #[error("no connection to {host}: {reason}")]
     NoConnection { host: String, reason: String },
     #[error("{host} closed the connection before it had answered")]
