@@ -25,6 +25,7 @@ use super::body::{Lent, Returned};
 use super::framing::{BodyLength, Decoder, Step};
 use super::head::{Expectation, Head, HeadReader, Persistence, Refusal, Target};
 use super::reply::{self, Circumstances, DateText, Following};
+use super::seats::Seat;
 use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
 use super::{
     Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, Scheme, ServerLimits,
@@ -59,7 +60,7 @@ pub(super) enum End {
 /// Serves a connection until it closes or turns out to speak HTTP/2.
 pub(super) async fn serve(
     wire: Box<Wire>,
-    peer: SocketAddr,
+    (seat, peer): (&Seat, SocketAddr),
     service: &Service,
     stop: &CancellationToken,
 ) -> End {
@@ -77,10 +78,14 @@ pub(super) async fn serve(
     loop {
         let next = connection.next_head(&mut wire, stopped.as_mut());
         match next.await {
-            Next::Head(head) => match connection.answer(wire, head).await {
-                Some(kept) => wire = kept,
-                None => return End::Closed,
-            },
+            Next::Head(head) => {
+                seat.is_busy();
+                match connection.answer(wire, head).await {
+                    Some(kept) => wire = kept,
+                    None => return End::Closed,
+                }
+                seat.waits(service.clock.instant());
+            }
             Next::Refused(refusal) => {
                 connection.refuse(wire, refusal).await;
                 return End::Closed;

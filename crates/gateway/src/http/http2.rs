@@ -19,6 +19,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use interfaces::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::head::{is_host, is_target_text};
 use super::http1::{Service, guarded};
 use super::reply::{self, is_framing_header};
+use super::seats::Seat;
 use super::stream::{Outgoing, Pump};
 use super::wire::{Stream, Wire};
 use super::{Body, Headers, Request, Response, ResponseBody, ServerLimits};
@@ -45,13 +47,13 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Serves a connection until it closes.
 pub(super) async fn serve(
     wire: Wire,
-    peer: SocketAddr,
+    (seat, peer): (Seat, SocketAddr),
     service: Arc<Service>,
     stop: &CancellationToken,
 ) {
     let limits = service.limits;
     let tasks = Tasks::default();
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::new(seat, Arc::clone(&service.clock)));
     let answering = hyper::service::service_fn({
         let activity = activity.clone();
         let tasks = tasks.clone();
@@ -279,19 +281,31 @@ fn encode(
 }
 
 /// Counts requests under way, and tells how long there have been none.
-#[derive(Default)]
 struct Activity {
     running: AtomicUsize,
     changed: tokio::sync::Notify,
+    seat: Seat,
+    clock: Arc<dyn Clock>,
 }
 
 /// One request under way.
 struct Running(Arc<Activity>);
 
 impl Activity {
+    fn new(seat: Seat, clock: Arc<dyn Clock>) -> Self {
+        seat.waits(clock.instant());
+        Self {
+            running: AtomicUsize::default(),
+            changed: tokio::sync::Notify::default(),
+            seat,
+            clock,
+        }
+    }
+
     /// Counts one more; none: there are as many as may be.
     fn begin(self: Arc<Self>, running_max: u32) -> Option<Running> {
         let before = self.running.fetch_add(1, Ordering::AcqRel);
+        self.seat.is_busy();
         let running = Running(self.clone());
         self.changed.notify_one();
         let may_run = u32::try_from(before).is_ok_and(|before| before < running_max);
@@ -315,7 +329,9 @@ impl Activity {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.seat.waits(self.0.clock.instant());
+        }
         self.0.changed.notify_one();
     }
 }

@@ -13,6 +13,7 @@ mod http1;
 mod http2;
 mod limits;
 mod reply;
+mod seats;
 mod server;
 mod stream;
 mod tls;

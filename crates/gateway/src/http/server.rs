@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::http1::{self, End, Service};
+use super::seats::{Seat, Seats};
 use super::wire::Wire;
 use super::{Handler, Scheme, ServerLimits, Tls, http2};
 
@@ -98,7 +99,7 @@ impl Server {
             scheme: Scheme::Https,
         });
         let wire = Box::new(Wire::new(Box::new(stream), &self.limits));
-        serve_connection(wire, peer, service, shutdown).await;
+        serve_connection(wire, Seat::alone(peer), peer, service, shutdown).await;
     }
 
     /// Serves the listener until `shutdown`. Then no more connections are taken, requests under way are answered,
@@ -111,7 +112,9 @@ impl Server {
         handler: Arc<dyn Handler>,
         shutdown: CancellationToken,
     ) -> Drained {
+        let began_at = self.clock.instant();
         let mut connections = Connections {
+            seats: Arc::new(Seats::new(self.limits.connections_max, began_at)),
             service: Arc::new(Service {
                 handler,
                 clock: self.clock,
@@ -194,6 +197,7 @@ fn explained(error: &io::Error) -> &'static str {
 }
 
 struct Connections {
+    seats: Arc<Seats>,
     service: Arc<Service>,
     acceptor: Option<TlsAcceptor>,
     shutdown: CancellationToken,
@@ -214,22 +218,23 @@ impl Connections {
             return Ok(());
         }
         let limits = &self.service.limits;
-        let has_room = self.served.len() < limits.connections_max;
+        let stop = self.shutdown.child_token();
+        let seat = self.seats.take(peer, &stop, self.service.clock.instant());
         if let Some(acceptor) = &self.acceptor {
             // Who is one too many is not told so: that would take a handshake, which is what there is no room for.
-            if has_room {
-                let (acceptor, stop) = (acceptor.clone(), self.shutdown.child_token());
+            if let Some(seat) = seat {
+                let acceptor = acceptor.clone();
                 let service = Arc::clone(&self.service);
                 self.served
-                    .spawn(serve_secured(stream, peer, acceptor, service, stop));
+                    .spawn(serve_secured(stream, (seat, peer), acceptor, service, stop));
             }
             return Ok(());
         }
         let wire = Box::new(Wire::new(Box::new(stream), limits));
-        if has_room {
-            let stop = self.shutdown.child_token();
+        if let Some(seat) = seat {
+            let service = self.service.clone();
             self.served
-                .spawn(serve_connection(wire, peer, self.service.clone(), stop));
+                .spawn(serve_connection(wire, seat, peer, service, stop));
         } else if self.refused.len() < REFUSALS_MAX {
             self.refused.spawn(refuse_connection(wire, *limits));
         }
@@ -271,7 +276,7 @@ impl Connections {
 
 async fn serve_secured(
     stream: TcpStream,
-    peer: SocketAddr,
+    (seat, peer): (Seat, SocketAddr),
     acceptor: TlsAcceptor,
     service: Arc<Service>,
     stop: CancellationToken,
@@ -295,7 +300,7 @@ async fn serve_secured(
     match shaken {
         Ok(Ok(Shaken::Secured(stream))) => {
             let wire = Box::new(Wire::new(stream, &limits));
-            serve_connection(wire, peer, service, stop).await;
+            serve_connection(wire, seat, peer, service, stop).await;
         }
         Ok(Ok(Shaken::Plain(stream))) => {
             let mut wire = Box::new(Wire::new(Box::new(stream), &limits));
@@ -316,13 +321,14 @@ enum Shaken {
 
 async fn serve_connection(
     wire: Box<Wire>,
+    seat: Seat,
     peer: SocketAddr,
     service: Arc<Service>,
     stop: CancellationToken,
 ) {
-    match http1::serve(wire, peer, &service, &stop).await {
+    match http1::serve(wire, (&seat, peer), &service, &stop).await {
         End::Closed => {}
-        End::Http2(wire) => http2::serve(*wire, peer, service, &stop).await,
+        End::Http2(wire) => http2::serve(*wire, (seat, peer), service, &stop).await,
     }
 }
 

@@ -103,13 +103,21 @@ struct Skimmed {
     task: Option<String>,
 }
 
+/// Whether a call is for an operation that is carried out.
+pub(crate) fn is_known(call: &ServiceCall) -> bool {
+    let (_, operation) = request::named(call);
+    operation.is_some_and(|operation| row(&operation).is_some())
+}
+
+fn row(operation: &str) -> Option<&'static (&'static str, &'static str, About)> {
+    let index = ACTIONS.binary_search_by_key(&operation, |row| row.0);
+    ACTIONS.get(index.ok()?)
+}
+
 /// What a call would do to what. One that cannot be read does nothing, and is refused later.
 pub(crate) async fn checks(catalogue: &Catalogue, call: &ServiceCall) -> Vec<Check> {
     let (protocol, operation) = request::named(call);
-    let row = operation.and_then(|operation| {
-        let index = ACTIONS.binary_search_by_key(&operation.as_str(), |row| row.0);
-        ACTIONS.get(index.ok()?)
-    });
+    let row = operation.and_then(|operation| row(&operation));
     let Some((_, action, about)) = row.copied() else {
         return Vec::new();
     };
@@ -125,6 +133,10 @@ pub(crate) async fn checks(catalogue: &Catalogue, call: &ServiceCall) -> Vec<Che
             by_name(action, about, &skimmed, call)
         }
     };
+    let mut wanted = wanted;
+    if about == About::Move {
+        wanted.extend(origins(catalogue, &skim(call, protocol)).await);
+    }
     let mut checks = Vec::new();
     for (action, arn) in wanted {
         let queue = catalogue.find_arn(&arn).await.ok().flatten();
@@ -137,6 +149,27 @@ pub(crate) async fn checks(catalogue: &Catalogue, call: &ServiceCall) -> Vec<Che
         checks.push(Check::new(action, arn.to_string(), &account).with_policy(policy));
     }
     checks
+}
+
+/// Where a task without a destination moves messages: back to the queues that gave them up.
+async fn origins(catalogue: &Catalogue, skimmed: &Skimmed) -> Vec<(&'static str, Arn)> {
+    let source = skimmed.source.as_deref();
+    let source = source.and_then(|text| Arn::parse(text).ok());
+    let Some(source) = source.filter(|_| skimmed.destination.is_none()) else {
+        return Vec::new();
+    };
+    let account = AccountId::new(source.account.as_str());
+    let region = Region::new(source.region.as_str());
+    let queues = catalogue.list(&account, &region).await;
+    let queues = queues.unwrap_or_default().into_iter();
+    let gives_up = queues.filter(|queue| {
+        let current = queue.current();
+        let redrive = current.settings.redrive.as_ref();
+        redrive.is_some_and(|redrive| redrive.target == source)
+    });
+    gives_up
+        .map(|queue| ("sqs:SendMessage", queue.shared.arn.clone()))
+        .collect()
 }
 
 fn by_name(

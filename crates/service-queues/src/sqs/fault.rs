@@ -47,6 +47,7 @@ pub(crate) enum Kind {
     QueueDoesNotExist,
     QueueNameExists,
     ReceiptHandleIsInvalid,
+    RequestThrottled,
     ResourceNotFound,
     TooManyEntriesInBatchRequest,
 }
@@ -85,6 +86,7 @@ impl Kind {
             ),
             Self::QueueNameExists => ("QueueNameExists", Some("QueueAlreadyExists"), 400),
             Self::ReceiptHandleIsInvalid => plain("ReceiptHandleIsInvalid", 404),
+            Self::RequestThrottled => plain("RequestThrottled", 400),
             Self::ResourceNotFound => plain("ResourceNotFoundException", 404),
             Self::TooManyEntriesInBatchRequest => ("TooManyEntriesInBatchRequest", None, 400),
         };

@@ -15,6 +15,7 @@ mod messages;
 mod moves;
 mod operations;
 mod permissions;
+mod polls;
 mod queues;
 mod receiving;
 mod request;

@@ -9,6 +9,7 @@ use interfaces::service::ServiceCall;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Kind};
+use super::polls::Polls;
 use super::request::{Input, Protocol, Request};
 use super::{messages, moves, permissions, queues, receiving, sending, urls};
 use crate::engine::catalogue::{Catalogue, Queue};
@@ -59,6 +60,8 @@ pub(crate) struct Context<'a> {
     pub(crate) sender: &'a str,
     /// Where requests come in, as the caller knows it.
     pub(crate) origin: &'a str,
+    /// Calls that wait for messages.
+    pub(crate) polls: &'a Polls,
     /// The members of the request.
     pub(crate) input: &'a Members,
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::fault::{Fault, Kind};
 use super::message_attributes;
 use super::operations::{Context, Members, Outcome};
+use super::polls::{OF_ONE_CALLER_MAX, WAITING_MAX};
 use super::request::Input as _;
 use crate::engine::book::Order;
 use crate::engine::request::{Received, Wish};
@@ -44,13 +45,30 @@ pub(super) async fn receive(context: &Context<'_>) -> Outcome {
         system: system_names(input)?,
         own: input.texts("MessageAttributeNames"),
     };
+    let waits = wish.wait.unwrap_or(queue.current().settings.wait);
+    let poll = match waits.is_zero() {
+        true => None,
+        false => Some(context.polls.begin(&context.call.caller).ok_or_else(busy)?),
+    };
     let received = context.catalogue.receive(&queue, wish).await?;
+    drop(poll);
     let mut result = Members::new();
     if !received.is_empty() {
         let messages = received.iter().map(|one| show(one, &wished, order));
         result.insert("Messages".to_owned(), messages.collect());
     }
     Ok(result)
+}
+
+/// SDKs try again, later.
+fn busy() -> Fault {
+    Fault::new(
+        Kind::RequestThrottled,
+        format!(
+            "The request was denied due to request throttling: {WAITING_MAX} calls of ReceiveMessage may wait for messages \
+             at a time, {OF_ONE_CALLER_MAX} of one caller."
+        ),
+    )
 }
 
 /// Which attributes are wished for.

@@ -18,6 +18,7 @@ use store::Store;
 
 use super::fault::Kind;
 use super::operations::{self, Context, OPERATIONS};
+use super::polls::Polls;
 use super::request;
 use super::{answer, checks, urls};
 use crate::engine::catalogue::Catalogue;
@@ -36,6 +37,7 @@ const UNKNOWN_OPERATION: &str = "<UnknownOperationException/>\n";
 pub struct Service {
     catalogue: Catalogue,
     tasks: Tasks,
+    polls: Arc<Polls>,
     authorize: Arc<dyn Authorize>,
     port: u16,
 }
@@ -54,6 +56,7 @@ impl Service {
         let catalogue = Catalogue::new(store, clock, random);
         Self {
             tasks: Tasks::new(catalogue.clone()),
+            polls: Arc::default(),
             catalogue,
             authorize,
             port,
@@ -108,6 +111,7 @@ impl Service {
         let context = Context {
             catalogue: &self.catalogue,
             tasks: &self.tasks,
+            polls: &self.polls,
             call: &call,
             sender: &sender,
             origin: &urls::origin(&call, self.port),
@@ -125,6 +129,11 @@ impl CloudService for Service {
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
         Box::pin(checks::checks(&self.catalogue, call))
+    }
+
+    /// What is not carried out is refused by its name.
+    fn asks_nothing(&self, call: &ServiceCall) -> bool {
+        !checks::is_known(call)
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
