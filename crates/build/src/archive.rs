@@ -23,6 +23,12 @@ const ENTRIES_MAX: usize = 65_535;
 /// The end of the central directory is looked for this far from the end: its own 22 bytes and the longest comment.
 const END_RECORD_DISTANCE_MAX: usize = 22 + 65_535;
 
+/// Bytes of a name, and of a path, with room for that of the cache before it: what Linux takes.
+const NAME_BYTES_MAX: usize = 255;
+const PATH_BYTES_MAX: usize = 3_072;
+/// Characters of a longer name that its refusal repeats.
+const NAME_SHOWN_CHARS: usize = 64;
+
 const END_RECORD_SIGNATURE: &[u8] = b"PK\x05\x06";
 const CENTRAL_SIGNATURE: u32 = 0x0201_4b50;
 const LOCAL_SIGNATURE: u32 = 0x0403_4b50;
@@ -176,6 +182,14 @@ fn safe_path(name: &str) -> Result<PathBuf, ArchiveError> {
         let name = name.to_owned();
         return Err(ArchiveError::Outside { name });
     }
+    let is_short = |part: Component<'_>| part.as_os_str().len() <= NAME_BYTES_MAX;
+    if PATH_BYTES_MAX < name.len() || !path.components().all(is_short) {
+        let start: String = name.chars().take(NAME_SHOWN_CHARS).collect();
+        return Err(ArchiveError::Unsupported {
+            name: format!("{start}…"),
+            what: "its name is longer than file systems take",
+        });
+    }
     Ok(path.to_owned())
 }
 
@@ -297,6 +311,20 @@ mod tests {
     fn unpacked(archive: &[u8]) -> Result<tempfile::TempDir, ArchiveError> {
         let folder = tempfile::tempdir().unwrap();
         unpack(archive, folder.path()).map(|()| folder)
+    }
+
+    #[test]
+    fn names_that_no_file_can_have_are_the_archives_fault() {
+        let long = "a".repeat(NAME_BYTES_MAX + 1);
+        let deep = format!("{}b", "a/".repeat(PATH_BYTES_MAX / 2));
+        for name in [long.as_str(), deep.as_str()] {
+            let refused = unpacked(&archive(&[(name, "x")], 0o644)).unwrap_err();
+            assert!(
+                matches!(refused, ArchiveError::Unsupported { .. }),
+                "{refused}"
+            );
+        }
+        assert!(unpacked(&archive(&[(&long[1..], "x")], 0o644)).is_ok());
     }
 
     #[test]

@@ -79,6 +79,9 @@ pub async fn take_in(cache: &Path, archive: &Path, digest: &str) -> Result<PathB
 fn is_of_its_content(error: &io::Error) -> bool {
     [
         io::ErrorKind::AlreadyExists,
+        // A file and a folder of the same name.
+        io::ErrorKind::IsADirectory,
+        io::ErrorKind::NotADirectory,
         io::ErrorKind::InvalidData,
         io::ErrorKind::InvalidInput,
         io::ErrorKind::UnexpectedEof,
