@@ -34,7 +34,9 @@ const OWN_NAMES: [&str; 4] = [
 /// The service whose presigned addresses people open in browsers.
 const TAKES_LINKS: &str = "s3";
 /// The services whose every operation can stand in an address: those of the query protocol.
-const ACT_BY_ADDRESS: [&str; 4] = ["iam", "sns", "sqs", "sts"];
+const ACT_BY_ADDRESS: [&str; 5] = ["iam", "monitoring", "sns", "sqs", "sts"];
+/// How every browser names itself; no page can have it send another name with an address that it shows.
+const BROWSERS: &[u8] = b"Mozilla/";
 /// What services send by themselves to addresses of their users says so in this header, where such keys would be taken.
 pub(crate) const SENT_BY_SERVICE: &str = "cloudless-sent-by-service";
 /// Characters of a refused host that its refusal repeats.
@@ -254,13 +256,19 @@ fn named_account(access_key_id: &str) -> Option<AccountId> {
 /// Whether a web page sent the request. Any page that a developer opens can send requests to a port of their
 /// machine, and keys that nobody checks would let it in; browsers say so in headers that pages cannot change.
 ///
+/// Some say nothing of where they fetch from over plain HTTP, or at all (Safari before 16.4): they are told by their name.
+///
 /// What no page sent (an address typed, or a link followed from a mail) is taken where browsers are meant to follow addresses,
 /// and not where one such would delete a queue.
 fn is_from_web_page(service: &str, headers: &HeaderMap) -> bool {
     let fetched_from = headers.get("sec-fetch-site").map(|value| value.as_bytes());
     let acts_by_address = ACT_BY_ADDRESS.contains(&service);
+    let named = headers.get(http::header::USER_AGENT);
+    let is_browser = named.is_some_and(|name| name.as_bytes().starts_with(BROWSERS));
     headers.contains_key(http::header::ORIGIN)
-        || fetched_from.is_some_and(|site| site != b"none" || acts_by_address)
+        || fetched_from.map_or(is_browser && acts_by_address, |site| {
+            site != b"none" || acts_by_address
+        })
 }
 
 /// A host that a web page may have made lead here (DNS rebinding): such a page is of the same origin as its requests,
@@ -312,6 +320,17 @@ mod tests {
             assert_eq!(is_from_web_page(service, &headers), is_refused, "{service}");
         }
         assert!(!is_from_web_page("sqs", &HeaderMap::new()));
+        let safari = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.6 Safari/605.1.15";
+        for (service, name, is_refused) in [
+            ("sqs", safari, true),
+            ("monitoring", safari, true),
+            ("s3", safari, false),
+            ("sqs", "Boto3/1.40.0 md/Botocore#1.40.0", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("user-agent", HeaderValue::from_str(name).unwrap());
+            assert_eq!(is_from_web_page(service, &headers), is_refused, "{service}");
+        }
     }
 
     #[test]

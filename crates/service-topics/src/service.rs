@@ -27,6 +27,7 @@ use crate::form;
 use crate::notary::Notary;
 use crate::operations::names::{self, About, Fate, Named};
 use crate::operations::{self, Call, NAMESPACE};
+use crate::publishing::PRINCIPAL;
 use crate::refusal::Refusal;
 use crate::resources::Topics;
 use crate::sink::{AddressSink, TopicSink};
@@ -206,8 +207,20 @@ impl Service {
                 check
             }
         };
-        vec![with_keys(check, &form)]
+        let mut checks = vec![with_keys(check, &form)];
+        checks.extend(passed(&form));
+        checks
     }
+}
+
+/// Roles that are handed over to log deliveries by, though nothing is logged.
+fn passed(form: &Form) -> impl Iterator<Item = Check> {
+    let one = form.text("AttributeName").zip(form.text("AttributeValue"));
+    let one = one.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let many = form::attributes(form, "Attributes");
+    let roles = one.into_iter().chain(many);
+    let roles = roles.filter(|(name, _)| name.ends_with("RoleArn"));
+    roles.filter_map(|(_, role)| Some(Check::pass_role(&Arn::parse(&role).ok()?, PRINCIPAL)))
 }
 
 fn action(operation: &Named) -> String {

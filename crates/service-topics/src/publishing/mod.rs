@@ -21,7 +21,7 @@ use crate::operations::{Answer, Call, answer, sms};
 use crate::refusal::Refusal;
 
 pub(crate) use message::{Draft, digest};
-pub(crate) use sending::send;
+pub(crate) use sending::{PRINCIPAL, send};
 
 const TRACE_HEADER: &str = "x-amzn-trace-id";
 

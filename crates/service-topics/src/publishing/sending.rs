@@ -27,6 +27,9 @@ use crate::state::subscription::{Protocol, Scope, Status, Subscription};
 use crate::state::topic::{DeduplicationScope, Topic};
 use crate::times::iso;
 
+/// As whom topics send.
+pub(crate) const PRINCIPAL: &str = "sns.amazonaws.com";
+
 /// Queues and functions: 100,015 tries over 23 days.
 const OWN_RETRIES: Retries = Retries {
     retries_max: 100_015,
@@ -155,7 +158,7 @@ fn scoped(topic: &Topic, draft: &Draft) -> String {
 /// Who sends: the service, for a topic.
 pub(super) fn sender(topic: &Topic) -> Sender {
     Sender {
-        principal: SenderPrincipal::Service("sns.amazonaws.com".to_owned()),
+        principal: SenderPrincipal::Service(PRINCIPAL.to_owned()),
         source: Some(topic.arn.arn()),
         account: topic.arn.account.clone(),
     }

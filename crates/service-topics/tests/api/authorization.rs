@@ -50,6 +50,37 @@ async fn every_operation_that_is_carried_out_is_asked_about_by_its_action() {
 }
 
 #[tokio::test]
+async fn a_role_that_a_topic_is_given_has_to_be_handed_over() {
+    let server = Server::new();
+    let topic = server.topic("t", &[]).await;
+    let role = "arn:aws:iam::000000000000:role/logs";
+    let one = call(
+        "SetTopicAttributes",
+        &[
+            ("TopicArn", topic.as_str()),
+            ("AttributeName", "SQSSuccessFeedbackRoleArn"),
+            ("AttributeValue", role),
+        ],
+    );
+    let many = call(
+        "CreateTopic",
+        &[
+            ("Name", "u"),
+            ("Attributes.entry.1.key", "SQSFailureFeedbackRoleArn"),
+            ("Attributes.entry.1.value", role),
+        ],
+    );
+    for call in [one, many] {
+        let checks = server.service.checks(&call).await;
+        let passed = checks.last().unwrap();
+        assert_eq!(
+            (passed.action.as_str(), passed.resource.as_str()),
+            ("iam:PassRole", role)
+        );
+    }
+}
+
+#[tokio::test]
 async fn conditions_see_the_endpoint_and_the_tags() {
     let server = Server::new();
     let topic = server.topic("t", &[]).await;
