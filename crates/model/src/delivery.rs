@@ -140,7 +140,7 @@ impl Sender {
                     role: role.clone(),
                     name: session.to_owned(),
                     service: format!("{service}.amazonaws.com"),
-                    source: source.map(as_trust_policies_see),
+                    source: source.map(|source| Box::new(as_trust_policies_see(source))),
                 })
             }
             SenderPrincipal::Allowed => None,
@@ -219,7 +219,7 @@ mod tests {
                 role,
                 name: "delivery".to_owned(),
                 service: by.to_owned(),
-                source: Some(Arn::parse(seen).unwrap()),
+                source: Some(Box::new(Arn::parse(seen).unwrap())),
             };
             assert_eq!(sender.acting("delivery"), Some(acting));
         }

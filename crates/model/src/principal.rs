@@ -58,7 +58,7 @@ pub enum Principal {
         /// The service's name, as `events.amazonaws.com`.
         service: String,
         /// What it acts for: trust policies see it as `aws:SourceArn`.
-        source: Option<Arn>,
+        source: Option<Box<Arn>>,
     },
     /// A service of the cloud that acts by itself.
     Service {

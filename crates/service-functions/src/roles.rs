@@ -35,7 +35,7 @@ pub(crate) fn judge(
         role: Arn::parse(&role).map_err(|_| refused())?,
         name: SESSION.to_owned(),
         service: LAMBDA.to_owned(),
-        source: Some(function),
+        source: Some(Box::new(function)),
     };
     let asked = authorize.authorize(&acting, &[]);
     asked.map_err(|_| refused())

@@ -194,7 +194,7 @@ impl Service {
                 service,
                 source,
                 ..
-            } => self.lets_service_in(account, role, (service, source.as_ref()), compiled),
+            } => self.lets_service_in(account, role, (service, source.as_deref()), compiled),
             Principal::FunctionRole { role, account, .. } => match compiled {
                 Some(compiled) if !compiled.lets_lambda_in => {
                     let check = Check::new(ASSUME_ROLE, role.to_string(), account);

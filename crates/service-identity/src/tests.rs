@@ -97,7 +97,7 @@ fn acting(role: Arn) -> Principal {
         role,
         name: "events".to_owned(),
         service: "events.amazonaws.com".to_owned(),
-        source: Some(Arn::parse(RULE).unwrap()),
+        source: Some(Box::new(Arn::parse(RULE).unwrap())),
     }
 }
 

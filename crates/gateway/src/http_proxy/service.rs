@@ -139,7 +139,7 @@ impl Called {
                 role: self.role.clone(),
                 name: SESSION.to_owned(),
                 service: PRINCIPAL.to_owned(),
-                source: Some(source(exchange)),
+                source: Some(Box::new(source(exchange))),
             },
             account,
             region: region.unwrap_or_else(|| exchange.api.region.clone()),

@@ -47,7 +47,7 @@ pub(super) async fn put_subscription_filter(context: &Context<'_>, mut fields: F
     };
     fields.finish()?;
     judge(context, &subscription)?;
-    if let Err(_) = role_of(context, &group, &subscription) {
+    if role_of(context, &group, &subscription).is_err() {
         return Err(Fault::parameter(NOT_DELIVERED));
     }
     put(context, &group, subscription).await?;
@@ -107,7 +107,7 @@ fn role_of(context: &Context<'_>, group: &str, wanted: &Subscription) -> Result<
         role,
         name: group.to_owned(),
         service: PRINCIPAL.to_owned(),
-        source: Some(context.place.source_arn(group)),
+        source: Some(Box::new(context.place.source_arn(group))),
     };
     context.catalogue.authorize.authorize(&acting, &[])
 }
