@@ -6,7 +6,7 @@
 //! Contract: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3"; Amazon S3 User Guide,
 //! "Required permissions for Amazon S3 API operations".
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use http::Method;
 use interfaces::authorize::{Check, Denied};
@@ -21,6 +21,7 @@ use super::older_signature;
 use super::operations::{Fate, Level, Operation};
 use super::request::{Ask, Named, header_or_query};
 use super::service::Inner;
+use super::unasked::OPEN;
 use crate::engine::access::{
     Acl, Asking, Permission, Public, bucket_permission, object_permission,
 };
@@ -67,28 +68,6 @@ pub(super) struct About<'a> {
     pub(super) version: Option<&'a Version>,
     /// Whether the object is about to be made: who may make it may say what it is like.
     pub(super) is_new: bool,
-}
-
-/// The policy of what is not there.
-static OPEN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
-    let everything =
-        r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
-    Arc::new(Policy::read(everything).unwrap_or_default())
-});
-
-/// Whether nothing is asked before a request is carried out: it is refused by what it is, or asked about when its body is read.
-pub(super) fn asks_nothing(call: &ServiceCall) -> bool {
-    let Ok(named) = Named::read(&call.path_and_query, &call.headers) else {
-        return true;
-    };
-    let is_nobody = matches!(call.caller, Principal::Anonymous { .. });
-    if is_nobody && older_signature::is_signed(&named) {
-        return true;
-    }
-    let operation = named.operation(&call.method, &call.headers);
-    operation.is_none_or(|operation| {
-        operation.fate == Fate::Refused || matches!(operation.name, "PostObject" | "DeleteObjects")
-    })
 }
 
 impl Inner {

@@ -31,4 +31,5 @@ pub(crate) mod request;
 pub(crate) mod service;
 pub(crate) mod settings;
 mod tags;
+mod unasked;
 mod upload_lists;

@@ -24,11 +24,11 @@ use policy::Context;
 use store::Store;
 
 use super::answers;
-use super::checks;
 use super::cors;
 use super::older_signature;
 use super::operations::Fate;
 use super::request::{Ask, Named};
+use super::unasked;
 use crate::engine::access::Names;
 use crate::engine::blobs::Blobs;
 use crate::engine::bucket::Bucket;
@@ -360,7 +360,7 @@ impl CloudService for Service {
     }
 
     fn asks_nothing(&self, call: &ServiceCall) -> bool {
-        checks::asks_nothing(call)
+        unasked::asks_nothing(call)
     }
 
     fn proves(&self, call: &ServiceCall) -> bool {
