@@ -1,0 +1,175 @@
+//! Texts as Java has them: patterns, replacements, pieces, letters in escapes.
+//!
+//! Lives here: what the methods of texts do that is more than one call.
+//! Does not live here: which methods there are (`render::methods`).
+//!
+//! Contract: Java SE 8, `java.util.regex.Pattern`, `Matcher.appendReplacement`, `String.split`.
+
+use regex_lite::{Captures, Regex, RegexBuilder};
+
+use crate::PATTERN_BYTES_MAX;
+
+/// A pattern, ready for use.
+pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(&readable(text))
+        .size_limit(PATTERN_BYTES_MAX)
+        .build();
+    built.map_err(|error| {
+        format!(
+            "the pattern `{text}` cannot be used: {error}; patterns do without looking around and without references to \
+             groups"
+        )
+    })
+}
+
+/// Java takes any escaped character that is no letter for itself, and `\/` is common.
+fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            readable.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some(next) if !next.is_ascii_alphanumeric() && !next.is_ascii_punctuation() => {
+                readable.push(next);
+            }
+            // Of punctuation these alone need no backslash, and must have none.
+            Some(next) if "/'\"<>:;=@`,!%_".contains(next) => readable.push(next),
+            Some(next) => {
+                readable.push('\\');
+                readable.push(next);
+            }
+            None => readable.push('\\'),
+        }
+    }
+    readable
+}
+
+/// Whether the whole of a text fits.
+pub(crate) fn fits(pattern_text: &str, text: &str) -> Result<bool, String> {
+    let whole = pattern(&format!("^(?:{pattern_text})$"))?;
+    Ok(whole.is_match(text))
+}
+
+/// How much is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    All,
+    First,
+}
+
+/// In a replacement `$1` is a group and `\x` is `x`.
+pub(crate) fn replaced(
+    text: &str,
+    pattern: &Regex,
+    replacement: &str,
+    extent: Extent,
+) -> Result<String, String> {
+    let pieces = replacement_pieces(replacement)?;
+    if let Some(group) = pieces.iter().find_map(|piece| match piece {
+        Piece::Group(group) if pattern.captures_len() <= *group => Some(group),
+        Piece::Group(_) | Piece::Text(_) => None,
+    }) {
+        return Err(format!("the pattern has no group {group}"));
+    }
+    let fill = |captures: &Captures<'_>| {
+        let parts = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Group(group) => captures.get(*group).map_or("", |group| group.as_str()),
+        });
+        parts.collect::<String>()
+    };
+    let limit = match extent {
+        Extent::All => 0,
+        Extent::First => 1,
+    };
+    Ok(pattern.replacen(text, limit, fill).into_owned())
+}
+
+enum Piece {
+    Text(String),
+    Group(usize),
+}
+
+fn replacement_pieces(replacement: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut letters = replacement.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => plain.push(
+                letters
+                    .next()
+                    .ok_or("the replacement ends in a backslash")?,
+            ),
+            '$' => {
+                let digit = letters.next().and_then(|digit| digit.to_digit(10));
+                let group = digit.ok_or("a `$` in the replacement names no group")?;
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(Piece::Group(usize::try_from(group).unwrap_or(0)));
+            }
+            other => plain.push(other),
+        }
+    }
+    pieces.push(Piece::Text(plain));
+    Ok(pieces)
+}
+
+/// The pieces between what fits. Empty ones at the end are left out, unless a limit says how many there are.
+pub(crate) fn split<'t>(text: &'t str, pattern: &Regex, limit: i64) -> Vec<&'t str> {
+    let mut pieces = Vec::new();
+    let mut begin = 0;
+    let limit_reached = |pieces: &Vec<&str>| {
+        usize::try_from(limit).is_ok_and(|limit| 0 < limit && limit <= pieces.len() + 1)
+    };
+    for found in pattern.find_iter(text) {
+        if limit_reached(&pieces) {
+            break;
+        }
+        // An empty match at the beginning makes no piece.
+        if found.end() == 0 {
+            continue;
+        }
+        if found.is_empty() && found.start() == text.len() {
+            continue;
+        }
+        pieces.push(text.get(begin..found.start()).unwrap_or_default());
+        begin = found.end();
+    }
+    pieces.push(text.get(begin..).unwrap_or_default());
+    if limit == 0 {
+        while 1 < pieces.len() && pieces.last().is_some_and(|piece| piece.is_empty()) {
+            pieces.pop();
+        }
+    }
+    pieces
+}
+
+/// `\u00e9` becomes its letter; what is no such escape stays.
+pub(crate) fn with_letters(text: &str) -> String {
+    let mut done = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("\\u") {
+        done.push_str(before);
+        let digits = behind
+            .get(..4)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let letter = digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32);
+        match letter {
+            Some(letter) => {
+                done.push(letter);
+                rest = behind.get(4..).unwrap_or_default();
+            }
+            None => {
+                done.push_str("\\u");
+                rest = behind;
+            }
+        }
+    }
+    done.push_str(rest);
+    done
+}
