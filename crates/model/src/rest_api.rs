@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arn::Arn;
 use crate::door::{
     AccessLogSettings, ApiKeySource, Callee, GatewayResponse, Guard, HttpProxy, MethodCache, Rate,
     Validation,
 };
-use crate::ids::{ApiId, LogicalId, StageName};
+use crate::ids::{ApiId, LogicalId, Region, StageName};
 use crate::problem::Place;
 
 /// A REST API with the one stage that is deployed.
@@ -54,6 +55,8 @@ pub struct RestMethod {
     pub resource_id: String,
     /// `GET`, …, or `ANY`.
     pub http_method: String,
+    /// `OperationName`, which events show.
+    pub operation_name: Option<String>,
     /// What answers.
     pub integration: RestIntegration,
     /// Who may call it.
@@ -82,6 +85,8 @@ pub enum RestIntegration {
     },
     /// `HTTP_PROXY` to another server.
     HttpProxy(HttpProxy),
+    /// `AWS`, `HTTP` or `MOCK`, with what is made of requests and replies on the way.
+    Custom(Box<CustomIntegration>),
     /// `MOCK`: a reply of fixed headers, as every tool writes for a CORS preflight.
     Mock(MockReply),
     /// Nothing, although the method is declared: its requests fail. It keeps its place, because a less specific
@@ -90,6 +95,82 @@ pub enum RestIntegration {
         /// Why, for the developer.
         reason: String,
     },
+}
+
+/// An integration that is no proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomIntegration {
+    /// What is asked.
+    pub backend: Backend,
+    /// How long the gateway waits for it.
+    pub timeout: Duration,
+    /// What is set, by where it goes, as `integration.request.header.X` from `method.request.…`.
+    pub request_parameters: BTreeMap<String, String>,
+    /// Mapping templates by content type.
+    pub request_templates: BTreeMap<String, String>,
+    /// What becomes of a request's body before its template.
+    pub content_handling: Option<ContentHandling>,
+    /// What is made of answers, in order.
+    pub responses: Vec<CustomResponse>,
+}
+
+/// Who answers an integration that is no proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// `MOCK`: the gateway itself, with the status that the request's template names.
+    Mock,
+    /// A function, whose event is what the template makes.
+    Function(Callee),
+    /// Another server.
+    Server {
+        /// With `{variables}` of the path, and `${stageVariables.…}` filled in.
+        uri: String,
+        /// The method that it is called with; none: the request's own.
+        http_method: Option<String>,
+    },
+    /// A service of the cloud.
+    Service(Box<CalledApi>),
+}
+
+/// A service of the cloud, as the URI of an integration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledApi {
+    /// Its name in credentials, as `sqs`.
+    pub service: String,
+    /// Its region.
+    pub region: Region,
+    /// `action/NAME`; none: a path is called.
+    pub action: Option<String>,
+    /// `path/…`, with `{variables}`, with a slash before it.
+    pub path: String,
+    /// The method that it is called with; none: the request's own.
+    pub http_method: Option<String>,
+    /// The role that the gateway acts as.
+    pub role: Arn,
+}
+
+/// What becomes of bodies that are binary, or texts that stand for such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentHandling {
+    /// `CONVERT_TO_TEXT`: bytes become base64.
+    ToText,
+    /// `CONVERT_TO_BINARY`: base64 becomes bytes.
+    ToBinary,
+}
+
+/// One of the responses of an integration that is no proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomResponse {
+    /// The client's status.
+    pub status: u16,
+    /// Which answers it is for: a function's error message, or a status, fits this pattern as a whole. None: all others.
+    pub selection: Option<String>,
+    /// Headers by `method.response.header.NAME`, from `integration.response.…`, `context.…` or a text in quotes.
+    pub parameters: BTreeMap<String, String>,
+    /// Mapping templates by content type.
+    pub templates: BTreeMap<String, String>,
+    /// What becomes of an answer's body before its template.
+    pub content_handling: Option<ContentHandling>,
 }
 
 /// A `MOCK` integration's only reply.
@@ -136,6 +217,7 @@ impl RestMethod {
             path: path.to_owned(),
             resource_id: String::new(),
             http_method: http_method.to_owned(),
+            operation_name: None,
             integration,
             guard: Guard::default(),
             validation: Validation::default(),

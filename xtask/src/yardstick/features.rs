@@ -13,8 +13,10 @@ const BUILT: &[&str] = &[
     "catchall",
     "cors",
     "openapi",
-    // Of HTTP APIs; that of REST APIs comes with `vtl`, which is not.
     "direct-integration",
+    "vtl",
+    "lambda-integration",
+    "non-proxy-lambda",
     "swagger",
     "AWS::Include",
     "request-validation",

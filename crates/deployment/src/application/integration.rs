@@ -58,6 +58,8 @@ pub(super) struct Integration {
     pub(super) cache_namespace: Option<String>,
     /// `PassthroughBehavior`, in capitals.
     pub(super) passthrough: Option<String>,
+    /// `ContentHandling`, in capitals.
+    pub(super) content_handling: Option<String>,
     /// What is made of the answer.
     pub(super) responses: Vec<IntegrationResponse>,
 }
@@ -80,6 +82,8 @@ pub(super) struct IntegrationResponse {
     pub(super) selection: Option<String>,
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) templates: BTreeMap<String, String>,
+    /// `ContentHandling`, in capitals.
+    pub(super) content_handling: Option<String>,
 }
 
 /// Why something is not served, in one line, and what could be done about it.
@@ -140,6 +144,7 @@ impl Integration {
             cache_namespace: text("CacheNamespace"),
             passthrough: text("PassthroughBehavior").map(|said| said.to_ascii_uppercase()),
             request_templates: texts_of(value.get("RequestTemplates")),
+            content_handling: text("ContentHandling").map(|said| said.to_ascii_uppercase()),
             responses: responses
                 .into_iter()
                 .flatten()
@@ -151,6 +156,10 @@ impl Integration {
                     selection: response.get("SelectionPattern").and_then(text_of),
                     parameters: texts_of(response.get("ResponseParameters")),
                     templates: texts_of(response.get("ResponseTemplates")),
+                    content_handling: response
+                        .get("ContentHandling")
+                        .and_then(text_of)
+                        .map(|said| said.to_ascii_uppercase()),
                 })
                 .collect(),
         }
@@ -206,6 +215,7 @@ impl Integration {
             cache_namespace: text("cacheNamespace"),
             passthrough: text("passthroughBehavior").map(|said| said.to_ascii_uppercase()),
             request_templates: texts_of(value.get("requestTemplates")),
+            content_handling: text("contentHandling").map(|said| said.to_ascii_uppercase()),
             responses: responses
                 .into_iter()
                 .flatten()
@@ -217,6 +227,10 @@ impl Integration {
                     selection: Some(pattern.clone()),
                     parameters: texts_of(response.get("responseParameters")),
                     templates: texts_of(response.get("responseTemplates")),
+                    content_handling: response
+                        .get("contentHandling")
+                        .and_then(text_of)
+                        .map(|said| said.to_ascii_uppercase()),
                 })
                 .collect(),
         }
@@ -237,10 +251,10 @@ impl Integration {
         stage_variables: &BTreeMap<String, String>,
     ) -> Result<Callee, Refusal> {
         let kind = self.kind.as_str();
-        if kind != "AWS_PROXY" {
+        if kind != "AWS_PROXY" && kind != "AWS" {
             let shown = if kind.is_empty() { "(none)" } else { kind };
             return Err(
-                Refusal::new(format!("integrations of type `{shown}` are not built yet"))
+                Refusal::new(format!("`{shown}` is no type of an integration"))
                     .help("use a Lambda proxy integration, `AWS_PROXY`"),
             );
         }

@@ -1,7 +1,8 @@
 //! `MOCK` integrations: replies of fixed status, headers and text, as every tool writes them for a CORS preflight.
 //!
 //! Lives here: choosing an integration's response by the status that its request template names.
-//! Does not live here: Velocity templates, of which only the Serverless Framework's test of origins is understood.
+//! Does not live here: mocks whose templates compute something (`custom`), but for the Serverless Framework's test of
+//! origins.
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Set up mock integrations in API Gateway".
 
@@ -10,52 +11,40 @@ use model::rest_api::MockReply;
 use regex_lite::Regex;
 use serde_json::Value;
 
-use super::integration::{Integration, IntegrationResponse, Refusal};
+use super::integration::{Integration, IntegrationResponse};
 use crate::records::text_of;
 
 const JSON: &str = "application/json";
 const HEADER: &str = "method.response.header.";
 
-/// The reply of a `MOCK` integration.
-///
-/// # Errors
-/// [`Refusal`]: it uses more than a fixed reply, or than the origin test of the Serverless Framework.
-pub(super) fn reply(integration: &Integration) -> Result<MockReply, Refusal> {
+/// The reply of a `MOCK` integration; none: it is more than a fixed reply, or than the origin test of the Serverless
+/// Framework, and made anew for every request.
+pub(super) fn reply(integration: &Integration) -> Option<MockReply> {
     let mut statuses = Vec::new();
     for template in integration.request_templates.values() {
-        let status = fixed_status(template).ok_or_else(|| no_templates("request", template))?;
-        statuses.extend(status);
+        statuses.extend(fixed_status(template)?);
     }
     statuses.dedup();
     let asked = match statuses.as_slice() {
         [] => None,
         [status] => Some(status.as_str()),
-        [_, ..] => {
-            return Err(Refusal::new(
-                "the request templates of its mock integration name several statuses, which is not built yet",
-            ));
-        }
+        [_, ..] => return None,
     };
     let response = selected(&integration.responses, asked)?;
+    if response.content_handling.as_deref() == Some("CONVERT_TO_BINARY") {
+        return None;
+    }
     let status = response
         .status
         .parse::<u16>()
         .ok()
-        .filter(|status| (100..=599).contains(status))
-        .ok_or_else(|| Refusal::new(format!("`{}` is not a status code", response.status)))?;
+        .filter(|status| (100..=599).contains(status))?;
     let mut headers = Vec::new();
     for (target, value) in &response.parameters {
         let fixed = value
             .strip_prefix('\'')
             .and_then(|rest| rest.strip_suffix('\''));
-        match (target.strip_prefix(HEADER), fixed) {
-            (Some(name), Some(value)) => headers.push((name.to_owned(), value.to_owned())),
-            (Some(_), None) | (None, Some(_) | None) => {
-                return Err(Refusal::new(format!(
-                    "the reply of its mock integration maps `{value}` to `{target}`: only fixed header values are built"
-                )));
-            }
-        }
+        headers.push((target.strip_prefix(HEADER)?.to_owned(), fixed?.to_owned()));
     }
     let templates = &response.templates;
     let chosen = templates
@@ -69,7 +58,7 @@ pub(super) fn reply(integration: &Integration) -> Result<MockReply, Refusal> {
         headers.push(("Content-Type".to_owned(), content_type.to_owned()));
     }
     let (body, allowed_origins) = body_of(template)?;
-    Ok(MockReply {
+    Some(MockReply {
         status,
         headers,
         body,
@@ -98,7 +87,7 @@ pub(super) fn templates(integration: &Integration) -> Templates {
 fn selected<'a>(
     responses: &'a [IntegrationResponse],
     status: Option<&str>,
-) -> Result<&'a IntegrationResponse, Refusal> {
+) -> Option<&'a IntegrationResponse> {
     let pattern_of = |response: &'a IntegrationResponse| match response.selection.as_deref() {
         None | Some("" | "default") => None,
         Some(pattern) => Some(pattern),
@@ -107,18 +96,13 @@ fn selected<'a>(
         let (Some(pattern), Some(status)) = (pattern_of(response), status) else {
             continue;
         };
-        let expression = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-            Refusal::new(format!(
-                "its mock integration has the selection pattern `{pattern}`, which cannot be read: {error}"
-            ))
-        })?;
+        let expression = Regex::new(&format!("^(?:{pattern})$")).ok()?;
         if expression.is_match(status) {
-            return Ok(response);
+            return Some(response);
         }
     }
     let mut defaults = responses.iter().filter(|one| pattern_of(one).is_none());
-    let default = defaults.next();
-    default.ok_or_else(|| Refusal::new("its mock integration has no default reply"))
+    defaults.next()
 }
 
 /// The status that a request template names when it computes nothing: JSON, or `{statusCode: 200}` as some tools write
@@ -146,21 +130,11 @@ fn fixed_status(template: &str) -> Option<Option<String>> {
 }
 
 /// The body, and the patterns of origins that are let in.
-fn body_of(template: &str) -> Result<(String, Vec<String>), Refusal> {
+fn body_of(template: &str) -> Option<(String, Vec<String>)> {
     if !template.contains(['#', '$']) {
-        return Ok((template.to_owned(), Vec::new()));
+        return Some((template.to_owned(), Vec::new()));
     }
-    match origins_of(template) {
-        Some(origins) => Ok((String::new(), origins)),
-        None => Err(no_templates("response", template)),
-    }
-}
-
-fn no_templates(which: &str, template: &str) -> Refusal {
-    let line = template.lines().next().unwrap_or_default();
-    Refusal::new(format!(
-        "its mock integration has a {which} template that is computed (`{line}`): such templates are not built yet"
-    ))
+    Some((String::new(), origins_of(template)?))
 }
 
 /// The template that the Serverless Framework writes for CORS with several origins: it answers the request's own origin

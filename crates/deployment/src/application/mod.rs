@@ -7,6 +7,7 @@ mod asynchronous;
 mod authorizers;
 mod bundle;
 mod concurrency;
+mod custom;
 mod domains;
 mod event_sources;
 mod function_urls;

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::door::{ApiKeySource, Guard, MethodCache, Validation};
+use model::door::{ApiKeySource, Guard, MethodCache, Passthrough, Validation};
 use model::ids::ApiId;
 use model::limits::REST_INTEGRATION_TIMEOUT;
 use model::problem::{Place, Problem};
@@ -23,7 +23,7 @@ use super::stages::{self, Stage};
 use super::validation;
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
-use super::{mock, openapi, policies, proxy};
+use super::{custom, mock, openapi, policies, proxy};
 use crate::records::text_of;
 
 /// Amazon API Gateway, "Quotas for REST APIs": resources per API.
@@ -166,13 +166,19 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn resolve(&self, integration: &Integration) -> Result<RestIntegration, Refusal> {
-        if integration.kind == "MOCK" {
-            return mock::reply(integration).map(RestIntegration::Mock);
+        if integration.kind == "MOCK"
+            && let Some(fixed) = mock::reply(integration)
+        {
+            return Ok(RestIntegration::Mock(fixed));
         }
         if integration.is_streamed() && integration.kind != "AWS_PROXY" {
             let reason = format!("replies of `{}` are not streamed yet", integration.kind);
             return Err(Refusal::new(reason)
                 .help("leave `ResponseTransferMode` out: replies are then sent whole"));
+        }
+        if matches!(integration.kind.as_str(), "MOCK" | "AWS" | "HTTP") {
+            let custom = custom::of(integration, self.callable, &self.stage.variables)?;
+            return Ok(RestIntegration::Custom(Box::new(custom)));
         }
         if integration.kind == "HTTP_PROXY" {
             let timeout = REST_INTEGRATION_TIMEOUT;
@@ -224,8 +230,15 @@ fn validated(
     resolved: Result<RestIntegration, Refusal>,
     written: Option<&Integration>,
 ) -> (Validation, Result<RestIntegration, Refusal>) {
-    let is_mock = matches!(resolved, Ok(RestIntegration::Mock(_)));
-    let templates = written.filter(|_| is_mock).map(mock::templates);
+    let templates = match (&resolved, written) {
+        (Ok(RestIntegration::Mock(_)), Some(written)) => Some(mock::templates(written)),
+        (Ok(RestIntegration::Custom(_)), Some(written)) => {
+            // What has no template is handed on as it is.
+            let templates = mock::templates(written);
+            (templates.passthrough == Passthrough::Refused).then_some(templates)
+        }
+        (Ok(_) | Err(_), _) => None,
+    };
     match validation {
         Ok(validation) => {
             let validation = Validation {
@@ -291,6 +304,7 @@ fn declared_methods(
         let integration = settle(&name, resolved, method.place, problems);
         methods.push(RestMethod {
             resource_id,
+            operation_name: method.text("OperationName"),
             validation,
             guard: Guard {
                 authorization,
@@ -393,6 +407,7 @@ fn defined_methods(
                     authorization,
                     api_key_required: operation.api_key_required,
                 },
+                operation_name: operation.written.get("operationId").and_then(text_of),
                 resource_id: resource_id_of(api.physical_id, &path),
                 ..RestMethod::new(&path, http_method, integration)
             }

@@ -107,7 +107,7 @@ const METHOD: &[Property] = &[
     carried("HttpMethod", Shape::Text).required().replaces(),
     carried("Integration", Shape::Object(INTEGRATION)),
     carried("MethodResponses", Shape::List(&Shape::Any)),
-    idle("OperationName", FOR_PEOPLE),
+    carried("OperationName", Shape::Text),
     carried("RequestModels", Shape::TextMap),
     carried("RequestParameters", Shape::TextMap),
     carried("RequestValidatorId", Shape::Text),
@@ -121,10 +121,7 @@ const INTEGRATION: &[Property] = &[
     carried("ConnectionId", Shape::Text),
     carried("ConnectionType", Shape::Text),
     carried("ContentHandling", Shape::Text),
-    idle(
-        "Credentials",
-        "functions of this project are invoked whatever the role",
-    ),
+    carried("Credentials", Shape::Text),
     carried("IntegrationHttpMethod", Shape::Text),
     carried("IntegrationResponses", Shape::List(&Shape::Any)),
     missing(

@@ -23,11 +23,12 @@ pub(super) async fn packed(response: Response, api: Option<&Api>, head: &Head) -
 
 /// A REST API tells a function's client the trace of the request, also of a reply that was kept.
 pub(super) fn traced(mut response: Response, hit: &Hit<'_>, arrival: &Arrival) -> Response {
-    if let Answer::Function {
-        payload: Payload::Rest,
-        ..
-    } = &hit.route.answer
-    {
+    let is_traced = match &hit.route.answer {
+        Answer::Function { payload, .. } => *payload == Payload::Rest,
+        Answer::Custom(custom) => !custom.is_mock(),
+        Answer::HttpProxy(_) | Answer::Service(_) | Answer::Mock(_) | Answer::NotServed(_) => false,
+    };
+    if is_traced {
         let trace = headers::value_of(&arrival.trace.full);
         response.headers.push(("X-Amzn-Trace-Id".to_owned(), trace));
     }

@@ -53,6 +53,10 @@ impl ApplicationHandler {
                 let answered = called.call(&exchange, &self.services, authorize).await;
                 answered.map_err(|not| Refusal::not_called(hit.route, &not, called.timeout()))
             }
+            Answer::Custom(custom) => {
+                let exchange = (hit, head);
+                self.custom(custom, exchange, sent, arrival, trail).await
+            }
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 callee,
@@ -99,7 +103,7 @@ impl ApplicationHandler {
         Ok(event)
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         call: Call<'_>,
         event: Bytes,

@@ -6,6 +6,7 @@
 
 mod access;
 mod arrival;
+mod custom;
 mod finish;
 mod integrate;
 mod kept;

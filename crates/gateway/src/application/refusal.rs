@@ -19,7 +19,7 @@ use crate::caller::Caller;
 use crate::compression::BadBody;
 use crate::http::BodyError;
 use crate::http::upstream::Unanswered;
-use crate::http_proxy::{NotCalled, NotHandedOn};
+use crate::http_proxy::{CustomFault, NotCalled, NotHandedOn};
 use crate::replies::faults::{self, Fault};
 use crate::replies::headers::BadMockHeader;
 use crate::replies::{BadReply, shorten};
@@ -308,6 +308,29 @@ impl Refusal {
                 route.key
             ),
         )
+    }
+
+    pub(super) fn not_carried_out(route: &Route, fault: &CustomFault, timeout: Duration) -> Self {
+        match fault {
+            CustomFault::NotHandedOn(not) => Self::not_handed_on(route, not, timeout),
+            // The role lets nobody in: a mistake of the API's, where a service's refusal is an answer.
+            CustomFault::NotCalled(NotCalled::Denied(denied)) => {
+                Self::not_served(route, &denied.to_string())
+            }
+            CustomFault::NotCalled(not) => Self::not_called(route, not, timeout),
+            CustomFault::Render { .. }
+            | CustomFault::NoReply(_)
+            | CustomFault::NoStatus(_)
+            | CustomFault::Base64
+            | CustomFault::Header(_)
+            | CustomFault::Status(_) => {
+                let declared = declared(route);
+                let key = &route.key;
+                let reason =
+                    format!("the integration of the route `{key}`{declared} fails: {fault}");
+                Self::new(Fault::Misconfigured, reason)
+            }
+        }
     }
 
     pub(super) fn not_run(not_run: &NotRun) -> Self {

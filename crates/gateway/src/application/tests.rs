@@ -5,6 +5,7 @@ mod handed_on;
 mod kept;
 mod packed;
 mod streams;
+mod templated;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

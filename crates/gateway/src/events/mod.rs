@@ -111,6 +111,13 @@ impl StageVariables {
         }
     }
 
+    /// All of them.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        let all = self.by_name.iter();
+        all.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// The value of one.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.by_name.get(name).map(String::as_str)
@@ -142,7 +149,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn user_agent(&self) -> Option<Cow<'a, str>> {
+    /// The headers that a REST API shows, one value each.
+    pub(crate) fn header_pairs(&self) -> Vec<(String, String)> {
+        let mut json = json::Writer::with_capacity(512);
+        headers::EventHeaders::rest(self.headers, &self.added()).write_last_values(&mut json);
+        pairs_of(&json.finish())
+    }
+
+    /// The parameters of a REST API's query, decoded, one value each.
+    pub(crate) fn query_pairs(&self) -> Vec<(String, String)> {
+        let mut json = json::Writer::with_capacity(128);
+        Query::rest(self.query).write_last_values(&mut json);
+        pairs_of(&json.finish())
+    }
+
+    pub(crate) fn user_agent(&self) -> Option<Cow<'a, str>> {
         self.headers.get("user-agent").map(header_text)
     }
 
@@ -160,8 +181,15 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// What an event shows as an object of texts.
+fn pairs_of(json: &[u8]) -> Vec<(String, String)> {
+    let read: Option<indexmap::IndexMap<String, String>> =
+        serde_json::from_slice(json).unwrap_or_default();
+    read.unwrap_or_default().into_iter().collect()
+}
+
 /// The first label of a host name, without its port: `domainPrefix`.
-fn domain_prefix(domain_name: &str) -> &str {
+pub(crate) fn domain_prefix(domain_name: &str) -> &str {
     domain_name.split(['.', ':']).next().unwrap_or_default()
 }
 

@@ -56,6 +56,9 @@ pub(super) fn write_rest_context(json: &mut Writer, exchange: &Exchange<'_>) {
     };
     json.entry("deploymentId", deployment_id);
     json.entry("requestId", exchange.request_id);
+    if let Some(name) = &exchange.route.operation_name {
+        json.entry("operationName", name);
+    }
     write_context(json, exchange);
     json.close_object();
 }

@@ -5,13 +5,14 @@
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Parameter mapping source reference for REST APIs" and "Transform API
 //! requests and responses for HTTP APIs", with its reserved headers.
-//! Differs: of `$context`, what an authorizer found out is not mapped yet, and refused by name.
+//! Differs: of `$context`, what an authorizer found out is not mapped yet by HTTP APIs, and refused by name.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::Style;
+use super::known::Context;
 use crate::events::{Exchange, Query};
 use crate::http::upstream::Answered;
 
@@ -89,30 +90,14 @@ pub(super) enum Source {
     AnswerHeader(String),
     AnswerBody(Vec<Step>),
     Context(Context),
+    /// REST APIs: any other member of `$context`.
+    Variable(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Member(String),
     Element(usize),
-}
-
-/// A member of `$context`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Context {
-    AccountId,
-    ApiId,
-    DomainName,
-    ExtendedRequestId,
-    HttpMethod,
-    Path,
-    Protocol,
-    RequestId,
-    RequestTimeEpoch,
-    ResourcePath,
-    SourceIp,
-    Stage,
-    UserAgent,
 }
 
 /// A mapping that cannot be carried out.
@@ -194,8 +179,30 @@ impl Reading<'_> {
         if let Some(name) = text.strip_prefix("stageVariables.") {
             return Ok(self.stage_variable(name));
         }
-        let context = text.strip_prefix("context.").and_then(Context::parse);
-        context.map(Source::Context).ok_or_else(bad)
+        let name = text.strip_prefix("context.").ok_or_else(bad)?;
+        let known = Context::parse(name).map(Source::Context);
+        let variable = || is_context_variable(name).then(|| Source::Variable(name.to_owned()));
+        known.or_else(variable).ok_or_else(bad)
+    }
+
+    /// Where a header of a REST API's reply comes from.
+    pub(super) fn reply_source(self, text: &str) -> Result<Source, BadMapping> {
+        let bad = || BadMapping::Source(text.to_owned());
+        let Some(of) = text.strip_prefix("integration.response.") else {
+            // The Serverless Framework leaves the quotes out here.
+            if text == "true" || text == "false" {
+                return Ok(Source::Text(text.to_owned()));
+            }
+            return self.rest_source(text);
+        };
+        let (location, name) = of.split_once('.').unwrap_or((of, ""));
+        match (location, name) {
+            ("body", path) => steps(path).map(Source::AnswerBody).ok_or_else(bad),
+            ("header" | "multivalueheader", name) if !name.is_empty() => {
+                Ok(Source::AnswerHeader(name.to_owned()))
+            }
+            _ => Err(bad()),
+        }
     }
 
     fn http(self, key: &str, value: &str) -> Result<Change, BadMapping> {
@@ -306,6 +313,13 @@ impl Expression {
     }
 }
 
+/// What `$context` may hold of a REST API's request, besides what `Context` knows.
+fn is_context_variable(name: &str) -> bool {
+    const KNOWN: [&str; 4] = ["deploymentId", "domainPrefix", "requestTime", "resourceId"];
+    let below = ["authorizer.", "identity."];
+    KNOWN.contains(&name) || below.iter().any(|prefix| name.starts_with(prefix))
+}
+
 fn header(name: &str, reserved: &[&str], prefixes: &[&str]) -> Result<Part, BadMapping> {
     let lower = name.to_ascii_lowercase();
     let is_reserved = reserved.contains(&lower.as_str())
@@ -338,61 +352,6 @@ fn steps(path: &str) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-impl Context {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "accountId" => Self::AccountId,
-            "apiId" => Self::ApiId,
-            "domainName" => Self::DomainName,
-            "extendedRequestId" => Self::ExtendedRequestId,
-            "httpMethod" => Self::HttpMethod,
-            "path" => Self::Path,
-            "protocol" => Self::Protocol,
-            "requestId" => Self::RequestId,
-            "requestTimeEpoch" => Self::RequestTimeEpoch,
-            "resourcePath" | "routeKey" => Self::ResourcePath,
-            "identity.sourceIp" => Self::SourceIp,
-            "stage" => Self::Stage,
-            "identity.userAgent" => Self::UserAgent,
-            _ => return None,
-        })
-    }
-
-    fn value(self, style: Style, exchange: &Exchange<'_>) -> String {
-        match self {
-            Self::AccountId => exchange.account.as_str().to_owned(),
-            Self::ApiId => exchange.api.id.as_str().to_owned(),
-            Self::DomainName => exchange.headers.text("host").unwrap_or_default().to_owned(),
-            Self::ExtendedRequestId => exchange.extended_request_id.to_owned(),
-            Self::HttpMethod => exchange.method.to_owned(),
-            Self::Path => exchange.full_path.to_owned(),
-            Self::Protocol => match exchange.version {
-                http::Version::HTTP_10 => "HTTP/1.0",
-                http::Version::HTTP_2 => "HTTP/2.0",
-                _ => "HTTP/1.1",
-            }
-            .to_owned(),
-            Self::RequestId => match style {
-                Style::Rest => exchange.request_id,
-                Style::Http => exchange.extended_request_id,
-            }
-            .to_owned(),
-            Self::RequestTimeEpoch => exchange.at.epoch_ms().to_string(),
-            Self::ResourcePath => match style {
-                Style::Rest => &exchange.route.resource,
-                Style::Http => &exchange.route.key,
-            }
-            .clone(),
-            Self::SourceIp => exchange.source_ip.to_string(),
-            Self::Stage => exchange.api.stage.as_str().to_owned(),
-            Self::UserAgent => {
-                let sent = exchange.headers.text("user-agent");
-                sent.unwrap_or_default().to_owned()
-            }
-        }
-    }
-}
-
 impl Change {
     /// The values that are set: usually one; none when there is nothing to map from.
     pub(super) fn values(
@@ -412,7 +371,22 @@ impl Change {
     }
 }
 
+/// Whether a template may set this header of a request.
+pub(super) fn may_be_set(name: &str) -> bool {
+    header(name, &FRAMING, &[]).is_ok()
+}
+
 impl Source {
+    /// The values of a header of a reply.
+    pub(super) fn reply_values(
+        &self,
+        style: Style,
+        exchange: &Exchange<'_>,
+        answered: &Answered,
+    ) -> Vec<String> {
+        self.values(style, exchange, Some(answered))
+    }
+
     fn values(
         &self,
         style: Style,
@@ -463,6 +437,7 @@ impl Source {
                 answered.map_or_else(Vec::new, |answered| within(steps, &answered.body))
             }
             Self::Context(context) => vec![context.value(style, exchange)],
+            Self::Variable(name) => super::context::text(exchange, name).into_iter().collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Integrations that hand requests on to another server: `HTTP_PROXY`.
 //!
-//! Or to a service of the cloud (`service`).
+//! Or to a service of the cloud (`service`), or with templates on the way (`custom`).
 //!
 //! Lives here: what is asked of the other server (`target`, `request`), parameter mappings (`mapping`), what of its answer
 //! the client sees (`response`).
@@ -11,6 +11,9 @@
 //! Differs: the host of a URI is fixed by the manifest or by a stage variable; a variable that clients fill in may stand
 //! behind it alone, and a path that such a variable would lead upwards is refused with 400. Bodies are handed on whole.
 
+mod context;
+mod custom;
+mod known;
 mod mapping;
 mod request;
 mod response;
@@ -28,6 +31,7 @@ use crate::http::upstream::{Client, Unanswered};
 use mapping::Change;
 use target::Target;
 
+pub(crate) use custom::{BadCustom, Custom, Fault as CustomFault, Selector};
 pub(crate) use mapping::BadMapping;
 pub(crate) use request::Misled;
 pub(crate) use service::{Called, NotCalled, Services};

@@ -23,7 +23,7 @@ use crate::http::upstream::{Ask, Traits};
 use crate::sender::Forwarded;
 
 /// What is left as it is in a path (RFC 3986, `pchar`).
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -43,14 +43,14 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'/');
 /// What is left as it is in names and values of a query.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
 /// The same, of what has its percent-encodings already.
-const QUERY_AS_SENT: &AsciiSet = &QUERY.remove(b'%');
+pub(super) const QUERY_AS_SENT: &AsciiSet = &QUERY.remove(b'%');
 
 /// Headers of the client's own connection, and those that are written anew.
 const NOT_HANDED_ON: [&str; 17] = [
@@ -208,7 +208,7 @@ fn variable<'a>(name: &str, proxy: &'a Proxy, exchange: &Exchange<'a>) -> Value<
 }
 
 /// Whether a segment is `..` or `.` for anybody: encoded, or set off by an encoded slash or a backslash.
-fn leads_upwards(path: &[u8]) -> bool {
+pub(super) fn leads_upwards(path: &[u8]) -> bool {
     if !path.contains(&b'.') && !path.contains(&b'%') {
         return false;
     }

@@ -50,7 +50,7 @@ pub(crate) struct Called {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotCalled {
     #[error("`{0}` is not served here")]
-    NotServed(&'static str),
+    NotServed(String),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("the service had not answered")]
@@ -96,15 +96,9 @@ impl Called {
             | ServiceAction::PurgeQueue => "sqs",
             ServiceAction::PutEvents => "events",
         };
-        let service = services.get(name).ok_or(NotCalled::NotServed(name))?;
         let call = self.request(exchange);
-        let answering = async {
-            let checks = demands(&**service, &call).await;
-            authorize.authorize(&call.caller, &checks)?;
-            Ok(service.execute(call).await)
-        };
-        let answer = tokio::time::timeout(self.timeout, answering).await;
-        let answer = answer.unwrap_or(Err(NotCalled::TooSlow))?;
+        let means = (services, authorize);
+        let answer = carried_out(name, call, means, self.timeout).await?;
         Ok(handed_on(answer))
     }
 
@@ -134,13 +128,7 @@ impl Called {
         let account = exchange.account.clone();
         ServiceCall {
             request_id: RequestId::new(exchange.request_id),
-            caller: Principal::Acting {
-                account: account.clone(),
-                role: self.role.clone(),
-                name: SESSION.to_owned(),
-                service: PRINCIPAL.to_owned(),
-                source: Some(Box::new(source(exchange))),
-            },
+            caller: acting_as(&self.role, exchange),
             account,
             region: region.unwrap_or_else(|| exchange.api.region.clone()),
             method: Method::POST,
@@ -149,6 +137,17 @@ impl Called {
             body,
             stream: None,
         }
+    }
+}
+
+/// Who calls, when the gateway acts as a role.
+pub(super) fn acting_as(role: &Arn, exchange: &Exchange<'_>) -> Principal {
+    Principal::Acting {
+        account: exchange.account.clone(),
+        role: role.clone(),
+        name: SESSION.to_owned(),
+        service: PRINCIPAL.to_owned(),
+        source: Some(Box::new(source(exchange))),
     }
 }
 
@@ -163,6 +162,24 @@ fn source(exchange: &Exchange<'_>) -> Arn {
         api.matched(exchange.path)
     );
     Arn::new("execute-api", &api.region, exchange.account, method)
+}
+
+/// Calls a service in process, if the caller may.
+pub(super) async fn carried_out(
+    name: &str,
+    call: ServiceCall,
+    (services, authorize): (&Services, &dyn Authorize),
+    timeout: Duration,
+) -> Result<ServiceAnswer, NotCalled> {
+    let service = services.get(name);
+    let service = service.ok_or_else(|| NotCalled::NotServed(name.to_owned()))?;
+    let answering = async {
+        let checks = demands(&**service, &call).await;
+        authorize.authorize(&call.caller, &checks)?;
+        Ok(service.execute(call).await)
+    };
+    let answer = tokio::time::timeout(timeout, answering).await;
+    answer.unwrap_or(Err(NotCalled::TooSlow))
 }
 
 /// The parameters of an action of the query protocol. Attributes of a message come as JSON, and go as numbered members.

@@ -95,7 +95,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Text and `{variables}`; none: a brace is alone, or the text cannot stand in a request.
-fn pieces(text: &str) -> Option<Vec<Piece>> {
+pub(super) fn pieces(text: &str) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((fixed, behind)) = rest.split_once('{') {

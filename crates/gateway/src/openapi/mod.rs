@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::door::{ApiKeySource, Guard, Validation};
 use model::http_api::{HttpApi, HttpIntegration, RouteKey};
-use model::rest_api::{RestApi, RestIntegration};
+use model::rest_api::{Backend, RestApi, RestIntegration};
 use serde_json::{Map, Value, json};
 
 use models::Models;
@@ -149,6 +149,12 @@ fn answers_rest(integration: &RestIntegration) -> Option<String> {
     match integration {
         RestIntegration::LambdaProxy { callee, .. } => Some(callee.function.to_string()),
         RestIntegration::HttpProxy(proxy) => Some(proxy.uri.clone()),
+        RestIntegration::Custom(custom) => match &custom.backend {
+            Backend::Function(callee) => Some(callee.function.to_string()),
+            Backend::Server { uri, .. } => Some(uri.clone()),
+            Backend::Service(called) => Some(called.service.clone()),
+            Backend::Mock => None,
+        },
         RestIntegration::Mock(_) | RestIntegration::NotServed { .. } => None,
     }
 }

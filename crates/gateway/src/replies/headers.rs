@@ -68,7 +68,7 @@ pub(crate) fn of_mock(name: &str, value: &str) -> Result<(String, HeaderValue), 
 }
 
 /// Checks one header of a REST API's reply and adds it under the name that the client sees.
-pub(super) fn push_rest(headers: &mut Headers, name: &str, value: &str) -> Result<(), BadReply> {
+pub(crate) fn push_rest(headers: &mut Headers, name: &str, value: &str) -> Result<(), BadReply> {
     let value = checked(name, value)?;
     if is_among(name, &REST_DROPPED) {
         return Ok(());

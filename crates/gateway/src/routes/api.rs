@@ -26,7 +26,7 @@ use crate::application::Landed;
 use crate::cache::StageCache;
 use crate::events::StageVariables;
 use crate::gateway_responses::Customs;
-use crate::http_proxy::{BadMapping, BadProxy, Called, Proxy, Style};
+use crate::http_proxy::{BadMapping, BadProxy, Called, Custom, Proxy, Style};
 use crate::validate::Rules;
 
 /// The stage that has no prefix in the path.
@@ -82,6 +82,8 @@ pub(crate) struct Route {
     pub(crate) resource: String,
     /// A REST API's resource id.
     pub(crate) resource_id: String,
+    /// What a REST API calls the method.
+    pub(crate) operation_name: Option<String>,
     pub(crate) answer: Answer,
     /// Who may call it.
     pub(crate) guard: Guard,
@@ -107,6 +109,8 @@ pub(crate) enum Answer {
     },
     HttpProxy(Box<Proxy>),
     Service(Box<Called>),
+    /// With mapping templates.
+    Custom(Box<Custom>),
     Mock(MockReply),
     /// Nothing, for this reason: its requests fail.
     NotServed(String),
@@ -334,6 +338,15 @@ fn rest_routes(api: &RestApi, found: &mut Vec<Problem>) -> Vec<Route> {
             let compiled = Proxy::compile(proxy, Style::Rest, &api.stage_variables);
             route.hand_on(compiled, found);
         }
+        if let RestIntegration::Custom(custom) = &method.integration {
+            match Custom::compile(custom, &api.stage_variables) {
+                Ok(custom) => route.answer = Answer::Custom(Box::new(custom)),
+                Err(bad) => {
+                    found.push(problems::bad_integration(&route, &bad));
+                    route.answer = Answer::NotServed(bad.to_string());
+                }
+            }
+        }
         match Rules::compile(&method.validation) {
             Ok(rules) => route.rules = rules,
             Err(bad) => {
@@ -352,6 +365,7 @@ fn rest_route(method: &RestMethod) -> Route {
         key: format!("{} {}", method.http_method, method.path),
         resource: method.path.clone(),
         resource_id: method.resource_id.clone(),
+        operation_name: method.operation_name.clone(),
         answer: match &method.integration {
             RestIntegration::LambdaProxy {
                 callee,
@@ -368,6 +382,7 @@ fn rest_route(method: &RestMethod) -> Route {
                 },
             },
             RestIntegration::HttpProxy(proxy) => Answer::NotServed(proxy.uri.clone()),
+            RestIntegration::Custom(_) => Answer::NotServed(String::new()),
             RestIntegration::Mock(reply) => Answer::Mock(reply.clone()),
             RestIntegration::NotServed { reason } => Answer::NotServed(reason.clone()),
         },
@@ -401,6 +416,7 @@ fn http_routes(api: &HttpApi, found: &mut Vec<Problem>) -> Vec<Route> {
             key,
             resource,
             resource_id: String::new(),
+            operation_name: None,
             answer: match &route.integration {
                 HttpIntegration::Lambda {
                     callee,

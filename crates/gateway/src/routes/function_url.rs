@@ -73,6 +73,7 @@ pub(super) fn url_route(url: &FunctionUrl) -> Route {
         key: DEFAULT_STAGE.to_owned(),
         resource: DEFAULT_STAGE.to_owned(),
         resource_id: String::new(),
+        operation_name: None,
         answer: Answer::Function {
             callee: url.callee.clone(),
             timeout: WAIT_MAX,

@@ -9,7 +9,7 @@ use model::application::Application;
 use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::FunctionName;
 use model::problem::Place;
-use model::rest_api::RestIntegration;
+use model::rest_api::{Backend, RestIntegration};
 
 use super::{URL_PATH, conditions};
 
@@ -87,6 +87,22 @@ impl ApiKind {
     }
 }
 
+fn answered_by(backend: &Backend) -> AnsweredBy {
+    match backend {
+        Backend::Function(callee) => AnsweredBy::Function(callee.function.clone()),
+        Backend::Server { uri, .. } => AnsweredBy::Server { uri: uri.clone() },
+        Backend::Service(called) => AnsweredBy::Server {
+            uri: match &called.action {
+                Some(action) => format!("{}:{action}", called.service),
+                None => format!("{}{}", called.service, called.path),
+            },
+        },
+        Backend::Mock => AnsweredBy::Server {
+            uri: "(mock)".to_owned(),
+        },
+    }
+}
+
 /// The routes of an application, REST APIs first, each in its own order.
 #[must_use]
 pub fn routes_table(application: &Application) -> Vec<RouteRow> {
@@ -102,6 +118,7 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                 RestIntegration::HttpProxy(proxy) => AnsweredBy::Server {
                     uri: proxy.uri.clone(),
                 },
+                RestIntegration::Custom(custom) => answered_by(&custom.backend),
                 RestIntegration::Mock(_) => AnsweredBy::Gateway,
                 RestIntegration::NotServed { reason } => AnsweredBy::Nobody {
                     reason: reason.clone(),

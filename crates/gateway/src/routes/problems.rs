@@ -7,7 +7,7 @@ use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Route};
 use super::template::Template;
-use crate::http_proxy::BadProxy;
+use crate::http_proxy::{BadCustom, BadProxy};
 use crate::validate::BadModel;
 
 /// A path that cannot be read.
@@ -46,6 +46,17 @@ pub(super) fn bad_proxy(route: &Route, bad: &BadProxy) -> Problem {
     .help(
         "name the server in the integration's URI, and map what the gateway can know of a request",
     );
+    at(problem, route)
+}
+
+/// An integration with templates that cannot be carried out.
+pub(super) fn bad_integration(route: &Route, bad: &BadCustom) -> Problem {
+    let problem = Problem::error(
+        "gateway::bad-integration",
+        format!("the route `{}` is not served: {bad}", route.key),
+    )
+    .because("API Gateway refuses such an integration, or fails each of its requests")
+    .help("mend what is named: lines and columns are those of the template");
     at(problem, route)
 }
 

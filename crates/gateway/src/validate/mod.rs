@@ -153,7 +153,7 @@ impl Rules {
 
 /// The content type of a request in lower case, without its parameters. A request that names several is held to all:
 /// functions are shown the last, and another server may heed the first.
-fn media_types(headers: &Headers) -> Vec<String> {
+pub(crate) fn media_types(headers: &Headers) -> Vec<String> {
     let bare = |value: &HeaderValue| {
         let sent = header_text(value);
         let bare = sent.split(';').next().unwrap_or_default().trim();

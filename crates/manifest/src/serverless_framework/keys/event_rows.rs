@@ -315,51 +315,28 @@ pub(super) const ROWS: &[Key] = &[
         "functions.*.events[].http.request.parameters.paths",
         Shape::Mapping,
     ),
-    no_effect(
-        "functions.*.events[].http.request.template",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
-    ),
-    no_effect(
-        "functions.*.events[].http.request.passThrough",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
-    ),
-    no_effect(
+    done("functions.*.events[].http.request.template", Shape::Any),
+    done("functions.*.events[].http.request.passThrough", Shape::Text),
+    done(
         "functions.*.events[].http.request.contentHandling",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+        Shape::Text,
     ),
-    no_effect(
-        "functions.*.events[].http.request.method",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
-    ),
+    done("functions.*.events[].http.request.method", Shape::Text),
     done("functions.*.events[].http.response", Shape::Mapping),
     done(
         "functions.*.events[].http.response.transferMode",
         Shape::Text,
     ),
-    no_effect(
+    done(
         "functions.*.events[].http.response.contentHandling",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+        Shape::Text,
     ),
-    no_effect(
-        "functions.*.events[].http.response.headers",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
-    ),
-    no_effect(
+    done("functions.*.events[].http.response.headers", Shape::Mapping),
+    done(
         "functions.*.events[].http.response.statusCodes",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
+        Shape::Mapping,
     ),
-    no_effect(
-        "functions.*.events[].http.response.template",
-        Shape::Any,
-        "functions see requests as they are, and reply as they mean it: the tool removes this, too",
-    ),
+    done("functions.*.events[].http.response.template", Shape::Text),
     done("functions.*.events[].http.caching", Shape::Mapping),
     done("functions.*.events[].http.caching.enabled", Shape::Flag),
     done(

@@ -23,8 +23,14 @@ const PATH_PARTS_MAX: usize = 100;
 pub(super) enum Integration {
     /// The function, with the whole request as its event.
     Function,
+    /// The function, with an event that a template makes (`lambda`).
+    Rewritten,
     /// Another server, with the request as it is.
     Server,
+    /// Another server, with templates on the way.
+    RewrittenServer,
+    /// Nobody: templates alone answer.
+    Mock,
 }
 
 /// One `http` event.
@@ -82,7 +88,10 @@ pub(super) fn read<'a>(service: &Service<'a>, problems: &mut Vec<Problem>) -> Ve
         for event in function.events() {
             if let Some(http) = script::truthy(event.get("http")) {
                 match one(function, http) {
-                    Ok(event) => events.push(event),
+                    Ok(event) => {
+                        problems.extend(without_effect(&event));
+                        events.push(event);
+                    }
                     Err(problem) => problems.push(*problem),
                 }
             }
@@ -187,55 +196,81 @@ fn one<'a>(function: Function<'a>, http: &'a Node) -> Result<Event<'a>, Box<Prob
     Ok(event)
 }
 
-fn integration(event: &Event<'_>) -> Result<Integration, Box<Problem>> {
-    let Some(node) = event.option("integration") else {
-        return match event.option("async") {
-            None => Ok(Integration::Function),
-            Some(option) => Err(not_implemented("asynchronous", option)),
-        };
-    };
-    let name = script::text_of(node).unwrap_or_default();
-    match name.to_uppercase().replace('-', "_").as_str() {
-        "LAMBDA_PROXY" | "AWS_PROXY" => Ok(Integration::Function),
-        "HTTP_PROXY" => {
-            let uri = event
-                .option("request")
-                .and_then(|request| request.get("uri"));
-            if script::truthy(uri).is_some() {
-                return Ok(Integration::Server);
-            }
-            Err(Box::new(
-                Problem::error(
-                    "manifest::invalid-http-event",
-                    "an HTTP integration needs `request.uri`",
-                )
-                .at(&node.place)
-                .help("say where requests go"),
-            ))
-        }
-        "LAMBDA" | "AWS" | "HTTP" | "MOCK" => Err(not_implemented(&name, node)),
-        _unknown => Err(Box::new(
-            Problem::error(
-                "manifest::invalid-http-event",
-                format!("no integration is called `{name}`"),
-            )
-            .at(&node.place)
-            .help(suggestion::help(
-                &name,
-                &["lambda-proxy", "lambda", "http", "http-proxy", "mock"],
-            )),
-        )),
+/// A proxy rewrites nothing: the tool takes out what an event says of it.
+fn without_effect(event: &Event<'_>) -> Option<Problem> {
+    if !matches!(
+        event.integration,
+        Integration::Function | Integration::Server
+    ) {
+        return None;
     }
-}
-
-fn not_implemented(name: &str, node: &Node) -> Box<Problem> {
-    Box::new(
-        Problem::error(
-            "manifest::integration-not-implemented",
-            format!("the integration `{name}` is not implemented yet"),
+    const REWRITES: [(&str, &[&str]); 2] = [
+        (
+            "request",
+            &["template", "passThrough", "contentHandling", "method"],
+        ),
+        (
+            "response",
+            &["template", "headers", "statusCodes", "contentHandling"],
+        ),
+    ];
+    let written = REWRITES.iter().find_map(|(of, keys)| {
+        let of_node = event.option(of)?;
+        keys.iter()
+            .find_map(|key| Some((format!("{of}.{key}"), of_node.get(key)?)))
+    });
+    let (name, node) = written?;
+    Some(
+        Problem::warning(
+            "manifest::template-without-effect",
+            format!("`{name}` has no effect on this event"),
         )
         .at(&node.place)
-        .because("API Gateway would rewrite requests and replies with templates; the route is left out here")
-        .help("use `lambda-proxy`, the default, and read the request in the function"),
+        .because("a proxy hands requests and replies on as they are: the Serverless Framework takes this out, too")
+        .help("remove it, or write `integration: lambda` (`http` for another server)"),
     )
+}
+
+fn integration(event: &Event<'_>) -> Result<Integration, Box<Problem>> {
+    let Some(node) = event.option("integration") else {
+        return Ok(match event.option("async") {
+            None => Integration::Function,
+            Some(_) => Integration::Rewritten,
+        });
+    };
+    let wrong = |title: &str, help: &str| {
+        let problem = Problem::error("manifest::invalid-http-event", title);
+        Err(Box::new(problem.at(&node.place).help(help)))
+    };
+    let part = |of: &str, key: &str| {
+        let part = event.option(of).and_then(|of| of.get(key));
+        script::truthy(part).is_some()
+    };
+    let name = script::text_of(node).unwrap_or_default();
+    match name.to_uppercase().replacen('-', "_", 1).as_str() {
+        "LAMBDA_PROXY" | "AWS_PROXY" => Ok(Integration::Function),
+        "LAMBDA" | "AWS" => Ok(Integration::Rewritten),
+        "HTTP_PROXY" | "HTTP" if !part("request", "uri") => wrong(
+            "an HTTP integration needs `request.uri`",
+            "say where requests go",
+        ),
+        "HTTP_PROXY" => Ok(Integration::Server),
+        "HTTP" if event.option("response").is_none() => wrong(
+            "an HTTP integration that is no proxy needs `response`",
+            "say what clients see of each status, or use `http-proxy`: the tool fails without it",
+        ),
+        "HTTP" => Ok(Integration::RewrittenServer),
+        "MOCK" if !part("response", "statusCodes") => wrong(
+            "a mock integration needs `response.statusCodes`",
+            "say what clients see: the tool fails without it, or makes a method that never answers",
+        ),
+        "MOCK" => Ok(Integration::Mock),
+        _unknown => wrong(
+            &format!("no integration is called `{name}`"),
+            &suggestion::help(
+                &name,
+                &["lambda-proxy", "lambda", "http", "http-proxy", "mock"],
+            ),
+        ),
+    }
 }

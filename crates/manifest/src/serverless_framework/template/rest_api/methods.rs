@@ -3,12 +3,10 @@
 //! Lives here: one for each event, with its integration.
 //! Does not live here: `OPTIONS` (`cors`), who may call (`authorizers`), models (`validators`).
 
-use cloudformation::node::Node;
-
 use super::events::{self, Event, Integration};
 use super::paths::Paths;
-use super::{authorizers, caching, permission_id, validators};
-use crate::serverless_framework::build::{self, Object, Part};
+use super::{authorizers, caching, permission_id, templates, validators};
+use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::service::Service;
 use crate::serverless_framework::template::Draft;
 use crate::serverless_framework::{naming, script};
@@ -34,7 +32,7 @@ pub(super) fn write(
         .with_some("OperationName", event.option("operationId"))
         .with("ApiKeyRequired", event.option("private").is_some())
         .with("Integration", integration)
-        .with("MethodResponses", Vec::<Node>::new());
+        .with("MethodResponses", templates::method_responses(event));
     let mut depends_on = vec![permission_id(event.function.key)];
     depends_on.extend(event.function.alias().map(|alias| alias.logical_id));
     let properties = authorizers::authorise(service, event, properties, &mut depends_on, draft);
@@ -50,48 +48,55 @@ fn integration(event: &Event<'_>) -> Object {
     let place = &event.place;
     let response = event.option("response");
     let transfer = script::truthy(response.and_then(|response| response.get("transferMode")));
-    let integration = match event.integration {
-        Integration::Function => {
-            let arn = build::attribute(&event.function.logical_id(), "Arn", place);
-            let mut target = vec![arn];
-            if let Some(alias) = event.function.alias() {
-                target.push(Node::string(":", place));
-                target.push(Node::string(alias.name, place));
-            }
-            let uri = match transfer.and_then(Node::as_str) {
-                Some("STREAM") => build::streaming_uri(target, place),
-                Some(_) | None => build::invocation_uri(target, place),
-            };
-            Object::new(place)
+    match event.integration {
+        Integration::Function => Object::new(place)
+            .with("IntegrationHttpMethod", "POST")
+            .with("Type", "AWS_PROXY")
+            .with("Uri", templates::function_uri(event, place))
+            .with_some("ResponseTransferMode", transfer),
+        Integration::Rewritten => {
+            let function = Object::new(place)
                 .with("IntegrationHttpMethod", "POST")
-                .with("Type", "AWS_PROXY")
-                .with("Uri", uri)
+                .with("Type", "AWS")
+                .with("Uri", templates::function_uri(event, place));
+            templates::mapped(event, templates::complete(event, function))
         }
         Integration::Server => {
-            let request = event.option("request");
-            let part = |key: &str| script::truthy(request.and_then(|request| request.get(key)));
-            let mut parameters = Object::new(place);
-            for (name, setting) in event.request_parameters() {
-                let mapped = script::truthy(setting.get("mappedValue")).cloned();
-                let target = name.replacen("method.", "integration.", 1);
-                parameters.set(&target, mapped.unwrap_or_else(|| name.into_node(place)));
-            }
-            let connection = event.option("connectionType").and_then(script::text_of);
-            let connection = connection.map(|text| text.to_uppercase().replace('-', "_"));
-            let is_mapped = !parameters.is_empty();
-            Object::new(place)
-                .with("IntegrationHttpMethod", &event.method)
-                .with("Type", "HTTP_PROXY")
-                .with_some("Uri", part("uri"))
-                .with_some("ConnectionType", connection.clone())
-                .with_some(
-                    "ConnectionId",
-                    event
-                        .option("connectionId")
-                        .filter(|_| connection.is_some()),
-                )
-                .with_some("RequestParameters", is_mapped.then_some(parameters))
+            let server = server(event, "HTTP_PROXY", &event.method);
+            templates::mapped(event, server).with_some("ResponseTransferMode", transfer)
         }
-    };
-    integration.with_some("ResponseTransferMode", transfer)
+        Integration::RewrittenServer => {
+            let request = event.option("request");
+            let method = request.and_then(|request| script::truthy(request.get("method")));
+            let method = method
+                .and_then(script::text_of)
+                .map(|text| text.to_uppercase());
+            let server = server(event, "HTTP", method.as_ref().unwrap_or(&event.method));
+            templates::mapped(event, templates::complete(event, server))
+        }
+        Integration::Mock => {
+            let mock = Object::new(place)
+                .with("IntegrationHttpMethod", "POST")
+                .with("Type", "MOCK");
+            templates::complete(event, mock)
+        }
+    }
+}
+
+fn server(event: &Event<'_>, kind: &str, method: &str) -> Object {
+    let request = event.option("request");
+    let uri = script::truthy(request.and_then(|request| request.get("uri")));
+    let connection = event.option("connectionType").and_then(script::text_of);
+    let connection = connection.map(|text| text.to_uppercase().replace('-', "_"));
+    Object::new(&event.place)
+        .with("IntegrationHttpMethod", method)
+        .with("Type", kind)
+        .with_some("Uri", uri)
+        .with_some("ConnectionType", connection.clone())
+        .with_some(
+            "ConnectionId",
+            event
+                .option("connectionId")
+                .filter(|_| connection.is_some()),
+        )
 }

@@ -19,6 +19,7 @@ mod events;
 mod keys;
 mod methods;
 mod paths;
+mod templates;
 mod validators;
 
 use events::Event;
