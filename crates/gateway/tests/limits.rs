@@ -56,6 +56,8 @@ fn page() -> String {
         let place = place.trim_end_matches(".rs");
         own.extend(constants(&file, place));
     }
+    let templates = root().join("../mapping-templates/src/lib.rs");
+    own.extend(constants(&templates, "mapping templates"));
     own.retain(|limit| limit.name.contains("_MAX") || limit.name.ends_with("WINDOW_BYTES"));
     own.sort_by(|one, other| {
         let key = |limit: &Limit| {

@@ -149,15 +149,19 @@ impl Api {
                     set("content-type", format!("application/x-amz-json-{version}"));
                 }
             }
-            (Some(action), None) if asked.header(TARGET).is_none() => {
-                add("Action", action);
+            (action, None) if self.service != "s3" && asked.header(TARGET).is_none() => {
+                if let Some(action) = action {
+                    add("Action", action);
+                }
                 // Without a form the parameters are those of the query.
                 let is_form = asked
                     .header("content-type")
                     .is_some_and(|content_type| content_type.starts_with(FORM));
                 if !is_form {
                     body = Bytes::new();
-                    set("content-type", FORM.to_owned());
+                    headers.remove(http::header::CONTENT_TYPE);
+                    let form = HeaderValue::from_static(FORM);
+                    headers.insert(http::header::CONTENT_TYPE, form);
                 }
             }
             (Some(_) | None, _) => {}
