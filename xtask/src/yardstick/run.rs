@@ -26,6 +26,8 @@ const PROVED_WITHIN: Duration = Duration::from_secs(300);
 const AT_ONCE_DEFAULT: usize = 2;
 /// Letters of a reason that the table shows.
 const REASON_LENGTH_MAX: usize = 200;
+/// What is kept of the last whole run.
+const LEDGER: &str = "conformance/yardstick.md";
 /// The proofs' program, and what it is made of.
 const PROGRAM: [(&str, &str); 5] = [
     ("application.py", include_str!("application.py")),
@@ -56,6 +58,9 @@ pub(super) struct RunArguments {
     /// Also those whose features are not all built.
     #[arg(long)]
     all: bool,
+    /// Also write what came of it to `conformance/yardstick.md`.
+    #[arg(long)]
+    ledger: bool,
     /// How many at once.
     #[arg(long, default_value_t = AT_ONCE_DEFAULT)]
     at_once: usize,
@@ -150,6 +155,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<()> {
         .unwrap_or_else(|broken| broken.into_inner());
     judged.sort_by_key(|one| one.row.number);
     print(&table(&judged)?);
+    if arguments.ledger {
+        std::fs::write(tidy::root().join(LEDGER), ledger(&judged)?)?;
+    }
     Ok(())
 }
 
@@ -288,6 +296,24 @@ fn words(verdict: &Verdict) -> (&'static str, String) {
     (word, reason.replace(['|', '\n'], " "))
 }
 
+/// The table as it is kept: without times, which are the machine's.
+fn ledger(judged: &[Judged]) -> Result<String> {
+    let mut page = String::from(
+        "# Public applications\n\n\
+         <!-- Written by `cargo xtask yardstick run --ledger`. -->\n\n\
+         Applications of AWS that others wrote, run unmodified by `cloudless dev`, with a proof each: requests, invocations and calls of\n\
+         SDKs that show that they work. **not built**: it needs what the last column names. **cannot run**: this machine lacks a tool that \n\
+         it is built with, or the proof cannot be carried out by a program.\n\n\
+         | application | verdict | reason |\n| --- | --- | --- |\n",
+    );
+    for one in judged {
+        let (word, reason) = words(&one.verdict);
+        writeln!(page, "| {} | {word} | {reason} |", one.row.name())?;
+    }
+    writeln!(page, "{}", sum(judged))?;
+    Ok(page)
+}
+
 fn table(judged: &[Judged]) -> Result<String> {
     let mut table = String::from(
         "\n| # | application | verdict | s | reason |\n| --- | --- | --- | --- | --- |\n",
@@ -302,6 +328,11 @@ fn table(judged: &[Judged]) -> Result<String> {
             one.row.number
         )?;
     }
+    writeln!(table, "{}", sum(judged))?;
+    Ok(table)
+}
+
+fn sum(judged: &[Judged]) -> String {
     let count = |is: fn(&Verdict) -> bool| judged.iter().filter(|one| is(&one.verdict)).count();
     let passed = count(|verdict| matches!(verdict, Verdict::Passed));
     let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
@@ -312,10 +343,8 @@ fn table(judged: &[Judged]) -> Result<String> {
     let of_run = (100 * passed)
         .checked_div(passed + failed)
         .unwrap_or_default();
-    writeln!(
-        table,
+    format!(
         "\nAWS applications whose features lie within what is built: {passed} of {within} passed ({percent}%), {failed} failed, \
          {cannot} cannot run here ({of_run}% of those that can). {outside} more need what is not built."
-    )?;
-    Ok(table)
+    )
 }

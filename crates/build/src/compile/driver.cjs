@@ -358,7 +358,8 @@ const TOOLS = { esbuild: runEsbuild, webpack: runWebpack, typescript: runTypescr
       reply(await TOOLS[request.tool](request));
     } catch (error) {
       const notFound = error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND';
-      const missing = notFound ? /'([^']+)'/.exec(String(error.message))?.[1] : undefined;
+      // A file of a package is not to be installed: the package is broken.
+      const missing = notFound ? /'([^'./][^']*)'/.exec(String(error.message))?.[1] : undefined;
       reply({ entries: {}, problems: [], failure: String(error?.stack ?? error), missing });
     }
   }
