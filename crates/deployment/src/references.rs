@@ -108,6 +108,9 @@ async fn value(
         reference,
     };
     let Found { value, kind } = values.look_up(&wanted).await?;
+    if kind == Kind::StandIn {
+        return Ok(value);
+    }
     if service == "ssm" && kind == Kind::Secret {
         let reason = format!("it is a SecureString: write `{{{{resolve:ssm-secure:{key}}}}}`");
         return Err(NoValue { reason });

@@ -61,6 +61,8 @@ pub enum Kind {
     List,
     /// Something that is kept sealed.
     Secret,
+    /// Nobody knows: something stands in for the value, and for any part of it.
+    StandIn,
 }
 
 /// There is no such value.

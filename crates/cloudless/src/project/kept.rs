@@ -88,7 +88,7 @@ fn reference(name: &str) -> Reference {
 
 fn parameter(found: &Found) -> String {
     let kind = match found.kind {
-        Kind::Text => "text",
+        Kind::Text | Kind::StandIn => "text",
         Kind::List => "list",
         Kind::Secret => "secret",
     };
@@ -114,16 +114,10 @@ impl Kept for StandIns {
 
 impl StoredValues for StandIns {
     fn look_up<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Found, NoValue>> {
-        let found = match &wanted.reference {
-            Reference::Parameter(name) => Found {
-                value: name.clone(),
-                kind: Kind::Text,
-            },
-            // A reference may ask for a member of it, which nobody knows.
-            Reference::Secret { id, .. } => Found {
-                value: id.clone(),
-                kind: Kind::Secret,
-            },
+        let (Reference::Parameter(name) | Reference::Secret { id: name, .. }) = &wanted.reference;
+        let found = Found {
+            value: name.clone(),
+            kind: Kind::StandIn,
         };
         Box::pin(std::future::ready(Ok(found)))
     }
