@@ -302,7 +302,7 @@ fn ledger(judged: &[Judged]) -> Result<String> {
         "# Public applications\n\n\
          <!-- Written by `cargo xtask yardstick run --ledger`. -->\n\n\
          Applications of AWS that others wrote, run unmodified by `cloudless dev`, with a proof each: requests, invocations and calls of\n\
-         SDKs that show that they work. **not built**: it needs what the last column names. **cannot run**: this machine lacks a tool that \n\
+         SDKs that show that they work. **not built**: it needs what the last column names. **cannot run**: this machine lacks a tool that\n\
          it is built with, or the proof cannot be carried out by a program.\n\n\
          | application | verdict | reason |\n| --- | --- | --- |\n",
     );

@@ -208,7 +208,7 @@ class Runner:
             raise CannotRun(f'`LOG {text[:80]}` is in words that this program does not read')
         for wanted in split(found.group(2), [' and ', ', ']):
             wanted = wanted.strip()
-            wanted = wanted[1:-1] if wanted.startswith('"') else wanted
+            wanted = wanted[1:-1] if wanted[:1] in ('"', "'") else wanted
             self.app.logs(found.group(1) or function, wanted)
         return 1
 
