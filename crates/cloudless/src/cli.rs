@@ -93,6 +93,15 @@ pub struct DevArguments {
     /// The port of the cloud services, as SDKs use them [default: 4566].
     #[arg(long, value_name = "PORT")]
     pub services_port: Option<u16>,
+    /// The port of the first listener of load balancers; those of others follow it [default: 3003].
+    #[arg(long, value_name = "PORT")]
+    pub alb_port: Option<u16>,
+    /// A path that clients put before each of theirs, as behind a proxy; APIs and functions do not see it.
+    #[arg(long, value_name = "PATH")]
+    pub base_path: Option<String>,
+    /// The same for clients of load balancers [default: that of `--base-path`].
+    #[arg(long, value_name = "PATH")]
+    pub alb_base_path: Option<String>,
     /// Where the state is kept [default: .cloudless beside the manifest].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -67,8 +67,16 @@ pub(crate) fn gateway(parts: Parts, config: &Config, services: u16) -> Applicati
         .with_account_rate(config.limits.account_rate())
         .behind(TrustedProxies::new(config.trusted_proxies.clone()))
         .trusting(roots, egress(config, services))
+        .behind(proxies(config))
+        .below(config.balancing.base_path_of_apis.as_deref())
+        .trusting(roots)
         .calling(parts.services)
         .verifying(Tokens::new(outbound, clock, Some(parts.issuer)))
+}
+
+/// Whose word on a request's source is believed.
+pub(crate) fn proxies(config: &Config) -> TrustedProxies {
+    TrustedProxies::new(config.trusted_proxies.clone())
 }
 
 /// What the listener shows: the certificates of `[tls]`, or else one of this machine's

@@ -4,6 +4,7 @@
 //! Does not live here: anything that a second binary would need.
 
 pub mod authority;
+mod balancers;
 pub mod cli;
 pub mod commands;
 pub mod development;

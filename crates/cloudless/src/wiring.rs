@@ -35,6 +35,7 @@ use parts::{
     builder, claim, delivery, doors, functions, locked_in, not_code, runtime, shared, signers,
 };
 
+use crate::balancers::{Balancers, Balancing};
 use crate::development::marker::Published;
 use crate::engines;
 use crate::forking::Findings;
@@ -72,6 +73,8 @@ pub struct Config {
     pub buckets: service_objects::NewBuckets,
     /// What is carried out elsewhere.
     pub engines: Vec<settings::Engine>,
+    /// Where load balancers are found.
+    pub balancing: Balancing,
 }
 
 /// What is to be cleared of sandboxes at the end; or why functions are not locked in.
@@ -97,6 +100,7 @@ pub struct Server {
     functions: Arc<service_functions::Service>,
     delivery: Delivery,
     gateway: Arc<ApplicationHandler>,
+    balancers: Arc<Balancers>,
     door: Arc<ServiceDoor>,
     inner_door: InnerDoor,
     clock: Arc<dyn Clock>,
@@ -200,6 +204,8 @@ impl Server {
             services: called,
         };
         let gateway = Arc::new(front::gateway(parts, config, ports.1));
+        let balancers = Balancers::new(&parts, &config.balancing, front::proxies(config));
+        let gateway = Arc::new(front::gateway(parts, config));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(PipelineParts {
@@ -217,6 +223,7 @@ impl Server {
             functions,
             delivery,
             gateway,
+            balancers: Arc::new(balancers),
             door,
             inner_door,
             clock,
@@ -237,6 +244,12 @@ impl Server {
     #[must_use]
     pub fn ports(&self) -> (u16, u16) {
         self.ports
+    }
+
+    /// The port of each listener of load balancers, in their order.
+    #[must_use]
+    pub fn balancer_ports(&self) -> Vec<u16> {
+        self.balancers.ports()
     }
 
     /// Why functions are not locked in, where that cannot be done.
@@ -268,6 +281,9 @@ impl Server {
         self.functions.swap(application);
         let mut problems = self.services.identity.unfit_roles(application);
         problems.extend(self.gateway.swap(application));
+        if self.has_apis {
+            problems.extend(self.balancers.swap(application));
+        }
         problems
     }
 
@@ -341,9 +357,13 @@ impl Server {
             let gateway = Arc::clone(&self.gateway) as Arc<dyn Handler>;
             let server = self.http_server();
             let server = match listeners.tls {
-                Some(shown) => server.secured(shown.tls),
+                Some(shown) => {
+                    self.balancers.secure(shown.tls.clone());
+                    server.secured(shown.tls)
+                }
                 None => server,
             };
+            apis.spawn(self.serve_balancers(stop_apis.clone()));
             let serve = server.serve(listener, gateway, stop_apis.clone());
             let (ready, stop) = (self.ready.clone(), stop_apis.clone());
             apis.spawn(async move {
@@ -368,6 +388,13 @@ impl Server {
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done
+    }
+
+    fn serve_balancers(&self, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let balancers = Arc::clone(&self.balancers);
+        let (clock, ready) = (Arc::clone(&self.clock), self.ready.clone());
+        let server = move || HttpServer::new(ServerLimits::default(), Arc::clone(&clock));
+        async move { balancers.serve(server, ready, stop).await }
     }
 
     /// Nothing is left of sandboxes then.

@@ -43,7 +43,14 @@ fn page() -> String {
     let all = constants(&quotas, "the cloud");
     let mut quotas = constants(&quotas, "the cloud");
     quotas.retain(|limit| {
-        let beginnings = ["GATEWAY_", "REST_", "HTTP_API_", "AUTHORIZER_", "METHOD_"];
+        let beginnings = [
+            "GATEWAY_",
+            "REST_",
+            "HTTP_API_",
+            "AUTHORIZER_",
+            "METHOD_",
+            "LOAD_BALANCER_",
+        ];
         let streamed = "LAMBDA_STREAMED_REPLY_BYTES_MAX";
         limit.name == streamed || beginnings.iter().any(|begin| limit.name.starts_with(begin))
     });

@@ -14,6 +14,7 @@ use crate::function::{Function, LATEST};
 use crate::function_url::FunctionUrl;
 use crate::http_api::HttpApi;
 use crate::ids::{FunctionName, Region, RevisionId};
+use crate::load_balancer::Listener;
 use crate::rest_api::RestApi;
 
 /// One revision of an application. It is swapped whole and never changed.
@@ -51,6 +52,8 @@ pub struct Application {
     pub usage_plans: Vec<UsagePlan>,
     /// Host names of its own.
     pub domains: Vec<CustomDomain>,
+    /// Listeners of load balancers that lead to its functions.
+    pub listeners: Vec<Listener>,
 }
 
 /// One way of events, as it is shown: from a source to a target.
@@ -86,6 +89,7 @@ impl Application {
             api_keys: Vec::new(),
             usage_plans: Vec::new(),
             domains: Vec::new(),
+            listeners: Vec::new(),
         }
     }
 

@@ -291,11 +291,11 @@ pub struct Parameter {
 pub enum ParameterLocation {
     /// In the path.
     Path,
-    /// In the query, its first value.
+    /// In the query, its last value.
     Query,
     /// In the query, all of its values.
     MultiValueQuery,
-    /// Among the headers, its first value.
+    /// Among the headers, its last value.
     Header,
     /// Among the headers, all of its values.
     MultiValueHeader,

@@ -75,6 +75,11 @@ pub const AUTHORIZER_TTL_MAX: Duration = Duration::from_hours(1);
 /// Amazon API Gateway, "Quotas for REST APIs": ARN length of a method with authorization.
 pub const METHOD_ARN_BYTES_MAX: usize = 1_600;
 
+/// Elastic Load Balancing, "Lambda functions as targets": the body of a request, and the JSON of a response.
+pub const LOAD_BALANCER_PAYLOAD_BYTES_MAX: usize = MIB;
+/// Elastic Load Balancing, "Troubleshoot your Application Load Balancers", HTTP 463: addresses in `X-Forwarded-For`.
+pub const LOAD_BALANCER_FORWARDED_FOR_MAX: usize = 30;
+
 /// Amazon DynamoDB, "Service, account, and table quotas": item size.
 pub const DYNAMODB_ITEM_BYTES_MAX: usize = 400 * 1024;
 /// Amazon DynamoDB, "Service, account, and table quotas": partition key length.

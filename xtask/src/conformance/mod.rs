@@ -1,12 +1,13 @@
 //! Suites of tests that others wrote, against the product.
 //!
 //! Lives here: building and starting the product for a suite, writing the ledger of what passes and why the rest does not.
-//! Does not live here: how each suite is run (`dynamodb`, `recorded`, `s3`), the suites (they are not ours to keep), the reasons
-//! (`conformance/`).
+//! Does not live here: how each suite is run (`dynamodb`, `recorded`, `s3`, `serverless_offline`), the suites (they are not
+//! ours to keep), the reasons (`conformance/`).
 
 mod dynamodb;
 mod recorded;
 mod s3;
+mod serverless_offline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -47,6 +48,14 @@ enum Suite {
         /// A Python with pytest (below 9), pytest-timeout, boto3, PyYAML, munch, gevent, isodate, requests, pytz, httplib2 and lxml.
         #[arg(long, default_value = "python3")]
         python: PathBuf,
+    },
+    /// Runs serverless-offline's own tests, and writes `conformance/serverless-offline.md`. It takes the ports 3000 to 3003.
+    ServerlessOffline {
+        /// A checkout of dherault/serverless-offline, after `npm install --ignore-scripts` in it.
+        checkout: PathBuf,
+        /// Only the files whose path has this in it. No ledger is written.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Runs the tests of LocalStack that compare replies with AWS's own, as recorded, and writes `conformance/SERVICE.md`.
     Recorded {
@@ -99,6 +108,9 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<()> {
     };
     match &arguments.suite {
         Suite::Dynamodb { checkout, python } => dynamodb::run(&setting, checkout, python),
+        Suite::ServerlessOffline { checkout, only } => {
+            serverless_offline::run(&setting, checkout, only.as_deref())
+        }
         Suite::S3 { checkout, python } => s3::run(&setting, checkout, python),
         Suite::Recorded {
             service,

@@ -11,6 +11,7 @@ use model::problem::Problem;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{cache_folder, environment, fail, ours};
+use crate::balancers::{self, Balancing};
 use crate::cli::DevArguments;
 use crate::development::Loop;
 use crate::front;
@@ -57,6 +58,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let console =
         Console::start(printer.clone(), Arc::clone(&clock)).map_err(|error| no_thread(&error))?;
     let console = Arc::new(console);
+    let balancing = balancing(&arguments, &settings);
     let state = state_folder(arguments.state, &settings, &located)?;
     let config = Config {
         ours: ours(&state),
@@ -69,6 +71,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         trusted_proxies: settings.server.trusted_proxies.clone(),
         buckets: settings.server.buckets,
         engines: settings.server.engines.clone(),
+        balancing,
     };
     let telemetry = Telemetry::on_console(&console, located.front_end)
         .with_access_logs(config.state.join("access-logs"))
@@ -124,6 +127,26 @@ pub(super) fn ports(
     Err(Box::new(
         problem.help("choose another one for either of them"),
     ))
+}
+
+/// Where load balancers are found, and below which paths all is: as the options say, or as `cloudless.toml` has it.
+fn balancing(arguments: &DevArguments, settings: &Settings) -> Balancing {
+    let server = &settings.server;
+    let text = |path: &Option<PathBuf>| Some(path.as_ref()?.to_string_lossy().into_owned());
+    let base_path = arguments
+        .base_path
+        .clone()
+        .or_else(|| text(&server.base_path));
+    let own = arguments.alb_base_path.clone();
+    let own = own.or_else(|| text(&server.alb_base_path));
+    Balancing {
+        port: arguments
+            .alb_port
+            .or(server.alb_port)
+            .unwrap_or(balancers::PORT),
+        base_path: own.or_else(|| base_path.clone()),
+        base_path_of_apis: base_path,
+    }
 }
 
 /// `--state`, or what `cloudless.toml` says, or `.cloudless` beside the manifest; without links and `..`, so that it can be told apart from the

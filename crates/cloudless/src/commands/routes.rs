@@ -57,7 +57,9 @@ pub(super) async fn application(project: &ProjectArguments) -> Result<Applicatio
 fn as_json(row: &RouteRow) -> Value {
     let (function, not_served) = match &row.answered_by {
         AnsweredBy::Function(function) => (Some(function.as_str()), None),
-        AnsweredBy::Gateway | AnsweredBy::Server { .. } => (None, None),
+        AnsweredBy::Gateway | AnsweredBy::Server { .. } | AnsweredBy::LoadBalancer { .. } => {
+            (None, None)
+        }
         AnsweredBy::Nobody { reason } => (None, Some(reason)),
     };
     json!({
@@ -69,6 +71,7 @@ fn as_json(row: &RouteRow) -> Value {
         "authorizer": row.authorizer,
         "throttle": row.throttle,
         "cache": row.cache,
+        "conditions": row.conditions,
         "place": row.place.as_ref().map(ToString::to_string),
     })
 }

@@ -78,6 +78,7 @@ pub(crate) fn route_lines(printer: &Printer, rows: &[RouteRow]) -> Vec<String> {
                 row.authorizer.clone(),
                 row.throttle.clone(),
                 row.cache.as_ref().map(|ttl| format!("cached {ttl}")),
+                row.conditions.clone(),
             ];
             let conditions: String = conditions
                 .into_iter()
@@ -142,6 +143,15 @@ fn server_lines(printer: &Printer, server: &Server, application: &Application) -
             printer.paint(Style::Dim, &harmless(url.callee.function.as_str()))
         )
     }));
+    let balancers = application.listeners.iter().zip(server.balancer_ports());
+    lines.extend(balancers.map(|(listener, port)| {
+        let address = format!("{scheme}://localhost:{port}");
+        format!(
+            "  ALB       {}  {}",
+            printer.paint(Style::Cyan, &address),
+            printer.paint(Style::Dim, &harmless(&listener.name))
+        )
+    }));
     // A key that nobody gave a value is found here alone, as where the Serverless Framework deploys it.
     lines.extend(application.api_keys.iter().map(|key| {
         format!(
@@ -171,7 +181,10 @@ fn server_lines(printer: &Printer, server: &Server, application: &Application) -
 
 fn style_of(answered_by: &AnsweredBy) -> Style {
     match answered_by {
-        AnsweredBy::Function(_) | AnsweredBy::Server { .. } | AnsweredBy::Gateway => Style::Dim,
+        AnsweredBy::Function(_)
+        | AnsweredBy::Server { .. }
+        | AnsweredBy::Gateway
+        | AnsweredBy::LoadBalancer { .. } => Style::Dim,
         AnsweredBy::Nobody { .. } => Style::Red,
     }
 }

@@ -263,6 +263,36 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: Section::Server,
+        name: "alb_base_path",
+        value: Value::Path {
+            set: |settings, path| settings.server.alb_base_path = Some(path),
+        },
+        default: "that of `base_path`",
+        meaning: "a path that clients of load balancers put before each of theirs, as `--alb-base-path`",
+    },
+    Key {
+        section: Section::Server,
+        name: "alb_port",
+        value: Value::Whole {
+            min: 0,
+            max: 65_535,
+            set: |settings, port| settings.server.alb_port = u16::try_from(port).ok(),
+        },
+        default: "3003",
+        meaning: "the port of the first listener of load balancers, as `--alb-port`; those of others follow it, and 0 takes any \
+                  that are free",
+    },
+    Key {
+        section: Section::Server,
+        name: "base_path",
+        value: Value::Path {
+            set: |settings, path| settings.server.base_path = Some(path),
+        },
+        default: "none",
+        meaning: "a path that clients put before each of theirs, as behind a proxy, as `--base-path`; APIs and functions do not see it",
+    },
+    Key {
+        section: Section::Server,
         name: "port",
         value: Value::Whole {
             min: 0,

@@ -67,6 +67,12 @@ pub struct Server {
     pub port: Option<u16>,
     /// The port of the cloud services.
     pub services_port: Option<u16>,
+    /// The port of the first listener of load balancers.
+    pub alb_port: Option<u16>,
+    /// What clients put before each path.
+    pub base_path: Option<PathBuf>,
+    /// What clients of load balancers put there.
+    pub alb_base_path: Option<PathBuf>,
     /// The folder of the state, relative to the file's.
     pub state: Option<PathBuf>,
     /// What bounds the running of functions.

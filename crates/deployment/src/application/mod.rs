@@ -16,6 +16,7 @@ mod gateway_responses;
 mod http;
 mod integration;
 mod keys;
+mod load_balancers;
 mod mock;
 mod openapi;
 mod policies;
@@ -94,6 +95,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let domains = domains::read(view, (&rest_apis, &http_apis), &mut problems);
     let application = Application {
         domains,
+        listeners: load_balancers::listeners(view, &callable, &mut problems),
         api_keys,
         usage_plans,
         region: surroundings.region.clone(),

@@ -24,6 +24,7 @@ mod domains;
 mod event_sources;
 mod function_urls;
 mod keys;
+mod load_balancers;
 mod policies;
 mod services;
 mod stages;

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 use resource_types::text_of;
 
+use super::load_balancing;
+
 /// Lambda, IAM: the longest name that is generated.
 const NAME_LENGTH_MAX: usize = 64;
 /// What begins so is kept with a resource for `application`, and is no attribute: `GetAtt` does not find it.
@@ -60,6 +62,10 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::ApiGateway::UsagePlan" => with_id(request, 6, "Id"),
         "AWS::ApiGateway::GatewayResponse" => with_id(request, 6, "Id"),
         "AWS::ApiGateway::UsagePlanKey" => usage_plan_key(request),
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => load_balancing::load_balancer(request),
+        "AWS::ElasticLoadBalancingV2::Listener" => load_balancing::listener(request),
+        "AWS::ElasticLoadBalancingV2::ListenerRule" => load_balancing::rule(request),
+        "AWS::ElasticLoadBalancingV2::TargetGroup" => load_balancing::target_group(request),
         "AWS::ApiGatewayV2::Stage" => {
             made(&given(request, "StageName").unwrap_or_default(), json!({}))
         }
@@ -94,7 +100,7 @@ fn number_of(request: &ResourceRequest) -> String {
     request.number.unwrap_or(1).to_string()
 }
 
-fn made(physical_id: &str, attributes: Value) -> Made {
+pub(super) fn made(physical_id: &str, attributes: Value) -> Made {
     Made {
         physical_id: physical_id.to_owned(),
         attributes: match attributes {
@@ -117,7 +123,7 @@ fn given(request: &ResourceRequest, name: &str) -> Option<String> {
 }
 
 /// The name in this property, or one made of stack, logical id and something random.
-fn name_of(request: &ResourceRequest, property: &str, length_max: usize) -> String {
+pub(super) fn name_of(request: &ResourceRequest, property: &str, length_max: usize) -> String {
     given(request, property).unwrap_or_else(|| shortened(&request.generated_name, length_max))
 }
 
@@ -160,6 +166,17 @@ fn id_of(request: &ResourceRequest, length: usize) -> String {
         .map(letters)
         .take(length)
         .collect()
+}
+
+/// Sixteen hexadecimal digits.
+pub(super) fn id_in_hex(request: &ResourceRequest) -> String {
+    hex::encode(digest_of(request).get(..8).unwrap_or_default())
+}
+
+/// Up to ten decimal digits.
+pub(super) fn digits_of(request: &ResourceRequest) -> u32 {
+    let [.., a, b, c, d] = digest_of(request);
+    u32::from_be_bytes([a, b, c, d])
 }
 
 fn with_id(request: &ResourceRequest, length: usize, attribute: &str) -> Made {

@@ -10,6 +10,7 @@ mod gateway_plans;
 mod gateway_rest;
 mod identity;
 mod lambda;
+mod load_balancing;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +25,14 @@ use interfaces::resource_provider::{
 use model::coverage::Coverage;
 use resource_types::TypeTable;
 
-const TABLES: [&[TypeTable]; 6] = [
+const TABLES: [&[TypeTable]; 7] = [
     lambda::TYPES,
     event_sources::TYPES,
     gateway_rest::TYPES,
     gateway_plans::TYPES,
     gateway_http::TYPES,
     gateway_domains::TYPES,
+    load_balancing::TYPES,
 ];
 
 /// What becomes of each property of each type that is only a record.
@@ -78,6 +80,9 @@ impl ResourceProvider for RecordProvider {
             table_of(resource_type).map_or_else(Vec::new, |table| table.check(properties));
         if resource_type == "AWS::Lambda::Function" {
             lambda::check_function(properties, &mut problems);
+        }
+        if resource_type.starts_with("AWS::ElasticLoadBalancingV2::") {
+            load_balancing::check_attributes(properties, &mut problems);
         }
         if resource_type == "AWS::ApiGateway::ApiKey" {
             gateway_plans::check_key(properties, &mut problems);

@@ -31,14 +31,14 @@ const EXTENDED_ID_BYTES: usize = 11;
 
 /// A request without its body.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    pub(super) target: String,
-    pub(super) version: Version,
-    pub(super) headers: Headers,
-    pub(super) peer: SocketAddr,
-    pub(super) scheme: Scheme,
-    pub(super) received_at: Instant,
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) version: Version,
+    pub(crate) headers: Headers,
+    pub(crate) peer: SocketAddr,
+    pub(crate) scheme: Scheme,
+    pub(crate) received_at: Instant,
 }
 
 /// What the gateway gave it.
@@ -54,7 +54,7 @@ pub(super) struct Arrival {
 }
 
 impl Head {
-    pub(super) fn split(request: Request) -> (Self, Body) {
+    pub(crate) fn split(request: Request) -> (Self, Body) {
         let Request {
             method,
             target,
@@ -77,13 +77,13 @@ impl Head {
         (head, body)
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target
             .split_once('?')
             .map_or(&self.target, |(path, _)| path)
     }
 
-    pub(super) fn query(&self) -> Option<&str> {
+    pub(crate) fn query(&self) -> Option<&str> {
         self.target.split_once('?').map(|(_, query)| query)
     }
 

@@ -19,6 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -49,10 +50,13 @@ use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
 use crate::outbound::{Egress, Outbound, Roots};
 use crate::routes::{Hit, Kind, Located, Table};
+use crate::outbound::{Outbound, Roots};
+use crate::routes::{self, Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
-use arrival::{Arrival, Head};
+use arrival::Arrival;
+pub(crate) use arrival::Head;
 use finish::{accepts, complete, packed, traced};
 use kept::Place;
 pub(crate) use refusal::Refusal;
@@ -78,6 +82,8 @@ pub struct ApplicationHandler {
     services: Services,
     table: RwLock<Arc<Table>>,
     proxies: TrustedProxies,
+    /// What clients put before each path.
+    base_path: Option<String>,
     tokens: Tokens,
 }
 
@@ -125,6 +131,7 @@ impl ApplicationHandler {
             services: Services::new(),
             table: RwLock::new(Arc::new(table)),
             proxies: TrustedProxies::default(),
+            base_path: None,
             tokens,
         }
     }
@@ -169,6 +176,15 @@ impl ApplicationHandler {
         Self { proxies, ..self }
     }
 
+    /// The same, for clients that put this before each path: neither APIs nor functions see it.
+    #[must_use]
+    pub fn below(self, base_path: Option<&str>) -> Self {
+        Self {
+            base_path: base_path.and_then(routes::base_path),
+            ..self
+        }
+    }
+
     /// Compiles the routes of a revision and serves them from the next request on. Requests under way end with the
     /// routes that they began with.
     ///
@@ -184,8 +200,13 @@ impl ApplicationHandler {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
         let table = self.table();
+        let base_path = self.base_path.as_deref();
+        let below = base_path.and_then(|base| routes::behind_base(&request.target, base));
+        if let Some(below) = below.map(Cow::into_owned) {
+            request.target = below;
+        }
         let (head, body) = Head::split(request);
         let arrival = Arrival::new(&head, &*self.clock, &*self.random, &self.proxies);
         let asked = head.asked();

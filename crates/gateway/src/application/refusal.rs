@@ -32,7 +32,7 @@ use crate::validate::Invalid;
 pub(crate) struct Refusal {
     pub(super) fault: Fault,
     /// For the developer alone: the client never sees it.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// What the client is told instead of the usual words.
     pub(super) said: Option<String>,
     /// What is wrong with a body, for an API that wants to tell.
@@ -333,7 +333,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn not_run(not_run: &NotRun) -> Self {
+    pub(crate) fn not_run(not_run: &NotRun) -> Self {
         match not_run {
             NotRun::UnknownFunction { .. } => Self::new(
                 Fault::Misconfigured,
@@ -361,7 +361,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn function_failed(function: &FunctionName, error: &FunctionError) -> Self {
+    pub(crate) fn function_failed(function: &FunctionName, error: &FunctionError) -> Self {
         let what = summary(&error.payload);
         let reason = match error.kind {
             FunctionErrorKind::Raised => format!("function `{function}` threw {what}"),
@@ -387,7 +387,7 @@ impl Refusal {
         Self::new(Fault::FunctionFailed, reason)
     }
 
-    pub(super) fn bad_reply(function: &FunctionName, bad: &BadReply) -> Self {
+    pub(crate) fn bad_reply(function: &FunctionName, bad: &BadReply) -> Self {
         let fault = match bad {
             BadReply::Base64 => Fault::BadBase64,
             BadReply::Shape { .. }

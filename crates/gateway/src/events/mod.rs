@@ -8,6 +8,7 @@ pub(crate) mod authorizer_input;
 mod clf;
 mod headers;
 mod json;
+mod load_balancer;
 mod media_types;
 mod query;
 mod repeats;
@@ -35,6 +36,7 @@ use crate::sender::Forwarded;
 
 pub(crate) use clf::common_log_time;
 pub(crate) use headers::text as header_text;
+pub(crate) use load_balancer::{Balanced, balanced};
 pub(crate) use media_types::is_binary_for_rest;
 pub(crate) use query::Query;
 pub(crate) use trace::{TRACE_RANDOM_BYTES, Trace};

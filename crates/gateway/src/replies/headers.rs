@@ -126,7 +126,7 @@ pub(crate) fn value_of(text: &str) -> HeaderValue {
 }
 
 /// A line break in a value would let a function's input write headers, or a whole second response.
-fn checked(name: &str, value: &str) -> Result<HeaderValue, BadReply> {
+pub(super) fn checked(name: &str, value: &str) -> Result<HeaderValue, BadReply> {
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(BadReply::HeaderName {
             name: wire::shorten(name).escape_debug().to_string(),

@@ -5,6 +5,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod headers;
+mod load_balancer;
 pub(crate) mod stream;
 mod url_faults;
 mod v1;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use crate::http::Response;
 use crate::routes::Payload;
 
+pub(crate) use load_balancer::balanced;
 pub(crate) use v1::Accepts;
 pub(crate) use wire::{BadReply, shorten};
 

@@ -202,12 +202,13 @@ fn check_number(key: &'static str, entries: usize) -> Result<(), BadReply> {
     Ok(())
 }
 
-fn sort_of(raw: &RawValue) -> &'static str {
+pub(super) fn sort_of(raw: &RawValue) -> &'static str {
     match raw.get().as_bytes().first() {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
         Some(b'[') => "a list",
         Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
         Some(_) | None => "a number",
     }
 }

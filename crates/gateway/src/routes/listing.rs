@@ -11,7 +11,7 @@ use model::ids::FunctionName;
 use model::problem::Place;
 use model::rest_api::{Backend, RestIntegration};
 
-use super::{URL_PATH, conditions};
+use super::{URL_PATH, balanced, conditions};
 
 /// The sort of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum ApiKind {
     Http,
     /// A function URL.
     FunctionUrl,
+    /// A load balancer.
+    LoadBalancer,
 }
 
 /// Who answers a route.
@@ -35,6 +37,11 @@ pub enum AnsweredBy {
     Server {
         /// Its address, with the variables in it.
         uri: String,
+    },
+    /// A load balancer, by itself or by several functions.
+    LoadBalancer {
+        /// What it does.
+        does: String,
     },
     /// Nobody: its requests fail.
     Nobody {
@@ -60,6 +67,8 @@ pub struct RouteRow {
     pub throttle: Option<String>,
     /// How long its replies are kept, as `300 s`.
     pub cache: Option<String>,
+    /// What else a request must be like, as `ALB shop, 1, host a.example`; none: nothing.
+    pub conditions: Option<String>,
     /// Where the manifest declares it.
     pub place: Option<Place>,
 }
@@ -70,6 +79,7 @@ impl fmt::Display for AnsweredBy {
             Self::Function(function) => function.fmt(formatter),
             Self::Gateway => formatter.write_str("(CORS preflight)"),
             Self::Server { uri } => formatter.write_str(uri),
+            Self::LoadBalancer { does } => formatter.write_str(does),
             Self::Nobody { reason } => write!(formatter, "not served: {reason}"),
         }
     }
@@ -83,6 +93,7 @@ impl ApiKind {
             Self::Rest => "REST",
             Self::Http => "HTTP",
             Self::FunctionUrl => "URL",
+            Self::LoadBalancer => "ALB",
         }
     }
 }
@@ -128,6 +139,7 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             authorizer: conditions::who(&method.guard),
             throttle: method.throttle.as_ref().map(conditions::how_often),
             cache: method.cache.as_ref().map(conditions::how_long),
+            conditions: None,
             place: method.place.clone(),
         }));
     }
@@ -160,6 +172,7 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
                 authorizer: conditions::who(&route.guard),
                 throttle: route.throttle.as_ref().map(conditions::how_often),
                 cache: None,
+                conditions: None,
                 place: route.place.clone(),
             }
         }));
@@ -172,8 +185,10 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
         authorizer: conditions::who_of_url(url.auth),
         throttle: None,
         cache: None,
+        conditions: None,
         place: url.place.clone(),
     }));
+    rows.extend(application.listeners.iter().flat_map(balanced::rows));
     rows
 }
 

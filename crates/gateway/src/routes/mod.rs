@@ -4,6 +4,7 @@
 //! Does not live here: what is done with a match (`application`), event shapes (`events`).
 
 mod api;
+mod balanced;
 mod conditions;
 mod domains;
 mod function_url;
@@ -28,7 +29,7 @@ pub(crate) use api::{Answer, Api, Kind, Payload, Route, Transfer};
 pub use function_url::URL_PATH;
 pub(crate) use function_url::host_name as url_host_name;
 pub(crate) use table::{Asked, Hit, Located, Missing, Table};
-pub(crate) use target::{EncodingError, check_encoding, decode};
+pub(crate) use target::{EncodingError, base_path, behind_base, check_encoding, decode};
 
 /// The routes that would not be served, or that hide one another, when `application` were.
 pub fn check(application: &model::application::Application) -> Vec<model::problem::Problem> {

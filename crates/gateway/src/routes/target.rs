@@ -26,6 +26,22 @@ pub(crate) fn behind_stage<'a>(path: &'a str, stage: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
+/// What is left of a target, or of a path, behind what clients put before each of theirs; none: it does not begin so.
+pub(crate) fn behind_base<'a>(target: &'a str, base: &str) -> Option<Cow<'a, str>> {
+    let rest = target.strip_prefix(base)?;
+    match rest.as_bytes().first() {
+        Some(b'/') => Some(Cow::Borrowed(rest)),
+        Some(b'?') | None => Some(Cow::Owned(format!("/{rest}"))),
+        Some(_) => None,
+    }
+}
+
+/// A base path as it is compared: with a slash before it, and none behind; none: there is nothing of it.
+pub(crate) fn base_path(written: &str) -> Option<String> {
+    let bare = written.trim_matches('/');
+    (!bare.is_empty()).then(|| format!("/{bare}"))
+}
+
 /// Whether every percent-encoding is whole, and none of them is a NUL.
 pub(crate) fn check_encoding(text: &str) -> Result<(), EncodingError> {
     let mut parts = text.split('%');
@@ -102,6 +118,21 @@ mod tests {
         ] {
             assert_eq!(behind_stage(path, "dev"), rest, "{path}");
         }
+    }
+
+    #[test]
+    fn a_base_path_is_a_whole_segment() {
+        for (target, rest) in [
+            ("/base/a?b=c", Some("/a?b=c")),
+            ("/base", Some("/")),
+            ("/base?b=c", Some("/?b=c")),
+            ("/based", None),
+            ("/a/base", None),
+        ] {
+            assert_eq!(behind_base(target, "/base").as_deref(), rest, "{target}");
+        }
+        assert_eq!(base_path("base/"), Some("/base".to_owned()));
+        assert_eq!(base_path("/"), None);
     }
 
     #[test]

@@ -177,10 +177,14 @@ fn is_there(parameter: &Parameter, hit: &Hit<'_>, sent: Sent<'_>, query: &Query<
             .route
             .path_parameters(hit.api, &hit.path)
             .any(|(known, value)| known == name && is_said(value)),
-        ParameterLocation::Query | ParameterLocation::MultiValueQuery => {
-            query.values(name).any(is_said)
+        // The value of a name that comes several times is the last one, which the function is shown.
+        ParameterLocation::Query => query.values(name).last().is_some_and(is_said),
+        ParameterLocation::MultiValueQuery => query.values(name).any(is_said),
+        ParameterLocation::Header => {
+            let last = sent.headers.get_all(name).last();
+            last.is_some_and(|value| is_said(&header_text(value)))
         }
-        ParameterLocation::Header | ParameterLocation::MultiValueHeader => {
+        ParameterLocation::MultiValueHeader => {
             let mut values = sent.headers.get_all(name);
             values.any(|value| is_said(&header_text(value)))
         }

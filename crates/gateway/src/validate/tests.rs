@@ -87,6 +87,11 @@ fn what_is_missing_or_blank_is_named_by_place_and_name() {
             &["X-Tenant", "a b", "q"],
         ),
         ("/dev/pets/1?q=&q=1&a+b=2&tag=3", &[("x-tenant", "t")], &[]),
+        (
+            "/dev/pets/1?q=1&q=&a+b=2&tag=3&tag=",
+            &[("x-tenant", "t"), ("x-tenant", "")],
+            &["X-Tenant", "q"],
+        ),
         ("/dev/pets/1?Q=1&a+b=2&tag=3", &[("X-TENANT", "t")], &["q"]),
     ] {
         let expected = if missing.is_empty() {

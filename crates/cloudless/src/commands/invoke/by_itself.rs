@@ -11,6 +11,7 @@ use model::ids::FunctionName;
 use model::problem::{Problem, Severity};
 
 use super::{Ran, unknown_function};
+use crate::balancers::Balancing;
 use crate::cli::InvokeArguments;
 use crate::commands::{cache_folder, environment, ours};
 use crate::functions;
@@ -24,6 +25,7 @@ use crate::wiring::{self, Config, Server};
 pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> Config {
     let environment = environment();
     Config {
+        balancing: Balancing::default(),
         ours: ours(&state),
         state,
         cache: cache_folder(&environment),

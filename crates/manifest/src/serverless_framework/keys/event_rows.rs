@@ -199,10 +199,44 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "WebSocket APIs are missing",
     ),
-    refused(
-        "functions.*.events[].alb",
+    done("functions.*.events[].alb", Shape::Any),
+    done("functions.*.events[].alb.authorizer", Shape::List),
+    done("functions.*.events[].alb.conditions", Shape::Mapping),
+    done("functions.*.events[].alb.conditions.header", Shape::Any),
+    done(
+        "functions.*.events[].alb.conditions.header.name",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].alb.conditions.header.values",
+        Shape::List,
+    ),
+    done(
+        "functions.*.events[].alb.conditions.header[]",
+        Shape::Mapping,
+    ),
+    done(
+        "functions.*.events[].alb.conditions.header[].name",
+        Shape::Text,
+    ),
+    done(
+        "functions.*.events[].alb.conditions.header[].values",
+        Shape::List,
+    ),
+    done("functions.*.events[].alb.conditions.host", Shape::List),
+    done("functions.*.events[].alb.conditions.ip", Shape::List),
+    done("functions.*.events[].alb.conditions.method", Shape::List),
+    done("functions.*.events[].alb.conditions.path", Shape::List),
+    done("functions.*.events[].alb.conditions.query", Shape::Mapping),
+    done("functions.*.events[].alb.conditions.query.*", Shape::Text),
+    done("functions.*.events[].alb.listenerArn", Shape::Any),
+    done("functions.*.events[].alb.multiValueHeaders", Shape::Flag),
+    done("functions.*.events[].alb.priority", Shape::Number),
+    done("functions.*.events[].alb.targetGroupName", Shape::Text),
+    no_effect(
+        "functions.*.events[].alb.healthCheck",
         Shape::Any,
-        "load balancers are missing",
+        "nobody calls functions to see whether they are well",
     ),
     refused(
         "functions.*.events[].alexaSkill",

@@ -55,6 +55,7 @@ pub(super) fn write(service: &Service<'_>) -> (Node, Vec<Problem>) {
     rest_api::write(service, &mut draft);
     events::topics::write(service, &mut draft);
     streams::write(service, &mut draft);
+    events::load_balancers::write(service, &mut draft);
     events::rules::write_cloud_watch(service, &mut draft);
     events::logs::write(service, &mut draft);
     events::rules::write_event_bridge(service, &mut draft);

@@ -1,4 +1,4 @@
-//! Events that reach functions without an API: schedules, buckets, topics, rules, log groups, queues.
+//! Events that reach functions without an API: schedules, buckets, topics, rules, load balancers, log groups, queues.
 //!
 //! Lives here: what they have in common; one module a type of event.
 //! Does not live here: APIs (`rest_api`, `http_api`), streams (`streams`), what delivers (`event-delivery`).
@@ -15,6 +15,7 @@ use crate::serverless_framework::service::{Function, Service};
 
 pub(super) mod buckets;
 mod existing_buckets;
+pub(super) mod load_balancers;
 pub(super) mod logs;
 pub(super) mod queues;
 pub(super) mod rules;
