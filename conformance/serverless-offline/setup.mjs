@@ -11,7 +11,7 @@ import { env } from "node:process"
 
 const SERVICES_PORT = 3002
 const PORTS = ["--port", "3000", "--services-port", `${SERVICES_PORT}`, "--alb-port", "3003"]
-const READY_WITHIN_MS = 25_000
+const READY_WITHIN_MS = 50_000
 
 let server
 let state

@@ -44,7 +44,7 @@ const PARTS: &[&str] = &[
 /// What starts the emulator for each test.
 const SETUP: &str = "tests/_testHelpers/setupTeardown.js";
 /// Milliseconds after which one test has failed.
-const TEST_MS_MAX: u32 = 30_000;
+const TEST_MS_MAX: u32 = 60_000;
 
 pub(super) fn run(setting: &Setting<'_>, checkout: &Path, only: Option<&str>) -> Result<()> {
     let checkout = checkout.canonicalize()?;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use model::application::Application;
+use model::function_url::FunctionUrl;
 use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::FunctionName;
 use model::problem::Place;
@@ -177,7 +178,13 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             }
         }));
     }
-    rows.extend(application.function_urls.iter().map(|url| RouteRow {
+    rows.extend(application.function_urls.iter().map(row_of_url));
+    rows.extend(application.listeners.iter().flat_map(balanced::rows));
+    rows
+}
+
+fn row_of_url(url: &FunctionUrl) -> RouteRow {
+    RouteRow {
         method: "ANY".to_owned(),
         path: format!("{URL_PATH}{}/", url.id),
         answered_by: AnsweredBy::Function(url.callee.function.clone()),
@@ -187,9 +194,7 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
         cache: None,
         conditions: None,
         place: url.place.clone(),
-    }));
-    rows.extend(application.listeners.iter().flat_map(balanced::rows));
-    rows
+    }
 }
 
 fn with_stage(stage: &str, path: &str) -> String {
