@@ -12,6 +12,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What the names of the cloud's quotas begin with that the gateway holds.
+const BEGINNINGS: [&str; 6] = [
+    "GATEWAY_",
+    "REST_",
+    "HTTP_API_",
+    "AUTHORIZER_",
+    "METHOD_",
+    "LOAD_BALANCER_",
+];
+
 /// One constant that bounds something.
 struct Limit {
     name: String,
@@ -43,16 +53,8 @@ fn page() -> String {
     let all = constants(&quotas, "the cloud");
     let mut quotas = constants(&quotas, "the cloud");
     quotas.retain(|limit| {
-        let beginnings = [
-            "GATEWAY_",
-            "REST_",
-            "HTTP_API_",
-            "AUTHORIZER_",
-            "METHOD_",
-            "LOAD_BALANCER_",
-        ];
         let streamed = "LAMBDA_STREAMED_REPLY_BYTES_MAX";
-        limit.name == streamed || beginnings.iter().any(|begin| limit.name.starts_with(begin))
+        limit.name == streamed || BEGINNINGS.iter().any(|begin| limit.name.starts_with(begin))
     });
     let listener = listener();
     let mut own = Vec::new();

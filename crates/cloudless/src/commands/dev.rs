@@ -33,7 +33,7 @@ const QUIET_END_MAX: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM, then ends in order with exit code 0; at the second signal it ends at once.
 pub async fn run(arguments: DevArguments, printer: &Printer) -> ExitCode {
-    match serve(arguments, printer).await {
+    match Box::pin(serve(arguments, printer)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(printer, &problem),
     }

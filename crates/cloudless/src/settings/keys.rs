@@ -250,19 +250,6 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         section: Section::Server,
-        name: "buckets",
-        value: Value::Word {
-            words: &["guarded", "open"],
-            set: |settings, word| {
-                settings.server.buckets = BUCKETS.get(word).copied().unwrap_or_default();
-            },
-        },
-        default: "`\"guarded\"`",
-        meaning: "what new buckets let in: `\"guarded\"` ones block public access and access control lists, as Amazon S3 has made them \
-                  since April 2023; `\"open\"` ones do neither, as those made before",
-    },
-    Key {
-        section: Section::Server,
         name: "alb_base_path",
         value: Value::Path {
             set: |settings, path| settings.server.alb_base_path = Some(path),
@@ -290,6 +277,19 @@ pub const KEYS: &[Key] = &[
         },
         default: "none",
         meaning: "a path that clients put before each of theirs, as behind a proxy, as `--base-path`; APIs and functions do not see it",
+    },
+    Key {
+        section: Section::Server,
+        name: "buckets",
+        value: Value::Word {
+            words: &["guarded", "open"],
+            set: |settings, word| {
+                settings.server.buckets = BUCKETS.get(word).copied().unwrap_or_default();
+            },
+        },
+        default: "`\"guarded\"`",
+        meaning: "what new buckets let in: `\"guarded\"` ones block public access and access control lists, as Amazon S3 has made them \
+                  since April 2023; `\"open\"` ones do neither, as those made before",
     },
     Key {
         section: Section::Server,

@@ -502,7 +502,7 @@ state = '../state'
             ),
             (
                 "[server]\naddress = 'x'\n",
-                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `buckets`, `port`, `services_port`, `state`, `trusted_proxies`",
+                "2:1 settings::unknown-key: `address` is not a key of `[server]` of `cloudless.toml`; it knows `alb_base_path`, `alb_port`, `base_path`, `buckets`, `port`, `services_port`, `state`, `trusted_proxies`",
             ),
             (
                 "functions = 1\n",
