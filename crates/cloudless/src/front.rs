@@ -65,11 +65,9 @@ pub(crate) fn gateway(parts: Parts, config: &Config, services: u16) -> Applicati
     };
     gateway
         .with_account_rate(config.limits.account_rate())
-        .behind(TrustedProxies::new(config.trusted_proxies.clone()))
-        .trusting(roots, egress(config, services))
         .behind(proxies(config))
         .below(config.balancing.base_path_of_apis.as_deref())
-        .trusting(roots)
+        .trusting(roots, egress(config, services))
         .calling(parts.services)
         .verifying(Tokens::new(outbound, clock, Some(parts.issuer)))
 }

@@ -203,9 +203,8 @@ impl Server {
             issuer,
             services: called,
         };
-        let gateway = Arc::new(front::gateway(parts, config, ports.1));
         let balancers = Balancers::new(&parts, &config.balancing, front::proxies(config));
-        let gateway = Arc::new(front::gateway(parts, config));
+        let gateway = Arc::new(front::gateway(parts, config, ports.1));
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(PipelineParts {

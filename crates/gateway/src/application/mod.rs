@@ -49,8 +49,6 @@ use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
 use crate::outbound::{Egress, Outbound, Roots};
-use crate::routes::{Hit, Kind, Located, Table};
-use crate::outbound::{Outbound, Roots};
 use crate::routes::{self, Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
