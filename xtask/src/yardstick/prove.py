@@ -27,9 +27,10 @@ def main(row, folder, port, services, log, reading):
         place = traceback.extract_tb(error.__traceback__)
         line = next((one.lineno for one in reversed(place) if one.filename.endswith('proofs.py')), 0)
         verdict, reason = 'failed', f'{type(error).__name__}: {error} (line {line})'
-    if verdict == 'failed' and 'Runtime.CallbackHandlerDeprecated' in app.log_text():
+    gone = ('Runtime.CallbackHandlerDeprecated', 'context.succeed is not a function', 'context.done is not a function')
+    if verdict == 'failed' and any(word in app.log_text() for word in gone):
         verdict = 'cannot run'
-        reason = 'a function takes a callback, which the cloud itself refuses since nodejs24.x: ' + reason
+        reason = 'a function calls back, which the cloud itself refuses since nodejs24.x: ' + reason
     print(json.dumps({'verdict': verdict, 'reason': ' '.join(reason.split()), 'steps': app.steps}))
 
 
