@@ -102,6 +102,9 @@ pub struct DevArguments {
     /// The same for clients of load balancers [default: that of `--base-path`].
     #[arg(long, value_name = "PATH")]
     pub alb_base_path: Option<String>,
+    /// A port of WebSocket APIs alone [default: they answer at the port of the other APIs].
+    #[arg(long, value_name = "PORT")]
+    pub websocket_port: Option<u16>,
     /// Where the state is kept [default: .cloudless beside the manifest].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

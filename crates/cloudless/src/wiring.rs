@@ -6,7 +6,7 @@
 
 mod parts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +84,8 @@ type LockedIn = Result<Arc<Clearing>, String>;
 pub struct Listeners {
     /// The applications' listener; none for a server that only runs functions.
     pub application: Option<TcpListener>,
+    /// One of WebSocket APIs alone; they answer at the applications' as well.
+    pub web_sockets: Option<TcpListener>,
     /// What it shows when it speaks TLS.
     pub tls: Option<Shown>,
     /// The cloud services' listener.
@@ -110,6 +112,7 @@ pub struct Server {
     /// Whether the APIs speak TLS, and the file of the authority that has to be trusted for that.
     secured: Option<Option<PathBuf>>,
     ports: (u16, u16),
+    websocket_port: Option<u16>,
     ours: Vec<PathBuf>,
     marker: Published,
     findings: Findings,
@@ -130,12 +133,17 @@ pub async fn bind(port: Option<u16>, services_port: u16) -> Result<Listeners, Bo
     };
     Ok(Listeners {
         application,
+        web_sockets: None,
         tls: None,
         services: listen(services_port, "--services-port").await?,
     })
 }
 
-async fn listen(port: u16, option: &str) -> Result<TcpListener, Box<Problem>> {
+/// Takes a port that this option names.
+///
+/// # Errors
+/// As [`bind`].
+pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener, Box<Problem>> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .await
         .map_err(|error| {
@@ -178,7 +186,7 @@ impl Server {
         let prober = Prober::new(&config.cache, Arc::clone(&clock), Arc::clone(&random));
         let runtime = runtime.telling(findings.listener()).probing(prober);
         let inner_door = InnerDoor::default();
-        let (runtime, locked_in) = locked_in(runtime, config, ports, &inner_door, &clock)?;
+        let (runtime, locked_in) = locked_in(runtime, config, listeners, &inner_door, &clock)?;
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
@@ -230,12 +238,13 @@ impl Server {
             has_apis: listeners.application.is_some(),
             secured: listeners.tls.as_ref().map(|shown| shown.authority.clone()),
             ports,
+            websocket_port: listeners.websocket_port(),
             ours: config.ours.clone(),
             marker: Published::new(&config.state),
             findings,
             locked_in,
             state: config.state.clone(),
-            _claim: claim(config, ports),
+            _claim: claim(config, listeners),
         })
     }
 
@@ -249,6 +258,12 @@ impl Server {
     #[must_use]
     pub fn balancer_ports(&self) -> Vec<u16> {
         self.balancers.ports()
+    }
+
+    /// The port at which WebSocket APIs answer: their own, or that of the APIs.
+    #[must_use]
+    pub fn websocket_port(&self) -> u16 {
+        self.websocket_port.unwrap_or(self.ports.0)
     }
 
     /// Why functions are not locked in, where that cannot be done.
@@ -352,18 +367,26 @@ impl Server {
         services.spawn(async move {
             let _drained = serve.await;
         });
-        if let Some(listener) = listeners.application {
-            let gateway = Arc::clone(&self.gateway) as Arc<dyn Handler>;
+        if listeners.application.is_some() {
+            apis.spawn(self.serve_balancers(stop_apis.clone()));
+        }
+        let gateway = Arc::clone(&self.gateway) as Arc<dyn Handler>;
+        let web_sockets: Arc<dyn Handler> = Arc::new(self.gateway.web_sockets());
+        let handlers = [
+            (listeners.application, gateway),
+            (listeners.web_sockets, web_sockets),
+        ];
+        for (listener, handler) in handlers {
+            let Some(listener) = listener else { continue };
             let server = self.http_server();
-            let server = match listeners.tls {
+            let server = match &listeners.tls {
                 Some(shown) => {
                     self.balancers.secure(shown.tls.clone());
-                    server.secured(shown.tls)
+                    server.secured(shown.tls.clone())
                 }
                 None => server,
             };
-            apis.spawn(self.serve_balancers(stop_apis.clone()));
-            let serve = server.serve(listener, gateway, stop_apis.clone());
+            let serve = server.serve(listener, handler, stop_apis.clone());
             let (ready, stop) = (self.ready.clone(), stop_apis.clone());
             apis.spawn(async move {
                 tokio::select! {
@@ -426,6 +449,19 @@ async fn ended_by_itself(listeners: &mut JoinSet<()>, of: &str) -> Box<Problem> 
 }
 
 impl Listeners {
+    fn websocket_port(&self) -> Option<u16> {
+        let address = self.web_sockets.as_ref()?.local_addr().ok()?;
+        Some(address.port())
+    }
+
+    /// All ports that we listen on.
+    fn own_ports(&self) -> BTreeSet<u16> {
+        let (application, services) = self.ports();
+        let ports = [application, services].into_iter();
+        let ports = ports.chain(self.websocket_port());
+        ports.filter(|port| *port != 0).collect()
+    }
+
     fn ports(&self) -> (u16, u16) {
         let port =
             |listener: &TcpListener| listener.local_addr().map_or(0, |address| address.port());

@@ -13,13 +13,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What the names of the cloud's quotas begin with that the gateway holds.
-const BEGINNINGS: [&str; 6] = [
+const BEGINNINGS: [&str; 7] = [
     "GATEWAY_",
     "REST_",
     "HTTP_API_",
     "AUTHORIZER_",
     "METHOD_",
     "LOAD_BALANCER_",
+    "WEBSOCKET_",
 ];
 
 /// One constant that bounds something.

@@ -282,6 +282,7 @@ fn normalised(mut template: Value) -> Value {
     for (id, resource) in template["Resources"].as_object().unwrap() {
         let short = match resource["Type"].as_str().unwrap_or_default() {
             "AWS::ApiGateway::Deployment" => id.trim_end_matches(|end: char| end.is_ascii_digit()),
+            "AWS::ApiGatewayV2::Deployment" => "WebsocketsDeployment",
             "AWS::Lambda::Version" => {
                 let end = id.find("LambdaVersion").unwrap() + "LambdaVersion".len();
                 &id[..end]

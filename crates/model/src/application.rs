@@ -16,6 +16,7 @@ use crate::http_api::HttpApi;
 use crate::ids::{FunctionName, Region, RevisionId};
 use crate::load_balancer::Listener;
 use crate::rest_api::RestApi;
+use crate::websocket_api::WebSocketApi;
 
 /// One revision of an application. It is swapped whole and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Application {
     pub rest_apis: Vec<RestApi>,
     /// Its HTTP APIs.
     pub http_apis: Vec<HttpApi>,
+    /// Its WebSocket APIs.
+    pub websocket_apis: Vec<WebSocketApi>,
     /// What reads streams and calls its functions with their records.
     pub event_sources: Vec<Mapping>,
     /// What sets functions and other targets going besides requests, for people to read.
@@ -80,6 +83,7 @@ impl Application {
             qualified: BTreeMap::new(),
             rest_apis: Vec::new(),
             http_apis: Vec::new(),
+            websocket_apis: Vec::new(),
             event_sources: Vec::new(),
             triggers: Vec::new(),
             event_invokes: BTreeMap::new(),

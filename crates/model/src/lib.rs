@@ -22,3 +22,4 @@ pub mod problem;
 pub mod rest_api;
 pub mod suggestion;
 pub mod time;
+pub mod websocket_api;

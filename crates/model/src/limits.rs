@@ -72,6 +72,20 @@ pub const REST_AUTHORIZER_TIMEOUT: Duration = Duration::from_secs(29);
 pub const AUTHORIZER_RESULT_BYTES_MAX: usize = 8 * 1024;
 /// Amazon API Gateway, "Authorizer": the longest `authorizerResultTtlInSeconds`.
 pub const AUTHORIZER_TTL_MAX: Duration = Duration::from_hours(1);
+/// Amazon API Gateway, "Quotas for WebSocket APIs": message payload size, in either direction.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Amazon API Gateway, "Quotas for WebSocket APIs": WebSocket frame size.
+pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 32 * 1024;
+/// Amazon API Gateway, "Quotas for WebSocket APIs": idle connection timeout.
+pub const WEBSOCKET_IDLE_TIME_MAX: Duration = Duration::from_mins(10);
+/// Amazon API Gateway, "Quotas for WebSocket APIs": connection duration.
+pub const WEBSOCKET_LIFETIME_MAX: Duration = Duration::from_hours(2);
+/// Amazon API Gateway, "Quotas for WebSocket APIs": integration timeout, which holds for its Lambda authorizers too.
+pub const WEBSOCKET_INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
+/// Amazon API Gateway, "Quotas for WebSocket APIs": the length of an API's URL.
+pub const WEBSOCKET_URL_BYTES_MAX: usize = 4_096;
+/// Amazon API Gateway, "Quotas for WebSocket APIs": new connections a second of all WebSocket APIs of an account.
+pub const WEBSOCKET_CONNECTIONS_A_SECOND: u64 = 500;
 /// Amazon API Gateway, "Quotas for REST APIs": ARN length of a method with authorization.
 pub const METHOD_ARN_BYTES_MAX: usize = 1_600;
 

@@ -53,6 +53,9 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
     let own = arguments.https.then_some(cache.as_path());
     let tls = front::tls(&settings.server.tls, &located.root, own)?;
     let mut listeners = wiring::bind(Some(port), services_port).await?;
+    if let Some(port) = arguments.websocket_port {
+        listeners.web_sockets = Some(wiring::listen(port, "--websocket-port").await?);
+    }
     listeners.tls = tls;
     let printer = printer.with_root(&located.root);
     let console =

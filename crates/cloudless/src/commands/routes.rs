@@ -57,9 +57,10 @@ pub(super) async fn application(project: &ProjectArguments) -> Result<Applicatio
 fn as_json(row: &RouteRow) -> Value {
     let (function, not_served) = match &row.answered_by {
         AnsweredBy::Function(function) => (Some(function.as_str()), None),
-        AnsweredBy::Gateway | AnsweredBy::Server { .. } | AnsweredBy::LoadBalancer { .. } => {
-            (None, None)
-        }
+        AnsweredBy::Gateway
+        | AnsweredBy::Mock
+        | AnsweredBy::Server { .. }
+        | AnsweredBy::LoadBalancer { .. } => (None, None),
         AnsweredBy::Nobody { reason } => (None, Some(reason)),
     };
     json!({

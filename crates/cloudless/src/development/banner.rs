@@ -131,6 +131,19 @@ fn server_lines(printer: &Printer, server: &Server, application: &Application) -
         "  APIs      {}",
         printer.paint(Style::Cyan, &format!("{scheme}://localhost:{port}"))
     )];
+    let web_sockets = if scheme == "https" { "wss" } else { "ws" };
+    lines.extend(application.websocket_apis.iter().map(|api| {
+        let address = format!(
+            "{web_sockets}://localhost:{}/{}",
+            server.websocket_port(),
+            api.stage
+        );
+        format!(
+            "  WebSocket {}  {}",
+            printer.paint(Style::Cyan, &address),
+            printer.paint(Style::Dim, &harmless(&api.name))
+        )
+    }));
     // Browsers and curl take any name below `localhost` for this machine.
     lines.extend(application.function_urls.iter().map(|url| {
         let address = format!(
@@ -184,6 +197,7 @@ fn style_of(answered_by: &AnsweredBy) -> Style {
         AnsweredBy::Function(_)
         | AnsweredBy::Server { .. }
         | AnsweredBy::Gateway
+        | AnsweredBy::Mock
         | AnsweredBy::LoadBalancer { .. } => Style::Dim,
         AnsweredBy::Nobody { .. } => Style::Red,
     }

@@ -3,7 +3,6 @@
 //! Lives here: what runs functions and locks them in, the doors of services, deliveries, Lambda's API, the builder.
 //! Does not live here: joining them (`wiring`), what any of them does.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,8 +93,8 @@ fn claims(config: &Config) -> Claims {
     Claims::in_folder(&config.cache.join("ports"))
 }
 
-pub(super) fn claim(config: &Config, ports: (u16, u16)) -> Option<Claim> {
-    let claimed = claims(config).claim([ports.0, ports.1].into_iter().filter(|port| *port != 0));
+pub(super) fn claim(config: &Config, listeners: &Listeners) -> Option<Claim> {
+    let claimed = claims(config).claim(listeners.own_ports());
     claimed
         .inspect_err(
             |error| tracing::warn!(%error, "functions of other servers can reach this one"),
@@ -107,7 +106,7 @@ pub(super) fn claim(config: &Config, ports: (u16, u16)) -> Option<Claim> {
 pub(super) fn locked_in(
     runtime: ProcessRuntime,
     config: &Config,
-    ports: (u16, u16),
+    listeners: &Listeners,
     door: &InnerDoor,
     clock: &Arc<dyn Clock>,
 ) -> Result<(ProcessRuntime, LockedIn), Box<Problem>> {
@@ -116,8 +115,8 @@ pub(super) fn locked_in(
         return Ok((runtime, Err(why.to_owned())));
     }
     let parts = walls::Parts {
-        services_port: ports.1,
-        own_ports: BTreeSet::from([ports.0, ports.1]),
+        services_port: listeners.ports().1,
+        own_ports: listeners.own_ports(),
         claims: claims(config),
         hidden: config.ours.clone(),
         cache_dir: config.cache.clone(),

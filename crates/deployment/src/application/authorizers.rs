@@ -42,6 +42,8 @@ pub(super) enum Of {
     Rest,
     /// An HTTP API.
     Http,
+    /// A WebSocket API.
+    WebSocket,
 }
 
 /// What authorizers are read with.
@@ -85,7 +87,7 @@ impl Authorizers {
     ) -> Self {
         let (resource_type, api_property) = match surroundings.of {
             Of::Rest => ("AWS::ApiGateway::Authorizer", "RestApiId"),
-            Of::Http => ("AWS::ApiGatewayV2::Authorizer", "ApiId"),
+            Of::Http | Of::WebSocket => ("AWS::ApiGatewayV2::Authorizer", "ApiId"),
         };
         let declared = view.of_api(resource_type, api_property, api.physical_id);
         let by_id = declared.map(|resource| {
@@ -250,7 +252,7 @@ impl Written {
                 sources: split(resource.text("IdentitySource").as_deref()),
                 ..shared
             },
-            Of::Http => Self {
+            Of::Http | Of::WebSocket => Self {
                 kind: resource.text("AuthorizerType").unwrap_or_default(),
                 sources: list("IdentitySource"),
                 ..shared
@@ -328,6 +330,13 @@ impl Written {
                 validation: self.validation.clone(),
             }),
             (Of::Http, "REQUEST") => self.http_request(surroundings),
+            // Who connects is asked once: there is nothing to keep an answer for.
+            (Of::WebSocket, "REQUEST") => Ok(AuthorizerKind::Request {
+                callee: self.callee(surroundings)?,
+                identity_sources: self.sources()?,
+                format: AuthorizerFormat::V1,
+                result_ttl: Duration::ZERO,
+            }),
             (Of::Http, "JWT") => Ok(AuthorizerKind::Jwt {
                 issuer: self
                     .issuer
@@ -340,6 +349,7 @@ impl Written {
                 let kinds = match of {
                     Of::Rest => "`TOKEN`, `REQUEST` or `COGNITO_USER_POOLS`",
                     Of::Http => "`REQUEST` or `JWT`",
+                    Of::WebSocket => "`REQUEST`",
                 };
                 Err(Refusal::new(format!(
                     "there is no authorizer of type `{kind}` for its API"
@@ -452,6 +462,7 @@ fn source(text: &str) -> Result<IdentitySource, Refusal> {
     let path = text.trim();
     let path = path.strip_prefix('$').unwrap_or(path);
     let path = path.strip_prefix("method.").unwrap_or(path);
+    let path = path.strip_prefix("route.").unwrap_or(path);
     let of = |prefix: &str| path.strip_prefix(prefix).filter(|name| !name.is_empty());
     if let Some(name) = of("request.header.") {
         return Ok(IdentitySource::Header(name.to_owned()));

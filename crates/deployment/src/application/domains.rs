@@ -13,6 +13,7 @@ use model::http_api::HttpApi;
 use model::ids::{ApiId, StageName};
 use model::problem::Problem;
 use model::rest_api::RestApi;
+use model::websocket_api::WebSocketApi;
 
 use super::integration::Refusal;
 use super::refusals::not_served;
@@ -34,12 +35,13 @@ const NO_BASE_PATH: &str = "(none)";
 /// The domains of these resources.
 pub(super) fn read(
     view: &View<'_>,
-    (rest_apis, http_apis): (&[RestApi], &[HttpApi]),
+    (rest_apis, http_apis, websocket_apis): (&[RestApi], &[HttpApi], &[WebSocketApi]),
     problems: &mut Vec<Problem>,
 ) -> Vec<CustomDomain> {
     let rest = rest_apis.iter().map(|api| (&api.id, &api.stage));
     let http = http_apis.iter().map(|api| (&api.id, &api.stage));
-    let stages: Vec<(&ApiId, &StageName)> = rest.chain(http).collect();
+    let sockets = websocket_apis.iter().map(|api| (&api.id, &api.stage));
+    let stages: Vec<(&ApiId, &StageName)> = rest.chain(http).chain(sockets).collect();
     let mut domains: Vec<CustomDomain> = DOMAINS
         .into_iter()
         .flat_map(|name| view.of_type(name))

@@ -20,7 +20,7 @@ use super::refusals::{guarded, not_served, stray, without_stage};
 use super::stages::{self, Stage};
 use super::versions::Callable;
 use super::view::{Resource, View, list_of, unread_definition};
-use super::{openapi, proxy, services};
+use super::{openapi, proxy, services, websockets};
 use crate::records::text_of;
 
 const DEFAULT_STAGE: &str = "$default";
@@ -34,11 +34,10 @@ pub(super) fn apis(
     report_strays(view, problems);
     let mut apis = Vec::new();
     for resource in view.of_type("AWS::ApiGatewayV2::Api") {
-        let unbuilt = match resource.text("ProtocolType").as_deref() {
-            Some("WEBSOCKET") => Some("WebSocket APIs are not built yet"),
-            Some(_) | None => unread_definition(resource),
-        };
-        if let Some(reason) = unbuilt {
+        if websockets::is_one(resource) {
+            continue;
+        }
+        if let Some(reason) = unread_definition(resource) {
             let what = format!("API `{}`", resource.logical_id);
             problems.push(not_served(&what, &Refusal::new(reason), resource.place));
             continue;

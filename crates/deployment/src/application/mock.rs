@@ -107,7 +107,7 @@ fn selected<'a>(
 
 /// The status that a request template names when it computes nothing: JSON, or `{statusCode: 200}` as some tools write
 /// it. None inside: it names none.
-fn fixed_status(template: &str) -> Option<Option<String>> {
+pub(super) fn fixed_status(template: &str) -> Option<Option<String>> {
     if template.contains(['#', '$']) {
         return None;
     }

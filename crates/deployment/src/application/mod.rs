@@ -32,6 +32,7 @@ mod triggers;
 mod validation;
 mod versions;
 mod view;
+mod websockets;
 
 use std::collections::BTreeMap;
 
@@ -92,7 +93,9 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
     let (api_keys, usage_plans) = keys::read(view, &mut problems);
     let rest_apis = rest::apis(view, &callable, &mut problems);
     let http_apis = http::apis(view, &callable, &mut problems);
-    let domains = domains::read(view, (&rest_apis, &http_apis), &mut problems);
+    let websocket_apis = websockets::apis(view, &callable, &mut problems);
+    let apis = (&*rest_apis, &*http_apis, &*websocket_apis);
+    let domains = domains::read(view, apis, &mut problems);
     let application = Application {
         domains,
         listeners: load_balancers::listeners(view, &callable, &mut problems),
@@ -102,6 +105,7 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         function_urls: function_urls::urls(view, &callable, &mut problems),
         rest_apis,
         http_apis,
+        websocket_apis,
         event_sources: event_sources::mappings(view, &callable, &mut problems),
         triggers: triggers::triggers(view, surroundings.account, &mut problems),
         event_invokes: asynchronous::event_invokes(view, &mut problems),

@@ -31,6 +31,7 @@ mod stages;
 mod triggers;
 mod validation;
 mod versions;
+mod websockets;
 mod words;
 
 use super::functions::Surroundings;
@@ -791,7 +792,7 @@ fn an_http_api_can_be_made_quickly() {
 fn apis_of_other_kinds_are_reported_and_left_out() {
     check(
         &[http_api(json!({"ProtocolType": "WEBSOCKET"}))],
-        "Error: API `Web` is not served: WebSocket APIs are not built yet",
+        "Error: API `Web` is not served: it has no `RouteSelectionExpression`",
     );
     for row in [rest_api, http_api] {
         let (application, problems) = assemble(&[

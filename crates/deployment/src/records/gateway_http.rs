@@ -1,8 +1,7 @@
-//! What is known of the resource types of Amazon API Gateway version 2: HTTP APIs.
+//! What is known of the resource types of Amazon API Gateway version 2: HTTP APIs and WebSocket APIs.
 //!
 //! Lives here: the tables.
-//! Does not live here: making routes of them (`application::http`), REST APIs (`gateway_rest`), WebSocket APIs, which
-//! are refused.
+//! Does not live here: making routes of them (`application::{http, websockets}`), REST APIs (`gateway_rest`).
 //!
 //! Contract: AWS CloudFormation Template Reference, "Amazon API Gateway V2".
 
@@ -10,7 +9,7 @@ use resource_types::{
     FOR_PEOPLE, Fate, OF_THE_CLOUD, Property, Shape, TypeTable, carried, idle, missing,
 };
 
-/// The types of HTTP APIs that are only records here.
+/// The types of these APIs that are only records here.
 pub(super) const TYPES: &[TypeTable] = &[
     TypeTable {
         name: "AWS::ApiGatewayV2::Api",
@@ -36,12 +35,22 @@ pub(super) const TYPES: &[TypeTable] = &[
         name: "AWS::ApiGatewayV2::Authorizer",
         properties: AUTHORIZER,
     },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::RouteResponse",
+        properties: ROUTE_RESPONSE,
+    },
+    TypeTable {
+        name: "AWS::ApiGatewayV2::IntegrationResponse",
+        properties: INTEGRATION_RESPONSE,
+    },
 ];
 
-const WEBSOCKETS_ONLY: &str = "it belongs to WebSocket APIs";
+const MODELS: &str = "models check what integrations get that are no proxies, and such are refused";
+const VELOCITY: &str =
+    "it is for integrations that are no proxies, and such are refused, but for `MOCK`";
 
 const API: &[Property] = &[
-    idle("ApiKeySelectionExpression", WEBSOCKETS_ONLY),
+    carried("ApiKeySelectionExpression", Shape::Text),
     missing("BasePath", "the base path of a definition is not read"),
     carried("Body", Shape::Any),
     idle("BodyS3Location", "the API is reported, and not served"),
@@ -55,7 +64,7 @@ const API: &[Property] = &[
         "DisableExecuteApiEndpoint",
         "every API has one address here: this machine's",
     ),
-    idle("DisableSchemaValidation", WEBSOCKETS_ONLY),
+    idle("DisableSchemaValidation", MODELS),
     idle(
         "FailOnWarnings",
         "problems of the definition are always reported",
@@ -64,17 +73,11 @@ const API: &[Property] = &[
     carried("Name", Shape::Text),
     carried(
         "ProtocolType",
-        Shape::Choice(&[
-            ("HTTP", Fate::CarriedOut),
-            (
-                "WEBSOCKET",
-                Fate::NothingToDo("the API is reported, and not served"),
-            ),
-        ]),
+        Shape::Choice(&[("HTTP", Fate::CarriedOut), ("WEBSOCKET", Fate::CarriedOut)]),
     )
     .replaces(),
     carried("RouteKey", Shape::Text),
-    idle("RouteSelectionExpression", WEBSOCKETS_ONLY),
+    carried("RouteSelectionExpression", Shape::Text),
     idle("Tags", FOR_PEOPLE),
     carried("Target", Shape::Text),
     idle("Version", FOR_PEOPLE),
@@ -91,7 +94,7 @@ const CORS: &[Property] = &[
 
 const ROUTE: &[Property] = &[
     carried("ApiId", Shape::Text).required().replaces(),
-    idle("ApiKeyRequired", WEBSOCKETS_ONLY),
+    carried("ApiKeyRequired", Shape::Flag),
     carried("AuthorizationScopes", Shape::List(&Shape::Text)),
     carried(
         "AuthorizationType",
@@ -103,12 +106,12 @@ const ROUTE: &[Property] = &[
         ]),
     ),
     carried("AuthorizerId", Shape::Text),
-    idle("ModelSelectionExpression", WEBSOCKETS_ONLY),
+    idle("ModelSelectionExpression", MODELS),
     idle("OperationName", FOR_PEOPLE),
-    idle("RequestModels", WEBSOCKETS_ONLY),
-    idle("RequestParameters", WEBSOCKETS_ONLY),
+    idle("RequestModels", MODELS),
+    idle("RequestParameters", MODELS),
     carried("RouteKey", Shape::Text).required(),
-    idle("RouteResponseSelectionExpression", WEBSOCKETS_ONLY),
+    carried("RouteResponseSelectionExpression", Shape::Text),
     carried("Target", Shape::Text),
 ];
 
@@ -116,7 +119,7 @@ const INTEGRATION: &[Property] = &[
     carried("ApiId", Shape::Text).required().replaces(),
     carried("ConnectionId", Shape::Text),
     carried("ConnectionType", Shape::Text),
-    idle("ContentHandlingStrategy", WEBSOCKETS_ONLY),
+    carried("ContentHandlingStrategy", Shape::Text),
     // Services are called as this role; functions of this project are invoked whatever it is.
     carried("CredentialsArn", Shape::Text),
     idle("Description", FOR_PEOPLE),
@@ -124,15 +127,15 @@ const INTEGRATION: &[Property] = &[
     carried("IntegrationSubtype", Shape::Text),
     carried("IntegrationType", Shape::Text).required(),
     carried("IntegrationUri", Shape::Text),
-    idle("PassthroughBehavior", WEBSOCKETS_ONLY),
+    idle("PassthroughBehavior", VELOCITY),
     carried(
         "PayloadFormatVersion",
         Shape::Choice(&[("1.0", Fate::CarriedOut), ("2.0", Fate::CarriedOut)]),
     ),
     carried("RequestParameters", Shape::Any),
-    idle("RequestTemplates", WEBSOCKETS_ONLY),
+    carried("RequestTemplates", Shape::TextMap),
     carried("ResponseParameters", Shape::Any),
-    idle("TemplateSelectionExpression", WEBSOCKETS_ONLY),
+    carried("TemplateSelectionExpression", Shape::Text),
     carried("TimeoutInMillis", Shape::Whole(50, 30_000)),
     missing("TlsConfig", "private integrations are not built yet"),
 ];
@@ -150,7 +153,10 @@ const STAGE: &[Property] = &[
     idle("AccessPolicyId", OF_THE_CLOUD),
     carried("ApiId", Shape::Text).required().replaces(),
     carried("AutoDeploy", Shape::Flag),
-    idle("ClientCertificateId", WEBSOCKETS_ONLY),
+    idle(
+        "ClientCertificateId",
+        "functions are invoked, and servers are not called, by WebSocket APIs",
+    ),
     carried("DefaultRouteSettings", Shape::Object(ROUTE_SETTINGS)),
     carried("DeploymentId", Shape::Text),
     idle("Description", FOR_PEOPLE),
@@ -161,9 +167,9 @@ const STAGE: &[Property] = &[
 ];
 
 const ROUTE_SETTINGS: &[Property] = &[
-    idle("DataTraceEnabled", WEBSOCKETS_ONLY),
+    idle("DataTraceEnabled", ACCESS_LOG),
     idle("DetailedMetricsEnabled", ACCESS_LOG),
-    idle("LoggingLevel", WEBSOCKETS_ONLY),
+    idle("LoggingLevel", ACCESS_LOG),
     carried("ThrottlingBurstLimit", Shape::Whole(0, 2_147_483_647)),
     carried("ThrottlingRateLimit", Shape::Number),
 ];
@@ -193,9 +199,35 @@ const AUTHORIZER: &[Property] = &[
     carried("AuthorizerUri", Shape::Text),
     carried("EnableSimpleResponses", Shape::Flag),
     carried("IdentitySource", Shape::List(&Shape::Text)),
-    idle("IdentityValidationExpression", WEBSOCKETS_ONLY),
+    idle(
+        "IdentityValidationExpression",
+        "the service has no use for it either",
+    ),
     carried("JwtConfiguration", Shape::Object(JWT)),
     carried("Name", Shape::Text).required(),
+];
+
+const ROUTE_RESPONSE: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    idle("ModelSelectionExpression", MODELS),
+    idle("ResponseModels", MODELS),
+    idle("ResponseParameters", MODELS),
+    carried("RouteId", Shape::Text).required(),
+    carried(
+        "RouteResponseKey",
+        Shape::Choice(&[("$default", Fate::CarriedOut)]),
+    )
+    .required(),
+];
+
+const INTEGRATION_RESPONSE: &[Property] = &[
+    carried("ApiId", Shape::Text).required().replaces(),
+    idle("ContentHandlingStrategy", VELOCITY),
+    carried("IntegrationId", Shape::Text).required(),
+    carried("IntegrationResponseKey", Shape::Text).required(),
+    idle("ResponseParameters", VELOCITY),
+    carried("ResponseTemplates", Shape::TextMap),
+    carried("TemplateSelectionExpression", Shape::Text),
 ];
 
 const JWT: &[Property] = &[

@@ -74,6 +74,8 @@ pub(super) fn identity(request: &ResourceRequest) -> Made {
         "AWS::ApiGatewayV2::Integration" => with_id(request, 7, "IntegrationId"),
         "AWS::ApiGatewayV2::Deployment" => with_id(request, 6, "DeploymentId"),
         "AWS::ApiGatewayV2::Authorizer" => with_id(request, 6, "AuthorizerId"),
+        "AWS::ApiGatewayV2::RouteResponse" => with_id(request, 6, "RouteResponseId"),
+        "AWS::ApiGatewayV2::IntegrationResponse" => with_id(request, 6, "IntegrationResponseId"),
         // `AWS::ApiGateway::Method` and `Account`: a name that means nothing.
         _ => made(
             &request.generated_name,
@@ -367,6 +369,13 @@ fn usage_plan_key(request: &ResourceRequest) -> Made {
 
 fn http_api(request: &ResourceRequest) -> Made {
     let id = id_of(request, 10);
-    let endpoint = format!("https://{id}.execute-api.{}.amazonaws.com", request.region);
+    let scheme = match given(request, "ProtocolType").as_deref() {
+        Some("WEBSOCKET") => "wss",
+        Some(_) | None => "https",
+    };
+    let endpoint = format!(
+        "{scheme}://{id}.execute-api.{}.amazonaws.com",
+        request.region
+    );
     made(&id, json!({"ApiId": id, "ApiEndpoint": endpoint}))
 }

@@ -29,6 +29,13 @@ use crate::validate::Sent;
 /// An extended id is 11 random bytes, so that it ends in one `=`, as the cloud's do.
 const EXTENDED_ID_BYTES: usize = 11;
 
+/// An id as the cloud forms those of connections, messages and HTTP APIs' requests.
+pub(crate) fn random_id(random: &dyn Random) -> String {
+    let mut drawn = [0_u8; EXTENDED_ID_BYTES];
+    random.fill(&mut drawn);
+    URL_SAFE.encode(drawn)
+}
+
 /// A request without its body.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -51,6 +58,8 @@ pub(super) struct Arrival {
     pub(super) trace: Trace,
     pub(super) sender: Sender,
     pub(super) at: Timestamp,
+    /// The id of the connection that the request would open.
+    pub(super) connection_id: Option<String>,
 }
 
 impl Head {
@@ -163,6 +172,15 @@ impl Arrival {
             trace: Trace::read_or_make(sent_trace.as_deref(), at, &trace),
             sender: proxies.sender(head.peer, head.scheme, &head.headers),
             at,
+            connection_id: None,
+        }
+    }
+
+    /// The same, for a request that would open a connection.
+    pub(super) fn opening(self, random: &dyn Random) -> Self {
+        Self {
+            connection_id: Some(random_id(random)),
+            ..self
         }
     }
 
@@ -192,6 +210,7 @@ impl Arrival {
             trace: &self.trace,
             at: self.at,
             caller,
+            connection_id: self.connection_id.as_deref(),
         }
     }
 }

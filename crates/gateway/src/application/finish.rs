@@ -26,7 +26,11 @@ pub(super) fn traced(mut response: Response, hit: &Hit<'_>, arrival: &Arrival) -
     let is_traced = match &hit.route.answer {
         Answer::Function { payload, .. } => *payload == Payload::Rest,
         Answer::Custom(custom) => !custom.is_mock(),
-        Answer::HttpProxy(_) | Answer::Service(_) | Answer::Mock(_) | Answer::NotServed(_) => false,
+        Answer::HttpProxy(_)
+        | Answer::Service(_)
+        | Answer::Mock(_)
+        | Answer::Socket { .. }
+        | Answer::NotServed(_) => false,
     };
     if is_traced {
         let trace = headers::value_of(&arrival.trace.full);
@@ -42,7 +46,10 @@ pub(super) fn accepts(api: &Api, head: &Head) -> Accepts {
         } if events::is_binary_for_rest(head.headers.text("accept"), binary_media_types) => {
             Accepts::Binary
         }
-        Kind::Rest { .. } | Kind::Http { .. } | Kind::FunctionUrl { .. } => Accepts::Text,
+        Kind::Rest { .. }
+        | Kind::Http { .. }
+        | Kind::FunctionUrl { .. }
+        | Kind::WebSocket { .. } => Accepts::Text,
     }
 }
 
@@ -52,6 +59,7 @@ pub(super) fn complete(response: &mut Response, api: Option<&Api>, head: &Head, 
     let extended = || headers::value_of(&arrival.extended_request_id);
     let mut add = |name: &str, value: HeaderValue| response.headers.push((name.to_owned(), value));
     match &api.kind {
+        Kind::WebSocket { .. } => {}
         Kind::Rest { .. } => {
             add(
                 "x-amzn-RequestId",
@@ -82,6 +90,6 @@ pub(super) fn style(api: Option<&Api>) -> faults::Style {
     match api.map(|api| &api.kind) {
         Some(Kind::Rest { .. }) => faults::Style::Rest,
         Some(Kind::FunctionUrl { .. }) => faults::Style::FunctionUrl,
-        Some(Kind::Http { .. }) | None => faults::Style::Http,
+        Some(Kind::Http { .. } | Kind::WebSocket { .. }) | None => faults::Style::Http,
     }
 }

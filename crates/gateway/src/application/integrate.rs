@@ -57,6 +57,8 @@ impl ApplicationHandler {
                 let exchange = (hit, head);
                 self.custom(custom, exchange, sent, arrival, trail).await
             }
+            // Whoever calls a WebSocket API by a request is answered before (`sockets`).
+            Answer::Socket { .. } => Err(Refusal::not_served(hit.route, "it takes messages")),
             Answer::NotServed(reason) => Err(Refusal::not_served(hit.route, reason)),
             Answer::Function {
                 callee,

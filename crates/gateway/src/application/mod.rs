@@ -12,6 +12,7 @@ mod integrate;
 mod kept;
 mod refusal;
 pub mod sample;
+mod sockets;
 mod streamed;
 mod timing;
 mod words;
@@ -49,7 +50,7 @@ use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
 use crate::outbound::{Egress, Outbound, Roots};
-use crate::routes::{self, Hit, Kind, Located, Table};
+use crate::routes::{self, Entrance, Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
@@ -58,6 +59,8 @@ pub(crate) use arrival::Head;
 use finish::{accepts, complete, packed, traced};
 use kept::Place;
 pub(crate) use refusal::Refusal;
+use sockets::Sockets;
+pub use sockets::WebSocketHandler;
 
 /// Answers the requests of an application by invoking its functions.
 #[expect(
@@ -78,7 +81,8 @@ pub struct ApplicationHandler {
     upstream: Client,
     /// What integrations call in place of functions.
     services: Services,
-    table: RwLock<Arc<Table>>,
+    table: Arc<RwLock<Arc<Table>>>,
+    sockets: Arc<Sockets>,
     proxies: TrustedProxies,
     /// What clients put before each path.
     base_path: Option<String>,
@@ -115,6 +119,15 @@ impl ApplicationHandler {
         let (table, _) = Table::compile(&Application::empty(RevisionId::new("none")));
         let tokens = Tokens::new(Outbound::new(Roots::default()), Arc::clone(&clock), None);
         let callers = Callers::new(signers, Arc::clone(&clock));
+        let table = Arc::new(RwLock::new(Arc::new(table)));
+        let sockets = Sockets::new(sockets::Parts {
+            invoke: Arc::clone(&invoke),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            access_log: Arc::clone(&access_log),
+            counters: Arc::clone(&counters),
+            table: Arc::clone(&table),
+        });
         Self {
             invoke,
             clock,
@@ -127,7 +140,8 @@ impl ApplicationHandler {
             cache_bytes_max: CACHE_BYTES_MAX,
             upstream: Client::new(Reach::new(Roots::default())),
             services: Services::new(),
-            table: RwLock::new(Arc::new(table)),
+            table,
+            sockets: Arc::new(sockets),
             proxies: TrustedProxies::default(),
             base_path: None,
             tokens,
@@ -191,11 +205,18 @@ impl ApplicationHandler {
         let (table, problems) = Table::compile(application);
         table.share_cache_bytes(self.cache_bytes_max);
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        self.sockets.swap(application);
         problems
     }
 
     fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What answers at a port of WebSocket APIs alone.
+    #[must_use]
+    pub fn web_sockets(self: &Arc<Self>) -> WebSocketHandler {
+        WebSocketHandler(Arc::clone(self))
     }
 
     async fn answer(&self, mut request: Request) -> Response {
@@ -205,6 +226,19 @@ impl ApplicationHandler {
         if let Some(below) = below.map(Cow::into_owned) {
             request.target = below;
         }
+        let request = if table.has_sockets() {
+            let entrance = if sockets::is_asked(&request) {
+                Entrance::Upgrading
+            } else {
+                Entrance::Plain
+            };
+            match self.socket(request, entrance).await {
+                Ok(response) => return response,
+                Err(request) => *request,
+            }
+        } else {
+            request
+        };
         let (head, body) = Head::split(request);
         let arrival = Arrival::new(&head, &*self.clock, &*self.random, &self.proxies);
         let asked = head.asked();
@@ -281,7 +315,7 @@ impl ApplicationHandler {
         let (caller, body) = self.authorise(table, hit, head, body, arrival).await?;
         trail.caller = Some(caller.clone());
         let account_rate = match hit.api.kind {
-            Kind::Rest { .. } | Kind::Http { .. } => self.account_rate,
+            Kind::Rest { .. } | Kind::Http { .. } | Kind::WebSocket { .. } => self.account_rate,
             // Its function's concurrency alone holds a function URL back.
             Kind::FunctionUrl { .. } => None,
         };

@@ -47,7 +47,9 @@ pub(super) async fn begin(
 ) -> Result<(Response, Ending), Refusal> {
     let (of, idle_max) = match call.hit.api.kind {
         Kind::Rest { .. } => (Of::Rest, Some(REST_IDLE_MAX)),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => (Of::FunctionUrl, None),
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
+            (Of::FunctionUrl, None)
+        }
     };
     let bad = |bad| Refusal::bad_reply(&call.callee.function, &bad);
     match tokio::time::timeout(call.timeout, stream::begin(&mut stream, of)).await {
@@ -109,7 +111,9 @@ pub(super) fn record(
                 received_at,
             });
         }
-        (ResponseBody::Stream(_) | ResponseBody::Whole(_), _) => log.record(entry),
+        (ResponseBody::Stream(_) | ResponseBody::Whole(_) | ResponseBody::Upgrade(_), _) => {
+            log.record(entry)
+        }
     }
 }
 

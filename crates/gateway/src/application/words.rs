@@ -93,7 +93,7 @@ pub(super) fn line(
             status: response.status.as_u16(),
             bytes: match &response.body {
                 ResponseBody::Whole(bytes) => Some(bytes.len()),
-                ResponseBody::Stream(_) => None,
+                ResponseBody::Stream(_) | ResponseBody::Upgrade(_) => None,
             },
             latency,
             integration_latency: trail.timings.map(|timings| timings.handler),

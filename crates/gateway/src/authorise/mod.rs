@@ -83,8 +83,16 @@ impl Rules {
                 Kind::Rest {
                     api_key_source: ApiKeySource::Header,
                     ..
+                }
+                | Kind::WebSocket {
+                    api_key_source: ApiKeySource::Header,
+                    ..
                 } => question.exchange.headers.text("x-api-key"),
                 Kind::Rest {
+                    api_key_source: ApiKeySource::Authorizer,
+                    ..
+                }
+                | Kind::WebSocket {
                     api_key_source: ApiKeySource::Authorizer,
                     ..
                 } => usage_key.as_deref(),

@@ -41,7 +41,7 @@ impl Question<'_> {
     /// The name in the scope of signatures.
     pub(super) fn service(&self) -> &'static str {
         match self.exchange.api.kind {
-            Kind::Rest { .. } | Kind::Http { .. } => "execute-api",
+            Kind::Rest { .. } | Kind::Http { .. } | Kind::WebSocket { .. } => "execute-api",
             Kind::FunctionUrl { .. } => "lambda",
         }
     }
@@ -49,7 +49,7 @@ impl Question<'_> {
     /// What the caller would do.
     pub(super) fn action(&self) -> &'static str {
         match self.exchange.api.kind {
-            Kind::Rest { .. } | Kind::Http { .. } => INVOKE,
+            Kind::Rest { .. } | Kind::Http { .. } | Kind::WebSocket { .. } => INVOKE,
             Kind::FunctionUrl { .. } => INVOKE_URL,
         }
     }
@@ -65,7 +65,10 @@ impl Question<'_> {
 
     /// The ARN of what whoever tidies paths up takes the request for, and whether its path leads upwards; none: of the same.
     pub(super) fn tidied_arn(&self) -> Option<(String, bool)> {
-        if matches!(self.exchange.api.kind, Kind::FunctionUrl { .. }) {
+        if matches!(
+            self.exchange.api.kind,
+            Kind::FunctionUrl { .. } | Kind::WebSocket { .. }
+        ) {
             return None;
         }
         let tidied = tidied(self.exchange.api.matched(self.exchange.path))?;
@@ -94,6 +97,12 @@ impl Question<'_> {
                 callee.function,
                 qualifier.unwrap_or_default()
             );
+        }
+        if let Kind::WebSocket { .. } = &api.kind {
+            // Contract: Amazon API Gateway Developer Guide, "Control access to WebSocket APIs with AWS IAM".
+            let key = &self.exchange.route.key;
+            let (region, id, stage) = (&api.region, &api.id, &api.stage);
+            return format!("arn:aws:execute-api:{region}:{account}:{id}/{stage}/{key}");
         }
         self.arn_with(account, api.matched(self.exchange.path))
     }

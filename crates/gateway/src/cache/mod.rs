@@ -117,7 +117,7 @@ impl<T: Clone> StageCache<T> {
 
 /// Whether others may have a reply too: one that sets a cookie is somebody's own, and one that comes in pieces comes once.
 pub(crate) fn is_shareable(response: &Response) -> bool {
-    if matches!(response.body, ResponseBody::Stream(_)) {
+    if !matches!(response.body, ResponseBody::Whole(_)) {
         return false;
     }
     let mut names = response.headers.iter().map(|(name, _)| name);
@@ -127,6 +127,6 @@ pub(crate) fn is_shareable(response: &Response) -> bool {
 fn body_bytes(response: &Response) -> usize {
     match &response.body {
         ResponseBody::Whole(body) => body.len(),
-        ResponseBody::Stream(_) => usize::MAX,
+        ResponseBody::Stream(_) | ResponseBody::Upgrade(_) => usize::MAX,
     }
 }

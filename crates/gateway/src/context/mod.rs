@@ -91,7 +91,7 @@ impl Facts<'_> {
             "stage" => text(self.api.stage.as_str()),
             "deploymentId" => match &self.api.kind {
                 Kind::Rest { deployment_id, .. } => text(deployment_id),
-                Kind::Http { .. } | Kind::FunctionUrl { .. } => None,
+                Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => None,
             },
             "requestId" if is_rest => text(self.request_id),
             "requestId" | "extendedRequestId" => text(self.extended_request_id),
@@ -143,7 +143,7 @@ impl Facts<'_> {
                 let claim = name.strip_prefix("claims.")?;
                 let text = match self.api.kind {
                     Kind::Rest { .. } => claims.for_rest().find(|(name, _)| *name == claim),
-                    Kind::Http { .. } | Kind::FunctionUrl { .. } => {
+                    Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
                         claims.for_http().find(|(name, _)| *name == claim)
                     }
                 };
@@ -215,10 +215,18 @@ pub(crate) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> St
 
 /// One line of an access log: what there is nothing to say of is `-`.
 pub(crate) fn access_line(format: &str, facts: &Facts<'_>) -> String {
+    line_with(format, |name| facts.variable(name))
+}
+
+/// The same, of whatever else is written down.
+pub(crate) fn line_with<'a>(
+    format: &str,
+    variable: impl Fn(&str) -> Option<Cow<'a, str>>,
+) -> String {
     let is_json = format.trim_start().starts_with('{');
     fill(format, |name| {
         let name = name.strip_prefix("context.")?;
-        let value = facts.variable(name).unwrap_or(Cow::Borrowed("-"));
+        let value = variable(name).unwrap_or(Cow::Borrowed("-"));
         let shown = if is_json && name != "error.messageString" {
             escaped(&value)
         } else {

@@ -90,6 +90,17 @@ impl<'a> EventHeaders<'a> {
         list
     }
 
+    /// As the authorizer of a WebSocket API is shown them: all that came.
+    pub(crate) fn websocket_authorizer(sent: &'a Headers, added: &Added<'a>) -> Self {
+        let mut list = Self::with_capacity(sent.len());
+        for (name, value) in shown(sent, &[]) {
+            list.push(canonical(name), text(value));
+        }
+        list.add_length("content-length", sent, added);
+        list.add(added);
+        list
+    }
+
     /// As an HTTP API shows them in payload 1.0.
     pub(crate) fn http_v1(sent: &'a Headers, added: &Added<'a>) -> Self {
         let mut list = Self::with_capacity(sent.len());

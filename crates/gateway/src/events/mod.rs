@@ -16,6 +16,7 @@ pub mod samples;
 mod trace;
 mod v1;
 mod v2;
+pub(crate) mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) at: Timestamp,
     /// Who calls, as far as has been found out.
     pub(crate) caller: &'a Caller,
+    /// The connection that it would open (WebSocket APIs).
+    pub(crate) connection_id: Option<&'a str>,
 }
 
 /// How an event shows a body.

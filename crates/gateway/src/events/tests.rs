@@ -93,6 +93,7 @@ fn event(sent: &Sent<'_>) -> Value {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
     let sender = TrustedProxies::default().sender(peer, Scheme::Http, &headers);
     let exchange = Exchange {
+        connection_id: None,
         caller: &caller,
         account: &account,
         api: hit.api,

@@ -52,7 +52,7 @@ pub(super) fn write_rest_context(json: &mut Writer, exchange: &Exchange<'_>) {
     authorizer::write_rest(json, exchange.caller);
     let deployment_id = match &exchange.api.kind {
         Kind::Rest { deployment_id, .. } => deployment_id.as_str(),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => "",
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => "",
     };
     json.entry("deploymentId", deployment_id);
     json.entry("requestId", exchange.request_id);
@@ -80,7 +80,7 @@ fn write_request(
     let path = match &exchange.api.kind {
         Kind::Rest { .. } => exchange.shown_path,
         // An HTTP API shows the stage here too.
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => exchange.full_path,
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => exchange.full_path,
     };
     json.entry("path", path);
     json.entry("httpMethod", exchange.method);
@@ -133,7 +133,7 @@ fn body_form(exchange: &Exchange<'_>) -> BodyForm {
         Kind::Rest {
             binary_media_types, ..
         } => media_types::is_binary_for_rest(content_type, binary_media_types),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => {
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
             media_types::is_binary_for_http(content_type)
         }
     };

@@ -67,7 +67,7 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     let domain_name = exchange.domain_name();
     let (account, request_id) = match exchange.api.kind {
         Kind::FunctionUrl { .. } => (url_account(exchange), exchange.request_id),
-        Kind::Rest { .. } | Kind::Http { .. } => {
+        Kind::Rest { .. } | Kind::Http { .. } | Kind::WebSocket { .. } => {
             (exchange.account.as_str(), exchange.extended_request_id)
         }
     };

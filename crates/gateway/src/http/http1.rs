@@ -29,6 +29,7 @@ use super::seats::Seat;
 use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
 use super::{
     Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, Scheme, ServerLimits,
+    Socket,
 };
 
 /// How HTTP/2 begins, where a client knows beforehand that it is spoken (RFC 9113, 3.4).
@@ -258,6 +259,13 @@ impl Connection<'_> {
                 come_home(returned)
             }
         };
+        if let ResponseBody::Upgrade(upgrade) = &response.body {
+            let upgrade = upgrade.clone();
+            let wire = self.respond(wire, response, &sender, end).await?;
+            let socket = Socket::new(*wire, self.service.limits, self.stop.clone());
+            upgrade.hand_over(socket).await;
+            return None;
+        }
         self.respond(wire, response, &sender, end).await
     }
 

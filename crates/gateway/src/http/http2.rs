@@ -229,11 +229,19 @@ fn encode(
         status,
         headers,
         body,
-    } = response;
+    } = match response.body {
+        // A stream of HTTP/2 is nobody's connection to give away: whoever asked for that did so by HTTP/1.1.
+        ResponseBody::Upgrade(_) => reply::plain(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "this is answered by HTTP/1.1 alone",
+        ),
+        ResponseBody::Whole(_) | ResponseBody::Stream(_) => response,
+    };
     let is_head = *method == Method::HEAD;
     let known_bytes = match &body {
         ResponseBody::Whole(body) => Some(body.len() as u64),
         ResponseBody::Stream(body) => body.bytes(),
+        ResponseBody::Upgrade(_) => None,
     };
     let mut encoded = http::Response::new(Outgoing::Whole(None));
     *encoded.status_mut() = status;
@@ -275,6 +283,7 @@ fn encode(
             let (pump, body) = Pump::new(body, stall_max);
             (body, Some(pump))
         }
+        ResponseBody::Upgrade(_) => (Outgoing::Whole(None), None),
     };
     *encoded.body_mut() = body;
     (encoded, pump)

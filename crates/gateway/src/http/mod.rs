@@ -17,6 +17,7 @@ mod seats;
 mod server;
 mod stream;
 mod tls;
+mod upgrade;
 pub(crate) mod upstream;
 mod wire;
 
@@ -34,6 +35,8 @@ pub use limits::ServerLimits;
 pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
 pub use tls::{BadCertificate, CertificateText, Tls};
+pub use upgrade::{Socket, Upgrade};
+pub(crate) use wire::Stream;
 
 /// Answers requests. One handler serves all connections of a listener.
 pub trait Handler: Send + Sync {
@@ -106,7 +109,7 @@ impl Request {
 /// The server owns framing: `content-length`, `transfer-encoding`, `connection`, `keep-alive` and `upgrade` given
 /// here are not sent, `content-length` in an answer to `HEAD` without a body excepted. It adds `date` unless given.
 /// A name that is no token makes the whole response a 500, since it could split the response in two; so does a status
-/// below 200, after which clients wait for another response.
+/// below 200, after which clients wait for another response: but for 101 with a [`ResponseBody::Upgrade`].
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status.
@@ -124,6 +127,8 @@ pub enum ResponseBody {
     Whole(Bytes),
     /// As it is made, each piece at once.
     Stream(BodyStream),
+    /// None: with status 101, the connection is somebody else's from here on (HTTP/1.1 alone).
+    Upgrade(Upgrade),
 }
 
 impl Response {

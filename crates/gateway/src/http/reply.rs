@@ -65,7 +65,10 @@ pub(super) fn is_framing_header(name: &str) -> bool {
 /// The response itself, or the 500 in its place when it would break the framing: by the name of a header that
 /// splits it in two, or by a status after which clients wait for another response.
 pub(super) fn checked(response: Response) -> Response {
-    if response.status.is_informational() {
+    let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switches != matches!(response.body, ResponseBody::Upgrade(_))
+        || (response.status.is_informational() && !switches)
+    {
         tracing::warn!(status = %response.status, "a response was replaced: its status is not final");
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
     }
@@ -106,6 +109,7 @@ pub(super) fn encode(
     } = response;
     let length = match &body {
         ResponseBody::Whole(body) => Length::Known(body.len() as u64),
+        ResponseBody::Upgrade(_) => Length::Known(0),
         ResponseBody::Stream(body) if body.bytes().is_some() => {
             Length::Known(body.bytes().unwrap_or_default())
         }
@@ -133,6 +137,12 @@ pub(super) fn encode(
     if !has_date {
         push_header(out, "Date", circumstances.date.as_bytes());
     }
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        push_header(out, "Upgrade", b"websocket");
+        push_header(out, "Connection", b"Upgrade");
+        out.extend_from_slice(b"\r\n");
+        return Following::Whole(Bytes::new());
+    }
     match length {
         Length::Known(bytes) if !has_length => {
             push_header(out, "Content-Length", bytes.to_string().as_bytes());
@@ -151,6 +161,7 @@ pub(super) fn encode(
     match (body, length) {
         _ if is_head || !has_body => Following::Whole(Bytes::new()),
         (ResponseBody::Whole(body), _) => Following::Whole(body),
+        (ResponseBody::Upgrade(_), _) => Following::Whole(Bytes::new()),
         (ResponseBody::Stream(body), Length::UntilClose) => Following::UntilClose(body),
         (ResponseBody::Stream(body), Length::Known(bytes)) => Following::Announced(body, bytes),
         (ResponseBody::Stream(body), Length::Chunked) => Following::Chunks(body),
@@ -173,7 +184,9 @@ pub(super) fn is_plain_length(name: &str, value: &HeaderValue) -> bool {
 
 /// Whether a final response of this status has a body, and a length.
 pub(super) fn allows_body(status: StatusCode) -> bool {
-    status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+    status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+        && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// The text of the `date` header, made anew once a second.

@@ -19,7 +19,7 @@ use super::ServerLimits;
 pub(super) const READ_BYTES: usize = 8 * 1024;
 
 /// Anything that a connection can run over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 

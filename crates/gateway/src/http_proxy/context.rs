@@ -33,7 +33,7 @@ pub(super) fn of(exchange: &Exchange<'_>) -> Map<String, Value> {
     let domain = exchange.domain_name().into_owned();
     let deployment = match &exchange.api.kind {
         Kind::Rest { deployment_id, .. } => deployment_id.as_str(),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => "",
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => "",
     };
     let mut context = Map::new();
     for (name, value) in [

@@ -142,7 +142,8 @@ pub(crate) fn message(fault: Fault) -> &'static str {
     rest(fault).message
 }
 
-fn rest_status(fault: Fault) -> StatusCode {
+/// The status of a REST API's usual answer to a fault.
+pub(crate) fn rest_status(fault: Fault) -> StatusCode {
     match fault {
         Fault::BadRequest | Fault::MissingParameters | Fault::InvalidBody => {
             StatusCode::BAD_REQUEST

@@ -15,6 +15,7 @@ use model::http_api::{
 use model::ids::{ApiId, Region, RevisionId, StageName};
 use model::problem::{Place, Problem};
 use model::rest_api::{MockReply, RestApi, RestIntegration, RestMethod};
+use model::websocket_api::{Replies, Selection, WebSocketIntegration};
 
 use super::function_url::{bare_url, url_route};
 use super::problems;
@@ -66,6 +67,11 @@ pub(crate) enum Kind {
     Http {
         cors: Option<CorsConfiguration>,
     },
+    /// Its routes take messages of connections, each by its key.
+    WebSocket {
+        selection: Selection,
+        api_key_source: ApiKeySource,
+    },
     /// A function's own address, which has one route.
     FunctionUrl {
         cors: Option<CorsConfiguration>,
@@ -112,6 +118,11 @@ pub(crate) enum Answer {
     /// With mapping templates.
     Custom(Box<Custom>),
     Mock(MockReply),
+    /// Events of a WebSocket API.
+    Socket {
+        integration: WebSocketIntegration,
+        replies: Replies,
+    },
     /// Nothing, for this reason: its requests fail.
     NotServed(String),
 }
@@ -157,7 +168,7 @@ impl Api {
     /// Its CORS configuration; REST APIs have none.
     pub(crate) fn cors(&self) -> Option<&CorsConfiguration> {
         match &self.kind {
-            Kind::Rest { .. } => None,
+            Kind::Rest { .. } | Kind::WebSocket { .. } => None,
             Kind::Http { cors } | Kind::FunctionUrl { cors, .. } => cors.as_ref(),
         }
     }
@@ -183,21 +194,23 @@ impl Api {
                 .method_override
                 .filter(|method| ANY_METHODS.contains(method))
                 .unwrap_or(asked.method),
-            Kind::Http { .. } | Kind::FunctionUrl { .. } => asked.method,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => asked.method,
         }
     }
 
     fn precedence(&self) -> Precedence {
         match self.kind {
             Kind::Rest { .. } => Precedence::SegmentBySegment,
-            Kind::Http { .. } | Kind::FunctionUrl { .. } => Precedence::FullMatchFirst,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
+                Precedence::FullMatchFirst
+            }
         }
     }
 
     pub(super) fn shown_path<'p>(&self, path: &'p str) -> Cow<'p, str> {
         match self.kind {
             Kind::Rest { .. } => target::rest_path(path),
-            Kind::Http { .. } => target::http_path(path),
+            Kind::Http { .. } | Kind::WebSocket { .. } => target::http_path(path),
             // A function URL shows paths as they are sent, encodings and all.
             Kind::FunctionUrl { .. } => Cow::Borrowed(path),
         }
@@ -207,7 +220,9 @@ impl Api {
     pub(crate) fn matched<'p>(&self, shown_path: &'p str) -> &'p str {
         match self.kind {
             Kind::Rest { .. } => target::rest_match(shown_path),
-            Kind::Http { .. } | Kind::FunctionUrl { .. } => target::http_match(shown_path),
+            Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
+                target::http_match(shown_path)
+            }
         }
     }
 
@@ -217,7 +232,7 @@ impl Api {
             Kind::Rest { .. } => format!("/{}{sent}", self.stage),
             Kind::FunctionUrl { .. } => shown.to_owned(),
             Kind::Http { .. } if self.stage.as_str() == DEFAULT_STAGE => shown.to_owned(),
-            Kind::Http { .. } => format!("/{}{shown}", self.stage),
+            Kind::Http { .. } | Kind::WebSocket { .. } => format!("/{}{shown}", self.stage),
         }
     }
 

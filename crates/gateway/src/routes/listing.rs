@@ -11,6 +11,7 @@ use model::http_api::{HttpIntegration, RouteKey};
 use model::ids::FunctionName;
 use model::problem::Place;
 use model::rest_api::{Backend, RestIntegration};
+use model::websocket_api::{WebSocketApi, WebSocketIntegration};
 
 use super::{URL_PATH, balanced, conditions};
 
@@ -25,6 +26,8 @@ pub enum ApiKind {
     FunctionUrl,
     /// A load balancer.
     LoadBalancer,
+    /// A WebSocket API.
+    WebSocket,
 }
 
 /// Who answers a route.
@@ -34,6 +37,8 @@ pub enum AnsweredBy {
     Function(FunctionName),
     /// The gateway itself: a CORS preflight.
     Gateway,
+    /// The gateway itself: an event of a WebSocket API, of which nobody else hears.
+    Mock,
     /// Another server, to which requests are handed on.
     Server {
         /// Its address, with the variables in it.
@@ -79,6 +84,7 @@ impl fmt::Display for AnsweredBy {
         match self {
             Self::Function(function) => function.fmt(formatter),
             Self::Gateway => formatter.write_str("(CORS preflight)"),
+            Self::Mock => formatter.write_str("(the gateway itself)"),
             Self::Server { uri } => formatter.write_str(uri),
             Self::LoadBalancer { does } => formatter.write_str(does),
             Self::Nobody { reason } => write!(formatter, "not served: {reason}"),
@@ -95,6 +101,7 @@ impl ApiKind {
             Self::Http => "HTTP",
             Self::FunctionUrl => "URL",
             Self::LoadBalancer => "ALB",
+            Self::WebSocket => "WebSocket",
         }
     }
 }
@@ -178,6 +185,7 @@ pub fn routes_table(application: &Application) -> Vec<RouteRow> {
             }
         }));
     }
+    rows.extend(application.websocket_apis.iter().flat_map(socket_rows));
     rows.extend(application.function_urls.iter().map(row_of_url));
     rows.extend(application.listeners.iter().flat_map(balanced::rows));
     rows
@@ -195,6 +203,28 @@ fn row_of_url(url: &FunctionUrl) -> RouteRow {
         conditions: None,
         place: url.place.clone(),
     }
+}
+
+fn socket_rows(api: &WebSocketApi) -> impl Iterator<Item = RouteRow> + '_ {
+    api.routes.iter().map(|route| RouteRow {
+        method: "WS".to_owned(),
+        path: format!("{} {}", with_stage(api.stage.as_str(), ""), route.key),
+        answered_by: match &route.integration {
+            WebSocketIntegration::Lambda { callee, .. } => {
+                AnsweredBy::Function(callee.function.clone())
+            }
+            WebSocketIntegration::Mock { .. } | WebSocketIntegration::Nothing => AnsweredBy::Mock,
+            WebSocketIntegration::NotServed { reason } => AnsweredBy::Nobody {
+                reason: reason.clone(),
+            },
+        },
+        kind: ApiKind::WebSocket,
+        authorizer: conditions::who(&route.guard),
+        throttle: route.throttle.as_ref().map(conditions::how_often),
+        cache: None,
+        conditions: None,
+        place: route.place.clone(),
+    })
 }
 
 fn with_stage(stage: &str, path: &str) -> String {

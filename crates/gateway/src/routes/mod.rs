@@ -10,6 +10,7 @@ mod domains;
 mod function_url;
 mod listing;
 mod problems;
+mod sockets;
 mod table;
 mod target;
 mod template;
@@ -28,6 +29,7 @@ pub use listing::{AnsweredBy, ApiKind, RouteRow};
 pub(crate) use api::{Answer, Api, Kind, Payload, Route, Transfer};
 pub use function_url::URL_PATH;
 pub(crate) use function_url::host_name as url_host_name;
+pub(crate) use sockets::{Entrance, Meant};
 pub(crate) use table::{Asked, Hit, Located, Missing, Table};
 pub(crate) use target::{EncodingError, base_path, behind_base, check_encoding, decode};
 

@@ -4,7 +4,7 @@
 //! Does not live here: one API (`api`), matching inside it (`tree`), swapping tables (`application`).
 
 use model::application::Application;
-use model::ids::{ApiId, RevisionId, StageName};
+use model::ids::{ApiId, Region, RevisionId, StageName};
 use model::problem::Problem;
 
 use super::api::{Api, DEFAULT_STAGE, Kind, Route};
@@ -16,12 +16,16 @@ use crate::authorise::{self, Rules};
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) revision: RevisionId,
+    /// The region that its ARNs name.
+    pub(crate) region: Region,
     /// What decides who may call.
     pub(crate) callers: Rules,
     apis: Vec<Api>,
     /// Reached by their own names alone.
     urls: Vec<Api>,
-    domains: Domains,
+    /// Those whose clients stay connected.
+    pub(super) sockets: Vec<Api>,
+    pub(super) domains: Domains,
 }
 
 /// What is known of a request when its route is looked for.
@@ -119,14 +123,19 @@ impl Table {
         let urls = application.function_urls.iter();
         let urls = urls.map(|url| Api::url(url, &application.region, &mut found));
         let urls = urls.collect();
+        let sockets = application.websocket_apis.iter();
+        let sockets = sockets.map(|api| Api::socket(api, &application.region));
+        let sockets = sockets.collect();
         let revision = application.revision.clone();
         found.extend(authorise::problems(application));
         let callers = Rules::compile(application);
         let table = Self {
             revision,
+            region: application.region.clone(),
             callers,
             apis,
             urls,
+            sockets,
             domains: Domains::compile(application),
         };
         (table, found)
@@ -145,6 +154,22 @@ impl Table {
     pub(crate) fn api(&self, id: &ApiId, stage: &StageName) -> Option<&Api> {
         let mut apis = self.apis.iter();
         apis.find(|api| api.id == *id && api.stage == *stage)
+    }
+
+    /// Whether there are WebSocket APIs.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
+    /// The WebSocket API of this id and stage.
+    pub(crate) fn socket_api(&self, id: &ApiId, stage: &StageName) -> Option<&Api> {
+        let mut sockets = self.sockets.iter();
+        sockets.find(|api| api.id == *id && api.stage == *stage)
+    }
+
+    /// Whether an API of another kind has this id.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.apis.iter().any(|api| api.id.as_str() == id)
     }
 
     /// Finds the API and route of a request.
@@ -300,11 +325,25 @@ impl Candidate<'_> {
     fn path_behind_domain(&self, shown: &str) -> String {
         let path = match self.api.kind {
             Kind::Rest { .. } => self.path,
-            Kind::Http { .. } | Kind::FunctionUrl { .. } => shown,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => shown,
         };
         match self.base_path {
             "" => path.to_owned(),
             base_path => format!("/{base_path}{path}"),
+        }
+    }
+}
+
+impl<'a> Hit<'a> {
+    /// A route that no path leads to.
+    pub(super) fn without_path(api: &'a Api, route: &'a Route) -> Self {
+        Self {
+            api,
+            route,
+            method: "",
+            path: String::new(),
+            full_path: format!("/{}", api.stage),
+            reach: Reach::Whole,
         }
     }
 }
@@ -345,7 +384,7 @@ fn nothing<'a>(asked: &Asked<'a>, candidates: &[Candidate<'a>]) -> Located<'a> {
     }
 }
 
-fn host_api_id(host: &str) -> Option<&str> {
+pub(super) fn host_api_id(host: &str) -> Option<&str> {
     let (id, rest) = host.split_once('.')?;
     rest.starts_with("execute-api.").then_some(id)
 }

@@ -104,6 +104,29 @@ pub(super) fn http_api_authorizer(key: &str) -> String {
     format!("HttpApiAuthorizer{}", normalised(key))
 }
 
+pub(super) fn websockets_integration(key: &str) -> String {
+    format!("{}WebsocketsIntegration", normalised(key))
+}
+
+pub(super) fn websockets_permission(key: &str) -> String {
+    format!("{}LambdaPermissionWebsockets", normalised(key))
+}
+
+pub(super) fn websockets_authorizer(name: &str) -> String {
+    format!("{}WebsocketsAuthorizer", normalised(name))
+}
+
+/// `$connect` is `SconnectWebsocketsRoute`.
+pub(super) fn websockets_route(key: &str) -> String {
+    let key = key
+        .replace('$', "S")
+        .replace('/', "Slash")
+        .replace('-', "Dash")
+        .replace('_', "Underscore")
+        .replace('.', "Period");
+    format!("{key}WebsocketsRoute")
+}
+
 /// Words as lodash finds them: at changes of case, at digits, and at everything else.
 fn words(text: &str) -> Vec<String> {
     #[derive(PartialEq, Clone, Copy)]

@@ -88,6 +88,7 @@ function normalise(template) {
   const renamed = new Map();
   for (const [id, resource] of Object.entries(template.Resources)) {
     if (resource.Type === 'AWS::ApiGateway::Deployment') renamed.set(id, id.replace(/\d+$/, ''));
+    if (resource.Type === 'AWS::ApiGatewayV2::Deployment') renamed.set(id, 'WebsocketsDeployment');
     if (resource.Type === 'AWS::Lambda::Version') {
       renamed.set(id, id.replace(/LambdaVersion[0-9A-Za-z]+$/, 'LambdaVersion'));
       delete resource.Properties.CodeSha256;

@@ -138,14 +138,16 @@ impl Door {
 fn whole(response: &Response) -> String {
     match &response.body {
         ResponseBody::Whole(body) => String::from_utf8_lossy(body).into_owned(),
-        ResponseBody::Stream(_) => panic!("it came in pieces"),
+        ResponseBody::Stream(_) | ResponseBody::Upgrade(_) => panic!("it came in pieces"),
     }
 }
 
 fn stream(response: Response) -> crate::http::BodyStream {
     match response.body {
         ResponseBody::Stream(body) => body,
-        ResponseBody::Whole(body) => panic!("it came whole: {body:?}"),
+        body @ (ResponseBody::Whole(_) | ResponseBody::Upgrade(_)) => {
+            panic!("it came whole: {body:?}")
+        }
     }
 }
 

@@ -19,7 +19,9 @@ use interfaces::clock::Clock;
 use interfaces::invoke::{FunctionError, Invocation, Invoke, Outcome};
 use interfaces::random::Random;
 use model::door::{Authorizer, AuthorizerFormat, Callee, IdentitySource};
-use model::limits::{HTTP_API_AUTHORIZER_TIMEOUT, REST_AUTHORIZER_TIMEOUT};
+use model::limits::{
+    HTTP_API_AUTHORIZER_TIMEOUT, REST_AUTHORIZER_TIMEOUT, WEBSOCKET_INTEGRATION_TIMEOUT,
+};
 use policy::Said;
 use serde::Deserialize;
 
@@ -27,7 +29,7 @@ use super::policies::{self, Policies};
 use super::question::Question;
 use super::refused::{NotAuthorised, shown};
 use crate::caller::Identity;
-use crate::events::{Exchange, authorizer_input};
+use crate::events::{Exchange, authorizer_input, websocket};
 use crate::replies::shorten;
 use crate::routes::Kind;
 use crate::tokens::Tokens;
@@ -166,16 +168,22 @@ async fn call(
         .iter()
         .map(|values| sources::shown(values, exchange))
         .collect();
-    let (timeout, is_rest) = match exchange.api.kind {
-        Kind::Rest { .. } => (REST_AUTHORIZER_TIMEOUT, true),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => (HTTP_API_AUTHORIZER_TIMEOUT, false),
+    let timeout = match exchange.api.kind {
+        Kind::Rest { .. } => REST_AUTHORIZER_TIMEOUT,
+        Kind::WebSocket { .. } => WEBSOCKET_INTEGRATION_TIMEOUT,
+        Kind::Http { .. } | Kind::FunctionUrl { .. } => HTTP_API_AUTHORIZER_TIMEOUT,
     };
     let (event, rules) = match asked.sort {
         Sort::Token => {
             let token = token_of(question, values);
             (authorizer_input::token(&arn, &token), Rules::Rest)
         }
-        Sort::Request(_) if is_rest => (authorizer_input::rest(exchange, &arn), Rules::Rest),
+        Sort::Request(_) if matches!(exchange.api.kind, Kind::Rest { .. }) => {
+            (authorizer_input::rest(exchange, &arn), Rules::Rest)
+        }
+        Sort::Request(_) if matches!(exchange.api.kind, Kind::WebSocket { .. }) => {
+            (websocket::authorizer(exchange, &arn), Rules::Rest)
+        }
         Sort::Request(format @ AuthorizerFormat::V1) => {
             let event = authorizer_input::http_v1(exchange, &arn, &identities);
             (event, Rules::Http(format))

@@ -45,7 +45,9 @@ pub(super) fn values(source: &IdentitySource, exchange: &Exchange<'_>) -> Vec<St
         IdentitySource::Query(name) => {
             let query = match exchange.api.kind {
                 Kind::Rest { .. } => Query::rest(exchange.query),
-                Kind::Http { .. } | Kind::FunctionUrl { .. } => Query::http(exchange.query),
+                Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => {
+                    Query::http(exchange.query)
+                }
             };
             let sent = query.all(name).iter();
             sent.map(|value| value.clone().into_owned()).collect()
@@ -66,7 +68,7 @@ pub(super) fn values(source: &IdentitySource, exchange: &Exchange<'_>) -> Vec<St
 pub(super) fn shown(values: &[String], exchange: &Exchange<'_>) -> String {
     match exchange.api.kind {
         Kind::Rest { .. } => values.last().cloned().unwrap_or_default(),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => values.join(","),
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => values.join(","),
     }
 }
 
@@ -104,7 +106,7 @@ fn context(name: &str, exchange: &Exchange<'_>) -> Option<String> {
         "stage" => exchange.api.stage.to_string(),
         "deploymentId" => match &exchange.api.kind {
             Kind::Rest { deployment_id, .. } => deployment_id.clone(),
-            Kind::Http { .. } | Kind::FunctionUrl { .. } => return None,
+            Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => return None,
         },
         "xrayTraceId" => exchange.trace.full.clone(),
         _ => return None,

@@ -117,7 +117,7 @@ pub(super) fn is_binary(exchange: &Exchange<'_>, content_type: &str) -> bool {
         Kind::Rest {
             binary_media_types, ..
         } => is_binary_for_rest(Some(content_type), binary_media_types),
-        Kind::Http { .. } | Kind::FunctionUrl { .. } => false,
+        Kind::Http { .. } | Kind::FunctionUrl { .. } | Kind::WebSocket { .. } => false,
     }
 }
 

@@ -194,10 +194,21 @@ pub(super) const ROWS: &[Key] = &[
         "functions.*.events[].stream.tumblingWindowInSeconds",
         Shape::Number,
     ),
-    refused(
-        "functions.*.events[].websocket",
-        Shape::Any,
-        "WebSocket APIs are missing",
+    done("functions.*.events[].websocket", Shape::Any),
+    done("functions.*.events[].websocket.route", Shape::Text),
+    done(
+        "functions.*.events[].websocket.routeResponseSelectionExpression",
+        Shape::Text,
+    ),
+    done("functions.*.events[].websocket.authorizer", Shape::Any),
+    done(
+        "functions.*.events[].websocket.authorizer.name",
+        Shape::Text,
+    ),
+    done("functions.*.events[].websocket.authorizer.arn", Shape::Any),
+    done(
+        "functions.*.events[].websocket.authorizer.identitySource",
+        Shape::List,
     ),
     done("functions.*.events[].alb", Shape::Any),
     done("functions.*.events[].alb.authorizer", Shape::List),

@@ -128,8 +128,8 @@ pub(super) const ROWS: &[Key] = &[
     ),
     refused(
         "provider.apiGateway.websocketApiId",
-        Shape::Text,
-        "WebSocket APIs are missing",
+        Shape::Any,
+        "routes are served of this project's own API: leave it out, and one is made",
     ),
     done("provider.httpApi", Shape::Mapping),
     done("provider.httpApi.id", Shape::Text),
@@ -185,10 +185,23 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "the access log of REST APIs has our form, and the role that the cloud needs for it is not made",
     ),
-    refused(
-        "provider.logs.websocket",
-        Shape::Any,
-        "WebSocket APIs are missing",
+    done("provider.logs.websocket", Shape::Any),
+    done("provider.logs.websocket.accessLogging", Shape::Flag),
+    done("provider.logs.websocket.format", Shape::Text),
+    no_effect(
+        "provider.logs.websocket.executionLogging",
+        Shape::Flag,
+        "every message is logged on the terminal already",
+    ),
+    no_effect(
+        "provider.logs.websocket.fullExecutionData",
+        Shape::Flag,
+        "every message is logged on the terminal already",
+    ),
+    no_effect(
+        "provider.logs.websocket.level",
+        Shape::Text,
+        "every message is logged on the terminal already",
     ),
     no_effect(
         "provider.logs.frameworkLambda",
@@ -264,26 +277,14 @@ pub(super) const ROWS: &[Key] = &[
         Shape::Any,
         "it names consumers, which are refused one by one",
     ),
-    no_effect(
-        "provider.websocket",
-        Shape::Any,
-        "WebSocket APIs are refused one by one",
-    ),
-    no_effect(
-        "provider.websocketsApiName",
-        Shape::Text,
-        "WebSocket APIs are refused one by one",
-    ),
-    no_effect(
+    done("provider.websocket", Shape::Mapping),
+    done("provider.websocket.useProviderTags", Shape::Flag),
+    done("provider.websocketsApiName", Shape::Text),
+    done(
         "provider.websocketsApiRouteSelectionExpression",
         Shape::Text,
-        "WebSocket APIs are refused one by one",
     ),
-    no_effect(
-        "provider.websocketsDescription",
-        Shape::Text,
-        "WebSocket APIs are refused one by one",
-    ),
+    done("provider.websocketsDescription", Shape::Text),
     no_effect(
         "provider.deploymentBucket.maxPreviousDeploymentArtifacts",
         Shape::Any,

@@ -52,8 +52,8 @@ fn problems_of_keys_say_where_and_what_to_do() {
             "warning 2:12 `provider` has no key `constructs` / remove it, unless one of the plugins knows it",
         ),
         (
-            "functions: {a: {events: [{websocket: $connect}]}}",
-            "error 1:27 events of the type `websocket` are not implemented yet / the function itself is deployed, and its other events reach it",
+            "functions: {a: {events: [{kafka: topic}]}}",
+            "error 1:27 events of the type `kafka` are not implemented yet / the function itself is deployed, and its other events reach it",
         ),
         (
             "functions: {a: {events: [http]}}",

@@ -23,6 +23,7 @@ mod rest_api;
 mod roles;
 mod streams;
 mod versions;
+mod websockets;
 
 /// A template under construction.
 pub(super) struct Draft {
@@ -53,6 +54,7 @@ pub(super) fn write(service: &Service<'_>) -> (Node, Vec<Problem>) {
     events::schedules::write(service, &mut draft);
     events::buckets::write(service, &mut draft);
     rest_api::write(service, &mut draft);
+    websockets::write(service, &mut draft);
     events::topics::write(service, &mut draft);
     streams::write(service, &mut draft);
     events::load_balancers::write(service, &mut draft);
