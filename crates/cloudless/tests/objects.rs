@@ -102,6 +102,63 @@ fn buckets_of_a_template_tell_queues_of_their_objects() {
 }
 
 #[test]
+fn requests_and_the_targets_of_events_are_judged_by_their_policies() {
+    let template = "Resources: { Any: { Type: AWS::SQS::Queue } }\n";
+    let seen = clients::with_server(&[("template.yaml", template)], |dev, folder| {
+        let script = folder.join("objects_asked.py");
+        std::fs::write(&script, include_str!("clients/objects_asked.py")).unwrap();
+        let mut command = tool(&python_tools(), "bin/python3");
+        with_keys(&mut command, dev).arg(script).output().unwrap()
+    });
+    let (code, words) = (
+        "InvalidArgument",
+        "Unable to validate the following destination configurations",
+    );
+    let arn = |service: &str| format!("arn:aws:{service}:us-east-1:000000000000:told");
+    let (queue, topic) = (arn("sqs"), arn("sns"));
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:told";
+    let of_function = |name: &str| {
+        (
+            format!("{name}, null"),
+            format!("Not authorized to invoke function [{name}]"),
+        )
+    };
+    let (missing, barred) = (
+        of_function(&format!("{function}-not")),
+        of_function(function),
+    );
+    let not_let_in = |kind: &str| {
+        format!(
+            "Permissions on the destination {kind} do not allow S3 to publish notifications from this bucket"
+        )
+    };
+    let expected = json!({
+        "refused at the door": [[403, "https://example.com"], [403, null]],
+        "preflights": [[200, "https://example.com"], [403, null]],
+        "no preflight": [403, null],
+        "from here": [["AccessDenied"], 403],
+        "without TLS": [["AccessDenied"], 403],
+        "from elsewhere": [["k"], 204],
+        "code": ["AccessDeniedException", true],
+        "missing": [
+            code, words,
+            missing.0, queue, topic,
+            missing.1, "The destination queue does not exist", "The destination topic does not exist",
+        ],
+        "not let in": [
+            code, words,
+            barred.0, queue, topic,
+            barred.1, not_let_in("queue"), not_let_in("topic"),
+        ],
+        "nothing kept": [],
+        "skipped": "kept",
+        "for another bucket": [barred.0, barred.1],
+        "let in": "kept",
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn both_sdks_for_node_use_buckets() {
     for (name, script) in [
         (

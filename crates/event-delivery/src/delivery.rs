@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
-use interfaces::event_sink::EventSink;
+use interfaces::event_sink::{EventSink, Receptions};
 use interfaces::invoke::Invoke;
 use interfaces::message_source::MessageSource;
 use interfaces::random::Random;
@@ -29,6 +29,7 @@ use crate::dispatch::Dispatch;
 use crate::follower::{Follower, place, say_waiting};
 use crate::log::DeliveryLog;
 use crate::permissions::FunctionPolicies;
+use crate::receptions::Known;
 
 /// How long mappings may take to end what is under way.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -145,6 +146,15 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// Tells what would become of events.
+    #[must_use]
+    pub fn receptions(&self) -> Arc<dyn Receptions> {
+        Arc::new(Known {
+            parts: Arc::clone(&self.parts),
+            served: self.served.subscribe(),
+        })
     }
 
     /// Ends all of it once what is under way was delivered; what takes too long is delivered again after the next start.

@@ -26,6 +26,7 @@ mod messages;
 mod permissions;
 mod plan;
 mod queue;
+mod receptions;
 mod stream_letters;
 #[cfg(test)]
 mod tests;

@@ -308,8 +308,8 @@ async fn whatever_is_ambiguous_is_refused_and_nothing_behind_it_is_served() {
             "501",
         ),
         (
-            "another expectation",
-            format!("{post}Expect: wonders\r\n\r\n"),
+            "what some readers take for an expectation",
+            format!("{post}Expect: y 100-continue\r\n\r\n"),
             "417",
         ),
         (
@@ -387,6 +387,23 @@ async fn a_client_that_asks_first_is_told_to_continue() {
         .await
         .unwrap();
     assert_eq!(statuses(&read_to_end(&mut stream).await), ["413"]);
+}
+
+#[tokio::test]
+async fn another_expectation_is_passed_over_and_does_not_move_the_next_request() {
+    let server = start(limits()).await;
+    for value in ["", "200", "100", "wonders"] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: {value}\r\n");
+        let requests = format!(
+            "{head}Content-Length: 2\r\n\r\nok{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"
+        );
+        let mut stream = server.connect().await;
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert_eq!(statuses(&answer), ["200", "200"], "{value}: {answer}");
+        assert!(answer.contains("Content-Length ok"), "{answer}");
+        assert!(answer.ends_with(" no"), "{answer}");
+    }
 }
 
 #[tokio::test]

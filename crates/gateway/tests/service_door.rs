@@ -88,6 +88,18 @@ impl CloudService for Service {
         head.path_and_query == "/open"
     }
 
+    fn takes_anybody(&self, head: &RequestHead<'_>) -> bool {
+        *head.method == Method::OPTIONS
+    }
+
+    fn headers_of_refusal<'a>(
+        &'a self,
+        call: &'a ServiceCall,
+    ) -> BoxFuture<'a, Vec<(&'static str, String)>> {
+        let path = call.path_and_query.clone();
+        Box::pin(async move { vec![("access-control-allow-origin", path)] })
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         self.calls.lock().unwrap().push(call);
         Box::pin(async {
@@ -483,7 +495,10 @@ async fn what_no_policy_allows_is_refused_in_the_words_of_each_service() {
         } else {
             signed_without_target(name)
         };
-        let answer = shown(&fixture.door.handle(request).await);
+        let response = fixture.door.handle(request).await;
+        // A browser shows its page only refusals that say so.
+        assert_eq!(header(&response, "access-control-allow-origin"), "/");
+        let answer = shown(&response);
         assert_eq!(answer, format!("{status} {}", shape.replace("TEXT", &text)));
         assert_eq!(*fixture.told.0.lock().unwrap(), [text]);
         assert!(fixture.service.calls.lock().unwrap().is_empty());
@@ -558,6 +573,23 @@ async fn an_unsigned_request_reaches_a_service_that_takes_such_as_nobody_s() {
     let closed = request(Method::GET, "/closed", &headers, Vec::new());
     let answer = shown(&fixture.door.handle(closed).await);
     assert!(answer.starts_with("403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_signature_on_what_a_service_takes_from_anybody_is_not_looked_at() {
+    let forged = |method| {
+        let mut request = signed_address(30);
+        request.method = method;
+        request
+    };
+    let fixture = fixture(UnknownKeys::Refused);
+    let answer = shown(&fixture.door.handle(forged(Method::OPTIONS)).await);
+    assert_eq!(answer, "200 {}");
+    let caller = fixture.service.calls.lock().unwrap()[0].caller.clone();
+    let account = AccountId::development();
+    assert_eq!(caller, Principal::Anonymous { account });
+    let answer = shown(&fixture.door.handle(forged(Method::GET)).await);
+    assert!(answer.starts_with("40"), "{answer}");
 }
 
 #[tokio::test]

@@ -24,6 +24,42 @@ pub trait EventSink: Send + Sync {
         sender: &'a Sender,
         message: &'a Message,
     ) -> BoxFuture<'a, Result<(), SinkError>>;
+
+    /// What would become of events of this sender now.
+    ///
+    /// # Errors
+    /// [`SinkError::Transient`] where that cannot be told.
+    fn reception<'a>(
+        &'a self,
+        _target: &'a Target,
+        _sender: &'a Sender,
+    ) -> BoxFuture<'a, Result<Reception, SinkError>> {
+        Box::pin(std::future::ready(Ok(Reception::Taken)))
+    }
+}
+
+/// Tells of any target, be it a function or something that a sink serves: asked before a rule is kept that sends events there.
+pub trait Receptions: Send + Sync {
+    /// What would become of events of this sender now.
+    ///
+    /// # Errors
+    /// [`SinkError::Transient`] where that cannot be told.
+    fn reception<'a>(
+        &'a self,
+        target: &'a Target,
+        sender: &'a Sender,
+    ) -> BoxFuture<'a, Result<Reception, SinkError>>;
+}
+
+/// What would become of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reception {
+    /// Their target would take them.
+    Taken,
+    /// There is no such target.
+    Missing,
+    /// Their sender may not.
+    Denied,
 }
 
 /// An event was not taken.

@@ -74,6 +74,12 @@ pub trait CloudService: Send + Sync {
         false
     }
 
+    /// Whether nobody asks who sends a request: a signature that it carries all the same is not looked at. Told by the head
+    /// alone.
+    fn takes_anybody(&self, _head: &RequestHead<'_>) -> bool {
+        false
+    }
+
     /// What a refusal of this call at the door carries besides: browsers show a page nothing that does not say that they may.
     fn headers_of_refusal<'a>(
         &'a self,

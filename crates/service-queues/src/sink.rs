@@ -8,8 +8,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use interfaces::BoxFuture;
-use interfaces::authorize::{Authorize, Check};
-use interfaces::event_sink::{EventSink, SinkError};
+use interfaces::authorize::{Authorize, Check, Denied};
+use interfaces::event_sink::{EventSink, Reception, SinkError};
 use model::arn::Arn;
 use model::delivery::{Message as Event, Sender, Target};
 use model::ids::AccountId;
@@ -48,10 +48,7 @@ impl Sink {
         let current = queue.current();
         let principal = sender.acting(SESSION);
         if let Some(principal) = &principal {
-            let account = AccountId::new(arn.account.as_str());
-            let check = Check::new("sqs:SendMessage", arn.to_string(), &account)
-                .with_policy(current.settings.policy.clone());
-            let allowed = self.authorize.authorize(principal, &[check]);
+            let allowed = self.may_send(principal, arn, &current);
             allowed.map_err(|denied| permanent("AccessDenied", denied.message))?;
         }
         let sender_id = match &principal {
@@ -65,6 +62,27 @@ impl Sink {
         };
         let sent = self.catalogue.send_messages(&queue, vec![outgoing]).await;
         sent.map(drop).map_err(|error| failed(&error))
+    }
+
+    fn may_send(&self, principal: &Principal, arn: &Arn, current: &Current) -> Result<(), Denied> {
+        let account = AccountId::new(arn.account.as_str());
+        let check = Check::new("sqs:SendMessage", arn.to_string(), &account)
+            .with_policy(current.settings.policy.clone());
+        self.authorize.authorize(principal, &[check])
+    }
+
+    async fn would_take(&self, arn: &Arn, sender: &Sender) -> Result<Reception, SinkError> {
+        let found = self.catalogue.find_arn(arn).await;
+        let Some(queue) = found.map_err(|error| failed(&error.into()))? else {
+            return Ok(Reception::Missing);
+        };
+        let Some(principal) = sender.acting(SESSION) else {
+            return Ok(Reception::Taken);
+        };
+        Ok(match self.may_send(&principal, arn, &queue.current()) {
+            Ok(()) => Reception::Taken,
+            Err(_) => Reception::Denied,
+        })
     }
 
     fn message(
@@ -134,6 +152,19 @@ impl EventSink for Sink {
             match target.arn() {
                 Some(arn) => self.send(arn, sender, message).await,
                 None => Err(failed(&AskError::Missing)),
+            }
+        })
+    }
+
+    fn reception<'a>(
+        &'a self,
+        target: &'a Target,
+        sender: &'a Sender,
+    ) -> BoxFuture<'a, Result<Reception, SinkError>> {
+        Box::pin(async move {
+            match target.arn() {
+                Some(arn) => self.would_take(arn, sender).await,
+                None => Ok(Reception::Missing),
             }
         })
     }

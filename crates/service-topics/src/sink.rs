@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use interfaces::BoxFuture;
 use interfaces::authorize::Check;
-use interfaces::event_sink::{EventSink, SinkError};
+use interfaces::event_sink::{EventSink, Reception, SinkError};
 use interfaces::http_client::{HttpClient, HttpRequest};
 use model::delivery::{Message, Sender, SenderPrincipal, Target};
 
@@ -21,6 +21,8 @@ use crate::arns::TopicArn;
 use crate::publishing::{Draft, send};
 use crate::refusal::Refusal;
 use crate::service::Inner;
+use crate::state::catalogue::Region;
+use crate::state::topic::Topic;
 
 /// Amazon SNS Developer Guide, "HTTP/S endpoints": an endpoint answers within 15 seconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -52,15 +54,30 @@ impl EventSink for TopicSink {
             taken.map_err(|refusal| failed(&refusal))
         })
     }
+
+    fn reception<'a>(
+        &'a self,
+        target: &'a Target,
+        sender: &'a Sender,
+    ) -> BoxFuture<'a, Result<Reception, SinkError>> {
+        Box::pin(async move {
+            match self.open_to(target, sender).await {
+                Ok(_) => Ok(Reception::Taken),
+                Err(refusal) if refusal.status.is_server_error() => Err(failed(&refusal)),
+                Err(refusal) if refusal.status == StatusCode::FORBIDDEN => Ok(Reception::Denied),
+                Err(_) => Ok(Reception::Missing),
+            }
+        })
+    }
 }
 
 impl TopicSink {
-    async fn publish(
+    /// The topic, where the sender may publish to it.
+    async fn open_to(
         &self,
         target: &Target,
         sender: &Sender,
-        message: &Message,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(Arc<Region>, Arc<Topic>), Refusal> {
         let text = target.arn().map(ToString::to_string).unwrap_or_default();
         let arn = TopicArn::read("TopicArn", &text, None)?;
         let region = self.0.region_of(&arn).await?;
@@ -73,6 +90,16 @@ impl TopicSink {
             let asked = self.0.authorize.authorize(&principal, &[check]);
             asked.map_err(|denied| Refusal::unauthorized(denied.message))?;
         }
+        Ok((region, topic))
+    }
+
+    async fn publish(
+        &self,
+        target: &Target,
+        sender: &Sender,
+        message: &Message,
+    ) -> Result<(), Refusal> {
+        let (region, topic) = self.open_to(target, sender).await?;
         let body = String::from_utf8_lossy(&message.body).into_owned();
         if body.is_empty() {
             return Err(Refusal::parameter("Empty message"));

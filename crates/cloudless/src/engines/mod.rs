@@ -304,6 +304,10 @@ impl CloudService for Engine {
         self.ours.takes_unsigned(head)
     }
 
+    fn takes_anybody(&self, head: &RequestHead<'_>) -> bool {
+        self.ours.takes_anybody(head)
+    }
+
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {
         Box::pin(self.pass(call))
     }

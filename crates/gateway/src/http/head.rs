@@ -12,6 +12,9 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use super::framing::BodyLength;
 use super::{Headers, ServerLimits};
 
+/// The one expectation that there is.
+const CONTINUE: &[u8] = b"100-continue";
+
 /// One request head.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -429,10 +432,19 @@ fn expectation(headers: &Headers, version: Version) -> Result<Expectation, Refus
         return Ok(expectation);
     }
     for value in headers.get_all("expect") {
-        if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+        let value = value.as_bytes();
+        if value.eq_ignore_ascii_case(CONTINUE) {
+            expectation = Expectation::Continue;
+        } else if looks_like_continue(value) {
             return Err(Refusal::Expectation);
         }
-        expectation = Expectation::Continue;
     }
     Ok(expectation)
+}
+
+/// Whether another reader may take it for the expectation that there is. What nobody takes for it is passed over, as the cloud
+/// does: the body follows at once, framed like any other.
+fn looks_like_continue(value: &[u8]) -> bool {
+    let mut windows = value.windows(CONTINUE.len());
+    windows.any(|window| window.eq_ignore_ascii_case(CONTINUE))
 }

@@ -197,14 +197,17 @@ impl ServiceDoor {
         request: &Request,
         headers: &HeaderMap,
     ) -> Result<Shown<'_>, AuthenticationError> {
+        let head = RequestHead {
+            method: &request.method,
+            path_and_query: &request.target,
+            headers,
+        };
         match Presented::find(&request.target, headers) {
-            Ok(presented) => Ok(Shown::Signature(presented)),
+            Ok(presented) => Ok(match self.services.get(&*presented.scope.service) {
+                Some(service) if service.takes_anybody(&head) => Shown::Nothing(service),
+                Some(_) | None => Shown::Signature(presented),
+            }),
             Err(AuthenticationError::Missing) => {
-                let head = RequestHead {
-                    method: &request.method,
-                    path_and_query: &request.target,
-                    headers,
-                };
                 let taker = self.takers().find(|service| service.takes_unsigned(&head));
                 taker
                     .map(Shown::Nothing)

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use http::Method;
 use interfaces::BoxFuture;
 use interfaces::authorize::{Authorize, Check};
 use interfaces::clock::Clock;
+use interfaces::event_sink::Receptions;
 use interfaces::objects::{ObjectError, ObjectName, ReadObjects};
 use interfaces::principals::Principals;
 use interfaces::random::Random;
@@ -90,6 +91,8 @@ pub(crate) struct Inner {
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) new_buckets: NewBuckets,
+    /// Set once deliveries are there, which need this service; without them targets are judged when they are sent to.
+    pub(crate) receptions: OnceLock<Arc<dyn Receptions>>,
 }
 
 impl Service {
@@ -126,8 +129,15 @@ impl Service {
                 authorize: parts.authorize,
                 principals: parts.principals,
                 new_buckets: parts.buckets,
+                receptions: OnceLock::new(),
             }),
         }
+    }
+
+    /// Has requests refused that would send events to what does not let this service in.
+    pub fn judge_targets_by(&self, receptions: Arc<dyn Receptions>) {
+        // The first stays: there is one.
+        let _ = self.inner.receptions.set(receptions);
     }
 
     /// Makes, changes and deletes the buckets of templates.
@@ -365,8 +375,9 @@ impl CloudService for Service {
 
     fn proves(&self, call: &ServiceCall) -> bool {
         let is_nobody = matches!(call.caller, Principal::Anonymous { .. });
+        let is_preflight = call.method == Method::OPTIONS;
         let named = Named::read(&call.path_and_query, &call.headers);
-        is_nobody && named.is_ok_and(|named| older_signature::is_signed(&named))
+        is_nobody && !is_preflight && named.is_ok_and(|named| older_signature::is_signed(&named))
     }
 
     fn proven(&self, call: ServiceCall) -> BoxFuture<'_, Result<ServiceCall, ServiceAnswer>> {
@@ -405,6 +416,11 @@ impl CloudService for Service {
                 })
                 && *head.method == Method::POST;
         !is_of_another
+    }
+
+    /// A preflight of a presigned URL carries a signature that is for the method of the request behind it.
+    fn takes_anybody(&self, head: &RequestHead<'_>) -> bool {
+        *head.method == Method::OPTIONS
     }
 
     fn execute(&self, call: ServiceCall) -> BoxFuture<'_, ServiceAnswer> {

@@ -3,7 +3,12 @@
 //! Lives here: putting, getting and deleting them.
 //! Does not live here: which are valid (`engine::configuration`), lists (`acl`), policies (`policies`).
 
+use std::collections::BTreeSet;
+
+use interfaces::event_sink::Reception;
 use interfaces::service::ServiceAnswer;
+use model::arn::Arn;
+use model::delivery::Target;
 
 use super::answers;
 use super::checksums;
@@ -13,7 +18,7 @@ use crate::engine::bucket::{Bucket, Row, Setting};
 use crate::engine::configuration;
 use crate::engine::fault::{self, Fault, Kind};
 use crate::engine::node::Node;
-use crate::engine::notification::{Told, test_delivery};
+use crate::engine::notification::{self, Told, test_delivery};
 
 /// A setting, as its operations call it.
 struct Named {
@@ -189,16 +194,52 @@ impl Inner {
 
     async fn put_notification(&self, ask: &Ask, node: Node) -> Result<(), Fault> {
         let before = self.bucket(ask).await?;
-        self.set(&ask.bucket, Setting::Notification, node).await?;
-        let bucket = self.bucket(ask).await?;
         let is_skipped = ask
             .header("x-amz-skip-destination-validation")
             .is_some_and(|text| text.eq_ignore_ascii_case("true"));
         if is_skipped {
-            return Ok(());
+            return self.set(&ask.bucket, Setting::Notification, node).await;
         }
+        let node = configuration::check(Setting::Notification, node, &before.row)?;
+        self.judge_targets(&before, &node).await?;
+        self.set(&ask.bucket, Setting::Notification, node).await?;
+        let bucket = self.bucket(ask).await?;
         self.test_targets(&before, &bucket, ask.call.request_id.as_str())
             .await
+    }
+
+    /// Whether all targets would take what the bucket sends, those too that had it before.
+    async fn judge_targets(&self, bucket: &Bucket, node: &Node) -> Result<(), Fault> {
+        let Some(receptions) = self.receptions.get() else {
+            return Ok(());
+        };
+        let sender = notification::sender(bucket);
+        let mut judged = BTreeSet::new();
+        let mut barred = Vec::new();
+        for rule in notification::read(node) {
+            let Told::Resource(arn) = rule.told else {
+                continue;
+            };
+            if !judged.insert(arn.to_string()) {
+                continue;
+            }
+            let target = Target::Resource(arn.clone());
+            let reception = receptions.reception(&target, &sender).await;
+            let reception = reception.map_err(|error| {
+                fault::internal(&error, "the target of events cannot be judged")
+            })?;
+            barred.extend(not_fit(&arn, reception));
+        }
+        if barred.is_empty() {
+            return Ok(());
+        }
+        let refused = Fault::saying(fault::INVALID_ARGUMENT, configuration::UNFIT_TARGETS);
+        let numbered = (1..).zip(barred);
+        Err(numbered.fold(refused, |fault, (number, (name, why))| {
+            fault
+                .with(format!("ArgumentName{number}"), name)
+                .with(format!("ArgumentValue{number}"), why)
+        }))
     }
 
     /// Tells targets that are new, queues and topics, that they will get events.
@@ -244,6 +285,28 @@ impl Inner {
         };
         Err(Fault::from(missing).with("BucketName", bucket.name()))
     }
+}
+
+/// The name and the fault of a target that would not take events; none: it would.
+///
+/// Contract: answers recorded from the service for functions and queues, `null` included, and its words for permissions.
+fn not_fit(arn: &Arn, reception: Reception) -> Option<(String, String)> {
+    let kind = match arn.service.as_str() {
+        "sns" => "topic",
+        _ => "queue",
+    };
+    let why = match (arn.service.as_str(), reception) {
+        (_, Reception::Taken) => return None,
+        ("lambda", Reception::Missing | Reception::Denied) => {
+            let why = format!("Not authorized to invoke function [{arn}]");
+            return Some((format!("{arn}, null"), why));
+        }
+        (_, Reception::Missing) => format!("The destination {kind} does not exist"),
+        (_, Reception::Denied) => format!(
+            "Permissions on the destination {kind} do not allow S3 to publish notifications from this bucket"
+        ),
+    };
+    Some((arn.to_string(), why))
 }
 
 /// Sets what was checked.

@@ -32,6 +32,10 @@ const STORAGE_CLASSES: [&str; 11] = [
     "EXPRESS_ONEZONE",
 ];
 
+/// Of notifications.
+pub(crate) const UNFIT_TARGETS: &str =
+    "Unable to validate the following destination configurations";
+
 /// Checks a document, and gives it back as it is kept.
 pub(crate) fn check(setting: Setting, mut node: Node, row: &Row) -> Result<Node, Fault> {
     match setting {
@@ -382,7 +386,7 @@ fn notification(node: &mut Node) -> Result<(), Fault> {
         }
         if arn.ends_with(".fifo") {
             return Err(Fault::argument(
-                "Unable to validate the following destination configurations",
+                UNFIT_TARGETS,
                 &arn,
                 "The destination is a FIFO queue or topic, which is not supported",
             ));

@@ -22,7 +22,7 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     pub(crate) message: Cow<'static, str>,
     /// More elements of the document.
-    pub(crate) details: Vec<(&'static str, String)>,
+    pub(crate) details: Vec<(Cow<'static, str>, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -130,8 +130,12 @@ impl Fault {
         )
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.details.push((name, value.into()));
+    pub(crate) fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.details.push((name.into(), value.into()));
         self
     }
 

@@ -228,6 +228,20 @@ fn delivery(
     at: Timestamp,
     random: &dyn Random,
 ) -> Delivery {
+    Delivery {
+        id: random.request_id().to_string(),
+        target: Target::Resource(target),
+        sender: sender(bucket),
+        message,
+        retries: RETRIES,
+        dead_letters: None,
+        order: None,
+        accepted_at: at,
+    }
+}
+
+/// The sender of a bucket's events.
+pub(crate) fn sender(bucket: &Bucket) -> Sender {
     let source = Arn {
         partition: model::arn::PARTITION.to_owned(),
         service: "s3".to_owned(),
@@ -235,19 +249,10 @@ fn delivery(
         account: String::new(),
         resource: bucket.name().to_owned(),
     };
-    Delivery {
-        id: random.request_id().to_string(),
-        target: Target::Resource(target),
-        sender: Sender {
-            principal: SenderPrincipal::Service("s3.amazonaws.com".to_owned()),
-            source: Some(source),
-            account: bucket.account.clone(),
-        },
-        message,
-        retries: RETRIES,
-        dead_letters: None,
-        order: None,
-        accepted_at: at,
+    Sender {
+        principal: SenderPrincipal::Service("s3.amazonaws.com".to_owned()),
+        source: Some(source),
+        account: bucket.account.clone(),
     }
 }
 
