@@ -118,18 +118,7 @@ pub(crate) async fn read(
             }
             Step::Needs(needs) => {
                 for need in needs {
-                    let answer = match &need {
-                        Need::Parameter { .. } | Need::Output { .. } | Need::Object { .. } => {
-                            Ok(kept.answer(&need).await)
-                        }
-                        // Files are waited for, and modules that Node.js evaluates.
-                        Need::File(_) | Need::Environment(_) | Need::Module(_) => {
-                            let (root, environment) = (&located.root, &options.environment);
-                            tokio::task::block_in_place(|| {
-                                answer::answer(&need, root, environment, clock)
-                            })
-                        }
-                    };
+                    let answer = obtain(&need, located, options, clock, kept).await;
                     // What cannot be had is missing: the reader says what that means for the rest.
                     let answer = answer.unwrap_or_else(|problem| {
                         problems.push(*problem);
@@ -150,6 +139,27 @@ pub(crate) async fn read(
         ))
         .help("look for a file that includes itself through `${file(…)}`"),
     ))
+}
+
+/// What a reader asked for, from the folder, from what the services keep, or from where the stage runs.
+async fn obtain(
+    need: &Need,
+    located: &Located,
+    options: &ReadOptions,
+    clock: &dyn Clock,
+    kept: &dyn Kept,
+) -> Result<Option<String>, Box<Problem>> {
+    match need {
+        Need::Parameter { .. } | Need::Output { .. } | Need::Object { .. } => {
+            Ok(kept.answer(need).await)
+        }
+        // Files are waited for, and modules that Node.js evaluates.
+        Need::File(_) | Need::Environment(_) | Need::Module(_) => {
+            tokio::task::block_in_place(|| {
+                answer::answer(need, &located.root, &options.environment, clock)
+            })
+        }
+    }
 }
 
 fn folder_name(root: &Path) -> String {

@@ -21,6 +21,7 @@ use interfaces::service::CloudService;
 use jiff::Timestamp;
 use model::ids::AccountId;
 use model::problem::Problem;
+use runtimes::process::probe::Prober;
 use runtimes::process::{ProcessRuntime, ProcessRuntimeConfig, ProcessRuntimeError};
 use sandbox::policy::{Claim, Claims};
 use store::Store;
@@ -85,7 +86,10 @@ pub(super) fn runtime(
         random: Arc::clone(&shared.random),
         cache_dir: config.cache.clone(),
     });
-    runtime.map_err(|error| no_runtime(&error))
+    let (clock, random) = (Arc::clone(&shared.clock), Arc::clone(&shared.random));
+    let prober = Prober::new(&config.cache, clock, random);
+    let runtime = runtime.map_err(|error| no_runtime(&error))?;
+    Ok(runtime.probing(prober))
 }
 
 /// Where servers like this one, of the same user, say which ports are theirs: functions of none may reach them.

@@ -50,7 +50,7 @@ use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
 use crate::outbound::{Egress, Outbound, Roots};
-use crate::routes::{self, Entrance, Hit, Kind, Located, Table};
+use crate::routes::{self, Hit, Kind, Located, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
@@ -227,11 +227,7 @@ impl ApplicationHandler {
             request.target = below;
         }
         let request = if table.has_sockets() {
-            let entrance = if sockets::is_asked(&request) {
-                Entrance::Upgrading
-            } else {
-                Entrance::Plain
-            };
+            let entrance = sockets::entrance(&request);
             match self.socket(request, entrance).await {
                 Ok(response) => return response,
                 Err(request) => *request,

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use crate::http::{Headers, Request};
+use crate::routes::Entrance;
 
 /// What is hashed behind a client's key (RFC 6455, 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -51,9 +52,13 @@ impl NoHandshake {
     }
 }
 
-/// Whether a request asks for a WebSocket, well or badly.
-pub(in crate::application) fn is_asked(request: &Request) -> bool {
-    has_token(&request.headers, "upgrade", "websocket")
+/// By which way a request comes to a port that all APIs share: whether it asks for a WebSocket, well or badly.
+pub(in crate::application) fn entrance(request: &Request) -> Entrance {
+    if has_token(&request.headers, "upgrade", "websocket") {
+        Entrance::Upgrading
+    } else {
+        Entrance::Plain
+    }
 }
 
 /// Reads a handshake.

@@ -45,7 +45,7 @@ use crate::throttle;
 use connections::{Connection, Connections};
 
 pub use connect::WebSocketHandler;
-pub(super) use handshake::is_asked;
+pub(super) use handshake::entrance;
 
 /// What all connections share.
 pub(crate) struct Sockets {
