@@ -165,17 +165,7 @@ async fn of_python(
     let key = key_of(parts.chain([version.as_bytes(), std::env::consts::ARCH.as_bytes()]));
     let what = display(project, &file);
     let result = install(installer, "python", &key, &what, place, |draft: &Draft| {
-        let mut arguments: Vec<OsString> = [
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--no-warn-script-location",
-            "--requirement",
-        ]
-        .map(OsString::from)
-        .into();
+        let mut arguments = sdk::pip_arguments(&["--requirement"]);
         arguments.push(file.clone().into());
         arguments.push("--target".into());
         arguments.push(draft.folder.clone().into());

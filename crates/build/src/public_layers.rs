@@ -146,18 +146,8 @@ pub(crate) async fn root(
     let (program, mut arguments, version) = match runtime.language {
         Language::Python => {
             let (found, _warning) = python::find(installer, runtime, place).await?;
-            let arguments = [
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--no-input",
-                "--no-warn-script-location",
-                "--target",
-                "python",
-            ];
+            let arguments = sdk::pip_arguments(&["--target", "python"]);
             let (major, minor) = found.major_and_minor();
-            let arguments: Vec<OsString> = arguments.map(OsString::from).into();
             (found.path, arguments, format!("python {major}.{minor}"))
         }
         Language::Node => {

@@ -88,12 +88,7 @@ impl Installer<'_> {
             9 => PYTHON_3_9,
             10.. => PYTHON_3_10,
         };
-        let arguments = [
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
+        let arguments = pip_arguments(&[
             "--no-deps",
             "--only-binary",
             ":all:",
@@ -102,13 +97,13 @@ impl Installer<'_> {
             "requirements.txt",
             "--target",
             ".",
-        ];
+        ]);
         let folder = self.install(Order {
             what: format!("AWS SDK for Python 3.{minor}"),
             kind: "sdk-python",
             key: key_of([lock.as_bytes(), minor.to_string().as_bytes()]),
             program: python.path.clone(),
-            arguments: arguments.map(OsString::from).into(),
+            arguments,
             files: vec![("requirements.txt", lock.to_owned())],
         });
         folder
@@ -254,6 +249,19 @@ impl Installer<'_> {
 /// Whether the bundle of version 3 has this package.
 pub(crate) fn node_v3_has(package: &str) -> bool {
     NODE_V3_LOCK.contains(&format!("\"node_modules/{package}\""))
+}
+
+/// Arguments of an installation by pip, as a module of the interpreter that is to import it: it asks nobody anything.
+pub(crate) fn pip_arguments(more: &[&str]) -> Vec<OsString> {
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-warn-script-location",
+    ];
+    install.iter().chain(more).map(OsString::from).collect()
 }
 
 /// Arguments that every npm run of ours has: packages only, nothing of the user's told to anybody.

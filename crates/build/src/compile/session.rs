@@ -61,13 +61,13 @@ impl Sessions {
     /// The compiler could not be started, or has ended.
     pub(super) async fn ask(&mut self, start: &Start<'_>, request: &Value) -> io::Result<Value> {
         self.asked += 1;
-        if !self.open.contains_key(start.key) {
-            self.make_room();
-            self.open
-                .insert(start.key.to_owned(), Session::start(start)?);
-        }
-        let Some(session) = self.open.get_mut(start.key) else {
-            return Err(io::Error::other("no compiler"));
+        // Taken out while it is asked: if this future is dropped, so is the compiler, whose reply would be taken for the next.
+        let mut session = match self.open.remove(start.key) {
+            Some(session) => session,
+            None => {
+                self.make_room();
+                Session::start(start)?
+            }
         };
         session.asked = self.asked;
         let asking = tokio::time::timeout(COMPILED_WITHIN, session.ask(request)).await;
@@ -75,8 +75,8 @@ impl Sessions {
             let text = format!("it took longer than {} s", COMPILED_WITHIN.as_secs());
             Err(io::Error::other(text))
         });
-        if reply.is_err() {
-            self.open.remove(start.key);
+        if reply.is_ok() {
+            self.open.insert(start.key.to_owned(), session);
         }
         reply
     }
