@@ -49,12 +49,24 @@ pub(crate) fn of_json(json: Json, heap: &mut Heap, maps: Look) -> Value {
     }
 }
 
-/// A value as plain JSON; what has no such form is null.
-pub(crate) fn to_json(value: &Value, heap: &Heap, depth: usize) -> Json {
+/// A value as plain JSON; what has no such form, or is nested too deep, is null. What is in several places is written in each,
+/// so that it is counted there too.
+pub(crate) fn to_json(
+    value: &Value,
+    heap: &Heap,
+    (depth, bytes_left): (usize, &mut usize),
+) -> Result<Json, NotWritten> {
     if NESTING_MAX < depth {
-        return Json::Null;
+        return Ok(Json::Null);
     }
-    match value {
+    let own_bytes = if let Value::Text(text) = value {
+        text.len()
+    } else {
+        0
+    };
+    let left = bytes_left.checked_sub(size_of::<Json>() + own_bytes);
+    *bytes_left = left.ok_or(NotWritten::TooMuch)?;
+    Ok(match value {
         Value::Bool(value) => Json::from(*value),
         Value::Whole(number) => Json::from(*number),
         Value::Decimal(number) => Json::from(*number),
@@ -62,21 +74,25 @@ pub(crate) fn to_json(value: &Value, heap: &Heap, depth: usize) -> Json {
         Value::List(list) => heap
             .items(*list)
             .iter()
-            .map(|item| to_json(item, heap, depth + 1))
-            .collect(),
-        Value::Map(map) => Json::Object(
-            heap.entries(*map)
-                .iter()
-                .map(|(key, value)| (key.to_string(), to_json(value, heap, depth + 1)))
-                .collect(),
-        ),
+            .map(|item| to_json(item, heap, (depth + 1, bytes_left)))
+            .collect::<Result<_, _>>()?,
+        Value::Map(map) => {
+            let mut members = serde_json::Map::new();
+            for (key, value) in heap.entries(*map) {
+                let left = bytes_left.checked_sub(key.len());
+                *bytes_left = left.ok_or(NotWritten::TooMuch)?;
+                let value = to_json(value, heap, (depth + 1, bytes_left))?;
+                members.insert(key.to_string(), value);
+            }
+            Json::Object(members)
+        }
         Value::Null
         | Value::Entry(_)
         | Value::Block(_)
         | Value::Loop(_)
         | Value::Input
         | Value::Util => Json::Null,
-    }
+    })
 }
 
 /// Writes a value as JSON without blanks.

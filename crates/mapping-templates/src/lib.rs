@@ -32,9 +32,10 @@ pub use path::{BadPath, Path};
 pub const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 /// Amazon API Gateway, "Quotas for REST APIs": iterations of one `#foreach`; it ends there, as Velocity's own limit does.
 pub const ITERATIONS_MAX: usize = 1_000;
-/// Steps of one rendering: directives, references, operations. A request that needs more fails with 500.
+/// Steps of one rendering: directives, references, operations, and what they copy or search. A request that needs more fails
+/// with 500.
 pub const STEPS_MAX: u64 = 1_000_000;
-/// Bytes of all texts that one rendering makes, its own among them. A request that needs more fails with 500.
+/// Bytes of all texts and ranges that one rendering makes, its own text among them. A request that needs more fails with 500.
 pub const MADE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Directives, expressions, calls and definitions inside one another, in a template and while it is rendered.
 pub const NESTING_MAX: usize = 64;

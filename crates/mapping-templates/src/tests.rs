@@ -1,5 +1,7 @@
 //! Templates and what they make: what Velocity documents, and what API Gateway was recorded to answer.
 
+mod bombs;
+
 use serde_json::{Map, Value, json};
 
 use super::*;

@@ -9,11 +9,18 @@ use regex_lite::{Captures, Regex, RegexBuilder};
 
 use crate::PATTERN_BYTES_MAX;
 
-/// A pattern, ready for use.
-pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(&readable(text))
-        .size_limit(PATTERN_BYTES_MAX)
-        .build();
+/// The size up to which a pattern weighs 1; one that is larger weighs as many times more as it may be larger.
+const LIGHT_PATTERN_BYTES: usize = PATTERN_BYTES_MAX / 64;
+
+/// A pattern, ready for use, and its weight: searching a text takes as many times longer.
+pub(crate) fn pattern(text: &str) -> Result<(Regex, usize), String> {
+    let readable = readable(text);
+    let build = |weight: usize| {
+        let size = LIGHT_PATTERN_BYTES * weight;
+        let built = RegexBuilder::new(&readable).size_limit(size).build();
+        built.map(|pattern| (pattern, weight))
+    };
+    let built = build(1).or_else(|_| build(8)).or_else(|_| build(64));
     built.map_err(|error| {
         format!(
             "the pattern `{text}` cannot be used: {error}; patterns do without looking around and without references to \
@@ -47,10 +54,9 @@ fn readable(text: &str) -> String {
     readable
 }
 
-/// Whether the whole of a text fits.
-pub(crate) fn fits(pattern_text: &str, text: &str) -> Result<bool, String> {
-    let whole = pattern(&format!("^(?:{pattern_text})$"))?;
-    Ok(whole.is_match(text))
+/// The pattern that a text fits when all of it fits this one.
+pub(crate) fn whole(pattern: &str) -> String {
+    format!("^(?:{pattern})$")
 }
 
 /// How much is replaced.

@@ -12,7 +12,8 @@ pub(super) enum Condition {
     All(Vec<Condition>),
     Not(Box<Condition>),
     Compare(Operand, Comparison, Operand),
-    Fits(Operand, regex_lite::Regex),
+    /// A pattern, and its weight.
+    Fits(Operand, regex_lite::Regex, usize),
     IsThere(Operand),
 }
 
@@ -83,15 +84,20 @@ impl Condition {
             Self::IsThere(operand) => {
                 Ok(operand.value(here, root, heap, visits)? != Plain::Missing)
             }
-            Self::Fits(operand, pattern) => Ok(match operand.value(here, root, heap, visits)? {
-                Plain::Text(text) => pattern.is_match(&text),
-                Plain::Missing
-                | Plain::Null
-                | Plain::Bool(_)
-                | Plain::Number(_)
-                | Plain::List(_)
-                | Plain::Other => false,
-            }),
+            Self::Fits(operand, pattern, weight) => {
+                Ok(match operand.value(here, root, heap, visits)? {
+                    Plain::Text(text) => {
+                        visits.passed(text.len().saturating_mul(*weight))?;
+                        pattern.is_match(&text)
+                    }
+                    Plain::Missing
+                    | Plain::Null
+                    | Plain::Bool(_)
+                    | Plain::Number(_)
+                    | Plain::List(_)
+                    | Plain::Other => false,
+                })
+            }
             Self::Compare(left, comparison, right) => {
                 let left = left.value(here, root, heap, visits)?;
                 let right = right.value(here, root, heap, visits)?;
@@ -131,8 +137,8 @@ impl Operand {
         visits: &mut Visits<'_>,
     ) -> Result<Plain, TooMany> {
         Ok(match self {
-            Self::Here(path) => plain(path.find(here, heap, visits)?, heap),
-            Self::Root(path) => plain(path.find(root, heap, visits)?, heap),
+            Self::Here(path) => plain(path.find(here, heap, visits)?, heap, visits)?,
+            Self::Root(path) => plain(path.find(root, heap, visits)?, heap, visits)?,
             Self::Text(text) => Plain::Text(text.clone()),
             Self::Number(number) => Plain::Number(*number),
             Self::Bool(value) => Plain::Bool(*value),
@@ -148,19 +154,21 @@ impl Operand {
     }
 }
 
-fn plain(found: Found, heap: &Heap) -> Plain {
-    match found {
+fn plain(found: Found, heap: &Heap, visits: &mut Visits<'_>) -> Result<Plain, TooMany> {
+    Ok(match found {
         Found::Nothing => Plain::Missing,
         Found::Several(values) if values.is_empty() => Plain::Missing,
         Found::Several(values) => {
-            Plain::List(values.iter().map(|value| plain_of(value, heap)).collect())
+            let values = values.iter().map(|value| plain_of(value, heap, visits));
+            Plain::List(values.collect::<Result<_, _>>()?)
         }
-        Found::One(value) => plain_of(&value, heap),
-    }
+        Found::One(value) => plain_of(&value, heap, visits)?,
+    })
 }
 
-fn plain_of(value: &Value, heap: &Heap) -> Plain {
-    match value {
+/// It is copied, however large it is.
+fn plain_of(value: &Value, heap: &Heap, visits: &mut Visits<'_>) -> Result<Plain, TooMany> {
+    Ok(match value {
         Value::Null => Plain::Null,
         Value::Bool(value) => Plain::Bool(*value),
         #[expect(
@@ -169,15 +177,20 @@ fn plain_of(value: &Value, heap: &Heap) -> Plain {
         )]
         Value::Whole(number) => Plain::Number(*number as f64),
         Value::Decimal(number) => Plain::Number(*number),
-        Value::Text(text) => Plain::Text(text.to_string()),
+        Value::Text(text) => {
+            visits.passed(text.len())?;
+            Plain::Text(text.to_string())
+        }
         Value::List(list) => {
+            visits.passed(heap.items(*list).len())?;
             let flat = |item: &Value| {
                 if item.as_list().is_some() {
-                    return Plain::Other;
+                    return Ok(Plain::Other);
                 }
-                plain_of(item, heap)
+                plain_of(item, heap, visits)
             };
-            Plain::List(heap.items(*list).iter().map(flat).collect())
+            let items = heap.items(*list).iter().map(flat);
+            Plain::List(items.collect::<Result<_, _>>()?)
         }
         Value::Map(_)
         | Value::Entry(_)
@@ -185,5 +198,5 @@ fn plain_of(value: &Value, heap: &Heap) -> Plain {
         | Value::Loop(_)
         | Value::Input
         | Value::Util => Plain::Other,
-    }
+    })
 }

@@ -64,7 +64,23 @@ pub(crate) struct Visits<'a> {
     pub(crate) left: &'a mut u64,
 }
 
+/// Values that are copied, or bytes that are compared, for the work of one visit.
+const VALUES_A_VISIT: usize = 64;
+/// Looking for a member or an element by name or place counts for copying so many.
+const MEMBER_VALUES: usize = 32;
+/// One of all members or elements counts for copying so many: they are kept.
+const ALL_VALUES: usize = 8;
+/// How deep `..` goes: further than documents do, which may hold themselves once a template changed them.
+const DESCENT_MAX: usize = 256;
+
 impl Visits<'_> {
+    /// Notes that so many values were copied, or bytes compared.
+    fn passed(&mut self, values: usize) -> Result<(), TooMany> {
+        let visits = u64::try_from(values / VALUES_A_VISIT).unwrap_or(u64::MAX);
+        *self.left = self.left.checked_sub(visits).ok_or(TooMany)?;
+        Ok(())
+    }
+
     fn one(&mut self) -> Result<(), TooMany> {
         *self.left = self.left.checked_sub(1).ok_or(TooMany)?;
         Ok(())
@@ -130,7 +146,7 @@ impl Path {
             for value in &found {
                 if segment.is_deep {
                     let mut below = Vec::new();
-                    descend(value, heap, &mut below, visits)?;
+                    descend(value, heap, &mut below, (visits, 0))?;
                     for value in &below {
                         segment
                             .selector
@@ -153,12 +169,15 @@ fn descend(
     value: &Value,
     heap: &Heap,
     found: &mut Vec<Value>,
-    visits: &mut Visits<'_>,
+    (visits, depth): (&mut Visits<'_>, usize),
 ) -> Result<(), TooMany> {
     visits.one()?;
+    if DESCENT_MAX < depth {
+        return Err(TooMany);
+    }
     found.push(value.clone());
     for inner in children(value, heap) {
-        descend(inner, heap, found, visits)?;
+        descend(inner, heap, found, (visits, depth + 1))?;
     }
     Ok(())
 }
@@ -197,9 +216,13 @@ impl Selector {
         };
         match self {
             Self::Member(name) => found.extend(member(name)),
-            Self::Members(names) => found.extend(names.iter().filter_map(|name| member(name))),
+            Self::Members(names) => {
+                visits.passed(names.len().saturating_mul(MEMBER_VALUES))?;
+                found.extend(names.iter().filter_map(|name| member(name)));
+            }
             Self::Element(index) => found.extend(element(*index)),
             Self::Elements(indexes) => {
+                visits.passed(indexes.len().saturating_mul(MEMBER_VALUES))?;
                 found.extend(indexes.iter().filter_map(|index| element(*index)));
             }
             Self::Slice(from, to) => {
@@ -214,6 +237,7 @@ impl Selector {
                     };
                     let from = from.as_ref().map_or(0, bound);
                     let to = to.as_ref().map_or(items.len(), bound);
+                    visits.passed(to.saturating_sub(from).saturating_mul(ALL_VALUES))?;
                     found.extend(
                         items
                             .get(from..to.max(from))
@@ -223,7 +247,11 @@ impl Selector {
                     );
                 }
             }
-            Self::All => found.extend(children(value, heap).into_iter().cloned()),
+            Self::All => {
+                let children = children(value, heap);
+                visits.passed(children.len().saturating_mul(ALL_VALUES))?;
+                found.extend(children.into_iter().cloned());
+            }
             Self::Filter(condition) => {
                 let candidates = match value.as_list() {
                     Some(list) => heap.items(list),

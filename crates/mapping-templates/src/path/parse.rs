@@ -238,7 +238,8 @@ impl Reader<'_> {
         self.skip_space();
         if self.eat("=~") {
             self.skip_space();
-            return Ok(Condition::Fits(left, self.pattern()?));
+            let (pattern, weight) = self.pattern()?;
+            return Ok(Condition::Fits(left, pattern, weight));
         }
         for (spelling, comparison) in [
             ("==", Comparison::Equal),
@@ -311,7 +312,7 @@ impl Reader<'_> {
     }
 
     /// `/pattern/i`.
-    fn pattern(&mut self) -> Result<regex_lite::Regex, String> {
+    fn pattern(&mut self) -> Result<(regex_lite::Regex, usize), String> {
         if !self.eat("/") {
             return Err("a pattern stands between slashes".to_owned());
         }

@@ -18,6 +18,13 @@ const RANGE_ITEMS_MAX: i64 = 10_000;
 impl Machine<'_> {
     pub(super) fn expression(&mut self, expression: &Expression) -> Result<Value, RenderError> {
         self.step()?;
+        self.deeper()?;
+        let value = self.value_of(expression)?;
+        self.frames -= 1;
+        Ok(value)
+    }
+
+    fn value_of(&mut self, expression: &Expression) -> Result<Value, RenderError> {
         Ok(match expression {
             Expression::Text(text) => Value::Text(Arc::clone(text)),
             Expression::Interpolated(block) => {
@@ -51,7 +58,7 @@ impl Machine<'_> {
             Expression::Range(from, to) => {
                 let from = self.expression(from)?;
                 let to = self.expression(to)?;
-                self.range(&from, &to)
+                self.range(&from, &to)?
             }
             Expression::Not(inner) => Value::Bool(!self.is_true(inner)?),
             Expression::Binary(operator, left, right) => self.binary(*operator, left, right)?,
@@ -76,21 +83,22 @@ impl Machine<'_> {
         })
     }
 
-    fn range(&mut self, from: &Value, to: &Value) -> Value {
+    fn range(&mut self, from: &Value, to: &Value) -> Result<Value, RenderError> {
         let (Value::Whole(from), Value::Whole(to)) = (from, to) else {
-            return Value::Null;
+            return Ok(Value::Null);
         };
         let (from, to) = (*from, *to);
         let length = from.abs_diff(to).saturating_add(1);
         let length = length.min(RANGE_ITEMS_MAX.unsigned_abs());
         let step = if from <= to { 1 } else { -1 };
         let mut items = Vec::new();
+        self.made(usize::try_from(length).unwrap_or(usize::MAX) * size_of::<Value>())?;
         let mut next = from;
         for _ in 0..length {
             items.push(Value::Whole(next));
             next = next.saturating_add(step);
         }
-        self.heap.list(items, Look::Java)
+        Ok(self.heap.list(items, Look::Java))
     }
 
     fn binary(
@@ -136,7 +144,10 @@ impl Machine<'_> {
             (Value::Null, other) | (other, Value::Null) => {
                 matches!(other, Value::Text(text) if text.is_empty())
             }
-            (Value::Text(left), Value::Text(right)) => left == right,
+            (Value::Text(left), Value::Text(right)) => {
+                self.passed(left.len().min(right.len()))?;
+                left == right
+            }
             (Value::Bool(left), Value::Bool(right)) => left == right,
             (Value::List(left), Value::List(right)) if left == right => true,
             (Value::Map(left), Value::Map(right)) if left == right => true,

@@ -27,7 +27,9 @@ impl Machine<'_> {
                 Ok(found.map_or(Value::Whole(-1), whole))
             }
             ("containsAll", [Value::List(other)]) => {
-                for wanted in self.heap.items(*other).to_vec() {
+                let mut place = 0;
+                while let Some(wanted) = self.heap.items(*other).get(place).cloned() {
+                    place += 1;
                     if self.position(list, &wanted)?.is_none() {
                         return Ok(Value::Bool(false));
                     }
@@ -70,6 +72,7 @@ impl Machine<'_> {
             ("add", [index, value]) => {
                 self.made(ITEM_BYTES)?;
                 let place = self.place(index, length + 1)?;
+                self.passed(length - place)?;
                 if let Some(items) = self.heap.items_mut(list) {
                     items.insert(place, value.clone());
                 }
@@ -92,11 +95,13 @@ impl Machine<'_> {
             }
             ("remove", [index @ Value::Whole(_)]) => {
                 let place = self.place(index, length)?;
+                self.passed(length - place)?;
                 let items = self.heap.items_mut(list);
                 Ok(items.map_or(Value::Null, |items| items.remove(place)))
             }
             ("remove", [wanted]) => {
                 let found = self.position(list, wanted)?;
+                self.passed(length)?;
                 if let (Some(place), Some(items)) = (found, self.heap.items_mut(list)) {
                     items.remove(place);
                 }
@@ -115,11 +120,13 @@ impl Machine<'_> {
     }
 
     fn position(&mut self, list: usize, wanted: &Value) -> Result<Option<usize>, Failure> {
-        for (place, item) in self.heap.items(list).to_vec().iter().enumerate() {
+        let mut place = 0;
+        while let Some(item) = self.heap.items(list).get(place).cloned() {
             self.step()?;
-            if self.are_equal(item, wanted)? {
+            if self.are_equal(&item, wanted)? {
                 return Ok(Some(place));
             }
+            place += 1;
         }
         Ok(None)
     }

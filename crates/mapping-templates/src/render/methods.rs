@@ -165,6 +165,7 @@ impl Machine<'_> {
             }
             ("remove", [key]) => {
                 let key = self.shown(key)?;
+                self.passed(count)?;
                 let removed = self.heap.map_mut(map).and_then(|map| map.remove(&key));
                 Ok(removed.unwrap_or(Value::Null))
             }
@@ -180,7 +181,9 @@ impl Machine<'_> {
                 Ok(Value::Bool(known.is_some()))
             }
             ("containsValue", [wanted]) => {
-                for (_, value) in self.heap.entries(map).to_vec() {
+                let mut place = 0;
+                while let Some((_, value)) = self.heap.entries(map).get(place).cloned() {
+                    place += 1;
                     self.step()?;
                     if self.are_equal(&value, wanted)? {
                         return Ok(Value::Bool(true));

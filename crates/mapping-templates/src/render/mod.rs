@@ -22,6 +22,11 @@ use crate::{
     value,
 };
 
+/// Items that are moved or copied, or bytes that are compared, for the work of one step.
+const ITEMS_A_STEP: usize = 64;
+/// Blocks and expressions inside one another while a template is rendered: what fits the stack of a thread.
+const FRAMES_MAX: usize = 256;
+
 /// What a request's template may override.
 const REQUEST_OVERRIDES: [&str; 3] = ["header", "path", "querystring"];
 
@@ -29,14 +34,9 @@ pub(crate) fn render(program: &Program, input: &Input<'_>) -> Result<Rendered, R
     let mut machine = Machine::new(program, input);
     let mut text = String::new();
     machine.block(&program.block, &mut text)?;
-    let context = machine.variable("context");
-    let end = |name: &str| {
-        let found = context.as_map().map(|map| machine.heap.member(map, name));
-        found.map_or(Json::Null, |found| json::to_json(&found, &machine.heap, 0))
-    };
     Ok(Rendered {
-        request_override: end("requestOverride"),
-        response_override: end("responseOverride"),
+        request_override: machine.overrides("requestOverride")?,
+        response_override: machine.overrides("responseOverride")?,
         text,
     })
 }
@@ -53,6 +53,8 @@ pub(super) struct Machine<'a> {
     steps_left: u64,
     bytes_left: usize,
     depth: usize,
+    /// Blocks and expressions inside one another: what stands on the stack.
+    frames: usize,
 }
 
 /// Where a loop is.
@@ -98,6 +100,7 @@ impl<'a> Machine<'a> {
             steps_left: STEPS_MAX,
             bytes_left: MADE_BYTES_MAX,
             depth: 0,
+            frames: 0,
         };
         let context = machine.context();
         let stage_variables = machine.texts(input.stage_variables);
@@ -155,11 +158,31 @@ impl<'a> Machine<'a> {
         self.variables.get(name).cloned().unwrap_or(Value::Null)
     }
 
+    /// What templates made of an override.
+    fn overrides(&mut self, name: &str) -> Result<Json, RenderError> {
+        let context = self.variable("context");
+        let found = context.as_map().map(|map| self.heap.member(map, name));
+        let found = found.unwrap_or(Value::Null);
+        Ok(json::to_json(
+            &found,
+            &self.heap,
+            (0, &mut self.bytes_left),
+        )?)
+    }
+
     fn step(&mut self) -> Result<(), RenderError> {
         self.steps_left = self
             .steps_left
             .checked_sub(1)
             .ok_or(RenderError::TooManySteps)?;
+        Ok(())
+    }
+
+    /// Notes that so many items were moved or copied, or places of a text compared, which is less than a step each.
+    fn passed(&mut self, items: usize) -> Result<(), RenderError> {
+        let steps = u64::try_from(items / ITEMS_A_STEP).unwrap_or(u64::MAX);
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left = left.ok_or(RenderError::TooManySteps)?;
         Ok(())
     }
 
@@ -175,6 +198,15 @@ impl<'a> Machine<'a> {
     fn text(&mut self, text: &str) -> Result<Value, RenderError> {
         self.made(text.len())?;
         Ok(Value::Text(text.into()))
+    }
+
+    /// Notes one more block or expression on the stack; who calls it takes it off again.
+    fn deeper(&mut self) -> Result<(), RenderError> {
+        self.frames += 1;
+        if FRAMES_MAX < self.frames {
+            return Err(RenderError::TooDeep);
+        }
+        Ok(())
     }
 
     fn enter(&mut self) -> Result<(), RenderError> {
@@ -201,13 +233,16 @@ impl<'a> Machine<'a> {
     }
 
     fn block(&mut self, block: &Block, text: &mut String) -> Result<Flow, RenderError> {
+        self.deeper()?;
+        let mut flow = Flow::On;
         for node in block {
-            let flow = self.node(node, text)?;
+            flow = self.node(node, text)?;
             if flow != Flow::On {
-                return Ok(flow);
+                break;
             }
         }
-        Ok(Flow::On)
+        self.frames -= 1;
+        Ok(flow)
     }
 
     fn node(&mut self, node: &Node, text: &mut String) -> Result<Flow, RenderError> {
@@ -292,25 +327,30 @@ impl<'a> Machine<'a> {
         body: &Block,
         text: &mut String,
     ) -> Result<Flow, RenderError> {
-        let items: Vec<Value> = if let Value::List(list) = list {
-            self.heap.items(*list).to_vec()
+        let (items, count): (Vec<Value>, usize) = if let Value::List(list) = list {
+            let items = self.heap.items(*list);
+            let first = items.iter().take(ITERATIONS_MAX);
+            (first.cloned().collect(), items.len())
         } else if let Value::Map(map) = list {
-            let entries = self.heap.entries(*map).iter();
-            entries.map(|(_, value)| value.clone()).collect()
+            let entries = self.heap.entries(*map);
+            let first = entries.iter().take(ITERATIONS_MAX);
+            let first = first.map(|(_, value)| value.clone()).collect();
+            (first, entries.len())
         } else {
             return Ok(Flow::On);
         };
+        self.passed(items.len())?;
         self.enter()?;
         let before = ["foreach", name, "velocityCount"]
             .map(|name| (Arc::<str>::from(name), self.variables.get(name).cloned()));
         let turn = self.loops.len();
         self.loops.push(Turn {
             index: 0,
-            count: items.len(),
+            count,
             parent: turn.checked_sub(1),
         });
         let mut flow = Flow::On;
-        for (index, item) in items.into_iter().take(ITERATIONS_MAX).enumerate() {
+        for (index, item) in items.into_iter().enumerate() {
             if let Some(turn) = self.loops.get_mut(turn) {
                 turn.index = index;
             }

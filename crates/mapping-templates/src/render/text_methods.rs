@@ -6,15 +6,25 @@
 //! Contract: Java SE 8, `String`. Differs: places in a text are counted in characters, where Java counts the units of
 //! UTF-16: they differ behind characters outside the basic plane alone.
 
+use regex_lite::Regex;
+
 use super::Machine;
 use super::methods::{Called, Failure};
 use crate::text::{self, Extent};
 use crate::value::{Look, Value};
 
+/// What making a pattern of weight 1 counts for, in bytes of text.
+const PATTERN_MADE_BYTES: usize = 2 * 1024;
+
 impl Machine<'_> {
     pub(super) fn text_method(&mut self, plain: &str, name: &str, arguments: &[Value]) -> Called {
         // Each reads the whole text at most once, or makes another of its size.
         self.made(plain.len())?;
+        for argument in arguments {
+            if let Value::Text(other) = argument {
+                self.made(other.len())?;
+            }
+        }
         match arguments {
             [] => self.without_arguments(plain, name),
             [Value::Text(other)] => self.with_text(plain, name, other),
@@ -80,7 +90,10 @@ impl Machine<'_> {
             "concat" => self.text(&format!("{plain}{other}"))?,
             "indexOf" => place_of(plain, plain.find(other)),
             "lastIndexOf" => place_of(plain, plain.rfind(other)),
-            "matches" => Value::Bool(text::fits(other, plain)?),
+            "matches" => {
+                let pattern = self.pattern(&text::whole(other), plain)?;
+                Value::Bool(pattern.is_match(plain))
+            }
             "split" => return self.split(plain, other, 0),
             "valueOf" => self.text(other)?,
             _ => return Err(Failure::Unknown),
@@ -118,7 +131,7 @@ impl Machine<'_> {
             "replaceFirst" => Extent::First,
             _ => return Err(Failure::Unknown),
         };
-        let pattern = text::pattern(one)?;
+        let pattern = self.pattern(one, plain)?;
         if extent == Extent::All {
             let count = pattern.find_iter(plain).count();
             // A group is as long as the text at most, and there are few.
@@ -130,6 +143,14 @@ impl Machine<'_> {
         Ok(self.text(&replaced)?)
     }
 
+    /// A pattern for searching a text, which takes as long as both are.
+    fn pattern(&mut self, pattern: &str, plain: &str) -> Result<Regex, Failure> {
+        let (pattern, weight) = text::pattern(pattern)?;
+        self.made(weight.saturating_mul(PATTERN_MADE_BYTES))?;
+        self.made((weight - 1).saturating_mul(plain.len()))?;
+        Ok(pattern)
+    }
+
     /// Refuses a text that would be too long before it is made.
     fn grown(&mut self, plain: &str, count: usize, by: &str) -> Result<(), Failure> {
         let bytes = count.saturating_mul(by.len()).saturating_add(plain.len());
@@ -137,7 +158,7 @@ impl Machine<'_> {
     }
 
     fn split(&mut self, plain: &str, by: &str, limit: i64) -> Called {
-        let pattern = text::pattern(by)?;
+        let pattern = self.pattern(by, plain)?;
         let pieces = text::split(plain, &pattern, limit);
         self.made(pieces.len() * size_of::<Value>())?;
         let pieces = pieces.into_iter().map(|piece| Value::Text(piece.into()));
