@@ -5,12 +5,13 @@
 
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { env } from "node:process"
 
 const SERVICES_PORT = 3002
-const PORTS = ["--port", "3000", "--services-port", `${SERVICES_PORT}`, "--alb-port", "3003"]
+const PORTS = { "--port": 3000, "--websocket-port": 3001, "--services-port": SERVICES_PORT, "--alb-port": 3003 }
 const READY_WITHIN_MS = 50_000
 
 let server
@@ -37,9 +38,21 @@ async function isReady() {
   }
 }
 
+const isFree = (port) => new Promise((resolve) => {
+  const listener = createServer()
+  listener.once("error", () => { resolve(false) })
+  listener.listen(port, "127.0.0.1", () => { listener.close(() => { resolve(true) }) })
+})
+
 export async function setup({ args = [], env: more, servicePath, stdoutData }) {
   state = mkdtempSync(join(tmpdir(), "conformance-state-"))
-  server = spawn(env.CLOUDLESS, ["dev", ".", "--state", state, ...PORTS, ...optionsFor(args)], {
+  const until = Date.now() + READY_WITHIN_MS
+  // A process that the killed server of the test before was just starting keeps its ports for a moment longer than it.
+  for (const port of Object.values(PORTS)) {
+    while (!(await isFree(port)) && Date.now() < until) { await sleep(20) }
+  }
+  const ports = Object.entries(PORTS).flat().map(String)
+  server = spawn(env.CLOUDLESS, ["dev", ".", "--state", state, ...ports, ...optionsFor(args)], {
     cwd: servicePath,
     env: { ...env, ...more },
     stdio: ["ignore", "pipe", "pipe"],
@@ -48,7 +61,6 @@ export async function setup({ args = [], env: more, servicePath, stdoutData }) {
   for (const stream of [server.stdout, server.stderr]) {
     stream.on("data", (data) => { output += data; stdoutData?.(data) })
   }
-  const until = Date.now() + READY_WITHIN_MS
   while (!(await isReady())) {
     if (server.exitCode !== null || until < Date.now()) {
       // The tests fail one by one then; a failure here would leave out all but the first.

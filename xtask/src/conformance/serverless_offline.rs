@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Ended, Ledger, Setting};
-use crate::tidy;
 
 /// What is run of it: tests that talk to a server, but for those that need Docker, Ruby, Java or an account of its makers.
 const PARTS: &[&str] = &[
@@ -69,7 +68,7 @@ pub(super) fn run(setting: &Setting<'_>, checkout: &Path, only: Option<&str>) ->
         .args(["--no-config", "--exit", "--reporter", "json-stream"])
         .arg(format!("--timeout={TEST_MS_MAX}"))
         .args(&files)
-        .env("CLOUDLESS", tidy::target().join("debug/cloudless"))
+        .env("CLOUDLESS", setting.binary.canonicalize()?)
         .env("PYTHON3_DETECTED", "1")
         .current_dir(&checkout)
         .stdout(Stdio::piped())
