@@ -138,10 +138,10 @@ pub(crate) fn write(
         Value::Entry(entry) => {
             text.push('{');
             let mut key = String::new();
-            crate::value::write(&entry.0, heap, &mut key, limits)?;
+            crate::value::write(&heap.entry_key(*entry), heap, &mut key, limits)?;
             write_text(&key, text);
             text.push(':');
-            write(&entry.1, heap, text, limits)?;
+            write(&heap.entry_value(*entry), heap, text, limits)?;
             text.push('}');
         }
     }

@@ -1,9 +1,10 @@
 //! Values of a template while it is rendered.
 //!
-//! Lives here: lists and maps, which several names may share, and how each value is written.
+//! Lives here: lists, maps and their entries, which several names may share, and how each value is written.
 //! Does not live here: their methods (`render::methods`), JSON (`json`).
 //!
-//! Lists and maps live in a heap that ends with the rendering, so that one that holds itself costs nothing afterwards.
+//! They live in a heap that ends with the rendering, so that one that holds itself, or others a million deep, costs nothing
+//! afterwards.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub(crate) enum Value {
     List(usize),
     Map(usize),
     /// An entry of a map.
-    Entry(Arc<(Value, Value)>),
+    Entry(usize),
     /// What `#define` made.
     Block(Arc<Block>),
     /// `$foreach`, by its place among the loops under way.
@@ -147,11 +148,12 @@ impl Map {
     }
 }
 
-/// Where lists and maps live.
+/// Where lists, maps and their entries live.
 #[derive(Debug, Default)]
 pub(crate) struct Heap {
     lists: Vec<List>,
     maps: Vec<Map>,
+    pairs: Vec<(Arc<str>, Value)>,
 }
 
 impl Heap {
@@ -163,6 +165,22 @@ impl Heap {
     pub(crate) fn map(&mut self, map: Map) -> Value {
         self.maps.push(map);
         Value::Map(self.maps.len() - 1)
+    }
+
+    /// An entry of a map, as it is now.
+    pub(crate) fn entry(&mut self, key: Arc<str>, value: Value) -> Value {
+        self.pairs.push((key, value));
+        Value::Entry(self.pairs.len() - 1)
+    }
+
+    pub(crate) fn entry_key(&self, entry: usize) -> Value {
+        let pair = self.pairs.get(entry);
+        pair.map_or(Value::Null, |(key, _)| Value::Text(Arc::clone(key)))
+    }
+
+    pub(crate) fn entry_value(&self, entry: usize) -> Value {
+        let pair = self.pairs.get(entry);
+        pair.map_or(Value::Null, |(_, value)| value.clone())
     }
 
     pub(crate) fn items(&self, list: usize) -> &[Value] {
@@ -225,9 +243,9 @@ pub(crate) fn write(
         Value::Decimal(number) => text.push_str(&decimal(*number)),
         Value::Text(plain) => text.push_str(plain),
         Value::Entry(entry) => {
-            write_inner(&entry.0, heap, text, limits)?;
+            write_inner(&heap.entry_key(*entry), heap, text, limits)?;
             text.push('=');
-            write_inner(&entry.1, heap, text, limits)?;
+            write_inner(&heap.entry_value(*entry), heap, text, limits)?;
         }
         Value::List(list) if heap.look(*list) == Look::Json => {
             json::write(value, heap, text, (depth, bytes_max))?;

@@ -38,8 +38,8 @@ impl Machine<'_> {
         Ok(match value {
             Value::Map(map) => self.heap.member(*map, name),
             Value::Entry(entry) => match name {
-                "key" => entry.0.clone(),
-                "value" => entry.1.clone(),
+                "key" => self.heap.entry_key(*entry),
+                "value" => self.heap.entry_value(*entry),
                 _ => Value::Null,
             },
             Value::Loop(turn) => self.turn(*turn, name),
@@ -76,8 +76,8 @@ impl Machine<'_> {
                 Value::List(list) => self.list_method(*list, name, arguments),
                 Value::Map(map) => self.map_method(*map, name, arguments),
                 Value::Entry(entry) => match (name, arguments) {
-                    ("getKey", []) => Ok(entry.0.clone()),
-                    ("getValue", []) => Ok(entry.1.clone()),
+                    ("getKey", []) => Ok(self.heap.entry_key(*entry)),
+                    ("getValue", []) => Ok(self.heap.entry_value(*entry)),
                     _ => Err(Failure::Unknown),
                 },
                 Value::Whole(_) | Value::Decimal(_) => self.number_method(value, name, arguments),
@@ -197,15 +197,15 @@ impl Machine<'_> {
     }
 
     fn parts_of(&mut self, map: usize, name: &str) -> Called {
-        let entries = self.heap.entries(map);
-        let bytes = entries.len() * size_of::<Value>();
-        let part = |(key, value): &(Arc<str>, Value)| match name {
-            "keySet" => Value::Text(Arc::clone(key)),
-            "values" => value.clone(),
-            _ => Value::Entry(Arc::new((Value::Text(Arc::clone(key)), value.clone()))),
+        let entries = self.heap.entries(map).len();
+        self.made(entries * (size_of::<Value>() + size_of::<(Arc<str>, Value)>()))?;
+        let entries = self.heap.entries(map).to_vec();
+        let part = |(key, value): (Arc<str>, Value)| match name {
+            "keySet" => Value::Text(key),
+            "values" => value,
+            _ => self.heap.entry(key, value),
         };
-        let parts = entries.iter().map(part).collect();
-        self.made(bytes)?;
+        let parts = entries.into_iter().map(part).collect();
         Ok(self.heap.list(parts, Look::Java))
     }
 

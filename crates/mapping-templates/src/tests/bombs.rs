@@ -90,3 +90,11 @@ fn blocks_and_expressions_inside_one_another_fit_the_stack() {
     let made = ended(&ifs("deep"), "").map(|made| made.text);
     assert_eq!(made.as_deref(), Ok("deep"));
 }
+
+#[test]
+fn entries_within_entries_end_with_the_rendering() {
+    let template = "#set($m={'k':1})#foreach($i in [1..1000])#foreach($j in [1..50])\
+                    #foreach($e in $m.entrySet())#set($x=$m.put('k',$e))#end#end#end$m.k.key";
+    let made = ended(template, "").map(|made| made.text);
+    assert_eq!(made.as_deref(), Ok("k"));
+}
