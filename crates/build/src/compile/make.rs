@@ -11,11 +11,12 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use model::problem::Problem;
+use model::problem::{Place, Problem};
 
 use super::{Group, Made};
 use crate::cache::{Entry, key_of};
 use crate::dependencies::Dependencies;
+use crate::sdk::Installer;
 use crate::tool::Tool;
 use crate::{digest, scan, sdk};
 
@@ -63,7 +64,9 @@ async fn made(group: &Group<'_>, target: &str) -> Result<Option<PathBuf>, Box<Pr
     };
     let root = group.root.display().to_string();
     let kind = format!("made/{}", key_of([root.as_bytes(), target.as_bytes()]));
-    let state = digest::of_folder(group.root, &installer.config.left_out);
+    let (sources_of, left_out) = (group.root.to_owned(), installer.config.left_out.clone());
+    let state = aside(move || Ok(digest::of_folder(&sources_of, &left_out))).await;
+    let state = state.map_err(|error| failed(&error))?;
     let key = key_of([state.as_bytes()]);
     if let Some(folder) = installer.cache.find(&kind, &key) {
         return Ok(Some(folder.join(OUTPUT)));
@@ -72,26 +75,16 @@ async fn made(group: &Group<'_>, target: &str) -> Result<Option<PathBuf>, Box<Pr
     if installer.only_notes(&what) {
         return Ok(None);
     }
-    let program = installer
-        .config
-        .search_path
-        .iter()
-        .map(|folder| folder.join("make"));
-    let Some(program) = { program }.find(|path| path.is_file()) else {
-        let problem = Problem::error(
-            "build::tool-missing",
-            format!("`make {target}` cannot be run: there is no `make` on PATH"),
-        );
-        return Err(Box::new(problem.at(place).help("install make")));
-    };
+    let program = program(installer, target, place)?;
     let entry = installer.cache.entry(&kind, &key).await;
     let draft = match entry.map_err(|error| failed(&error))? {
         Entry::Ready(folder) => return Ok(Some(folder.join(OUTPUT))),
         Entry::Missing(draft) => draft,
     };
     let (sources, output) = (draft.folder.join(SOURCES), draft.folder.join(OUTPUT));
-    copy(group.root, &sources).map_err(|error| failed(&error))?;
-    fs::create_dir(&output).map_err(|error| failed(&error))?;
+    let (from, to, artifacts) = (group.root.to_owned(), sources.clone(), output.clone());
+    let copied = aside(move || copy(&from, &to).and_then(|()| fs::create_dir(artifacts))).await;
+    copied.map_err(|error| failed(&error))?;
     let mut environment = installer.config.environment.clone();
     environment.insert("ARTIFACTS_DIR".to_owned(), output.display().to_string());
     installer.progress.started(&what);
@@ -110,10 +103,37 @@ async fn made(group: &Group<'_>, target: &str) -> Result<Option<PathBuf>, Box<Pr
         problem.title = format!("`{what}` failed");
         Box::new(problem)
     })?;
-    fs::remove_dir_all(&sources).map_err(|error| failed(&error))?;
+    let removed = aside(move || fs::remove_dir_all(sources)).await;
+    removed.map_err(|error| failed(&error))?;
     let folder = draft.finish().map_err(|error| failed(&error))?;
     prune(&installer.cache.entries(&kind), &folder);
     Ok(Some(folder.join(OUTPUT)))
+}
+
+fn program(
+    installer: &Installer<'_>,
+    target: &str,
+    place: &Place,
+) -> Result<PathBuf, Box<Problem>> {
+    let folders = installer.config.search_path.iter();
+    let found = folders
+        .map(|folder| folder.join("make"))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let problem = Problem::error(
+            "build::tool-missing",
+            format!("`make {target}` cannot be run: there is no `make` on PATH"),
+        );
+        Box::new(problem.at(place).help("install make"))
+    })
+}
+
+/// Works on whole folders away from the tasks that wait for sockets.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)?
 }
 
 /// The project's own files; its packages as they lie, since they are not changed.
