@@ -134,6 +134,7 @@ fn requests_and_the_targets_of_events_are_judged_by_their_policies() {
     };
     let expected = json!({
         "refused at the door": [[403, "https://example.com"], [403, null]],
+        "no bucket": [404, 404, 404, 403],
         "preflights": [[200, "https://example.com"], [403, null]],
         "no preflight": [403, null],
         "from here": [["AccessDenied"], 403],

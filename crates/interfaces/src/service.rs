@@ -88,6 +88,15 @@ pub trait CloudService: Send + Sync {
         Box::pin(std::future::ready(Vec::new()))
     }
 
+    /// What is answered in place of a refusal of this call at the door: that what it is about is not there, where the cloud
+    /// says so to anybody. Nothing is carried out for it.
+    fn instead_of_refusal<'a>(
+        &'a self,
+        _call: &'a ServiceCall,
+    ) -> BoxFuture<'a, Option<ServiceAnswer>> {
+        Box::pin(std::future::ready(None))
+    }
+
     /// Carries out one request of which the door knows this, as from where it came: for services that ask who may what only
     /// when they have read a body.
     fn execute_known(&self, call: ServiceCall, _known: Known) -> BoxFuture<'_, ServiceAnswer> {

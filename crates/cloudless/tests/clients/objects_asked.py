@@ -54,6 +54,7 @@ s3.put_bucket_cors(Bucket="guarded", CORSConfiguration={"CORSRules": [rule]})
 
 # Browsers are told of refusals; a preflight of a presigned URL is not judged by the signature of what it precedes.
 seen["refused at the door"] = [asked("GET", "guarded/k", Origin=origin) for origin in ("https://example.com", "https://other.org")]
+seen["no bucket"] = [asked(method, "nowhere/k")[0] for method in ("GET", "PUT", "DELETE")] + [asked("PUT", "nowhere")[0]]
 path = ada.generate_presigned_url("put_object", Params={"Bucket": "guarded", "Key": "k"}).split("/", 3)[3]
 wish = {"Access-Control-Request-Method": "PUT"}
 seen["preflights"] = [asked("OPTIONS", path, Origin=origin, **wish) for origin in ("https://example.com", "https://other.org")]

@@ -259,8 +259,10 @@ impl ServiceDoor {
             stream: received.stream,
         };
         let known = context::keys(sent, &call.headers, &call.region);
-        self.admit(service, &call, &known).await?;
-        Ok(service.execute_known(call, known).await)
+        match self.admit(service, &call, &known).await? {
+            Some(instead) => Ok(instead),
+            None => Ok(service.execute_known(call, known).await),
+        }
     }
 
     fn service(&self, name: &str) -> Result<&Arc<dyn CloudService>, Refusal> {
@@ -323,24 +325,28 @@ impl ServiceDoor {
         })
     }
 
-    /// Whether the caller may do all that the call would do.
+    /// Whether the caller may do all that the call would do; or what the service answers in place of a refusal.
     async fn admit(
         &self,
         service: &Arc<dyn CloudService>,
         call: &ServiceCall,
         known: &policy::Context,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<ServiceAnswer>, Refusal> {
         let mut checks = demands(&**service, call).await;
         if checks.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         for check in &mut checks {
             check.context.add(known);
         }
         let judged = self.callers.authorize().authorize(&call.caller, &checks);
         let Err(denied) = judged else {
-            return Ok(());
+            return Ok(None);
         };
+        let instead = service.instead_of_refusal(call).await;
+        if instead.is_some() {
+            return Ok(instead);
+        }
         self.refusals.refused(&call.caller, &denied);
         Err(Refusal::Denied {
             denied: Box::new(denied),

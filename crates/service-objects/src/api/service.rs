@@ -437,6 +437,17 @@ impl CloudService for Service {
     ) -> BoxFuture<'a, Vec<(&'static str, String)>> {
         Box::pin(cors::of_refusal(&self.inner, call))
     }
+
+    fn instead_of_refusal<'a>(
+        &'a self,
+        call: &'a ServiceCall,
+    ) -> BoxFuture<'a, Option<ServiceAnswer>> {
+        Box::pin(async move {
+            let fault = unasked::missing_bucket(&self.inner, call).await?;
+            let id = call.request_id.as_str();
+            Some(answers::refused(&fault, &path(call), id, &call.method))
+        })
+    }
 }
 
 impl ReadObjects for Service {

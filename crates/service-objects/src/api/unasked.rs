@@ -12,6 +12,8 @@ use policy::Policy;
 use super::older_signature;
 use super::operations::Fate;
 use super::request::Named;
+use super::service::Inner;
+use crate::engine::fault::{self, Fault};
 
 /// The policy of what is not there.
 pub(super) static OPEN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
@@ -33,4 +35,13 @@ pub(super) fn asks_nothing(call: &ServiceCall) -> bool {
     operation.is_none_or(|operation| {
         operation.fate == Fate::Refused || matches!(operation.name, "PostObject" | "DeleteObjects")
     })
+}
+
+/// That the bucket of a request is not there, as anybody is told. The request that would make it is not about it.
+pub(super) async fn missing_bucket(inner: &Inner, call: &ServiceCall) -> Option<Fault> {
+    let named = Named::read(&call.path_and_query, &call.headers).ok()?;
+    let operation = named.operation(&call.method, &call.headers)?;
+    let name = named.bucket.filter(|_| operation.name != "CreateBucket")?;
+    let is_missing = matches!(inner.catalogue.find(&name).await, Ok(None));
+    is_missing.then(|| Fault::from(fault::NO_SUCH_BUCKET).with("BucketName", name))
 }
