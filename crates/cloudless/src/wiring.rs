@@ -192,7 +192,6 @@ impl Server {
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
-        kept.objects.judge_targets_by(delivery.receptions());
         let deployer = Deployer::new(store, kept.providers(), kept.secrets.values());
         let mut services = engines::standing_in(kept.doors(), config, &clock)?;
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);

@@ -179,7 +179,7 @@ pub(super) fn delivery(
     invoke: &Arc<dyn Invoke>,
     log: Arc<dyn DeliveryLog>,
 ) -> Delivery {
-    Delivery::new(DeliveryParts {
+    let delivery = Delivery::new(DeliveryParts {
         store: shared.store,
         outbox: shared.outbox,
         records: services.record_sources(),
@@ -190,7 +190,10 @@ pub(super) fn delivery(
         random: shared.random,
         authorize: Arc::new(shared.identity),
         log,
-    })
+    });
+    let objects = &services.objects;
+    objects.judge_targets_by(delivery.receptions());
+    delivery
 }
 
 /// Lambda's API.
