@@ -110,11 +110,15 @@ impl Deployer {
             run.remove_leftovers().await?;
         }
         let outputs = run.outputs().await?;
+        for problem in &mut run.problems {
+            run.stored.looked_up.hide_in(problem);
+        }
         Ok(Deployed {
             revision: revision::of(request.stack, &run.resources, &outputs),
             resources: run.resources,
             stood_in: run.standing.into_values().filter_map(stand_in).collect(),
             outputs,
+            looked_up: run.stored.looked_up,
             changes: run.changes,
             emptied: run.emptied,
             problems: without_repetitions(run.problems),
@@ -198,7 +202,11 @@ impl Run<'_> {
         let Some(properties) = self.properties(resource).await else {
             return Ok(());
         };
-        let checked = provider.check(&resource.resource_type, &properties);
+        let mut checked = provider.check(&resource.resource_type, &properties);
+        if self.put_off(&mut checked, &properties) {
+            self.stand_in(id);
+            return Ok(());
+        }
         let found: Vec<Problem> = checked
             .iter()
             .map(|one| at_property(one, resource))
@@ -235,6 +243,19 @@ impl Run<'_> {
             Step::Update => self.update(resource, record, provider).await,
             Step::Replace => self.replace(resource, record, provider).await,
         }
+    }
+
+    /// A check sees names in place of what services keep: of those nobody knows whether they fit. Leaves out what is said of them,
+    /// and says whether the resource cannot be made for that alone.
+    fn put_off(&self, found: &mut Vec<PropertyProblem>, properties: &Properties) -> bool {
+        let looked_up = &self.stored.looked_up;
+        let properties = Value::Object(properties.clone());
+        let (unknown, known): (Vec<_>, Vec<_>) = std::mem::take(found)
+            .into_iter()
+            .partition(|one| looked_up.is_stood_in(&properties, &one.path));
+        *found = known;
+        let is_error = |one: &PropertyProblem| one.severity == Severity::Error;
+        unknown.iter().any(is_error) && !found.iter().any(is_error)
     }
 
     /// Shows a provider what stays. What it says of that is told, and the resource stands as it did.
@@ -283,6 +304,12 @@ impl Run<'_> {
                 None
             }
         }
+    }
+
+    /// Whether something in a resource only stands in for what nobody knows yet.
+    pub(crate) fn is_stood_in(&self, record: &ResourceRecord) -> bool {
+        let properties = Value::Object(record.properties.clone());
+        self.stored.looked_up.is_stood_in(&properties, &[])
     }
 
     pub(crate) fn request_for(&self, id: &LogicalId, record: &ResourceRecord) -> ResourceRequest {

@@ -12,6 +12,8 @@ use model::ids::{AccountId, LogicalId, Region, RevisionId, StackName};
 use model::problem::{Place, Problem};
 use serde_json::Value;
 
+use crate::looked_up::LookedUp;
+
 /// One stack, as it should be.
 #[derive(Debug, Clone, Copy)]
 pub struct DeployRequest<'a> {
@@ -51,6 +53,8 @@ pub struct Deployed {
     pub stood_in: BTreeSet<String>,
     /// The values of the template's outputs.
     pub outputs: BTreeMap<String, Value>,
+    /// Values that problems do not repeat, or are not about.
+    pub looked_up: LookedUp,
     /// What this deployment did.
     pub changes: Changes,
     /// What kept data and was deleted, with its data: what left the template, and what was replaced.

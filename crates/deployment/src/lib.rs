@@ -6,6 +6,7 @@
 pub mod application;
 mod apply;
 mod deployed;
+mod looked_up;
 mod naming;
 mod outputs;
 mod plan;
@@ -21,5 +22,6 @@ mod tests;
 
 pub use apply::Deployer;
 pub use deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
+pub use looked_up::LookedUp;
 pub use series::Series;
 pub use state::StateError;

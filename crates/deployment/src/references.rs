@@ -87,7 +87,10 @@ async fn look_up(
     for (service, key) in wanted {
         let value = value(values, request, &service, &key).await;
         let lookup = match value {
-            Ok(value) => Lookup::Found(Value::String(value)),
+            Ok((value, kind)) => {
+                stored.looked_up.note(kind, &value);
+                Lookup::Found(Value::String(value))
+            }
             Err(error) => Lookup::Missing(error.reason),
         };
         stored.know((service, key), lookup);
@@ -100,7 +103,7 @@ async fn value(
     request: &DeployRequest<'_>,
     service: &str,
     key: &str,
-) -> Result<String, NoValue> {
+) -> Result<(String, Kind), NoValue> {
     let (reference, member) = read(service, key)?;
     let wanted = Wanted {
         account: request.account.clone(),
@@ -109,16 +112,17 @@ async fn value(
     };
     let Found { value, kind } = values.look_up(&wanted).await?;
     if kind == Kind::StandIn {
-        return Ok(value);
+        return Ok((value, kind));
     }
     if service == "ssm" && kind == Kind::Secret {
         let reason = format!("it is a SecureString: write `{{{{resolve:ssm-secure:{key}}}}}`");
         return Err(NoValue { reason });
     }
-    match member {
-        Some(member) => member_of(&value, &member),
-        None => Ok(value),
-    }
+    let value = match member {
+        Some(member) => member_of(&value, &member)?,
+        None => value,
+    };
+    Ok((value, kind))
 }
 
 /// What a reference names: of a secret, perhaps one member of its JSON.

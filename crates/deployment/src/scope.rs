@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use crate::looked_up::LookedUp;
 use crate::records::KEPT_BACK;
 use cloudformation::intrinsics::{Environment, Lookup, Scope};
 use cloudformation::template::Resource;
@@ -43,6 +44,7 @@ pub(crate) struct World<'a> {
 pub(crate) struct Stored {
     known: BTreeMap<(String, String), Lookup>,
     wanted: Mutex<BTreeSet<(String, String)>>,
+    pub(crate) looked_up: LookedUp,
 }
 
 impl Stored {

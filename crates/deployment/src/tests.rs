@@ -181,8 +181,9 @@ impl ResourceProvider for Things {
     ) -> BoxFuture<'a, Result<Made, ProviderError>> {
         Box::pin(async move {
             self.note("create", request);
-            if request.properties.contains_key("Broken") {
-                let message = "it broke".to_owned();
+            if let Some(how) = request.properties.get("Broken") {
+                let how = how.as_str().map(|how| format!("it broke: {how}"));
+                let message = how.unwrap_or_else(|| "it broke".to_owned());
                 return Err(ProviderError { message });
             }
             let name = name_of(request);
@@ -234,7 +235,7 @@ impl ResourceProvider for Things {
     }
 }
 
-/// Knows one parameter and one secret.
+/// Knows a few parameters and secrets.
 struct Values;
 
 impl StoredValues for Values {
@@ -243,6 +244,8 @@ impl StoredValues for Values {
             Reference::Parameter(name) if name == "/a" => Some(("parameter", Kind::Text)),
             Reference::Parameter(name) if name == "/sealed" => Some(("sealed", Kind::Secret)),
             Reference::Secret { id, .. } if id == "db" => Some((r#"{"user":"u"}"#, Kind::Secret)),
+            Reference::Parameter(name) if name == "/broken" => Some(("TOP-SECRET", Kind::Secret)),
+            Reference::Parameter(name) if name == "/unknown" => Some(("/unknown", Kind::StandIn)),
             Reference::Parameter(_) | Reference::Secret { .. } => None,
         };
         let found = known.map(|(value, kind)| Found {
@@ -746,4 +749,54 @@ fn what_is_missing_is_named_with_the_command_that_makes_it() {
         "{help}"
     );
     assert!(sealed.cause.as_deref().unwrap().contains("ssm-secure"));
+}
+
+#[test]
+fn secrets_stand_in_no_problem() {
+    let deployed = Bench::new().deploy(
+        "Resources:\n  A: {Type: 'Test::Thing', Properties: {Broken: '{{resolve:ssm-secure:/broken}}'}}\n",
+    );
+    let [problem] = deployed.problems.as_slice() else {
+        panic!("{:?}", deployed.problems);
+    };
+    assert_eq!(problem.cause.as_deref(), Some("it broke: ****"));
+}
+
+#[test]
+fn what_only_stands_in_for_a_value_is_not_judged() {
+    let deployed = Bench::new().deploy(
+        "
+Resources:
+  A: {Type: 'Test::Thing', Properties: {Broken: '{{resolve:ssm:/unknown}}'}}
+  B: {Type: 'Test::Thing', Properties: {List: [1, '{{resolve:ssm:/unknown}}']}}
+  C: {Type: 'Test::Thing', Properties: {List: ['{{resolve:ssm:/unknown}}', 2]}}
+  D: {Type: 'Test::Thing', Properties: {Name: !Ref A}}
+",
+    );
+    let told: Vec<(&str, u32)> = deployed
+        .problems
+        .iter()
+        .map(|problem| (problem.code, problem.place.as_ref().unwrap().line))
+        .collect();
+    assert_eq!(told, [("deployment::property", 5)]);
+}
+
+#[test]
+fn functions_are_judged_neither_by_stand_ins_nor_by_repeating_secrets() {
+    let deployed = Bench::new().deploy(
+        "
+Resources:
+  F: {Type: 'AWS::Lambda::Function', Properties: {FunctionName: '{{resolve:ssm:/unknown}}', Timeout: 3}}
+  G: {Type: 'AWS::Lambda::Function', Properties: {FunctionName: g, Timeout: '{{resolve:ssm-secure:/broken}}'}}
+",
+    );
+    let (account, region) = (AccountId::development(), Region::new("us-east-1"));
+    let (_, problems) =
+        crate::application::assemble(&deployed, &BTreeMap::new(), &account, &region, 10);
+    let said = format!("{:?} {problems:?}", deployed.problems);
+    assert!(said.contains("`****` is not a whole number"), "{said}");
+    assert!(
+        !said.contains("/unknown") && !said.contains("TOP-SECRET"),
+        "{said}"
+    );
 }

@@ -78,7 +78,13 @@ pub fn assemble(
         built,
         concurrency,
     };
-    assemble_view(&view, surroundings)
+    let (application, mut problems) = assemble_view(&view, surroundings);
+    let looked_up = &deployed.looked_up;
+    problems.retain(|problem| !looked_up.is_about_stand_in(problem));
+    for problem in &mut problems {
+        looked_up.hide_in(problem);
+    }
+    (application, problems)
 }
 
 fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Application, Vec<Problem>) {
