@@ -162,6 +162,11 @@ pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener, Box<P
         })
 }
 
+/// The machine's own.
+fn clock_and_random() -> (Arc<dyn Clock>, Arc<dyn Random>) {
+    (Arc::new(RealClock), Arc::new(RealRandom::default()))
+}
+
 impl Server {
     /// Joins all parts.
     ///
@@ -172,8 +177,7 @@ impl Server {
         config: &Config,
         telemetry: Telemetry,
     ) -> Result<Self, Box<Problem>> {
-        let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let random: Arc<dyn Random> = Arc::new(RealRandom::default());
+        let (clock, random) = clock_and_random();
         let ports = listeners.ports();
         let store: Arc<dyn Store> = Arc::new(state::open(&config.state)?);
         let shared = shared(listeners, config, &store, (&clock, &random));
@@ -196,9 +200,9 @@ impl Server {
         let mut services = engines::standing_in(kept.doors(), config, &clock)?;
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
-        let seen = telemetry.refusals;
         let called = services.clone();
-        let (door, door_inside) = doors(services, &issuer, &signers, (&seen, &clock, &random));
+        let seen = (&telemetry.refusals, &clock, &random);
+        let (door, door_inside) = doors(services, &issuer, &signers, seen);
         let parts = front::Parts {
             invoke,
             clock: Arc::clone(&clock),
