@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use build::{Builder, BuilderConfig, Silent};
@@ -18,6 +20,7 @@ use model::artefact::{
 use model::function::RuntimeName;
 use model::ids::LogicalId;
 use model::problem::Place;
+use serde_json::Value;
 
 /// An esbuild that takes types away and cannot take `!!`, at its line and column.
 const ESBUILD: &str = r#"
@@ -239,4 +242,62 @@ async fn make_writes_into_the_cache_and_never_into_the_project() {
     let failed = builder.build(&bench.project(), &[made("fail")]).await;
     assert_eq!(failed.problems[0].title, "`make fail` failed");
     assert!(failed.built.is_empty());
+    fs::remove_file(bench.project().join("Makefile")).unwrap();
+    let without = builder.build(&bench.project(), &[made("build-F")]).await;
+    let title = "`make build-F` cannot be run: the code folder has no `Makefile`";
+    assert_eq!(without.problems[0].title, title);
+}
+
+/// A compiler of types that says where it looks for them, and a webpack that asks it.
+const TYPESCRIPT: &str = "
+    exports.version = '5.6.3';
+    exports.parseJsonConfigFileContent = (json) => ({ options: { ...json } });";
+const ASKING_WEBPACK: &str = r#"
+const fs = require('node:fs'), path = require('node:path');
+module.exports = (config) => ({ run: (done) => {
+  const { options } = require('typescript').parseJsonConfigFileContent({ paths: { '@own/*': ['./own/*'] } }, {}, '/project');
+  fs.mkdirSync(config.output.path, { recursive: true });
+  fs.writeFileSync(path.join(config.output.path, 'a.js'), JSON.stringify(options));
+  done(null, { compilation: { errors: [{ message: '[tsl] ERROR in /project/a.ts(4,8)\n      TS2307: Cannot find it.' }], warnings: [],
+    assets: { 'a.js': true }, outputOptions: config.output }, hasErrors: () => false });
+} });
+"#;
+
+#[test]
+fn types_of_packages_that_are_not_beside_the_sources_are_found_too() {
+    let bench = Bench::new(&[
+        ("packages/webpack/index.js", ASKING_WEBPACK),
+        ("packages/typescript/index.js", TYPESCRIPT),
+        (
+            "webpack.config.js",
+            "module.exports = { entry: { a: './a.ts' } };",
+        ),
+    ]);
+    let packages = bench.project().join("packages");
+    let request = serde_json::json!({
+        "tool": "webpack", "root": bench.project(), "out": bench.folder.path().join("out"), "packages": [packages],
+        "entries": [{"id": "a", "inputs": {"a": "a.ts"}}], "assets": [], "config": "webpack.config.js",
+    });
+    let mut driver = Command::new("node")
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/compile/driver.cjs"
+        ))
+        .env("NODE_PATH", &packages)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(driver.stdin.take().unwrap(), "{request}").unwrap();
+    let said = driver.wait_with_output().unwrap().stdout;
+    let reply: Value = serde_json::from_slice(said.get(1..).unwrap()).unwrap();
+    assert_eq!(reply["problems"][0]["text"], "TS2307: Cannot find it.");
+    assert_eq!(reply["problems"][0]["line"], 4);
+    let folder = reply["entries"]["a"]["folder"].as_str().unwrap();
+    let options: Value = serde_json::from_str(&read(&Path::new(folder).join("a.js"))).unwrap();
+    let packages = packages.display();
+    assert_eq!(options["paths"]["@own/*"][0], "./own/*");
+    assert_eq!(options["paths"]["*"][1], format!("{packages}/*"));
+    assert_eq!(options["paths"]["*"][2], format!("{packages}/@types/*"));
+    assert_eq!(options["typeRoots"][1], format!("{packages}/@types"));
 }

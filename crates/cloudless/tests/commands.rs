@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use support::{Dev, example, project, run, text};
+use support::{Dev, eventually, example, project, run, text};
 
 const MANIFEST: &str = "
 service: app
@@ -294,5 +294,34 @@ functions:
     for _ in 0..2 {
         assert_eq!(dev.get("/tea").json(), json!({"body": "served"}));
     }
+    dev.stop();
+}
+
+#[test]
+fn logs_are_those_of_the_projects_own_region() {
+    let manifest = "
+service: far
+provider: { name: aws, runtime: nodejs20.x, region: eu-west-1, stage: dev }
+functions:
+  greet: { handler: handler.greet, events: [{ httpApi: GET /greet }] }
+";
+    let folder = project(&[("serverless.yml", manifest), ("handler.js", HANDLER)]);
+    let state = tempfile::tempdir().unwrap();
+    let dev = Dev::start(folder.path(), state.path());
+    assert_eq!(dev.get("/greet").status, 200);
+    let logs = |name: &str| {
+        let state = state.path().to_str().unwrap();
+        run(&["logs", name, ".", "--state", state], folder.path())
+    };
+    let told = eventually(|| {
+        text(&logs("greet").stdout)
+            .contains("greeting")
+            .then_some(())
+    });
+    assert!(told.is_some(), "{}", text(&logs("greet").stderr));
+    let unknown = logs("great");
+    assert_eq!(unknown.status.code(), Some(1));
+    let said = text(&unknown.stderr);
+    assert!(said.contains("did you mean `greet`?"), "{said}");
     dev.stop();
 }

@@ -162,7 +162,7 @@ fn rules_are_listed_and_what_the_cloud_refuses_is_warned_of() {
         .find(|row| row["path"] == "/echo/broken")
         .unwrap();
     assert_eq!(broken["method"], "POST");
-    assert_eq!(broken["conditions"], "ALB shop, 1");
+    assert_eq!(broken["conditions"], "ALB shop:80, 1");
     let checked = run(&["check", "--json"], folder.path());
     let said = text(&checked.stdout);
     for code in [

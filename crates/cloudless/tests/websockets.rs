@@ -48,6 +48,8 @@ fn people_talk_to_each_other_and_are_written_to_from_outside() {
             "you": null,
         })
     );
+    assert_eq!(dev.get("/dev").status, 404);
+    dev.wait_for_log("the application has WebSocket APIs alone");
     let outside = state.path().join("connections.py");
     std::fs::write(&outside, include_str!("clients/connections.py")).unwrap();
     let mut python = tool(&python_tools(), "bin/python3");

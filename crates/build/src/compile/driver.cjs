@@ -206,6 +206,23 @@ async function runEsbuild(request) {
 
 // webpack.
 let compiler;
+// TypeScript looks for types beside the sources alone, and loaders hand it no other folder: packages that are elsewhere are paths to it.
+function withTypes(ts, packages) {
+  const folders = packages.map((folder) => folder.split(path.sep).join('/'));
+  const parse = (json, host, base, ...more) => {
+    const parsed = ts.parseJsonConfigFileContent(json, host, base, ...more);
+    const { options } = parsed;
+    options.typeRoots ??= [path.join(base, 'node_modules/@types'), ...folders.map((folder) => `${folder}/@types`)];
+    const found = options.paths?.['*'] ?? (options.baseUrl ? ['*'] : []);
+    // Versions before 4.1 have no paths without it; later ones are about to lose it.
+    if (parseFloat(ts.version) < 4.1) options.baseUrl ??= base; else options.pathsBasePath ??= base;
+    options.paths = { ...options.paths, '*': [...found, './node_modules/*', ...folders.flatMap((folder) => [`${folder}/*`, `${folder}/@types/*`])] };
+    return parsed;
+  };
+  // Newer versions export what cannot be assigned to.
+  return { ...ts, parseJsonConfigFileContent: parse };
+}
+
 function webpackProblem(severity, root, error) {
   const message = String(error.message ?? error);
   const spokenOf = /(?:^|\s)(\/[^\s():]+\.[a-z]+)/.exec(message)?.[1];
@@ -217,7 +234,9 @@ function webpackProblem(severity, root, error) {
   const file = absolute ? path.relative(root, absolute.split('!').pop().split('?')[0]) : undefined;
   // Colours are for terminals.
   // eslint-disable-next-line no-control-regex
-  const text = message.replace(/\u001b\[[0-9;]*m/g, '').replace(/^configuration\n/, '');
+  const plain = message.replace(/\u001b\[[0-9;]*m/g, '').replace(/^configuration\n/, '');
+  // ts-loader begins with the place, which is told as such.
+  const text = plain.replace(/^\[tsl\] (?:ERROR|WARNING) in .*\n\s*/, '');
   return { severity, text, file, line, column };
 }
 
@@ -229,7 +248,14 @@ async function webpackCompiler(request) {
   };
   for (const name of Object.keys(lib.entries)) lib.entries[name] = `./${lib.entries[name]}`;
   const load = Module._load;
-  Module._load = function loadIt(name, ...more) { return name === 'serverless-webpack' ? { lib } : load.call(this, name, ...more); };
+  let typed;
+  Module._load = function loadIt(name, ...more) {
+    if (name === 'serverless-webpack') return { lib };
+    const loaded = load.call(this, name, ...more);
+    if (!request.packages.length || !/(?:^|node_modules\/)typescript(?:\/lib\/typescript(?:\.js)?)?$/.test(name)) return loaded;
+    if (typed?.of !== loaded) typed = { of: loaded, ts: withTypes(loaded, request.packages) };
+    return typed.ts;
+  };
   const webpack = require(find('webpack', request.root));
   let config = await exported(path.join(request.root, request.config));
   if (typeof config === 'function') config = config({}, {});

@@ -22,6 +22,7 @@ use crate::{digest, scan, sdk};
 
 /// Outputs of one target that are kept: instances of earlier ones may still load from them.
 const KEPT_MAX: usize = 8;
+const MAKEFILE: &str = "Makefile";
 const OUTPUT: &str = "artifacts";
 const SOURCES: &str = "sources";
 
@@ -49,6 +50,17 @@ pub(super) async fn run(
     }
 }
 
+fn has_makefile(root: &Path, target: &str, place: &Place) -> Result<(), Box<Problem>> {
+    if root.join(MAKEFILE).is_file() {
+        return Ok(());
+    }
+    let title = format!("`make {target}` cannot be run: the code folder has no `{MAKEFILE}`");
+    let problem = Problem::error("build::compile", title).at(place);
+    Err(Box::new(
+        problem.help(format!("add one, with a target `{target}`")),
+    ))
+}
+
 /// None: nothing may be made now.
 async fn made(group: &Group<'_>, target: &str) -> Result<Option<PathBuf>, Box<Problem>> {
     let installer = group.installer;
@@ -72,6 +84,7 @@ async fn made(group: &Group<'_>, target: &str) -> Result<Option<PathBuf>, Box<Pr
         return Ok(Some(folder.join(OUTPUT)));
     }
     let what = format!("make {target}");
+    has_makefile(group.root, target, place)?;
     if installer.only_notes(&what) {
         return Ok(None);
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Method;
 use interfaces::clock::Clock as _;
 use model::problem::Problem;
+use model::suggestion;
 use serde_json::{Value, json};
 
 use super::dev::state_folder;
@@ -21,8 +22,8 @@ use crate::printer::{Printer, Style, harmless};
 use crate::system::RealClock;
 use crate::{functions, project, settings};
 
-/// The region of a server whose functions name no other.
-const REGION: &str = "us-east-1";
+/// Functions that are named where none is meant.
+const LISTED_MAX: usize = 10;
 /// How often a followed log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What comes later than this behind its own time is not seen by a follower.
@@ -83,13 +84,15 @@ async fn logs(
     if !running::is_up(marker.services_port).await {
         return Err(no_server());
     }
-    let region = arguments.project.region.as_deref().unwrap_or(REGION);
+    let region = arguments.project.region.as_ref().unwrap_or(&marker.region);
     let source = source(&marker, &arguments.name, region).await;
     let mut from_ms = since_ms;
     let mut seen: BTreeSet<String> = BTreeSet::new();
     loop {
         let events = source
-            .events(from_ms, arguments.filter.as_deref(), &arguments.name)
+            .events(from_ms, arguments.filter.as_deref(), || {
+                unknown(&marker, &arguments.name)
+            })
             .await?;
         for event in events {
             if seen.insert(text(&event, "eventId")) {
@@ -146,7 +149,7 @@ impl Source {
         &self,
         from_ms: i64,
         filter: Option<&str>,
-        wanted: &str,
+        unknown: impl Fn() -> Box<Problem>,
     ) -> Result<Vec<Value>, Box<Problem>> {
         let mut events = Vec::new();
         let mut token: Option<String> = None;
@@ -163,7 +166,7 @@ impl Source {
                 Err(NotDone::Refused { code, .. }) if code == "ResourceNotFoundException" => {
                     return match self.is_function {
                         true => Ok(Vec::new()),
-                        false => Err(unknown(wanted)),
+                        false => Err(unknown()),
                     };
                 }
                 Err(why) => {
@@ -230,11 +233,33 @@ fn no_server() -> Box<Problem> {
     )
 }
 
-fn unknown(wanted: &str) -> Box<Problem> {
+fn unknown(marker: &Marker, wanted: &str) -> Box<Problem> {
     let title = format!("no function and no log group is called `{wanted}`");
-    Box::new(Problem::error("logs::unknown", title).help(
-        "name a function of the project, its logical id, or a log group as `/aws/lambda/NAME`",
-    ))
+    let problem = Problem::error("logs::unknown", title);
+    let known: Vec<String> = marker
+        .functions
+        .keys()
+        .map(|id| functions::written_name(id))
+        .collect();
+    let listed: Vec<String> = known
+        .iter()
+        .take(LISTED_MAX)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let problem = match known.len() {
+        0 => problem,
+        count if LISTED_MAX < count => {
+            problem.because(format!("functions are {} and more", listed.join(", ")))
+        }
+        _ => problem.because(format!("functions are {}", listed.join(", "))),
+    };
+    let known = known.iter().map(String::as_str);
+    Box::new(match suggestion::nearest(wanted, known) {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem.help(
+            "name a function of the project, its logical id, or a log group as `/aws/lambda/NAME`",
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -16,9 +16,6 @@ use crate::development::marker;
 use crate::printer::{Printer, harmless};
 use crate::{functions, project, settings};
 
-/// The region that is asked first; the server looks in all of the account's.
-const REGION: &str = "us-east-1";
-
 /// Says what fired.
 pub async fn run(arguments: TickArguments, printer: &Printer) -> ExitCode {
     let json = arguments.json;
@@ -48,7 +45,7 @@ async fn tick(arguments: TickArguments) -> Result<Vec<String>, Box<Problem>> {
     }
     let wanted = &arguments.name;
     let name = functions::find(&marker.functions, wanted).unwrap_or(wanted);
-    let region = arguments.project.region.as_deref().unwrap_or(REGION);
+    let region = arguments.project.region.as_ref().unwrap_or(&marker.region);
     let mut answer = running::events(port, region, "CloudlessFire", &json!({"Name": name})).await;
     if answer.is_err() && name != wanted {
         let by_itself = json!({"Name": wanted});
@@ -60,12 +57,12 @@ async fn tick(arguments: TickArguments) -> Result<Vec<String>, Box<Problem>> {
             let fired = fired.into_iter().flatten().filter_map(Value::as_str);
             Ok(fired.map(str::to_owned).collect())
         }
-        Err(NotDone::Refused { code, message }) if code == "ResourceNotFoundException" => {
+        Err(NotDone::Refused { code, .. }) if code == "ResourceNotFoundException" => {
             let title = format!("no schedule is called `{wanted}`");
             Err(Box::new(
                 Problem::error("tick::unknown", title)
-                    .because(message)
-                    .help("name a scheduled rule, a schedule (also as GROUP/NAME), or a function that one of them calls"),
+                    .because("it is no rule with a schedule, no schedule, and no function that one of them calls")
+                    .help("`cloudless routes` lists schedules: name the function behind the arrow, or the rule or schedule (also as GROUP/NAME)"),
             ))
         }
         Err(why) => {

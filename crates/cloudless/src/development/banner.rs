@@ -162,7 +162,10 @@ fn server_lines(printer: &Printer, server: &Server, application: &Application) -
         format!(
             "  ALB       {}  {}",
             printer.paint(Style::Cyan, &address),
-            printer.paint(Style::Dim, &harmless(&listener.name))
+            printer.paint(
+                Style::Dim,
+                &harmless(&format!("{}:{}", listener.name, listener.port))
+            )
         )
     }));
     // A key that nobody gave a value is found here alone, as where the Serverless Framework deploys it.

@@ -29,6 +29,9 @@ use crate::wiring::Server;
 
 use watch::Watcher;
 
+/// Where commands of remedies look for the services, when nothing says otherwise.
+const USUAL_SERVICES: &str = "http://127.0.0.1:4566 ";
+
 /// What the loop needs besides the server.
 pub struct Loop {
     /// The project.
@@ -93,10 +96,10 @@ impl Loop {
         }
         watcher.follow(&loaded.files);
         let Some(application) = loaded.application.clone() else {
-            self.show(&loaded.problems);
+            self.show_for(server, &loaded.problems);
             return Err(Box::new(nothing_to_serve(&self.located)));
         };
-        self.show(&loaded.problems);
+        self.show_for(server, &loaded.problems);
         let clashes = server.swap(&application);
         self.show(&clashes);
         Box::pin(server.deliver(&application)).await;
@@ -162,7 +165,7 @@ impl Loop {
         (changed, began): (Changed, Instant),
     ) {
         if loaded.problems != current.problems {
-            self.show(&loaded.problems);
+            self.show_for(server, &loaded.problems);
             if loaded.problems.is_empty() {
                 self.note(Style::Green, "no problems any more");
             }
@@ -222,6 +225,23 @@ impl Loop {
             self.console
                 .notice(format!("{}\n", self.printer.draw(problem)));
         }
+    }
+
+    /// The same for problems of a manifest, whose commands are for the usual port of services.
+    fn show_for(&self, server: &Server, problems: &[Problem]) {
+        let (_, port) = server.ports();
+        let here = format!("http://127.0.0.1:{port} ");
+        let problems: Vec<Problem> = problems
+            .iter()
+            .map(|problem| Problem {
+                help: problem
+                    .help
+                    .as_ref()
+                    .map(|help| help.replace(USUAL_SERVICES, &here)),
+                ..problem.clone()
+            })
+            .collect();
+        self.show(&problems);
     }
 
     fn note(&self, style: Style, text: &str) {

@@ -50,7 +50,8 @@ use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
 use crate::http_proxy::Services;
 use crate::outbound::{Egress, Outbound, Roots};
-use crate::routes::{self, Hit, Kind, Located, Table};
+use crate::replies::faults::Fault;
+use crate::routes::{self, Hit, Kind, Located, Missing, Table};
 use crate::sender::TrustedProxies;
 use crate::throttle;
 use crate::tokens::Tokens;
@@ -306,7 +307,7 @@ impl ApplicationHandler {
                     .map(answer)
                     .ok_or_else(|| Refusal::no_route(head, None));
             }
-            Located::Missing(missing) => return Err(Refusal::no_route(head, Some(missing))),
+            Located::Missing(missing) => return Err(no_route(table, head, missing)),
         };
         let (caller, body) = self.authorise(table, hit, head, body, arrival).await?;
         trail.caller = Some(caller.clone());
@@ -389,6 +390,24 @@ impl ApplicationHandler {
             Ok(caller) => Ok((caller, body)),
             Err(bad) => Err(Refusal::not_authorised(hit.route, &bad)),
         }
+    }
+}
+
+fn no_route(table: &Table, head: &Head, missing: &Missing<'_>) -> Refusal {
+    match missing {
+        Missing {
+            api: None,
+            domain: None,
+            ..
+        } if table.has_sockets() => {
+            let (method, path) = (&head.method, head.path());
+            let reason = format!(
+                "nothing answers `{method} {path}`: the application has WebSocket APIs alone, \
+                 whose clients connect to `ws://`"
+            );
+            Refusal::new(Fault::NoRoute, reason)
+        }
+        _ => Refusal::no_route(head, Some(missing)),
     }
 }
 

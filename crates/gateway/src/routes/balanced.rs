@@ -34,7 +34,10 @@ pub(super) fn rows(listener: &Listener) -> Vec<RouteRow> {
             .filter_map(other)
             .map(|it| format!(", {it}"));
         let others: String = others.collect();
-        let conditions = format!("ALB {}, {}{others}", listener.name, rule.priority);
+        let conditions = format!(
+            "ALB {}:{}, {}{others}",
+            listener.name, listener.port, rule.priority
+        );
         let row = |path: String| RouteRow {
             method: methods
                 .clone()
@@ -61,7 +64,7 @@ pub(super) fn rows(listener: &Listener) -> Vec<RouteRow> {
             authorizer: None,
             throttle: None,
             cache: None,
-            conditions: Some(format!("ALB {}, default", listener.name)),
+            conditions: Some(format!("ALB {}:{}, default", listener.name, listener.port)),
             place: listener.place.clone(),
         });
     }

@@ -73,7 +73,7 @@ pub struct RouteRow {
     pub throttle: Option<String>,
     /// How long its replies are kept, as `300 s`.
     pub cache: Option<String>,
-    /// What else a request must be like, as `ALB shop, 1, host a.example`; none: nothing.
+    /// What else a request must be like, as `ALB shop:443, 1, host a.example`; none: nothing.
     pub conditions: Option<String>,
     /// Where the manifest declares it.
     pub place: Option<Place>,

@@ -22,7 +22,7 @@ use super::handshake::{self, Accept};
 use super::session::Session;
 use super::{Calling, Settled, refused};
 use crate::application::arrival::{Arrival, Head};
-use crate::application::{ApplicationHandler, Refusal};
+use crate::application::{AccessEntry, ApplicationHandler, Refusal};
 use crate::caller::Caller;
 use crate::events::header_text;
 use crate::events::websocket::{Connected, Happened, What, connect};
@@ -87,9 +87,10 @@ impl ApplicationHandler {
             Meant::Nothing => {
                 let (head, _) = Head::split(request);
                 let arrival = self.arrival_of(&head);
-                let reason =
-                    "it is neither the stage of a WebSocket API nor one of its connections";
+                let reason = "it is neither the stage of a WebSocket API nor one of its connections; \
+                              `cloudless routes` lists the stages";
                 let refusal = Refusal::new(Fault::Forbidden, reason);
+                self.log_stranger(&table, (&head, &arrival), &refusal);
                 self.refuse(None, (&head, &arrival), &refusal, &table)
             }
         })
@@ -348,6 +349,28 @@ impl ApplicationHandler {
             ),
             None => response,
         }
+    }
+
+    /// Whoever connects where no API is learns of it from the log alone.
+    fn log_stranger(&self, table: &Table, (head, arrival): (&Head, &Arrival), refusal: &Refusal) {
+        self.access_log.record(AccessEntry {
+            method: "WS".to_owned(),
+            path: head.path().to_owned(),
+            status: refusal.socket_status().as_u16(),
+            api: None,
+            route: None,
+            function: None,
+            request_id: arrival.request_id.clone(),
+            total: self
+                .clock
+                .instant()
+                .saturating_duration_since(head.received_at),
+            timings: None,
+            cached: None,
+            message: Some(refusal.reason.clone()),
+            line: None,
+            revision: table.revision.clone(),
+        });
     }
 
     fn log_connect(
