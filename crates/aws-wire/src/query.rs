@@ -160,14 +160,24 @@ pub enum Fault {
     Receiver,
 }
 
-/// An error of an operation. The namespace is the service's; services that send none leave it empty.
+/// What services frame their errors with.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The service's; services that send none leave it empty.
+    pub namespace: &'a str,
+    /// An empty `Detail` follows the message: SQS sends one, CloudWatch does not.
+    pub has_detail: bool,
+}
+
+/// An error of an operation. One without a message has no element for it.
 #[must_use]
 pub fn error(
     (status, fault): (StatusCode, Fault),
     (code, message): (&str, &str),
-    namespace: &str,
+    frame: Frame<'_>,
     request_id: &str,
 ) -> ErrorAnswer {
+    let namespace = frame.namespace;
     let mut xml = Xml::document();
     let attributes = [("xmlns", namespace)];
     let attributes: &[(&str, &str)] = if namespace.is_empty() {
@@ -183,8 +193,12 @@ pub fn error(
         };
         xml.text("Type", kind);
         xml.text("Code", code);
-        xml.text("Message", message);
-        xml.empty("Detail");
+        if !message.is_empty() {
+            xml.text("Message", message);
+        }
+        if frame.has_detail {
+            xml.empty("Detail");
+        }
     });
     xml.text("RequestId", request_id);
     xml.close("ErrorResponse");
@@ -267,16 +281,24 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<ListTopicsResponse xmlns=\"http://x/\"><ListTopicsResult><A>&lt;</A></ListTopicsResult>\
              <ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></ListTopicsResponse>"
         );
-        let refused = error(
-            (StatusCode::NOT_FOUND, Fault::Sender),
-            ("NotFound", "no"),
-            "",
-            "id",
-        );
-        assert_eq!(
-            String::from_utf8(refused.body).unwrap(),
-            "<?xml version=\"1.0\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>no</Message>\
-             <Detail/></Error><RequestId>id</RequestId></ErrorResponse>"
-        );
+        for (message, has_detail, shown) in [
+            ("no", true, "<Message>no</Message><Detail/>"),
+            ("no", false, "<Message>no</Message>"),
+            ("", false, ""),
+        ] {
+            let frame = Frame {
+                namespace: "",
+                has_detail,
+            };
+            let whose = (StatusCode::NOT_FOUND, Fault::Sender);
+            let refused = error(whose, ("NotFound", message), frame, "id");
+            assert_eq!(
+                String::from_utf8(refused.body).unwrap(),
+                format!(
+                    "<?xml version=\"1.0\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code>{shown}\
+                     </Error><RequestId>id</RequestId></ErrorResponse>"
+                )
+            );
+        }
     }
 }

@@ -167,7 +167,7 @@ pub(super) async fn describe_alarms(
         };
         page(shown, limit, token).map_err(invalid)
     })?;
-    let mut answer = json!({"MetricAlarms": listed, "CompositeAlarms": []});
+    let mut answer = json!({"MetricAlarms": listed, "CompositeAlarms": [], "LogAlarms": []});
     if let (Some(token), Value::Object(members)) = (token, &mut answer) {
         members.insert("NextToken".to_owned(), token.into());
     }

@@ -230,7 +230,10 @@ pub(super) fn answer(
             let told = query::error(
                 (status, whose),
                 (fault.code, &fault.message),
-                NAMESPACE,
+                query::Frame {
+                    namespace: NAMESPACE,
+                    has_detail: false,
+                },
                 request_id,
             );
             framed(fault.status, "text/xml", told.body, None)

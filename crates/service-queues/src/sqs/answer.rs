@@ -109,11 +109,15 @@ fn refused_query(fault: &Fault, request_id: &str) -> ServiceAnswer {
     } else {
         &fault.message
     };
+    let frame = query::Frame {
+        namespace: NAMESPACE,
+        has_detail: true,
+    };
     let ErrorAnswer {
         status,
         headers,
         body,
-    } = query::error((status, whose), (&code, message), NAMESPACE, request_id);
+    } = query::error((status, whose), (&code, message), frame, request_id);
     ServiceAnswer {
         status: status.as_u16(),
         headers,
