@@ -65,6 +65,8 @@ fn listed(returned: &[u8], identifiers: &[&str]) -> Result<BTreeSet<usize>, Stri
     };
     let listed = match &answer {
         Value::Null => return Ok(BTreeSet::new()),
+        // Recorded so: an empty list names no failure, either.
+        Value::Array(items) if items.is_empty() => return Ok(BTreeSet::new()),
         Value::Object(members) => match members.get("batchItemFailures") {
             None | Some(Value::Null) => return Ok(BTreeSet::new()),
             Some(Value::Array(listed)) => listed,
@@ -113,6 +115,7 @@ mod tests {
             "",
             "null",
             "{}",
+            "[]",
             r#"{"batchItemFailures":[]}"#,
             r#"{"batchItemFailures":null}"#,
         ] {
@@ -131,7 +134,7 @@ mod tests {
         for returned in [
             "{",
             "\"ok\"",
-            "[]",
+            "[1]",
             r#"{"batchItemFailures":"1"}"#,
             r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
             r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,

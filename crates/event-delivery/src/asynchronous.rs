@@ -103,7 +103,7 @@ fn not_called(not_run: &NotRun, tries: &Tries, config: &EventInvoke, age: Durati
             limit: ThrottleLimit::NothingReserved,
             ..
         } => Plan::GiveUp {
-            ending: Ending::RetriesExhausted,
+            ending: Ending::NothingReserved,
             attempts: tries.attempts,
         },
         NotRun::Throttled {
@@ -239,7 +239,7 @@ mod tests {
         let called = throttled(ThrottleLimit::NothingReserved);
         let config = EventInvoke::default();
         let end = after(&called, &Tries::default(), &config, at(0), at(0));
-        let (ending, attempts) = (Ending::RetriesExhausted, 0);
+        let (ending, attempts) = (Ending::NothingReserved, 0);
         assert_eq!(end, Plan::GiveUp { ending, attempts });
     }
 }

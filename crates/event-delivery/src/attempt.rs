@@ -445,6 +445,7 @@ fn given_up(ending: Ending, reason: &str, letters: &[Delivery]) -> EventResult {
     let why = match ending {
         Ending::Refused => "given up, because no other try would help",
         Ending::RetriesExhausted => "given up after its last retry",
+        Ending::NothingReserved => "given up, because its function reserves no concurrency",
         Ending::AgeExceeded => "given up, because it is too old",
     };
     let names: Vec<String> = letters

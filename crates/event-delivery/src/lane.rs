@@ -176,6 +176,7 @@ impl Lane {
         self.last = LastCall {
             request_id: request_id.to_string(),
             executed_version: None,
+            raised: false,
             attempts: piece.failures,
         };
         let reply = match self.parts.invoke.invoke(invocation).await {
@@ -184,6 +185,7 @@ impl Lane {
         };
         self.last.executed_version = Some(reply.executed_version);
         self.last.attempts = piece.failures.saturating_add(1);
+        self.last.raised = matches!(reply.outcome, Outcome::Failed(_));
         let verdict = match reply.outcome {
             Outcome::Returned(returned) => {
                 let numbers: Vec<&str> = records

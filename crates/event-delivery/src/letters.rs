@@ -31,6 +31,8 @@ pub(crate) enum Ending {
     Refused,
     /// It was tried as often as allowed.
     RetriesExhausted,
+    /// Its function may not run at all: nothing is reserved for it.
+    NothingReserved,
     /// It became too old.
     AgeExceeded,
 }
@@ -117,7 +119,7 @@ fn attributes_of(
         text("ERROR_MESSAGE", cut(words).to_owned()),
     ];
     let condition = match ending {
-        Ending::Refused => None,
+        Ending::Refused | Ending::NothingReserved => None,
         Ending::RetriesExhausted => Some("MaximumRetryAttempts"),
         Ending::AgeExceeded => Some("MaximumEventAgeInSeconds"),
     };
@@ -197,6 +199,7 @@ pub(crate) fn of_destination(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
     let condition = match invoked.condition {
         Condition::Success => "Success",
         Condition::Failed(Ending::AgeExceeded) => "EventAgeExceeded",
+        Condition::Failed(Ending::NothingReserved) => "ZeroReservedConcurrency",
         Condition::Failed(Ending::RetriesExhausted | Ending::Refused) => "RetriesExhausted",
     };
     let mut context = Map::new();

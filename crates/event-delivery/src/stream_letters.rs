@@ -31,6 +31,8 @@ pub(crate) struct LastCall {
     pub(crate) request_id: String,
     /// None when the function never ran.
     pub(crate) executed_version: Option<String>,
+    /// It raised an error, rather than naming records that failed.
+    pub(crate) raised: bool,
     pub(crate) attempts: u32,
 }
 
@@ -52,12 +54,15 @@ pub(crate) fn of_batch(
         Some(qualifier) => format!("{}:{qualifier}", function.arn),
         None => function.arn.to_string(),
     };
+    let is_kinesis = mapping.source.service == "kinesis";
+    // Recorded so: milliseconds for streams of Kinesis alone.
+    let arrival = if is_kinesis { iso_ms } else { iso_s };
     let batch = json!({
         "shardId": shard.0,
         "startSequenceNumber": first.sequence_number,
         "endSequenceNumber": end.sequence_number,
-        "approximateArrivalOfFirstRecord": iso_s(first.written_at),
-        "approximateArrivalOfLastRecord": iso_s(end.written_at),
+        "approximateArrivalOfFirstRecord": arrival(first.written_at),
+        "approximateArrivalOfLastRecord": arrival(end.written_at),
         "batchSize": records.len(),
         "streamArn": mapping.source.to_string(),
     });
@@ -75,13 +80,13 @@ pub(crate) fn of_batch(
         let context = json!({
             "statusCode": 200,
             "executedVersion": version,
-            "functionError": "Unhandled",
+            "functionError": last.raised.then_some("Unhandled"),
         });
         record.insert("responseContext".to_owned(), context);
     }
     record.insert("version".to_owned(), json!("1.0"));
     record.insert("timestamp".to_owned(), json!(iso_ms(now)));
-    let name = if mapping.source.service == "kinesis" {
+    let name = if is_kinesis {
         "KinesisBatchInfo"
     } else {
         "DDBStreamBatchInfo"

@@ -199,6 +199,7 @@ impl Service {
                 .properties
                 .insert("FunctionName".to_owned(), json!(arn));
         }
+        let was_enabled = is_enabled(&entry);
         put_said(&body, &mut entry.properties);
         check_patterns(&Body(entry.properties.clone()))?;
         let source = entry.text("EventSourceArn").unwrap_or_default();
@@ -206,7 +207,12 @@ impl Service {
             check_window(kind, &entry.properties)?;
         }
         entry.change(self.draw_id(), self.clock.now());
-        let shown = shown(&catalogue, &entry, Some("Updating"));
+        let state = match (was_enabled, is_enabled(&entry)) {
+            (true, false) => "Disabling",
+            (false, true) => "Enabling",
+            (true, true) | (false, false) => "Updating",
+        };
+        let shown = shown(&catalogue, &entry, Some(state));
         let mut change = Change::default();
         change.put(Kind::Mapping, id, entry);
         let generation = turn.apply(change).await?;
@@ -407,12 +413,15 @@ fn function_arn(catalogue: &Catalogue, entry: &Entry) -> String {
     catalogue.arn(&name, Some(&qualifier))
 }
 
+fn is_enabled(entry: &Entry) -> bool {
+    entry.text("Enabled").as_deref() != Some("false")
+}
+
 fn shown(catalogue: &Catalogue, entry: &Entry, state: Option<&str>) -> Value {
     let mut all = entry.properties.clone();
     let source = entry.text("EventSourceArn").unwrap_or_default();
     let kind = source_of(&source).unwrap_or(Source::Stream);
     put_defaults(kind, &mut all);
-    let is_enabled = entry.text("Enabled").as_deref() != Some("false");
     let mut shown = Map::new();
     for name in MEMBERS {
         let Some(value) = all.get(name) else { continue };
@@ -444,7 +453,11 @@ fn shown(catalogue: &Catalogue, entry: &Entry, state: Option<&str>) -> Value {
         Source::Stream => "User action",
     };
     put("StateTransitionReason", json!(reason));
-    let settled = if is_enabled { "Enabled" } else { "Disabled" };
+    let settled = if is_enabled(entry) {
+        "Enabled"
+    } else {
+        "Disabled"
+    };
     put("State", json!(state.unwrap_or(settled)));
     put("UUID", json!(entry.physical_id));
     put("FunctionArn", json!(function_arn(catalogue, entry)));

@@ -60,6 +60,7 @@ pub(super) fn run(setting: &Setting<'_>, recorded: &Recorded<'_>) -> Result<()> 
     // Tests that fail end it with an error, too: what counts is what it wrote.
     command
         .env("CONFORMANCE_OUTCOMES", &written)
+        .env("CONFORMANCE_APIS", format!("127.0.0.1:{}", dev.port))
         .env("PYTHONPATH", search.join(":"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("TEST_SKIP_LOCALSTACK_START", "1")

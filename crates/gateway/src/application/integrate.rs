@@ -18,7 +18,7 @@ use crate::cors;
 use crate::events;
 use crate::http::Response;
 use crate::replies::{self, BadReply};
-use crate::routes::{Answer, Hit, Payload, Transfer};
+use crate::routes::{Answer, Hit, Kind, Payload, Transfer};
 
 /// A route to a function, as its answer describes it.
 #[derive(Clone, Copy)]
@@ -148,6 +148,11 @@ fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Ref
             &BadReply::NotStreamed,
         ));
     }
-    replies::read(call.payload, &returned, accepts(call.hit.api, head))
-        .map_err(|bad| Refusal::bad_reply(&call.callee.function, &bad))
+    let read = match call.hit.api.kind {
+        Kind::FunctionUrl { .. } => replies::of_url(&returned),
+        Kind::Rest { .. } | Kind::Http { .. } => {
+            replies::read(call.payload, &returned, accepts(call.hit.api, head))
+        }
+    };
+    read.map_err(|bad| Refusal::bad_reply(&call.callee.function, &bad))
 }

@@ -31,7 +31,7 @@ pub(super) fn encode(exchange: &Exchange<'_>) -> Vec<u8> {
 pub(super) fn write_request(json: &mut Writer, exchange: &Exchange<'_>) {
     let headers = EventHeaders::http_v2(exchange.headers, &exchange.added());
     json.entry("routeKey", &exchange.route.key);
-    json.entry("rawPath", exchange.full_path);
+    json.entry("rawPath", shown_path(exchange));
     json.entry("rawQueryString", exchange.query.unwrap_or_default());
     if !headers.cookies().is_empty() {
         json.key("cookies");
@@ -81,7 +81,7 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.key("http");
     json.open_object();
     json.entry("method", exchange.method);
-    json.entry("path", exchange.full_path);
+    json.entry("path", shown_path(exchange));
     json.entry("protocol", exchange.protocol());
     json.entry("sourceIp", &exchange.source_ip.to_string());
     json.entry("userAgent", &exchange.user_agent().unwrap_or_default());
@@ -93,6 +93,18 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.key("timeEpoch");
     json.integer(exchange.at.epoch_ms());
     json.close_object();
+}
+
+/// Function URLs take several slashes at the beginning for one, as recorded.
+fn shown_path<'a>(exchange: &Exchange<'a>) -> &'a str {
+    let path = exchange.full_path;
+    let rest = path.trim_start_matches('/');
+    match exchange.api.kind {
+        Kind::FunctionUrl { .. } if rest.len() < path.len() => {
+            path.get(path.len() - rest.len() - 1..).unwrap_or(path)
+        }
+        Kind::FunctionUrl { .. } | Kind::Rest { .. } | Kind::Http { .. } => path,
+    }
 }
 
 /// A function URL shows the caller's account, and `anonymous` without one.

@@ -44,8 +44,13 @@ pub(crate) fn read(
     match payload {
         Payload::Rest => v1::rest(returned, accepts),
         Payload::HttpV1 => v1::http(returned),
-        Payload::HttpV2 => v2::read(returned),
+        Payload::HttpV2 => v2::read(returned, v2::By::HttpApi),
     }
+}
+
+/// The same, of a function URL.
+pub(crate) fn of_url(returned: &Bytes) -> Result<Response, BadReply> {
+    v2::read(returned, v2::By::FunctionUrl)
 }
 
 /// The bytes of a text that may be a part of what the function returned: then nothing is copied.

@@ -109,11 +109,15 @@ const FAULT_WORDS: [(Fault, Style, u16, &str); 16] = [
 
 /// `status header: value … | body`, or the error's text.
 fn shown(payload: Payload, returned: &str, accepts: Accepts) -> String {
-    match read(
+    words(read(
         payload,
         &Bytes::copy_from_slice(returned.as_bytes()),
         accepts,
-    ) {
+    ))
+}
+
+fn words(read: Result<Response, BadReply>) -> String {
+    match read {
         Ok(response) => {
             let ResponseBody::Whole(body) = &response.body else {
                 panic!("a reply came in pieces");
@@ -405,6 +409,48 @@ fn an_http_apis_reply_with_a_status_is_taken_at_its_word() {
         r#"{"statusCode":200,"cookies":"a=1"}"#,
     ] {
         assert!(is_refused(&http(returned)), "{returned}");
+    }
+}
+
+#[test]
+fn a_function_urls_reply_is_json_unless_it_says_otherwise() {
+    for (returned, status, kind, body) in [
+        (
+            r#"["hello", 3, true]"#,
+            200,
+            "application/json",
+            r#"["hello",3,true]"#,
+        ),
+        (
+            r#"{"a b": "c \" d", "e": 1}"#,
+            200,
+            "application/json",
+            r#"{"a b":"c \" d","e":1}"#,
+        ),
+        (
+            r#"{"statusCode": 201, "body": "x y"}"#,
+            201,
+            "application/json",
+            "x y",
+        ),
+        (
+            r#"{"statusCode": 200, "body": {"a": 1}}"#,
+            200,
+            "application/json",
+            r#"{"a":1}"#,
+        ),
+        (
+            r#"{"statusCode": 200, "headers": {"content-type": "text/html"}, "body": "x"}"#,
+            200,
+            "text/html",
+            "x",
+        ),
+    ] {
+        let read = of_url(&Bytes::from_static(returned.as_bytes()));
+        assert_eq!(
+            words(read),
+            format!("{status} content-type: {kind}; | {body}")
+        );
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs", response for
 //! format 2.0: valid JSON without a `statusCode` is the body of a 200 in `application/json`; a bare string is the
-//! body itself.
+//! body itself. Function URLs as recorded: JSON loses its white space, a body may be any JSON, and is in
+//! `application/json` unless the function says otherwise.
 
 use std::borrow::Cow;
 
@@ -35,15 +36,22 @@ struct Reply<'a> {
     is_base64: Option<&'a RawValue>,
 }
 
+/// Who replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    HttpApi,
+    FunctionUrl,
+}
+
 /// The response.
-pub(super) fn read(returned: &Bytes) -> Result<Response, BadReply> {
+pub(super) fn read(returned: &Bytes, by: By) -> Result<Response, BadReply> {
     let value: &RawValue = serde_json::from_slice(returned).map_err(bad_shape)?;
     if !value.get().starts_with('{') {
-        return inferred(returned, value);
+        return inferred(returned, value, by);
     }
     let reply: Reply<'_> = serde_json::from_str(value.get()).map_err(bad_shape)?;
     let Some(status) = wire::status(reply.status)? else {
-        return inferred(returned, value);
+        return inferred(returned, value, by);
     };
     let mut response_headers = Headers::new();
     for (name, raw) in wire::entries("headers", reply.headers)?.0 {
@@ -56,13 +64,21 @@ pub(super) fn read(returned: &Bytes) -> Result<Response, BadReply> {
             headers::push_http(&mut response_headers, "set-cookie", &cookie)?;
         }
     }
-    let text = wire::body(reply.body)?;
+    let text = match (by, reply.body) {
+        (By::FunctionUrl, Some(body)) if body.get().starts_with(['{', '[']) => {
+            Cow::Owned(compact(body.get()))
+        }
+        _ => wire::body(reply.body)?,
+    };
     let body = if wire::flag("isBase64Encoded", reply.is_base64)? {
         decode_base64(&text)?
     } else {
         body_bytes(returned, text)
     };
-    default_content_type(&mut response_headers, &body);
+    match by {
+        By::HttpApi => default_content_type(&mut response_headers, &body),
+        By::FunctionUrl => content_type_or(&mut response_headers, &body, "application/json"),
+    }
     Ok(Response {
         status,
         headers: response_headers,
@@ -72,18 +88,37 @@ pub(super) fn read(returned: &Bytes) -> Result<Response, BadReply> {
 
 /// What an HTTP API says of a body that its function says nothing of.
 pub(super) fn default_content_type(response_headers: &mut Headers, body: &Bytes) {
+    content_type_or(response_headers, body, "text/plain;charset=UTF-8");
+}
+
+fn content_type_or(response_headers: &mut Headers, body: &Bytes, default: &'static str) {
     if !body.is_empty() && !headers::contains(response_headers, "content-type") {
-        let default = HeaderValue::from_static("text/plain;charset=UTF-8");
+        let default = HeaderValue::from_static(default);
         response_headers.push(("content-type".to_owned(), default));
     }
 }
 
-fn inferred(returned: &Bytes, value: &RawValue) -> Result<Response, BadReply> {
-    let body = if value.get().starts_with('"') {
-        body_bytes(returned, wire::body(Some(value))?)
-    } else {
-        body_bytes(returned, Cow::Borrowed(value.get()))
+fn inferred(returned: &Bytes, value: &RawValue, by: By) -> Result<Response, BadReply> {
+    let text = match by {
+        _ if value.get().starts_with('"') => wire::body(Some(value))?,
+        By::HttpApi => Cow::Borrowed(value.get()),
+        By::FunctionUrl => Cow::Owned(compact(value.get())),
     };
+    let body = body_bytes(returned, text);
     let json = HeaderValue::from_static("application/json");
     Ok(Response::new(StatusCode::OK, body).with_header("content-type", json))
+}
+
+/// JSON without the white space between its parts.
+fn compact(json: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let kept = json.chars().filter(|character| {
+        let is_kept = is_text || !character.is_ascii_whitespace();
+        if *character == '"' && !is_escaped {
+            is_text = !is_text;
+        }
+        is_escaped = *character == '\\' && !is_escaped;
+        is_kept
+    });
+    kept.collect()
 }

@@ -24,6 +24,8 @@ use super::zygote::{self, Way};
 
 const LANG: (&str, &str) = ("LANG", "en_US.UTF-8");
 const TZ: (&str, &str) = ("TZ", ":UTC");
+/// A variable of the function's own.
+const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 const INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
 /// What the environment names besides the function.
@@ -243,6 +245,40 @@ fn arguments(function: &Function, bootstrap: &Path) -> Vec<OsString> {
         Language::Provided | Language::Go => {}
     }
     arguments
+}
+
+/// Has the function's wrapper started in place of its interpreter: it is given the interpreter's command line, and goes on
+/// with that.
+///
+/// Contract: AWS Lambda Developer Guide, "Modifying the runtime environment", "Wrapper scripts".
+pub(super) fn wrapped(launch: Launch, seen: &Function) -> Launch {
+    let Some(wrapper) = seen.environment.get(EXEC_WRAPPER) else {
+        return launch;
+    };
+    let mut arguments = vec![launch.program.into_os_string()];
+    arguments.extend(launch.arguments);
+    Launch {
+        program: own_file(seen, wrapper),
+        arguments,
+        ..launch
+    }
+}
+
+/// Where a file of the function is that it names as the cloud does: without a sandbox, its folders are elsewhere.
+fn own_file(seen: &Function, named: &str) -> PathBuf {
+    let path = Path::new(named);
+    if let Ok(inside) = path.strip_prefix("/var/task") {
+        return seen.code_root.join(inside);
+    }
+    let Ok(inside) = path.strip_prefix("/opt") else {
+        return path.to_owned();
+    };
+    let mut in_layers = seen.layers.iter().rev().map(|layer| layer.join(inside));
+    let found = in_layers.clone().find(|path| path.is_file());
+    // In a sandbox, all layers are in one folder, which is not there outside.
+    found
+        .or_else(|| in_layers.next())
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Whether the bootstrap has to replace Node's resolver of ES modules to find the runtime's own: version 22.15 brought

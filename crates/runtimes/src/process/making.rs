@@ -185,6 +185,7 @@ impl ProcessRuntime {
         site: &Site<'_>,
     ) -> Result<Placed, StartError> {
         launch::check_program(&launch).map_err(|error| machine(&error))?;
+        let launch = environment::wrapped(launch, &site.seen);
         let placed = self.place(launch, site).await;
         placed.map_err(|error| machine(&error))
     }

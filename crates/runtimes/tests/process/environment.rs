@@ -1,5 +1,8 @@
 //! What a function finds around it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Lang, write};
@@ -161,5 +164,24 @@ async fn old_sdks_are_taught_the_endpoint() {
         write(&bench.path("sdk/botocore/session.py"), session);
         bench.function.toolchain.sdk_paths = vec![bench.path("sdk")];
         assert_eq!(bench.returned("{}").await, expected, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrapper_starts_the_runtime_in_its_own_way() {
+    for (language, source) in [(Lang::Python, PYTHON), (Lang::Node, NODE)] {
+        let mut bench = language.bench(source);
+        let wrapper = bench.function.code_root.join("wrapper");
+        write(
+            &wrapper,
+            "#!/bin/sh\nexport WRAPPED=\"$AWS_REGION\"\nexec \"$@\"\n",
+        );
+        std::fs::set_permissions(&wrapper, Permissions::from_mode(0o755)).unwrap();
+        bench.function.environment.insert(
+            "AWS_LAMBDA_EXEC_WRAPPER".to_owned(),
+            "/var/task/wrapper".to_owned(),
+        );
+        let (variables, _) = seen(&mut bench).await;
+        assert_eq!(variables["WRAPPED"], "eu-west-1");
     }
 }

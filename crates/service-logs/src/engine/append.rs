@@ -150,12 +150,15 @@ impl<'a> Appending<'a> {
         });
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(data.to_string().as_bytes()).ok()?;
-        let data = STANDARD.encode(encoder.finish().ok()?);
+        let zipped = encoder.finish().ok()?;
         let destination = Arn::parse(&subscription.destination).ok()?;
-        // A stream gets the zipped bytes: they travel as base64, which the sink of streams undoes.
+        // A stream gets the zipped bytes as they are.
         let body = match destination.service.as_str() {
-            "kinesis" => data,
-            _ => json!({"awslogs": {"data": data}}).to_string(),
+            "kinesis" => zipped,
+            _ => {
+                let data = STANDARD.encode(zipped);
+                json!({"awslogs": {"data": data}}).to_string().into_bytes()
+            }
         };
         let role = subscription
             .role

@@ -311,6 +311,11 @@ async fn indexes_are_described_with_what_is_in_them() {
                 "ReadCapacityUnits": 0,
                 "WriteCapacityUnits": 0,
             },
+            "WarmThroughput": {
+                "ReadUnitsPerSecond": 12_000,
+                "WriteUnitsPerSecond": 4_000,
+                "Status": "ACTIVE",
+            },
             "IndexSizeBytes": 18,
             "ItemCount": 1,
         })

@@ -66,13 +66,12 @@ async fn a_table_is_described_as_the_service_prints_it() {
     for name in ["CreationDateTime", "KeySchema", "AttributeDefinitions"] {
         going.as_object_mut().unwrap().remove(name);
     }
+    let mut there = describe("ACTIVE");
+    there["WarmThroughput"] =
+        json!({"ReadUnitsPerSecond": 5, "WriteUnitsPerSecond": 6, "Status": "ACTIVE"});
     let name = json!({"TableName": "events"});
     server
-        .check(
-            "DescribeTable",
-            name.clone(),
-            json!({"Table": describe("ACTIVE")}),
-        )
+        .check("DescribeTable", name.clone(), json!({"Table": there}))
         .await;
     server
         .check(

@@ -176,6 +176,11 @@ async fn a_function_url_is_called_by_its_host_and_by_its_path() {
             "open.lambda-url.us-east-1.localhost:3000",
         ),
         (
+            "///a%20b//c?q=1",
+            "open.lambda-url.us-east-1.localhost:3000",
+            "open.lambda-url.us-east-1.localhost:3000",
+        ),
+        (
             "/_cloudless/url/open/a%20b//c?q=1",
             "localhost:3000",
             "open.lambda-url.us-east-1.on.aws",

@@ -27,6 +27,9 @@ pub(super) enum Moment {
     Deleting,
 }
 
+/// What an on-demand table takes at once, reads and writes: as AWS tells of new ones.
+const ON_DEMAND_UNITS: (u64, u64) = (12_000, 4_000);
+
 /// How much is in a table and in its indexes, in their order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
@@ -61,6 +64,9 @@ pub(super) fn of(table: &Table, moment: Moment, contents: &Contents) -> Value {
     put("TableSizeBytes", contents.table.bytes.into());
     put("ItemCount", contents.table.items.into());
     put("ProvisionedThroughput", throughput(table_units(table)));
+    if is_warm(moment) {
+        put("WarmThroughput", warm_throughput(table, table_units(table)));
+    }
     put(
         "DeletionProtectionEnabled",
         descriptor.deletion_protection.into(),
@@ -154,11 +160,11 @@ fn indexes(table: &Table, kind: IndexKind, moment: Moment, contents: &Contents) 
     }
     of_kind
         .into_iter()
-        .map(|(index, count)| described_index(index, moment, count))
+        .map(|(index, count)| described_index(table, index, moment, count))
         .collect()
 }
 
-fn described_index(index: &Index, moment: Moment, count: Count) -> Value {
+fn described_index(table: &Table, index: &Index, moment: Moment, count: Count) -> Value {
     let settings = &index.settings;
     let mut shown = json!({
         "IndexName": settings.name,
@@ -182,10 +188,11 @@ fn described_index(index: &Index, moment: Moment, count: Count) -> Value {
         let units = settings
             .throughput
             .map(|units| (units.read_units, units.write_units));
-        members.insert(
-            "ProvisionedThroughput".to_owned(),
-            throughput(units.unwrap_or_default()),
-        );
+        let units = units.unwrap_or_default();
+        members.insert("ProvisionedThroughput".to_owned(), throughput(units));
+        if is_warm(moment) && settings.status == IndexStatus::Active {
+            members.insert("WarmThroughput".to_owned(), warm_throughput(table, units));
+        }
     }
     shown
 }
@@ -215,6 +222,24 @@ fn throughput((read_units, write_units): (u64, u64)) -> Value {
         "NumberOfDecreasesToday": 0,
         "ReadCapacityUnits": read_units,
         "WriteCapacityUnits": write_units,
+    })
+}
+
+/// It is told of what is there, not of what comes or goes.
+fn is_warm(moment: Moment) -> bool {
+    matches!(moment, Moment::Active | Moment::Updating)
+}
+
+/// What a table can take at once: what is provisioned, or what on-demand tables begin with.
+fn warm_throughput(table: &Table, (read_units, write_units): (u64, u64)) -> Value {
+    let (read_units, write_units) = match table.descriptor.billing {
+        Billing::OnDemand { .. } => ON_DEMAND_UNITS,
+        Billing::Provisioned { .. } => (read_units, write_units),
+    };
+    json!({
+        "ReadUnitsPerSecond": read_units,
+        "WriteUnitsPerSecond": write_units,
+        "Status": "ACTIVE",
     })
 }
 

@@ -58,7 +58,12 @@ pub(super) fn write(
         ("OldImage", record.old_image.as_ref()),
     ];
     let seconds = record.at.epoch_s();
-    let head = format!(",\"dynamodb\":{{\"ApproximateCreationDateTime\":{seconds}");
+    // Functions are told it as a floating-point number, recorded so.
+    let fraction = match shape {
+        Shape::Api => "",
+        Shape::Function => ".0",
+    };
+    let head = format!(",\"dynamodb\":{{\"ApproximateCreationDateTime\":{seconds}{fraction}");
     out.extend_from_slice(head.as_bytes());
     let mut size = 0;
     for (member, item) in parts {
