@@ -236,7 +236,20 @@ impl Round<'_> {
                 continue;
             };
             let Some(root) = root else { continue };
-            if runtime.language.contact() == Contact::RuntimeApi || is_complete(artefact) {
+            if runtime.language.contact() == Contact::RuntimeApi {
+                continue;
+            }
+            // What the API was given brings what it brings: whoever asks what all functions bring asks it, too.
+            if let CodeSource::Package {
+                dependency_paths, ..
+            } = &artefact.source
+            {
+                let found = Dependencies {
+                    paths: dependency_paths.clone(),
+                    ..Dependencies::default()
+                };
+                self.dependencies
+                    .insert((root.clone(), runtime.clone()), found);
                 continue;
             }
             if let Some(interpreter) = self.interpreter(runtime, runtime_place).await {

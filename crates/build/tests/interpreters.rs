@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use build::{Builder, BuilderConfig, Origin, Served, Silent};
@@ -261,4 +262,34 @@ async fn pythons_have_pip_or_not() {
     assert!(builder.has_pip(&python).await);
     fs::write(machine.path("bin/python3.11"), "#!/bin/sh\nexit 1\n").unwrap();
     assert!(!builder.has_pip(&python).await);
+}
+
+#[tokio::test]
+async fn functions_made_by_the_api_get_the_sdk_that_they_mention() {
+    let machine = Machine::new(&[("bin/node", "v20.1.0")]);
+    machine.program("bin/npm", NPM);
+    fs::write(
+        machine.path("app.mjs"),
+        "import { SQSClient } from '@aws-sdk/client-sqs'",
+    )
+    .unwrap();
+    let zipped = Command::new("python3")
+        .args(["-m", "zipfile", "-c", "code.zip", "app.mjs"])
+        .current_dir(machine.path(""))
+        .status();
+    assert!(zipped.unwrap().success());
+    let artefact = Artefact {
+        source: CodeSource::Package {
+            archive: machine.path("code.zip"),
+            digest: "0".repeat(64),
+            dependency_paths: Vec::new(),
+        },
+        ..machine.artefact("nodejs20.x", "app.handler")
+    };
+    let checked = machine
+        .builder()
+        .check(&machine.path("project"), &[artefact])
+        .await;
+    let put_off: Vec<&str> = checked.put_off.iter().map(String::as_str).collect();
+    assert_eq!(put_off, ["AWS SDK for JavaScript v3"]);
 }

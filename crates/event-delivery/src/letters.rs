@@ -186,6 +186,16 @@ fn error_message(invoked: &Invoked<'_>) -> String {
     cut(message.unwrap_or(&invoked.reason)).to_owned()
 }
 
+/// What Lambda calls an ending.
+fn words_for(condition: &Condition) -> &'static str {
+    match condition {
+        Condition::Success => "Success",
+        Condition::Failed(Ending::AgeExceeded) => "EventAgeExceeded",
+        Condition::Failed(Ending::NothingReserved) => "ZeroReservedConcurrency",
+        Condition::Failed(Ending::RetriesExhausted | Ending::Refused) => "RetriesExhausted",
+    }
+}
+
 /// What a destination gets.
 pub(crate) fn of_destination(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
     let version = invoked
@@ -196,12 +206,7 @@ pub(crate) fn of_destination(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
     let qualifier = qualifier.and_then(|(_, qualifier)| qualifier);
     let qualifier = qualifier.as_deref().or(version).unwrap_or("$LATEST");
     let function_arn = format!("{}:{qualifier}", invoked.function.arn);
-    let condition = match invoked.condition {
-        Condition::Success => "Success",
-        Condition::Failed(Ending::AgeExceeded) => "EventAgeExceeded",
-        Condition::Failed(Ending::NothingReserved) => "ZeroReservedConcurrency",
-        Condition::Failed(Ending::RetriesExhausted | Ending::Refused) => "RetriesExhausted",
-    };
+    let condition = words_for(&invoked.condition);
     let mut context = Map::new();
     if let Some(reply) = &invoked.reply {
         context.insert("statusCode".to_owned(), json!(200));

@@ -76,7 +76,8 @@ pub(crate) fn of_batch(
             "approximateInvokeCount": last.attempts,
         }),
     );
-    if let Some(version) = &last.executed_version {
+    // Recorded so: what became too old was given up whatever its function said last.
+    if let (Discarded::RetriesExhausted, Some(version)) = (why, &last.executed_version) {
         let context = json!({
             "statusCode": 200,
             "executedVersion": version,

@@ -107,7 +107,9 @@ impl Service {
         for (name, value) in [("Id", &id), ("EventSourceMappingArn", &own)] {
             entry.attributes.insert(name.to_owned(), json!(value));
         }
-        let shown = shown(&catalogue, &entry, Some("Creating"));
+        // Recorded so of a queue's: what is made switched off is not on its way.
+        let state = (source_kind == Source::Stream || is_enabled(&entry)).then_some("Creating");
+        let shown = shown(&catalogue, &entry, state);
         let mut change = Change::default();
         change.put(Kind::Mapping, id, entry);
         let generation = turn.apply(change).await?;

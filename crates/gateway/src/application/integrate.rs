@@ -150,7 +150,7 @@ fn read_reply(call: Call<'_>, head: &Head, reply: Reply) -> Result<Response, Ref
     }
     let read = match call.hit.api.kind {
         Kind::FunctionUrl { .. } => replies::of_url(&returned),
-        Kind::Rest { .. } | Kind::Http { .. } => {
+        Kind::Rest { .. } | Kind::Http { .. } | Kind::WebSocket { .. } => {
             replies::read(call.payload, &returned, accepts(call.hit.api, head))
         }
     };

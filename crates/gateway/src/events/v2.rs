@@ -103,7 +103,10 @@ fn shown_path<'a>(exchange: &Exchange<'a>) -> &'a str {
         Kind::FunctionUrl { .. } if rest.len() < path.len() => {
             path.get(path.len() - rest.len() - 1..).unwrap_or(path)
         }
-        Kind::FunctionUrl { .. } | Kind::Rest { .. } | Kind::Http { .. } => path,
+        Kind::FunctionUrl { .. }
+        | Kind::Rest { .. }
+        | Kind::Http { .. }
+        | Kind::WebSocket { .. } => path,
     }
 }
 

@@ -228,10 +228,11 @@ pub(super) async fn list_tags(context: &Context<'_>, members: &Map<String, Value
     let name = named(members)?;
     let shelf = context.catalogue.shelf(context.place).await?;
     shelf.look(|state| {
-        let alarm = state.alarms.get(&name).ok_or_else(|| unknown(&name))?;
-        let tags = alarm
-            .tags
-            .iter()
+        // Recorded so: an alarm that is gone has no tags.
+        let tags = state.alarms.get(&name).map(|alarm| &alarm.tags);
+        let tags = tags
+            .into_iter()
+            .flatten()
             .map(|(key, value)| json!({"Key": key, "Value": value}));
         Ok(json!({"Tags": tags.collect::<Vec<_>>()}))
     })
