@@ -239,17 +239,9 @@ impl Round<'_> {
             if runtime.language.contact() == Contact::RuntimeApi {
                 continue;
             }
-            // What the API was given brings what it brings: whoever asks what all functions bring asks it, too.
-            if let CodeSource::Package {
-                dependency_paths, ..
-            } = &artefact.source
-            {
-                let found = Dependencies {
-                    paths: dependency_paths.clone(),
-                    ..Dependencies::default()
-                };
-                self.dependencies
-                    .insert((root.clone(), runtime.clone()), found);
+            if let Some(given) = Dependencies::given(artefact) {
+                let key = (root.clone(), runtime.clone());
+                self.dependencies.insert(key, given);
                 continue;
             }
             if let Some(interpreter) = self.interpreter(runtime, runtime_place).await {
@@ -328,7 +320,7 @@ impl Round<'_> {
         self.problems.extend(found);
         let missing = executables::missing(&root, artefact, runtime, handler);
         // Of what is complete, the first event tells: a layer may hold it.
-        if let Some(mut problem) = missing.filter(|_| !is_complete(artefact)) {
+        if let Some(mut problem) = missing.filter(|_| Dependencies::given(artefact).is_none()) {
             if self.has_layers {
                 problem.severity = Severity::Warning;
             }
@@ -501,9 +493,4 @@ impl Round<'_> {
                 is_installed(found) || dependencies::is_in_node_modules(root, package)
             })
     }
-}
-
-/// Whether nothing is to be installed for it.
-fn is_complete(artefact: &Artefact) -> bool {
-    matches!(artefact.source, CodeSource::Package { .. })
 }

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use model::artefact::{Artefact, CodeSource};
 use model::function::Language;
 use model::problem::{Place, Problem};
 use serde_json::Value;
@@ -42,6 +43,20 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
+    /// What code brings that is complete, as the API's is: nothing is installed for it.
+    pub(crate) fn given(artefact: &Artefact) -> Option<Self> {
+        let CodeSource::Package {
+            dependency_paths, ..
+        } = &artefact.source
+        else {
+            return None;
+        };
+        Some(Self {
+            paths: dependency_paths.clone(),
+            ..Self::default()
+        })
+    }
+
     fn failed(problem: Problem) -> Self {
         Self {
             problems: vec![problem],
