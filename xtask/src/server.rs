@@ -64,14 +64,15 @@ impl Dev {
         Self::start_server(services_port, command, folder, log)
     }
 
-    /// The same, with its state in a folder of its own.
+    /// The same, with options, and its state in a folder of its own.
     pub(crate) fn start_with(
         mut command: Command,
+        options: &[String],
         folder: &Path,
         state: &Path,
         log: &Path,
     ) -> Result<Self> {
-        command.arg("dev").arg("--state").arg(state);
+        command.arg("dev").arg("--state").arg(state).args(options);
         Self::start_server(free_port()?, command, folder, log)
     }
 

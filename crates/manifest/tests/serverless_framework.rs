@@ -193,6 +193,78 @@ service: mistakes
 ";
 
 #[test]
+fn mistakes_of_service_proxies_have_their_own_lines_and_the_others_are_still_written() {
+    let request = ReadRequest {
+        manifest: "serverless.yml".to_owned(),
+        text: PROXIES.to_owned(),
+        ..request_of(&cases_folder().join("minimal"))
+    };
+    let reading = answered(&cases_folder().join("minimal"), &request);
+    let said: Vec<String> = reading
+        .problems
+        .iter()
+        .map(|problem| {
+            let line = problem.place.as_ref().unwrap().line;
+            let code = problem.code.trim_start_matches("manifest::");
+            assert!(problem.help.is_some(), "{problem:?}");
+            format!("{line} {code}: {}", problem.title)
+        })
+        .collect();
+    assert_eq!(said, PROXY_MISTAKES, "{said:#?}");
+    let template = reading.template.unwrap().to_json();
+    let resources = template["Resources"].as_object().unwrap();
+    let methods = resources
+        .keys()
+        .filter(|id| id.starts_with("ApiGatewayMethod"));
+    let methods: Vec<&String> = methods.collect();
+    assert_eq!(
+        methods,
+        ["ApiGatewayMethodFitPost", "ApiGatewayMethodTableGet"]
+    );
+}
+
+const PROXIES: &str = "plugins: [serverless-apigateway-service-proxy]
+provider: {name: aws}
+custom:
+  apiGatewayServiceProxies:
+    - sqs: {path: /fit, method: post, queueName: letters}
+    - sqs: {path: /a, method: grab, queueName: letters}
+    - sqs: {path: /b, method: post, queueName: {Ref: Letters}}
+    - sqs: {path: /c, method: post}
+    - sqz: {path: /d, method: post}
+    - {sqs: {path: /e, method: post}, sns: {path: /e, method: post}}
+    - kinesis: {path: /f, method: post, streamName: s, partitionKey: {pathParam: a, bodyParam: b}}
+    - s3: {path: /g, method: get, action: GetObject, bucket: b}
+    - s3: {path: /h, method: get, action: CopyObject, bucket: b, key: k}
+    - dynamodb: {path: /i, method: get, action: GetItem, tableName: t, hashKey: {pathParam: id}}
+    - dynamodb: {path: /table, method: get, action: GetItem, tableName: t, hashKey: {pathParam: id, attributeType: S}, roleArn: r}
+    - sns: {path: /k, method: post, topicName: t, topik: u}
+    - sns: {path: /l, method: post, topicName: t, authorizerId: {Ref: Guard}}
+    - sns: {path: /m, method: post, topicName: t, cors: {origin: a, origins: [b]}}
+    - eventbridge: {path: /n, method: post, eventBusName: b}
+    - sqs: {path: fit/, method: POST, queueName: letters}
+service: proxies
+";
+
+const PROXY_MISTAKES: &[&str] = &[
+    "6 invalid-service-proxy: `grab` cannot be `method`",
+    "7 invalid-service-proxy: `queueName` is neither a text nor the function that it may be",
+    "8 invalid-service-proxy: the proxy of `sqs` has no `queueName`",
+    "9 invalid-service-proxy: service proxies call no service `sqz`",
+    "10 invalid-service-proxy: a service proxy is a mapping with one key",
+    "11 invalid-service-proxy: `partitionKey` does not come from one place of the request",
+    "12 invalid-service-proxy: the proxy of `s3` names no object",
+    "13 invalid-service-proxy: `CopyObject` cannot be `action`",
+    "14 invalid-service-proxy: `hashKey` has no `attributeType`",
+    "15 service-proxy-without-effect: `roleArn` has no effect on a proxy of `dynamodb`",
+    "16 invalid-service-proxy: a proxy of `sns` has no key `topik`",
+    "17 invalid-service-proxy: `authorizerId` needs an `authorizationType`",
+    "18 invalid-service-proxy: `cors` has both `origin` and `origins`",
+    "19 invalid-service-proxy: the proxy of `eventbridge` has no `source`",
+    "20 duplicate-route: `POST /fit` stands here a second time",
+];
+
+#[test]
 fn a_path_of_thousands_of_parts_is_refused_before_its_resources_are_written() {
     let path = "a/".repeat(60_000);
     let request = ReadRequest {

@@ -259,7 +259,7 @@ pub(super) fn run(binary: &Path, rounds: u64, writers: usize, seed: u64) -> Resu
 }
 
 fn start(binary: &Path, (project, state): (&Path, &Path), log: &Path) -> Result<Dev> {
-    Dev::start_with(Command::new(binary), project, state, log)
+    Dev::start_with(Command::new(binary), &[], project, state, log)
 }
 
 fn write_project(project: &Path, notes: &Path) -> Result<()> {

@@ -29,6 +29,8 @@ const BUILT: &[&str] = &[
     "cookies",
     "function-url",
     "response-stream",
+    "websocket",
+    "postToConnection",
     "implicit-response",
     "invoke",
     // Functions.
@@ -87,6 +89,7 @@ const BUILT: &[&str] = &[
     "sts",
     "iam-leading-keys",
     // Plugins whose work is done here.
+    "plugin:serverless-apigateway-service-proxy",
     "plugin:serverless-bundle",
     "plugin:serverless-esbuild",
     "plugin:serverless-lift",

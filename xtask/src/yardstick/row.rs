@@ -26,6 +26,17 @@ const COLUMNS: [&str; 7] = [
     "repo", "commit", "path", "kind", "runtime", "features", "proof",
 ];
 
+/// Parameters with another value than their proofs say, by paths of applications.
+const OTHER_PARAMETERS: [(&str, &str, &str); 1] = [
+    // Of two places where the proof looks for its message, the table of tests filters for a type that this message has
+    // not, and takes all that is in the queue meanwhile, here as in the cloud. The queue keeps it where that table is not.
+    (
+        "python-test-samples/apigw-sqs-lambda-sqs",
+        "EnvType",
+        "prod",
+    ),
+];
+
 impl Row {
     /// Reads a list.
     pub(super) fn list(file: &Path) -> Result<Vec<Self>> {
@@ -91,6 +102,31 @@ impl Row {
             .then_some(file)
     }
 
+    /// Options of `cloudless dev` that the proof names: `stage option test`, `parameter Name=value`.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = Vec::new();
+        let word = |rest: &str| -> String {
+            let end = [' ', ';', ',', ')'];
+            rest.split(end).next().unwrap_or_default().to_owned()
+        };
+        if let Some((_, rest)) = self.proof.split_once("stage option ") {
+            options.extend(["--stage".to_owned(), word(rest)]);
+        }
+        let steps = self.proof.split("; ");
+        let named = steps.filter_map(|step| step.strip_prefix("parameter "));
+        for given in named.map(word) {
+            let Some((name, value)) = given.split_once('=') else {
+                continue;
+            };
+            let other = OTHER_PARAMETERS
+                .iter()
+                .find(|(path, known, _)| *path == self.path && *known == name);
+            let value = other.map_or(value, |(_, _, value)| value);
+            options.extend(["--param".to_owned(), format!("{name}={value}")]);
+        }
+        options
+    }
+
     /// The stack's name, when the proof chooses one.
     pub(super) fn stack(&self) -> Option<&str> {
         let (_, rest) = self.proof.split_once("stack ")?;
@@ -119,6 +155,12 @@ mod tests {
         let one = row("PREP use template.yaml (the other is for CI); GET / -> 200");
         assert_eq!(one.manifest(), Some("template.yaml"));
         assert_eq!(one.stack(), None);
+        assert!(one.options().is_empty());
+        let with_options = row("parameter A=b (default); GET / (stage option test) -> 200");
+        assert_eq!(
+            with_options.options(),
+            ["--stage", "test", "--param", "A=b"]
+        );
         let other = row("PREP a layer; stack t1; GET / -> 200");
         assert_eq!(other.manifest(), None);
         assert_eq!(other.stack(), Some("t1"));

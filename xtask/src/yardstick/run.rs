@@ -29,11 +29,12 @@ const REASON_LENGTH_MAX: usize = 200;
 /// What is kept of the last whole run.
 const LEDGER: &str = "conformance/yardstick.md";
 /// The proofs' program, and what it is made of.
-const PROGRAM: [(&str, &str); 5] = [
+const PROGRAM: [(&str, &str); 6] = [
     ("application.py", include_str!("application.py")),
     ("proofs.py", include_str!("proofs.py")),
     ("prove.py", include_str!("prove.py")),
     ("service_steps.py", include_str!("service_steps.py")),
+    ("socket_steps.py", include_str!("socket_steps.py")),
     ("steps.py", include_str!("steps.py")),
 ];
 
@@ -167,23 +168,35 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Writes the proofs' program, with an interpreter that has its one package.
+/// Writes the proofs' program, with an interpreter that has its packages.
 fn program(work: &Path) -> Result<PathBuf> {
     for (name, text) in PROGRAM {
         std::fs::write(work.join(name), text)?;
     }
     let venv = work.join("venv");
     let python = venv.join("bin/python");
-    if !venv.join("bin/aws").exists() {
+    // The last of what is installed, so that an environment of an older program is completed.
+    if !venv.join("bin/websockets").exists() {
         let made = Command::new("python3")
             .args(["-m", "venv"])
             .arg(&venv)
             .status()?;
         ensure!(made.success(), "no environment for the proofs is made");
         let installed = Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "boto3", "awscli"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "boto3",
+                "awscli",
+                "websockets",
+            ])
             .status()?;
-        ensure!(installed.success(), "boto3 is not installed");
+        ensure!(
+            installed.success(),
+            "the packages of the proofs are not installed"
+        );
     }
     Ok(python)
 }
@@ -228,7 +241,7 @@ impl Judge<'_> {
             }
         }
         let state = work.join("state");
-        let dev = match Dev::start_with(command, &project, &state, &log) {
+        let dev = match Dev::start_with(command, &row.options(), &project, &state, &log) {
             Ok(dev) => dev,
             Err(_not_ready) => {
                 let text = std::fs::read_to_string(&log).unwrap_or_default();

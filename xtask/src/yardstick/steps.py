@@ -9,6 +9,7 @@ import urllib.parse
 
 from application import CannotRun
 from service_steps import ServiceSteps, is_step
+from socket_steps import SocketSteps
 
 METHODS = 'GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS'
 CLOSING = {'{': '}', '[': ']', '(': ')'}
@@ -43,7 +44,7 @@ def steps_of(proof):
 class Runner:
     def __init__(self, app):
         self.app, self.headers, self.values, self.path = app, {}, {}, '/'
-        self.services = ServiceSteps(app)
+        self.services, self.sockets = ServiceSteps(app), SocketSteps(app)
         self.asked = None  # the first request
         self.sent, self.posted = None, None  # the last request with a body, and what its body was
 
@@ -57,6 +58,8 @@ class Runner:
     def step(self, text):
         """Whether the step was one that shows something."""
         text = re.sub(r'\s+\([^()]*\)$', '', text)
+        if self.sockets.take(text):
+            return 1
         prefix = re.match(r'^with ([\w-]+): ([^:]+): (.*)$', text)
         if prefix:
             self.headers[prefix.group(1)] = self.filled(prefix.group(2))
@@ -203,6 +206,7 @@ class Runner:
         return 1
 
     def log(self, text, function=None):
+        text = re.sub(r' followed by an? \w+$', '', text)
         found = re.match(r'^(?:(\S+) )?(?:contains|shows) (.*)$', text)
         if not found:
             raise CannotRun(f'`LOG {text[:80]}` is in words that this program does not read')
@@ -248,9 +252,9 @@ class Runner:
         elif part.startswith(('{', '[')):
             wanted = self.decoded(part)
             app.check(sentence, self.holds(wanted, value), text)
-        elif found := re.match(r'^"(.*)"$', part):
-            wanted = found.group(1)
-            app.check(sentence, value == wanted or wanted in text, text)
+        elif found := re.match(r'^(JSON string )?"(.*)"$', part):
+            wanted = found.group(2)
+            app.check(sentence, value == wanted or (not found.group(1) and wanted in text), text)
         elif found := re.match(r'^(\w+) (?:"(.*)"|(\w+))$', part):
             wanted = found.group(2) if found.group(2) is not None else found.group(3)
             app.check(sentence, str(self.at(found.group(1), value)) == wanted, text)

@@ -90,7 +90,10 @@ pub const PLUGINS: &[(&str, Standing)] = &[
         Standing::NotNeeded("its constructs `storage` and `queue` are made, and others are named"),
     ),
     ("serverless-appsync-plugin", ADDS),
-    ("serverless-apigateway-service-proxy", ADDS),
+    (
+        "serverless-apigateway-service-proxy",
+        Standing::NotNeeded("its proxies become methods that call services, as it writes them"),
+    ),
     ("serverless-domain-manager", ADDS),
     ("serverless-plugin-warmup", ADDS),
     ("serverless-plugin-aws-alerts", ADDS),

@@ -4,7 +4,7 @@
 // Does not live here: comparing it with ours (`tests/serverless_framework.rs`, which normalises in the same way).
 //
 // Usage: node record.mjs [--tool FOLDER] [CASE…]
-//   FOLDER is where `serverless@3` is installed, or gets installed with npm; without it, a folder for temporary files.
+//   FOLDER is where `serverless@3` and plugins are installed, or get installed with npm; without it, a folder for temporary files.
 //   A case may have `request.json`: {"stage", "region", "params": {…}, "environment": {…}}.
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -15,6 +15,8 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const CASES = path.join(HERE, 'cases');
+// Plugins that cases name, which the tool finds beside itself.
+const PLUGIN = 'serverless-apigateway-service-proxy';
 const OFFLINE = path.join(HERE, 'offline.cjs');
 
 function main(args) {
@@ -31,9 +33,10 @@ function main(args) {
 
 function install(tool) {
   const program = path.join(tool, 'node_modules', 'serverless', 'bin', 'serverless.js');
-  if (!fs.existsSync(program)) {
+  if (![program, path.join(tool, 'node_modules', PLUGIN)].every((needed) => fs.existsSync(needed))) {
     fs.mkdirSync(tool, { recursive: true });
-    const options = ['install', '--prefix', tool, '--no-save', '--no-audit', '--no-fund', 'serverless@3'];
+    const options = ['install', '--prefix', tool, '--no-save', '--no-audit', '--no-fund'];
+    options.push('serverless@3', `${PLUGIN}@2`);
     execFileSync('npm', options, { stdio: 'inherit' });
   }
   return program;

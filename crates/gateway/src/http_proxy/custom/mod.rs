@@ -11,6 +11,7 @@
 
 mod api;
 mod json_form;
+mod pattern;
 mod reply;
 mod request;
 mod server;

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use http::StatusCode;
 use mapping_templates::Template;
 use model::rest_api::{ContentHandling, CustomResponse};
-use regex_lite::Regex;
 use serde_json::Value;
 
 use super::super::Style;
 use super::super::mapping::{BadMapping, Reading, Source};
+use super::pattern::Pattern;
 use super::request::{Asked, Given, is_binary, lossy, members};
 use super::{BadCustom, Custom, Fault};
 use crate::events::Exchange;
@@ -28,15 +28,13 @@ use crate::replies::headers;
 
 const JSON: &str = "application/json";
 const HEADER: &str = "method.response.header.";
-/// The size of a selection pattern when it is ready for use, in bytes.
-const PATTERN_BYTES_MAX: usize = 256 * 1024;
 
 /// One of an integration's responses, compiled.
 #[derive(Debug)]
 pub(super) struct Reply {
     status: StatusCode,
     /// None: it is for all that no other is for.
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
     headers: Vec<(String, Source)>,
     templates: Vec<(String, Template)>,
     content_handling: Option<ContentHandling>,
@@ -59,11 +57,7 @@ impl Reply {
         let status = StatusCode::from_u16(response.status).ok();
         let status = status.filter(|status| !status.is_informational());
         let pattern = response.selection.as_deref().map(|pattern| {
-            // As a whole: Java's `matches`.
-            let built = regex_lite::RegexBuilder::new(&format!("^(?:{pattern})$"))
-                .size_limit(PATTERN_BYTES_MAX)
-                .build();
-            built.map_err(|error| BadCustom::Pattern {
+            Pattern::compile(pattern).map_err(|error| BadCustom::Pattern {
                 pattern: pattern.to_owned(),
                 reason: error.to_string(),
             })

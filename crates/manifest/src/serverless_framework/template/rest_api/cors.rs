@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::events::Event;
 use super::paths::Paths;
+use super::service_proxies::Proxy;
 use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::service::Service;
 use crate::serverless_framework::template::Draft;
@@ -22,8 +23,11 @@ const HEADERS_DEFAULT: &[&str] = &[
     "X-Api-Key",
     "X-Amz-Security-Token",
     "X-Amz-User-Agent",
-    "X-Amzn-Trace-Id",
+    TRACE_HEADER,
 ];
+
+/// The newest of them, which not all plugins know.
+const TRACE_HEADER: &str = "X-Amzn-Trace-Id";
 
 /// What `ANY` stands for in a list of methods.
 const METHODS_OF_ANY: &str = "DELETE,GET,HEAD,PATCH,POST,PUT";
@@ -48,12 +52,33 @@ pub(super) fn write(
     paths: &Paths,
     draft: &mut Draft,
 ) -> Vec<String> {
+    let all = events
+        .iter()
+        .filter_map(|event| Some(preflight(event, event.option("cors")?)));
+    write_united(service, all.collect(), paths, draft)
+}
+
+/// The same for service proxies, which have them apart from events: where both have one, both are merged.
+pub(super) fn write_for_proxies(
+    service: &Service<'_>,
+    proxies: &[Proxy<'_>],
+    paths: &Paths,
+    draft: &mut Draft,
+) -> Vec<String> {
+    let all = proxies
+        .iter()
+        .filter_map(|proxy| Some(preflight_of_proxy(proxy, proxy.cors()?)));
+    write_united(service, all.collect(), paths, draft)
+}
+
+fn write_united(
+    service: &Service<'_>,
+    all: Vec<Preflight>,
+    paths: &Paths,
+    draft: &mut Draft,
+) -> Vec<String> {
     let mut preflights: Vec<Preflight> = Vec::new();
-    for event in events {
-        let Some(cors) = event.option("cors") else {
-            continue;
-        };
-        let newer = preflight(event, cors);
+    for newer in all {
         match preflights.iter_mut().find(|older| older.path == newer.path) {
             Some(older) => combine(older, newer),
             None => preflights.push(newer),
@@ -62,29 +87,58 @@ pub(super) fn write(
     let mut ids = Vec::new();
     for preflight in preflights {
         let id = naming::rest_method(&preflight.path, "options");
-        draft.add(&id, method(service, &preflight, paths));
+        draft.merge(&id, method(service, &preflight, paths));
         ids.push(id);
     }
     ids
 }
 
 fn preflight(event: &Event<'_>, cors: &Node) -> Preflight {
+    let text = |key: &str| script::truthy(cors.get(key)).and_then(script::text_of);
+    let origins = script::truthy(cors.get("origins"));
+    Preflight {
+        origin: text("origin").or_else(|| origins.is_none().then(|| "*".to_owned())),
+        origins: origins.map_or_else(Vec::new, texts),
+        ..described(cors, HEADERS_DEFAULT, (&event.path, &event.method))
+    }
+}
+
+/// The plugin falls back to all origins beside those of a list, and in the short form has them in a list, too.
+fn preflight_of_proxy(proxy: &Proxy<'_>, cors: &Node) -> Preflight {
+    let any = || "*".to_owned();
+    let text = |key: &str| script::truthy(cors.get(key)).and_then(script::text_of);
+    let origins = match cors.as_mapping() {
+        Some(_) => script::truthy(cors.get("origins")).map_or_else(Vec::new, texts),
+        None => vec![any()],
+    };
+    let headers: Vec<&str> = HEADERS_DEFAULT
+        .iter()
+        .filter(|name| **name != TRACE_HEADER)
+        .copied()
+        .collect();
+    Preflight {
+        origin: Some(text("origin").unwrap_or_else(any)),
+        origins,
+        ..described(cors, &headers, (&proxy.path, &proxy.method))
+    }
+}
+
+/// All but the origins.
+fn described(cors: &Node, headers: &[&str], (path, method): (&str, &str)) -> Preflight {
     let option = |key: &str| script::truthy(cors.get(key));
     let text = |key: &str| option(key).and_then(script::text_of);
-    let default = HEADERS_DEFAULT.iter().map(ToString::to_string).collect();
+    let default = headers.iter().map(ToString::to_string).collect();
     let mut methods = option("methods").map_or_else(Vec::new, texts);
-    for method in ["OPTIONS", &event.method] {
+    for method in ["OPTIONS", method] {
         if methods.iter().all(|known| known != method) {
             methods.push(method.to_owned());
         }
     }
-    let origins = option("origins").map_or_else(Vec::new, texts);
-    let origin = text("origin");
     Preflight {
-        path: event.path.clone(),
+        path: path.to_owned(),
         place: cors.place.clone(),
-        origin: origin.or_else(|| option("origins").is_none().then(|| "*".to_owned())),
-        origins,
+        origin: None,
+        origins: Vec::new(),
         headers: option("headers").map_or(default, texts),
         methods,
         allows_credentials: option("allowCredentials").is_some(),

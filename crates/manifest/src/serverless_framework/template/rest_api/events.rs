@@ -18,6 +18,18 @@ const METHODS: &[&str] = &[
 /// would grow with its square. (API Gateway takes 300 resources in a whole API.)
 const PATH_PARTS_MAX: usize = 100;
 
+/// What to do about more.
+pub(super) const SHORTER_PATH: &str =
+    "use a shorter path: `{proxy+}` stands for all that may follow";
+
+/// Whether a path can be written, or why not.
+pub(super) fn check_length(path: &str) -> Result<(), String> {
+    if PATH_PARTS_MAX < path.split('/').count() {
+        return Err(format!("the path has more than {PATH_PARTS_MAX} parts"));
+    }
+    Ok(())
+}
+
 /// How API Gateway calls the function, or what else it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Integration {
@@ -178,12 +190,7 @@ fn one<'a>(function: Function<'a>, http: &'a Node) -> Result<Event<'a>, Box<Prob
     }
     let path = path.strip_prefix('/').unwrap_or(&path);
     let path = path.strip_suffix('/').unwrap_or(path);
-    if PATH_PARTS_MAX < path.split('/').count() {
-        return Err(wrong(
-            format!("the path has more than {PATH_PARTS_MAX} parts"),
-            "use a shorter path: `{proxy+}` stands for all that may follow",
-        ));
-    }
+    check_length(path).map_err(|title| wrong(title, SHORTER_PATH))?;
     let mut event = Event {
         function,
         options,

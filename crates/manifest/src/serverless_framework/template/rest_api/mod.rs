@@ -1,4 +1,4 @@
-//! REST APIs: what `http` events become.
+//! REST APIs: what `http` events and service proxies become.
 //!
 //! Lives here: the API itself, its deployment, and the order of its parts.
 //! Does not live here: how an event is understood (`events`), its parts (the modules below), serving it (`gateway`).
@@ -19,6 +19,7 @@ mod events;
 mod keys;
 mod methods;
 mod paths;
+mod service_proxies;
 mod templates;
 mod validators;
 
@@ -26,10 +27,14 @@ use events::Event;
 
 pub(super) fn write(service: &Service<'_>, draft: &mut Draft) {
     let events = events::read(service, &mut draft.problems);
-    let Some(first) = events.first() else { return };
-    let place = first.place.clone();
+    let proxies = service_proxies::read(service, &events, draft);
+    let places = events.iter().map(|event| &event.place);
+    let mut places = places.chain(proxies.iter().map(|proxy| &proxy.place));
+    let Some(place) = places.next().cloned() else {
+        return;
+    };
     write_api(service, &place, draft);
-    let paths = paths::write(service, &events, draft);
+    let paths = paths::write(service, &events, &proxies, draft);
     let mut methods = cors::write(service, &events, &paths, draft);
     for event in &events {
         methods.push(methods::write(service, event, &paths, draft));
@@ -37,9 +42,13 @@ pub(super) fn write(service: &Service<'_>, draft: &mut Draft) {
     for event in &events {
         authorizers::write(service, event, draft);
     }
+    methods.extend(service_proxies::write(service, &proxies, &paths, draft));
     let stage = caching::stage(service, &events, draft);
     write_deployment(service, &methods, (&place, stage), draft);
-    keys::write(service, &place, draft);
+    // Keys and usage plans come with events: an API of service proxies alone has none.
+    if !events.is_empty() {
+        keys::write(service, &place, draft);
+    }
     for event in &events {
         write_permission(service, event, draft);
         authorizers::write_permission(service, event, draft);

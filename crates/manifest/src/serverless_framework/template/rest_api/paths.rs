@@ -9,6 +9,7 @@ use cloudformation::node::Node;
 use model::problem::Place;
 
 use super::events::Event;
+use super::service_proxies::Proxy;
 use crate::serverless_framework::build::{self, Object};
 use crate::serverless_framework::service::Service;
 use crate::serverless_framework::template::Draft;
@@ -27,13 +28,21 @@ impl Paths {
     }
 }
 
-pub(super) fn write(service: &Service<'_>, events: &[Event<'_>], draft: &mut Draft) -> Paths {
+pub(super) fn write(
+    service: &Service<'_>,
+    events: &[Event<'_>],
+    proxies: &[Proxy<'_>],
+    draft: &mut Draft,
+) -> Paths {
     let mut paths = Paths {
         ids: existing(service),
         root: root(service, &service.root.place),
     };
     for event in events {
         write_path(service, &event.path, &event.place, &mut paths, draft);
+    }
+    for proxy in proxies {
+        write_path(service, &proxy.path, &proxy.place, &mut paths, draft);
     }
     paths
 }
