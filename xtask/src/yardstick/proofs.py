@@ -35,8 +35,9 @@ def http_api_to_queue(app):
 
 @proof(PATTERNS, 'apigw-sns-filter-policy-lambda-sls-py')
 def filter_policy(app):
-    reply = app.http('POST', '/dev/', {'id': 1, 'status': 'foo'})
-    app.check('POST /dev/ -> 200 accepted', reply.status == 200 and reply.json == {'message': 'accepted'}, reply)
+    # The row has the path of the proxy; a method of the same name among the application's resources moves it to this one.
+    reply = app.http('POST', '/dev/notify-status', {'id': 1, 'status': 'foo'})
+    app.check('POST /dev/notify-status -> 200 accepted', reply.status == 200 and reply.json == {'message': 'accepted'}, reply)
     app.logs('process-foo-status', 'Foo message')
     app.check('process-bar-status is not called', not app.lines('process-bar-status'), app.lines('process-bar-status'))
 

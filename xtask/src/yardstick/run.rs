@@ -26,7 +26,7 @@ const PROVED_WITHIN: Duration = Duration::from_secs(300);
 const AT_ONCE_DEFAULT: usize = 2;
 /// Letters of a reason that the table shows.
 const REASON_LENGTH_MAX: usize = 200;
-/// What is kept of the last whole run.
+/// What is kept of the last run of each.
 const LEDGER: &str = "conformance/yardstick.md";
 /// The proofs' program, and what it is made of.
 const PROGRAM: [(&str, &str); 6] = [
@@ -59,7 +59,7 @@ pub(super) struct RunArguments {
     /// Also those whose features are not all built.
     #[arg(long)]
     all: bool,
-    /// Also write what came of it to `conformance/yardstick.md`.
+    /// Also write what came of it to `conformance/yardstick.md`; what is not tried keeps its row there.
     #[arg(long)]
     ledger: bool,
     /// How many at once.
@@ -106,9 +106,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<()> {
     let mirror = mirror.unwrap_or_else(|| beside.join(".mirror"));
     let work = tidy::target().join("yardstick");
     std::fs::create_dir_all(work.join("apps"))?;
-    let rows: Vec<Row> = Row::list(&list)?
+    let mut all = Row::list(&list)?;
+    all.retain(Row::is_aws);
+    let names: Vec<String> = all.iter().map(Row::name).collect();
+    let rows: Vec<Row> = all
         .into_iter()
-        .filter(|row| row.is_aws() && row.name().contains(&arguments.only))
+        .filter(|row| row.name().contains(&arguments.only))
         .collect();
     ensure!(!rows.is_empty(), "the list has no such application of AWS");
     let judge = Judge {
@@ -157,7 +160,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<()> {
     judged.sort_by_key(|one| one.row.number);
     print(&table(&judged)?);
     if arguments.ledger {
-        std::fs::write(tidy::root().join(LEDGER), ledger(&judged)?)?;
+        let file = tidy::root().join(LEDGER);
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        std::fs::write(file, ledger(&names, &judged, &kept)?)?;
     }
     Ok(())
 }
@@ -309,8 +314,11 @@ fn words(verdict: &Verdict) -> (&'static str, String) {
     (word, reason.replace(['|', '\n'], " "))
 }
 
-/// The table as it is kept: without times, which are the machine's.
-fn ledger(judged: &[Judged]) -> Result<String> {
+/// A row of the table as it is kept: name, verdict, reason.
+type Kept = (String, String, String);
+
+/// The table as it is kept: without times, which are the machine's. Applications that were not run keep their rows.
+fn ledger(names: &[String], judged: &[Judged], kept: &str) -> Result<String> {
     let mut page = String::from(
         "# Public applications\n\n\
          <!-- Written by `cargo xtask yardstick run --ledger`. -->\n\n\
@@ -319,12 +327,31 @@ fn ledger(judged: &[Judged]) -> Result<String> {
          it is built with, or the proof cannot be carried out by a program.\n\n\
          | application | verdict | reason |\n| --- | --- | --- |\n",
     );
-    for one in judged {
+    let kept: Vec<Kept> = kept.lines().filter_map(kept_row).collect();
+    let fresh = |name: &String| {
+        let one = judged.iter().find(|one| one.row.name() == *name)?;
         let (word, reason) = words(&one.verdict);
-        writeln!(page, "| {} | {word} | {reason} |", one.row.name())?;
+        Some((name.clone(), word.to_owned(), reason))
+    };
+    let old = |name: &String| kept.iter().find(|(known, _, _)| known == name).cloned();
+    let rows = names
+        .iter()
+        .filter_map(|name| fresh(name).or_else(|| old(name)));
+    let rows: Vec<Kept> = rows.collect();
+    for (name, word, reason) in &rows {
+        writeln!(page, "| {name} | {word} | {reason} |")?;
     }
-    writeln!(page, "{}", sum(judged))?;
+    let verdicts: Vec<&str> = rows.iter().map(|(_, word, _)| word.as_str()).collect();
+    writeln!(page, "{}", sum(&verdicts))?;
     Ok(page)
+}
+
+fn kept_row(line: &str) -> Option<Kept> {
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    let ["", name, word, reason, ""] = cells.as_slice() else {
+        return None;
+    };
+    Some(((*name).to_owned(), (*word).to_owned(), (*reason).to_owned()))
 }
 
 fn table(judged: &[Judged]) -> Result<String> {
@@ -341,16 +368,15 @@ fn table(judged: &[Judged]) -> Result<String> {
             one.row.number
         )?;
     }
-    writeln!(table, "{}", sum(judged))?;
+    let verdicts: Vec<&str> = judged.iter().map(|one| words(&one.verdict).0).collect();
+    writeln!(table, "{}", sum(&verdicts))?;
     Ok(table)
 }
 
-fn sum(judged: &[Judged]) -> String {
-    let count = |is: fn(&Verdict) -> bool| judged.iter().filter(|one| is(&one.verdict)).count();
-    let passed = count(|verdict| matches!(verdict, Verdict::Passed));
-    let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
-    let cannot = count(|verdict| matches!(verdict, Verdict::CannotRun(_)));
-    let outside = count(|verdict| matches!(verdict, Verdict::Outside(_)));
+fn sum(verdicts: &[&str]) -> String {
+    let count = |wanted: &str| verdicts.iter().filter(|word| **word == wanted).count();
+    let (passed, failed) = (count("passed"), count("failed"));
+    let (cannot, outside) = (count("cannot run"), count("not built"));
     let within = passed + failed + cannot;
     let percent = (100 * passed).checked_div(within).unwrap_or_default();
     let of_run = (100 * passed)
