@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use build::{Builder, BuilderConfig};
 use cloudformation::template::Template;
@@ -145,11 +145,17 @@ impl Pipeline {
             values: &self.parts.values,
             objects: &self.parts.objects,
             deployer: &self.parts.deployer,
+            looked_up: std::sync::Mutex::default(),
         };
         let clock = self.parts.clock.as_ref();
         let Project { reading, files } = project::read(located, options, clock, &kept).await?;
+        let found = kept.looked_up.into_inner();
+        let found = found.unwrap_or_else(PoisonError::into_inner);
         let (settings, mut problems) = settings::read(&located.root);
         problems.extend(reading.problems.iter().cloned());
+        for problem in &mut problems {
+            found.hide_in(problem);
+        }
         let account = AccountId::development();
         let Some(template) = template(&reading, &mut problems) else {
             return Ok(Loaded {
@@ -169,7 +175,11 @@ impl Pipeline {
         let deploying = Box::pin(self.parts.deployer.deploy(request));
         let building = Box::pin(self.parts.builder.build(&located.root, &reading.artefacts));
         let (deployed, built) = tokio::join!(deploying, building);
-        let deployed = deployed.map_err(state_failed)?;
+        let mut deployed = deployed.map_err(state_failed)?;
+        for problem in &mut deployed.problems {
+            found.hide_in(problem);
+        }
+        deployed.looked_up.add(&found);
         let last = Last {
             root: located.root.clone(),
             files,

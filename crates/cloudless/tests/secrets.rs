@@ -98,3 +98,39 @@ fn a_function_keeps_secrets_and_another_without_permission_reads_none() {
     );
     dev.stop();
 }
+
+#[test]
+fn what_is_said_of_a_manifest_repeats_no_secret() {
+    let manifest = |timeout: &str| {
+        format!(
+            "service: told\nprovider: {{name: aws, runtime: python3.11}}\nfunctions:\n  f: {{handler: app.f, timeout: {timeout}}}\n"
+        )
+    };
+    let folder = project(&[
+        ("serverless.yml", &manifest("3")),
+        ("app.py", "def f(event, context):\n    return 1\n"),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join(".cloudless"));
+    let sealed = json!({"Name": "/told", "Value": "top-secret", "Type": "SecureString"});
+    let headers = [
+        ("Content-Type", "application/x-amz-json-1.1"),
+        ("X-Amz-Target", "AmazonSSM.PutParameter"),
+        ("X-Amz-Date", "20260101T000000Z"),
+        (
+            "Authorization",
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=00",
+        ),
+    ];
+    let put = sealed.to_string();
+    let put =
+        support::try_request(dev.services_port, "POST", "/", &headers, put.as_bytes()).unwrap();
+    assert_eq!(put.status, 200, "{}", dev.log());
+    std::fs::write(
+        folder.path().join("serverless.yml"),
+        manifest("'${ssm:/told}'"),
+    )
+    .unwrap();
+    let log = dev.wait_for_log("is not a whole number");
+    assert!(log.contains("`****` is not a whole number"), "{log}");
+    assert!(!log.contains("top-secret"), "{log}");
+}

@@ -29,7 +29,8 @@ impl fmt::Debug for LookedUp {
 }
 
 impl LookedUp {
-    pub(crate) fn note(&mut self, kind: Kind, value: &str) {
+    /// Notes a value that was looked up.
+    pub fn note(&mut self, kind: Kind, value: &str) {
         match kind {
             Kind::Secret if SECRET_BYTES_MIN <= value.len() => {
                 self.secrets.insert(value.to_owned());
@@ -41,8 +42,14 @@ impl LookedUp {
         }
     }
 
+    /// Knows what another knows, too.
+    pub fn add(&mut self, other: &Self) {
+        self.secrets.extend(other.secrets.iter().cloned());
+        self.stand_ins.extend(other.stand_ins.iter().cloned());
+    }
+
     /// Takes secrets out of what a problem says: terminals, logs and reports of builds show it.
-    pub(crate) fn hide_in(&self, problem: &mut Problem) {
+    pub fn hide_in(&self, problem: &mut Problem) {
         // Longest first: one may be part of another.
         let mut secrets: Vec<&String> = self.secrets.iter().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));

@@ -3,9 +3,9 @@
 //! Lives here: looking it up in a server's state, and what stands in for it in a check, which sees no state.
 //! Does not live here: files and variables (`answer`), what is made of the values (`manifest`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use deployment::Deployer;
+use deployment::{Deployer, LookedUp};
 use interfaces::BoxFuture;
 use interfaces::objects::{ObjectName, ReadObjects};
 use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
@@ -29,6 +29,8 @@ pub(crate) struct InState<'s> {
     pub(crate) values: &'s Arc<dyn StoredValues>,
     pub(crate) objects: &'s Arc<dyn ReadObjects>,
     pub(crate) deployer: &'s Deployer,
+    /// What was found of secrets.
+    pub(crate) looked_up: Mutex<LookedUp>,
 }
 
 impl Kept for InState<'_> {
@@ -42,6 +44,10 @@ impl Kept for InState<'_> {
                         reference: reference(name),
                     };
                     let found = self.values.look_up(&wanted).await.ok()?;
+                    let noted = self.looked_up.lock();
+                    noted
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .note(found.kind, &found.value);
                     Some(parameter(&found))
                 }
                 Need::Output {
