@@ -33,12 +33,13 @@ use crate::routes::{Answer, Api, Entrance, Meant, Payload, Route, Table};
 use crate::throttle;
 
 /// Headers of the handshake itself, and of a body that is not there: whatever a function says of them.
-const OWN_HEADERS: [&str; 6] = [
+const OWN_HEADERS: [&str; 7] = [
     "connection",
     "content-length",
     "content-type",
     "sec-websocket-accept",
     "sec-websocket-extensions",
+    "transfer-encoding",
     "upgrade",
 ];
 
