@@ -180,6 +180,9 @@ pub(super) fn base(
             variables.extend([LANG, TZ].map(|(name, value)| (name.into(), value.into())));
             variables.extend(trust.map(node_trust));
             arguments.insert(0, "--single-threaded".into());
+            // It would collect garbage eight seconds after the start: by then that is a task which every fork inherits as
+            // one that is due, and which copies all of its heap.
+            arguments.insert(1, "--no-memory-reducer".into());
             // A function whose version has no way is never forked.
             is_preloaded = zygote::way_of(&function.toolchain.version) == Ok(Way::Preloaded);
             if is_preloaded {

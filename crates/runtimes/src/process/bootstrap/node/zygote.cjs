@@ -23,7 +23,7 @@ const warming = require('./warming.cjs');
 const PARTS = ['node:child_process', 'node:dns', 'node:fs/promises', 'node:http', 'node:https', 'node:stream/promises',
   'node:timers/promises', 'node:url', 'node:util', 'node:zlib'];
 // Flags without which a base could not be forked, and which no program of the function's is to inherit.
-const FLAGS_OF_BASES = ['--single-threaded'];
+const FLAGS_OF_BASES = ['--single-threaded', '--no-memory-reducer'];
 
 // What may be made after a collection of the whole heap until the next one.
 const GARBAGE_BYTES_MAX = 8 * 1024 * 1024;
