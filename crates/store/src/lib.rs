@@ -109,7 +109,7 @@ use std::pin::Pin;
 pub use batch::{Batch, Check, Versionstamp, Write};
 pub use bytes::Bytes;
 pub use errors::{CommitError, ReadError};
-pub use scan::{Direction, Page, PageLimit, Range, Row};
+pub use scan::{Direction, Page, PageLimit, Range, Row, all_rows};
 
 /// What the async methods of [`Store`] return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,11 +1,12 @@
 //! Reading many rows in order.
 //!
-//! Lives here: ranges, directions, limits, pages.
+//! Lives here: ranges, directions, limits, pages, and all pages one after the other.
 //! Does not live here: what the bounds are made of (`keys`).
 
 use bytes::Bytes;
 
-use crate::limits;
+use crate::errors::ReadError;
+use crate::{Store, limits};
 
 /// Keys from `start` (included) to `end` (excluded).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,4 +139,21 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Whether the range has more rows than these.
     pub more: bool,
+}
+
+/// All rows of a range, in the order of their keys, page by page: for what its reader keeps in memory anyhow.
+///
+/// # Errors
+/// [`ReadError`] when the medium fails; later calls may succeed.
+pub async fn all_rows(store: &dyn Store, mut range: Range) -> Result<Vec<Row>, ReadError> {
+    let mut rows = Vec::new();
+    loop {
+        let limit = PageLimit::rows(limits::PAGE_ROWS_MAX);
+        let page = store.scan(&range, Direction::Forward, limit).await?;
+        rows.extend(page.rows);
+        match rows.last() {
+            Some(last) if page.more => range = range.after(&last.key),
+            Some(_) | None => return Ok(rows),
+        }
+    }
 }

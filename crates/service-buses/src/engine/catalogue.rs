@@ -14,7 +14,7 @@ use outbox::Outbox;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::keys::KeyReader;
-use store::{Batch, Bytes, CommitError, Direction, PageLimit, Range, ReadError, Store};
+use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::{Notify, OnceCell};
 
 use super::clockwork::Times;
@@ -22,7 +22,6 @@ use super::keys::{self, DueKey, Kind, Place};
 use super::rows::{Bus, Due, Group, Json, Tags};
 use super::state::{DEFAULT, State, Step};
 
-const PAGE_ROWS: usize = 1_000;
 /// Deliveries of one batch, and bytes of their bodies: well within what the store takes.
 const DELIVERIES_MAX: usize = 2_000;
 const DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -178,9 +177,9 @@ impl Catalogue {
     /// Every time of every place, as the store has them.
     pub(crate) async fn dues(&self) -> Result<Vec<(DueKey, Due)>, Error> {
         let mut dues = Vec::new();
-        for (key, value) in self.rows(Range::of_prefix(keys::due_prefix())).await? {
-            if let Some(key) = DueKey::from_bytes(&key) {
-                dues.push((key, read(&value)?));
+        for row in all_rows(&*self.store, Range::of_prefix(keys::due_prefix())).await? {
+            if let Some(key) = DueKey::from_bytes(&row.key) {
+                dues.push((key, read(&row.value)?));
             }
         }
         Ok(dues)
@@ -189,8 +188,8 @@ impl Catalogue {
     async fn load(&self, place: &Place) -> Result<Arc<Shelf>, Error> {
         let mut state = State::new(place.clone());
         let prefix = keys::prefix(place);
-        for (key, value) in self.rows(Range::of_prefix(prefix.clone())).await? {
-            if let Some(step) = step(&prefix, &key, &value)? {
+        for row in all_rows(&*self.store, Range::of_prefix(prefix.clone())).await? {
+            if let Some(step) = step(&prefix, &row.key, &row.value)? {
                 state.apply(step);
             }
         }
@@ -236,23 +235,6 @@ impl Catalogue {
             }));
         }
         steps
-    }
-
-    async fn rows(&self, range: Range) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        let mut rows = Vec::new();
-        let mut range = range;
-        loop {
-            let page = self
-                .store
-                .scan(&range, Direction::Forward, PageLimit::rows(PAGE_ROWS))
-                .await?;
-            let last = page.rows.last().map(|row| row.key.clone());
-            rows.extend(page.rows.into_iter().map(|row| (row.key, row.value)));
-            match last {
-                Some(last) if page.more => range = range.after(&last),
-                Some(_) | None => return Ok(rows),
-            }
-        }
     }
 }
 

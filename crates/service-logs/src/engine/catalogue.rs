@@ -14,14 +14,13 @@ use outbox::Outbox;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::keys::KeyReader;
-use store::{Batch, Bytes, CommitError, Direction, PageLimit, Range, ReadError, Store};
+use store::{Batch, Bytes, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::OnceCell;
 
 use super::keys::{self, Kind, Place};
 use super::rows::{Metric, Moment};
 use super::state::{State, Step};
 
-const PAGE_ROWS: usize = 1_000;
 /// Accounts and regions that are kept in memory.
 const PLACES_MAX: usize = 4_096;
 
@@ -182,16 +181,16 @@ impl Catalogue {
 
     /// Every place that keeps something.
     pub(crate) async fn places(&self) -> Result<Vec<Place>, Error> {
-        let rows = self.rows(Range::of_prefix(keys::places())).await?;
-        let places = rows.iter().filter_map(|(key, _)| keys::read_place(key));
+        let rows = all_rows(&*self.store, Range::of_prefix(keys::places())).await?;
+        let places = rows.iter().filter_map(|row| keys::read_place(&row.key));
         Ok(places.collect())
     }
 
     async fn load(&self, place: &Place) -> Result<Arc<Shelf>, Error> {
         let mut state = State::default();
         let prefix = keys::prefix(place);
-        for (key, value) in self.rows(Range::of_prefix(prefix.clone())).await? {
-            if let Some(step) = step(&prefix, &key, &value)? {
+        for row in all_rows(&*self.store, Range::of_prefix(prefix.clone())).await? {
+            if let Some(step) = step(&prefix, &row.key, &row.value)? {
                 state.apply(step);
             }
         }
@@ -199,21 +198,6 @@ impl Catalogue {
             state: RwLock::new(state),
             writing: tokio::sync::Mutex::new(()),
         }))
-    }
-
-    pub(crate) async fn rows(&self, range: Range) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        let mut rows = Vec::new();
-        let mut range = range;
-        loop {
-            let limit = PageLimit::rows(PAGE_ROWS);
-            let page = self.store.scan(&range, Direction::Forward, limit).await?;
-            let last = page.rows.last().map(|row| row.key.clone());
-            rows.extend(page.rows.into_iter().map(|row| (row.key, row.value)));
-            match last {
-                Some(last) if page.more => range = range.after(&last),
-                Some(_) | None => return Ok(rows),
-            }
-        }
     }
 }
 

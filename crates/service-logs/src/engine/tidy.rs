@@ -49,11 +49,11 @@ impl Catalogue {
         for place in self.places().await? {
             self.tidy_place(&place).await?;
         }
-        for (key, _) in self.rows(Range::of_prefix(keys::all_doomed())).await? {
-            if let Some(stream) = keys::read_doomed(&key) {
+        for row in store::all_rows(&*self.store, Range::of_prefix(keys::all_doomed())).await? {
+            if let Some(stream) = keys::read_doomed(&row.key) {
                 self.clear(stream).await?;
             }
-            self.store.commit(Batch::new().delete(key)).await?;
+            self.store.commit(Batch::new().delete(row.key)).await?;
         }
         Ok(())
     }

@@ -12,14 +12,13 @@ use interfaces::random::Random;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::keys::KeyReader;
-use store::{Batch, Bytes, CommitError, Direction, PageLimit, Range, ReadError, Store};
+use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::OnceCell;
 
 use super::keys::{self, Kind, Place};
 use super::root::{Root, RootError};
 use super::state::{State, Step, bare};
 
-const PAGE_ROWS: usize = 1_000;
 /// Accounts and regions that are kept in memory.
 const PLACES_MAX: usize = 4_096;
 
@@ -130,8 +129,8 @@ impl Catalogue {
     async fn load(&self, place: &Place) -> Result<Arc<Shelf>, Error> {
         let mut state = State::new(place.clone());
         let prefix = keys::prefix(place);
-        for (key, value) in self.rows(Range::of_prefix(prefix.clone())).await? {
-            if let Some(step) = step(&prefix, &key, &value)? {
+        for row in all_rows(&*self.store, Range::of_prefix(prefix.clone())).await? {
+            if let Some(step) = step(&prefix, &row.key, &row.value)? {
                 state.apply(step);
             }
         }
@@ -139,23 +138,6 @@ impl Catalogue {
             state: RwLock::new(state),
             writing: tokio::sync::Mutex::new(()),
         }))
-    }
-
-    pub(crate) async fn rows(&self, range: Range) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        let mut rows = Vec::new();
-        let mut range = range;
-        loop {
-            let page = self
-                .store
-                .scan(&range, Direction::Forward, PageLimit::rows(PAGE_ROWS))
-                .await?;
-            let last = page.rows.last().map(|row| row.key.clone());
-            rows.extend(page.rows.into_iter().map(|row| (row.key, row.value)));
-            match last {
-                Some(last) if page.more => range = range.after(&last),
-                Some(_) | None => return Ok(rows),
-            }
-        }
     }
 }
 

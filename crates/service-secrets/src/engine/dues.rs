@@ -36,8 +36,8 @@ impl Catalogue {
     /// Does what is due by now.
     pub(crate) async fn do_what_is_due(&self) -> Result<(), Error> {
         let range = Range::new(due_prefix(), due_after(self.clock.now()));
-        for (key, _) in self.rows(range).await? {
-            if let Some(due) = DueKey::from_bytes(&key) {
+        for row in store::all_rows(&*self.store, range).await? {
+            if let Some(due) = DueKey::from_bytes(&row.key) {
                 match due.what {
                     Happens::DeleteKey => self.delete_key(due).await?,
                     Happens::DeleteSecret => self.delete_secret(due).await?,

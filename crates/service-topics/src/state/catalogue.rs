@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use model::delivery::Delivery;
 use outbox::Outbox;
 use serde::de::DeserializeOwned;
-use store::{Batch, Direction, PageLimit, Range, ReadError, Row, Store};
+use store::{Batch, Range, Row, Store, all_rows};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::deduplication::{Recent, Seen};
@@ -191,25 +191,26 @@ impl Catalogue {
             recent: RwLock::default(),
         };
         let mut changes = Vec::new();
-        for row in self.rows(place.prefix(keys::TOPIC)).await? {
+        let rows = |prefix| all_rows(&*self.store, Range::of_prefix(prefix));
+        for row in rows(place.prefix(keys::TOPIC)).await? {
             let record: topic::Record = read_row(&row)?;
             changes.push(Change::PutTopic(Topic::new(record, place)));
         }
-        for row in self.rows(place.prefix(keys::SUBSCRIPTION)).await? {
+        for row in rows(place.prefix(keys::SUBSCRIPTION)).await? {
             changes.push(Change::PutSubscription(Box::new(read_row(&row)?)));
         }
-        for row in self.rows(place.prefix(keys::APPLICATION)).await? {
+        for row in rows(place.prefix(keys::APPLICATION)).await? {
             changes.push(Change::PutApplication(read_row(&row)?));
         }
-        for row in self.rows(place.prefix(keys::ENDPOINT)).await? {
+        for row in rows(place.prefix(keys::ENDPOINT)).await? {
             changes.push(Change::PutEndpoint(read_row(&row)?));
         }
-        for row in self.rows(place.sms()).await? {
+        for row in rows(place.sms()).await? {
             changes.push(Change::PutSms(read_row(&row)?));
         }
         region.apply(changes);
         let mut seen: Vec<(String, String, Seen)> = Vec::new();
-        for row in self.rows(place.prefix(keys::DEDUPLICATION)).await? {
+        for row in rows(place.prefix(keys::DEDUPLICATION)).await? {
             let Ok((topic, id)) = place.pair(keys::DEDUPLICATION, &row.key) else {
                 continue;
             };
@@ -220,22 +221,6 @@ impl Catalogue {
             region.recent(&topic).lock().await.add(id, seen);
         }
         Ok(region)
-    }
-
-    async fn rows(&self, prefix: Vec<u8>) -> Result<Vec<Row>, ReadError> {
-        let mut rows = Vec::new();
-        let mut range = Range::of_prefix(prefix);
-        loop {
-            let limit = PageLimit::rows(store::limits::PAGE_ROWS_MAX);
-            let page = self.store.scan(&range, Direction::Forward, limit).await?;
-            if let Some(last) = page.rows.last() {
-                range = range.after(&last.key);
-            }
-            rows.extend(page.rows);
-            if !page.more {
-                return Ok(rows);
-            }
-        }
     }
 }
 
