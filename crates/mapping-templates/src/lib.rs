@@ -37,6 +37,10 @@ pub const ITERATIONS_MAX: usize = 1_000;
 pub const STEPS_MAX: u64 = 1_000_000;
 /// Bytes of all texts and ranges that one rendering makes, its own text among them. A request that needs more fails with 500.
 pub const MADE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Steps of a short rendering, which whoever waits for other things as well may do at once: a few milliseconds.
+pub const SHORT_STEPS_MAX: u64 = 2_000;
+/// Bytes that a short rendering makes.
+pub const SHORT_MADE_BYTES_MAX: usize = 128 * 1024;
 /// Directives, expressions, calls and definitions inside one another, in a template and while it is rendered.
 pub const NESTING_MAX: usize = 64;
 /// The size of a regular expression when it is ready for use, in bytes.
@@ -125,6 +129,20 @@ impl Template {
     /// # Errors
     /// [`RenderError`]: it needs too much, or one of its methods fails.
     pub fn render(&self, input: &Input<'_>) -> Result<Rendered, RenderError> {
-        render::render(&self.program, input)
+        render::render(&self.program, input, (STEPS_MAX, MADE_BYTES_MAX))
+    }
+
+    /// Makes its text when that is soon done; none when it takes longer, and is for [`Template::render`] on a thread that
+    /// may take its time.
+    ///
+    /// # Errors
+    /// [`RenderError`]: something stands in itself too often, or a method fails.
+    pub fn render_short(&self, input: &Input<'_>) -> Result<Option<Rendered>, RenderError> {
+        let limits = (SHORT_STEPS_MAX, SHORT_MADE_BYTES_MAX);
+        match render::render(&self.program, input, limits) {
+            Ok(made) => Ok(Some(made)),
+            Err(RenderError::TooManySteps | RenderError::TooMuchText) => Ok(None),
+            Err(error @ (RenderError::TooDeep | RenderError::Failed { .. })) => Err(error),
+        }
     }
 }

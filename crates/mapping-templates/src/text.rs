@@ -12,6 +12,51 @@ use crate::PATTERN_BYTES_MAX;
 /// The size up to which a pattern weighs 1; one that is larger weighs as many times more as it may be larger.
 const LIGHT_PATTERN_BYTES: usize = PATTERN_BYTES_MAX / 64;
 
+/// How far behind what fits a search may look, so that the next one reads it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// So many bytes.
+    Short(usize),
+    /// To the end of the text.
+    Far,
+}
+
+/// How far searches for a pattern reach.
+///
+/// What is repeated without end is part of what fits, or something must follow it: no place behind what fits that was read for
+/// that can fit, and it is read once more at most. Where it is one of several alternatives, or in something that is itself
+/// repeated or may be left out, it may be read in vain anew for each place that fits, as in `[a-z].*x|[a-z]`.
+pub(crate) fn reach(pattern: &str) -> Reach {
+    let (mut is_endless, mut is_doubtful, mut is_counted) = (false, false, false);
+    let mut letters = pattern.chars();
+    let mut before = None;
+    // What stands in brackets, and is no sign there, is taken for one: that is too much at worst.
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => drop(letters.next()),
+            '*' | '+' => is_endless = true,
+            '{' => {
+                is_counted = true;
+                let counts = letters.as_str().split_once('}').unwrap_or_default().0;
+                is_endless |= counts.trim_end().ends_with(',');
+            }
+            '|' => is_doubtful = true,
+            // Flags and names may hide what follows.
+            '?' if before == Some('(') => is_doubtful |= !letters.as_str().starts_with(':'),
+            _ => {}
+        }
+        is_doubtful |= before == Some(')') && "*+?{".contains(letter);
+        before = Some(letter);
+    }
+    if is_endless && is_doubtful {
+        Reach::Far
+    } else if is_counted {
+        Reach::Short(LIGHT_PATTERN_BYTES)
+    } else {
+        Reach::Short(pattern.len())
+    }
+}
+
 /// A pattern, ready for use, and its weight: searching a text takes as many times longer.
 pub(crate) fn pattern(text: &str) -> Result<(Regex, usize), String> {
     let readable = readable(text);

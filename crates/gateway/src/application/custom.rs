@@ -31,7 +31,8 @@ impl ApplicationHandler {
     ) -> Result<Response, Refusal> {
         let exchange = arrival.exchange(head, hit, &self.account, (caller, body));
         let failed = |fault| Refusal::not_carried_out(hit.route, &fault, custom.timeout());
-        let asked = custom.asked(&exchange).map_err(failed)?;
+        let asked = custom.asked(&exchange, &self.renderings);
+        let asked = asked.await.map_err(failed)?;
         let waits = custom.callee().filter(|_| !asked.is_event());
         let (answered, selector) = match waits {
             Some(callee) => {
@@ -59,8 +60,9 @@ impl ApplicationHandler {
             }
         };
         let accepts = accepts(hit.api, head);
-        let replied = custom.reply(&exchange, &asked, &answered, (&selector, accepts));
-        replied.map_err(failed)
+        let chosen = (&selector, accepts);
+        let replied = custom.reply(&exchange, &asked, &answered, chosen, &self.renderings);
+        replied.await.map_err(failed)
     }
 
     /// What a function returns or throws, as an answer. A body that is no JSON never reaches it.

@@ -48,7 +48,7 @@ pub use crate::callers::Signers;
 use crate::cors;
 use crate::http::upstream::{Client, Reach};
 use crate::http::{Body, Handler, Request, Response};
-use crate::http_proxy::Services;
+use crate::http_proxy::{Renderings, Services};
 use crate::outbound::{Egress, Outbound, Roots};
 use crate::replies::faults::Fault;
 use crate::routes::{self, Hit, Kind, Located, Missing, Table};
@@ -82,6 +82,7 @@ pub struct ApplicationHandler {
     upstream: Client,
     /// What integrations call in place of functions.
     services: Services,
+    renderings: Renderings,
     table: Arc<RwLock<Arc<Table>>>,
     sockets: Arc<Sockets>,
     proxies: TrustedProxies,
@@ -141,6 +142,7 @@ impl ApplicationHandler {
             cache_bytes_max: CACHE_BYTES_MAX,
             upstream: Client::new(Reach::new(Roots::default())),
             services: Services::new(),
+            renderings: Renderings::default(),
             table,
             sockets: Arc::new(sockets),
             proxies: TrustedProxies::default(),

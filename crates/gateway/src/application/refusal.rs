@@ -318,14 +318,14 @@ impl Refusal {
                 Self::not_served(route, &denied.to_string())
             }
             CustomFault::NotCalled(not) => Self::not_called(route, not, timeout),
+            CustomFault::Waited { .. } => Self::new(Fault::IntegrationTimeout, fault.to_string()),
             CustomFault::Render { .. }
             | CustomFault::NoReply(_)
             | CustomFault::NoStatus(_)
             | CustomFault::Base64
             | CustomFault::Header(_)
             | CustomFault::Status(_) => {
-                let declared = declared(route);
-                let key = &route.key;
+                let (key, declared) = (&route.key, declared(route));
                 let reason =
                     format!("the integration of the route `{key}`{declared} fails: {fault}");
                 Self::new(Fault::Misconfigured, reason)

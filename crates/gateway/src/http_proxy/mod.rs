@@ -31,7 +31,7 @@ use crate::http::upstream::{Client, Unanswered};
 use mapping::Change;
 use target::Target;
 
-pub(crate) use custom::{BadCustom, Custom, Fault as CustomFault, Selector};
+pub(crate) use custom::{BadCustom, Custom, Fault as CustomFault, Renderings, Selector};
 pub(crate) use mapping::BadMapping;
 pub(crate) use request::Misled;
 pub(crate) use service::{Called, NotCalled, Services};

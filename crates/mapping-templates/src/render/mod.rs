@@ -17,10 +17,7 @@ use serde_json::Value as Json;
 use crate::path::TooMany;
 use crate::tree::{Block, Node, Parity, Program, Reference};
 use crate::value::{Heap, Look, Map, NotWritten, Value};
-use crate::{
-    ITERATIONS_MAX, Input, MADE_BYTES_MAX, NESTING_MAX, RenderError, Rendered, STEPS_MAX, json,
-    value,
-};
+use crate::{ITERATIONS_MAX, Input, NESTING_MAX, RenderError, Rendered, json, value};
 
 /// Items that are moved or copied, or bytes that are compared, for the work of one step.
 const ITEMS_A_STEP: usize = 64;
@@ -30,8 +27,13 @@ const FRAMES_MAX: usize = 256;
 /// What a request's template may override.
 const REQUEST_OVERRIDES: [&str; 3] = ["header", "path", "querystring"];
 
-pub(crate) fn render(program: &Program, input: &Input<'_>) -> Result<Rendered, RenderError> {
-    let mut machine = Machine::new(program, input);
+/// Makes the text of a program with so many steps, and so many bytes.
+pub(crate) fn render(
+    program: &Program,
+    input: &Input<'_>,
+    limits: (u64, usize),
+) -> Result<Rendered, RenderError> {
+    let mut machine = Machine::new(program, input, limits);
     let mut text = String::new();
     machine.block(&program.block, &mut text)?;
     Ok(Rendered {
@@ -89,7 +91,11 @@ impl From<NotWritten> for RenderError {
 }
 
 impl<'a> Machine<'a> {
-    fn new(program: &'a Program, input: &'a Input<'a>) -> Self {
+    fn new(
+        program: &'a Program,
+        input: &'a Input<'a>,
+        (steps_left, bytes_left): (u64, usize),
+    ) -> Self {
         let mut machine = Self {
             program,
             input,
@@ -97,8 +103,8 @@ impl<'a> Machine<'a> {
             variables: HashMap::new(),
             loops: Vec::new(),
             payload: None,
-            steps_left: STEPS_MAX,
-            bytes_left: MADE_BYTES_MAX,
+            steps_left,
+            bytes_left,
             depth: 0,
             frames: 0,
         };

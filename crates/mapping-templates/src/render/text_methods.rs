@@ -6,15 +6,20 @@
 //! Contract: Java SE 8, `String`. Differs: places in a text are counted in characters, where Java counts the units of
 //! UTF-16: they differ behind characters outside the basic plane alone.
 
-use regex_lite::Regex;
-
 use super::Machine;
 use super::methods::{Called, Failure};
-use crate::text::{self, Extent};
+use crate::text::{self, Extent, Reach};
 use crate::value::{Look, Value};
 
 /// What making a pattern of weight 1 counts for, in bytes of text.
 const PATTERN_MADE_BYTES: usize = 2 * 1024;
+
+/// A pattern that a text is searched for.
+struct Pattern {
+    regex: regex_lite::Regex,
+    weight: usize,
+    reach: Reach,
+}
 
 impl Machine<'_> {
     pub(super) fn text_method(&mut self, plain: &str, name: &str, arguments: &[Value]) -> Called {
@@ -92,7 +97,7 @@ impl Machine<'_> {
             "lastIndexOf" => place_of(plain, plain.rfind(other)),
             "matches" => {
                 let pattern = self.pattern(&text::whole(other), plain)?;
-                Value::Bool(pattern.is_match(plain))
+                Value::Bool(pattern.regex.is_match(plain))
             }
             "split" => return self.split(plain, other, 0),
             "valueOf" => self.text(other)?,
@@ -133,22 +138,47 @@ impl Machine<'_> {
         };
         let pattern = self.pattern(one, plain)?;
         if extent == Extent::All {
-            let count = pattern.find_iter(plain).count();
+            // What is found is looked for once more when it is replaced.
+            let count = self.found(&pattern, plain, usize::MAX)?;
             // A group is as long as the text at most, and there are few.
             let groups = two.matches('$').count();
             self.grown(plain, count, two)?;
             self.made(groups * plain.len())?;
         }
-        let replaced = text::replaced(plain, &pattern, two, extent)?;
+        let replaced = text::replaced(plain, &pattern.regex, two, extent)?;
         Ok(self.text(&replaced)?)
     }
 
     /// A pattern for searching a text, which takes as long as both are.
-    fn pattern(&mut self, pattern: &str, plain: &str) -> Result<Regex, Failure> {
-        let (pattern, weight) = text::pattern(pattern)?;
+    fn pattern(&mut self, written: &str, plain: &str) -> Result<Pattern, Failure> {
+        let (regex, weight) = text::pattern(written)?;
         self.made(weight.saturating_mul(PATTERN_MADE_BYTES))?;
         self.made((weight - 1).saturating_mul(plain.len()))?;
-        Ok(pattern)
+        Ok(Pattern {
+            regex,
+            weight,
+            reach: text::reach(written),
+        })
+    }
+
+    /// How often a pattern fits, at most so often. Each search counts as what it may read behind what fits.
+    fn found(
+        &mut self,
+        pattern: &Pattern,
+        plain: &str,
+        count_max: usize,
+    ) -> Result<usize, Failure> {
+        let mut count = 0;
+        for found in pattern.regex.find_iter(plain).take(count_max) {
+            let behind = plain.len() - found.end();
+            let read = match pattern.reach {
+                Reach::Short(bytes) => bytes.min(behind),
+                Reach::Far => behind,
+            };
+            self.made(read.saturating_mul(pattern.weight))?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Refuses a text that would be too long before it is made.
@@ -159,8 +189,11 @@ impl Machine<'_> {
 
     fn split(&mut self, plain: &str, by: &str, limit: i64) -> Called {
         let pattern = self.pattern(by, plain)?;
-        let pieces = text::split(plain, &pattern, limit);
-        self.made(pieces.len() * size_of::<Value>())?;
+        // What fits at the beginning or the end may make no piece.
+        let most = usize::try_from(limit).ok().filter(|limit| 0 < *limit);
+        let count = self.found(&pattern, plain, most.map_or(usize::MAX, |most| most + 1))?;
+        self.made((count + 1) * size_of::<Value>())?;
+        let pieces = text::split(plain, &pattern.regex, limit);
         let pieces = pieces.into_iter().map(|piece| Value::Text(piece.into()));
         let pieces = pieces.collect();
         Ok(self.heap.list(pieces, Look::Java))

@@ -98,3 +98,67 @@ fn entries_within_entries_end_with_the_rendering() {
     let made = ended(template, "").map(|made| made.text);
     assert_eq!(made.as_deref(), Ok("k"));
 }
+
+#[test]
+fn what_is_searched_again_for_each_place_that_fits_counts_each_time() {
+    let body = "a".repeat(100_000);
+    for call in [
+        "replaceAll('[a-z].*x|[a-z]','b').length()",
+        "replaceAll('[a-z](.*x)?','b').length()",
+        "split('[a-z].*x|[a-z]').size()",
+        "replaceAll('[a-z](?:.{0,200}x)?','b').length()",
+    ] {
+        let template = format!("$input.body.{call}");
+        assert_eq!(
+            ended(&template, &body),
+            Err(RenderError::TooMuchText),
+            "{call}"
+        );
+    }
+    for (call, made) in [
+        ("replaceAll('a','bc').length()", "200000"),
+        ("replaceAll('[a-z]','b').length()", "100000"),
+        ("replaceAll('a+(x)','b').length()", "100000"),
+        ("replaceAll('a|\\s+$','b').substring(99999)", "b"),
+        ("replaceAll('[^a]+','b').length()", "100000"),
+        ("split('a+').size()", "1"),
+    ] {
+        let template = format!("$input.body.{call}");
+        let found = ended(&template, &body).map(|made| made.text);
+        if call.contains('|') {
+            assert_eq!(found, Err(RenderError::TooMuchText), "{call}");
+        } else {
+            assert_eq!(found.as_deref(), Ok(made), "{call}");
+        }
+    }
+}
+
+#[test]
+fn a_long_rendering_is_told_from_a_short_one() {
+    let render = |text: &str, body: &str| {
+        let template = Template::parse(text).unwrap();
+        let context = Map::new();
+        let input = Input {
+            body,
+            path: &[],
+            query: &[],
+            headers: &[],
+            stage_variables: &[],
+            context: &context,
+        };
+        let short = template.render_short(&input);
+        if let Ok(Some(made)) = &short {
+            assert_eq!(template.render(&input).as_ref(), Ok(made));
+        }
+        short.map(|made| made.is_some())
+    };
+    assert_eq!(
+        render("{\"a\": $input.json('$.a')}", r#"{"a":1}"#),
+        Ok(true)
+    );
+    let long = format!("[{}0]", "1,".repeat(100_000));
+    assert_eq!(render("$input.json('$')", &long), Ok(false));
+    let many = "#foreach($i in [1..1000])#foreach($j in [1..1000])$i#end#end";
+    assert_eq!(render(many, ""), Ok(false));
+    assert!(render("$util.urlDecode('%zz')", "").is_err());
+}

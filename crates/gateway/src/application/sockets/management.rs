@@ -186,6 +186,8 @@ fn iso8601(at: Timestamp) -> String {
 }
 
 fn refused(not: &NotDone) -> Response {
+    let too_long =
+        format!("Message length exceeds the limit of {WEBSOCKET_MESSAGE_BYTES_MAX} bytes");
     let (status, kind, message) = match not {
         NotDone::Forbidden(message) => (
             StatusCode::FORBIDDEN,
@@ -201,7 +203,7 @@ fn refused(not: &NotDone) -> Response {
         NotDone::PayloadTooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "PayloadTooLargeException",
-            Some("Message length exceeds the limit of 131072 bytes"),
+            Some(too_long.as_str()),
         ),
         NotDone::Method => (
             StatusCode::FORBIDDEN,

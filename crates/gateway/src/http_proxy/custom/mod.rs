@@ -2,7 +2,7 @@
 //!
 //! Lives here: what is compiled of one, and what each part is asked in turn.
 //! Does not live here: the request that is made (`request`), services (`api`), other servers (`server`), the client's reply
-//! (`reply`), calling functions (`application`), the template language (`mapping_templates`).
+//! (`reply`), where templates are rendered (`rendering`), calling functions (`application`), the template language (`mapping_templates`).
 //!
 //! Contract: Amazon API Gateway Developer Guide, "Integrations for REST APIs", "Data transformations for REST APIs",
 //! "Content type conversions in API Gateway"; recorded exchanges.
@@ -12,6 +12,7 @@
 mod api;
 mod json_form;
 mod pattern;
+mod rendering;
 mod reply;
 mod request;
 mod server;
@@ -34,6 +35,7 @@ use crate::events::Exchange;
 use crate::http::upstream::{Answered, Client};
 use reply::Reply;
 
+pub(crate) use rendering::Renderings;
 pub(crate) use reply::Selector;
 pub(crate) use request::Asked;
 
@@ -86,6 +88,13 @@ pub(crate) enum Fault {
         which: &'static str,
         content_type: String,
         error: RenderError,
+    },
+    #[error(
+        "the {which} template for `{content_type}` takes long to render, and waited for others that do"
+    )]
+    Waited {
+        which: &'static str,
+        content_type: String,
     },
     #[error("no integration response is for an answer of `{0}`, and none is the default")]
     NoReply(String),

@@ -19,7 +19,7 @@ use super::super::Style;
 use super::super::mapping::{BadMapping, Reading, Source};
 use super::pattern::Pattern;
 use super::request::{Asked, Given, is_binary, lossy, members};
-use super::{BadCustom, Custom, Fault};
+use super::{BadCustom, Custom, Fault, Renderings};
 use crate::events::Exchange;
 use crate::http::upstream::Answered;
 use crate::http::{Response, ResponseBody};
@@ -108,12 +108,13 @@ fn status_of(text: &str) -> Option<u16> {
 
 impl Custom {
     /// The reply to a client.
-    pub(crate) fn reply(
+    pub(crate) async fn reply(
         &self,
         exchange: &Exchange<'_>,
         asked: &Asked,
         answered: &Answered,
         (selector, accepts): (&Selector, Accepts),
+        renderings: &Renderings,
     ) -> Result<Response, Fault> {
         let reply = self.selected(answered, selector)?;
         let converted = reply.converted(exchange, answered, accepts)?;
@@ -123,23 +124,17 @@ impl Custom {
         let body = match template {
             None => converted,
             Some((content_type, template)) => {
-                let given = Given::of(exchange);
-                let mut context = given.context.clone();
+                let mut given = Given::of(exchange, converted);
                 for (name, value) in [
                     ("requestOverride", &overrides.request),
                     ("responseOverride", &overrides.response),
                 ] {
                     if !value.is_null() {
-                        context.insert(name.to_owned(), value.clone());
+                        given.context.insert(name.to_owned(), value.clone());
                     }
                 }
-                let text = String::from_utf8_lossy(&converted);
-                let made = template.render(&given.input(&text, &context));
-                let made = made.map_err(|error| Fault::Render {
-                    which: "response",
-                    content_type: content_type.clone(),
-                    error,
-                })?;
+                let made = renderings.render(template, given, self.timeout);
+                let made = made.await.map_err(|not| not.of("response", content_type))?;
                 overrides.response = made.response_override;
                 Bytes::from(made.text)
             }

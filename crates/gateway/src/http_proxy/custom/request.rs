@@ -3,6 +3,7 @@
 //! Lives here: its body by the template of its content type, its headers, query and path by mappings and overrides.
 //! Does not live here: sending it (`server`, `api`), where mapped values come from (`mapping`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ use super::super::context;
 use super::super::mapping::{BadMapping, Change, Part, Source};
 use super::super::request::PATH;
 use super::super::{Style, mapping};
-use super::{Custom, Fault};
+use super::{Custom, Fault, Renderings};
 use crate::events::{Exchange, is_binary_for_rest};
 use crate::routes::Kind;
 use crate::validate::media_types;
@@ -63,7 +64,11 @@ pub(super) fn check_signed(changes: &[Change]) -> Result<(), BadMapping> {
 
 impl Custom {
     /// The request for this one.
-    pub(crate) fn asked(&self, exchange: &Exchange<'_>) -> Result<Asked, Fault> {
+    pub(crate) async fn asked(
+        &self,
+        exchange: &Exchange<'_>,
+        renderings: &Renderings,
+    ) -> Result<Asked, Fault> {
         let mut asked = Asked {
             headers: Vec::new(),
             query: Vec::new(),
@@ -77,14 +82,9 @@ impl Custom {
         asked.body = match self.templates.get(&content_type) {
             None => body,
             Some(template) => {
-                let text = String::from_utf8_lossy(&body);
-                let given = Given::of(exchange);
-                let made = template.render(&given.input(&text, &given.context));
-                let made = made.map_err(|error| Fault::Render {
-                    which: "request",
-                    content_type,
-                    error,
-                })?;
+                let given = Given::of(exchange, body);
+                let made = renderings.render(template, given, self.timeout);
+                let made = made.await.map_err(|not| not.of("request", &content_type))?;
                 asked.overrides = Overrides {
                     request: made.request_override,
                     response: made.response_override,
@@ -135,11 +135,12 @@ pub(super) struct Given {
     query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     stage_variables: Vec<(String, String)>,
+    body: Bytes,
     pub(super) context: serde_json::Map<String, Value>,
 }
 
 impl Given {
-    pub(super) fn of(exchange: &Exchange<'_>) -> Self {
+    pub(super) fn of(exchange: &Exchange<'_>, body: Bytes) -> Self {
         let path = exchange.route.path_parameters(exchange.api, exchange.path);
         Self {
             path: path
@@ -148,22 +149,36 @@ impl Given {
             query: exchange.query_pairs(),
             headers: exchange.header_pairs(),
             stage_variables: exchange.api.stage_variables.pairs(),
+            body,
             context: context::of(exchange),
         }
     }
 
-    pub(super) fn input<'a>(
-        &'a self,
-        body: &'a str,
-        context: &'a serde_json::Map<String, Value>,
-    ) -> Input<'a> {
+    #[cfg(test)]
+    pub(super) fn of_text(body: &'static str) -> Self {
+        Self {
+            path: Vec::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            stage_variables: Vec::new(),
+            body: Bytes::from_static(body.as_bytes()),
+            context: serde_json::Map::new(),
+        }
+    }
+
+    /// What is no text of the body is left out of it.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    pub(super) fn input<'a>(&'a self, body: &'a str) -> Input<'a> {
         Input {
             body,
             path: &self.path,
             query: &self.query,
             headers: &self.headers,
             stage_variables: &self.stage_variables,
-            context,
+            context: &self.context,
         }
     }
 }
