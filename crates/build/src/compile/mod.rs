@@ -2,10 +2,11 @@
 //!
 //! Lives here: which functions are compiled at once, which packages the compiler gets, what its complaints mean.
 //! Does not live here: which compiler a function wants (`manifest`), talking with it (`session`), calling tools in JavaScript
-//! (`driver.cjs`), `make` (`make`).
+//! (`driver.cjs`), `make` (`make`), how much stays in the cache (`kept`).
 //!
 //! All output goes into the cache, one folder for each content; the project is never written.
 
+mod kept;
 mod make;
 mod request;
 mod session;
@@ -284,6 +285,7 @@ impl Group<'_> {
             root: self.root,
             modules: &tools.modules,
             cache: &self.installer.config.cache,
+            out: &out,
             environment: &self.installer.config.environment,
         };
         let mut sessions = sessions.lock().await;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::kept::{self, Kept};
 use crate::cache::key_of;
 
 /// Compilers that stay at once.
@@ -24,6 +25,8 @@ const COMPILED_WITHIN: Duration = Duration::from_secs(5 * 60);
 const REPLY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What replies begin with: anything else is what a configuration printed.
 const MARK: u8 = 1;
+/// What the folder of drivers and logs is called in the cache.
+const COMPILERS: &str = "compilers";
 const DRIVER: &str = include_str!("driver.cjs");
 
 /// All compilers of a builder.
@@ -31,6 +34,7 @@ const DRIVER: &str = include_str!("driver.cjs");
 pub(crate) struct Sessions {
     open: BTreeMap<String, Session>,
     asked: u64,
+    kept: Kept,
 }
 
 /// How a compiler is started.
@@ -41,6 +45,8 @@ pub(super) struct Start<'a> {
     /// Folders of modules besides those of the project.
     pub(super) modules: &'a [PathBuf],
     pub(super) cache: &'a Path,
+    /// Where compiled code goes.
+    pub(super) out: &'a Path,
     pub(super) environment: &'a BTreeMap<String, String>,
 }
 
@@ -66,7 +72,9 @@ impl Sessions {
             Some(session) => session,
             None => {
                 self.make_room();
-                Session::start(start)?
+                let session = Session::start(start)?;
+                self.keep(start).await?;
+                session
             }
         };
         session.asked = self.asked;
@@ -86,6 +94,15 @@ impl Sessions {
         self.open.remove(key);
     }
 
+    /// Notes that this compiler's code is used, and lets go of what nobody used for long.
+    async fn keep(&mut self, start: &Start<'_>) -> io::Result<()> {
+        self.kept.hold(start.out)?;
+        let compilers = start.cache.join(COMPILERS);
+        let compiled = start.out.parent().unwrap_or(start.out).to_owned();
+        let pruning = tokio::task::spawn_blocking(move || kept::prune(&compiled, &compilers));
+        pruning.await.map_err(io::Error::other)
+    }
+
     fn make_room(&mut self) {
         if self.open.len() < SESSIONS_MAX {
             return;
@@ -99,14 +116,13 @@ impl Sessions {
 
 impl Session {
     fn start(start: &Start<'_>) -> io::Result<Self> {
-        let folder = start.cache.join("compilers");
+        let folder = start.cache.join(COMPILERS);
         fs::create_dir_all(&folder)?;
         let driver = folder.join(format!("{}.cjs", key_of([DRIVER.as_bytes()])));
-        if !driver.is_file() {
-            let draft = folder.join(format!("{}.partial", std::process::id()));
-            fs::write(&draft, DRIVER)?;
-            fs::rename(draft, &driver)?;
-        }
+        // Written each time: then it is not among those that nobody used for long.
+        let draft = folder.join(format!("{}.partial", std::process::id()));
+        fs::write(&draft, DRIVER)?;
+        fs::rename(draft, &driver)?;
         let modules = std::env::join_paths(start.modules).unwrap_or_default();
         let mut child = Command::new(start.node)
             .arg(driver)
