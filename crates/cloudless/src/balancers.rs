@@ -3,8 +3,11 @@
 //! Lives here: taking and giving back ports as listeners come and go with reloads, serving them.
 //! Does not live here: what is answered (`gateway::load_balancer`), the ports of APIs and services (`wiring`).
 
+use std::collections::BTreeSet;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway::TrustedProxies;
 use gateway::http::{Handler, Scheme, Server as HttpServer, Tls};
@@ -22,6 +25,10 @@ use crate::front::Parts;
 pub(crate) const PORT: u16 = 3003;
 /// Listeners that are served; the cloud's default for one load balancer.
 const LISTENERS_MAX: usize = 50;
+/// How often a port is asked for that was given back a moment ago: its old listener takes the connections that wait before it
+/// is closed.
+const TRIES_MAX: usize = 100;
+const TRIED_EVERY: Duration = Duration::from_millis(10);
 
 /// Where load balancers are found.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +47,8 @@ pub(crate) struct Balancers {
     first_port: u16,
     tls: Mutex<Option<Tls>>,
     taken: Mutex<Vec<Taken>>,
+    /// Ports that were ours.
+    given_back: Mutex<BTreeSet<u16>>,
     fresh: mpsc::Sender<Fresh>,
     to_serve: Mutex<Option<mpsc::Receiver<Fresh>>>,
 }
@@ -72,44 +81,42 @@ impl Balancers {
             first_port: balancing.port,
             tls: Mutex::default(),
             taken: Mutex::default(),
+            given_back: Mutex::default(),
             fresh,
             to_serve: Mutex::new(Some(to_serve)),
         }
     }
 
     /// Serves the listeners of a revision. The problems are ports that cannot be had; the other listeners are served.
-    pub(crate) fn swap(&self, application: &Application) -> Vec<Problem> {
+    pub(crate) async fn swap(&self, application: &Application) -> Vec<Problem> {
         self.handler.swap(application);
         let wanted = application.listeners.len();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = wanted.min(taken.len());
-        for surplus in taken.drain(kept..) {
-            surplus.shut.cancel();
-        }
+        self.give_back(wanted);
         let mut problems = Vec::new();
-        while taken.len() < wanted {
-            match self.take(taken.len()) {
-                Ok(one) => taken.push(one),
+        let mut count = held(&self.taken).len();
+        while count < wanted {
+            match self.take(count).await {
+                Ok(one) => held(&self.taken).push(one),
                 Err(problem) => {
                     problems.push(*problem);
                     break;
                 }
             }
+            count += 1;
         }
-        self.tell(&taken);
+        self.tell(&held(&self.taken));
         problems
     }
 
     /// The port of each listener.
     pub(crate) fn ports(&self) -> Vec<u16> {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.iter().map(|one| one.port).collect()
+        held(&self.taken).iter().map(|one| one.port).collect()
     }
 
     /// Speaks TLS.
     pub(crate) fn secure(&self, tls: Tls) {
-        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(tls);
-        self.tell(&self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+        *held(&self.tls) = Some(tls);
+        self.tell(&held(&self.taken));
     }
 
     /// Serves the ports as they come, until it is stopped; then requests under way are answered.
@@ -119,11 +126,7 @@ impl Balancers {
         ready: CancellationToken,
         stop: CancellationToken,
     ) {
-        let to_serve = self
-            .to_serve
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let to_serve = held(&self.to_serve).take();
         let Some(mut to_serve) = to_serve else {
             return;
         };
@@ -137,11 +140,7 @@ impl Balancers {
             let Some(fresh) = fresh else {
                 break;
             };
-            let tls = self
-                .tls
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let tls = held(&self.tls).clone();
             let server = match tls {
                 Some(tls) => server().secured(tls),
                 None => server(),
@@ -155,14 +154,24 @@ impl Balancers {
                 }
             });
         }
-        let taken = std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+        let taken = std::mem::take(&mut *held(&self.taken));
         for one in &taken {
             one.shut.cancel();
         }
         while doors.join_next().await.is_some() {}
     }
 
-    fn take(&self, index: usize) -> Result<Taken, Box<Problem>> {
+    /// Lets go of the ports behind the first ones.
+    fn give_back(&self, kept: usize) {
+        let mut taken = held(&self.taken);
+        let kept = kept.min(taken.len());
+        for surplus in taken.drain(kept..) {
+            held(&self.given_back).insert(surplus.port);
+            surplus.shut.cancel();
+        }
+    }
+
+    async fn take(&self, index: usize) -> Result<Taken, Box<Problem>> {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
         let asked = match self.first_port {
             0 => Some(0),
@@ -171,7 +180,7 @@ impl Balancers {
         let asked = asked.filter(|_| index < LISTENERS_MAX);
         let asked = asked.ok_or_else(|| no_port(index, "there are no ports left for it"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, asked));
-        let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        let bound = bound(address, &self.given_back).await.and_then(|listener| {
             listener.set_nonblocking(true)?;
             let port = listener.local_addr()?.port();
             Ok((TcpListener::from_std(listener)?, port))
@@ -190,11 +199,7 @@ impl Balancers {
     }
 
     fn tell(&self, taken: &[Taken]) {
-        let is_secured = self
-            .tls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some();
+        let is_secured = held(&self.tls).is_some();
         self.handler.set_addresses(Addresses {
             ports: taken.iter().map(|one| one.port).collect(),
             scheme: if is_secured {
@@ -206,6 +211,28 @@ impl Balancers {
     }
 }
 
+/// One that was given back may be held for another moment.
+async fn bound(
+    address: SocketAddr,
+    given_back: &Mutex<BTreeSet<u16>>,
+) -> io::Result<std::net::TcpListener> {
+    let was_ours = held(given_back).remove(&address.port());
+    let mut tries_left = if was_ours { TRIES_MAX } else { 1 };
+    loop {
+        tries_left -= 1;
+        match std::net::TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && 0 < tries_left => {
+                tokio::time::sleep(TRIED_EVERY).await;
+            }
+            bound => return bound,
+        }
+    }
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn no_port(index: usize, why: &str) -> Box<Problem> {
     let number = index + 1;
     let title =
@@ -214,4 +241,25 @@ fn no_port(index: usize, why: &str) -> Box<Problem> {
     Box::new(problem.help(
         "stop whoever uses it, or choose another for the first listener: --alb-port PORT; the others follow it",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_given_back_a_moment_ago_is_had_again() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let given_back = Mutex::new(BTreeSet::from([address.port()]));
+        let closing = async {
+            tokio::time::sleep(3 * TRIED_EVERY).await;
+            drop(listener);
+        };
+        let (bound, ()) = tokio::join!(bound(address, &given_back), closing);
+        let bound = bound.unwrap();
+        // It is somebody else's from now on.
+        assert!(super::bound(address, &given_back).await.is_err());
+        assert_eq!(bound.local_addr().unwrap(), address);
+    }
 }

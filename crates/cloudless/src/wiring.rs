@@ -287,7 +287,7 @@ impl Server {
 
     /// Serves this revision from the next request on. The problems are roles that are not here, and routes that cannot
     /// be served.
-    pub fn swap(&self, application: &Arc<Application>) -> Vec<Problem> {
+    pub async fn swap(&self, application: &Arc<Application>) -> Vec<Problem> {
         if self.has_apis {
             self.marker.write(self.ports.1, application);
             self.findings.serve(application);
@@ -297,7 +297,7 @@ impl Server {
         let mut problems = self.services.identity.unfit_roles(application);
         problems.extend(self.gateway.swap(application));
         if self.has_apis {
-            problems.extend(self.balancers.swap(application));
+            problems.extend(self.balancers.swap(application).await);
         }
         problems
     }

@@ -12,6 +12,7 @@ use runtimes::process::probe::Prober;
 use super::dev::{ports, state_folder};
 use super::{cache_folder, environment, fail};
 use crate::cli::CheckArguments;
+use crate::development::remedies;
 use crate::forking;
 use crate::pipeline::{Checked, Checker};
 use crate::printer::{Printer, Style, harmless};
@@ -53,8 +54,9 @@ async fn check(arguments: &CheckArguments) -> Result<(Checked, PathBuf), Box<Pro
     let checker = Checker::new(Arc::clone(&clock), &cache, &environment);
     let prober = Prober::new(&cache, clock, Arc::new(RealRandom::default()));
     let mut checked = checker.check(&located, &options).await?;
-    if let Err(problem) = ports((None, None), &checked.settings) {
-        checked.problems.push(*problem);
+    match ports((None, None), &checked.settings) {
+        Ok((_, services_port)) => remedies::for_port(&mut checked.problems, services_port),
+        Err(problem) => checked.problems.push(*problem),
     }
     if let Some(application) = &checked.application {
         match state_folder(arguments.state.clone(), &checked.settings, &located) {

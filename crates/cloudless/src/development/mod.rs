@@ -6,6 +6,7 @@
 mod banner;
 mod changes;
 pub mod marker;
+pub(crate) mod remedies;
 mod stored;
 mod watch;
 
@@ -29,9 +30,6 @@ use crate::wiring::Server;
 
 use watch::Watcher;
 
-/// Where commands of remedies look for the services, when nothing says otherwise.
-const USUAL_SERVICES: &str = "http://127.0.0.1:4566 ";
-
 /// What the loop needs besides the server.
 pub struct Loop {
     /// The project.
@@ -54,6 +52,8 @@ pub struct Loop {
 struct Current {
     application: Option<Arc<Application>>,
     problems: Vec<Problem>,
+    /// What the server said of the application: roles, routes, ports.
+    clashes: Vec<Problem>,
     /// As `cloudless.toml` has them now.
     settings: settings::Server,
 }
@@ -86,6 +86,7 @@ impl Loop {
         let mut current = Current {
             application: None,
             problems: Vec::new(),
+            clashes: Vec::new(),
             settings: self.started_with.clone(),
         };
         // Before the first load, which may install for minutes: what is saved meanwhile is a change, too.
@@ -100,8 +101,8 @@ impl Loop {
             return Err(Box::new(nothing_to_serve(&self.located)));
         };
         self.show_for(server, &loaded.problems);
-        let clashes = server.swap(&application);
-        self.show(&clashes);
+        current.clashes = server.swap(&application).await;
+        self.show(&current.clashes);
         Box::pin(server.deliver(&application)).await;
         self.console.notice(banner::banner(
             &self.printer,
@@ -144,7 +145,8 @@ impl Loop {
             match loaded {
                 Ok(Some(loaded)) => {
                     watcher.follow(&loaded.files);
-                    self.take(server, &mut current, &loaded, (changed, began));
+                    self.take(server, &mut current, &loaded, (changed, began))
+                        .await;
                     if let Some(application) = &current.application {
                         Box::pin(server.deliver(application)).await;
                         server.functions_served(&loaded, application).await;
@@ -157,7 +159,7 @@ impl Loop {
     }
 
     /// Serves what was loaded, if it differs from what is served.
-    fn take(
+    async fn take(
         &self,
         server: &Server,
         current: &mut Current,
@@ -192,8 +194,9 @@ impl Loop {
         if current.application.as_ref() == Some(&application) {
             return;
         }
-        let clashes = server.swap(&application);
-        self.show(&clashes);
+        let clashes = server.swap(&application).await;
+        self.show(&unheard(&clashes, &current.clashes));
+        current.clashes = clashes;
         let stored = stored::changes(&loaded.stored);
         let took = self
             .clock
@@ -230,17 +233,8 @@ impl Loop {
     /// The same for problems of a manifest, whose commands are for the usual port of services.
     fn show_for(&self, server: &Server, problems: &[Problem]) {
         let (_, port) = server.ports();
-        let here = format!("http://127.0.0.1:{port} ");
-        let problems: Vec<Problem> = problems
-            .iter()
-            .map(|problem| Problem {
-                help: problem
-                    .help
-                    .as_ref()
-                    .map(|help| help.replace(USUAL_SERVICES, &here)),
-                ..problem.clone()
-            })
-            .collect();
+        let mut problems = problems.to_vec();
+        remedies::for_port(&mut problems, port);
         self.show(&problems);
     }
 
@@ -249,10 +243,30 @@ impl Loop {
     }
 }
 
+/// What has not been said of the application before: nobody wants to read it again at every save.
+fn unheard(clashes: &[Problem], before: &[Problem]) -> Vec<Problem> {
+    let is_new = |clash: &&Problem| !before.contains(clash);
+    clashes.iter().filter(is_new).cloned().collect()
+}
+
 fn nothing_to_serve(located: &Located) -> Problem {
     Problem::error(
         "project::nothing-to-serve",
         format!("`{}` could not be read", located.manifest),
     )
     .help("mend the problems above, and start again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_of_an_application_is_not_said_again() {
+        let problem = |title: &str| Problem::warning("identity::unknown-role", title);
+        let (said, other) = ([problem("one")], problem("other"));
+        assert_eq!(unheard(&said, &[]), said);
+        assert_eq!(unheard(&[problem("one"), other.clone()], &said), [other]);
+        assert!(unheard(&said, &said).is_empty());
+    }
 }

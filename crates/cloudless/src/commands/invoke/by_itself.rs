@@ -63,7 +63,8 @@ pub(super) async fn invoke(
         let Some(name) = functions::find(&names, &arguments.function) else {
             return Err(unknown_function(&arguments.function, &names));
         };
-        server.swap(&Arc::new(application.without_provisioned()));
+        let application = Arc::new(application.without_provisioned());
+        server.swap(&application).await;
         let reply = server.invoker.invoke(invocation(name, event)).await;
         let reply = reply.map_err(|error| {
             Problem::error("invoke::not-run", "the function did not run").because(error.to_string())
