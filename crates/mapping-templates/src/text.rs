@@ -9,8 +9,19 @@ use regex_lite::{Captures, Regex, RegexBuilder};
 
 use crate::PATTERN_BYTES_MAX;
 
-/// The size up to which a pattern weighs 1; one that is larger weighs as many times more as it may be larger.
-const LIGHT_PATTERN_BYTES: usize = PATTERN_BYTES_MAX / 64;
+/// The size up to which a pattern weighs 1, as `[a-z]` does; one that is larger weighs as many times more as it may be larger. At
+/// each place of a text as much may be looked at.
+const LIGHT_PATTERN_BYTES: usize = 128;
+/// The least that a place in a pattern takes: it reads one character.
+const PLACE_BYTES_MIN: usize = 16;
+/// Bytes that are searched for a pattern of weight 1 for the work of one step.
+const SEARCHED_A_STEP: usize = 16;
+
+/// The steps of searching so many bytes for a pattern of this weight.
+pub(crate) fn steps_of_search(bytes: usize, weight: usize) -> u64 {
+    let steps = bytes.saturating_mul(weight) / SEARCHED_A_STEP;
+    u64::try_from(steps).unwrap_or(u64::MAX)
+}
 
 /// How far behind what fits a search may look, so that the next one reads it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +37,9 @@ pub(crate) enum Reach {
 /// What is repeated without end is part of what fits, or something must follow it: no place behind what fits that was read for
 /// that can fit, and it is read once more at most. Where it is one of several alternatives, or in something that is itself
 /// repeated or may be left out, it may be read in vain anew for each place that fits, as in `[a-z].*x|[a-z]`.
-pub(crate) fn reach(pattern: &str) -> Reach {
-    let (mut is_endless, mut is_doubtful, mut is_counted) = (false, false, false);
+pub(crate) fn reach(pattern: &str, weight: usize) -> Reach {
+    let (mut is_endless, mut is_doubtful) = (false, false);
+    let (mut is_counted, mut is_optional) = (false, false);
     let mut letters = pattern.chars();
     let mut before = None;
     // What stands in brackets, and is no sign there, is taken for one: that is too much at worst.
@@ -43,6 +55,7 @@ pub(crate) fn reach(pattern: &str) -> Reach {
             '|' => is_doubtful = true,
             // Flags and names may hide what follows.
             '?' if before == Some('(') => is_doubtful |= !letters.as_str().starts_with(':'),
+            '?' => is_optional = true,
             _ => {}
         }
         is_doubtful |= before == Some(')') && "*+?{".contains(letter);
@@ -51,9 +64,11 @@ pub(crate) fn reach(pattern: &str) -> Reach {
     if is_endless && is_doubtful {
         Reach::Far
     } else if is_counted {
-        Reach::Short(LIGHT_PATTERN_BYTES)
-    } else {
+        Reach::Short(LIGHT_PATTERN_BYTES * weight / PLACE_BYTES_MIN)
+    } else if is_doubtful || is_optional {
         Reach::Short(pattern.len())
+    } else {
+        Reach::Short(1)
     }
 }
 
@@ -65,7 +80,12 @@ pub(crate) fn pattern(text: &str) -> Result<(Regex, usize), String> {
         let built = RegexBuilder::new(&readable).size_limit(size).build();
         built.map(|pattern| (pattern, weight))
     };
-    let built = build(1).or_else(|_| build(8)).or_else(|_| build(64));
+    let mut weight = 1;
+    let mut built = build(weight);
+    while built.is_err() && LIGHT_PATTERN_BYTES * weight < PATTERN_BYTES_MAX {
+        weight *= 2;
+        built = build(weight);
+    }
     built.map_err(|error| {
         format!(
             "the pattern `{text}` cannot be used: {error}; patterns do without looking around and without references to \

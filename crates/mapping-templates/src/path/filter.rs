@@ -4,6 +4,7 @@
 //! Does not live here: reading it (`parse`).
 
 use super::{Found, Path, TooMany, Visits};
+use crate::text;
 use crate::value::{Heap, Value};
 
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ impl Condition {
             Self::Fits(operand, pattern, weight) => {
                 Ok(match operand.value(here, root, heap, visits)? {
                     Plain::Text(text) => {
-                        visits.passed(text.len().saturating_mul(*weight))?;
+                        visits.steps(text::steps_of_search(text.len(), *weight))?;
                         pattern.is_match(&text)
                     }
                     Plain::Missing

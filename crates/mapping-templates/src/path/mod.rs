@@ -76,7 +76,11 @@ const DESCENT_MAX: usize = 256;
 impl Visits<'_> {
     /// Notes that so many values were copied, or bytes compared.
     fn passed(&mut self, values: usize) -> Result<(), TooMany> {
-        let visits = u64::try_from(values / VALUES_A_VISIT).unwrap_or(u64::MAX);
+        self.steps(u64::try_from(values / VALUES_A_VISIT).unwrap_or(u64::MAX))
+    }
+
+    /// Notes so much work.
+    fn steps(&mut self, visits: u64) -> Result<(), TooMany> {
         *self.left = self.left.checked_sub(visits).ok_or(TooMany)?;
         Ok(())
     }

@@ -186,7 +186,10 @@ impl<'a> Machine<'a> {
 
     /// Notes that so many items were moved or copied, or places of a text compared, which is less than a step each.
     fn passed(&mut self, items: usize) -> Result<(), RenderError> {
-        let steps = u64::try_from(items / ITEMS_A_STEP).unwrap_or(u64::MAX);
+        self.steps(u64::try_from(items / ITEMS_A_STEP).unwrap_or(u64::MAX))
+    }
+
+    fn steps(&mut self, steps: u64) -> Result<(), RenderError> {
         let left = self.steps_left.checked_sub(steps);
         self.steps_left = left.ok_or(RenderError::TooManySteps)?;
         Ok(())

@@ -8,11 +8,13 @@
 
 use super::Machine;
 use super::methods::{Called, Failure};
+use crate::RenderError;
 use crate::text::{self, Extent, Reach};
 use crate::value::{Look, Value};
 
-/// What making a pattern of weight 1 counts for, in bytes of text.
+/// What making a pattern counts for, in bytes of text, besides its weight as often.
 const PATTERN_MADE_BYTES: usize = 2 * 1024;
+const WEIGHT_MADE_BYTES: usize = 64;
 
 /// A pattern that a text is searched for.
 struct Pattern {
@@ -139,6 +141,7 @@ impl Machine<'_> {
         let pattern = self.pattern(one, plain)?;
         if extent == Extent::All {
             // What is found is looked for once more when it is replaced.
+            self.searched(plain.len(), pattern.weight)?;
             let count = self.found(&pattern, plain, usize::MAX)?;
             // A group is as long as the text at most, and there are few.
             let groups = two.matches('$').count();
@@ -152,13 +155,17 @@ impl Machine<'_> {
     /// A pattern for searching a text, which takes as long as both are.
     fn pattern(&mut self, written: &str, plain: &str) -> Result<Pattern, Failure> {
         let (regex, weight) = text::pattern(written)?;
-        self.made(weight.saturating_mul(PATTERN_MADE_BYTES))?;
-        self.made((weight - 1).saturating_mul(plain.len()))?;
+        self.made(PATTERN_MADE_BYTES + weight.saturating_mul(WEIGHT_MADE_BYTES))?;
+        self.searched(plain.len(), weight)?;
         Ok(Pattern {
             regex,
             weight,
-            reach: text::reach(written),
+            reach: text::reach(written, weight),
         })
+    }
+
+    fn searched(&mut self, bytes: usize, weight: usize) -> Result<(), RenderError> {
+        self.steps(text::steps_of_search(bytes, weight))
     }
 
     /// How often a pattern fits, at most so often. Each search counts as what it may read behind what fits.
@@ -175,7 +182,7 @@ impl Machine<'_> {
                 Reach::Short(bytes) => bytes.min(behind),
                 Reach::Far => behind,
             };
-            self.made(read.saturating_mul(pattern.weight))?;
+            self.searched(read, pattern.weight)?;
             count += 1;
         }
         Ok(count)
