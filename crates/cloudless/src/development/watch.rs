@@ -241,4 +241,14 @@ mod tests {
         std::fs::write(root.join(format!("src/{last}/a.js")), "1").unwrap();
         assert!(is_noticed(&mut watcher, NOTICED_WITHIN).await);
     }
+
+    #[tokio::test]
+    async fn an_archive_beside_the_project_is_noticed() {
+        let (folder, root, mut watcher) = project();
+        let beside = folder.path().join("dist");
+        std::fs::create_dir(&beside).unwrap();
+        watcher.follow(&[root.join("../dist/code.zip")]);
+        std::fs::write(beside.join("code.zip"), "1").unwrap();
+        assert!(is_noticed(&mut watcher, NOTICED_WITHIN).await);
+    }
 }

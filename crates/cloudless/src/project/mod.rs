@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use interfaces::clock::Clock;
 use manifest::reading::{Answers, Need, ReadRequest, Reading, Step};
+use model::artefact::{Artefact, CodeSource};
 use model::ids::AccountId;
 use model::problem::Problem;
 
@@ -111,8 +112,9 @@ pub(crate) async fn read(
                     | Need::Output { .. }
                     | Need::Object { .. } => None,
                 });
-                let files = std::iter::once(path).chain(asked).collect();
                 let mut reading = *reading;
+                let archives = archives(&reading.artefacts, &located.root);
+                let files = std::iter::once(path).chain(asked).chain(archives).collect();
                 reading.problems.splice(0..0, problems);
                 return Ok(Project { reading, files });
             }
@@ -167,4 +169,18 @@ fn folder_name(root: &Path) -> String {
         || "project".to_owned(),
         |name| name.to_string_lossy().into_owned(),
     )
+}
+
+/// Archives of code, which may lie outside of the project: whoever packs anew means the new one.
+fn archives<'a>(artefacts: &'a [Artefact], root: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+    artefacts
+        .iter()
+        .filter_map(|artefact| match &artefact.source {
+            CodeSource::Archive(path) => Some(root.join(path)),
+            CodeSource::Folder(_)
+            | CodeSource::Compiled { .. }
+            | CodeSource::Package { .. }
+            | CodeSource::Packages { .. }
+            | CodeSource::Inline(_) => None,
+        })
 }

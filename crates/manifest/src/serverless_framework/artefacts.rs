@@ -136,8 +136,8 @@ fn source(
                 format!("`{path}` is not a path relative to the project's folder"),
             )
             .at(&node.place)
-            .because("code is taken from the project alone")
-            .help("copy it into the project, and name it by a relative path"),
+            .because("a path of this machine alone is none on another one")
+            .help("name it by a relative path; one that leads out of the project, as `../shared/code.zip`, is taken too"),
         );
         return None;
     }
