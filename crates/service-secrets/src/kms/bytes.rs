@@ -147,11 +147,12 @@ pub(super) async fn re_encrypt(context: &Context<'_>, mut fields: Fields) -> Ans
     let new_algorithm = fields.text("DestinationEncryptionAlgorithm", &ALGORITHM);
     let dry = fields.flag("DryRun");
     fields.finish()?;
+    // Recorded: of two keys of the wrong sort, the source is told.
+    let opened = opened(context, &bytes, source.as_deref(), &before, "ReEncrypt").await?;
+    judge_algorithm(&opened.by, old_algorithm.as_deref())?;
     let target = find(context, &target).await?;
     judge_use(&target, ENCRYPTS, "ReEncrypt")?;
     judge_algorithm(&target, new_algorithm.as_deref())?;
-    let opened = opened(context, &bytes, source.as_deref(), &before, "ReEncrypt").await?;
-    judge_algorithm(&opened.by, old_algorithm.as_deref())?;
     end_dry_run(dry)?;
     let blob = sealed(context, &target, &after, &opened.plain).await?;
     Ok(json!({
