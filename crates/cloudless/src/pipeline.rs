@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use build::{Builder, BuilderConfig};
 use cloudformation::template::Template;
-use deployment::{DeployRequest, Deployed, Deployer, Emptied, Removals, StateError};
+use deployment::{DeployRequest, Deployed, Deployer, Emptied, LookedUp, Removals, StateError};
 use interfaces::clock::Clock;
 use interfaces::objects::ReadObjects;
 use interfaces::random::Random;
@@ -170,7 +170,7 @@ impl Pipeline {
                 generation: 0,
             });
         };
-        let request = request(&account, &reading, &template);
+        let request = request(&account, &reading, &template, &found);
         // Boxed: both hold a good deal between their steps.
         let deploying = Box::pin(self.parts.deployer.deploy(request));
         let building = Box::pin(self.parts.builder.build(&located.root, &reading.artefacts));
@@ -210,6 +210,9 @@ impl Pipeline {
     async fn hand_over(&self, last: &Last) -> Result<(), Box<Problem>> {
         let (account, region) = (AccountId::development(), &last.reading.region);
         let functions = &self.parts.functions;
+        if last.deployed.looked_up.has_secrets() {
+            functions.note_secrets();
+        }
         let declared = made_by_api::declared(&last.deployed);
         let adopted = functions.adopt(&account, region, declared).await;
         adopted.map_err(|reason| api_failed(&reason))?;
@@ -328,7 +331,7 @@ impl Checker {
         };
         let deployed = self
             .deployer
-            .deploy(request(&account, &reading, &template))
+            .deploy(request(&account, &reading, &template, &LookedUp::default()))
             .await
             .map_err(state_failed)?;
         let artefacts = [reading.artefacts.clone(), public_layers(&deployed)].concat();
@@ -383,6 +386,7 @@ fn request<'a>(
     account: &'a AccountId,
     reading: &'a Reading,
     template: &'a Template,
+    looked_up: &'a LookedUp,
 ) -> DeployRequest<'a> {
     // What a manifest with errors no longer names may only be misspelt, and a table's data does not come back.
     let removals = if any_error(&reading.problems) {
@@ -396,6 +400,7 @@ fn request<'a>(
         stack: &reading.stack,
         template,
         parameters: &reading.parameters,
+        looked_up,
         removals,
     }
 }

@@ -196,8 +196,9 @@ impl Server {
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
         let delivery = delivery(&kept, shared, &invoke, telemetry.deliveries);
-        let deployer = Deployer::new(store, kept.providers(), kept.secrets.values());
-        let mut services = engines::standing_in(kept.doors(), config, &clock)?;
+        let ours = (kept.doors(), kept.secrets.values());
+        let (mut services, values) = engines::standing_in(ours, config, &clock)?;
+        let deployer = Deployer::new(store, kept.providers(), Arc::clone(&values));
         services.push(Arc::clone(&functions) as Arc<dyn CloudService>);
         let issuer = Arc::new(Signer::new(&config.cache, Arc::clone(&random), ports.1));
         let called = services.clone();
@@ -217,13 +218,13 @@ impl Server {
         inner_door.open(door_inside, Arc::clone(&gateway) as Arc<dyn Handler>);
         Ok(Self {
             pipeline: Pipeline::new(PipelineParts {
-                deployer,
+                deployer: deployer.sealing(kept.secrets.seals()),
                 builder: builder(config),
                 clock: Arc::clone(&clock),
                 limits,
                 functions: Arc::clone(&functions),
                 archives,
-                values: kept.secrets.values(),
+                values,
                 objects: kept.objects.read_objects(),
             }),
             invoker,

@@ -99,6 +99,22 @@ fn a_function_keeps_secrets_and_another_without_permission_reads_none() {
     dev.stop();
 }
 
+fn put_parameter(dev: &Dev, parameter: &Value) {
+    let headers = [
+        ("Content-Type", "application/x-amz-json-1.1"),
+        ("X-Amz-Target", "AmazonSSM.PutParameter"),
+        ("X-Amz-Date", "20260101T000000Z"),
+        (
+            "Authorization",
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=00",
+        ),
+    ];
+    let put = parameter.to_string();
+    let put =
+        support::try_request(dev.services_port, "POST", "/", &headers, put.as_bytes()).unwrap();
+    assert_eq!(put.status, 200, "{}", dev.log());
+}
+
 #[test]
 fn what_is_said_of_a_manifest_repeats_no_secret() {
     let manifest = |timeout: &str| {
@@ -112,19 +128,7 @@ fn what_is_said_of_a_manifest_repeats_no_secret() {
     ]);
     let dev = Dev::start(folder.path(), &folder.path().join(".cloudless"));
     let sealed = json!({"Name": "/told", "Value": "top-secret", "Type": "SecureString"});
-    let headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("X-Amz-Target", "AmazonSSM.PutParameter"),
-        ("X-Amz-Date", "20260101T000000Z"),
-        (
-            "Authorization",
-            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=00",
-        ),
-    ];
-    let put = sealed.to_string();
-    let put =
-        support::try_request(dev.services_port, "POST", "/", &headers, put.as_bytes()).unwrap();
-    assert_eq!(put.status, 200, "{}", dev.log());
+    put_parameter(&dev, &sealed);
     std::fs::write(
         folder.path().join("serverless.yml"),
         manifest("'${ssm:/told}'"),
@@ -133,4 +137,71 @@ fn what_is_said_of_a_manifest_repeats_no_secret() {
     let log = dev.wait_for_log("is not a whole number");
     assert!(log.contains("`****` is not a whole number"), "{log}");
     assert!(!log.contains("top-secret"), "{log}");
+}
+
+const BACKWARDS: &str =
+    "import os\ndef f(event, context):\n    return os.environ['PASSWORD'][::-1]\n";
+
+fn with_password(value: &str) -> String {
+    format!(
+        "service: told\nprovider: {{name: aws, runtime: python3.11}}\nfunctions:\n  f:\n    handler: app.f\n    \
+         environment: {{PASSWORD: '{value}'}}\n    events: [{{httpApi: GET /}}]\n"
+    )
+}
+
+#[test]
+fn a_secret_of_a_functions_variables_lies_in_no_file_of_the_state() {
+    let manifest = with_password("none");
+    let folder = project(&[("serverless.yml", &manifest), ("app.py", BACKWARDS)]);
+    let state = tempfile::tempdir().unwrap();
+    let dev = Dev::start(folder.path(), state.path());
+    let sealed = json!({"Name": "/app/kept", "Value": "top-secret", "Type": "SecureString"});
+    put_parameter(&dev, &sealed);
+    let referring = with_password("{{resolve:ssm-secure:/app/kept}}");
+    std::fs::write(folder.path().join("serverless.yml"), referring).unwrap();
+    let is_seen = |dev: &Dev| dev.get("/").body == "terces-pot";
+    let seen = support::eventually(|| is_seen(&dev).then_some(()));
+    assert_eq!(seen, Some(()), "{}", dev.log());
+    dev.stop();
+    let dev = Dev::start(folder.path(), state.path());
+    assert!(is_seen(&dev), "{}", dev.log());
+    dev.stop();
+    let mut files = 0;
+    for entry in std::fs::read_dir(state.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(bytes) = std::fs::read(&path) else {
+            continue;
+        };
+        files += 1;
+        let is_there = bytes.windows(10).any(|it| it == b"top-secret");
+        assert!(!is_there, "{}", path.display());
+    }
+    assert!(1 < files, "there is a state");
+}
+
+#[test]
+fn references_are_looked_up_where_an_engine_keeps_parameters() {
+    let behind = project(&[(
+        "template.yaml",
+        "Resources:\n  Logs:\n    Type: AWS::Logs::LogGroup\n",
+    )]);
+    let engine = Dev::start(behind.path(), &behind.path().join("state"));
+    let there = json!({"Name": "/app/there", "Value": "of-the-engine", "Type": "String"});
+    put_parameter(&engine, &there);
+    let settings = format!(
+        "[services.ssm]\nendpoint = \"http://localhost:{}\"\n",
+        engine.services_port
+    );
+    let folder = project(&[
+        (
+            "serverless.yml",
+            &with_password("{{resolve:ssm:/app/there}}"),
+        ),
+        ("app.py", BACKWARDS),
+        ("cloudless.toml", &settings),
+    ]);
+    let dev = Dev::start(folder.path(), &folder.path().join("state"));
+    assert_eq!(dev.get("/").body, "enigne-eht-fo", "{}", dev.log());
+    dev.stop();
+    engine.stop();
 }

@@ -20,6 +20,7 @@ use model::ids::{AccountId, LogicalId, Region, StackName};
 use model::problem::{Problem, Severity, any_error};
 use serde_json::Value;
 use store::Store;
+use store::sealing::Seals;
 use tokio::sync::Mutex;
 
 use crate::deployed::{Changes, DeployRequest, Deployed, DeployedResource, Emptied, Removals};
@@ -34,6 +35,7 @@ pub struct Deployer {
     providers: Vec<Arc<dyn ResourceProvider>>,
     by_type: HashMap<&'static str, usize>,
     pub(crate) values: Arc<dyn StoredValues>,
+    seals: Option<Arc<dyn Seals>>,
     /// One deployment at a time.
     turn: Mutex<()>,
 }
@@ -58,8 +60,16 @@ impl Deployer {
             providers,
             by_type,
             values,
+            seals: None,
             turn: Mutex::new(()),
         }
+    }
+
+    /// The same, which seals what it keeps of stacks with secrets.
+    #[must_use]
+    pub fn sealing(mut self, seals: Arc<dyn Seals>) -> Self {
+        self.seals = Some(seals);
+        self
     }
 
     /// Brings the stack to what its template says. What refers to a resource that failed finds a plausible name for it,
@@ -77,6 +87,7 @@ impl Deployer {
             request.account,
             request.region,
             request.stack,
+            self.seals.as_ref(),
         );
         let exports = state.exports().await?;
         let mut stored = Stored::default();
@@ -100,6 +111,9 @@ impl Deployer {
             is_template_sound: request.template.is_sound && !any_error(&problems),
             problems,
         };
+        if run.request.looked_up.has_secrets() || run.stored.looked_up.has_secrets() {
+            run.state.sealing.note_secrets();
+        }
         run.finish_what_was_begun().await?;
         for (position, id) in order.resources.iter().enumerate() {
             run.resource(id, position).await?;
@@ -135,7 +149,13 @@ impl Deployer {
         region: &Region,
         stack: &StackName,
     ) -> Result<BTreeMap<String, Value>, StateError> {
-        let state = StackState::new(self.store.as_ref(), account, region, stack);
+        let state = StackState::new(
+            self.store.as_ref(),
+            account,
+            region,
+            stack,
+            self.seals.as_ref(),
+        );
         let record = state.stack().await?;
         Ok(record.unwrap_or_default().outputs)
     }

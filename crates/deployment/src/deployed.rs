@@ -27,6 +27,8 @@ pub struct DeployRequest<'a> {
     pub template: &'a Template,
     /// Values for the template's parameters.
     pub parameters: &'a BTreeMap<String, String>,
+    /// What was found of secrets when the template was written.
+    pub looked_up: &'a LookedUp,
     /// What happens to resources that the template no longer has.
     pub removals: Removals,
 }

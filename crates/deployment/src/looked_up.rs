@@ -20,6 +20,7 @@ const HIDDEN: &str = "****";
 pub struct LookedUp {
     secrets: BTreeSet<String>,
     stand_ins: BTreeSet<String>,
+    has_secrets: bool,
 }
 
 impl fmt::Debug for LookedUp {
@@ -31,6 +32,7 @@ impl fmt::Debug for LookedUp {
 impl LookedUp {
     /// Notes a value that was looked up.
     pub fn note(&mut self, kind: Kind, value: &str) {
+        self.has_secrets |= kind == Kind::Secret;
         match kind {
             Kind::Secret if SECRET_BYTES_MIN <= value.len() => {
                 self.secrets.insert(value.to_owned());
@@ -42,10 +44,17 @@ impl LookedUp {
         }
     }
 
+    /// Whether there was a secret. One that is too short to be hidden counts.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.has_secrets
+    }
+
     /// Knows what another knows, too.
     pub fn add(&mut self, other: &Self) {
         self.secrets.extend(other.secrets.iter().cloned());
         self.stand_ins.extend(other.stand_ins.iter().cloned());
+        self.has_secrets |= other.has_secrets;
     }
 
     /// Takes secrets out of what a problem says: terminals, logs and reports of builds show it.

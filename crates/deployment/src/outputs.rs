@@ -35,7 +35,8 @@ impl Run<'_> {
             outputs: outputs.clone(),
             exports,
         };
-        if record != before {
+        let leaves_plain_rows = self.state.sealing.leaves_plain_rows();
+        if record != before || leaves_plain_rows {
             let mut batch = self.state.put_stack(Batch::new(), &record);
             for name in before.exports.keys() {
                 if !record.exports.contains_key(name) {
@@ -45,9 +46,24 @@ impl Run<'_> {
             for (name, value) in &record.exports {
                 batch = self.state.put_export(batch, name, value);
             }
+            if leaves_plain_rows {
+                // They may hold what an earlier version did not seal.
+                batch = self.written_anew(batch).await?;
+                self.state.sealing.note_rewritten();
+            }
             self.state.commit(batch).await?;
         }
         Ok(outputs)
+    }
+
+    async fn written_anew(&self, mut batch: Batch) -> Result<Batch, StateError> {
+        for (id, record) in self.state.resources().await? {
+            batch = self.state.put_resource(batch, &id, &record);
+        }
+        for leftover in self.state.leftovers().await? {
+            batch = self.state.put_leftover(batch, &leftover);
+        }
+        Ok(batch)
     }
 
     async fn output(&mut self, output: &Output) -> Option<Value> {

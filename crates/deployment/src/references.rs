@@ -69,6 +69,9 @@ impl Run<'_> {
             rounds += 1;
             let values = self.deployer.values.as_ref();
             let has_more = look_up(values, &self.request, &mut self.stored).await;
+            if self.stored.looked_up.has_secrets() {
+                self.state.sealing.note_secrets();
+            }
             if !has_more || ROUNDS_MAX <= rounds {
                 return evaluated;
             }

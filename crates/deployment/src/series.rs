@@ -38,7 +38,7 @@ impl Numbers for Series {
         series: &'a str,
     ) -> BoxFuture<'a, Result<u64, String>> {
         Box::pin(async move {
-            let state = StackState::new(self.store.as_ref(), account, region, &self.api);
+            let state = StackState::new(self.store.as_ref(), account, region, &self.api, None);
             let drawn = state.draw_number(series).await;
             drawn.map_err(|error| error.to_string())
         })

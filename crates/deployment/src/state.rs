@@ -1,7 +1,8 @@
 //! What the store knows of stacks.
 //!
 //! Lives here: the records, their keys, reading and writing them.
-//! Does not live here: when which record is written (`apply`).
+//! Does not live here: when which record is written (`apply`), which are sealed (`store::sealing`).
+//! All but the last kind may be sealed.
 //!
 //! # Key shapes (after format, account, region and [`Owner::Deployment`])
 //!
@@ -14,6 +15,7 @@
 //! | `05` text(series) | the number that was drawn last, JSON |
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use interfaces::resource_provider::{Made, Properties};
 use model::ids::{AccountId, LogicalId, Region, StackName};
@@ -21,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::keys::{KeyReader, KeyWriter, Owner};
+use store::sealing::{NoSeal, Sealing, Seals};
 use store::{Batch, CommitError, Direction, PageLimit, Range, ReadError, Store};
 
 const STACK: u8 = 0x01;
@@ -53,6 +56,14 @@ pub enum StateError {
         stack: StackName,
         /// Why.
         source: CommitError,
+    },
+    /// A record is sealed, and does not open; or it cannot be sealed.
+    #[error("the state of stack `{stack}` could not be opened or sealed")]
+    Sealed {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        source: NoSeal,
     },
     /// A record is not what this version writes.
     #[error("the state of stack `{stack}` has a record that cannot be understood")]
@@ -188,6 +199,7 @@ pub(crate) struct StackState<'a> {
     account: &'a AccountId,
     region: &'a Region,
     stack: &'a StackName,
+    pub(crate) sealing: Sealing,
 }
 
 impl<'a> StackState<'a> {
@@ -196,12 +208,14 @@ impl<'a> StackState<'a> {
         account: &'a AccountId,
         region: &'a Region,
         stack: &'a StackName,
+        seals: Option<&Arc<dyn Seals>>,
     ) -> Self {
         Self {
             store,
             account,
             region,
             stack,
+            sealing: Sealing::new("deployment", seals.cloned()),
         }
     }
 
@@ -209,7 +223,7 @@ impl<'a> StackState<'a> {
         let key = self.key(STACK).text(self.stack.as_str()).finish();
         let value = self.store.get(&key).await;
         match value.map_err(|source| self.read_error(source))? {
-            Some(bytes) => self.decode(&bytes).map(Some),
+            Some(bytes) => self.decode(&self.opened(bytes).await?).map(Some),
             None => Ok(None),
         }
     }
@@ -329,6 +343,10 @@ impl<'a> StackState<'a> {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StateError> {
+        // Numbers are compared with what is there, and no secret.
+        let numbers = self.key(SERIES).finish();
+        let batch = self.sealing.closed(batch, Some(&numbers)).await;
+        let batch = batch.map_err(|source| self.sealed(source))?;
         let committed = self.store.commit(batch).await;
         committed.map_err(|source| StateError::Write {
             stack: self.stack.clone(),
@@ -346,7 +364,7 @@ impl<'a> StackState<'a> {
             let page = page.map_err(|source| self.read_error(source))?;
             for row in &page.rows {
                 let rest = row.key.get(prefix.len()..).unwrap_or_default();
-                found.push((rest.to_vec(), row.value.clone()));
+                found.push((rest.to_vec(), self.opened(row.value.clone()).await?));
             }
             match page.rows.last() {
                 Some(last) if page.more && found.len() < RECORDS_MAX => {
@@ -375,6 +393,18 @@ impl<'a> StackState<'a> {
 
     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, StateError> {
         serde_json::from_slice(bytes).map_err(|_syntax| self.malformed())
+    }
+
+    async fn opened(&self, row: store::Bytes) -> Result<store::Bytes, StateError> {
+        let opened = self.sealing.opened(row).await;
+        opened.map_err(|source| self.sealed(source))
+    }
+
+    fn sealed(&self, source: NoSeal) -> StateError {
+        StateError::Sealed {
+            stack: self.stack.clone(),
+            source,
+        }
     }
 
     fn malformed(&self) -> StateError {

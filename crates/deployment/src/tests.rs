@@ -15,6 +15,7 @@ use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, W
 use model::ids::{AccountId, LogicalId, Region, StackName};
 use model::problem::{Problem, Severity};
 use serde_json::{Value, json};
+use store::sealing::{NoSeal, Seal, Seals};
 use store::{
     Batch, Bytes, CommitError, Direction, Page, PageLimit, Range, ReadError, Row, Store,
     Versionstamp,
@@ -295,6 +296,7 @@ impl Bench {
                 stack: &stack,
                 template: &template,
                 parameters: &parameters,
+                looked_up: &LookedUp::default(),
                 removals: Removals::ByPolicy,
             },
         )
@@ -799,4 +801,73 @@ Resources:
         !said.contains("/unknown") && !said.contains("TOP-SECRET"),
         "{said}"
     );
+}
+
+/// A seal that turns bytes around.
+struct Turned;
+
+impl Seals for Turned {
+    fn seal(&self) -> BoxFuture<'_, Result<Arc<dyn Seal>, NoSeal>> {
+        Box::pin(std::future::ready(Ok(Arc::new(Self) as Arc<dyn Seal>)))
+    }
+}
+
+impl Seal for Turned {
+    fn close(&self, _name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        Some(plain.iter().rev().copied().collect())
+    }
+
+    fn open(&self, name: &str, closed: &[u8]) -> Option<Vec<u8>> {
+        let opened = self.close(name, closed);
+        opened.filter(|opened| opened.starts_with(b"{"))
+    }
+}
+
+#[test]
+fn what_a_stack_with_secrets_keeps_is_sealed() {
+    let with = |value: &str| {
+        format!("Resources:\n  A: {{Type: 'Test::Thing', Properties: {{Name: '{value}'}}}}\n")
+    };
+    let found = |bench: &Bench, text: &str| {
+        let rows = bench.store.rows.lock().unwrap();
+        let holds = |value: &Bytes| value.windows(text.len()).any(|it| it == text.as_bytes());
+        rows.values().any(holds)
+    };
+    let (open, secret) = (with("plain"), with("{{resolve:ssm-secure:/sealed}}"));
+    let mut bench = Bench::new();
+    bench.deploy(&secret);
+    assert!(found(&bench, "sealed"), "nobody seals");
+    bench.deployer = bench.deployer.sealing(Arc::new(Turned));
+    // An earlier version left it plain.
+    let again = bench.deploy(&secret);
+    assert_eq!(again.resources[0].properties["Name"], json!("sealed"));
+    assert!(!found(&bench, "sealed"));
+    assert!(found(&bench, "delaes"));
+    bench.things.take_calls();
+    assert_eq!(bench.deploy(&secret).problems, []);
+    assert_eq!(bench.things.take_calls(), [""; 0], "nothing changed");
+    bench.deploy(&open);
+    assert!(!found(&bench, "plain"), "it goes on sealed");
+
+    let bench = Bench::new();
+    let deployer = bench.deployer.sealing(Arc::new(Turned));
+    let bench = Bench { deployer, ..bench };
+    bench.deploy(&open);
+    assert!(found(&bench, "plain"), "without secrets nothing is sealed");
+}
+
+#[test]
+fn a_stack_that_does_not_open_is_not_touched() {
+    let text = "Resources:\n  A: {Type: 'Test::Thing', Properties: {Name: '{{resolve:ssm-secure:/sealed}}'}}\n";
+    let mut bench = Bench::new();
+    bench.deployer = bench.deployer.sealing(Arc::new(Turned));
+    bench.deploy(text);
+    for value in bench.store.rows.lock().unwrap().values_mut() {
+        let mut bytes = value.to_vec();
+        bytes.push(b'x');
+        *value = bytes.into();
+    }
+    let failed = bench.try_deploy(text).unwrap_err();
+    let cause = std::error::Error::source(&failed).unwrap().to_string();
+    assert!(cause.contains("secrets.key"), "{cause}");
 }

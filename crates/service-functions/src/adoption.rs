@@ -57,6 +57,11 @@ pub fn is_known(resource_type: &str) -> bool {
 }
 
 impl Service {
+    /// What is kept from now on is sealed: variables of functions hold secrets.
+    pub fn note_secrets(&self) {
+        self.keeper.sealing.note_secrets();
+    }
+
     /// Takes over all that a template declares. What it no longer declares goes, and with a function all that was made of it.
     ///
     /// # Errors
@@ -92,6 +97,10 @@ impl Service {
             } else if is_gone {
                 change.forget(place.0, &place.1);
             }
+        }
+        if self.keeper.sealing.leaves_plain_rows() {
+            // They may hold what was not known to be secret when they were written.
+            turn.write_anew().await?;
         }
         if change.is_empty() {
             turn.install();

@@ -7,7 +7,7 @@
 //!
 //! | shape | value |
 //! | --- | --- |
-//! | `01` kind (1 byte) text(key) | an entry, JSON |
+//! | `01` kind (1 byte) text(key) | an entry, JSON; sealed where a project has secrets |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use model::ids::{AccountId, Region};
 use store::keys::{KeyReader, KeyWriter, Owner};
+use store::sealing::{Sealing, Seals};
 use store::{Batch, Direction, PageLimit, Range, Store};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -33,6 +34,7 @@ const SERVED_WITHIN: Duration = Duration::from_secs(25);
 /// The catalogue, and its rows.
 pub(crate) struct Keeper {
     store: Arc<dyn Store>,
+    pub(crate) sealing: Sealing,
     /// None before a project was loaded.
     now: RwLock<Option<Arc<Catalogue>>>,
     turn: Mutex<()>,
@@ -88,9 +90,10 @@ impl Change {
 }
 
 impl Keeper {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, seals: Option<Arc<dyn Seals>>) -> Self {
         Self {
             store,
+            sealing: Sealing::new("functions", seals),
             now: RwLock::default(),
             turn: Mutex::default(),
             made: watch::Sender::new(0),
@@ -183,6 +186,13 @@ impl Keeper {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(next));
     }
 
+    async fn commit(&self, batch: Batch) -> Result<(), String> {
+        let batch = self.sealing.closed(batch, None).await;
+        let batch = batch.map_err(|error| error.to_string())?;
+        let committed = self.store.commit(batch).await;
+        committed.map(drop).map_err(|error| error.to_string())
+    }
+
     async fn load(&self, account: &AccountId, region: &Region) -> Result<Catalogue, String> {
         let mut entries = BTreeMap::new();
         for (kind, byte, _) in KINDS {
@@ -196,7 +206,9 @@ impl Keeper {
                     let rest = row.key.get(prefix.len()..).unwrap_or_default();
                     let key = KeyReader::new(rest).text();
                     let key = key.map_err(|error| error.to_string())?;
-                    let entry = serde_json::from_slice(&row.value);
+                    let value = self.sealing.opened(row.value.clone()).await;
+                    let value = value.map_err(|error| error.to_string())?;
+                    let entry = serde_json::from_slice(&value);
                     let entry: Entry = entry.map_err(|error| error.to_string())?;
                     entries.insert((kind, key), Arc::new(entry));
                 }
@@ -273,12 +285,32 @@ impl Turn<'_> {
                 "more than {ENTRIES_MAX} functions, versions and the like are not kept"
             ));
         }
-        let committed = self.keeper.store.commit(batch).await;
-        committed.map_err(|error| error.to_string())?;
+        self.keeper.commit(batch).await?;
         if !are_policies_same {
             next.policies = permissions::compiled(&next);
         }
         Ok(self.publish(next))
+    }
+
+    /// Writes all rows as they are, now sealed.
+    ///
+    /// # Errors
+    /// The store failed, in words.
+    pub(crate) async fn write_anew(&self) -> Result<(), String> {
+        let catalogue = &self.catalogue;
+        let entries: Vec<_> = catalogue.entries.iter().collect();
+        for page in entries.chunks(PAGE_ROWS) {
+            let mut batch = Batch::new();
+            for ((kind, key), entry) in page {
+                let row = key_start(&catalogue.account, &catalogue.region);
+                let row = row.byte(kind.byte()).text(key).finish();
+                let value = serde_json::to_vec(entry.as_ref());
+                batch = batch.put(row, value.map_err(|error| error.to_string())?);
+            }
+            self.keeper.commit(batch).await?;
+        }
+        self.keeper.sealing.note_rewritten();
+        Ok(())
     }
 
     /// Notes how far changes have come, which nobody has to be told of.
@@ -307,8 +339,7 @@ impl Turn<'_> {
             let value = serde_json::to_vec(entry).map_err(|error| error.to_string())?;
             batch = batch.put(row, value);
         }
-        let committed = self.keeper.store.commit(batch).await;
-        committed.map_err(|error| error.to_string())?;
+        self.keeper.commit(batch).await?;
         self.keeper.set_now(next);
         Ok(())
     }

@@ -21,6 +21,7 @@ use model::application::Application;
 use model::limits::LAMBDA_REQUEST_BYTES_MAX;
 use outbox::Outbox;
 use store::Store;
+use store::sealing::Seals;
 
 use crate::answers::Refusal;
 use crate::catalogue::Catalogue;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub invoke: Arc<dyn Invoke>,
     /// Where what the API makes is kept.
     pub store: Arc<dyn Store>,
+    /// Seals what is kept of functions with secrets; none: nothing is sealed.
+    pub seals: Option<Arc<dyn Seals>>,
     /// Where events wait for functions that are called asynchronously.
     pub outbox: Outbox,
     /// Keeps code.
@@ -154,7 +157,7 @@ impl Service {
             random: parts.random,
             port: parts.port,
             concurrency: parts.concurrency,
-            keeper: Keeper::new(parts.store),
+            keeper: Keeper::new(parts.store, parts.seals),
             application: RwLock::default(),
             folders: Mutex::default(),
             secret,

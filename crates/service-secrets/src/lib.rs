@@ -16,3 +16,4 @@ mod values;
 
 pub use resources::coverage;
 pub use service::{Parts, Service, kms_operations, secretsmanager_operations, ssm_operations};
+pub use values::Question;

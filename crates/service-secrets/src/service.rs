@@ -15,6 +15,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use interfaces::stored_values::StoredValues;
 use store::Store;
+use store::sealing::{NoSeal, Seal, Seals};
 
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
@@ -74,6 +75,12 @@ impl Service {
         Arc::new(self.clone())
     }
 
+    /// Seals what others keep.
+    #[must_use]
+    pub fn seals(&self) -> Arc<dyn Seals> {
+        Arc::new(self.clone())
+    }
+
     /// Makes, changes and deletes the resources of templates.
     #[must_use]
     pub fn provider(&self) -> Arc<dyn ResourceProvider> {
@@ -83,6 +90,15 @@ impl Service {
     /// Deletes and rotates what is due, until it is dropped.
     pub async fn keep(&self) -> Infallible {
         self.catalogue.keep().await
+    }
+}
+
+impl Seals for Service {
+    fn seal(&self) -> BoxFuture<'_, Result<Arc<dyn Seal>, NoSeal>> {
+        Box::pin(async move {
+            let seal = self.catalogue.seal().await;
+            seal.map_err(|error| NoSeal::Key(error.to_string()))
+        })
     }
 }
 
@@ -301,6 +317,27 @@ mod tests {
         async fn key(&self) -> String {
             let made = self.done(Api::Kms, "CreateKey", json!({})).await;
             made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_of_the_wrong_sort_is_told_before_the_destination() {
+        let service = service();
+        let key = service.key().await;
+        let hmac = json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"});
+        let hmac = service.done(Api::Kms, "CreateKey", hmac).await;
+        let hmac = &hmac["KeyMetadata"]["KeyId"];
+        let plain = json!({"KeyId": key, "Plaintext": "YQ=="});
+        let closed = service.done(Api::Kms, "Encrypt", plain).await;
+        let again = |source: Option<&Value>| json!({"CiphertextBlob": closed["CiphertextBlob"], "SourceKeyId": source, "DestinationKeyId": hmac});
+        for (source, code) in [
+            (Some(hmac), "IncorrectKeyException"),
+            (None, "InvalidKeyUsageException"),
+        ] {
+            let call = call(Api::Kms, "ReEncrypt", again(source).to_string());
+            let (api, service) = (Api::Kms, service.clone());
+            let refused = Door { api, service }.run(&call).await.unwrap_err();
+            assert_eq!(refused.code, code);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What manifests and templates refer to.
 //!
 //! Lives here: looking values up as whoever deploys, without a request from outside.
+//! Also for engines that stand in for the services: they are asked the same, and their answers read alike.
 //! Does not live here: what references look like (`manifest`, `deployment`).
 
 use http::{HeaderMap, Method};
@@ -19,31 +20,9 @@ use crate::{secretsmanager, ssm};
 impl StoredValues for Service {
     fn look_up<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Found, NoValue>> {
         Box::pin(async move {
-            let found = match &wanted.reference {
-                Reference::Parameter(name) => {
-                    let body = json!({"Name": name, "WithDecryption": true});
-                    let answer = self.answered(wanted, "GetParameter", &body).await;
-                    answer.map(|answer| parameter(&answer))
-                }
-                Reference::Secret { id, stage, version } => {
-                    let mut body = Map::new();
-                    body.insert("SecretId".to_owned(), id.as_str().into());
-                    let chosen = [("VersionStage", stage), ("VersionId", version)];
-                    for (name, chosen) in chosen {
-                        if let Some(chosen) = chosen {
-                            body.insert(name.to_owned(), chosen.as_str().into());
-                        }
-                    }
-                    let body = Value::Object(body);
-                    let answer = self.answered(wanted, "GetSecretValue", &body).await;
-                    answer.map(|answer| secret(&answer))
-                }
-            };
-            let nothing = || NoValue {
-                reason: "it has no text".to_owned(),
-            };
-            match found {
-                Ok(found) => found.ok_or_else(nothing),
+            let question = Question::of(&wanted.reference);
+            match self.answered(wanted, &question).await {
+                Ok(answer) => question.found(&answer),
                 Err(fault) => Err(NoValue {
                     reason: fault.to_string().trim_end_matches([':', ' ']).to_owned(),
                 }),
@@ -53,7 +32,7 @@ impl StoredValues for Service {
 }
 
 impl Service {
-    async fn answered(&self, wanted: &Wanted, operation: &str, body: &Value) -> Answer {
+    async fn answered(&self, wanted: &Wanted, question: &Question) -> Answer {
         let place = Place {
             account: wanted.account.clone(),
             region: wanted.region.clone(),
@@ -68,7 +47,7 @@ impl Service {
             method: Method::POST,
             path_and_query: "/".to_owned(),
             headers: HeaderMap::new(),
-            body: body.to_string().into(),
+            body: question.body.to_string().into(),
             stream: None,
         };
         let context = Context {
@@ -77,10 +56,86 @@ impl Service {
             call: &call,
             authorize: &*self.authorize,
         };
-        match wanted.reference {
-            Reference::Parameter(_) => ssm::run(&context, operation).await,
-            Reference::Secret { .. } => secretsmanager::run(&context, operation).await,
+        match question.service {
+            Asked::Ssm => ssm::run(&context, question.operation).await,
+            Asked::SecretsManager => secretsmanager::run(&context, question.operation).await,
         }
+    }
+}
+
+/// The call that a reference comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    service: Asked,
+    operation: &'static str,
+    /// Its body.
+    pub body: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Ssm,
+    SecretsManager,
+}
+
+impl Question {
+    /// The call for a reference.
+    #[must_use]
+    pub fn of(reference: &Reference) -> Self {
+        match reference {
+            Reference::Parameter(name) => Self {
+                service: Asked::Ssm,
+                operation: "GetParameter",
+                body: json!({"Name": name, "WithDecryption": true}),
+            },
+            Reference::Secret { id, stage, version } => {
+                let mut body = Map::new();
+                body.insert("SecretId".to_owned(), id.as_str().into());
+                for (name, chosen) in [("VersionStage", stage), ("VersionId", version)] {
+                    if let Some(chosen) = chosen {
+                        body.insert(name.to_owned(), chosen.as_str().into());
+                    }
+                }
+                Self {
+                    service: Asked::SecretsManager,
+                    operation: "GetSecretValue",
+                    body: Value::Object(body),
+                }
+            }
+        }
+    }
+
+    /// The service that is asked, as credentials name it.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        match self.service {
+            Asked::Ssm => "ssm",
+            Asked::SecretsManager => "secretsmanager",
+        }
+    }
+
+    /// What the call says in `x-amz-target`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let service = match self.service {
+            Asked::Ssm => "AmazonSSM",
+            Asked::SecretsManager => "secretsmanager",
+        };
+        format!("{service}.{}", self.operation)
+    }
+
+    /// The value in an answer.
+    ///
+    /// # Errors
+    /// [`NoValue`]: it has none that is a text.
+    pub fn found(&self, answer: &Value) -> Result<Found, NoValue> {
+        let found = match self.service {
+            Asked::Ssm => parameter(answer),
+            Asked::SecretsManager => secret(answer),
+        };
+        found.ok_or_else(|| NoValue {
+            reason: "it has no text".to_owned(),
+        })
     }
 }
 

@@ -90,8 +90,8 @@
 //! | `Secrets` `0a` | `20` text(secret) | a secret: JSON |
 //! | `Secrets` `0a` | `21` text(secret), text(version id) | a version of a secret, its value sealed by a key of KMS: JSON |
 //! | `Secrets` `0a` | `*` `01` time in microseconds (8 bytes), text(account), text(region), what happens (1 byte), text(key id or secret) | empty: a key or secret to be deleted, a key to be rotated |
-//! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources |
-//! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON: a function, a version, an alias, a statement, an address, a mapping, a layer |
+//! | `Deployment` `02` | as `deployment` documents | the state of stacks and their resources, sealed where they hold secrets |
+//! | `Functions` `0c` | `01` kind (1 byte) text(key) | an entry of Lambda's API, JSON, sealed where a project has secrets: a function, a version, an alias, a statement, an address, a mapping, a layer |
 //!
 //! A new shape is entered here in the commit that brings it.
 
@@ -100,6 +100,7 @@ pub mod errors;
 pub mod keys;
 pub mod limits;
 pub mod scan;
+pub mod sealing;
 #[cfg(feature = "suite")]
 pub mod suite;
 

@@ -2,10 +2,11 @@
 //!
 //! Lives here: standing in for a service of ours, answers of the engine as they arrive, what is said when it is away.
 //! Does not live here: what is sent (`request`), its body (`body`), the connection (`gateway::outbound`), which engines there
-//! are (`settings::engines`).
+//! are (`settings::engines`), looking up what manifests refer to (`values`).
 
 mod body;
 mod request;
+mod values;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +21,7 @@ use interfaces::clock::Clock;
 use interfaces::service::{
     BodyWanted, CloudService, RequestHead, Rest, RestPieces, ServiceAnswer, ServiceCall,
 };
+use interfaces::stored_values::StoredValues;
 use model::ids::AccountId;
 use model::principal::Credentials;
 use model::problem::Problem;
@@ -34,6 +36,9 @@ const WHOLE_BYTES_MAX: u64 = 256 * 1024;
 /// The largest answer that does not announce its length, in bytes: nothing would say that it broke off.
 const UNANNOUNCED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Services, and the values that they keep for manifests.
+type Kept = (Vec<Arc<dyn CloudService>>, Arc<dyn StoredValues>);
+
 /// A service of ours whose requests an engine carries out.
 struct Engine {
     ours: Arc<dyn CloudService>,
@@ -43,16 +48,15 @@ struct Engine {
     clock: Arc<dyn Clock>,
 }
 
-/// The services, with engines in place of those that have one.
+/// The services and the values that manifests refer to, with engines in place of those that have one.
 ///
 /// # Errors
 /// A problem when keys are to come from an environment that has none.
 pub(crate) fn standing_in(
-    services: Vec<Arc<dyn CloudService>>,
+    (mut services, values): Kept,
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> Result<Vec<Arc<dyn CloudService>>, Box<Problem>> {
-    let mut services = services;
+) -> Result<Kept, Box<Problem>> {
     for engine in &config.engines {
         let credentials = match &engine.keys {
             Keys::Given(credentials) => credentials.clone(),
@@ -70,7 +74,8 @@ pub(crate) fn standing_in(
             }
         }
     }
-    Ok(services)
+    let values = values::values(values, &services, &config.engines);
+    Ok((services, values))
 }
 
 fn of_environment(engine: &settings::Engine, config: &Config) -> Result<Credentials, Box<Problem>> {

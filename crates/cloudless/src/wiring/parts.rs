@@ -206,6 +206,7 @@ pub(super) fn functions(
     Arc::new(service_functions::Service::new(service_functions::Parts {
         invoke: Arc::clone(invoke),
         store: Arc::clone(&shared.store),
+        seals: Some(kept.secrets.seals()),
         outbox: shared.outbox.clone(),
         packages: Arc::new(archives.clone()),
         numbers: Arc::new(Series::new(Arc::clone(&shared.store))),

@@ -12,6 +12,7 @@ use interfaces::random::Random;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::keys::KeyReader;
+use store::sealing::Seal;
 use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::OnceCell;
 
@@ -47,8 +48,24 @@ pub(crate) struct Catalogue {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     folder: Option<PathBuf>,
-    root: OnceCell<Root>,
+    root: OnceCell<Arc<Root>>,
     places: Mutex<HashMap<Place, Arc<OnceCell<Arc<Shelf>>>>>,
+}
+
+/// Seals by the root key. Names of others do not begin as those of materials do.
+struct OfRoot {
+    root: Arc<Root>,
+    random: Arc<dyn Random>,
+}
+
+impl Seal for OfRoot {
+    fn close(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        self.root.close(&*self.random, &format!("of/{name}"), plain)
+    }
+
+    fn open(&self, name: &str, closed: &[u8]) -> Option<Vec<u8>> {
+        self.root.open_closed(&format!("of/{name}"), closed)
+    }
 }
 
 /// One place.
@@ -83,7 +100,22 @@ impl Catalogue {
 
     /// The key that seals all others. It is read, or made, when it is first asked for.
     pub(crate) async fn root(&self) -> Result<&Root, Error> {
-        let open = || Root::open(self.folder.clone(), &*self.random);
+        Ok(self.shared_root().await?)
+    }
+
+    /// The same key for what others keep.
+    pub(crate) async fn seal(&self) -> Result<Arc<dyn Seal>, Error> {
+        Ok(Arc::new(OfRoot {
+            root: Arc::clone(self.shared_root().await?),
+            random: Arc::clone(&self.random),
+        }))
+    }
+
+    async fn shared_root(&self) -> Result<&Arc<Root>, Error> {
+        let open = async || {
+            let root = Root::open(self.folder.clone(), &*self.random).await?;
+            Ok::<_, RootError>(Arc::new(root))
+        };
         Ok(self.root.get_or_try_init(open).await?)
     }
 

@@ -73,14 +73,22 @@ impl Root {
 
     /// Seals what belongs to this name.
     pub(crate) fn seal(&self, random: &dyn Random, name: &str, plain: &[u8]) -> Option<String> {
-        let sealed = seal(&self.key, random, name.as_bytes(), plain)?;
-        Some(STANDARD.encode(sealed))
+        Some(STANDARD.encode(self.close(random, name, plain)?))
+    }
+
+    /// The same, as bytes.
+    pub(crate) fn close(&self, random: &dyn Random, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        seal(&self.key, random, name.as_bytes(), plain)
     }
 
     /// Opens what belongs to this name.
     pub(crate) fn open_sealed(&self, name: &str, sealed: &str) -> Option<Vec<u8>> {
-        let sealed = STANDARD.decode(sealed).ok()?;
-        open(&self.key, name.as_bytes(), &sealed)
+        self.open_closed(name, &STANDARD.decode(sealed).ok()?)
+    }
+
+    /// The same, of bytes.
+    pub(crate) fn open_closed(&self, name: &str, closed: &[u8]) -> Option<Vec<u8>> {
+        open(&self.key, name.as_bytes(), closed)
     }
 }
 

@@ -86,6 +86,7 @@ pub(super) fn service_over(invoke: Arc<dyn Invoke>) -> Service {
 
 fn service(invoke: Arc<dyn Invoke>, store: Arc<dyn Store>) -> Service {
     Service::new(Parts {
+        seals: None,
         invoke,
         outbox: Outbox::new(Arc::clone(&store)),
         store,
