@@ -90,6 +90,8 @@ impl Deployer {
             self.seals.as_ref(),
         );
         let exports = state.exports().await?;
+        // Those of other stacks are theirs to seal.
+        state.sealing.note_rewritten();
         let mut stored = Stored::default();
         let parameters = self.parameters(&request, &environment, &exports, &mut stored);
         let (context, mut problems) = parameters.await;
