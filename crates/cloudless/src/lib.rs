@@ -14,6 +14,7 @@ pub mod forking;
 pub mod front;
 pub mod functions;
 pub mod issuer;
+mod loops;
 mod machine;
 mod made_by_api;
 mod notary;

@@ -40,6 +40,7 @@ use crate::engines;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
+use crate::loops;
 use crate::made_by_api;
 use crate::packages::Archives;
 use crate::pipeline::{Loaded, Pipeline, PipelineParts};
@@ -191,7 +192,7 @@ impl Server {
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
-        let invoke = Arc::clone(&invoker) as Arc<dyn Invoke>;
+        let invoke = loops::counted(Arc::clone(&invoker) as Arc<dyn Invoke>, &kept.logs);
 
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);

@@ -106,6 +106,10 @@ fn not_called(not_run: &NotRun, tries: &Tries, config: &EventInvoke, age: Durati
             ending: Ending::NothingReserved,
             attempts: tries.attempts,
         },
+        NotRun::Recursive { .. } => Plan::GiveUp {
+            ending: Ending::Recursive,
+            attempts: tries.attempts,
+        },
         NotRun::Throttled {
             limit:
                 ThrottleLimit::ReservedConcurrency

@@ -447,6 +447,7 @@ fn given_up(ending: Ending, reason: &str, letters: &[Delivery]) -> EventResult {
         Ending::RetriesExhausted => "given up after its last retry",
         Ending::NothingReserved => "given up, because its function reserves no concurrency",
         Ending::AgeExceeded => "given up, because it is too old",
+        Ending::Recursive => "given up, because no loop goes on for ever",
     };
     let names: Vec<String> = letters
         .iter()
@@ -469,6 +470,9 @@ fn reason_of(called: &Called) -> String {
         Called::Returned(_) => String::new(),
         Called::Failed(reply) => words_of(&reply.payload),
         Called::NotRun(NotRun::ShuttingDown) => String::new(),
+        Called::NotRun(not_run @ NotRun::Recursive { .. }) => {
+            format!("{not_run}; {}", model::lineage::HELP)
+        }
         Called::NotRun(not_run) => not_run.to_string(),
     }
 }

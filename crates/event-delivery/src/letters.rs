@@ -35,6 +35,8 @@ pub(crate) enum Ending {
     NothingReserved,
     /// It became too old.
     AgeExceeded,
+    /// It comes from a loop of its function.
+    Recursive,
 }
 
 /// How an asynchronous invocation ended.
@@ -119,7 +121,7 @@ fn attributes_of(
         text("ERROR_MESSAGE", cut(words).to_owned()),
     ];
     let condition = match ending {
-        Ending::Refused | Ending::NothingReserved => None,
+        Ending::Refused | Ending::NothingReserved | Ending::Recursive => None,
         Ending::RetriesExhausted => Some("MaximumRetryAttempts"),
         Ending::AgeExceeded => Some("MaximumEventAgeInSeconds"),
     };
@@ -148,10 +150,10 @@ fn bus_code(code: &str) -> &'static str {
 
 /// What the dead letters of a function get: the event, and why.
 pub(crate) fn of_function(target: &Arn, invoked: &Invoked<'_>) -> Delivery {
-    let status = if invoked.reply.is_some() {
-        "200"
-    } else {
-        "429"
+    let status = match &invoked.condition {
+        _ if invoked.reply.is_some() => "200",
+        Condition::Failed(Ending::Recursive) => "400",
+        Condition::Success | Condition::Failed(_) => "429",
     };
     let attributes = vec![
         text("RequestID", invoked.request_id.to_owned()),
@@ -192,6 +194,8 @@ fn words_for(condition: &Condition) -> &'static str {
         Condition::Success => "Success",
         Condition::Failed(Ending::AgeExceeded) => "EventAgeExceeded",
         Condition::Failed(Ending::NothingReserved) => "ZeroReservedConcurrency",
+        // No document names it.
+        Condition::Failed(Ending::Recursive) => "RecursiveInvocation",
         Condition::Failed(Ending::RetriesExhausted | Ending::Refused) => "RetriesExhausted",
     }
 }

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interfaces::invoke::{Invocation, Outcome, Timings};
+use interfaces::invoke::{Invocation, NotRun, Outcome, Timings};
 use interfaces::message_source::{MessageSource, QueueError, QueueMessage};
 use model::event_source::Mapping;
 use model::ids::RequestId;
 use model::limits::LAMBDA_SYNC_PAYLOAD_BYTES_MAX;
+use model::lineage::{self, CALLS_IN_CHAIN_MAX, FunctionMark, Lineage};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,13 @@ pub(crate) struct Called {
     pub(crate) was_throttled: bool,
 }
 
+/// Whether messages of a queue may overtake one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Any,
+    Kept,
+}
+
 /// What a function made of a batch.
 enum Verdict {
     /// It is done with all but these.
@@ -51,6 +59,8 @@ enum Verdict {
     Failed(String),
     /// It never saw them.
     NotRun(String),
+    /// The same, because some of them come from a loop of this function.
+    Recursive(FunctionMark, String),
 }
 
 impl Work {
@@ -62,14 +72,17 @@ impl Work {
     /// Calls the function with a batch: with parts of it, one after the other, when its event would be too long.
     pub(crate) async fn deliver(&self, batch: Vec<QueueMessage>) -> Called {
         let bytes = bytes_of(&batch);
-        let is_fifo = self.mapping.source.resource.ends_with(".fifo");
+        let order = match self.mapping.source.resource.ends_with(".fifo") {
+            true => Order::Kept,
+            false => Order::Any,
+        };
         let mut rest = batch;
         while !rest.is_empty() {
             let later = rest.split_off(fitting(&rest));
             let piece = std::mem::replace(&mut rest, later);
-            let (failed, was_throttled) = self.deliver_piece(&piece).await;
+            let (failed, was_throttled) = self.deliver_piece(piece, order).await;
             // What follows a message that failed may not overtake it.
-            if was_throttled || (is_fifo && 0 < failed) {
+            if was_throttled || (order == Order::Kept && 0 < failed) {
                 return Called {
                     bytes,
                     was_throttled,
@@ -83,31 +96,43 @@ impl Work {
     }
 
     /// How many messages of the piece failed, and whether the function never saw it.
-    async fn deliver_piece(&self, piece: &[QueueMessage]) -> (usize, bool) {
+    async fn deliver_piece(&self, piece: Vec<QueueMessage>, order: Order) -> (usize, bool) {
         let gives_up_at = Instant::now() + KEEP_TRYING;
         let mut refusals = 0_u32;
+        let (mut piece, mut stopped) = (piece, 0);
         loop {
             let began = self.parts.clock.instant();
             let request_id = self.parts.random.request_id();
-            let (verdict, timings) = self.call(piece, &request_id).await;
+            let (verdict, timings) = self.call(&piece, &request_id).await;
             let total = self.parts.clock.instant().saturating_duration_since(began);
             let pause = THROTTLED_MIN.saturating_mul(1 << refusals.min(6));
+            if let Verdict::Recursive(mark, _) = &verdict {
+                let looping = without_looping(&mut piece, *mark, order);
+                self.show(&verdict, &looping, (total, timings), &request_id, None);
+                stopped += looping.len();
+                if looping.is_empty() || piece.is_empty() {
+                    return (stopped + piece.len(), false);
+                }
+                continue;
+            }
             let tries_again = matches!(verdict, Verdict::NotRun(_))
                 && Instant::now() + pause < gives_up_at
                 && !self.stop.is_cancelled();
             let next = tries_again.then_some(pause);
-            self.show(&verdict, piece, (total, timings), &request_id, next);
+            self.show(&verdict, &piece, (total, timings), &request_id, next);
             let failed = match verdict {
                 Verdict::Except(failed) => failed,
-                Verdict::Failed(_) => return (piece.len(), false),
+                Verdict::Failed(_) | Verdict::Recursive(..) => {
+                    return (stopped + piece.len(), false);
+                }
                 Verdict::NotRun(_) if tries_again => {
                     refusals += 1;
                     tokio::select! {
                         () = tokio::time::sleep(pause) => continue,
-                        () = self.stop.cancelled() => return (piece.len(), true),
+                        () = self.stop.cancelled() => return (stopped + piece.len(), true),
                     }
                 }
-                Verdict::NotRun(_) => return (piece.len(), true),
+                Verdict::NotRun(_) => return (stopped + piece.len(), true),
             };
             let done: Vec<&QueueMessage> = piece
                 .iter()
@@ -116,7 +141,7 @@ impl Work {
                 .map(|(_, message)| message)
                 .collect();
             self.delete(&done).await;
-            return (failed.len(), false);
+            return (stopped + failed.len(), false);
         }
     }
 
@@ -128,7 +153,7 @@ impl Work {
         let invocation = Invocation {
             function: self.mapping.callee.function.clone(),
             qualifier: self.mapping.callee.qualifier.clone(),
-            trace_id: trace_id(request_id, self.parts.clock.now().epoch_s()),
+            trace_id: trace_of(piece, request_id, self.parts.clock.now().epoch_s()),
             request_id: request_id.clone(),
             payload: event_of(piece.iter().map(|message| &message.payload)),
             wait_until: None,
@@ -136,6 +161,11 @@ impl Work {
         };
         let reply = match self.parts.invoke.invoke(invocation).await {
             Ok(reply) => reply,
+            Err(ref not_run @ NotRun::Recursive { ref arn, .. }) => {
+                let mark = FunctionMark::of(&arn.to_string());
+                let reason = format!("{not_run}; {}", lineage::HELP);
+                return (Verdict::Recursive(mark, reason), None);
+            }
             Err(not_run) => return (Verdict::NotRun(not_run.to_string()), None),
         };
         let verdict = match reply.outcome {
@@ -217,7 +247,7 @@ impl Work {
                 let reason = format!("it reported {} of them as failed", places.len());
                 failed(&reason, places, None)
             }
-            Verdict::Failed(reason) => failed(reason, &all, None),
+            Verdict::Failed(reason) | Verdict::Recursive(_, reason) => failed(reason, &all, None),
             Verdict::NotRun(reason) => failed(reason, &all, next),
         };
         self.parts.log.record(Event {
@@ -251,6 +281,35 @@ fn what_follows(messages: &[&QueueMessage]) -> String {
             format!("{count} go to `{queue}`, {rest} are received again, {AFTER}")
         }
     }
+}
+
+/// Takes the messages out of a piece that come from a loop of the function: they are received again, until their queue gives
+/// them up. Nothing of a FIFO queue overtakes them.
+fn without_looping(
+    piece: &mut Vec<QueueMessage>,
+    mark: FunctionMark,
+    order: Order,
+) -> Vec<QueueMessage> {
+    let loops = |message: &QueueMessage| {
+        let trace = message.trace.as_deref().unwrap_or_default();
+        CALLS_IN_CHAIN_MAX <= Lineage::of_trace(trace).calls_of(mark)
+    };
+    if order == Order::Kept {
+        let first = piece.iter().position(loops);
+        return piece.split_off(first.unwrap_or(piece.len()));
+    }
+    let (looping, others) = std::mem::take(piece).into_iter().partition(loops);
+    *piece = others;
+    looping
+}
+
+/// A trace of its own for a batch, with what led to its messages.
+fn trace_of(piece: &[QueueMessage], request_id: &RequestId, epoch_s: i64) -> String {
+    let trace = trace_id(request_id, epoch_s);
+    let mut joined = Lineage::default();
+    let traces = piece.iter().filter_map(|message| message.trace.as_deref());
+    traces.for_each(|trace| joined.join(&Lineage::of_trace(trace)));
+    joined.on(&trace)
 }
 
 pub(crate) fn payload_max() -> usize {
@@ -287,7 +346,31 @@ mod tests {
             group: None,
             receives: 2,
             dead_letters: dead_letters.and_then(|arn| Arn::parse(arn).ok()),
+            trace: None,
             payload: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn what_comes_from_a_loop_is_taken_out_of_a_batch_and_of_a_fifo_queue_with_all_that_follows() {
+        let mark = FunctionMark::of("arn:aws:lambda:us-east-1:1:function:f");
+        let traced = |id: &str, calls: u32| {
+            let mut lineage = Lineage::default();
+            (0..calls).for_each(|_| lineage.count(mark));
+            QueueMessage {
+                id: id.to_owned(),
+                trace: Some(lineage.on("Root=1")),
+                ..message(None)
+            }
+        };
+        for (order, stays, goes) in [
+            (Order::Any, ["a", "c"].as_slice(), 1),
+            (Order::Kept, &["a"], 2),
+        ] {
+            let mut piece = vec![traced("a", 15), traced("b", 16), traced("c", 0)];
+            let looping = without_looping(&mut piece, mark, order);
+            let ids: Vec<&str> = piece.iter().map(|it| it.id.as_str()).collect();
+            assert_eq!((ids.as_slice(), looping.len()), (stays, goes));
         }
     }
 

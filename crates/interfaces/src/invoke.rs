@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use model::arn::Arn;
 use model::ids::{FunctionName, RequestId};
 
 use crate::BoxFuture;
@@ -167,6 +168,18 @@ pub enum NotRun {
         function: FunctionName,
         /// Why, for the developer.
         reason: String,
+    },
+    /// One chain of requests has called it as often as it may. Lambda: `RecursiveInvocationException`.
+    #[error(
+        "function `{function}` is called in a loop, which ends here: the same chain of requests has called it {calls} times"
+    )]
+    Recursive {
+        /// The function.
+        function: FunctionName,
+        /// How often.
+        calls: u32,
+        /// Its ARN, without a qualifier.
+        arn: Box<Arn>,
     },
     /// The server is stopping.
     #[error("the server is stopping")]

@@ -68,6 +68,8 @@ pub struct QueueMessage {
     pub receives: u32,
     /// The dead-letter queue that it goes to if it is not deleted now; none while it may be received again.
     pub dead_letters: Option<Arn>,
+    /// The trace that it was sent in.
+    pub trace: Option<String>,
     /// One element of the event's `Records`, as JSON.
     pub payload: Bytes,
 }

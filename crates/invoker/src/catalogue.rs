@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use interfaces::invoke::NotRun;
 use model::application::Application;
+use model::arn::Arn;
 use model::function::{Function, LATEST, Starts};
 use model::ids::FunctionName;
+use model::lineage::{CALLS_IN_CHAIN_MAX, FunctionMark, Lineage};
 
 use crate::pool::{Version, VersionId};
 
@@ -25,6 +28,30 @@ pub(crate) struct Catalogue {
 struct Qualified {
     latest: Option<VersionId>,
     others: HashMap<String, VersionId>,
+    shifts: HashMap<String, Shift>,
+    /// By which calls of it are counted in lineages.
+    mark: Option<(FunctionMark, Arn)>,
+    may_recur: bool,
+}
+
+/// Where a part of an alias's calls goes.
+struct Shift {
+    version: VersionId,
+    millionths: u64,
+    /// How many calls there were.
+    calls: AtomicU64,
+}
+
+impl Shift {
+    /// Whether the next call goes there.
+    ///
+    /// Differs: Lambda draws lots. Here calls are told off evenly, so that as many go there as the weight says, from the first
+    /// hundred on.
+    fn takes_next(&self) -> bool {
+        const ALL: u64 = 1_000_000;
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) % ALL;
+        call * self.millionths / ALL < (call + 1) * self.millionths / ALL
+    }
 }
 
 impl Catalogue {
@@ -32,8 +59,11 @@ impl Catalogue {
         let mut catalogue = Self::default();
         for function in application.functions.values() {
             let id = catalogue.add(function);
-            let name = function.name.clone();
-            catalogue.names.entry(name).or_default().latest = Some(id);
+            let qualified = catalogue.names.entry(function.name.clone()).or_default();
+            qualified.latest = Some(id);
+            let mark = FunctionMark::of(&function.arn.to_string());
+            qualified.mark = Some((mark, function.arn.clone()));
+            qualified.may_recur = application.may_recur.contains(&function.name);
         }
         for (name, qualifiers) in &application.qualified {
             for (qualifier, function) in qualifiers {
@@ -41,8 +71,27 @@ impl Catalogue {
                 let qualified = catalogue.names.entry(name.clone()).or_default();
                 qualified.others.insert(qualifier.clone(), id);
             }
+            catalogue.shift(application, name);
         }
         catalogue
+    }
+
+    fn shift(&mut self, application: &Application, name: &FunctionName) {
+        let shifts = application.shifts.get(name).into_iter().flatten();
+        let Some(qualified) = self.names.get_mut(name) else {
+            return;
+        };
+        for (alias, shift) in shifts {
+            // A version that could not be built takes no calls.
+            if let Some(version) = qualified.others.get(&shift.version).cloned() {
+                let shift = Shift {
+                    version,
+                    millionths: u64::from(shift.millionths),
+                    calls: AtomicU64::new(0),
+                };
+                qualified.shifts.insert(alias.clone(), shift);
+            }
+        }
     }
 
     fn add(&mut self, function: &Arc<Function>) -> VersionId {
@@ -63,9 +112,43 @@ impl Catalogue {
                 .and_then(|qualified| qualified.latest.as_ref())
                 .ok_or_else(|| unknown(function.clone(), None)),
             Some(qualifier) => qualified
-                .and_then(|qualified| qualified.others.get(qualifier))
+                .and_then(|qualified| {
+                    let shift = qualified.shifts.get(qualifier);
+                    match shift.filter(|shift| shift.takes_next()) {
+                        Some(shift) => Some(&shift.version),
+                        None => qualified.others.get(qualifier),
+                    }
+                })
                 .ok_or_else(|| unknown(function.clone(), Some(qualifier))),
         }
+    }
+
+    /// The trace of an event once the function is called with it; none: as it was.
+    ///
+    /// # Errors
+    /// [`NotRun::Recursive`]: the chain of requests that the event belongs to has called the function as often as it may.
+    pub(crate) fn traced(
+        &self,
+        function: &FunctionName,
+        trace: &str,
+    ) -> Result<Option<String>, NotRun> {
+        let qualified = self.names.get(function);
+        let marked = qualified.and_then(|qualified| Some((qualified, qualified.mark.as_ref()?)));
+        let Some((qualified, (mark, arn))) = marked.filter(|_| !trace.is_empty()) else {
+            return Ok(None);
+        };
+        let mut lineage = Lineage::of_trace(trace);
+        let calls = lineage.calls_of(*mark);
+        if CALLS_IN_CHAIN_MAX <= calls && !qualified.may_recur {
+            let function = function.clone();
+            return Err(NotRun::Recursive {
+                function,
+                calls,
+                arn: Box::new(arn.clone()),
+            });
+        }
+        lineage.count(*mark);
+        Ok(Some(lineage.on(trace)))
     }
 
     pub(crate) fn get(&self, id: &VersionId) -> Option<&Arc<Function>> {

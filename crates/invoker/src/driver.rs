@@ -237,7 +237,7 @@ impl Shared {
         let (reply, receiver) = oneshot::channel();
         let now = self.clock.instant();
         let longest = now + self.limits.wait_max;
-        let job = Job {
+        let mut job = Job {
             arrived_at: now,
             stood_in_line: false,
             give_up_at: invocation.wait_until.map_or(longest, |at| at.min(longest)),
@@ -251,7 +251,12 @@ impl Shared {
             qualifier,
             ..
         } = &job.invocation;
-        let version = core.catalogue.find(function, qualifier.as_deref())?.clone();
+        let catalogue = Arc::clone(&core.catalogue);
+        let traced = catalogue.traced(function, &job.invocation.trace_id)?;
+        let version = catalogue.find(function, qualifier.as_deref())?.clone();
+        if let Some(traced) = traced {
+            job.invocation.trace_id = traced;
+        }
         let mut actions = std::mem::take(&mut core.actions);
         let arrival = core
             .pool

@@ -3,7 +3,7 @@
 //! Lives here: the immutable snapshot that one revision is.
 //! Does not live here: how it is computed from a template (`deployment`), resources that keep state (their services).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::arn::Arn;
@@ -44,6 +44,10 @@ pub struct Application {
     pub event_invokes: BTreeMap<FunctionName, BTreeMap<String, EventInvoke>>,
     /// Queues and topics that get the events which functions failed to handle: `DeadLetterConfig`.
     pub dead_letters: BTreeMap<FunctionName, Arn>,
+    /// Functions that are called on, however often one chain of requests called them: `RecursiveLoop: Allow`.
+    pub may_recur: BTreeSet<FunctionName>,
+    /// Aliases of which a part of the calls goes to another version: by function, then by alias.
+    pub shifts: BTreeMap<FunctionName, BTreeMap<String, Shift>>,
     /// Who may call functions besides those whose own policies say so, as JSON policies: by name, then by qualifier
     /// ([`LATEST`] for the unqualified function).
     pub function_policies: BTreeMap<FunctionName, BTreeMap<String, Arc<str>>>,
@@ -57,6 +61,15 @@ pub struct Application {
     pub domains: Vec<CustomDomain>,
     /// Listeners of load balancers that lead to its functions.
     pub listeners: Vec<Listener>,
+}
+
+/// A part of an alias's calls goes to another version than the alias stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shift {
+    /// The number of that version, one of the same function.
+    pub version: String,
+    /// How many of a million calls.
+    pub millionths: u32,
 }
 
 /// One way of events, as it is shown: from a source to a target.
@@ -88,6 +101,8 @@ impl Application {
             triggers: Vec::new(),
             event_invokes: BTreeMap::new(),
             dead_letters: BTreeMap::new(),
+            may_recur: BTreeSet::new(),
+            shifts: BTreeMap::new(),
             function_policies: BTreeMap::new(),
             function_urls: Vec::new(),
             api_keys: Vec::new(),

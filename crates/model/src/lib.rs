@@ -16,6 +16,7 @@ pub mod function_url;
 pub mod http_api;
 pub mod ids;
 pub mod limits;
+pub mod lineage;
 pub mod load_balancer;
 pub mod principal;
 pub mod problem;

@@ -142,7 +142,7 @@ impl Sink {
         Ok(Sent {
             about,
             detail,
-            trace: message.trace.clone(),
+            trace: message.trace.as_deref().map(model::lineage::without),
             ingested_at: now,
         })
     }

@@ -96,8 +96,10 @@ impl Service {
                 constraint,
             )]));
         }
-        self.put_property(asked, "RecursiveLoop", json!(wanted))
+        let generation = self
+            .put_property(asked, "RecursiveLoop", json!(wanted))
             .await?;
+        self.keeper.served(generation).await;
         Ok(answers::json(200, &json!({"RecursiveLoop": wanted})))
     }
 
@@ -160,7 +162,7 @@ impl Service {
         asked: &Asked<'_>,
         name: &str,
         value: Value,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let named = asked.function()?;
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
@@ -169,7 +171,7 @@ impl Service {
         entry.is_changed = true;
         let mut change = Change::default();
         change.put(Kind::Function, named.function.as_str(), entry);
-        turn.apply(change).await.map(drop)
+        turn.apply(change).await
     }
 
     /// No function has one: `CodeSigningConfigArn` is refused.

@@ -1,8 +1,7 @@
 //! Aliases.
 //!
 //! Lives here: `CreateAlias`, `GetAlias`, `ListAliases`, `UpdateAlias`, `DeleteAlias`.
-//! Does not live here: what runs under an alias (`deployment::application`). Traffic is not split between versions:
-//! `RoutingConfig` is refused by name.
+//! Does not live here: what runs under an alias (`deployment::application`), telling its calls off by weight (`invoker`).
 //!
 //! Contract: AWS Lambda API Reference, these operations, and answers recorded from the service.
 
@@ -11,7 +10,8 @@ use std::sync::Arc;
 use interfaces::resource_provider::Properties;
 use interfaces::service::ServiceAnswer;
 use model::function::LATEST;
-use serde_json::{Value, json};
+use resource_types::text_of;
+use serde_json::{Map, Value, json};
 
 use crate::answers::{self, Refusal};
 use crate::catalogue::{Catalogue, Entry, Kind};
@@ -61,11 +61,15 @@ impl Service {
         if !is_alias(alias) {
             return Err(Refusal::validations(&[broken(alias, "name", NAME_PATTERN)]));
         }
-        check_routing(&body)?;
         let version = body.required("FunctionVersion")?;
+        let weight = weight_in(&body)?.flatten();
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
+        check_weight(weight.as_ref(), version)?;
         check_version(&catalogue, name, version)?;
+        if let Some((other, _)) = &weight {
+            check_version(&catalogue, name, other)?;
+        }
         let (key, arn) = (format!("{name}:{alias}"), catalogue.arn(name, Some(alias)));
         if catalogue.get(Kind::Alias, &key).is_some() {
             return Err(Refusal::conflict(&format!("Alias already exists: {arn}")));
@@ -77,6 +81,7 @@ impl Service {
         if let Some(description) = body.text("Description")? {
             properties.insert("Description".to_owned(), json!(description));
         }
+        set_weight(&mut properties, weight);
         let mut entry = Entry::new(properties, arn.clone(), self.draw_id(), self.clock.now());
         entry.attributes.insert("AliasArn".to_owned(), json!(arn));
         let shown = shown(&catalogue, name, &entry);
@@ -118,7 +123,7 @@ impl Service {
         let named = asked.function()?;
         let (name, alias) = (named.function.as_str(), asked.label("Name"));
         let body = asked.body()?;
-        check_routing(&body)?;
+        let weight = weight_in(&body)?;
         let turn = self.keeper.turn().await?;
         let catalogue = Arc::clone(&turn.catalogue);
         let key = format!("{name}:{alias}");
@@ -136,6 +141,14 @@ impl Service {
         if let Some(description) = body.text("Description")? {
             let value = json!(description);
             entry.properties.insert("Description".to_owned(), value);
+        }
+        if let Some(weight) = weight {
+            if let Some((other, _)) = &weight {
+                let version = entry.text("FunctionVersion").unwrap_or_default();
+                check_weight(weight.as_ref(), &version)?;
+                check_version(&catalogue, name, other)?;
+            }
+            set_weight(&mut entry.properties, weight);
         }
         entry.change(self.draw_id(), self.clock.now());
         let shown = shown(&catalogue, name, &entry);
@@ -177,16 +190,75 @@ fn is_alias(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_word) && !text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// An empty one takes a split back, and there is none.
-fn check_routing(body: &Body) -> Result<(), Refusal> {
+/// A version besides the one that an alias stands on, and its weight.
+type Weight = (String, f64);
+
+/// What a body says of weights, if anything: an empty `RoutingConfig` takes one back.
+fn weight_in(body: &Body) -> Result<Option<Option<Weight>>, Refusal> {
+    const MEMBER: &str = "routingConfig.additionalVersionWeights";
+    const VALUES: &str = "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, \
+                          Member must have value greater than or equal to 0.0, Member must not be null]";
+    const KEYS: &str = "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, \
+                        Member must have length greater than or equal to 1, \
+                        Member must satisfy regular expression pattern: [0-9]+]";
     let Some(routing) = body.object("RoutingConfig")? else {
+        return Ok(None);
+    };
+    let Some(weights) = routing.object("AdditionalVersionWeights")? else {
+        return Ok(Some(None));
+    };
+    let mut read = Vec::new();
+    for (version, weight) in &weights.0 {
+        let Some(weight) = weight.as_f64() else {
+            let message = format!("`{MEMBER}` has a weight that is no number");
+            return Err(Refusal::serialization(&message));
+        };
+        // As the service writes maps and doubles.
+        let shown = format!("{{{version}={weight:?}}}");
+        let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+        let constraint = match (0.0..=1.0).contains(&weight) {
+            false => Some(VALUES),
+            true => (!is_number).then_some(KEYS),
+        };
+        if let Some(constraint) = constraint {
+            return Err(Refusal::validations(&[broken(&shown, MEMBER, constraint)]));
+        }
+        read.push((version.clone(), weight));
+    }
+    if 1 < read.len() {
+        let message = "Number of items in AdditionalVersionWeights cannot be greater than 1";
+        return Err(Refusal::invalid_parameter(message));
+    }
+    Ok(Some(read.pop()))
+}
+
+fn check_weight(weight: Option<&Weight>, version: &str) -> Result<(), Refusal> {
+    let Some((other, _)) = weight else {
         return Ok(());
     };
-    let weights = routing.object("AdditionalVersionWeights")?;
-    if weights.is_some_and(|weights| !weights.0.is_empty()) {
-        return Err(Refusal::not_implemented("`RoutingConfig` with weights"));
+    if version == LATEST {
+        let message = "$LATEST is not supported for an alias pointing to more than 1 version";
+        return Err(Refusal::invalid_parameter_untyped(message));
+    }
+    if version == other {
+        let message = format!(
+            "Invalid function version {version}. Function version {version} is already included in routing configuration."
+        );
+        return Err(Refusal::invalid_parameter(&message));
     }
     Ok(())
+}
+
+/// Kept as templates write it.
+fn set_weight(properties: &mut Properties, weight: Option<Weight>) {
+    match weight {
+        Some((version, weight)) => {
+            let listed = json!([{"FunctionVersion": version, "FunctionWeight": weight}]);
+            let routing = json!({"AdditionalVersionWeights": listed});
+            properties.insert("RoutingConfig".to_owned(), routing);
+        }
+        None => drop(properties.remove("RoutingConfig")),
+    }
 }
 
 fn check_version(catalogue: &Catalogue, name: &str, version: &str) -> Result<(), Refusal> {
@@ -208,11 +280,35 @@ fn check_version(catalogue: &Catalogue, name: &str, version: &str) -> Result<(),
 
 fn shown(catalogue: &Catalogue, name: &str, alias: &Entry) -> Value {
     let own = alias.text("Name").unwrap_or_default();
-    json!({
+    let mut shown = json!({
         "AliasArn": catalogue.arn(name, Some(&own)),
         "Name": own,
         "FunctionVersion": alias.text("FunctionVersion").unwrap_or_default(),
         "Description": alias.text("Description").unwrap_or_default(),
         "RevisionId": alias.revision,
-    })
+    });
+    if let (Some(routing), Some(members)) = (routing_of(alias), shown.as_object_mut()) {
+        members.insert("RoutingConfig".to_owned(), routing);
+    }
+    shown
+}
+
+/// Whether a part of an alias's calls goes to this version.
+pub(crate) fn is_weighted(alias: &Entry, version: &str) -> bool {
+    let routing = routing_of(alias);
+    let weights = routing.and_then(|routing| routing.get("AdditionalVersionWeights").cloned());
+    weights.is_some_and(|weights| weights.get(version).is_some())
+}
+
+/// Templates list weights, and the API maps them.
+fn routing_of(alias: &Entry) -> Option<Value> {
+    let routing = alias.properties.get("RoutingConfig")?;
+    let listed = routing.get("AdditionalVersionWeights")?.as_array()?;
+    let weight = |one: &Value| {
+        let weight = text_of(one.get("FunctionWeight")?)?;
+        let weight: f64 = weight.parse().ok()?;
+        Some((text_of(one.get("FunctionVersion")?)?, json!(weight)))
+    };
+    let weights: Map<String, Value> = listed.iter().filter_map(weight).collect();
+    (!weights.is_empty()).then(|| json!({"AdditionalVersionWeights": weights}))
 }

@@ -127,6 +127,17 @@ impl Refusal {
         }
     }
 
+    /// Contract: `Invoke`, "Errors", in the words that the API Reference has for it.
+    pub(crate) fn recursive() -> Self {
+        let message = "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services \
+                       resources and stopped your function's invocation.";
+        Self {
+            status: 400,
+            code: "RecursiveInvocationException",
+            body: json!({"Type": "User", "Message": message}),
+        }
+    }
+
     /// Members that break their constraints, each in the provider's words.
     pub(crate) fn validations(errors: &[String]) -> Self {
         let count = errors.len();

@@ -77,8 +77,10 @@ fn delete_all(catalogue: &Catalogue, name: &str, change: &mut Change) {
 fn check_aliases(catalogue: &Catalogue, name: &str, version: &str) -> Result<(), Refusal> {
     let prefix = format!("{name}:");
     let mut aliases = catalogue.with_prefix(Kind::Alias, &prefix);
-    let standing =
-        aliases.find(|(_, alias)| alias.text("FunctionVersion").as_deref() == Some(version));
+    let standing = aliases.find(|(_, alias)| {
+        alias.text("FunctionVersion").as_deref() == Some(version)
+            || crate::aliases::is_weighted(alias, version)
+    });
     match standing {
         Some((key, _)) => {
             let alias = key.rsplit(':').next().unwrap_or_default();

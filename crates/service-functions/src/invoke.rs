@@ -296,6 +296,10 @@ fn refused(not_run: NotRun, call: &ServiceCall, named: &Named) -> Refusal {
             | ThrottleLimit::ScalingRate
             | ThrottleLimit::QueueLength => "ConcurrentInvocationLimitExceeded",
         }),
+        NotRun::Recursive { .. } => {
+            tracing::warn!("{not_run}; {}", model::lineage::HELP);
+            Refusal::recursive()
+        }
         NotRun::WaitedTooLong { .. } => Refusal::throttled("ConcurrentInvocationLimitExceeded"),
         NotRun::RequestTooLarge { bytes_max, .. } => Refusal::too_large(bytes_max),
         NotRun::StartFailed { .. } | NotRun::ShuttingDown => Refusal::service(&not_run.to_string()),

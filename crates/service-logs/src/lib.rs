@@ -12,9 +12,11 @@ pub mod filter;
 mod function_log;
 mod logs;
 mod metrics;
+mod own_metrics;
 mod resources;
 mod service;
 mod sink;
 
+pub use own_metrics::LambdaMetrics;
 pub use resources::coverage;
 pub use service::{Parts, Service, log_operations, metric_operations};

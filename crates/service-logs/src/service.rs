@@ -21,6 +21,7 @@ use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
 use crate::fault::answer;
 use crate::function_log::FunctionLog;
+use crate::own_metrics::LambdaMetrics;
 use crate::resources::Logs;
 use crate::sink::Sink;
 use crate::{logs, metrics};
@@ -70,6 +71,12 @@ impl Service {
     #[must_use]
     pub fn function_log(&self) -> Arc<dyn LogSink> {
         Arc::new(self.functions.clone())
+    }
+
+    /// Where Lambda counts what it does.
+    #[must_use]
+    pub fn lambda_metrics(&self) -> LambdaMetrics {
+        LambdaMetrics(Arc::clone(&self.catalogue))
     }
 
     /// What stands behind the service door.

@@ -157,6 +157,7 @@ fn queue_message(received: &Received, queue: &Arn, settings: &Settings) -> Queue
         dead_letters: redrive
             .filter(|redrive| redrive.receives_max <= received.receives)
             .map(|redrive| redrive.target.clone()),
+        trace: message.trace.clone(),
         payload: Bytes::from(record.to_string()),
     }
 }

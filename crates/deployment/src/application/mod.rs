@@ -25,6 +25,7 @@ mod rates;
 mod refusals;
 mod rest;
 mod services;
+mod shifts;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -116,6 +117,8 @@ fn assemble_view(view: &View<'_>, surroundings: Surroundings<'_>) -> (Applicatio
         triggers: triggers::triggers(view, surroundings.account, &mut problems),
         event_invokes: asynchronous::event_invokes(view, &mut problems),
         dead_letters: asynchronous::dead_letters(view, &mut problems),
+        may_recur: shifts::may_recur(view),
+        shifts: shifts::shifts(&publications, &mut problems),
         function_policies: asynchronous::policies(view, &functions),
         qualified: versions::qualified(&publications, &functions, &snapshots, &granted),
         functions,

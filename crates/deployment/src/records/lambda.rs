@@ -102,9 +102,9 @@ const FUNCTION: &[Property] = &[
     )
     .replaces(),
     idle("PublishToLatestPublished", VERSIONS),
-    idle(
+    carried(
         "RecursiveLoop",
-        "loops are not detected, and nothing is billed",
+        Shape::Choice(&[("Allow", Fate::CarriedOut), ("Terminate", Fate::CarriedOut)]),
     ),
     carried(
         "ReservedConcurrentExecutions",
@@ -202,9 +202,15 @@ const ALIAS: &[Property] = &[
     carried("FunctionVersion", Shape::Text).required(),
     carried("Name", Shape::Text).required().replaces(),
     carried("ProvisionedConcurrencyConfig", PROVISIONED),
-    missing(
+    carried(
         "RoutingConfig",
-        "traffic is not split between versions: the code that is deployed last takes all of it",
+        Shape::Object(&[carried(
+            "AdditionalVersionWeights",
+            Shape::List(&Shape::Object(&[
+                carried("FunctionVersion", Shape::Text).required(),
+                carried("FunctionWeight", Shape::Number).required(),
+            ])),
+        )]),
     ),
 ];
 

@@ -89,6 +89,7 @@ impl FakeQueue {
                 group: row.group.clone(),
                 receives: row.receives,
                 dead_letters: None,
+                trace: None,
                 payload: json!({"messageId": format!("m{}", row.number), "n": row.number, "body": row.number.to_string()})
                     .to_string()
                     .into(),

@@ -356,7 +356,9 @@ impl Refusal {
                 Self::new(Fault::IntegrationTimeout, not_run.to_string())
             }
             NotRun::RequestTooLarge { .. } => Self::new(Fault::EventTooLarge, not_run.to_string()),
-            NotRun::StartFailed { .. } => Self::new(Fault::FunctionFailed, not_run.to_string()),
+            NotRun::StartFailed { .. } | NotRun::Recursive { .. } => {
+                Self::new(Fault::FunctionFailed, not_run.to_string())
+            }
             NotRun::ShuttingDown => Self::new(Fault::Stopping, not_run.to_string()),
         }
     }

@@ -105,7 +105,8 @@ fn read(
             events_max: None,
         },
         detail: detail.to_owned(),
-        trace: trace.map(str::to_owned),
+        // Loops that lead through a bus are none that Lambda follows.
+        trace: trace.map(model::lineage::without),
         ingested_at: now,
     })
 }

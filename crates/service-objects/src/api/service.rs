@@ -352,7 +352,14 @@ impl Inner {
             requester: ask.account().to_owned(),
             address: ask.known.only("aws:sourceip").unwrap_or(HERE).to_owned(),
             reason,
+            trace: Self::trace_of(ask),
         }
+    }
+
+    /// The trace that a request belongs to, by its header.
+    fn trace_of(ask: &Ask) -> Option<String> {
+        let header = ask.call.headers.get("x-amzn-trace-id");
+        header?.to_str().ok().map(str::to_owned)
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Occasion {
     pub(crate) address: String,
     /// The operation, as `PutObject`.
     pub(crate) reason: &'static str,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 /// What happened.
@@ -196,6 +198,10 @@ pub(crate) fn deliveries(
             let (target, message) = match &rule.told {
                 Told::Resource(arn) => (arn.clone(), record(bucket, rule, happened)),
                 Told::EventBridge => (default_bus(bucket), bus_message(bucket, happened)),
+            };
+            let message = Message {
+                trace: happened.occasion.trace.clone(),
+                ..message
             };
             delivery(bucket, target, message, happened.at, random)
         })
