@@ -28,6 +28,10 @@ fn is_path_name(text: &str) -> bool {
 
 /// Names of rules, connections, destinations; ids of targets.
 pub(crate) const NAME: Text = Text::long(1, 64).shaped("[\\.\\-_A-Za-z0-9]+", is_name);
+/// Names of archives and replays, which are shorter or longer.
+pub(crate) const fn short_name(chars_max: usize) -> Text {
+    Text::long(1, chars_max).shaped("[\\.\\-_A-Za-z0-9]+", is_name)
+}
 /// Names of buses.
 pub(crate) const BUS_NAME: Text = Text::long(1, 256).shaped("[/\\.\\-_A-Za-z0-9]+", is_path_name);
 /// Names or ARNs of buses.

@@ -94,9 +94,10 @@ impl Service {
         Arc::new(Buses::new(Arc::clone(&self.catalogue)))
     }
 
-    /// Fires rules and schedules when they are due, until it is dropped.
+    /// Fires rules and schedules when they are due, sends replays and empties archives, until it is dropped.
     pub async fn keep(&self) -> Infallible {
-        self.catalogue.keep_time().await
+        let (never, _) = tokio::join!(self.catalogue.keep_time(), self.catalogue.keep_archives());
+        never
     }
 }
 

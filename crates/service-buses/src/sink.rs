@@ -92,8 +92,12 @@ impl Sink {
         self.may(sender, "events:PutEvents", arn, found.policy.clone())?;
         let sent = self.read(place, (arn, sender), message)?;
         let random = &*self.catalogue.random;
-        let deliveries = shelf.look(|state| sent.on_bus(state, bus, random));
-        self.catalogue.send(&deliveries).await.map_err(failed)
+        let (deliveries, archived) = shelf.look(|state| {
+            let deliveries = sent.on_bus(state, bus, random);
+            (deliveries, sent.to_archives(state, bus))
+        });
+        let keeping = self.catalogue.send_and_keep(&deliveries, archived);
+        keeping.await.map_err(failed)
     }
 
     fn read(

@@ -68,6 +68,10 @@
 //! | `Buses` `06` | `02` text(bus), text(rule) | a rule with its targets: JSON |
 //! | `Buses` `06` | `03` text(name) | a connection with its secrets: JSON |
 //! | `Buses` `06` | `04` text(name) | an API destination: JSON |
+//! | `Buses` `06` | `05` text(name) | an archive: JSON |
+//! | `Buses` `06` | `06` text(name) | a replay: JSON |
+//! | `Buses` `06` | `*` `03` text(account), text(region), text(archive), u64(microseconds), text(event) | an event of an archive: JSON |
+//! | `Buses` `06` | `*` `04` text(account), text(region) | the place has archives: nothing |
 //! | `Buses` `06` | `10` text(group) | a group of schedules: JSON |
 //! | `Buses` `06` | `11` text(group), text(name) | a schedule: JSON |
 //! | `Buses` `06` | `*` `02` text(account), text(region), `01` text(bus), text(rule); or `02` text(group), text(schedule) | when it fires next: JSON |

@@ -17,14 +17,15 @@ use store::keys::KeyReader;
 use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::{Notify, OnceCell};
 
+use super::archives::Counts;
 use super::clockwork::Times;
 use super::keys::{self, DueKey, Kind, Place};
 use super::rows::{Bus, Due, Group, Json, Tags};
 use super::state::{DEFAULT, State, Step};
 
 /// Deliveries of one batch, and bytes of their bodies: well within what the store takes.
-const DELIVERIES_MAX: usize = 2_000;
-const DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(super) const DELIVERIES_MAX: usize = 2_000;
+pub(super) const DELIVERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Accounts and regions that are kept in memory.
 const PLACES_MAX: usize = 4_096;
 
@@ -52,6 +53,10 @@ pub(crate) struct Catalogue {
     pub(crate) times: Times,
     /// Rung when a time of a schedule has changed.
     pub(crate) bell: Notify,
+    /// What archives hold.
+    pub(crate) archives: Counts,
+    /// Rung when a replay has more to send.
+    pub(crate) replays: Notify,
 }
 
 /// One place.
@@ -101,6 +106,8 @@ impl Catalogue {
             places: Mutex::default(),
             times: Times::default(),
             bell: Notify::new(),
+            archives: Counts::default(),
+            replays: Notify::new(),
         }
     }
 
@@ -252,6 +259,8 @@ fn step(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<Step>, Error> 
         Kind::Rule => Step::PutRule(read(value)?),
         Kind::Connection => Step::PutConnection(read(value)?),
         Kind::Destination => Step::PutDestination(read(value)?),
+        Kind::Archive => Step::PutArchive(read(value)?),
+        Kind::Replay => Step::PutReplay(read(value)?),
         Kind::Group => Step::PutGroup(read(value)?),
         Kind::Schedule => Step::PutSchedule(read(value)?),
     }))
@@ -274,6 +283,12 @@ fn write(batch: Batch, place: &Place, step: &Step) -> Result<Batch, Error> {
             batch.put(key, json(destination)?)
         }
         Step::DropDestination(name) => batch.delete(row(Kind::Destination, &[name])),
+        Step::PutArchive(archive) => batch
+            .put(row(Kind::Archive, &[&archive.name]), json(archive)?)
+            .put(keys::has_archives(place), Vec::new()),
+        Step::DropArchive(name) => batch.delete(row(Kind::Archive, &[name])),
+        Step::PutReplay(replay) => batch.put(row(Kind::Replay, &[&replay.name]), json(replay)?),
+        Step::DropReplay(name) => batch.delete(row(Kind::Replay, &[name])),
         Step::PutGroup(group) => batch.put(row(Kind::Group, &[&group.name]), json(group)?),
         Step::DropGroup(name) => batch.delete(row(Kind::Group, &[name])),
         Step::PutSchedule(schedule) => {

@@ -198,6 +198,7 @@ impl Catalogue {
                 resources: vec![state.place.rule_arn(&rule.bus, &rule.name).to_string()],
                 hops: 0,
                 events_max: None,
+                replay_name: None,
             },
             detail: "{}".to_owned(),
             trace: None,
@@ -338,6 +339,7 @@ fn message_of(
                 resources: Vec::new(),
                 hops: 0,
                 events_max: None,
+                replay_name: None,
             };
             message.entry = serde_json::to_string(&about).ok();
         }

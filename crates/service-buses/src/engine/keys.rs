@@ -4,6 +4,7 @@
 //! Does not live here: values (`rows`).
 
 use model::ids::{AccountId, Region};
+use model::time::Timestamp;
 use store::keys::{KeyReader, KeyWriter, Owner};
 
 /// Whose resources.
@@ -20,6 +21,8 @@ pub(crate) enum Kind {
     Rule,
     Connection,
     Destination,
+    Archive,
+    Replay,
     Group,
     Schedule,
 }
@@ -42,6 +45,9 @@ pub(crate) enum Fires {
 }
 
 const DUE: u8 = 0x02;
+const ARCHIVED: u8 = 0x03;
+const WITH_ARCHIVES: u8 = 0x04;
+const TIME_BYTES: usize = 8;
 
 impl Kind {
     const fn byte(self) -> u8 {
@@ -50,6 +56,8 @@ impl Kind {
             Self::Rule => 0x02,
             Self::Connection => 0x03,
             Self::Destination => 0x04,
+            Self::Archive => 0x05,
+            Self::Replay => 0x06,
             Self::Group => 0x10,
             Self::Schedule => 0x11,
         }
@@ -61,6 +69,8 @@ impl Kind {
             0x02 => Self::Rule,
             0x03 => Self::Connection,
             0x04 => Self::Destination,
+            0x05 => Self::Archive,
+            0x06 => Self::Replay,
             0x10 => Self::Group,
             0x11 => Self::Schedule,
             _ => return None,
@@ -83,6 +93,59 @@ pub(crate) fn row(place: &Place, kind: Kind, names: &[&str]) -> Vec<u8> {
 /// What the times of all schedules begin with, in every place.
 pub(crate) fn due_prefix() -> Vec<u8> {
     KeyWriter::by_id(Owner::Buses).byte(DUE).finish()
+}
+
+/// What the events of an archive begin with. They stand apart from the rows of their place, which are read into memory.
+pub(crate) fn archive(place: &Place, archive: &str) -> Vec<u8> {
+    KeyWriter::by_id(Owner::Buses)
+        .byte(ARCHIVED)
+        .text(place.account.as_str())
+        .text(place.region.as_str())
+        .text(archive)
+        .finish()
+}
+
+/// Where the events of an archive begin that came in at this time.
+pub(crate) fn archived_from(place: &Place, name: &str, at: Timestamp) -> Vec<u8> {
+    let us = u64::try_from(at.epoch_us()).unwrap_or_default();
+    let start = archive(place, name);
+    KeyWriter::after(&start).raw(&us.to_be_bytes()).finish()
+}
+
+/// An event of an archive.
+pub(crate) fn archived(place: &Place, name: &str, at: Timestamp, id: &str) -> Vec<u8> {
+    let start = archived_from(place, name, at);
+    KeyWriter::after(&start).text(id).finish()
+}
+
+/// When an event of an archive came in, by its key.
+pub(crate) fn archived_at(archive: &[u8], key: &[u8]) -> Option<Timestamp> {
+    let mut reader = KeyReader::new(key);
+    reader.skip(archive).ok()?;
+    let us = u64::from_be_bytes(reader.raw(TIME_BYTES).ok()?.try_into().ok()?);
+    Some(Timestamp::from_micros(i64::try_from(us).ok()?))
+}
+
+/// What the places begin with that have archives.
+pub(crate) fn with_archives() -> Vec<u8> {
+    KeyWriter::by_id(Owner::Buses).byte(WITH_ARCHIVES).finish()
+}
+
+/// Says that a place has archives.
+pub(crate) fn has_archives(place: &Place) -> Vec<u8> {
+    KeyWriter::after(&with_archives())
+        .text(place.account.as_str())
+        .text(place.region.as_str())
+        .finish()
+}
+
+/// The place of such a key.
+pub(crate) fn place_with_archives(key: &[u8]) -> Option<Place> {
+    let mut reader = KeyReader::new(key);
+    reader.skip(&with_archives()).ok()?;
+    let account = AccountId::new(reader.text().ok()?);
+    let region = Region::new(reader.text().ok()?);
+    Some(Place { account, region })
 }
 
 impl DueKey {

@@ -68,6 +68,13 @@ pub(crate) struct About {
     /// How many events it and those that it becomes may be; none: it was not on a bus yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) events_max: Option<u32>,
+    /// The replay that sends it again.
+    #[serde(
+        rename = "replay-name",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) replay_name: Option<String>,
 }
 
 impl About {
@@ -87,14 +94,17 @@ impl Sent {
     pub(crate) fn envelope(&self) -> String {
         let text = |value: &str| Value::from(value).to_string();
         let resources: Vec<String> = self.about.resources.iter().map(|one| text(one)).collect();
+        let replay = self.about.replay_name.as_deref();
+        let replay = replay.map(|name| format!("\"replay-name\":{},", text(name)));
         format!(
-            "{{\"version\":\"0\",\"id\":{},\"detail-type\":{},\"source\":{},\"account\":{},\"time\":{},\"region\":{},\"resources\":[{}],\"detail\":{}}}",
+            "{{\"version\":\"0\",\"id\":{},\"detail-type\":{},\"source\":{},\"account\":{},\"time\":{},\"region\":{},{}\"resources\":[{}],\"detail\":{}}}",
             text(&self.about.id),
             text(&self.about.detail_type),
             text(&self.about.source),
             text(&self.about.account),
             text(&self.about.time),
             text(&self.about.region),
+            replay.unwrap_or_default(),
             resources.join(","),
             compact(&self.detail),
         )
@@ -102,9 +112,26 @@ impl Sent {
 
     /// What all targets of all rules that it matches get.
     pub(crate) fn on_bus(&self, state: &State, bus: &str, random: &dyn Random) -> Vec<Delivery> {
+        self.for_rules(state, bus, &[], random)
+    }
+
+    /// The same, of these rules alone, by their ARNs; none: of all.
+    pub(crate) fn for_rules(
+        &self,
+        state: &State,
+        bus: &str,
+        rules: &[String],
+        random: &dyn Random,
+    ) -> Vec<Delivery> {
         let envelope = self.envelope();
         let event: Value = serde_json::from_str(&envelope).unwrap_or_default();
-        let matched = state.index(bus).matching(&Event::of(&event));
+        let mut matched = state.index(bus).matching(&Event::of(&event));
+        if !rules.is_empty() {
+            matched.retain(|rule| {
+                let arn = state.place.rule_arn(&rule.row.bus, &rule.row.name);
+                rules.contains(&arn.to_string())
+            });
+        }
         let targets = matched.iter().flat_map(|rule| &rule.row.targets);
         let sent = self.sharing(targets.filter(|target| is_bus(target)).count());
         let this = sent.as_ref().unwrap_or(self);

@@ -79,6 +79,41 @@ pub(crate) struct Destination {
     pub(crate) owner: Option<String>,
 }
 
+/// An archive: which events of a bus are kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Archive {
+    pub(crate) name: String,
+    /// The ARN of the bus.
+    pub(crate) source: String,
+    pub(crate) description: Option<String>,
+    pub(crate) pattern: Option<String>,
+    /// 0: for ever.
+    pub(crate) retention_days: i64,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) owner: Option<String>,
+}
+
+/// A replay of an archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replay {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) archive: String,
+    pub(crate) bus: String,
+    /// The rules that get the events, by their ARNs; none: all.
+    pub(crate) rules: Vec<String>,
+    pub(crate) starts_at: Timestamp,
+    pub(crate) ends_at: Timestamp,
+    pub(crate) state: String,
+    pub(crate) state_reason: Option<String>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) last_event_at: Option<Timestamp>,
+    /// The key of the last event that was sent, in hexadecimal digits.
+    pub(crate) after: Option<String>,
+}
+
 /// A group of schedules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {

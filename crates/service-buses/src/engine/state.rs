@@ -12,7 +12,7 @@ use policy::Policy;
 use serde_json::Value;
 
 use super::keys::{DueKey, Fires, Place};
-use super::rows::{Bus, Connection, Destination, Due, Group, Rule, Schedule};
+use super::rows::{Archive, Bus, Connection, Destination, Due, Group, Replay, Rule, Schedule};
 
 /// The bus that is always there, and the group.
 pub(crate) const DEFAULT: &str = "default";
@@ -32,6 +32,13 @@ pub(crate) struct KeptRule {
     pub(crate) pattern: Option<Arc<Pattern>>,
 }
 
+/// An archive with its pattern.
+#[derive(Debug)]
+pub(crate) struct KeptArchive {
+    pub(crate) row: Archive,
+    pub(crate) pattern: Option<Arc<Pattern>>,
+}
+
 type RuleIndex = Arc<Index<Arc<KeptRule>>>;
 
 /// All of it.
@@ -43,6 +50,8 @@ pub(crate) struct State {
     pub(crate) rules: BTreeMap<(String, String), Arc<KeptRule>>,
     pub(crate) connections: BTreeMap<String, Arc<Connection>>,
     pub(crate) destinations: BTreeMap<String, Arc<Destination>>,
+    pub(crate) archives: BTreeMap<String, Arc<KeptArchive>>,
+    pub(crate) replays: BTreeMap<String, Arc<Replay>>,
     pub(crate) groups: BTreeMap<String, Arc<Group>>,
     /// By group and name.
     pub(crate) schedules: BTreeMap<(String, String), Arc<Schedule>>,
@@ -62,6 +71,10 @@ pub(crate) enum Step {
     DropConnection(String),
     PutDestination(Destination),
     DropDestination(String),
+    PutArchive(Archive),
+    DropArchive(String),
+    PutReplay(Replay),
+    DropReplay(String),
     PutGroup(Group),
     DropGroup(String),
     PutSchedule(Schedule),
@@ -77,6 +90,8 @@ impl State {
             rules: BTreeMap::new(),
             connections: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            archives: BTreeMap::new(),
+            replays: BTreeMap::new(),
             groups: BTreeMap::new(),
             schedules: BTreeMap::new(),
             dues: HashMap::new(),
@@ -119,6 +134,21 @@ impl State {
             }
             Step::DropDestination(name) => {
                 self.destinations.remove(&name);
+            }
+            Step::PutArchive(row) => {
+                let pattern = row.pattern.as_deref();
+                let pattern = pattern.and_then(|text| Pattern::parse(text).ok().map(Arc::new));
+                let kept = KeptArchive { row, pattern };
+                self.archives.insert(kept.row.name.clone(), Arc::new(kept));
+            }
+            Step::DropArchive(name) => {
+                self.archives.remove(&name);
+            }
+            Step::PutReplay(row) => {
+                self.replays.insert(row.name.clone(), Arc::new(row));
+            }
+            Step::DropReplay(name) => {
+                self.replays.remove(&name);
             }
             Step::PutGroup(row) => {
                 self.groups.insert(row.name.clone(), Arc::new(row));

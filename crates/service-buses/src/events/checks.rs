@@ -107,6 +107,8 @@ pub(super) fn resource<'m>(
         | "ListRuleNamesByTarget"
         | "TestEventPattern"
         | "ListConnections"
+        | "ListArchives"
+        | "ListReplays"
         | "ListApiDestinations" => "*".to_owned(),
         "TagResource" | "UntagResource" | "ListTagsForResource" => named("ResourceARN").to_owned(),
         "CreateConnection"
@@ -118,6 +120,10 @@ pub(super) fn resource<'m>(
         | "UpdateApiDestination"
         | "DeleteApiDestination"
         | "DescribeApiDestination" => of("api-destination", &format!("{}/*", named("Name"))),
+        "CreateArchive" | "UpdateArchive" | "DeleteArchive" | "DescribeArchive" => {
+            of("archive", named("ArchiveName"))
+        }
+        "StartReplay" | "CancelReplay" | "DescribeReplay" => of("replay", named("ReplayName")),
         _ => return None,
     })
 }

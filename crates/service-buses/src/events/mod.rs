@@ -5,12 +5,14 @@
 //!
 //! Contract: Amazon EventBridge API Reference.
 
+mod archives;
 mod buses;
 mod checks;
 mod connections;
 mod destinations;
 mod permissions;
 mod put_events;
+mod replays;
 mod rules;
 mod tags;
 pub(crate) mod targets;
@@ -28,6 +30,9 @@ use crate::engine::state::DEFAULT;
 use crate::fault::{Answer, Fault};
 use crate::fields::Fields;
 
+pub(crate) use archives::{
+    Wish as ArchiveWish, arn as archive_arn, create as create_archive, delete as delete_archive,
+};
 pub(crate) use buses::{Wish as BusWish, create as create_bus, delete as delete_bus};
 pub(crate) use connections::{create as create_connection, read_parameters, secret_arn};
 pub(crate) use destinations::create as create_destination;
@@ -37,23 +42,30 @@ pub(crate) use tags::shown as shown_tags;
 
 /// The operations that are carried out, and those that are refused by name.
 pub(crate) const SUPPORTED: &[&str] = &[
+    "CancelReplay",
     "CreateApiDestination",
+    "CreateArchive",
     "CreateConnection",
     "CreateEventBus",
     "DeauthorizeConnection",
     "DeleteApiDestination",
+    "DeleteArchive",
     "DeleteConnection",
     "DeleteEventBus",
     "DeleteRule",
     "DescribeApiDestination",
+    "DescribeArchive",
     "DescribeConnection",
     "DescribeEventBus",
+    "DescribeReplay",
     "DescribeRule",
     "DisableRule",
     "EnableRule",
     "ListApiDestinations",
+    "ListArchives",
     "ListConnections",
     "ListEventBuses",
+    "ListReplays",
     "ListRuleNamesByTarget",
     "ListRules",
     "ListTagsForResource",
@@ -64,39 +76,32 @@ pub(crate) const SUPPORTED: &[&str] = &[
     "PutTargets",
     "RemovePermission",
     "RemoveTargets",
+    "StartReplay",
     "TagResource",
     "TestEventPattern",
     "UntagResource",
     "UpdateApiDestination",
+    "UpdateArchive",
     "UpdateConnection",
     "UpdateEventBus",
 ];
 
-/// Refused by name: archives, replays, endpoints and partners come later.
+/// Refused by name: endpoints and partners come later.
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ActivateEventSource",
-    "CancelReplay",
-    "CreateArchive",
     "CreateEndpoint",
     "CreatePartnerEventSource",
     "DeactivateEventSource",
-    "DeleteArchive",
     "DeleteEndpoint",
     "DeletePartnerEventSource",
-    "DescribeArchive",
     "DescribeEndpoint",
     "DescribeEventSource",
     "DescribePartnerEventSource",
-    "DescribeReplay",
-    "ListArchives",
     "ListEndpoints",
     "ListEventSources",
     "ListPartnerEventSourceAccounts",
     "ListPartnerEventSources",
-    "ListReplays",
     "PutPartnerEvents",
-    "StartReplay",
-    "UpdateArchive",
     "UpdateEndpoint",
 ];
 
@@ -160,6 +165,15 @@ pub(crate) async fn run(context: &Context<'_>, operation: &str, body: &[u8]) -> 
         "DeleteApiDestination" => destinations::delete_api_destination(context, fields).await,
         "DescribeApiDestination" => destinations::describe_api_destination(context, fields).await,
         "ListApiDestinations" => destinations::list_api_destinations(context, fields).await,
+        "CreateArchive" => archives::create_archive(context, fields).await,
+        "UpdateArchive" => archives::update_archive(context, fields).await,
+        "DeleteArchive" => archives::delete_archive(context, fields).await,
+        "DescribeArchive" => archives::describe_archive(context, fields).await,
+        "ListArchives" => archives::list_archives(context, fields).await,
+        "StartReplay" => replays::start_replay(context, fields).await,
+        "CancelReplay" => replays::cancel_replay(context, fields).await,
+        "DescribeReplay" => replays::describe_replay(context, fields).await,
+        "ListReplays" => replays::list_replays(context, fields).await,
         FIRE => rules::fire(context, fields).await,
         name if NOT_IMPLEMENTED.contains(&name) => {
             Err(Fault::not_implemented(&format!("the operation {name}")))

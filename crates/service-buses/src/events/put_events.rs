@@ -43,6 +43,7 @@ pub(super) async fn put_events(context: &Context<'_>, mut fields: Fields) -> Ans
     let now = context.catalogue.clock.now();
     let random = &*context.catalogue.random;
     let (mut answers, mut deliveries, mut failed) = (Vec::new(), Vec::new(), 0);
+    let mut archived = Vec::new();
     for entry in &entries {
         let empty = Json::new();
         let entry = entry.as_object().unwrap_or(&empty);
@@ -51,7 +52,10 @@ pub(super) async fn put_events(context: &Context<'_>, mut fields: Fields) -> Ans
                 let bus = BusRef::read(text(entry, "EventBusName"), context.place);
                 // Contract: an event for a bus that is not there is accepted, and nobody gets it.
                 let shelf = context.catalogue.shelf(&bus.place).await?;
-                deliveries.extend(shelf.look(|state| sent.on_bus(state, &bus.name, random)));
+                shelf.look(|state| {
+                    deliveries.extend(sent.on_bus(state, &bus.name, random));
+                    archived.extend(sent.to_archives(state, &bus.name));
+                });
                 answers.push(json!({"EventId": sent.about.id}));
             }
             Err((code, message)) => {
@@ -60,7 +64,8 @@ pub(super) async fn put_events(context: &Context<'_>, mut fields: Fields) -> Ans
             }
         }
     }
-    context.catalogue.send(&deliveries).await?;
+    let keeping = context.catalogue.send_and_keep(&deliveries, archived);
+    keeping.await?;
     Ok(json!({"FailedEntryCount": failed, "Entries": answers}))
 }
 
@@ -103,6 +108,7 @@ fn read(
             resources: resources.map(str::to_owned).collect(),
             hops: 0,
             events_max: None,
+            replay_name: None,
         },
         detail: detail.to_owned(),
         // Loops that lead through a bus are none that Lambda follows.
@@ -111,7 +117,7 @@ fn read(
     })
 }
 
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => times::parse_iso(text),
         Value::Number(seconds) => {

@@ -4,13 +4,13 @@ use interfaces::resource_provider::{Made, Properties, ResourceRequest};
 use resource_types::{attributes, tags_in, text_in};
 use serde_json::{Value, json};
 
-use super::tables::{BUS, BUS_POLICY, CONNECTION, DESTINATION, GROUP, RULE, SCHEDULE};
+use super::tables::{ARCHIVE, BUS, BUS_POLICY, CONNECTION, DESTINATION, GROUP, RULE, SCHEDULE};
 use super::{Buses, bus_of, json_text, place};
 use crate::engine::catalogue::Change;
 use crate::engine::keys::Place;
 use crate::engine::rows::{Bus, Connection, Destination, Group, Json, Schedule};
 use crate::engine::state::{DEFAULT, Step};
-use crate::events::{self, BusWish, Context, RuleWish};
+use crate::events::{self, ArchiveWish, BusWish, Context, RuleWish};
 use crate::fault::Fault;
 use crate::fields::{Fields, insert};
 use crate::scheduler;
@@ -31,6 +31,7 @@ impl Buses {
             BUS_POLICY => self.make_policy(place, request).await,
             CONNECTION => self.make_connection(context, request).await,
             DESTINATION => self.make_destination(context, request).await,
+            ARCHIVE => make_archive(context, request).await,
             SCHEDULE => self.make_schedule(place, request).await,
             GROUP => self.make_group(place, request).await,
             other => Err(Fault::not_implemented(other)),
@@ -64,6 +65,9 @@ impl Buses {
             BUS_POLICY => self.remove_policy(place, physical_id).await,
             CONNECTION => drop(Step::DropConnection(physical_id.to_owned())).await,
             DESTINATION => drop(Step::DropDestination(physical_id.to_owned())).await,
+            ARCHIVE => events::delete_archive(context, physical_id)
+                .await
+                .map(drop_answer),
             SCHEDULE => {
                 let group = text_in(&request.properties, "GroupName");
                 let group = group.unwrap_or_else(|| DEFAULT.to_owned());
@@ -346,6 +350,29 @@ impl Buses {
             ]),
         })
     }
+}
+
+/// Contract: `AWS::Events::Archive`: `Ref` is the name, and the attributes are `Arn` and `ArchiveName`.
+async fn make_archive(context: &Context<'_>, request: &ResourceRequest) -> Result<Made, Fault> {
+    let properties = &request.properties;
+    let name = text_in(properties, "ArchiveName");
+    let name = name.unwrap_or_else(|| request.generated_name.clone());
+    let days = text_in(properties, "RetentionDays").and_then(|days| days.parse().ok());
+    let wish = ArchiveWish {
+        name: name.clone(),
+        source: text_in(properties, "SourceArn").unwrap_or_default(),
+        description: text_in(properties, "Description"),
+        pattern: json_text(properties, "EventPattern"),
+        retention_days: days.unwrap_or_default(),
+        kms_key: text_in(properties, "KmsKeyIdentifier"),
+        owner: Some(owner(request)),
+    };
+    events::create_archive(context, wish).await?;
+    let arn = events::archive_arn(context.place, &name);
+    Ok(Made {
+        attributes: attributes(&[("Arn", &arn), ("ArchiveName", &name)]),
+        physical_id: name,
+    })
 }
 
 async fn make_rule(context: &Context<'_>, request: &ResourceRequest) -> Result<Made, Fault> {

@@ -50,14 +50,11 @@ impl ResourceProvider for Buses {
     }
 
     fn check(&self, resource_type: &str, properties: &Properties) -> Vec<PropertyProblem> {
-        if resource_type == ARCHIVE {
-            let problem = problem_at(&[], "archives are not implemented yet".to_owned());
-            return vec![problem.because("archives and replays of EventBridge come later")];
-        }
         let mut problems =
             table(resource_type).map_or_else(Vec::new, |table| table.check(properties));
         match resource_type {
             RULE => problems.extend(rule_problems(properties)),
+            ARCHIVE => problems.extend(pattern_problem(properties)),
             SCHEDULE => problems.extend(schedule_problems(properties)),
             _ => {}
         }
@@ -78,6 +75,9 @@ impl ResourceProvider for Buses {
                 format!("{bus}|{statement}")
             }
             BUS => text_in(properties, "Name").unwrap_or_default(),
+            ARCHIVE => {
+                text_in(properties, "ArchiveName").unwrap_or_else(|| request.generated_name.clone())
+            }
             _ => name(),
         }
     }
@@ -134,17 +134,18 @@ fn json_text(properties: &Properties, name: &str) -> Option<String> {
     document.filter(|text| !text.is_empty())
 }
 
+fn pattern_problem(properties: &Properties) -> Option<PropertyProblem> {
+    let pattern = json_text(properties, "EventPattern")?;
+    let error = Pattern::parse(&pattern).err()?;
+    let title = "EventBridge would refuse this pattern".to_owned();
+    Some(problem_at(&["EventPattern"], title).because(error.reason))
+}
+
 fn rule_problems(properties: &Properties) -> Vec<PropertyProblem> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<PropertyProblem> = pattern_problem(properties).into_iter().collect();
     let mut refuse = |path: &[&str], title: &str, cause: String| {
         problems.push(problem_at(path, title.to_owned()).because(cause));
     };
-    if let Some(pattern) = json_text(properties, "EventPattern")
-        && let Err(error) = Pattern::parse(&pattern)
-    {
-        let title = "EventBridge would refuse this pattern";
-        refuse(&["EventPattern"], title, error.reason);
-    }
     let has = |name: &str| properties.get(name).is_some_and(|value| !value.is_null());
     if !has("EventPattern") && !has("ScheduleExpression") {
         let cause = "Parameter(s) EventPattern or ScheduleExpression must be specified.";

@@ -31,7 +31,6 @@ pub(super) const TYPES: &[&str] = &[
 const SHOWN: &str =
     "kept and shown: nothing is encrypted, logged or given up before it reaches a rule";
 const NO_SERVICE: &str = "there is no such service here: a target of it is refused";
-const LATER: &str = "archives and replays come later";
 const NOT_LIMITED: &str = "kept and shown: events are sent as they come";
 const STATES: &[(&str, Fate)] = &[
     ("ENABLED", Fate::CarriedOut),
@@ -179,12 +178,12 @@ static TABLES: &[TypeTable] = &[
     TypeTable {
         name: ARCHIVE,
         properties: &[
-            missing("ArchiveName", LATER),
-            missing("Description", LATER),
-            missing("EventPattern", LATER),
-            missing("KmsKeyIdentifier", LATER),
-            missing("RetentionDays", LATER),
-            missing("SourceArn", LATER),
+            carried("ArchiveName", Shape::Text).replaces(),
+            carried("Description", Shape::Text),
+            carried("EventPattern", Shape::Any),
+            idle("KmsKeyIdentifier", SHOWN),
+            carried("RetentionDays", Shape::Whole(0, 36_500)),
+            carried("SourceArn", Shape::Text).required().replaces(),
         ],
     },
     TypeTable {

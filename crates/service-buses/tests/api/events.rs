@@ -210,9 +210,9 @@ async fn rules_and_targets_are_refused_in_the_clouds_words() {
             "EcsParameters of target 2 is not implemented by Cloudless yet",
         ),
         (
-            "CreateArchive",
+            "CreateEndpoint",
             json!({}),
-            "the operation CreateArchive is not implemented by Cloudless yet",
+            "the operation CreateEndpoint is not implemented by Cloudless yet",
         ),
         (
             "TestEventPattern",

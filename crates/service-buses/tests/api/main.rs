@@ -10,6 +10,7 @@
     reason = "helpers of tests fail as tests do, and a table of cases is as long as its subject"
 )]
 
+mod archives;
 mod destinations;
 mod events;
 mod firing;

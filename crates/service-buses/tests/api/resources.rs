@@ -164,7 +164,11 @@ fn what_is_not_carried_out_is_named_at_its_place() {
             json!({"ScheduleExpression": "rate(1 days)"}),
             vec!["ScheduleExpression"],
         ),
-        ("AWS::Events::Archive", json!({"SourceArn": "x"}), vec![]),
+        (
+            "AWS::Events::Archive",
+            json!({"SourceArn": "x", "EventPattern": {"source": "a"}}),
+            vec!["EventPattern"],
+        ),
         (
             "AWS::Scheduler::Schedule",
             json!({

@@ -1,0 +1,131 @@
+//! Archives: what they keep, for how long, and sending it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use store::Store;
+use store_embedded::Memory;
+use test_kit::PausedClock;
+
+use super::{QUEUE, Server, body};
+
+const BUS: &str = "arn:aws:events:us-east-1:000000000000:event-bus/default";
+const ARCHIVE: &str = "arn:aws:events:us-east-1:000000000000:archive/a";
+
+async fn done(server: &Server, operation: &str, request: Value) -> Value {
+    let (status, answer) = server.events(operation, request).await;
+    assert_eq!(status, 200, "{operation}: {answer}");
+    answer
+}
+
+async fn put(server: &Server, source: &str, n: usize) {
+    let entry = json!({"Source": source, "DetailType": "t", "Detail": json!({"n": n}).to_string()});
+    done(server, "PutEvents", json!({"Entries": [entry]})).await;
+}
+
+async fn replay(server: &Server, name: &str, until: i64, rules: &[&str]) {
+    let request = json!({
+        "ReplayName": name,
+        "EventSourceArn": ARCHIVE,
+        "EventStartTime": 0,
+        "EventEndTime": until,
+        "Destination": {"Arn": BUS, "FilterArns": rules},
+    });
+    done(server, "StartReplay", request).await;
+}
+
+async fn count(server: &Server) -> Value {
+    let archive = done(server, "DescribeArchive", json!({"ArchiveName": "a"})).await;
+    archive["EventCount"].clone()
+}
+
+/// Looks after archives for so long.
+async fn run(server: &Server, time: Duration) {
+    let _ = tokio::time::timeout(time, server.service.keep()).await;
+}
+
+async fn with_archive(store: &Arc<dyn Store>, more: Value) -> Server {
+    let server = Server::over(Arc::clone(store), Arc::new(PausedClock::start()));
+    let mut request = json!({"ArchiveName": "a", "EventSourceArn": BUS});
+    for (name, value) in more.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    done(&server, "CreateArchive", request).await;
+    for name in ["one", "two"] {
+        let rule = json!({"Name": name, "EventPattern": r#"{"source": [{"prefix": ""}]}"#});
+        let target = json!({"Id": "1", "Arn": QUEUE});
+        server.rule(rule, target).await;
+    }
+    server
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archive_keeps_what_its_pattern_matches_and_a_replay_sends_it_with_its_name() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let pattern = json!({"EventPattern": r#"{"source": ["kept"]}"#});
+    let server = with_archive(&store, pattern).await;
+    for (n, source) in ["kept", "other", "kept"].into_iter().enumerate() {
+        put(&server, source, n).await;
+    }
+    assert_eq!(count(&server).await, 2);
+    let rule = "arn:aws:events:us-east-1:000000000000:rule/two";
+    replay(&server, "again", 10, &[rule]).await;
+    let deliveries = server.deliveries().await;
+    let bodies = deliveries.iter().map(body);
+    let replayed: Vec<Value> = bodies
+        .filter(|event| event.get("replay-name").is_some())
+        .collect();
+    let seen: Vec<&Value> = replayed.iter().map(|event| &event["detail"]["n"]).collect();
+    assert_eq!(seen, [0, 2]);
+    assert_eq!(replayed[0]["replay-name"], "again");
+    let told = done(&server, "DescribeReplay", json!({"ReplayName": "again"})).await;
+    assert_eq!(told["State"], "COMPLETED");
+    assert_eq!(count(&server).await, 2, "what is replayed is not kept anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_replay_goes_on_after_a_restart_and_sends_each_event_once() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = with_archive(&store, json!({})).await;
+    for n in 0..350 {
+        put(&server, "kept", n).await;
+    }
+    let before = server.deliveries().await.len();
+    replay(&server, "long", 10, &[]).await;
+    let told = done(&server, "DescribeReplay", json!({"ReplayName": "long"})).await;
+    assert_eq!(told["State"], "RUNNING");
+    drop(server);
+    let server = Server::over(Arc::clone(&store), Arc::new(PausedClock::start()));
+    run(&server, Duration::from_secs(1)).await;
+    let told = done(&server, "DescribeReplay", json!({"ReplayName": "long"})).await;
+    assert_eq!(told["State"], "COMPLETED");
+    assert_eq!(server.deliveries().await.len(), before + 2 * 350);
+    let (status, refused) = server
+        .events("CancelReplay", json!({"ReplayName": "long"}))
+        .await;
+    assert_eq!(
+        (status, &refused["__type"]),
+        (400, &json!("IllegalStatusException"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_go_when_their_days_are_over_and_with_their_archive() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = with_archive(&store, json!({"RetentionDays": 1})).await;
+    put(&server, "kept", 0).await;
+    run(&server, Duration::from_hours(23)).await;
+    put(&server, "kept", 1).await;
+    assert_eq!(count(&server).await, 2);
+    run(&server, Duration::from_hours(2)).await;
+    assert_eq!(count(&server).await, 1);
+    done(&server, "DeleteArchive", json!({"ArchiveName": "a"})).await;
+    let (status, _) = server
+        .events("DescribeArchive", json!({"ArchiveName": "a"}))
+        .await;
+    assert_eq!(status, 400);
+    let again = json!({"ArchiveName": "a", "EventSourceArn": BUS});
+    done(&server, "CreateArchive", again).await;
+    assert_eq!(count(&server).await, 0, "the next of its name begins empty");
+}
