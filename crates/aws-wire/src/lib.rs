@@ -5,6 +5,7 @@
 //! Does not live here: operations and their parameters (each service), sockets and who holds which keys (`gateway`).
 
 pub mod errors;
+pub mod event_stream;
 pub mod json;
 pub mod members;
 pub mod protocol;

@@ -40,7 +40,6 @@ use crate::engines;
 use crate::forking::Findings;
 use crate::front::{self, Shown};
 use crate::issuer::Signer;
-use crate::loops;
 use crate::made_by_api;
 use crate::packages::Archives;
 use crate::pipeline::{Loaded, Pipeline, PipelineParts};
@@ -192,7 +191,7 @@ impl Server {
         let limits = config.limits.here();
         let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
         let invoker = Arc::new(invoker);
-        let invoke = loops::counted(Arc::clone(&invoker) as Arc<dyn Invoke>, &kept.logs);
+        let invoke = crate::loops::counted(Arc::clone(&invoker) as Arc<dyn Invoke>, &kept.logs);
 
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
         let functions = functions(&shared, &invoke, (&archives, &kept), limits.concurrency_max);
@@ -364,9 +363,8 @@ impl Server {
         let (stop_apis, stop_services) = (CancellationToken::new(), CancellationToken::new());
         let (mut apis, mut services) = (JoinSet::new(), JoinSet::new());
         let door = Arc::clone(&self.door) as Arc<dyn Handler>;
-        let serve = self
-            .http_server()
-            .serve(listeners.services, door, stop_services.clone());
+        let server = self.http_server(ServerLimits::of_services());
+        let serve = server.serve(listeners.services, door, stop_services.clone());
         services.spawn(async move {
             let _drained = serve.await;
         });
@@ -381,7 +379,7 @@ impl Server {
         ];
         for (listener, handler) in handlers {
             let Some(listener) = listener else { continue };
-            let server = self.http_server();
+            let server = self.http_server(ServerLimits::default());
             let server = match &listeners.tls {
                 Some(shown) => {
                     self.balancers.secure(shown.tls.clone());
@@ -432,8 +430,8 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || clearing.clear()).await;
     }
 
-    fn http_server(&self) -> HttpServer {
-        HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock))
+    fn http_server(&self, limits: ServerLimits) -> HttpServer {
+        HttpServer::new(limits, Arc::clone(&self.clock))
     }
 }
 

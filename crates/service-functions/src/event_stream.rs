@@ -1,32 +1,22 @@
 //! `InvokeWithResponseStream`: a reply as a stream of events.
 //!
-//! Lives here: the events, their encoding, and the body that is made of them while the function writes.
-//! Does not live here: reading the request (`service`), running functions (`Invoke`).
+//! Lives here: the events, and the body that is made of them while the function writes.
+//! Does not live here: their framing (`aws_wire`), reading the request (`service`), running functions (`Invoke`).
 //!
-//! Contract: AWS Lambda API Reference, `InvokeWithResponseStream`: `PayloadChunk` events, then one `InvokeComplete`;
-//! "Amazon event stream encoding" (Smithy, `application/vnd.amazon.eventstream`): lengths of message and headers, their
-//! CRC32, headers, payload, CRC32 of all.
+//! Contract: AWS Lambda API Reference, `InvokeWithResponseStream`: `PayloadChunk` events, then one `InvokeComplete`.
 
 use std::task::{Context, Poll};
 
+use aws_wire::event_stream::event;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use interfaces::invoke::{Answer, NotRun, Outcome, Reply};
 use interfaces::reply_stream::{PIECE_BYTES_MAX, ReplyStream};
 use interfaces::service::{Rest, RestPieces};
 use serde::Serialize;
 
 use crate::invoke::LogTail;
-
-/// The media type of such a stream.
-pub(crate) const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
-
-/// The type of a header's value: a text.
-const TEXT: u8 = 7;
-/// Two lengths and their checksum.
-const PRELUDE_BYTES: usize = 12;
-const CHECKSUM_BYTES: usize = 4;
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -88,7 +78,7 @@ impl RestPieces for Events {
 fn chunks(out: &mut BytesMut, mut payload: Bytes) {
     while !payload.is_empty() {
         let chunk = payload.split_to(payload.len().min(PIECE_BYTES_MAX));
-        message(out, "PayloadChunk", "application/octet-stream", &chunk);
+        event(out, "PayloadChunk", "application/octet-stream", &chunk);
     }
 }
 
@@ -112,56 +102,5 @@ fn complete(out: &mut BytesMut, end: &Result<Reply, NotRun>, tail: LogTail) {
     }
     // Three texts always serialise.
     let payload = serde_json::to_vec(&told).unwrap_or_default();
-    message(out, "InvokeComplete", "application/json", &payload);
-}
-
-fn message(out: &mut BytesMut, event_type: &str, content_type: &str, payload: &[u8]) {
-    let mut headers = Vec::with_capacity(96);
-    for (name, value) in [
-        (":event-type", event_type),
-        (":content-type", content_type),
-        (":message-type", "event"),
-    ] {
-        // Our own words: all of them are shorter than their lengths can say.
-        headers.put_u8(u8::try_from(name.len()).unwrap_or_default());
-        headers.put_slice(name.as_bytes());
-        headers.put_u8(TEXT);
-        headers.put_u16(u16::try_from(value.len()).unwrap_or_default());
-        headers.put_slice(value.as_bytes());
-    }
-    let bytes = PRELUDE_BYTES + headers.len() + payload.len() + CHECKSUM_BYTES;
-    let mut whole = Vec::with_capacity(bytes);
-    // A piece is far below four gigabytes.
-    whole.put_u32(u32::try_from(bytes).unwrap_or(u32::MAX));
-    whole.put_u32(u32::try_from(headers.len()).unwrap_or(u32::MAX));
-    let checksum = crc32fast::hash(&whole);
-    whole.put_u32(checksum);
-    whole.put_slice(&headers);
-    whole.put_slice(payload);
-    let checksum = crc32fast::hash(&whole);
-    whole.put_u32(checksum);
-    out.put_slice(&whole);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_framed_as_the_encoding_says() {
-        let mut out = BytesMut::new();
-        message(&mut out, "E", "t", b"p");
-        let headers = b"\x0b:event-type\x07\0\x01E\x0d:content-type\x07\0\x01t\x0d:message-type\x07\0\x05event";
-        let length = u32::try_from(12 + headers.len() + 1 + 4).unwrap();
-        assert_eq!(out[..4], length.to_be_bytes());
-        assert_eq!(
-            out[4..8],
-            u32::try_from(headers.len()).unwrap().to_be_bytes()
-        );
-        assert_eq!(out[8..12], crc32fast::hash(&out[..8]).to_be_bytes());
-        assert_eq!(&out[12..12 + headers.len()], headers);
-        assert_eq!(out[12 + headers.len()], b'p');
-        let end = out.len() - 4;
-        assert_eq!(out[end..], crc32fast::hash(&out[..end]).to_be_bytes());
-    }
+    event(out, "InvokeComplete", "application/json", &payload);
 }

@@ -275,7 +275,10 @@ fn streamed(answer: Answer, tail: LogTail, named: &Named) -> ServiceAnswer {
     ServiceAnswer {
         status: 200,
         headers: vec![
-            ("content-type", event_stream::CONTENT_TYPE.to_owned()),
+            (
+                "content-type",
+                aws_wire::event_stream::CONTENT_TYPE.to_owned(),
+            ),
             ("x-amz-executed-version", version),
         ],
         body,

@@ -115,10 +115,18 @@ impl CloudService for Service {
             };
             let done = async {
                 let fields = fields::of_body(&call.body, wire)?;
-                kinesis::run(&context, operation(&call), fields).await
+                match operation(&call) {
+                    kinesis::SUBSCRIBE => {
+                        kinesis::subscribe_to_shard(&context, &self.catalogue, fields, wire).await
+                    }
+                    operation => {
+                        let done = kinesis::run(&context, operation, fields).await;
+                        done.map(|body| answer(200, wire, &body))
+                    }
+                }
             };
             match done.await {
-                Ok(body) => answer(200, wire, &body),
+                Ok(answer) => answer,
                 Err(fault) => Fault::to_answer(&fault, wire),
             }
         })

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::framing::BodyLength;
-use super::{Headers, ServerLimits};
+use super::{Headers, HostForm, ServerLimits};
 
 /// The one expectation that there is.
 const CONTINUE: &[u8] = b"100-continue";
@@ -211,10 +211,10 @@ fn read_head(head: &Bytes, limits: &ServerLimits) -> Result<Head, Refusal> {
     let (target, authority) = read_target(&method, target)?;
     if let Some(authority) = authority {
         // RFC 9112, 3.2.2: the target's authority replaces whatever Host says, which must be there all the same.
-        check_host(&headers, version)?;
+        check_host(&headers, version, limits.host_form)?;
         headers.replace("Host", authority);
     }
-    check_host(&headers, version)?;
+    check_host(&headers, version, limits.host_form)?;
     Ok(Head {
         body_length: body_length(&headers, version)?,
         persistence: persistence(&headers, version),
@@ -369,7 +369,15 @@ pub(super) fn is_host(text: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
-fn check_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
+fn check_host(headers: &Headers, version: Version, form: HostForm) -> Result<(), Refusal> {
+    let is_host = |sent: &[u8]| match form {
+        HostForm::Authority => is_host(sent),
+        HostForm::Address => {
+            let mut schemes = [b"http://".as_slice(), b"https://"].into_iter();
+            let named = schemes.find_map(|scheme| sent.strip_prefix(scheme));
+            is_host(named.unwrap_or(sent))
+        }
+    };
     let mut hosts = headers.get_all("host");
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),

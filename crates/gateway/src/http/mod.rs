@@ -31,7 +31,7 @@ use interfaces::BoxFuture;
 pub use body::{Body, BodyError};
 pub use dissect::{DissectedRequest, Dissection, DissectionEnd, dissect};
 pub use headers::Headers;
-pub use limits::ServerLimits;
+pub use limits::{HostForm, ServerLimits};
 pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
 pub use tls::{BadCertificate, CertificateText, Tls};

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::keys::{self, Place};
 use super::rows::Stream;
 use super::wakers::Wakers;
+use crate::kinesis::Subscriptions;
 
 /// How often it is looked for records that have passed their time.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
@@ -28,6 +29,7 @@ pub(crate) struct Catalogue {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) wakers: Wakers,
+    pub(crate) subscriptions: Subscriptions,
     /// One change of a row at a time.
     changes: Mutex<()>,
 }
@@ -63,6 +65,7 @@ impl Catalogue {
             clock,
             random,
             wakers: Wakers::default(),
+            subscriptions: Subscriptions::default(),
             changes: Mutex::new(()),
         }
     }

@@ -136,7 +136,7 @@ fn resource(operation: &str, place: &Place, asked: &Asked) -> Option<String> {
             Some(token) => listing::ShardToken::read(token)?.stream(place).arn(),
             None => stream(),
         },
-        "DeregisterStreamConsumer" | "DescribeStreamConsumer" => consumer(),
+        "DeregisterStreamConsumer" | "DescribeStreamConsumer" | "SubscribeToShard" => consumer(),
         "DeleteResourcePolicy"
         | "GetResourcePolicy"
         | "PutResourcePolicy"
@@ -193,7 +193,7 @@ mod tests {
             let named = resource(operation, &place, &asked);
             let expected = match *operation {
                 "DescribeLimits" | "ListStreams" => "*".to_owned(),
-                "DeregisterStreamConsumer" | "DescribeStreamConsumer" => {
+                "DeregisterStreamConsumer" | "DescribeStreamConsumer" | "SubscribeToShard" => {
                     format!("{arn}/consumer/c:*")
                 }
                 _ => arn.clone(),

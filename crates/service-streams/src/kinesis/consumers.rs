@@ -1,6 +1,4 @@
-//! Consumers of streams.
-//!
-//! They are kept and shown. Reading as one of them (`SubscribeToShard`) is refused by name.
+//! Consumers of streams. Those that read are in `subscribing`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -14,6 +14,7 @@ mod resharding;
 mod settings;
 mod shown;
 mod streams;
+mod subscribing;
 mod tags;
 mod writing;
 
@@ -31,6 +32,7 @@ pub(crate) use checks::{Asked, checks, policy};
 pub(crate) use consumers::register;
 pub(crate) use policies::read_policy;
 pub(crate) use streams::{RETENTION_HOURS, Wish, create};
+pub(crate) use subscribing::{Subscriptions, subscribe_to_shard};
 pub(crate) use writing::RECORD_BYTES_MAX;
 
 /// The operations that are carried out.
@@ -65,6 +67,7 @@ pub(crate) const SUPPORTED: &[&str] = &[
     "SplitShard",
     "StartStreamEncryption",
     "StopStreamEncryption",
+    "SubscribeToShard",
     "TagResource",
     "UntagResource",
     "UpdateShardCount",
@@ -87,7 +90,6 @@ pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ReceiveDeadLetterQueueRecords",
     "ReceiveQueueRecords",
     "RestoreDeadLetterQueueRecords",
-    "SubscribeToShard",
     "UpdateAccountSettings",
     "UpdateChannel",
     "UpdateDeadLetterQueueRecordsVisibility",
@@ -106,6 +108,9 @@ const REFUSED: [&str; 4] = [
     "WarmThroughputMiBps",
 ];
 
+/// The operation that answers with a stream of events.
+pub(crate) const SUBSCRIBE: &str = "SubscribeToShard";
+
 /// What an operation works with.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'c> {
@@ -120,6 +125,7 @@ pub(crate) struct StreamRef {
     pub(crate) name: String,
 }
 
+/// Carries out what answers at once: all but [`SUBSCRIBE`].
 pub(crate) async fn run(context: &Context<'_>, operation: &str, fields: Fields) -> Answer {
     fields.refuse(operation, &REFUSED)?;
     match operation {

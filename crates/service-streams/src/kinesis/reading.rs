@@ -48,55 +48,80 @@ pub(super) struct ShardIterator {
     salt: u32,
 }
 
+/// Where reading begins.
+pub(super) struct Start {
+    kind: String,
+    number: Option<String>,
+    at: Option<Timestamp>,
+}
+
+impl Start {
+    /// Takes one, of members with these names.
+    pub(super) fn take(fields: &mut Fields, kind: &str, number: &str) -> Self {
+        Self {
+            kind: fields.required(kind, &TYPES),
+            number: fields.text(number, &SEQUENCE),
+            at: fields::time(fields, "Timestamp"),
+        }
+    }
+}
+
 pub(super) async fn get_shard_iterator(context: &Context<'_>, mut fields: Fields) -> Answer {
     let asked = StreamRef::take(context, &mut fields)?;
     let shard = fields.required("ShardId", &NAME);
-    let kind = fields.required("ShardIteratorType", &TYPES);
-    let number = fields.text("StartingSequenceNumber", &SEQUENCE);
-    let at = fields::time(&mut fields, "Timestamp");
+    let start = Start::take(&mut fields, "ShardIteratorType", "StartingSequenceNumber");
     fields.finish()?;
     let stream = context.stream(&asked).await?;
     let shard = stream
         .shard_called(&shard)
         .ok_or_else(|| Fault::no_shard(&asked.place, &asked.name, &shard))?;
-    let number = || {
-        let given = number.as_deref().ok_or_else(|| {
-            Fault::argument(format!(
-                "Must either specify (1) StartingSequenceNumber or (2) Timestamp or (3) neither when the ShardIteratorType is {kind}."
-            ))
-        })?;
-        place_of(given, shard, &stream, &asked)
-    };
-    let catalogue = context.catalogue;
-    let now = catalogue.clock.now();
-    let after = match kind.as_str() {
-        "TRIM_HORIZON" => Place::default(),
-        "LATEST" => catalogue.latest(&stream, shard.number).await?,
-        "AT_SEQUENCE_NUMBER" => number()?.before(),
-        "AFTER_SEQUENCE_NUMBER" => number()?,
-        _ => {
-            let at = at.ok_or_else(|| {
-                Fault::argument(
-                    "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP.",
-                )
-            })?;
-            if now < at {
-                return Err(Fault::argument(
-                    "The timestampInMillis parameter cannot be greater than the current time.",
-                ));
-            }
-            catalogue.before(&stream, shard.number, at).await?
-        }
-    };
+    let after = start_of(context, (&asked, &stream, shard), &start).await?;
     let iterator = ShardIterator {
         id: stream.id,
         shard: shard.number,
         after,
-        issued_at: now,
+        issued_at: context.catalogue.clock.now(),
         salt: salt(context),
         stream: asked,
     };
     Ok(json!({"ShardIterator": iterator.to_text()}))
+}
+
+/// The place after which reading begins.
+pub(super) async fn start_of(
+    context: &Context<'_>,
+    (asked, stream, shard): (&StreamRef, &Stream, &Shard),
+    start: &Start,
+) -> Result<Place, Fault> {
+    let kind = &start.kind;
+    let number = || {
+        let given = start.number.as_deref().ok_or_else(|| {
+            Fault::argument(format!(
+                "Must either specify (1) StartingSequenceNumber or (2) Timestamp or (3) neither when the ShardIteratorType is {kind}."
+            ))
+        })?;
+        place_of(given, shard, stream, asked)
+    };
+    let catalogue = context.catalogue;
+    Ok(match kind.as_str() {
+        "TRIM_HORIZON" => Place::default(),
+        "LATEST" => catalogue.latest(stream, shard.number).await?,
+        "AT_SEQUENCE_NUMBER" => number()?.before(),
+        "AFTER_SEQUENCE_NUMBER" => number()?,
+        _ => {
+            let at = start.at.ok_or_else(|| {
+                Fault::argument(
+                    "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP.",
+                )
+            })?;
+            if catalogue.clock.now() < at {
+                return Err(Fault::argument(
+                    "The timestampInMillis parameter cannot be greater than the current time.",
+                ));
+            }
+            catalogue.before(stream, shard.number, at).await?
+        }
+    })
 }
 
 /// The place that a sequence number says.

@@ -13,12 +13,13 @@
 mod reading;
 mod resources;
 mod streams;
+mod subscribing;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
-use interfaces::service::{CloudService as _, ServiceCall};
+use interfaces::service::{CloudService as _, ServiceAnswer, ServiceCall};
 use model::ids::{AccountId, Region, RequestId};
 use model::principal::Principal;
 use model::time::Timestamp;
@@ -71,6 +72,11 @@ impl Server {
     }
 
     pub(crate) async fn raw(&self, operation: &str, kind: &str, body: Vec<u8>) -> (u16, Bytes) {
+        let answer = self.answer(operation, kind, body).await;
+        (answer.status, answer.body)
+    }
+
+    pub(crate) async fn answer(&self, operation: &str, kind: &str, body: Vec<u8>) -> ServiceAnswer {
         let mut headers = HeaderMap::new();
         let target = format!("Kinesis_20131202.{operation}");
         headers.insert("x-amz-target", HeaderValue::from_str(&target).unwrap());
@@ -88,8 +94,7 @@ impl Server {
             body: body.into(),
             stream: None,
         };
-        let answer = self.service.execute(call).await;
-        (answer.status, answer.body)
+        self.service.execute(call).await
     }
 
     pub(crate) async fn stream(&self, name: &str, shards: u32) {

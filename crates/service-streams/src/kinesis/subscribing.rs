@@ -1,0 +1,274 @@
+//! `SubscribeToShard`: records as a stream of events.
+//!
+//! Lives here: which subscription of a consumer holds, what is sent and when, the end of one.
+//! Does not live here: consumers (`consumers`), the framing of events (`aws_wire::event_stream`).
+//!
+//! Contract: Amazon Kinesis Data Streams API Reference, `SubscribeToShard`: for five minutes; the next subscription of a consumer to a
+//! shard is refused for five seconds, and ends the one before it from then on.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use aws_wire::event_stream;
+use bytes::{Bytes, BytesMut};
+use interfaces::record_source::News;
+use interfaces::service::{Rest, RestPieces, ServiceAnswer};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::reading::{Start, start_of};
+use super::{Context, StreamRef, consumers, shown};
+use crate::cbor::{self, Wire};
+use crate::engine::catalogue::Catalogue;
+use crate::engine::numbers::Place;
+use crate::fault::{self, Fault};
+use crate::fields::{ARN, Fields, NAME, insert};
+
+/// How long a subscription holds.
+const HOLDS_FOR: Duration = Duration::from_mins(5);
+/// How long after a subscription the next one is refused.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
+/// After so long without records an event without any is sent: whoever has gone is noticed.
+const SILENT_MAX: Duration = Duration::from_secs(5);
+/// Records of one event, and their bytes.
+const EVENT_RECORDS_MAX: usize = 1_000;
+const EVENT_BYTES_MAX: usize = 1_024 * 1_024;
+/// Subscriptions at once.
+const SUBSCRIPTIONS_MAX: usize = 10_000;
+
+/// Who subscribes, by consumer and shard.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    by_consumer: HashMap<(String, u32), (u64, Instant)>,
+    count: u64,
+}
+
+impl Subscriptions {
+    fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the place of whoever subscribed before; its number.
+    fn begin(&self, key: &(String, u32)) -> Result<u64, Fault> {
+        let now = Instant::now();
+        self.with(|held| {
+            let there = held.by_consumer.get(key);
+            if there.is_some_and(|(_, since)| now.duration_since(*since) < REFUSED_FOR) {
+                return Err(Fault::in_use(format!(
+                    "Another active subscription exists for this consumer: {}.",
+                    key.0
+                )));
+            }
+            if SUBSCRIPTIONS_MAX <= held.by_consumer.len() {
+                return Err(Fault::limit("Too many subscriptions are open."));
+            }
+            held.count += 1;
+            held.by_consumer.insert(key.clone(), (held.count, now));
+            Ok(held.count)
+        })
+    }
+
+    fn holds(&self, key: &(String, u32), number: u64) -> bool {
+        self.with(|held| {
+            held.by_consumer
+                .get(key)
+                .is_some_and(|(of, _)| *of == number)
+        })
+    }
+
+    fn end(&self, key: &(String, u32), number: u64) {
+        self.with(|held| {
+            if held
+                .by_consumer
+                .get(key)
+                .is_some_and(|(of, _)| *of == number)
+            {
+                held.by_consumer.remove(key);
+            }
+        });
+    }
+}
+
+/// Answers with the events of a shard.
+pub(crate) async fn subscribe_to_shard(
+    context: &Context<'_>,
+    catalogue: &Arc<Catalogue>,
+    mut fields: Fields,
+    wire: Wire,
+) -> Result<ServiceAnswer, Fault> {
+    let consumer = fields.required("ConsumerARN", &ARN);
+    let shard = fields.required("ShardId", &NAME);
+    let position = fields.take("StartingPosition");
+    if position.is_none() {
+        fields.violate(None, "startingPosition", "not be null");
+    }
+    let mut position = Fields::of_value(position.unwrap_or_else(|| json!({})))?;
+    let start = Start::take(&mut position, "Type", "SequenceNumber");
+    fields.finish()?;
+    position.finish()?;
+    let asked = StreamRef::read_arn(&consumer)?;
+    let stream = context.stream(&asked).await?;
+    let stream_arn = asked.arn();
+    let mut registered = stream.consumers.iter();
+    if !registered.any(|there| there.arn(&stream_arn) == consumer) {
+        return Err(consumers::missing(&consumer));
+    }
+    let shard = stream
+        .shard_called(&shard)
+        .ok_or_else(|| Fault::no_shard(&asked.place, &asked.name, &shard))?;
+    let after = start_of(context, (&asked, &stream, shard), &start).await?;
+    // Before the subscription is answered: what is put from then on is not missed.
+    let news = catalogue.wakers.wait_for(&stream_arn);
+    let key = (consumer, shard.number);
+    let number = catalogue.subscriptions.begin(&key)?;
+    let state = Subscription {
+        catalogue: Arc::clone(catalogue),
+        key,
+        number,
+        ends_at: Instant::now() + HOLDS_FOR,
+        stream: asked,
+        id: stream.id,
+        after,
+        news,
+        wire,
+        is_over: false,
+    };
+    let mut begin = BytesMut::new();
+    frame(&mut begin, "initial-response", wire, &json!({}));
+    let mut answer = fault::answer(200, wire, &Value::Null);
+    answer.headers = vec![("content-type", event_stream::CONTENT_TYPE.to_owned())];
+    answer.body = begin.freeze();
+    answer.rest = Some(Rest::new(Events(Box::pin(state.next()))));
+    Ok(answer)
+}
+
+/// One subscription.
+struct Subscription {
+    catalogue: Arc<Catalogue>,
+    key: (String, u32),
+    number: u64,
+    ends_at: Instant,
+    stream: StreamRef,
+    /// The stream's id: another one may have its name by now.
+    id: u64,
+    after: Place,
+    news: Box<dyn News>,
+    wire: Wire,
+    is_over: bool,
+}
+
+type Step = Pin<Box<dyn Future<Output = (Subscription, Option<Bytes>)> + Send>>;
+
+/// The events, each made when it is asked for.
+struct Events(Step);
+
+impl RestPieces for Events {
+    fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> Poll<Option<Bytes>> {
+        let (state, event) = ready!(self.0.as_mut().poll(context));
+        self.0 = Box::pin(state.next());
+        Poll::Ready(event)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.catalogue.subscriptions.end(&self.key, self.number);
+    }
+}
+
+impl Subscription {
+    /// The next event; none: it is over.
+    async fn next(mut self) -> (Self, Option<Bytes>) {
+        let silent_until = Instant::now() + SILENT_MAX;
+        loop {
+            let is_held = self.catalogue.subscriptions.holds(&self.key, self.number);
+            if self.is_over || !is_held || self.ends_at <= Instant::now() {
+                self.is_over = true;
+                return (self, None);
+            }
+            let is_silent = silent_until <= Instant::now();
+            match self.look(is_silent).await {
+                Ok(Some(event)) => return (self, Some(event)),
+                Ok(None) => {}
+                Err(fault) => {
+                    tracing::warn!(error = %fault, "a subscription to a shard ends");
+                    self.is_over = true;
+                    return (self, None);
+                }
+            }
+            let until = silent_until.min(self.ends_at);
+            tokio::select! {
+                () = self.news.wait() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// What is new, if anything is.
+    async fn look(&mut self, is_silent: bool) -> Result<Option<Bytes>, Fault> {
+        let asked = &self.stream;
+        let found = self.catalogue.find(&asked.place, &asked.name).await?;
+        let missing = || Fault::no_stream(&asked.place, &asked.name);
+        let stream = found.filter(|stream| stream.id == self.id);
+        let stream = stream.ok_or_else(missing)?;
+        let mut shards = stream.shards.iter();
+        let Some(shard) = shards.find(|shard| shard.number == self.key.1) else {
+            self.is_over = true;
+            return Ok(None);
+        };
+        let bounds = (EVENT_RECORDS_MAX, EVENT_BYTES_MAX);
+        let read = self
+            .catalogue
+            .read(&stream, shard.number, self.after, bounds);
+        let read = read.await?;
+        let is_end = !read.more && !shard.is_open();
+        if read.records.is_empty() && !is_end && !is_silent {
+            self.after = read.next;
+            return Ok(None);
+        }
+        let now = self.catalogue.clock.now();
+        let behind = match (read.more, read.records.last()) {
+            (true, Some(last)) => u64::try_from(now.since(last.at).as_millis()),
+            (true, None) | (false, _) => Ok(0),
+        };
+        let records = read.records.iter();
+        let records: Vec<Value> = records.map(|one| shown::record(shard, one)).collect();
+        self.after = read.next;
+        let mut event = json!({
+            "Records": records,
+            "MillisBehindLatest": behind.unwrap_or(u64::MAX),
+        });
+        if is_end {
+            self.is_over = true;
+            let children = shown::children(&stream, shard.number);
+            insert(&mut event, "ChildShards", children);
+        } else {
+            insert(
+                &mut event,
+                "ContinuationSequenceNumber",
+                shard.sequence(self.after),
+            );
+        }
+        let mut framed = BytesMut::new();
+        frame(&mut framed, "SubscribeToShardEvent", self.wire, &event);
+        Ok(Some(framed.freeze()))
+    }
+}
+
+fn frame(out: &mut BytesMut, event_type: &str, wire: Wire, payload: &Value) {
+    let (content_type, payload) = match wire {
+        Wire::Json => (
+            "application/x-amz-json-1.1",
+            payload.to_string().into_bytes(),
+        ),
+        Wire::Cbor => (cbor::CONTENT_TYPE, cbor::encode(payload)),
+    };
+    event_stream::event(out, event_type, content_type, &payload);
+}
