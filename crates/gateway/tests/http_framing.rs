@@ -101,3 +101,34 @@ fn a_stream_is_taken_apart_into_its_requests() {
     assert_eq!(bodies, [&b"abc"[..], b"xy"]);
     assert_eq!(dissection.end, DissectionEnd::Partial);
 }
+
+#[test]
+fn a_host_with_a_scheme_is_taken_by_the_listener_of_services_alone() {
+    for (host, ours, of_services) in [
+        ("a:1", DissectionEnd::Clean, DissectionEnd::Clean),
+        (
+            "http://a:1",
+            DissectionEnd::Refused(400),
+            DissectionEnd::Clean,
+        ),
+        (
+            "https://a/b",
+            DissectionEnd::Refused(400),
+            DissectionEnd::Refused(400),
+        ),
+        (
+            "ftp://a",
+            DissectionEnd::Refused(400),
+            DissectionEnd::Refused(400),
+        ),
+    ] {
+        let stream = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        for (limits, end) in [
+            (ServerLimits::default(), ours),
+            (ServerLimits::of_services(), of_services),
+        ] {
+            let dissection = dissect([stream.as_bytes()], &limits);
+            assert_eq!(dissection.end, end, "{host}");
+        }
+    }
+}

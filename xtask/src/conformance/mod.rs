@@ -63,7 +63,7 @@ enum Suite {
         service: String,
         /// A checkout of localstack.
         checkout: PathBuf,
-        /// A Python 3.13 with `localstack-core[test]`, `cbor2<6` and pytest-timeout.
+        /// A Python 3.13 with `localstack-core[test]`, `cbor2<5.9` and pytest-timeout.
         #[arg(long, default_value = "python3.13")]
         python: PathBuf,
         /// Seconds after which one test has failed.

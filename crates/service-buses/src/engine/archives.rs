@@ -254,15 +254,15 @@ impl Catalogue {
                 Ok(places) => {
                     let now = self.clock.instant();
                     let is_due = |at| TIDY_EVERY <= now.saturating_duration_since(at);
-                    let tidies = tidied_at.is_none_or(is_due);
-                    if tidies {
-                        tidied_at = Some(now);
-                    }
-                    for place in places {
-                        match self.keep_archives_of(&place, tidies).await {
+                    for place in &places {
+                        match self.send_replays(place).await {
                             Ok(more) => goes_on |= more,
                             Err(error) => say(&error),
                         }
+                    }
+                    if tidied_at.is_none_or(is_due) {
+                        tidied_at = Some(now);
+                        self.tidy_all(&places).await;
                     }
                 }
                 Err(error) => say(&error),
@@ -285,8 +285,8 @@ impl Catalogue {
             .collect())
     }
 
-    /// Whether a replay has more to send.
-    async fn keep_archives_of(&self, place: &Place, tidies: bool) -> Result<bool, Error> {
+    /// Sends the next events of all replays; whether one has more.
+    async fn send_replays(&self, place: &Place) -> Result<bool, Error> {
         let shelf = self.shelf(place).await?;
         let active: Vec<String> = shelf.look(|state| {
             let replays = state.replays.values();
@@ -297,11 +297,18 @@ impl Catalogue {
         for name in active {
             goes_on |= self.replay(place, &name).await?;
         }
-        if tidies {
-            self.tidy_archives(place).await?;
-            self.forget_replays(place).await?;
-        }
         Ok(goes_on)
+    }
+
+    async fn tidy_all(&self, places: &[Place]) {
+        for place in places {
+            if let Err(error) = self.tidy_archives(place).await {
+                say(&error);
+            }
+            if let Err(error) = self.forget_replays(place).await {
+                say(&error);
+            }
+        }
     }
 
     /// Contract: Amazon EventBridge User Guide, "Archive and replay": replays are deleted after 90 days.

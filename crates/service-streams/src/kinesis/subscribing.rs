@@ -193,8 +193,7 @@ impl Subscription {
                 self.is_over = true;
                 return (self, None);
             }
-            let is_silent = silent_until <= Instant::now();
-            match self.look(is_silent).await {
+            match self.look(silent_until).await {
                 Ok(Some(event)) => return (self, Some(event)),
                 Ok(None) => {}
                 Err(fault) => {
@@ -211,8 +210,8 @@ impl Subscription {
         }
     }
 
-    /// What is new, if anything is.
-    async fn look(&mut self, is_silent: bool) -> Result<Option<Bytes>, Fault> {
+    /// What is new; from then on, also that nothing is.
+    async fn look(&mut self, silent_until: Instant) -> Result<Option<Bytes>, Fault> {
         let asked = &self.stream;
         let found = self.catalogue.find(&asked.place, &asked.name).await?;
         let missing = || Fault::no_stream(&asked.place, &asked.name);
@@ -229,7 +228,7 @@ impl Subscription {
             .read(&stream, shard.number, self.after, bounds);
         let read = read.await?;
         let is_end = !read.more && !shard.is_open();
-        if read.records.is_empty() && !is_end && !is_silent {
+        if read.records.is_empty() && !is_end && Instant::now() < silent_until {
             self.after = read.next;
             return Ok(None);
         }
