@@ -90,7 +90,7 @@ fn sdk_version_3_for_node_uses_buses() {
         "missing": ["ResourceNotFoundException", "Rule none does not exist on EventBus default."],
         "refused": [
             "ValidationException",
-            "the operation CreateArchive is not implemented by Cloudless yet",
+            "the operation ListEndpoints is not implemented by Cloudless yet",
         ],
     });
     assert_eq!(seen, expected);

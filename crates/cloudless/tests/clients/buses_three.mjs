@@ -11,6 +11,6 @@ const { Targets } = await client.send(new eb.ListTargetsByRuleCommand({ Rule: 'r
 const sent = await client.send(new eb.PutEventsCommand({ Entries: [{ EventBusName: EventBusArn, Source: 'a', DetailType: 't', Detail: '{}', Time: new Date(0) }, { Source: 'a', DetailType: 't', Detail: 'x' }] }));
 const { Result } = await client.send(new eb.TestEventPatternCommand({ EventPattern: '{"source":[{"wildcard":"a*"}]}', Event: JSON.stringify({ id: '1', account: '2', source: 'abc', time: 'now', region: 'r', 'detail-type': 't' }) }));
 const missing = await client.send(new eb.DescribeRuleCommand({ Name: 'none' })).catch((error) => [error.name, error.message]);
-const refused = await client.send(new eb.CreateArchiveCommand({ ArchiveName: 'a', EventSourceArn: EventBusArn })).catch((error) => [error.name, error.message]);
+const refused = await client.send(new eb.ListEndpointsCommand({})).catch((error) => [error.name, error.message]);
 console.log(JSON.stringify({ statements: JSON.parse(Policy).Statement.length, failed: put.FailedEntryCount, targets: Targets.map((one) => one.Id),
   sent: [sent.FailedEntryCount, sent.Entries[0].EventId.length, sent.Entries[1].ErrorCode], matches: Result, missing, refused }));

@@ -47,7 +47,7 @@ pub struct ServerLimits {
     pub shutdown_idle_grace: Duration,
     /// How long requests under way may take after the shutdown began. Over it: cut.
     pub drain_time_max: Duration,
-    /// What its requests may name as their host.
+    /// What a `Host` header may be: a host with or without a port; for the cloud's services also an address. Over it: 400.
     pub host_form: HostForm,
 }
 
@@ -55,8 +55,9 @@ impl ServerLimits {
     /// Those of a listener of the cloud's services.
     #[must_use]
     pub fn of_services() -> Self {
+        let host_form = HostForm::Address;
         Self {
-            host_form: HostForm::Address,
+            host_form,
             ..Self::default()
         }
     }
