@@ -9,6 +9,7 @@
 )]
 
 use std::fmt;
+use std::fs::File;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -228,6 +229,23 @@ pub struct Rest(Box<dyn RestPieces>);
 pub trait RestPieces: Send {
     /// The next piece; none: that was all of it.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+
+    /// All of it, if that lies in one run of a file and none of it was asked for yet: whoever takes the run sends it by itself,
+    /// and asks for no pieces.
+    fn take_file(&mut self) -> Option<FileRun> {
+        None
+    }
+}
+
+/// A run of bytes of a file.
+#[derive(Debug)]
+pub struct FileRun {
+    /// The file.
+    pub file: File,
+    /// Its first byte.
+    pub start: u64,
+    /// How many bytes it has.
+    pub length: u64,
 }
 
 impl Rest {
@@ -240,6 +258,11 @@ impl Rest {
     /// The next piece; none: that was all of it.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.0.poll_next(context)
+    }
+
+    /// All of it, if that lies in one run of a file: see [`RestPieces::take_file`].
+    pub fn take_file(&mut self) -> Option<FileRun> {
+        self.0.take_file()
     }
 }
 

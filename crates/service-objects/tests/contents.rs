@@ -1,6 +1,11 @@
 //! Objects that are files: whole as they came, or not there at all.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -164,11 +169,11 @@ async fn an_object_comes_back_as_it_came_in_pieces_of_any_size_and_the_one_befor
         call(&service, Method::PUT, "/bucket", None).await.status,
         200
     );
-    // More than what is flushed while more comes; a little more than a small one; a small one.
+    // More than what is flushed while more comes; a little more than what a slot holds; a small one.
     for (bytes, piece) in [
         (9_000_001, 300_000),
         (9_000_001, 9_000_001),
-        (70_000, 999),
+        (262_145, 999),
         (300_000, 65_536),
     ] {
         let bytes = contents(bytes, piece);
@@ -188,9 +193,9 @@ async fn a_body_that_breaks_off_leaves_the_object_as_it_was_and_no_file() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let service = service(&store, folder.path(), 1);
     call(&service, Method::PUT, "/bucket", None).await;
-    let bytes = contents(200_000, 0);
+    let bytes = contents(300_000, 0);
     assert_eq!(put(&service, &bytes, 50_000, End::Whole).await, 200);
-    for broken in [100_000, 3_000_000, 9_000_000] {
+    for broken in [40_000, 100_000, 3_000_000, 9_000_000] {
         let status = put(&service, &contents(broken, 1), 70_000, End::Broken).await;
         assert_eq!(status, 400, "{broken}");
         assert!(get(&service).await == bytes, "{broken}");
@@ -203,7 +208,7 @@ async fn a_body_that_breaks_off_leaves_the_object_as_it_was_and_no_file() {
 async fn the_next_run_removes_what_no_commit_names_and_keeps_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Memory::new());
-    let bytes = contents(200_000, 0);
+    let bytes = contents(300_000, 0);
     {
         let service = service(&store, folder.path(), 1);
         call(&service, Method::PUT, "/bucket", None).await;
@@ -223,4 +228,108 @@ async fn the_next_run_removes_what_no_commit_names_and_keeps_the_rest() {
     }
     assert_eq!(files(folder.path()), kept);
     assert!(get(&service).await == bytes);
+}
+
+fn slots(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder.join("object-slots"));
+    let files = files.into_iter().flatten().flatten();
+    files.map(|file| file.path()).collect()
+}
+
+#[tokio::test]
+async fn objects_of_middling_size_come_back_from_slots_which_are_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let service = service(&store, folder.path(), 1);
+    call(&service, Method::PUT, "/bucket", None).await;
+    for (bytes, piece) in [
+        (32_769, 32_769),
+        (65_536, 7_859),
+        (65_537, 999),
+        (262_144, 300_000),
+    ] {
+        for seed in 0..40 {
+            let bytes = contents(bytes, seed);
+            assert_eq!(put(&service, &bytes, piece, End::Whole).await, 200);
+            assert!(get(&service).await == bytes, "{piece}");
+        }
+    }
+    let files = slots(folder.path());
+    assert_eq!(files.len(), 3, "one for each size of slots");
+    for file in files {
+        let bytes = std::fs::metadata(&file).unwrap().len();
+        assert!(bytes < 6_000_000, "40 slots of {}: {bytes}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn the_next_run_goes_on_with_the_slots_of_the_one_before_and_removes_those_of_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let bytes = contents(60_000, 0);
+    {
+        let service = service(&store, folder.path(), 1);
+        call(&service, Method::PUT, "/bucket", None).await;
+        assert_eq!(
+            put(&service, &contents(60_000, 1), 50_000, End::Whole).await,
+            200
+        );
+        assert_eq!(put(&service, &bytes, 50_000, End::Whole).await, 200);
+    }
+    let kept = slots(folder.path());
+    let other = folder.path().join("object-slots/128k-ffff-0");
+    std::fs::write(&other, b"of a crash").unwrap();
+    {
+        let service = service(&store, folder.path(), 2);
+        assert!(get(&service).await == bytes, "before it is taken over");
+        let keeping = service.clone();
+        let keeping = async move { keeping.keep().await };
+        let cleared = tokio::time::timeout(GONE_WITHIN, async {
+            while other.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        tokio::select! {
+            never = keeping => match never {},
+            cleared = cleared => assert!(cleared.is_ok()),
+        }
+        assert!(get(&service).await == bytes);
+        let newer = contents(65_000, 2);
+        assert_eq!(put(&service, &newer, 50_000, End::Whole).await, 200);
+        assert!(get(&service).await == newer);
+        assert_eq!(
+            slots(folder.path()),
+            kept,
+            "a slot of the run before was free"
+        );
+    }
+    let service = service(&store, folder.path(), 3);
+    assert!(get(&service).await == contents(65_000, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_reads_what_is_replaced_meanwhile_reads_one_version_or_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let service = service(&store, folder.path(), 1);
+    call(&service, Method::PUT, "/bucket", None).await;
+    let versions = [7, 8].map(|byte| Bytes::from(vec![byte; 65_000]));
+    put(&service, &versions[0], 65_000, End::Whole).await;
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (service, versions) = (service.clone(), versions.clone());
+        readers.spawn(async move {
+            for _ in 0..300 {
+                let read = get(&service).await;
+                assert!(versions.contains(&read), "a mixture");
+            }
+        });
+    }
+    for turn in 0..300 {
+        assert_eq!(
+            put(&service, &versions[turn % 2], 65_000, End::Whole).await,
+            200
+        );
+    }
+    readers.join_all().await;
 }

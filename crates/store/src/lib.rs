@@ -41,6 +41,7 @@
 //! | `Objects` `07` | `*` `08` bucket id, text(key), text(upload id) | an upload in parts: JSON |
 //! | `Objects` `07` | `*` `09` text(upload id), part number (4 bytes) | a part of an upload: JSON |
 //! | `Objects` `07` | `*` `0a` text(id) | bytes that nobody refers to any more, to be cleared away: JSON |
+//! | `Objects` `07` | `*` `0b` text(file), number (4 bytes), tag (8 bytes) | empty: something refers to this slot of the file |
 //! | `Queues` `04` | `01` text(queue name) | a queue: JSON |
 //! | `Queues` `04` | `02` text(queue name) | when a queue of this name was deleted (8 bytes, microseconds) |
 //! | `Queues` `04` | `*` `10` contents id (8 bytes), identity | a message that waits. The identity: when it is due (8 bytes; FIFO: hash of its group, 16 bytes), versionstamp, number in the commit (2 bytes) |

@@ -2,14 +2,15 @@
 //! acknowledged is there, and that indexes and the stream agree with the table.
 //!
 //! Lives here: the rounds.
-//! Does not live here: what is written (`load`), the proof (`check`), how the store survives (`store-embedded`), the loop over
-//! deliveries (`deliveries`).
+//! Does not live here: what is written (`load`), the proof (`check`), how the store survives (`store-embedded`), the loops over
+//! deliveries and objects (`deliveries`, `objects`).
 
 mod calls;
 mod check;
 mod deliveries;
 mod load;
 mod model;
+mod objects;
 
 use std::path::Path;
 use std::process::Command;
@@ -57,6 +58,8 @@ enum Scenario {
     Tables,
     /// Events on their way to functions.
     Deliveries,
+    /// Objects, small and large.
+    Objects,
 }
 
 pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
@@ -68,6 +71,7 @@ pub(crate) fn run(arguments: &CrashArguments) -> Result<()> {
     match arguments.scenario {
         Scenario::Tables => tables(&binary, arguments),
         Scenario::Deliveries => deliveries::run(&binary, rounds, writers, seed),
+        Scenario::Objects => objects::run(&binary, rounds, writers, seed),
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::body::{Lent, Returned};
+use super::file;
 use super::framing::{BodyLength, Decoder, Step};
 use super::head::{Expectation, Head, HeadReader, Persistence, Refusal, Target};
 use super::reply::{self, Circumstances, DateText, Following};
@@ -342,9 +343,10 @@ impl Connection<'_> {
         let stall_max = self.service.limits.write_stall_max;
         let written = match body {
             Following::Whole(body) => wire.write(&self.output, &body, stall_max).await,
-            Following::Announced(body, bytes) => {
-                self.stream(wire, body, Framing::Announced(bytes)).await
-            }
+            Following::Announced(mut body, bytes) => match body.take_file() {
+                Some(run) => file::send(wire, &self.output, (run, bytes), stall_max).await,
+                None => self.stream(wire, body, Framing::Announced(bytes)).await,
+            },
             Following::Chunks(body) => self.stream(wire, body, Framing::Chunks).await,
             Following::UntilClose(body) => self.stream(wire, body, Framing::Bare).await,
         };

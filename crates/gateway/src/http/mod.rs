@@ -6,6 +6,7 @@
 
 mod body;
 mod dissect;
+mod file;
 mod framing;
 mod head;
 mod headers;

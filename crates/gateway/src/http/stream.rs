@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Frame;
+use interfaces::service::FileRun;
 use tokio::sync::mpsc;
 
 /// A body broke off. Its client sees that: the end that marks a whole body is not sent.
@@ -26,6 +27,11 @@ pub trait Pieces: Send {
     /// # Errors
     /// [`BrokenOff`], after which it is not asked again.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>>;
+
+    /// All of it, if that lies in one run of a file and none of it was asked for yet.
+    fn take_file(&mut self) -> Option<FileRun> {
+        None
+    }
 }
 
 /// A body that is sent while it is made, each piece at once. A client that takes nothing for
@@ -66,6 +72,12 @@ impl BodyStream {
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         self.bytes
+    }
+
+    /// All of it, if that lies in one run of a file: then there are no pieces any more.
+    pub(super) fn take_file(&mut self) -> Option<FileRun> {
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        pieces.take_file()
     }
 
     /// The next piece, which may be empty, for whoever polls; none: that was all of it.

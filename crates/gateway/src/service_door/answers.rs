@@ -10,7 +10,7 @@ use aws_wire::protocol::{ErrorAnswer, Protocol};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use interfaces::authorize::Denied;
-use interfaces::service::{Rest, ServiceAnswer};
+use interfaces::service::{FileRun, Rest, ServiceAnswer};
 use model::ids::RequestId;
 
 use crate::callers::NotProven;
@@ -77,6 +77,14 @@ impl Pieces for Following {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
         }
         self.rest.poll_next(context).map(|piece| piece.map(Ok))
+    }
+
+    fn take_file(&mut self) -> Option<FileRun> {
+        if self.first.is_empty() {
+            self.rest.take_file()
+        } else {
+            None
+        }
     }
 }
 

@@ -52,7 +52,9 @@ impl Inner {
         let is_wanted = |name: &str| wanted.iter().any(|wanted| wanted == name);
         let parts = match &version.body {
             Body::Parts(id) if is_wanted("ObjectParts") => self.reader.parts(id).await?,
-            Body::Parts(_) | Body::Empty | Body::Bytes(_) | Body::File(_) => Vec::new(),
+            Body::Parts(_) | Body::Empty | Body::Bytes(_) | Body::Slot(_) | Body::File(_) => {
+                Vec::new()
+            }
         };
         let page = page(ask, &parts)?;
         let mut headers = vec![("last-modified", dates::http(version.modified_at))];

@@ -206,7 +206,7 @@ impl Inner {
                 let linked = tokio::task::spawn_blocking(move || Blobs::link(&from, &to)).await;
                 (Body::File(id), None, Some(linked.map_err(failed)??))
             }
-            Body::Parts(_) => return Ok(None),
+            Body::Parts(_) | Body::Slot(_) => return Ok(None),
         };
         Ok(Some(Received {
             body,

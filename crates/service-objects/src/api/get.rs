@@ -136,10 +136,10 @@ impl Inner {
                 }
                 Err(missing())
             }
-            Body::Empty | Body::Bytes(_) | Body::File(_) if number == 1 => {
+            Body::Empty | Body::Bytes(_) | Body::Slot(_) | Body::File(_) if number == 1 => {
                 Ok(((0 < version.size).then_some((0, version.size)), None))
             }
-            Body::Empty | Body::Bytes(_) | Body::File(_) => Err(missing()),
+            Body::Empty | Body::Bytes(_) | Body::Slot(_) | Body::File(_) => Err(missing()),
         }
     }
 

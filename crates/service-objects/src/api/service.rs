@@ -99,10 +99,7 @@ impl Service {
     /// Amazon S3 over these. It starts nothing and reads nothing.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let blobs = Blobs::new(
-            parts.folder.map(|folder| folder.join("objects")),
-            &*parts.random,
-        );
+        let blobs = Blobs::new(parts.folder, &*parts.random);
         let catalogue = Arc::new(Catalogue::new(Arc::clone(&parts.store)));
         let trash = Trash {
             store: Arc::clone(&parts.store),

@@ -1,4 +1,4 @@
-//! The files that the bytes of larger objects are in.
+//! The files that the bytes of larger objects are in, one each.
 //!
 //! Lives here: their names and folders, writing one so that it is there whole or not at all, clearing away what nobody refers to.
 //! Does not live here: what refers to them (`version`), what is in them (`receiving`, `reading`).
@@ -15,9 +15,14 @@ use interfaces::random::Random;
 use tokio::sync::Semaphore;
 
 use super::fault::{self, Fault};
+use super::slot_writer::Written;
+use super::slots::{Places, Slot, Slots};
 
+/// Where files are in the folder of the state, and where slots.
+const FOLDER: &str = "objects";
+const SLOTS_FOLDER: &str = "object-slots";
 /// Bytes after which a file is made durable while more is written: then little is left to be done at its end.
-const WRITTEN_BEHIND_BYTES: usize = 8 * 1024 * 1024;
+const WRITTEN_BEHIND_BYTES: usize = 2 * 1024 * 1024;
 /// Removals that go on behind the answers of those who asked for them. Whoever comes next waits for one to end.
 const REMOVALS_MAX: usize = 32;
 
@@ -28,6 +33,7 @@ pub(crate) struct Blobs {
 }
 
 struct Inner {
+    slots: Slots,
     /// None: in a check, which keeps no objects.
     folder: Option<PathBuf>,
     /// Tells the files of this process from those of earlier ones.
@@ -56,24 +62,41 @@ pub(crate) struct BlobWriter {
 
 type Flush = JoinHandle<io::Result<()>>;
 
-/// A file that is whole, and is removed again unless it is kept.
+/// Bytes that are let go of again unless something comes to refer to them.
 pub(crate) struct Unkept {
-    path: Option<PathBuf>,
+    what: What,
+    /// Those that are being written still.
+    written: Option<Written>,
+}
+
+enum What {
+    File(PathBuf),
+    Slot(Arc<Places>, Slot),
+    /// Nothing: something refers to it, or may, as the next process will find.
+    Held,
 }
 
 impl Blobs {
-    pub(crate) fn new(folder: Option<PathBuf>, random: &dyn Random) -> Self {
+    /// In the folder of the state.
+    pub(crate) fn new(state: Option<PathBuf>, random: &dyn Random) -> Self {
         let mut run = [0_u8; 8];
         random.fill(&mut run);
+        let slots = state.as_ref().map(|state| state.join(SLOTS_FOLDER));
         Self {
             inner: Arc::new(Inner {
-                folder,
+                slots: Slots::new(slots, run),
+                folder: state.map(|state| state.join(FOLDER)),
                 run: hex::encode(run),
                 drawn: AtomicU64::new(0),
                 readers: Mutex::default(),
                 removals: Arc::new(Semaphore::new(REMOVALS_MAX)),
             }),
         }
+    }
+
+    /// The slots that smaller ones are in.
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.inner.slots
     }
 
     /// A new id, never given before.
@@ -85,7 +108,7 @@ impl Blobs {
     /// The file of this id.
     pub(crate) fn path(&self, id: &str) -> Result<PathBuf, Fault> {
         let folder = self.inner.folder.as_ref().ok_or_else(|| {
-            Fault::not_implemented("keeping objects over 64 KiB without a folder of state")
+            Fault::not_implemented("keeping objects over 32 KiB without a folder of state")
         })?;
         let shelf = id.get(id.len().saturating_sub(2)..).unwrap_or_default();
         Ok(folder.join(shelf).join(id))
@@ -100,9 +123,7 @@ impl Blobs {
             }
             linked => linked?,
         }
-        let unkept = Unkept {
-            path: Some(to.to_owned()),
-        };
+        let unkept = Unkept::file(to.to_owned());
         if let Some(shelf) = to.parent() {
             File::open(shelf)?.sync_all()?;
         }
@@ -194,9 +215,7 @@ impl BlobWriter {
         };
         Ok(Self {
             file: Arc::new(file),
-            unkept: Unkept {
-                path: Some(path.to_owned()),
-            },
+            unkept: Unkept::file(path.to_owned()),
             naming: begun(move || File::open(shelf)?.sync_all())?,
             flushing: None,
             behind: 0,
@@ -243,17 +262,57 @@ fn ended(flush: Flush) -> io::Result<()> {
 }
 
 impl Unkept {
-    /// Something refers to it now.
-    pub(crate) fn keep(mut self) {
-        self.path = None;
+    fn file(path: PathBuf) -> Self {
+        Self {
+            what: What::File(path),
+            written: None,
+        }
+    }
+
+    pub(super) fn slot(places: Arc<Places>, slot: Slot, written: Written) -> Self {
+        Self {
+            what: What::Slot(places, slot),
+            written: Some(written),
+        }
+    }
+
+    /// Waits until all of it is durable, commits, and keeps it unless that fails. A caller that is gone before it ends leaves it
+    /// where it is: something may refer to it.
+    pub(crate) async fn kept_by<T>(
+        unkept: impl IntoIterator<Item = Self>,
+        commit: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let mut unkept: Vec<_> = unkept.into_iter().collect();
+        for unkept in &mut unkept {
+            if let Some(written) = unkept.written.take() {
+                written.durable().await?;
+            }
+        }
+        let held: Vec<_> = unkept.iter_mut().map(Self::hold).collect();
+        let committed = commit.await;
+        if committed.is_err() {
+            held.into_iter().for_each(|what| {
+                drop(Self {
+                    what,
+                    written: None,
+                })
+            });
+        }
+        committed
+    }
+
+    fn hold(&mut self) -> What {
+        std::mem::replace(&mut self.what, What::Held)
     }
 }
 
 impl Drop for Unkept {
     fn drop(&mut self) {
-        if let Some(path) = self.path.take() {
+        match &self.what {
             // What cannot be removed now is found when the next process begins.
-            let _ = std::fs::remove_file(path);
+            What::File(path) => drop(std::fs::remove_file(path)),
+            What::Slot(places, slot) => places.free(slot),
+            What::Held => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use store::Range;
 use store::keys::{KeyReader, KeyWriter, Owner};
 
 use super::bucket::BucketId;
+use super::slots::Slot;
 
 const BUCKET: u8 = 0x01;
 const CURRENT: u8 = 0x02;
@@ -18,6 +19,7 @@ const PARTS: u8 = 0x07;
 const UPLOAD: u8 = 0x08;
 const PART: u8 = 0x09;
 const TRASH: u8 = 0x0a;
+const SLOT: u8 = 0x0b;
 
 fn begin(shape: u8) -> KeyWriter {
     KeyWriter::by_id(Owner::Objects).byte(shape)
@@ -102,6 +104,29 @@ pub(crate) fn bytes(id: &str) -> Vec<u8> {
 /// The mark of a file that something refers to.
 pub(crate) fn file(id: &str) -> Vec<u8> {
     begin(FILE).text(id).finish()
+}
+
+/// The mark of a slot that something refers to.
+pub(crate) fn slot(slot: &Slot) -> Vec<u8> {
+    begin(SLOT)
+        .text(&slot.file)
+        .raw(&slot.number.to_be_bytes())
+        .raw(&slot.tag.to_be_bytes())
+        .finish()
+}
+
+/// All slots of a file that something refers to.
+pub(crate) fn slots(file: &str) -> Range {
+    Range::of_prefix(begin(SLOT).text(file).finish())
+}
+
+/// Number and tag in a key of [`slot`].
+pub(crate) fn slot_of(key: &[u8]) -> Option<(u32, u64)> {
+    let mut reader = KeyReader::new(key.get(3..)?);
+    reader.text().ok()?;
+    let number = reader.raw(4).ok()?.try_into().ok()?;
+    let tag = reader.raw(8).ok()?.try_into().ok()?;
+    Some((u32::from_be_bytes(number), u64::from_be_bytes(tag)))
 }
 
 /// Some parts of an object that has several.

@@ -22,6 +22,8 @@ pub(crate) mod preconditions;
 pub(crate) mod reading;
 pub(crate) mod receiving;
 pub(crate) mod sealing;
+mod slot_writer;
+pub(crate) mod slots;
 mod strand;
 pub(crate) mod tags;
 pub(crate) mod trash;

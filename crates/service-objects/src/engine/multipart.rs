@@ -6,6 +6,7 @@
 use md5::{Digest as _, Md5};
 use store::{Batch, Direction, PageLimit};
 
+use super::blobs::Unkept;
 use super::bucket::Bucket;
 use super::checksum::{Algorithm, Checksum, Extent, composite, joined};
 use super::fault::{self, Fault};
@@ -101,14 +102,12 @@ impl Objects {
         let mut batch = let_go.batch.put(row, json(&part)?);
         match (&part.body, received.small) {
             (Body::Bytes(bytes), Some(small)) => batch = batch.put(keys::bytes(bytes), small),
+            (Body::Slot(slot), _) => batch = batch.put(keys::slot(slot), bytes::Bytes::new()),
             (Body::File(file), _) => batch = batch.put(keys::file(file), bytes::Bytes::new()),
             (Body::Empty | Body::Parts(_) | Body::Bytes(_), _) => {}
         }
         let_go.batch = batch;
-        self.trash.commit(let_go).await?;
-        if let Some(file) = received.file {
-            file.keep();
-        }
+        Unkept::kept_by(received.file, self.trash.commit(let_go)).await?;
         Ok(part)
     }
 

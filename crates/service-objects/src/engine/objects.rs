@@ -179,16 +179,14 @@ impl Objects {
         let mut batch = let_go.batch;
         match (&version.body, small) {
             (Body::Bytes(id), Some(bytes)) => batch = batch.put(keys::bytes(id), bytes),
+            (Body::Slot(slot), _) => batch = batch.put(keys::slot(slot), Bytes::new()),
             (Body::File(id), _) => batch = batch.put(keys::file(id), Bytes::new()),
             (Body::Empty | Body::Parts(_) | Body::Bytes(_), _) => {}
         }
         batch = batch.put(keys::current(bucket.id(), key), written(&version)?);
         let (batch, rings) = self.tell(bucket, key, &version, (event, &occasion), batch);
         let_go.batch = batch;
-        self.trash.commit(let_go).await?;
-        for file in file {
-            file.keep();
-        }
+        Unkept::kept_by(file, self.trash.commit(let_go)).await?;
         if rings {
             self.outbox.ring();
         }

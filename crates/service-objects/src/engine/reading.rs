@@ -1,6 +1,7 @@
 //! Bytes on their way out.
 //!
-//! Lives here: ranges of the bytes of versions, read in pieces by a thread that is never far ahead of whoever takes them.
+//! Lives here: ranges of the bytes of versions, read in pieces by a thread that is never far ahead of whoever takes them, or not read
+//! at all where whoever sends them can do so from their file.
 //! Does not live here: which version (`objects`), ranges in requests (`api::ranges`).
 
 use std::fs::File;
@@ -11,11 +12,11 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use interfaces::BoxFuture;
-use interfaces::service::{Rest, RestPieces};
+use interfaces::service::{FileRun, Rest, RestPieces};
 use store::{Direction, PageLimit, Store};
 use tokio::sync::mpsc;
 
-use super::blobs::{Blobs, Reading};
+use super::blobs::{Blobs, Reading, failed};
 use super::fault::{self, Fault};
 use super::keys;
 use super::receiving::Source;
@@ -35,6 +36,8 @@ pub(crate) enum Contents {
 
 /// The pieces of a range, as they are read.
 pub(crate) struct Pieces {
+    /// Where all of them are, until the first is asked for.
+    file: Option<FileRun>,
     first: Option<Bytes>,
     receiver: mpsc::Receiver<Result<Bytes, Fault>>,
     _reading: Option<Reading>,
@@ -85,6 +88,19 @@ impl Reader {
                 .small(id, key)
                 .await?
                 .map(|bytes| Contents::Whole(slice(&bytes, start, length)))),
+            Body::Slot(slot) => {
+                let bytes = self.blobs.slots().read(slot, start, length)?;
+                Ok(bytes.map(Contents::Whole))
+            }
+            Body::File(id) if key.is_none() && PIECE_BYTES as u64 <= length => {
+                let file = opened(self.blobs.path(id)?).await?;
+                let run = file.map(|file| FileRun {
+                    file,
+                    start,
+                    length,
+                });
+                Ok(run.map(|run| Contents::Streamed(Pieces::of_file(run))))
+            }
             Body::File(id) => {
                 let segment = Segment {
                     place: Place::File(self.blobs.path(id)?, sealer(id, key)?),
@@ -156,6 +172,10 @@ impl Reader {
                         let bytes = self.small(id, key).await?;
                         Place::Here(bytes.ok_or(fault::INTERNAL)?)
                     }
+                    Body::Slot(slot) => {
+                        let bytes = self.blobs.slots().read(slot, 0, part.size)?;
+                        Place::Here(bytes.ok_or(fault::INTERNAL)?)
+                    }
                     Body::File(id) => Place::File(self.blobs.path(id)?, sealer(id, key)?),
                     Body::Empty | Body::Parts(_) => Place::Here(Bytes::new()),
                 };
@@ -200,10 +220,20 @@ async fn started(
         None => return Ok(None),
     };
     Ok(Some(Contents::Streamed(Pieces {
+        file: None,
         first: Some(first),
         receiver,
         _reading: reading,
     })))
+}
+
+/// Opens a file; none: it is there no more.
+async fn opened(path: PathBuf) -> Result<Option<File>, Fault> {
+    let opened = tokio::task::spawn_blocking(move || File::open(path)).await;
+    match opened.map_err(failed)? {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 fn read_all(segments: Vec<Segment>, absence: Absence, sender: &mpsc::Sender<Result<Bytes, Fault>>) {
@@ -220,7 +250,7 @@ fn read_all(segments: Vec<Segment>, absence: Absence, sender: &mpsc::Sender<Resu
                     return;
                 }
                 (Err(error), _) => Err(Some(error.into())),
-                (Ok(file), None) => plain(file, &segment, sender),
+                (Ok(file), None) => plain(file, segment.start, segment.length, sender),
                 (Ok(file), Some(sealer)) => sealed(file, sealer, &segment, sender),
             },
         };
@@ -239,10 +269,15 @@ fn read_all(segments: Vec<Segment>, absence: Absence, sender: &mpsc::Sender<Resu
 /// A fault, or nothing when nobody takes more.
 type Ended = Result<(), Option<Fault>>;
 
-fn plain(mut file: File, segment: &Segment, sender: &mpsc::Sender<Result<Bytes, Fault>>) -> Ended {
+fn plain(
+    mut file: File,
+    start: u64,
+    length: u64,
+    sender: &mpsc::Sender<Result<Bytes, Fault>>,
+) -> Ended {
     let io = |error: std::io::Error| Some(Fault::from(error));
-    file.seek(SeekFrom::Start(segment.start)).map_err(io)?;
-    let mut left = segment.length;
+    file.seek(SeekFrom::Start(start)).map_err(io)?;
+    let mut left = length;
     while 0 < left {
         let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
         let mut piece = Vec::with_capacity(wanted);
@@ -317,17 +352,53 @@ impl Source for Contents {
             match self {
                 Self::Whole(bytes) if bytes.is_empty() => Ok(None),
                 Self::Whole(bytes) => Ok(Some(std::mem::take(bytes))),
-                Self::Streamed(pieces) => match pieces.first.take() {
-                    Some(first) => Ok(Some(first)),
-                    None => pieces.receiver.recv().await.transpose(),
-                },
+                Self::Streamed(pieces) => {
+                    pieces.begin();
+                    match pieces.first.take() {
+                        Some(first) => Ok(Some(first)),
+                        None => pieces.receiver.recv().await.transpose(),
+                    }
+                }
             }
         })
     }
 }
 
+impl Pieces {
+    /// Those of a file, which is not read before the first is asked for.
+    fn of_file(run: FileRun) -> Self {
+        let (_, receiver) = mpsc::channel(1);
+        Self {
+            file: Some(run),
+            first: None,
+            receiver,
+            _reading: None,
+        }
+    }
+
+    /// Has a file read whose pieces are asked for.
+    fn begin(&mut self) {
+        if let Some(run) = self.file.take() {
+            let (sender, receiver) = mpsc::channel(PIECES_AHEAD_MAX);
+            self.receiver = receiver;
+            // It ends when it has read all, or nobody takes more.
+            drop(tokio::task::spawn_blocking(move || {
+                if let Err(Some(fault)) = plain(run.file, run.start, run.length, &sender) {
+                    // Nobody may be there to hear it.
+                    let _ = sender.blocking_send(Err(fault));
+                }
+            }));
+        }
+    }
+}
+
 impl RestPieces for Pieces {
+    fn take_file(&mut self) -> Option<FileRun> {
+        self.file.take()
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.begin();
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }

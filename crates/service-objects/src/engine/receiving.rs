@@ -1,6 +1,6 @@
 //! Bytes on their way in.
 //!
-//! Lives here: small ones into memory, larger ones into a file, hashed on the way; memory stays the same whatever comes.
+//! Lives here: small ones into memory, middling ones into a slot, larger ones into a file, hashed on the way; memory stays the same whatever comes.
 //! Does not live here: what is made of them (`objects`, `multipart`), where they come from (`api`).
 
 use std::path::PathBuf;
@@ -13,11 +13,12 @@ use super::blobs::{BlobWriter, Blobs, Unkept, failed};
 use super::checksum::{Algorithm, Running};
 use super::fault::{self, Fault};
 use super::sealing::{CustomerKey, FRAME_BYTES, Sealer};
+use super::slots::SLOT_BYTES_MAX;
 use super::strand::{Strand, Work};
 use super::version::Body;
 
-/// Objects up to this size are kept in the store.
-pub(crate) const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Objects up to this size are kept in the store: one flush takes them, where a slot and what refers to it are two.
+pub(crate) const SMALL_BYTES_MAX: usize = 32 * 1024;
 
 /// Where bytes come from.
 pub(crate) trait Source: Send {
@@ -83,19 +84,25 @@ pub(crate) async fn receive(
     source: &mut dyn Source,
     wanted: Wanted,
 ) -> Result<Received, Fault> {
+    // What is sealed lies in frames, which are no longer than it is for small ones and files alone.
+    let first_max = if wanted.key.is_none() && blobs.slots().are_there() {
+        SLOT_BYTES_MAX
+    } else {
+        SMALL_BYTES_MAX
+    };
     let mut first = Vec::new();
     let mut bytes = 0;
-    loop {
-        match source.next().await? {
-            None => return in_memory(blobs, joined(first), &wanted),
-            Some(piece) => {
-                bytes += piece.len();
-                first.push(piece);
-            }
-        }
-        if SMALL_BYTES_MAX < bytes {
+    while let Some(piece) = source.next().await? {
+        bytes += piece.len();
+        first.push(piece);
+        if first_max < bytes {
             return into_file(blobs, source, wanted, first).await;
         }
+    }
+    if bytes <= SMALL_BYTES_MAX {
+        in_memory(blobs, joined(first), &wanted)
+    } else {
+        into_slot(blobs, first, bytes as u64, &wanted).await
     }
 }
 
@@ -141,6 +148,33 @@ pub(crate) fn in_memory(blobs: &Blobs, bytes: Bytes, wanted: &Wanted) -> Result<
         md5,
         checksums: sums.finish(),
         file: None,
+    })
+}
+
+/// Takes bytes that are all there into a slot: they are hashed while they are written, which may go on.
+async fn into_slot(
+    blobs: &Blobs,
+    pieces: Vec<Bytes>,
+    size: u64,
+    wanted: &Wanted,
+) -> Result<Received, Fault> {
+    if wanted.bytes_max < size {
+        return Err(too_large(wanted.bytes_max));
+    }
+    let (slot, unkept) = blobs.slots().begin(pieces.clone()).await?;
+    let mut sums = Sums::new(&wanted.algorithms);
+    let mut md5 = Md5::new();
+    for piece in &pieces {
+        md5.update(piece);
+        sums.take(piece)?;
+    }
+    Ok(Received {
+        body: Body::Slot(slot),
+        small: None,
+        size,
+        md5: md5.finalize().into(),
+        checksums: sums.finish(),
+        file: Some(unkept),
     })
 }
 

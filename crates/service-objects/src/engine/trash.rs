@@ -12,6 +12,7 @@ use super::blobs::Blobs;
 use super::fault::{self, Fault};
 use super::keys;
 use super::reading::Reader;
+use super::slots::Slot;
 use super::version::{Body, Part};
 
 /// Rows that one commit clears away.
@@ -36,10 +37,11 @@ pub(crate) struct Trash {
     pub(crate) blobs: Blobs,
 }
 
-/// A batch that lets go of bytes, and the files that can be removed once it is committed.
+/// A batch that lets go of bytes, and the files and slots that are nobody's once it is committed.
 pub(crate) struct LetGo {
     pub(crate) batch: Batch,
     pub(crate) files: Vec<String>,
+    pub(crate) slots: Vec<Slot>,
     pub(crate) has_rubbish: bool,
 }
 
@@ -48,6 +50,7 @@ impl LetGo {
         Self {
             batch,
             files: Vec::new(),
+            slots: Vec::new(),
             has_rubbish: false,
         }
     }
@@ -57,6 +60,10 @@ impl LetGo {
         match body {
             Body::Empty => {}
             Body::Bytes(id) => self.batch = self.batch.delete(keys::bytes(id)),
+            Body::Slot(slot) => {
+                self.batch = self.batch.delete(keys::slot(slot));
+                self.slots.push(slot.clone());
+            }
             Body::File(id) => {
                 self.batch = self.batch.delete(keys::file(id));
                 self.files.push(id.clone());
@@ -80,9 +87,11 @@ impl Trash {
         let LetGo {
             batch,
             files,
+            slots,
             has_rubbish,
         } = let_go;
         self.store.commit(batch).await?;
+        slots.iter().for_each(|slot| self.blobs.slots().free(slot));
         if !files.is_empty() {
             self.blobs.remove(files).await;
         }
@@ -173,11 +182,16 @@ impl Trash {
     }
 
     async fn remove(&self, batch: Batch, bodies: impl Iterator<Item = &Body>) -> Result<(), Fault> {
-        let LetGo { batch, files, .. } =
-            bodies.fold(LetGo::new(batch), |let_go, body| let_go.body(body));
+        let LetGo {
+            batch,
+            files,
+            slots,
+            ..
+        } = bodies.fold(LetGo::new(batch), |let_go, body| let_go.body(body));
         if !batch.writes().is_empty() {
             self.store.commit(batch).await?;
         }
+        slots.iter().for_each(|slot| self.blobs.slots().free(slot));
         if !files.is_empty() {
             self.blobs.remove(files).await;
         }
@@ -199,8 +213,9 @@ impl Trash {
         Ok(())
     }
 
-    /// Removes files that an earlier process left and nothing refers to.
+    /// Removes files that an earlier process left and nothing refers to, and takes over its slots.
     pub(crate) async fn sweep(&self) -> Result<(), Fault> {
+        self.blobs.slots().take_over(&*self.store).await?;
         for (path, id) in self.blobs.left_behind().await {
             let is_referred_to = match id {
                 Some(id) => self.store.get(&keys::file(&id)).await?.is_some(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Acl;
 use super::checksum::{Algorithm, Checksum};
+use super::slots::Slot;
 
 /// The id of versions that were made without versioning.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -21,7 +22,9 @@ pub(crate) enum Body {
     Empty,
     /// In the store.
     Bytes(String),
-    /// In a file.
+    /// In a slot of a file.
+    Slot(Slot),
+    /// In a file of its own.
     File(String),
     /// In the parts of an upload, which a list of this id names.
     Parts(String),
