@@ -40,8 +40,14 @@ pub(crate) struct BenchArguments {
     #[arg(long, default_value_t = 5_000_000)]
     items: usize,
     /// Of `cold`, only the rows of warm calls.
-    #[arg(long, conflicts_with = "write")]
+    #[arg(long, conflicts_with_all = ["write", "starts", "crowded"])]
     warm: bool,
+    /// Of `cold`, only the rows of starts, up to 100 simultaneous calls.
+    #[arg(long, conflicts_with_all = ["write", "crowded"])]
+    starts: bool,
+    /// Of `cold`, only 1,000 instances, and the step if it is asked for.
+    #[arg(long, conflicts_with = "write")]
+    crowded: bool,
     /// Of DynamoDB, measure the large table alone.
     #[arg(long, conflicts_with = "write")]
     large: bool,
@@ -153,10 +159,11 @@ fn plan(arguments: &BenchArguments) -> cold::Plan {
     cold::Plan {
         duration: Duration::from_secs(arguments.seconds),
         rounds: arguments.rounds,
-        rows: if arguments.warm {
-            cold::Rows::Warm
-        } else {
-            cold::Rows::All
+        rows: match arguments {
+            BenchArguments { warm: true, .. } => cold::Rows::Warm,
+            BenchArguments { starts: true, .. } => cold::Rows::Starts,
+            BenchArguments { crowded: true, .. } => cold::Rows::Crowded,
+            _ => cold::Rows::All,
         },
         step: if arguments.step || arguments.write {
             cold::Step::Measured

@@ -44,6 +44,10 @@ pub(super) enum Rows {
     All,
     /// Those of warm calls, which take a minute.
     Warm,
+    /// Those of cold starts.
+    Starts,
+    /// Those of many instances at once: 1,000 of them, and the step.
+    Crowded,
 }
 
 /// The load from idle to full, and the minute after it.
@@ -55,27 +59,39 @@ pub(super) enum Step {
 
 pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     let mut report = Report::default();
-    if plan.rows == Rows::Warm {
-        warm::measure(peers, plan.duration, &mut report);
-        return written(peers, &report);
+    match plan.rows {
+        Rows::All => {
+            let starts = starts(peers, plan, &mut report)?;
+            thousand(peers, &mut report);
+            warm::measure(peers, plan.duration, &mut report);
+            progress("cold starts of ministack's Lambda");
+            report.add(
+                "cold start of ministack's Lambda ÷ ours",
+                starts::ministack(peers, &starts),
+            );
+            step(peers, plan, &mut report);
+        }
+        Rows::Warm => warm::measure(peers, plan.duration, &mut report),
+        Rows::Starts => drop(starts(peers, plan, &mut report)?),
+        Rows::Crowded => {
+            thousand(peers, &mut report);
+            step(peers, plan, &mut report);
+        }
     }
-    let starts = starts(peers, plan, &mut report)?;
+    written(peers, &report)
+}
+
+fn thousand(peers: &Peers, report: &mut Report) {
     progress("1,000 instances at once");
-    report.add(
-        thousand::WHAT,
-        thousand::measure(peers).map(|row| vec![row]),
-    );
-    warm::measure(peers, plan.duration, &mut report);
-    progress("cold starts of ministack's Lambda");
-    report.add(
-        "cold start of ministack's Lambda ÷ ours",
-        starts::ministack(peers, &starts),
-    );
+    let measured = thousand::measure(peers);
+    report.add(thousand::WHAT, measured.map(|row| vec![row]));
+}
+
+fn step(peers: &Peers, plan: &Plan, report: &mut Report) {
     if plan.step == Step::Measured {
         progress("the step, and the minute after it");
         report.add(step::WHAT, step::measure(peers).map(|row| vec![row]));
     }
-    written(peers, &report)
 }
 
 fn written(peers: &Peers, report: &Report) -> Result<String> {
