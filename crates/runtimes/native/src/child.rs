@@ -70,19 +70,25 @@ fn enter_sandbox(door: Door) -> io::Result<()> {
     }
 }
 
-/// Makes a process of a fork that nobody has asked for yet, and waits for its ends at the line, without which it ends.
+/// Makes a process of a fork that nobody has asked for yet: randomness of its own is what it gets, and the line in the
+/// place of the channel.
 pub(crate) fn become_spare(parent: &Parent<'_>, line: OwnedFd) -> io::Result<[u8; 16]> {
     // In the place of the parent's channel, which it may not hold.
     system::replace_private(parent.channel, &line)?;
     drop(line);
     begin(parent)?;
     preload::note_fork();
-    let Some(ends) = spare::wait_for_ends(parent.channel) else {
+    system::random_bytes()
+}
+
+/// In such a fork: waits for its ends at the line, without which it ends.
+pub(crate) fn wait_to_be_asked_for(channel: i32, event_loop: &EventLoop) -> io::Result<()> {
+    let Some(ends) = spare::wait_for_ends(channel) else {
         system::exit_now(0)
     };
-    take(ends, parent.channel)?;
-    parent.event_loop.note_time();
-    system::random_bytes()
+    take(ends, channel)?;
+    event_loop.note_time();
+    Ok(())
 }
 
 fn take(ends: Ends, channel: i32) -> io::Result<()> {

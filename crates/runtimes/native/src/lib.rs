@@ -6,16 +6,18 @@
 //!
 //! To JavaScript it is:
 //!
-//! - `park(channel, readyType, readyBody, keepsSpare, scopes, processesMax) -> { random, pid }`: sends a frame of that type
-//!   with that body (a `Buffer`) over the channel (a descriptor), then forks whenever asked to, as `zygote/control.rs` of
-//!   the product's sources has it. When `keepsSpare` is `true`, it makes a spare after each request. In a sandbox each
+//! - `park(channel, readyType, readyBody, keepsSpares, scopes, processesMax) -> { random, pid, isSpare }`: sends a frame of
+//!   that type with that body (a `Buffer`) over the channel (a descriptor), then forks whenever asked to, as
+//!   `zygote/control.rs` of the product's sources has it. When `keepsSpares` is `true`, it makes forks ahead. In a sandbox each
 //!   fork makes an instance of itself by the scopes of its Landlock domain and the processes and threads that it may
 //!   have; elsewhere both are 0. It returns in the forks only:
 //!   `channel` is then the fork's own channel, 1 and 2 are its own standard output and error, `random` is an
 //!   `ArrayBuffer` of 16 bytes fresh from the system, `pid` the process's number. The process itself ends when the
-//!   channel is closed. Called from the event loop's own polling (a socket's callback, a timer), it would leave the loop
+//!   channel is closed. A spare has no channel and no output until it calls `becomeChild`. Called from the event loop's own polling (a socket's callback, a timer), it would leave the loop
 //!   of a fork in disorder: call it from `setImmediate`. It throws, with nothing sent and nothing changed, where forking
 //!   is not possible: an unusual Node.js, threads that do not come to rest.
+//! - `becomeChild(channel)`: in a spare, waits until somebody asks for it; then it has what other forks have. It ends when
+//!   nobody will ask.
 //! - `wakeThreads() -> number`: in a fork of a process that this library was preloaded into, starts V8's own threads
 //!   again and says how many. Without the preload, or when none sleeps that the fork lacks, it does nothing and says 0.
 //!   Call it once a fork, after what a process with threads may not do, before the function's code.
@@ -64,10 +66,12 @@ mod system;
 mod trace;
 
 use napi::{Arguments, Env, Thrown, Value};
+use park::Fork;
 
 /// What JavaScript finds in the addon.
 const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"park", park_callback),
+    (c"becomeChild", become_child),
     (c"wakeThreads", wake_threads),
     (c"hasPreload", has_preload),
     (c"exitNow", exit_now),
@@ -95,7 +99,7 @@ extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
             channel,
             ready_type,
             ready_body,
-            keeps_spare,
+            keeps_spares,
             scopes,
             processes_max,
         ] = env.arguments(arguments)?;
@@ -112,13 +116,30 @@ extern "C" fn park_callback(env: Env, arguments: Arguments) -> Value {
                 processes_max,
             }),
         };
-        let keeps_spare = env.is_true(keeps_spare)?;
-        let random = park::park(channel, &ready, keeps_spare, inside, &event_loop)
+        let keeps_spares = env.is_true(keeps_spares)?;
+        let fork = park::park(channel, &ready, keeps_spares, inside, &event_loop)
             .map_err(|refused| env.throw(&refused.to_string()))?;
+        let (random, is_spare) = match fork {
+            Fork::Child(random) => (random, false),
+            Fork::Spare(random) => (random, true),
+        };
         let child = env.object()?;
         env.set(child, c"random", env.array_buffer(&random)?)?;
         env.set(child, c"pid", env.number(system::pid())?)?;
+        env.set(child, c"isSpare", env.boolean(is_spare)?)?;
         Ok(child)
+    })
+}
+
+extern "C" fn become_child(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [channel] = env.arguments(arguments)?;
+        let channel = env.to_i32(channel)?;
+        let event_loop = event_loop::EventLoop::of(env)?;
+        // Half a child would be nobody's.
+        let asked_for = child::wait_to_be_asked_for(channel, &event_loop);
+        asked_for.unwrap_or_else(|_| system::exit_now(1));
+        env.boolean(true)
     })
 }
 

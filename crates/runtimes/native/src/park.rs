@@ -10,16 +10,12 @@ use crate::channel::{Asked, Channel, Ends};
 use crate::child::{self, Door, Inside, Parent};
 use crate::children::Children;
 use crate::event_loop::EventLoop;
-use crate::spare::Spare;
+use crate::spare::{Spare, Spares};
 use crate::system::{self, EMFILE, ESRCH, ETOOMANYREFS, Poller, SignalAction};
 use crate::{frames, heap, rest};
 
 /// Stands for the channel. A child is known by its pidfd, which is never negative.
 const CHANNEL: u64 = u64::MAX;
-/// A spare fork is made when nobody has asked for one for so long: what was just forked is to run its first event first.
-const QUIET_MILLISECONDS: i32 = 5;
-/// Spare forks that are made for each request: one that ends while nobody needs it is replaced once.
-const SPARES_PER_REQUEST: u8 = 2;
 
 /// Why a process cannot be forked. It goes on as it was.
 #[derive(Debug)]
@@ -54,28 +50,33 @@ struct Parked<'a> {
     on_ended_children: SignalAction,
     event_loop: &'a EventLoop,
     inside: Option<Inside>,
-    keeps_spare: bool,
-    /// How many may still be made, one at a time, until somebody asks again.
-    spares_left: u8,
-    spare: Option<Spare>,
+    keeps_spares: bool,
+    spares: Spares,
 }
 
 /// What became of this process.
 enum After {
     /// It is parked as before.
     Fork,
-    /// It is a fork, with randomness of its own.
-    Forked([u8; 16]),
+    Forked(Fork),
 }
 
-/// Says `ready` and waits. It returns in forks only, with randomness of their own.
+/// What a fork is.
+pub(crate) enum Fork {
+    /// Somebody has asked for it. With randomness of its own.
+    Child([u8; 16]),
+    /// Nobody has, so far: it is to wait for its ends. With randomness of its own.
+    Spare([u8; 16]),
+}
+
+/// Says `ready` and waits. It returns in forks only.
 pub(crate) fn park(
     channel: i32,
     ready: &[u8],
-    keeps_spare: bool,
+    keeps_spares: bool,
     inside: Option<Inside>,
     event_loop: &EventLoop,
-) -> Result<[u8; 16], Refused> {
+) -> Result<Fork, Refused> {
     if system::thread_id() != system::pid() {
         return Err(Refused::AnotherThread);
     }
@@ -99,32 +100,30 @@ pub(crate) fn park(
         on_ended_children,
         event_loop,
         inside,
-        keeps_spare,
-        spares_left: 0,
-        spare: None,
+        keeps_spares,
+        spares: Spares::default(),
     };
     parked.tell(ready);
     Ok(parked.fork_when_asked())
 }
 
 impl Parked<'_> {
-    fn fork_when_asked(mut self) -> [u8; 16] {
+    fn fork_when_asked(mut self) -> Fork {
         loop {
-            let wants_spare = self.spare.is_none() && 0 < self.spares_left;
-            let limit = wants_spare.then_some(QUIET_MILLISECONDS);
-            let Ok(tokens) = self.poller.wait(limit) else {
+            let Ok(tokens) = self.poller.wait(self.spares.limit()) else {
                 self.end();
             };
             if tokens.len() == 0
-                && let After::Forked(random) = self.fork_spare()
+                && self.spares.is_quiet()
+                && let After::Forked(fork) = self.fork_spare()
             {
-                return random;
+                return fork;
             }
             for token in tokens {
                 if token != CHANNEL {
                     self.report_end(token);
-                } else if let After::Forked(random) = self.take_request() {
-                    return random;
+                } else if let After::Forked(fork) = self.take_request() {
+                    return fork;
                 }
             }
         }
@@ -134,9 +133,7 @@ impl Parked<'_> {
         let Some(collected) = self.children.collect(&self.poller, descriptor) else {
             return;
         };
-        if self.spare.as_ref().map(|spare| spare.pid) == Some(collected.pid) {
-            self.spare = None;
-        }
+        self.spares.forget(collected.pid);
         if collected.is_known {
             self.tell(&frames::exited(collected.pid, collected.ended));
         }
@@ -151,14 +148,15 @@ impl Parked<'_> {
             }
             Asked::End => self.end(),
         };
-        if self.keeps_spare {
-            self.spares_left = SPARES_PER_REQUEST;
+        if self.keeps_spares {
+            self.spares.note_request();
         }
-        if let Some(spare) = self.spare.take()
-            && spare.adopt(&ends).is_ok()
-        {
-            self.tell_forked(number, spare.pid);
-            return After::Fork;
+        while let Some(spare) = self.spares.take() {
+            // One that has died is no worse than none.
+            if spare.adopt(&ends).is_ok() {
+                self.tell_forked(number, spare.pid);
+                return After::Fork;
+            }
         }
         let forked = match ends.ticket {
             Some(_) => self.fork_inside(number, ends),
@@ -226,7 +224,6 @@ impl Parked<'_> {
 
     /// What hinders it hinders whoever asks next, who is told.
     fn fork_spare(&mut self) -> After {
-        self.spares_left = self.spares_left.saturating_sub(1);
         let Ok([ours, theirs]) = system::socket_pair() else {
             return After::Fork;
         };
@@ -246,7 +243,7 @@ impl Parked<'_> {
             Ok(pidfd) => {
                 let pid = pid.unsigned_abs();
                 self.children.add(pid, pidfd);
-                self.spare = Some(Spare::new(pid, ours));
+                self.spares.add(Spare::new(pid, ours));
             }
             Err(_) => end_unwatched(pid),
         }
@@ -261,20 +258,22 @@ impl Parked<'_> {
         Ok(pidfd)
     }
 
-    fn become_child(&mut self, ends: Ends, door: Option<Door>) -> [u8; 16] {
+    fn become_child(&mut self, ends: Ends, door: Option<Door>) -> Fork {
         let parent = self.as_parent();
-        child::become_child(&parent, ends, door).unwrap_or_else(|_| system::exit_now(1))
+        let made = child::become_child(&parent, ends, door);
+        made.map_or_else(|_| system::exit_now(1), Fork::Child)
     }
 
-    fn become_spare(&mut self, line: OwnedFd) -> [u8; 16] {
+    fn become_spare(&mut self, line: OwnedFd) -> Fork {
         let parent = self.as_parent();
-        child::become_spare(&parent, line).unwrap_or_else(|_| system::exit_now(1))
+        let made = child::become_spare(&parent, line);
+        made.map_or_else(|_| system::exit_now(1), Fork::Spare)
     }
 
     /// In a fork: what it has to do with this process. With its brothers it has nothing to do.
     fn as_parent(&mut self) -> Parent<'_> {
         self.children.forget();
-        self.spare = None;
+        self.spares.clear();
         self.poller.close();
         Parent {
             pid: self.pid,
@@ -309,7 +308,7 @@ impl Parked<'_> {
     }
 
     fn end(&mut self) -> ! {
-        self.spare = None;
+        self.spares.clear();
         self.children.end();
         // What the function registered for the end of its process is for its instances.
         system::exit_now(0)

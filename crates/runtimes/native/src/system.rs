@@ -90,6 +90,7 @@ unsafe extern "C" {
     fn poll(descriptors: *mut PollDescriptor, count: c_ulong, timeout: c_int) -> c_int;
     fn prctl(option: c_int, ...) -> c_int;
     fn setsid() -> c_int;
+    fn shutdown(socket: c_int, how: c_int) -> c_int;
     fn sigaction(signal: c_int, new: *const SignalAction, old: *mut SignalAction) -> c_int;
     fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut [c_int; 2]) -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
@@ -200,6 +201,13 @@ pub(crate) fn make_blocking(descriptor: RawFd) -> io::Result<()> {
     let flags = check(unsafe { fcntl(descriptor, F_GETFL) })?;
     // SAFETY: only flags are set.
     check(unsafe { fcntl(descriptor, F_SETFL, flags & !O_NONBLOCK) }).map(drop)
+}
+
+/// The other end finds the end of what this one has to say.
+pub(crate) fn say_no_more(socket: RawFd) -> io::Result<()> {
+    const SHUT_WR: c_int = 1;
+    // SAFETY: plain numbers.
+    check(unsafe { shutdown(socket, SHUT_WR) }).map(drop)
 }
 
 pub(crate) fn socket_pair() -> io::Result<[OwnedFd; 2]> {

@@ -21,6 +21,7 @@ mod forking_node;
 mod handlers;
 mod harness;
 mod hostile;
+mod in_a_row;
 mod lifecycle;
 mod limits;
 mod logs;

@@ -60,7 +60,7 @@ def follow(read):
 def adopt(descriptors):
     """The fork that is kept ahead is outside until it is given a ticket."""
     global report
-    if ticket is None or forking._spare is None:
+    if ticket is None or not forking._spares:
         return real_adopt(descriptors)
     read, report = os.pipe()
     pid = real_adopt([*descriptors, ticket, report])
@@ -76,6 +76,7 @@ def adopt(descriptors):
 
 def wait_for_adoption(channel):
     global is_inside
+    channel.say_no_more()
     frame, descriptors = real_receive(channel, 1, 5)
     if frame is None or len(descriptors) not in (3, 5):
         os._exit(0)

@@ -26,6 +26,9 @@ const EVENT: u8 = 2;
 const FORK: u8 = 3;
 const FORKED: u8 = 32;
 
+/// As the product lets a template have.
+pub(crate) const FORKED_AHEAD_MAX: usize = 3;
+
 pub(crate) fn interpreter() -> PathBuf {
     std::env::var_os("SANDBOX_TEST_PYTHON").map_or_else(|| "/usr/bin/python3".into(), PathBuf::from)
 }
@@ -60,10 +63,14 @@ impl Channel {
     }
 
     pub(crate) fn send(&mut self, kind: u8, body: &[u8]) {
+        self.try_send(kind, body).unwrap();
+    }
+
+    fn try_send(&mut self, kind: u8, body: &[u8]) -> std::io::Result<()> {
         let mut frame = (body.len() as u32).to_be_bytes().to_vec();
         frame.push(kind);
         frame.extend(body);
-        self.0.write_all(&frame).unwrap();
+        self.0.write_all(&frame)
     }
 
     pub(crate) fn receive(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
@@ -262,8 +269,10 @@ impl Base {
         let (kind, body) = channel.receive().unwrap();
         assert_eq!(kind, READY, "{}", String::from_utf8_lossy(&body));
         if let Some(sandbox) = sandbox {
-            // One more than is asked for is forked ahead.
-            sandbox.expect_instance(number as i32).unwrap();
+            // Some more than are asked for are forked ahead.
+            for _ in 0..FORKED_AHEAD_MAX {
+                sandbox.expect_instance(number as i32).unwrap();
+            }
         }
         Template {
             channel,
@@ -294,19 +303,23 @@ impl Template {
     }
 
     pub(crate) fn try_instance(&mut self, sandbox: Option<&Sandbox>) -> Option<Instance> {
-        let (mut channel, theirs) = Channel::pair();
-        let (out, error) = (output(), output());
         if let Some(sandbox) = sandbox {
             sandbox.expect_instance(self.pid).unwrap();
         }
+        self.fork_instance()
+    }
+
+    /// One that nobody was told to expect, unless somebody was.
+    pub(crate) fn fork_instance(&mut self) -> Option<Instance> {
+        let (mut channel, theirs) = Channel::pair();
+        let (out, error) = (output(), output());
         let (_, pidfd) = self
             .channel
             .fork(&[theirs.as_fd(), out.as_fd(), error.as_fd()])?;
         drop(theirs);
-        channel.send(
-            ORDER,
-            &serde_json::to_vec(&json!({"variables": {}})).unwrap(),
-        );
+        // One that was not let in may have ended.
+        let order = serde_json::to_vec(&json!({"variables": {}})).unwrap();
+        channel.try_send(ORDER, &order).ok()?;
         let (kind, _) = channel.receive().ok()?;
         let pid = host_number(&pidfd);
         (kind == READY).then_some(Instance {

@@ -27,8 +27,11 @@ const HELD: Duration = Duration::from_secs(500);
 const BURST: usize = 200;
 /// How long they all stay busy, so that none serves two calls.
 const BURST_HELD: Duration = Duration::from_secs(5);
-/// How long a new connection has to be accepted: less than a template waits before it makes a fork ahead.
-const ACCEPTED: Duration = Duration::from_millis(2);
+/// How long a new connection has to be accepted.
+const ACCEPTED: Duration = Duration::from_millis(1);
+/// How long a call has to reach the instance that is free. Another one that overtakes it would have an instance started
+/// for each, of which a later call would find one that is started already.
+const TAKEN: Duration = Duration::from_millis(1);
 /// Calls besides that may be given an instance that is there already.
 const MISSES_MAX: usize = 20;
 /// In how many of the rounds memory is read.
@@ -70,9 +73,10 @@ impl Start {
 /// Whether rounds follow one another at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Each starts when all is quiet, and may find what was started ahead.
+    /// Each starts when all is quiet.
     Alone,
-    /// Each starts when the last one is done: there was no time to start anything ahead.
+    /// Each starts as soon as the last one is done: within that time, and while one call is answered, what the next one
+    /// needs is made ahead, or is not.
     InARow,
 }
 
@@ -93,10 +97,10 @@ pub(super) fn measure(
     let attempts = rounds * 2 + MISSES_MAX;
     for _ in 0..attempts {
         let mut held = Connection::open(port)?;
-        // It is accepted by then: otherwise the call on the older connection would overtake the one on this.
         std::thread::sleep(ACCEPTED);
         held.send(&http::invoke(function, &busy_for(HELD)))?;
         busy.push(held);
+        std::thread::sleep(TAKEN);
         let reads_memory = pace == Pace::Alone && rounds < times.len() + 1 + MEMORY_ROUNDS;
         if pace == Pace::Alone {
             std::thread::sleep(PAUSE);
@@ -199,7 +203,7 @@ pub(super) fn rows(all: &[Measured]) -> Vec<Row> {
     rows
 }
 
-/// Held to its goals by the starts that found nothing made ahead.
+/// Held to its goals by the starts that leave no time to make much ahead.
 fn forked(of: &Measured) -> Row {
     let (what, ratio, p50) = match of.language {
         Language::Python => (

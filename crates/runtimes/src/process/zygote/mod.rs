@@ -40,6 +40,9 @@ pub(super) use node_ways::{Way, way_of};
 pub(super) use spares::{Recipe, Spare, Waiting};
 pub(super) use templates::{Template, Templates};
 
+/// How many instances a template may keep ahead, as our bootstraps do while they are asked for in a row. It may have so many
+/// more than were ever asked for, and no others.
+const FORKED_AHEAD_MAX: usize = 3;
 /// How long a zygote may take to fork.
 const FORK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long it may take to say how a child ended that is known to have ended.
@@ -80,8 +83,10 @@ impl Zygote {
         let number = process.pid().as_raw_nonzero().get();
         let cell = process.cell().map(|cell| (cell, number));
         if let Some((cell, template)) = &cell {
-            // For the one that is forked ahead. Too many cannot be expected of one that was just made.
-            let _ = cell.expect_instance(*template);
+            for _ in 0..FORKED_AHEAD_MAX {
+                // Too many cannot be expected of one that was just made.
+                let _ = cell.expect_instance(*template);
+            }
         }
         let process = Arc::new(Parting(Mutex::new(Some(process))));
         let mut reader = JoinSet::new();

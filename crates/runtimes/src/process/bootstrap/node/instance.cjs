@@ -92,20 +92,22 @@ function serve({ handler, run }, type, body = '') {
 
 function runEvents(handler, run, onEnd) {
   const next = () => setImmediate(waitForEvent);
-  const waitForEvent = () => {
-    const frame = channel.receive();
-    if (frame === undefined) {
-      onEnd();
-      return;
-    }
-    const headEnd = 4 + frame.body.readUInt32BE(0);
-    const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
-    const text = frame.body.toString('utf8', headEnd);
-    logging.setRequestId(head.requestId);
-    setTrace(head.traceId);
-    run(handler, head, text, next);
-  };
+  const waitForEvent = () => runEvent(handler, run, next, onEnd);
   next();
+}
+
+function runEvent(handler, run, next, onEnd) {
+  const frame = channel.receive();
+  if (frame === undefined) {
+    onEnd();
+    return;
+  }
+  const headEnd = 4 + frame.body.readUInt32BE(0);
+  const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
+  const text = frame.body.toString('utf8', headEnd);
+  logging.setRequestId(head.requestId);
+  setTrace(head.traceId);
+  run(handler, head, text, next);
 }
 
 // glibc keeps every value that a variable ever had, and searches them all at each new one; the addon has a place for this one.
@@ -119,4 +121,4 @@ function useNative(addon) {
   setTraceInPlace = addon.setTrace;
 }
 
-module.exports = { install, load, useNative, serve, runEvents, reportUncaught };
+module.exports = { install, load, useNative, serve, runEvent, runEvents, reportUncaught };

@@ -70,7 +70,8 @@ async function runTemplate() {
   }
   const files = fitness.filesToPart(before);
   try {
-    await park(channel.types.ready, reasons.length > 0 ? JSON.stringify(reasons) : '', true, order.inside);
+    const body = reasons.length > 0 ? JSON.stringify(reasons) : '';
+    await park(channel.types.ready, body, true, order.inside);
   } catch (error) {
     instance.serve(program, channel.types.unfit, JSON.stringify([...reasons, error.message]));
     return;
@@ -83,15 +84,19 @@ async function runTemplate() {
   instance.serve(program, channel.types.ready);
 }
 
-// Says so, then forks whenever asked to, one time before that if it keeps a spare one. Returns in the forks only, once
-// somebody has asked: the channel is then theirs. It throws, and nothing was said, where the process cannot be forked.
-async function park(type, body, keepsSpare, inside) {
+// Says so, then forks whenever asked to; a template makes some forks ahead. Returns in the forks only, once somebody has
+// asked: the channel is then theirs. It throws, and nothing was said, where the process cannot be forked.
+async function park(type, body, isTemplate, inside) {
   // From a turn of the loop of its own: the loop is not within its waiting then, where a fork would find itself.
   await new Promise(setImmediate);
   collectGarbage();
   const { scopes, processesMax } = inside ?? { scopes: 0, processesMax: 0 };
-  const forked = addon.park(channel.DESCRIPTOR, type, Buffer.from(body), keepsSpare, scopes, processesMax);
+  const forked = addon.park(channel.DESCRIPTOR, type, Buffer.from(body), isTemplate, scopes, processesMax);
   fresh.freshen(forked, addon);
+  if (!forked.isSpare) return;
+  // With the preload, threads that it lacks so far may be needed for that.
+  if (!addon.hasPreload()) await warming.rehearse(addon);
+  addon.becomeChild(channel.DESCRIPTOR);
 }
 
 // What is garbage now, each fork would have to copy. What an init leaves is young as a rule, and found in a tenth of the

@@ -61,7 +61,7 @@ def run_base(channel, order, plain, zygote):
 
     warm_up()
     loaded = [name for name in zygote.loaded_modules() if name not in plain]
-    zygote.park(channel, frames.READY, json.dumps(loaded).encode(), zygote.rehearse_template)
+    zygote.park(channel, frames.READY, json.dumps(loaded).encode(), zygote.rehearse_template, 1)
     run_template(channel, zygote, fitness)
 
 
@@ -80,7 +80,8 @@ def run_template(channel, zygote, fitness):
         attempt(channel, encoder, zygote.run_after_restore_hooks)
         channel.send(frames.UNFIT, json.dumps(reasons).encode())
         serve(channel, handler, encoder)
-    zygote.park(channel, frames.READY, json.dumps(reasons).encode() if reasons else b"", warm_up)
+    body = json.dumps(reasons).encode() if reasons else b""
+    zygote.park(channel, frames.READY, body, warm_up, zygote.INSTANCES_AHEAD_MAX)
     order = receive_order(channel)
     if order is None:
         return

@@ -13,7 +13,8 @@ another number, which is our child as well. Inside, each fork of a template make
 its own, above all.
 
 Most of what a fork costs are the pages that the child writes to, each copied then. So one fork is kept ahead, which has
-written to them and waits to be given its descriptors: whoever asks next has that one.
+written to them and waits to be given its descriptors: whoever asks next has that one. More than one are kept while they
+are asked for faster than they get there.
 """
 import ctypes
 import errno
@@ -35,10 +36,10 @@ STATUS, SIGNAL = 0, 1
 _PR_SET_PDEATHSIG = 1
 # How long children have to end by themselves.
 _END_SECONDS = 0.5
-# A fork is made ahead when nobody has asked for one for so long: what was just forked is to run its first event first.
-_QUIET_MILLISECONDS = 5
-# Forks that are made ahead for each that is asked for: one that ends while nobody needs it is replaced once.
-_SPARES_PER_REQUEST = 2
+# A fork is made ahead when nobody has asked for one for so long: what was just asked for goes first.
+_QUIET_MILLISECONDS = 1
+# One more is kept whenever the one that is handed over is not there yet. All but one go when nobody has asked for so long.
+_SURPLUS_MILLISECONDS = 1000
 # How often it is looked for children that have ended, where that may go unsaid.
 _LOOK_MILLISECONDS = 100
 _SIGNAL_RECORDS_BYTES = 4096
@@ -58,17 +59,17 @@ if _entry is not None:
 instance_limits = None  # in a sandbox: what a fork has to know to become an instance
 _children = set()  # the numbers of those that are not collected
 _known = set()  # those of them that somebody has asked for, who is to know how they ended
-_spare = None  # the number of the fork that is kept ahead, and our end of the socket to it
+_spares = []  # the forks that are kept ahead, oldest first: the number of each, and our end of the socket to it
 _received = ()  # the descriptors of the child that is being forked
 _private = []  # those that no child may have
 _parent = None  # set while a child is being forked
 ancestors = set()  # the numbers of the processes that this one was forked from
 
 
-def fork_when_asked(channel, kind, body, freshen, rehearse):
+def fork_when_asked(channel, kind, body, freshen, rehearse, spares_max):
     """Says so in a frame of this kind, then forks. Returns in the forks only, once they are fresh.
 
-    One is kept ahead, and has done `rehearse`.
+    At least one is kept ahead, at most so many, and has done `rehearse`.
     """
     # A handler of the function's would run here, in the process that all its instances are made from.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -76,7 +77,7 @@ def fork_when_asked(channel, kind, body, freshen, rehearse):
     ended = _watch_children()
     _private.append(ended)
     channel.send(kind, body)
-    is_spare = _loop(channel, ended)
+    is_spare = _loop(channel, ended, spares_max)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if handler is not None:
         signal.signal(signal.SIGCHLD, handler)
@@ -100,22 +101,28 @@ def _watch_children():
     return found
 
 
-def _loop(channel, ended):
-    """Returns in the forks: whether this is the one that is kept ahead."""
+def _loop(channel, ended, spares_max):
+    """Returns in the forks: whether this is one that is kept ahead."""
     poller = select.poll()
     poller.register(CHANNEL, select.POLLIN)
     poller.register(ended, select.POLLIN)
     # Another thread of the function's may be given the signal instead of us, and lose it.
     looks_every = None if len(os.listdir("/proc/self/task")) == 1 else _LOOK_MILLISECONDS
-    # In a sandbox one more instance is let be made with each that is asked for: before the first, none is.
-    spares_left = _SPARES_PER_REQUEST if instance_limits is None else 0
+    wanted = 1
+    # How many may still be made until somebody asks again: one that ends while nobody needs it is replaced once. In a
+    # sandbox none is let be made before the first that is asked for.
+    spares_left = wanted + 1 if instance_limits is None else 0
     while True:
-        wants_spare = _spare is None and spares_left > 0
-        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else looks_every)]
+        wants_spare = len(_spares) < wanted and spares_left > 0
+        limit = looks_every or (_SURPLUS_MILLISECONDS if wanted > 1 else None)
+        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else limit)]
         if not ready and wants_spare:
             spares_left -= 1
             if _fork_spare():
                 return True
+        elif not ready and wanted > 1:
+            wanted = 1
+            _end_spares_but(wanted)
         if ended in ready:
             try:
                 os.read(ended, _SIGNAL_RECORDS_BYTES)
@@ -125,9 +132,11 @@ def _loop(channel, ended):
             for pid, how, value in _collect_ended():
                 _tell(channel, _EXITED_FRAME.pack(9, EXITED, pid, how, value))
         if CHANNEL in ready:
+            if spares_left > 0 and not _is_one_there():
+                wanted = min(wanted + 1, spares_max)
             if _answer(channel):
                 return False
-            spares_left = _SPARES_PER_REQUEST
+            spares_left = wanted + 1
 
 
 def _answer(channel):
@@ -219,17 +228,19 @@ def _fork(descriptors):
 
 def _become_child():
     """Runs in a fork before anything else does: no function can have registered an earlier hook than a base."""
-    global _parent, _spare
+    global _parent
     if _parent is None:
         return
     _take(_received[:3])
     ticket = _received[3:]
+    for _, ours in _spares:
+        ours.detach()
+    _spares.clear()
     for descriptor in _private:
         os.close(descriptor)
     _private.clear()
     _children.clear()
     _known.clear()
-    _spare = None
     os.setsid()
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have died before that: then nobody would ever end this process.
@@ -255,8 +266,7 @@ os.register_at_fork(after_in_child=_become_child)
 
 
 def _fork_spare():
-    """Makes the fork that is kept ahead. True in it."""
-    global _spare
+    """Makes a fork that is kept ahead. True in it."""
     try:
         ours, theirs = socket.socketpair()
     except OSError:
@@ -274,32 +284,43 @@ def _fork_spare():
             ours.detach()
             theirs.detach()
             return True
-    _spare = pid, ours
+    _spares.append((pid, ours))
     return False
 
 
-def _adopt(descriptors):
-    """Gives them to the fork that was made ahead; its number, or None when there is none."""
-    if _spare is None:
-        return None
-    pid, ours = _spare
-    _let_go_of_spare()
+def _is_one_there():
+    """Whether the oldest one has come as far as to wait for its descriptors, and so has nothing more to say."""
     try:
-        with ours:
-            frames.send_with_descriptors(ours, b"\0", descriptors)
+        return bool(_spares) and _spares[0][1].recv(1, socket.MSG_DONTWAIT) == b""
     except OSError:
-        return None  # it has ended
-    return pid
+        return False
 
 
-def _let_go_of_spare():
-    global _spare
-    _private.remove(_spare[1].fileno())
-    _spare = None
+def _adopt(descriptors):
+    """Gives them to the oldest fork that was made ahead; its number, or None when there is none."""
+    while _spares:
+        pid, ours = _spares.pop(0)
+        _private.remove(ours.fileno())
+        try:
+            with ours:
+                frames.send_with_descriptors(ours, b"\0", descriptors)
+        except OSError:
+            continue  # it has ended
+        return pid
+    return None
+
+
+def _end_spares_but(count):
+    """They end when their lines are closed. The youngest go."""
+    while len(_spares) > count:
+        _, ours = _spares.pop()
+        _private.remove(ours.fileno())
+        ours.close()
 
 
 def _wait_for_adoption(channel):
     """Whether it has become a process of another number."""
+    channel.say_no_more()
     frame, descriptors = channel.receive_whole(1, 5)
     if frame is None or len(descriptors) not in (3, 5):
         os._exit(0)
@@ -324,10 +345,10 @@ def _collect_ended():
         except ChildProcessError:
             return
         _children.discard(ended.si_pid)  # the function's own, left by its init, are not among them
-        if _spare is not None and _spare[0] == ended.si_pid:
-            ours = _spare[1]
-            _let_go_of_spare()
-            ours.close()
+        for spare in [spare for spare in _spares if spare[0] == ended.si_pid]:
+            _spares.remove(spare)
+            _private.remove(spare[1].fileno())
+            spare[1].close()
         if ended.si_pid in _known:
             _known.remove(ended.si_pid)
             yield ended.si_pid, (STATUS if ended.si_code == os.CLD_EXITED else SIGNAL), ended.si_status
@@ -364,8 +385,8 @@ def _end():
     What the function registered for the end of its process is for its instances.
     """
     end_at = time.monotonic() + _END_SECONDS
-    if _spare is not None:
-        os.kill(_spare[0], signal.SIGKILL)
+    for pid, _ in _spares:
+        os.kill(pid, signal.SIGKILL)
     while True:
         for _ in _collect_ended():
             pass

@@ -79,6 +79,10 @@ class Channel:
                 numbers.frombytes(content)
         return (data if len(data) == size else None), list(numbers)
 
+    def say_no_more(self):
+        """The other end finds the end of what this one has to say. A byte that nobody reads would break the line."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def send_whole(self, frame, descriptor=None):
         send_with_descriptors(self._socket, frame, [] if descriptor is None else [descriptor])
 

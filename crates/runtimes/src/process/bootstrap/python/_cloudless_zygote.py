@@ -15,6 +15,9 @@ import traceback
 import _cloudless_fork
 import _cloudless_fresh
 
+# How many instances a template keeps ahead at most, while they are asked for faster than they get there.
+INSTANCES_AHEAD_MAX = 3
+
 
 def load_sdk(paths):
     """Loads the SDK, and parses those of its data files that every client needs, for all sessions to come."""
@@ -70,7 +73,7 @@ def loaded_modules():
     return sorted({name.partition(".")[0] for name in sys.modules} - {"__main__"})
 
 
-def park(channel, kind, body, rehearse):
+def park(channel, kind, body, rehearse, spares_max):
     """Says so, then forks whenever asked to. Returns in the forks only: the channel is then theirs."""
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -85,7 +88,7 @@ def park(channel, kind, body, rehearse):
     _cloudless_fresh.note_generators()
     # A collector that looks at an object writes to it, and so copies its page.
     gc.freeze()
-    _cloudless_fork.fork_when_asked(channel, kind, body, _cloudless_fresh.freshen, rehearse)
+    _cloudless_fork.fork_when_asked(channel, kind, body, _cloudless_fresh.freshen, rehearse, spares_max)
 
 
 def enter(order):
