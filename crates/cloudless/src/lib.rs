@@ -60,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     log_to_standard_error();
     allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
     {
@@ -87,6 +88,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Not dropped, which would wait for blocking calls: one of them may wait for another process that installs.
     runtime.shutdown_background();
     code
+}
+
+/// Threads that serve requests: for half of the cores. What they ask functions, and the clients beside them, needs the other half,
+/// and threads that take work from one another on all cores hand each request's memory from cache to cache.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 /// Lets this process have as many descriptors as its user may: each connection and each instance takes some, and the

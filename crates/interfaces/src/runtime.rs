@@ -114,6 +114,18 @@ pub struct Event {
     pub client_context: Option<Bytes>,
     /// The init's duration, when this event is the first of its instance: `REPORT` shows it.
     pub init: Option<Duration>,
+    /// How it came to its instance.
+    pub turn: Turn,
+}
+
+/// How an event came to its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The instance was free, or was started for it.
+    AtOnce,
+    /// It stood in line until the instance had served others, and more wait behind it as a rule: how many are served counts for
+    /// more than how soon this one is.
+    InLine,
 }
 
 /// How one event ended.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun, Outcome, Reply, Timings};
-use interfaces::runtime::{Completion, Event, Initialization, Instance, StartError, Verdict};
+use interfaces::runtime::{Completion, Event, Initialization, Instance, StartError, Turn, Verdict};
 use model::function::Function;
 use model::ids::{FunctionName, RequestId};
 use serde_json::json;
@@ -173,6 +173,11 @@ impl Tenure {
             trace_id: invocation.trace_id,
             client_context: invocation.client_context,
             init: first_init,
+            turn: if job.stood_in_line && first_init.is_none() {
+                Turn::InLine
+            } else {
+                Turn::AtOnce
+            },
         };
         let running = match job.sink {
             Some(sink) => self.instance.invoke_streamed(event, sink),

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interfaces::runtime::Turn;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use sandbox::{Ending, ProgramEnd};
@@ -18,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::grave::Grave;
 use super::launch::Undertaker;
+use super::pressing::Pressing;
 use super::system;
 use super::walls::{Cell, Quarters};
 use super::zygote::ExitReport;
@@ -60,6 +62,7 @@ pub(super) struct Process {
     report: Option<Reporter>,
     /// Its place in a sandbox.
     quarters: Option<Quarters>,
+    pressing: Pressing,
 }
 
 /// Who says how a process ended.
@@ -129,6 +132,7 @@ impl Process {
             undertaker,
             report,
             quarters,
+            pressing: Pressing::default(),
         })
     }
 
@@ -237,8 +241,13 @@ impl Process {
         }
     }
 
-    /// An event begins: its init is done, so from then on it has only the processor time that comes with its memory.
-    pub(super) fn begin_event(&self) {
+    /// An event begins, which may have waited for it: its init is done, so from then on it has only the processor time that
+    /// comes with its memory.
+    pub(super) fn begin_event(&mut self, turn: Turn) {
+        let is_collected = self.report.as_ref().is_some_and(Reporter::is_collected);
+        if self.exit.is_none() && !is_collected {
+            self.pressing.note(self.pid, turn);
+        }
         if let Some(quarters) = &self.quarters {
             quarters.begin_event();
         }

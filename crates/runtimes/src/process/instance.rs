@@ -231,7 +231,7 @@ impl ProcessInstance {
         let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
-            self.process.begin_event();
+            self.process.begin_event(event.turn);
             self.exchange(&event, &intake).await
         } else {
             self.process.kill();

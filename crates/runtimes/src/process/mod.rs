@@ -21,6 +21,7 @@ mod link;
 mod logs;
 mod making;
 mod memory_peak;
+mod pressing;
 pub mod probe;
 mod recent;
 mod report;

@@ -23,7 +23,7 @@ use interfaces::log_sink::{LogLine, LogSink};
 use interfaces::principals::{Key, Principals};
 use interfaces::random::Random;
 use interfaces::runtime::{
-    Event, Initialization, Instance, Runtime as _, StartError, StartWay, Verdict as Reply,
+    Event, Initialization, Instance, Runtime as _, StartError, StartWay, Turn, Verdict as Reply,
 };
 use model::arn::Arn;
 use model::function::{Contact, Function, Language, RuntimeName, Starts, Toolchain};
@@ -370,6 +370,7 @@ impl Bench {
             trace_id: String::new(),
             client_context: None,
             init: None,
+            turn: Turn::AtOnce,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Lives here: all unsafe code of this crate: what a new process does between `fork` and `exec`, watching a pidfd.
 //! Does not live here: which program runs with what (`environment`), who waits for it (`child`).
 
+use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -89,6 +90,40 @@ pub(super) fn keep_inherited_descriptors_private() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How a process competes for processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schedule {
+    /// When it is woken it may take the processor from whoever has it.
+    Usual = 0,
+    /// It gets its share as before, but never takes a processor from anybody: `SCHED_BATCH`.
+    Batch = 3,
+}
+
+/// What a process starts is scheduled as usual.
+const RESET_ON_FORK: c_int = 0x4000_0000;
+
+#[repr(C)]
+struct SchedulingPriority(c_int);
+
+#[expect(unsafe_code, reason = "the call has no safe form")]
+unsafe extern "C" {
+    fn sched_setscheduler(pid: c_int, policy: c_int, priority: *const SchedulingPriority) -> c_int;
+}
+
+/// Has a process compete for processors so.
+#[expect(unsafe_code, reason = "the call has no safe form")]
+pub(super) fn schedule(pid: Pid, schedule: Schedule) -> io::Result<()> {
+    let priority = SchedulingPriority(0);
+    let policy = schedule as c_int | RESET_ON_FORK;
+    // SAFETY: the priority is read, and nothing is written.
+    let done = unsafe { sched_setscheduler(pid.as_raw_pid(), policy, &priority) };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Has the event loop watch for the end of a program in a sandbox.

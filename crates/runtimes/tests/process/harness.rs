@@ -13,7 +13,7 @@ use interfaces::clock::Clock;
 use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use interfaces::principals::{Key, Principals};
 use interfaces::runtime::{
-    Completion, Event, Initialization, Instance, Runtime, StartError, Verdict,
+    Completion, Event, Initialization, Instance, Runtime, StartError, Turn, Verdict,
 };
 use model::arn::Arn;
 use model::function::{Function, RuntimeName, Starts, Toolchain};
@@ -207,6 +207,7 @@ impl Bench {
             trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793".to_owned(),
             client_context: None,
             init: None,
+            turn: Turn::AtOnce,
         }
     }
 
