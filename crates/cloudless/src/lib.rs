@@ -21,6 +21,7 @@ mod notary;
 mod packages;
 pub mod pipeline;
 pub mod printer;
+mod processors;
 pub mod project;
 mod services;
 pub mod settings;

@@ -45,10 +45,10 @@ use crate::packages::Archives;
 use crate::pipeline::{Loaded, Pipeline, PipelineParts};
 use crate::services::Services;
 use crate::settings::{self};
-use crate::state;
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::{self, Telemetry};
 use crate::walls::InnerDoor;
+use crate::{processors, state};
 
 /// What a server is built with.
 pub struct Config {
@@ -431,7 +431,7 @@ impl Server {
     }
 
     fn http_server(&self, limits: ServerLimits) -> HttpServer {
-        HttpServer::new(limits, Arc::clone(&self.clock))
+        HttpServer::new(limits, Arc::clone(&self.clock)).awake_while(processors::is_idle)
     }
 }
 

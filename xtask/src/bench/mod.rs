@@ -54,6 +54,9 @@ pub(crate) struct BenchArguments {
     /// Of services, measure objects alone.
     #[arg(long, conflicts_with = "write")]
     objects: bool,
+    /// Of DynamoDB and of queues, measure ours without the peers: before and after a change.
+    #[arg(long, conflicts_with = "write")]
+    alone: bool,
     /// How long the gateway's mixed load lasts, in seconds; its bar is meant for 600.
     #[arg(long, default_value_t = 40)]
     mixed: u64,
@@ -134,6 +137,8 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
                 let plan = dynamodb::Plan { duration, items };
                 if arguments.large {
                     dynamodb::measure_large(&peers, &plan)?
+                } else if arguments.alone {
+                    dynamodb::measure_alone(&peers, &plan)?
                 } else {
                     dynamodb::measure(&peers, &plan)?
                 }
@@ -145,6 +150,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
             Scenario::Cold => cold::measure(&peers, &plan(arguments))?,
             Scenario::Sandbox => cold::measure_sandboxes(&peers, &plan(arguments))?,
             Scenario::Services if arguments.objects => services::measure_objects(&peers, duration)?,
+            Scenario::Services if arguments.alone => services::measure_queues(&peers, duration)?,
             Scenario::Services => services::measure(&peers, duration)?,
         });
         print(&report);

@@ -27,6 +27,7 @@ use super::framing::{BodyLength, Decoder, Step};
 use super::head::{Expectation, Head, HeadReader, Persistence, Refusal, Target};
 use super::reply::{self, Circumstances, DateText, Following};
 use super::seats::Seat;
+use super::vigil::{Company, Vigil};
 use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
 use super::{
     Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, Scheme, ServerLimits,
@@ -49,6 +50,7 @@ pub(super) struct Service {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: ServerLimits,
     pub(super) scheme: Scheme,
+    pub(super) company: Company,
 }
 
 /// How a connection's HTTP/1 ended.
@@ -77,16 +79,19 @@ pub(super) async fn serve(
     };
     let mut stopped = pin!(stop.cancelled());
     let mut wire = wire;
+    let mut vigil = Vigil::new(&service.company, &*service.clock);
     loop {
         let next = connection.next_head(&mut wire, stopped.as_mut());
         match next.await {
             Next::Head(head) => {
                 seat.is_busy();
+                vigil.ends(service.clock.instant());
                 match connection.answer(wire, head).await {
                     Some(kept) => wire = kept,
                     None => return End::Closed,
                 }
                 seat.waits(service.clock.instant());
+                vigil.begins(service.clock.instant(), &mut wire);
             }
             Next::Refused(refusal) => {
                 connection.refuse(wire, refusal).await;

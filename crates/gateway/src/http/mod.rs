@@ -20,6 +20,7 @@ mod stream;
 mod tls;
 mod upgrade;
 pub(crate) mod upstream;
+mod vigil;
 mod wire;
 
 use std::net::SocketAddr;

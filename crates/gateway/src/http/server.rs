@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http1::{self, End, Service};
 use super::seats::{Seat, Seats};
+use super::vigil::Company;
 use super::wire::Wire;
 use super::{Handler, Scheme, ServerLimits, Tls, http2};
 
@@ -54,6 +55,7 @@ pub struct Server {
     limits: ServerLimits,
     clock: Arc<dyn Clock>,
     tls: Option<Tls>,
+    is_idle: fn() -> bool,
 }
 
 /// How a listener ended.
@@ -71,7 +73,15 @@ impl Server {
             limits,
             clock,
             tls: None,
+            is_idle: || false,
         }
+    }
+
+    /// The same, which stays awake after a reply for the next request of a client that is quick and alone, while that says
+    /// that the machine has processors to spare.
+    #[must_use]
+    pub fn awake_while(self, is_idle: fn() -> bool) -> Self {
+        Self { is_idle, ..self }
     }
 
     /// The same, where every connection of a listener begins with a handshake of TLS.
@@ -97,6 +107,7 @@ impl Server {
             clock: Arc::clone(&self.clock),
             limits: self.limits,
             scheme: Scheme::Https,
+            company: Company::new(self.is_idle),
         });
         let wire = Box::new(Wire::new(Box::new(stream), &self.limits));
         serve_connection(wire, Seat::alone(peer), peer, service, shutdown).await;
@@ -124,6 +135,7 @@ impl Server {
                 } else {
                     Scheme::Http
                 },
+                company: Company::new(self.is_idle),
             }),
             acceptor: self.tls.map(|tls| TlsAcceptor::from(tls.config)),
             shutdown: shutdown.clone(),

@@ -3,6 +3,7 @@
 //! Lives here: reading, writing and closing, each with a time limit.
 //! Does not live here: what the bytes mean (`head`, `framing`), the order of things (`http1`).
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::{Pin, pin};
@@ -10,7 +11,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::ServerLimits;
@@ -19,16 +22,36 @@ use super::ServerLimits;
 pub(super) const READ_BYTES: usize = 8 * 1024;
 
 /// Anything that a connection can run over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket, where what it carries is what is read and written.
+    fn socket(&self) -> Option<&TcpStream>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {
+    fn socket(&self) -> Option<&TcpStream> {
+        (self as &dyn Any).downcast_ref()
+    }
+}
 
 /// A connection. Whoever holds it may read and write; a request's body borrows it while it is being read.
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
     timer: Timer,
+    /// Where looks read to; empty until there is one.
+    looked: Vec<u8>,
     /// Read and not taken yet.
     pub(super) input: BytesMut,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing yet.
+    Nothing,
+    /// There is something to be read, or was already.
+    Found,
+    /// Whoever reads next finds out, be it an end.
+    Impossible,
 }
 
 /// Nothing more was read.
@@ -57,6 +80,7 @@ impl Wire {
         Self {
             stream,
             timer: Timer::new(Instant::now() + limits.idle_time_max),
+            looked: Vec::new(),
             input: BytesMut::new(),
         }
     }
@@ -71,6 +95,7 @@ impl Wire {
             stream,
             timer,
             input,
+            ..
         } = self;
         input.reserve(room_bytes);
         timer.set(deadline);
@@ -109,6 +134,27 @@ impl Wire {
         })
         .await;
         Ok(())
+    }
+
+    /// Reads what is there already, without the runtime: it would have to be asked first whether something is there.
+    pub(super) fn look(&mut self) -> Look {
+        if !self.input.is_empty() {
+            return Look::Found;
+        }
+        let Some(socket) = (*self.stream).socket() else {
+            return Look::Impossible;
+        };
+        self.looked.clear();
+        self.looked.reserve(READ_BYTES);
+        let room = rustix::buffer::spare_capacity(&mut self.looked);
+        match rustix::net::recv(socket, room, RecvFlags::DONTWAIT) {
+            Ok((1.., _)) => {
+                self.input.extend_from_slice(&self.looked);
+                Look::Found
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Look::Nothing,
+            Ok(_) | Err(_) => Look::Impossible,
+        }
     }
 
     /// Whether nothing was heard, nor the end: asked of a connection on which nothing should be. It costs a system call

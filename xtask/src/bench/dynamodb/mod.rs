@@ -88,6 +88,15 @@ pub(super) fn measure_large(peers: &Peers, plan: &Plan) -> Result<String> {
     Ok(table(&large::measure(peers, plan)?))
 }
 
+/// Ours without the peers.
+pub(super) fn measure_alone(peers: &Peers, plan: &Plan) -> Result<String> {
+    figures(&[measured(
+        servers::cloudless(peers)?,
+        &Requests::new(),
+        plan,
+    )?])
+}
+
 fn table(rows: &[Row]) -> String {
     let lines: String = rows.iter().map(Row::line).collect();
     format!("| what | measured | bar | aim | met |\n| --- | --- | --- | --- | --- |\n{lines}")

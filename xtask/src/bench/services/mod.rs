@@ -50,6 +50,11 @@ pub(super) fn measure_objects(peers: &Peers, duration: Duration) -> Result<Strin
     Ok(page(&[objects::measure(peers, duration)?]))
 }
 
+/// Our queues alone, without the peers.
+pub(super) fn measure_queues(peers: &Peers, duration: Duration) -> Result<String> {
+    queues::measure_alone(peers, duration)
+}
+
 fn page(reports: &[Report]) -> String {
     let mut text = String::from("### Services\n\n");
     for report in reports.iter().filter(|report| !report.figures.is_empty()) {

@@ -76,6 +76,13 @@ pub(super) fn measure(peers: &Peers, duration: Duration) -> Result<Report> {
     Ok(Report { figures, rows })
 }
 
+/// Ours without the peers.
+pub(super) fn measure_alone(peers: &Peers, duration: Duration) -> Result<String> {
+    let ours = super::cloudless(peers, "cloudless-queues")?;
+    let [one, most] = loads(&ours, duration)?.each_ref().map(cell);
+    Ok(format!("Journeys: {one} from 1 connection, {most} from 32"))
+}
+
 fn cell(load: &Load) -> String {
     format!(
         "{:.0} ({:.2} / {:.2})",

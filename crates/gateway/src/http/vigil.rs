@@ -1,0 +1,207 @@
+//! Staying awake for the next request of a client that asks one after the other.
+//!
+//! Lives here: whether a connection does so after a reply, for how long, and how it looks.
+//! Does not live here: whether the machine has processors to spare (whoever made the server), what comes in (`http1`).
+//!
+//! A worker that has nothing to do sleeps, and is woken when a request comes: on a machine whose processors sleep, too, that
+//! takes as long as to answer a small request. So a connection whose client was quick the last times looks for the next
+//! request itself for a moment. The worker does nothing else meanwhile. Therefore: only while no other connection of the
+//! listener asks anything, only while processors are free, and never without a rest for long.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use interfaces::clock::Clock;
+
+use super::wire::{Look, Wire};
+
+/// For how long the next request is looked for. A client that runs on a processor of its own is woken and sends its next request
+/// within half of it.
+const VIGIL_MAX: Duration = Duration::from_micros(60);
+/// A client is quick when its next request comes so soon, the time in which its worker is woken included.
+const QUICK_MAX: Duration = Duration::from_micros(150);
+/// Quick requests in succession, with none on other connections between them, until a vigil is kept.
+const QUICK_MIN: u32 = 16;
+/// The longest time without a rest: what else is to be done on the worker, other connections included, waits for so long.
+const RESTLESS_MAX: Duration = Duration::from_micros(500);
+/// Looks of one vigil at most, for a clock that stands still.
+const LOOKS_MAX: u32 = 1_000;
+/// Turns of the processor between two looks: a look is a system call.
+const TURNS: u32 = 16;
+
+/// The connections of a listener, of which one at most is alone.
+#[derive(Debug)]
+pub(super) struct Company {
+    /// Whether processors are free.
+    is_idle: fn() -> bool,
+    /// How many there were.
+    count: AtomicU64,
+    /// Who asked last.
+    last: AtomicU64,
+}
+
+/// One connection's.
+pub(super) struct Vigil<'a> {
+    company: &'a Company,
+    clock: &'a dyn Clock,
+    number: u64,
+    /// Quick requests in succession.
+    quick: u32,
+    replied_at: Instant,
+    rested_at: Instant,
+}
+
+impl Company {
+    /// Nobody yet.
+    pub(super) fn new(is_idle: fn() -> bool) -> Self {
+        Self {
+            is_idle,
+            count: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<'a> Vigil<'a> {
+    /// Of one more connection.
+    pub(super) fn new(company: &'a Company, clock: &'a dyn Clock) -> Self {
+        let now = clock.instant();
+        Self {
+            company,
+            clock,
+            number: company.count.fetch_add(1, Ordering::Relaxed) + 1,
+            quick: 0,
+            replied_at: now,
+            rested_at: now,
+        }
+    }
+
+    /// A request has come.
+    pub(super) fn ends(&mut self, now: Instant) {
+        let is_quick = now.saturating_duration_since(self.replied_at) <= QUICK_MAX;
+        self.quick = match is_quick && self.is_alone() {
+            true => self.quick.saturating_add(1),
+            false => 0,
+        };
+        // Nothing is written while nobody else writes: the others' processors need not hear of it.
+        if !self.is_alone() {
+            self.company.last.store(self.number, Ordering::Relaxed);
+        }
+    }
+
+    /// A request was answered: looks for the next one, if that is worth while.
+    pub(super) fn begins(&mut self, now: Instant, wire: &mut Wire) {
+        self.replied_at = now;
+        let is_restless = RESTLESS_MAX <= now.saturating_duration_since(self.rested_at);
+        if self.quick < QUICK_MIN || is_restless || !(self.company.is_idle)() {
+            self.rested_at = now;
+            return;
+        }
+        for _ in 0..LOOKS_MAX {
+            match wire.look() {
+                Look::Nothing => {}
+                Look::Found => return,
+                Look::Impossible => break,
+            }
+            for _ in 0..TURNS {
+                std::hint::spin_loop();
+            }
+            let waited = self.clock.instant().saturating_duration_since(now);
+            if VIGIL_MAX <= waited || !self.is_alone() {
+                break;
+            }
+        }
+        // It was in vain, and is not tried again before long.
+        self.quick = 0;
+        self.rested_at = now;
+    }
+
+    fn is_alone(&self) -> bool {
+        self.company.last.load(Ordering::Relaxed) == self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use model::time::Timestamp;
+    use test_kit::StoppedClock;
+
+    use super::*;
+    use crate::http::ServerLimits;
+
+    fn stopped() -> StoppedClock {
+        StoppedClock::at(Timestamp::from_micros(0))
+    }
+
+    fn wire() -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let server = tokio::net::TcpStream::from_std(server).unwrap();
+        (
+            Wire::new(Box::new(server), &ServerLimits::default()),
+            client,
+        )
+    }
+
+    /// Whether a request that is there at once after the reply is found without the runtime.
+    fn is_found(vigil: &mut Vigil<'_>, clock: &StoppedClock, wire: &mut (Wire, TcpStream)) -> bool {
+        wire.1.write_all(b"GET").unwrap();
+        // A busy machine may take its time to hand the bytes over.
+        std::thread::sleep(Duration::from_millis(1));
+        vigil.begins(clock.instant(), &mut wire.0);
+        let is_found = !wire.0.input.is_empty();
+        while wire.0.look() == Look::Nothing {}
+        wire.0.input.clear();
+        vigil.ends(clock.instant());
+        is_found
+    }
+
+    #[tokio::test]
+    async fn a_quick_client_that_is_alone_is_waited_for() {
+        let clock = stopped();
+        let company = Company::new(|| true);
+        let mut vigil = Vigil::new(&company, &clock);
+        let mut wire = wire();
+        let found: Vec<bool> = (0..20)
+            .map(|_| is_found(&mut vigil, &clock, &mut wire))
+            .collect();
+        // The first request is nobody's yet, so that it does not count.
+        let expected: Vec<bool> = (0..20).map(|turn| QUICK_MIN < turn).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn a_client_in_company_or_on_a_busy_machine_is_not() {
+        let clock = stopped();
+        let company = Company::new(|| true);
+        let (mut one, mut other) = (Vigil::new(&company, &clock), Vigil::new(&company, &clock));
+        let (mut wires, mut busy_wire) = ((wire(), wire()), wire());
+        let busy = Company::new(|| false);
+        let mut hindered = Vigil::new(&busy, &clock);
+        for _ in 0..100 {
+            assert!(!is_found(&mut one, &clock, &mut wires.0));
+            assert!(!is_found(&mut other, &clock, &mut wires.1));
+            assert!(!is_found(&mut hindered, &clock, &mut busy_wire));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_come_is_not_waited_for_again_before_long() {
+        let clock = stopped();
+        let company = Company::new(|| true);
+        let mut vigil = Vigil::new(&company, &clock);
+        let mut wire = wire();
+        for _ in 0..20 {
+            is_found(&mut vigil, &clock, &mut wire);
+        }
+        vigil.begins(clock.instant(), &mut wire.0);
+        assert!(wire.0.input.is_empty());
+        vigil.ends(clock.instant());
+        assert!(!is_found(&mut vigil, &clock, &mut wire));
+    }
+}
