@@ -408,6 +408,7 @@ impl Server {
         self.services.logs.flush().await;
         self.inner_door.close();
         self.clear().await;
+        self.services.streams.stop();
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done

@@ -76,6 +76,11 @@ impl Service {
         self.catalogue.keep().await
     }
 
+    /// Ends all subscriptions to shards: a server that stops would wait for whoever reads by one.
+    pub fn stop(&self) {
+        self.catalogue.subscriptions.end_all();
+    }
+
     /// Removes what has passed its time by now.
     pub async fn tidy(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.catalogue.tidy().await?)

@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 
 use super::keys::{self, Place};
 use super::rows::Stream;
+use super::subscriptions::Subscriptions;
 use super::wakers::Wakers;
-use crate::kinesis::Subscriptions;
 
 /// How often it is looked for records that have passed their time.
 const TRIM_EVERY: Duration = Duration::from_secs(60);

@@ -9,4 +9,5 @@ pub(crate) mod log;
 pub(crate) mod numbers;
 pub(crate) mod rows;
 pub(crate) mod shards;
+pub(crate) mod subscriptions;
 pub(crate) mod wakers;

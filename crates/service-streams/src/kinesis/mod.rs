@@ -32,7 +32,7 @@ pub(crate) use checks::{Asked, checks, policy};
 pub(crate) use consumers::register;
 pub(crate) use policies::read_policy;
 pub(crate) use streams::{RETENTION_HOURS, Wish, create};
-pub(crate) use subscribing::{Subscriptions, subscribe_to_shard};
+pub(crate) use subscribing::subscribe_to_shard;
 pub(crate) use writing::RECORD_BYTES_MAX;
 
 /// The operations that are carried out.

@@ -1,15 +1,14 @@
 //! `SubscribeToShard`: records as a stream of events.
 //!
-//! Lives here: which subscription of a consumer holds, what is sent and when, the end of one.
-//! Does not live here: consumers (`consumers`), the framing of events (`aws_wire::event_stream`).
+//! Lives here: what is sent and when, the end of a subscription.
+//! Does not live here: consumers (`consumers`), which subscription of one holds (`engine::subscriptions`), the framing of events
+//! (`aws_wire::event_stream`).
 //!
-//! Contract: Amazon Kinesis Data Streams API Reference, `SubscribeToShard`: for five minutes; the next subscription of a consumer to a
-//! shard is refused for five seconds, and ends the one before it from then on.
+//! Contract: Amazon Kinesis Data Streams API Reference, `SubscribeToShard`: for five minutes.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -25,76 +24,17 @@ use super::{Context, StreamRef, consumers, shown};
 use crate::cbor::{self, Wire};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::numbers::Place;
+use crate::engine::subscriptions::{Key, NoPlace};
 use crate::fault::{self, Fault};
 use crate::fields::{ARN, Fields, NAME, insert};
 
 /// How long a subscription holds.
 const HOLDS_FOR: Duration = Duration::from_mins(5);
-/// How long after a subscription the next one is refused.
-const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// After so long without records an event without any is sent: whoever has gone is noticed.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 /// Records of one event, and their bytes.
 const EVENT_RECORDS_MAX: usize = 1_000;
 const EVENT_BYTES_MAX: usize = 1_024 * 1_024;
-/// Subscriptions at once.
-const SUBSCRIPTIONS_MAX: usize = 10_000;
-
-/// Who subscribes, by consumer and shard.
-#[derive(Debug, Default)]
-pub(crate) struct Subscriptions(Mutex<Held>);
-
-#[derive(Debug, Default)]
-struct Held {
-    by_consumer: HashMap<(String, u32), (u64, Instant)>,
-    count: u64,
-}
-
-impl Subscriptions {
-    fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes the place of whoever subscribed before; its number.
-    fn begin(&self, key: &(String, u32)) -> Result<u64, Fault> {
-        let now = Instant::now();
-        self.with(|held| {
-            let there = held.by_consumer.get(key);
-            if there.is_some_and(|(_, since)| now.duration_since(*since) < REFUSED_FOR) {
-                return Err(Fault::in_use(format!(
-                    "Another active subscription exists for this consumer: {}.",
-                    key.0
-                )));
-            }
-            if SUBSCRIPTIONS_MAX <= held.by_consumer.len() {
-                return Err(Fault::limit("Too many subscriptions are open."));
-            }
-            held.count += 1;
-            held.by_consumer.insert(key.clone(), (held.count, now));
-            Ok(held.count)
-        })
-    }
-
-    fn holds(&self, key: &(String, u32), number: u64) -> bool {
-        self.with(|held| {
-            held.by_consumer
-                .get(key)
-                .is_some_and(|(of, _)| *of == number)
-        })
-    }
-
-    fn end(&self, key: &(String, u32), number: u64) {
-        self.with(|held| {
-            if held
-                .by_consumer
-                .get(key)
-                .is_some_and(|(of, _)| *of == number)
-            {
-                held.by_consumer.remove(key);
-            }
-        });
-    }
-}
 
 /// Answers with the events of a shard.
 pub(crate) async fn subscribe_to_shard(
@@ -127,7 +67,14 @@ pub(crate) async fn subscribe_to_shard(
     // Before the subscription is answered: what is put from then on is not missed.
     let news = catalogue.wakers.wait_for(&stream_arn);
     let key = (consumer, shard.number);
-    let number = catalogue.subscriptions.begin(&key)?;
+    let number = catalogue.subscriptions.begin(&key);
+    let number = number.map_err(|none| match none {
+        NoPlace::InUse => Fault::in_use(format!(
+            "Another active subscription exists for this consumer: {}.",
+            key.0
+        )),
+        NoPlace::TooMany => Fault::limit("Too many subscriptions are open."),
+    })?;
     let state = Subscription {
         catalogue: Arc::clone(catalogue),
         key,
@@ -152,7 +99,7 @@ pub(crate) async fn subscribe_to_shard(
 /// One subscription.
 struct Subscription {
     catalogue: Arc<Catalogue>,
-    key: (String, u32),
+    key: Key,
     number: u64,
     ends_at: Instant,
     stream: StreamRef,
@@ -205,6 +152,7 @@ impl Subscription {
             let until = silent_until.min(self.ends_at);
             tokio::select! {
                 () = self.news.wait() => {}
+                () = self.catalogue.subscriptions.all_over() => {}
                 () = tokio::time::sleep_until(until) => {}
             }
         }

@@ -86,3 +86,22 @@ async fn the_next_subscription_is_refused_for_five_seconds_and_then_ends_the_one
     drop((one, two));
     assert_eq!(subscribe(&server, &consumer).await.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_does_not_hold_up_a_server_that_stops() {
+    let server = Server::new();
+    let consumer = consumer(&server).await;
+    let mut events = subscribe(&server, &consumer).await;
+    let began = tokio::time::Instant::now();
+    let stopping = async {
+        tokio::task::yield_now().await;
+        server.service.stop();
+    };
+    let (over, ()) = tokio::join!(next(&mut events), stopping);
+    assert_eq!((over, began.elapsed()), (None, Duration::ZERO));
+    let mut late = subscribe(&server, &consumer).await;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(late.status, 400, "the one before began a moment ago");
+    late = subscribe(&server, &consumer).await;
+    assert_eq!((late.status, next(&mut late).await), (200, None));
+}
