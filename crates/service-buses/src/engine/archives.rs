@@ -27,6 +27,8 @@ use super::state::{State, Step};
 /// Events of a replay that are sent at once.
 const PAGE: usize = 100;
 const PAGE_BYTES: usize = 1 << 20;
+/// Deliveries that go into one batch with what archives keep: of the largest events, half of what the store takes.
+const DELIVERIES_WITH_ROWS_MAX: usize = 100;
 /// Events that one archive keeps, and their bytes: a loop at night must not fill the disk. The oldest go.
 const EVENTS_MAX: u64 = 1_000_000;
 const BYTES_MAX: u64 = 1 << 30;
@@ -119,7 +121,7 @@ impl Catalogue {
         if archived.is_empty() {
             return self.send(deliveries).await;
         }
-        let fits = deliveries.len() <= PAGE;
+        let fits = deliveries.len() <= DELIVERIES_WITH_ROWS_MAX;
         let mut batch = Batch::new();
         if fits {
             batch = self.outbox.add(batch, deliveries);
@@ -196,11 +198,14 @@ impl Catalogue {
             let expired = |at: Timestamp| 0 < days && kept_for < now.since(at);
             while 0 < self.drop_oldest(place, &archive.name, expired).await? {}
             let mut held = self.held(place, &archive.name).await?;
-            while EVENTS_MAX < held.events || BYTES_MAX < held.bytes {
+            let is_over = |held: Held| EVENTS_MAX < held.events || BYTES_MAX < held.bytes;
+            if is_over(held) {
                 tracing::warn!(
                     archive = archive.name,
                     "an archive keeps {EVENTS_MAX} events and {BYTES_MAX} bytes at most: its oldest events go"
                 );
+            }
+            while is_over(held) {
                 if self.drop_oldest(place, &archive.name, |_| true).await? == 0 {
                     break;
                 }

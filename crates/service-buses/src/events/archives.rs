@@ -59,6 +59,10 @@ pub(crate) async fn create(context: &Context<'_>, wish: Wish) -> Answer {
         ));
     }
     let pattern = judged(wish.pattern)?;
+    if shelf.look(|state| !state.archives.contains_key(&wish.name)) {
+        // A server that ended while it deleted one of this name left its events.
+        context.catalogue.empty(context.place, &wish.name).await?;
+    }
     let now = context.catalogue.clock.now();
     context
         .catalogue

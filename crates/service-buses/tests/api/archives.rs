@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::Store;
+use store::{Batch, Range, Store, all_rows};
 use store_embedded::Memory;
 use test_kit::PausedClock;
 
@@ -128,4 +128,24 @@ async fn events_go_when_their_days_are_over_and_with_their_archive() {
     let again = json!({"ArchiveName": "a", "EventSourceArn": BUS});
     done(&server, "CreateArchive", again).await;
     assert_eq!(count(&server).await, 0, "the next of its name begins empty");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_left_of_a_deleted_archive_is_not_in_the_next_of_its_name() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = with_archive(&store, json!({})).await;
+    put(&server, "kept", 0).await;
+    drop(server);
+    // The archive went, and its events were to go next.
+    let rows = all_rows(&*store, Range::of_prefix(Vec::new())).await;
+    let is_archive = |value: &[u8]| value.windows(14).any(|it| it == b"retention_days");
+    let rows = rows.unwrap().into_iter();
+    let archives: Vec<_> = rows.filter(|row| is_archive(&row.value)).collect();
+    assert_eq!(archives.len(), 1);
+    let batch = Batch::new().delete(archives[0].key.clone());
+    store.commit(batch).await.unwrap();
+    let server = Server::over(Arc::clone(&store), Arc::new(PausedClock::start()));
+    let again = json!({"ArchiveName": "a", "EventSourceArn": BUS});
+    done(&server, "CreateArchive", again).await;
+    assert_eq!(count(&server).await, 0);
 }
