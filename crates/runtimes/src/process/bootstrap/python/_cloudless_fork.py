@@ -108,19 +108,21 @@ def _loop(channel, ended, spares_max):
     poller.register(ended, select.POLLIN)
     # Another thread of the function's may be given the signal instead of us, and lose it.
     looks_every = None if len(os.listdir("/proc/self/task")) == 1 else _LOOK_MILLISECONDS
-    wanted = 1
+    wanted, quiet_for = 1, 0
     # How many may still be made until somebody asks again: one that ends while nobody needs it is replaced once. In a
     # sandbox none is let be made before the first that is asked for.
     spares_left = wanted + 1 if instance_limits is None else 0
     while True:
         wants_spare = len(_spares) < wanted and spares_left > 0
         limit = looks_every or (_SURPLUS_MILLISECONDS if wanted > 1 else None)
-        ready = [descriptor for descriptor, _ in poller.poll(_QUIET_MILLISECONDS if wants_spare else limit)]
+        limit = _QUIET_MILLISECONDS if wants_spare else limit
+        ready = [descriptor for descriptor, _ in poller.poll(limit)]
+        quiet_for = 0 if ready else quiet_for + limit
         if not ready and wants_spare:
             spares_left -= 1
             if _fork_spare():
                 return True
-        elif not ready and wanted > 1:
+        elif wanted > 1 and quiet_for >= _SURPLUS_MILLISECONDS:
             wanted = 1
             _end_spares_but(wanted)
         if ended in ready:
