@@ -80,7 +80,9 @@ async fn asked(
     }
     let said = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let code = said("__type").rsplit('#').next().unwrap_or_default();
-    let message = [said("message"), said("Message")].concat();
+    let message = [said("message"), said("Message")];
+    let message = message.into_iter().find(|it| !it.is_empty());
+    let message = message.unwrap_or_default();
     let reason = format!("{code}: {message}");
     Err(no_value(match reason.trim_matches([':', ' ']) {
         "" => format!("the engine answered with {}", answer.status),

@@ -107,6 +107,8 @@ fn what_is_searched_again_for_each_place_that_fits_counts_each_time() {
         "replaceAll('[a-z](.*x)?','b').length()",
         "split('[a-z].*x|[a-z]').size()",
         "replaceAll('[a-z](?:.{0,200}x)?','b').length()",
+        // It would be quick: which of the two is read far behind is not looked at.
+        "replaceAll('a|\\s+$','b').length()",
     ] {
         let template = format!("$input.body.{call}");
         assert_eq!(
@@ -119,17 +121,12 @@ fn what_is_searched_again_for_each_place_that_fits_counts_each_time() {
         ("replaceAll('a','bc').length()", "200000"),
         ("replaceAll('[a-z]','b').length()", "100000"),
         ("replaceAll('a+(x)','b').length()", "100000"),
-        ("replaceAll('a|\\s+$','b').substring(99999)", "b"),
         ("replaceAll('[^a]+','b').length()", "100000"),
         ("split('a+').size()", "1"),
     ] {
         let template = format!("$input.body.{call}");
         let found = ended(&template, &body).map(|made| made.text);
-        if call.contains('|') {
-            assert_eq!(found, Err(RenderError::TooManySteps), "{call}");
-        } else {
-            assert_eq!(found.as_deref(), Ok(made), "{call}");
-        }
+        assert_eq!(found.as_deref(), Ok(made), "{call}");
     }
 }
 

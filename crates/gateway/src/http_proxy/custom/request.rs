@@ -166,7 +166,7 @@ impl Given {
         }
     }
 
-    /// What is no text of the body is left out of it.
+    /// The body. Bytes that are no UTF-8 become U+FFFD.
     pub(super) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
