@@ -89,7 +89,7 @@ impl Reader {
                 .await?
                 .map(|bytes| Contents::Whole(slice(&bytes, start, length)))),
             Body::Slot(slot) => {
-                let bytes = self.blobs.slots().read(slot, start, length)?;
+                let bytes = self.blobs.slots().read(slot, start, length).await?;
                 Ok(bytes.map(Contents::Whole))
             }
             Body::File(id) if key.is_none() && PIECE_BYTES as u64 <= length => {
@@ -173,7 +173,7 @@ impl Reader {
                         Place::Here(bytes.ok_or(fault::INTERNAL)?)
                     }
                     Body::Slot(slot) => {
-                        let bytes = self.blobs.slots().read(slot, 0, part.size)?;
+                        let bytes = self.blobs.slots().read(slot, 0, part.size).await?;
                         Place::Here(bytes.ok_or(fault::INTERNAL)?)
                     }
                     Body::File(id) => Place::File(self.blobs.path(id)?, sealer(id, key)?),

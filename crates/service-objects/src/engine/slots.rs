@@ -12,12 +12,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rustix::buffer::spare_capacity;
+use rustix::io::ReadWriteFlags;
 use serde::{Deserialize, Serialize};
 use store::{Direction, PageLimit, Store};
 
@@ -120,8 +121,13 @@ impl Slots {
         self.writer.begin(pieces).await
     }
 
-    /// So many bytes of a slot, from `start` on; none: something else is in it by now. It blocks for as long as the disk takes.
-    pub(crate) fn read(&self, slot: &Slot, start: u64, length: u64) -> io::Result<Option<Bytes>> {
+    /// So many bytes of a slot, from `start` on; none: something else is in it by now.
+    pub(crate) async fn read(
+        &self,
+        slot: &Slot,
+        start: u64,
+        length: u64,
+    ) -> io::Result<Option<Bytes>> {
         let slot_bytes = bytes_of(&slot.file).ok_or(io::ErrorKind::InvalidData)?;
         let file = match self.places.file(&slot.file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -129,23 +135,12 @@ impl Slots {
         };
         let begins = u64::from(slot.number) * slot_bytes + start;
         let length = usize::try_from(length.min(slot_bytes)).unwrap_or(SLOT_BYTES_MAX);
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            let offset = begins + bytes.len() as u64;
-            let read = rustix::io::pread(&*file, spare_capacity(&mut bytes), offset)?;
-            if read == 0 {
-                // What was let go of may have been cut off.
-                let is_here = self.places.has_kept(slot);
-                return if is_here {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(None)
-                };
-            }
+        let read = filled(file, length, begins).await;
+        // Nobody has written to it as long as it was not given out again; what was let go of may have been cut off.
+        if !self.places.has_kept(slot) {
+            return Ok(None);
         }
-        bytes.truncate(length);
-        // Nobody has written to it as long as it was not given out again.
-        Ok(self.places.has_kept(slot).then(|| Bytes::from(bytes)))
+        Ok(Some(read?))
     }
 
     /// Gives a slot out again that nothing refers to any more; one that was given out since is left alone.
@@ -368,6 +363,22 @@ impl Held {
     }
 }
 
+/// So many bytes of a file. What is in memory is read here, since asking another thread would take longer; what is not, where
+/// waiting for a disk holds up nobody.
+async fn filled(file: Arc<File>, length: usize, offset: u64) -> io::Result<Bytes> {
+    let mut room = vec![0; length];
+    let mut slices = [IoSliceMut::new(&mut room)];
+    let read = rustix::io::preadv2(&*file, &mut slices, offset, ReadWriteFlags::NOWAIT);
+    if read.is_ok_and(|read| read == length) {
+        return Ok(room.into());
+    }
+    let reading = tokio::task::spawn_blocking(move || {
+        file.read_exact_at(&mut room, offset)?;
+        Ok(room.into())
+    });
+    reading.await.map_err(io::Error::other)?
+}
+
 fn removed(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -420,7 +431,7 @@ mod tests {
             [0, 0, 0, 1]
         );
         for (slot, expected) in [(&given_up, None), (&refused, None), (&kept, Some(3))] {
-            let read = slots.read(slot, 79_000, 1_000).unwrap();
+            let read = slots.read(slot, 79_000, 1_000).await.unwrap();
             assert_eq!(read, expected.map(|byte| Bytes::from(vec![byte; 1_000])));
         }
         // Twice, and of one who is not in it any more.
@@ -429,7 +440,7 @@ mod tests {
         slots.free(&given_up);
         assert_eq!(written(&slots, 5).await.number, 1);
         assert_eq!(written(&slots, 6).await.number, 2);
-        assert!(slots.read(&kept, 0, 80_000).unwrap().is_some());
+        assert!(slots.read(&kept, 0, 80_000).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -450,7 +461,7 @@ mod tests {
         }
         let slots = Slots::new(folder, [2; 8]);
         slots.take_over(&store).await.unwrap();
-        assert_eq!(slots.read(&kept[4], 0, 1).unwrap(), None, "cut off");
+        assert_eq!(slots.read(&kept[4], 0, 1).await.unwrap(), None, "cut off");
         let mut numbers = Vec::new();
         for byte in 10..13 {
             let slot = written(&slots, byte).await;
@@ -458,7 +469,7 @@ mod tests {
         }
         assert_eq!(numbers, [(true, 2), (true, 0), (false, 0)]);
         for (slot, byte) in [(&kept[1], 1), (&kept[3], 3)] {
-            let read = slots.read(slot, 0, 80_000).unwrap();
+            let read = slots.read(slot, 0, 80_000).await.unwrap();
             assert_eq!(read, Some(Bytes::from(vec![byte; 80_000])));
         }
     }
