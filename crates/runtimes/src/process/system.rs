@@ -112,7 +112,8 @@ unsafe extern "C" {
     fn sched_setscheduler(pid: c_int, policy: c_int, priority: *const SchedulingPriority) -> c_int;
 }
 
-/// Has a process compete for processors so.
+/// Has the main thread of a process compete for processors so, which runs the handlers of our bootstraps. Its other threads stay as
+/// they are.
 #[expect(unsafe_code, reason = "the call has no safe form")]
 pub(super) fn schedule(pid: Pid, schedule: Schedule) -> io::Result<()> {
     let priority = SchedulingPriority(0);
