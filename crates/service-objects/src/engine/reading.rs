@@ -1,11 +1,11 @@
 //! Bytes on their way out.
 //!
-//! Lives here: ranges of the bytes of versions, read in pieces by a thread that is never far ahead of whoever takes them, or not read
-//! at all where whoever sends them can do so from their file.
+//! Lives here: ranges of the bytes of versions, read in pieces, never far ahead of whoever takes them, or not read at all where whoever sends them can do so from their file.
 //! Does not live here: which version (`objects`), ranges in requests (`api::ranges`).
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use interfaces::BoxFuture;
 use interfaces::service::{FileRun, Rest, RestPieces};
 use store::{Direction, PageLimit, Store};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::blobs::{Blobs, Reading, failed};
 use super::fault::{self, Fault};
@@ -40,6 +41,8 @@ pub(crate) struct Pieces {
     file: Option<FileRun>,
     first: Option<Bytes>,
     receiver: mpsc::Receiver<Result<Bytes, Fault>>,
+    /// What reads them, as long as somebody takes them.
+    task: JoinSet<()>,
     _reading: Option<Reading>,
 }
 
@@ -209,11 +212,7 @@ async fn started(
     absence: Absence,
     reading: Option<Reading>,
 ) -> Result<Option<Contents>, Fault> {
-    let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD_MAX);
-    // It ends when it has read all, or nobody takes more.
-    drop(tokio::task::spawn_blocking(move || {
-        read_all(segments, absence, &sender);
-    }));
+    let (mut receiver, task) = Run::of(segments, absence).begin();
     let first = match receiver.recv().await.transpose()? {
         Some(all) if all.len() as u64 == length => return Ok(Some(Contents::Whole(all))),
         Some(first) => first,
@@ -223,6 +222,7 @@ async fn started(
         file: None,
         first: Some(first),
         receiver,
+        task,
         _reading: reading,
     })))
 }
@@ -236,95 +236,135 @@ async fn opened(path: PathBuf) -> Result<Option<File>, Fault> {
     }
 }
 
-fn read_all(segments: Vec<Segment>, absence: Absence, sender: &mpsc::Sender<Result<Bytes, Fault>>) {
-    for segment in segments {
-        let read = match &segment.place {
-            Place::Here(bytes) => {
-                let piece = slice(bytes, segment.start, segment.length);
-                sender.blocking_send(Ok(piece)).map_err(|_| None)
-            }
-            Place::File(path, sealer) => match (File::open(path), sealer) {
-                (Err(error), _)
-                    if absence == Absence::Gone && error.kind() == std::io::ErrorKind::NotFound =>
-                {
-                    return;
-                }
-                (Err(error), _) => Err(Some(error.into())),
-                (Ok(file), None) => plain(file, segment.start, segment.length, sender),
-                (Ok(file), Some(sealer)) => sealed(file, sealer, &segment, sender),
-            },
+/// What is still to be read.
+struct Run {
+    segments: VecDeque<Segment>,
+    /// The file of the first one, once it is open.
+    file: Option<File>,
+    absence: Absence,
+}
+
+type Sender = mpsc::Sender<Result<Bytes, Fault>>;
+
+impl Run {
+    fn of(segments: Vec<Segment>, absence: Absence) -> Self {
+        Self {
+            segments: segments.into(),
+            file: None,
+            absence,
+        }
+    }
+
+    fn of_file(run: FileRun) -> Self {
+        let segment = Segment {
+            place: Place::File(PathBuf::new(), None),
+            start: run.start,
+            length: run.length,
         };
-        match read {
-            Ok(()) => {}
-            Err(None) => return,
-            Err(Some(fault)) => {
-                // Nobody may be there to hear it.
-                let _ = sender.blocking_send(Err(fault));
-                return;
+        Self {
+            file: Some(run.file),
+            ..Self::of(vec![segment], Absence::Fault)
+        }
+    }
+
+    /// Has its pieces read, never far ahead of whoever takes them.
+    fn begin(self) -> (mpsc::Receiver<Result<Bytes, Fault>>, JoinSet<()>) {
+        let (sender, receiver) = mpsc::channel(PIECES_AHEAD_MAX);
+        let mut task = JoinSet::new();
+        task.spawn(self.read(sender));
+        (receiver, task)
+    }
+
+    /// Threads are few: none waits for somebody who takes his time.
+    async fn read(mut self, mut sender: Sender) {
+        let mut goes_on = true;
+        while goes_on && sender.reserve().await.is_ok() {
+            let filled = tokio::task::spawn_blocking(move || {
+                let goes_on = self.fill(&sender);
+                (self, sender, goes_on)
+            });
+            match filled.await {
+                Ok(given_back) => (self, sender, goes_on) = given_back,
+                // The server stops, or reading has panicked, which was said.
+                Err(_) => return,
             }
         }
     }
+
+    /// Reads as many pieces as there is room for; whether there are more.
+    fn fill(&mut self, sender: &Sender) -> bool {
+        while 0 < sender.capacity() {
+            let (piece, goes_on) = match self.next() {
+                Ok(None) => return false,
+                Ok(Some(piece)) => (Ok(piece), true),
+                Err(fault) => (Err(fault), false),
+            };
+            // Nobody may be there to take it.
+            if sender.try_send(piece).is_err() || !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The next piece; none: that was all of it, or it is gone.
+    fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let Some(segment) = self.segments.front_mut() else {
+            return Ok(None);
+        };
+        let piece = match &segment.place {
+            Place::Here(bytes) => slice(bytes, segment.start, segment.length),
+            Place::File(path, sealer) => {
+                let opened = self.file.take().map_or_else(|| File::open(path), Ok);
+                let file = match opened {
+                    Err(error)
+                        if self.absence == Absence::Gone && error.kind() == ErrorKind::NotFound =>
+                    {
+                        return Ok(None);
+                    }
+                    file => self.file.insert(file?),
+                };
+                match sealer {
+                    None => plain(file, segment)?,
+                    Some(sealer) => sealed(file, sealer, segment)?,
+                }
+            }
+        };
+        if piece.is_empty() {
+            return Err(fault::INTERNAL.into());
+        }
+        let bytes = piece.len() as u64;
+        segment.start += bytes;
+        segment.length = segment.length.saturating_sub(bytes);
+        if segment.length == 0 {
+            self.segments.pop_front();
+            self.file = None;
+        }
+        Ok(Some(piece))
+    }
 }
 
-/// A fault, or nothing when nobody takes more.
-type Ended = Result<(), Option<Fault>>;
-
-fn plain(
-    mut file: File,
-    start: u64,
-    length: u64,
-    sender: &mpsc::Sender<Result<Bytes, Fault>>,
-) -> Ended {
-    let io = |error: std::io::Error| Some(Fault::from(error));
-    file.seek(SeekFrom::Start(start)).map_err(io)?;
-    let mut left = length;
-    while 0 < left {
-        let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-        let mut piece = Vec::with_capacity(wanted);
-        let read = (&mut file)
-            .take(wanted as u64)
-            .read_to_end(&mut piece)
-            .map_err(io)?;
-        if read == 0 {
-            return Err(Some(fault::INTERNAL.into()));
-        }
-        left -= read as u64;
-        sender
-            .blocking_send(Ok(Bytes::from(piece)))
-            .map_err(|_| None)?;
-    }
-    Ok(())
+fn plain(file: &mut File, segment: &Segment) -> Result<Bytes, Fault> {
+    let wanted = segment.length.min(PIECE_BYTES as u64);
+    Ok(Bytes::from(read_from(file, segment.start, wanted)?))
 }
 
-fn sealed(
-    mut file: File,
-    sealer: &Sealer,
-    segment: &Segment,
-    sender: &mpsc::Sender<Result<Bytes, Fault>>,
-) -> Ended {
-    let io = |error: std::io::Error| Some(Fault::from(error));
-    let mut number = segment.start / FRAME_BYTES;
-    file.seek(SeekFrom::Start(frame_offset(number)))
-        .map_err(io)?;
-    let mut skipped = segment.start % FRAME_BYTES;
-    let mut left = segment.length;
-    while 0 < left {
-        let mut frame = Vec::with_capacity(SEALED_FRAME_BYTES);
-        let read = (&mut file)
-            .take(SEALED_FRAME_BYTES as u64)
-            .read_to_end(&mut frame)
-            .map_err(io)?;
-        if read == 0 {
-            return Err(Some(fault::INTERNAL.into()));
-        }
-        let bytes = Bytes::from(sealer.open(number, frame).map_err(Some)?);
-        let piece = slice(&bytes, skipped, left);
-        left -= piece.len() as u64;
-        skipped = 0;
-        number += 1;
-        sender.blocking_send(Ok(piece)).map_err(|_| None)?;
+fn sealed(file: &mut File, sealer: &Sealer, segment: &Segment) -> Result<Bytes, Fault> {
+    let number = segment.start / FRAME_BYTES;
+    let frame = read_from(file, frame_offset(number), SEALED_FRAME_BYTES as u64)?;
+    let bytes = Bytes::from(sealer.open(number, frame)?);
+    Ok(slice(&bytes, segment.start % FRAME_BYTES, segment.length))
+}
+
+/// So many bytes, or as many as there are.
+fn read_from(file: &mut File, start: u64, wanted: u64) -> Result<Vec<u8>, Fault> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(wanted).unwrap_or(PIECE_BYTES));
+    file.take(wanted).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Err(fault::INTERNAL.into());
     }
-    Ok(())
+    Ok(bytes)
 }
 
 impl Contents {
@@ -372,6 +412,7 @@ impl Pieces {
             file: Some(run),
             first: None,
             receiver,
+            task: JoinSet::new(),
             _reading: None,
         }
     }
@@ -379,15 +420,7 @@ impl Pieces {
     /// Has a file read whose pieces are asked for.
     fn begin(&mut self) {
         if let Some(run) = self.file.take() {
-            let (sender, receiver) = mpsc::channel(PIECES_AHEAD_MAX);
-            self.receiver = receiver;
-            // It ends when it has read all, or nobody takes more.
-            drop(tokio::task::spawn_blocking(move || {
-                if let Err(Some(fault)) = plain(run.file, run.start, run.length, &sender) {
-                    // Nobody may be there to hear it.
-                    let _ = sender.blocking_send(Err(fault));
-                }
-            }));
+            (self.receiver, self.task) = Run::of_file(run).begin();
         }
     }
 }
@@ -404,5 +437,54 @@ impl RestPieces for Pieces {
         }
         // A body that ends before its announced length breaks off: that is how its client learns of a fault.
         self.receiver.poll_recv(context).map(|piece| piece?.ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    const LENGTH: u64 = 8 * PIECE_BYTES as u64;
+
+    async fn reading(path: &std::path::Path, start: u64) -> Pieces {
+        let half = (LENGTH - start) / 2;
+        let run = |start, length| Segment {
+            place: Place::File(path.to_owned(), None),
+            start,
+            length,
+        };
+        let segments = vec![run(start, half), run(start + half, LENGTH - start - half)];
+        match started(segments, LENGTH - start, Absence::Gone, None).await {
+            Ok(Some(Contents::Streamed(pieces))) => pieces,
+            _ => panic!("nothing is read"),
+        }
+    }
+
+    #[test]
+    fn whoever_takes_his_time_holds_no_thread() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let contents: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+        std::fs::write(file.path(), &contents).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().max_blocking_threads(2).build();
+        runtime.unwrap().block_on(async {
+            let mut slow = Vec::new();
+            for start in 0..4 {
+                slow.push((start, reading(file.path(), start).await));
+            }
+            let other = tokio::task::spawn_blocking(|| ());
+            let other = tokio::time::timeout(Duration::from_secs(10), other).await;
+            other.unwrap().unwrap();
+            for (start, mut pieces) in slow {
+                let mut read = Vec::new();
+                while let Some(piece) = poll_fn(|context| pieces.poll_next(context)).await {
+                    read.extend_from_slice(&piece);
+                }
+                assert!(contents.get(start as usize..) == Some(&read));
+            }
+        });
     }
 }
