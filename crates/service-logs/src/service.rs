@@ -76,7 +76,7 @@ impl Service {
     /// Where Lambda counts what it does.
     #[must_use]
     pub fn lambda_metrics(&self) -> LambdaMetrics {
-        LambdaMetrics(Arc::clone(&self.catalogue))
+        LambdaMetrics::new(Arc::clone(&self.catalogue))
     }
 
     /// What stands behind the service door.
