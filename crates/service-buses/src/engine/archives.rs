@@ -405,7 +405,8 @@ impl Catalogue {
             let Some(at) = keys::archived_at(&prefix, &row.key) else {
                 continue;
             };
-            if replay.ends_at <= at {
+            // What came since it began may be what somebody sent on hearing of it: it would never end.
+            if replay.ends_at <= at || replay.started_at < at {
                 next.is_over = true;
                 break;
             }

@@ -13,6 +13,8 @@ use crate::times;
 const ENTRIES_MAX: usize = 10;
 /// Bytes of all entries of a request.
 const BYTES_MAX: usize = 256 * 1024;
+/// Contract: `PutEventsRequestEntry`, `TraceHeader`.
+const TRACE_LETTERS_MAX: usize = 500;
 /// What a time counts for.
 const TIME_BYTES: usize = 14;
 
@@ -33,6 +35,14 @@ pub(super) async fn put_events(context: &Context<'_>, mut fields: Fields) -> Ans
             "entries",
             "have length less than or equal to 10",
         );
+    }
+    for (number, entry) in (1..).zip(&entries) {
+        let trace = entry.get("TraceHeader").and_then(Value::as_str);
+        if let Some(trace) = trace.filter(|trace| TRACE_LETTERS_MAX < trace.chars().count()) {
+            let member = format!("entries.{number}.member.traceHeader");
+            let rule = format!("have length less than or equal to {TRACE_LETTERS_MAX}");
+            fields.violate(Some(trace), &member, &rule);
+        }
     }
     fields.finish()?;
     if BYTES_MAX < entries.iter().map(size).sum() {
@@ -97,6 +107,16 @@ fn read(
     let resources = entry.get("Resources").and_then(Value::as_array);
     let resources = resources.into_iter().flatten().filter_map(Value::as_str);
     let trace = text(entry, "TraceHeader").or(context.trace);
+    if trace.is_some_and(|trace| {
+        trace
+            .chars()
+            .any(|letter| letter.is_control() && letter != '\t')
+    }) {
+        // It becomes a variable of functions, which takes no NUL, and a header.
+        let message =
+            "Parameter TraceHeader is not valid. Reason: TraceHeader is a header of one line.";
+        return Err(("InvalidArgument", message.to_owned()));
+    }
     Ok(Sent {
         about: About {
             id: context.catalogue.random.request_id().to_string(),

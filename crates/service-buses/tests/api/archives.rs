@@ -149,3 +149,24 @@ async fn what_a_crash_left_of_a_deleted_archive_is_not_in_the_next_of_its_name()
     done(&server, "CreateArchive", again).await;
     assert_eq!(count(&server).await, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_sends_nothing_that_came_after_it_began() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = with_archive(&store, json!({})).await;
+    for n in 0..150 {
+        put(&server, "kept", n).await;
+    }
+    replay(&server, "again", 1_000_000, &[]).await;
+    tokio::time::advance(Duration::from_millis(1)).await;
+    // As a function does that answers what is replayed.
+    for n in 150..300 {
+        put(&server, "kept", n).await;
+    }
+    let before = server.deliveries().await.len();
+    run(&server, Duration::from_secs(1)).await;
+    let told = done(&server, "DescribeReplay", json!({"ReplayName": "again"})).await;
+    assert_eq!(told["State"], "COMPLETED");
+    // A page was sent at once; the rest went to both rules.
+    assert_eq!(server.deliveries().await.len() - before, 2 * 50);
+}

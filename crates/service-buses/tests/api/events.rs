@@ -43,6 +43,31 @@ async fn an_event_goes_to_the_targets_of_the_rules_that_it_matches() {
 }
 
 #[tokio::test]
+async fn a_trace_that_is_no_header_reaches_no_function() {
+    let server = server();
+    let traced = |trace: &str| {
+        let mut entry = entry("s", "{}");
+        entry["TraceHeader"] = trace.into();
+        json!({"Entries": [entry]})
+    };
+    for (trace, failed) in [
+        ("Root=1-5759e988", 0),
+        ("Root=1\0", 1),
+        ("Root=1\r\nX: y", 1),
+    ] {
+        let (_, answer) = server.events("PutEvents", traced(trace)).await;
+        assert_eq!(answer["FailedEntryCount"], failed, "{trace:?}: {answer}");
+    }
+    let (status, answer) = server.events("PutEvents", traced(&"a".repeat(501))).await;
+    assert_eq!(status, 400);
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        message.contains("'entries.1.member.traceHeader'"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn entries_fail_one_by_one_in_the_clouds_words() {
     let server = server();
     let entries = json!({"Entries": [
