@@ -409,6 +409,7 @@ impl Server {
         self.inner_door.close();
         self.clear().await;
         self.services.streams.stop();
+        self.services.queues.stop();
         stop_services.cancel();
         while services.join_next().await.is_some() {}
         done

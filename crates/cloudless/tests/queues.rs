@@ -13,10 +13,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::clients::{self, python_tools, tool};
-use support::{Dev, project, text};
+use support::{Dev, project, text, try_request};
 
 const TEMPLATE: &str = "
 Resources:
@@ -66,6 +67,39 @@ fn boto3_uses_queues() {
         "policy": "sqs:SendMessage",
     });
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_server_that_is_told_to_end_does_not_wait_for_whoever_waits_for_messages() {
+    let folder = project(&[("template.yaml", TEMPLATE)]);
+    let state = tempfile::tempdir().unwrap();
+    let mut dev = Dev::start(folder.path(), state.path());
+    let port = dev.services_port;
+    let polls = std::thread::spawn(move || {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
+            "0".repeat(64)
+        );
+        let headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("X-Amz-Target", "AmazonSQS.ReceiveMessage"),
+            ("X-Amz-Date", "20260101T000000Z"),
+            ("Authorization", authorization.as_str()),
+        ];
+        let body = json!({"QueueUrl": "http://localhost/000000000000/jobs", "WaitTimeSeconds": 20});
+        try_request(port, "POST", "/", &headers, body.to_string().as_bytes())
+    });
+    // Nothing tells that a call waits. Were it too late, it would be refused, and the test show less.
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!polls.is_finished(), "it waits");
+    let began = Instant::now();
+    dev.terminate();
+    assert!(dev.ended().success(), "{}", dev.log());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}:\n{}", dev.log());
+    if let Some(reply) = polls.join().unwrap() {
+        assert_eq!((reply.status, reply.json()), (200, json!({})));
+    }
 }
 
 #[test]

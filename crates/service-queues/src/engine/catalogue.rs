@@ -1,7 +1,7 @@
 //! The queues that there are.
 //!
-//! Lives here: finding, making, changing and deleting queues; removing what deleted and purged ones left behind.
-//! Does not live here: messages (`owner`), what attributes may be (`sqs::attributes`).
+//! Lives here: finding, making, changing and deleting queues; when it is removed what deleted and purged ones left behind.
+//! Does not live here: messages (`owner`), removing (`left`), what attributes may be (`sqs::attributes`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
@@ -13,7 +13,7 @@ use model::arn::Arn;
 use model::ids::{AccountId, Region};
 use model::time::Timestamp;
 use store::{Batch, CommitError, Direction, PageLimit, ReadError, Store};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::descriptor::{Descriptor, Settings};
@@ -28,7 +28,7 @@ pub(crate) const NAME_FREE_AFTER: Duration = Duration::from_secs(60);
 /// Requests that wait for a queue. Whoever comes next waits for a place.
 const REQUESTS_MAX: usize = 1_024;
 /// Rows that are removed in one batch.
-const REMOVED_ROWS_MAX: usize = 1_000;
+pub(super) const REMOVED_ROWS_MAX: usize = 1_000;
 
 /// All queues, and what works on them. Clones share everything.
 #[derive(Clone)]
@@ -51,6 +51,8 @@ struct Inner {
     owners: Mutex<JoinSet<()>>,
     /// Rings when there is something to remove.
     left: Notify,
+    /// Whether no receive waits for messages any more.
+    waits_over: watch::Sender<bool>,
 }
 
 type Queues = BTreeMap<String, Arc<Queue>>;
@@ -179,6 +181,7 @@ impl Catalogue {
                 changing: tokio::sync::Mutex::default(),
                 owners: Mutex::default(),
                 left: Notify::new(),
+                waits_over: watch::Sender::new(false),
             }),
         }
     }
@@ -411,6 +414,11 @@ impl Catalogue {
         ContentsId(bytes)
     }
 
+    /// Answers all receives that wait, with nothing, and those that come later at once.
+    pub(crate) fn end_waits(&self) {
+        self.inner.waits_over.send_replace(true);
+    }
+
     /// Asks the owner of a queue.
     ///
     /// # Errors
@@ -424,6 +432,7 @@ impl Catalogue {
                 Arc::clone(&self.inner.clock),
                 Arc::clone(&self.inner.random),
                 WeakCatalogue(Arc::downgrade(&self.inner)),
+                self.inner.waits_over.subscribe(),
             );
             let mut owners = self
                 .inner
@@ -453,41 +462,6 @@ impl Catalogue {
             }
             self.inner.left.notified().await;
         }
-    }
-
-    async fn remove_all_left(&self) -> Result<(), CatalogueError> {
-        let store = &self.inner.store;
-        let range = keys::all_left();
-        loop {
-            let limit = PageLimit::rows(REMOVED_ROWS_MAX);
-            let page = store.scan(&range, Direction::Forward, limit).await?;
-            if page.rows.is_empty() {
-                return Ok(());
-            }
-            for row in &page.rows {
-                if let Ok(contents) = keys::read_left(&row.key) {
-                    self.remove_contents(contents).await?;
-                }
-                store.commit(Batch::new().delete(row.key.clone())).await?;
-            }
-        }
-    }
-
-    async fn remove_contents(&self, contents: ContentsId) -> Result<(), CatalogueError> {
-        let store = &self.inner.store;
-        for range in contents.everything() {
-            loop {
-                let limit = PageLimit::rows(REMOVED_ROWS_MAX);
-                let page = store.scan(&range, Direction::Forward, limit).await?;
-                if page.rows.is_empty() {
-                    break;
-                }
-                let rows = page.rows.into_iter();
-                let batch = rows.fold(Batch::new(), |batch, row| batch.delete(row.key));
-                store.commit(batch).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod duplicates;
 mod fifo;
 pub(crate) mod hand_out;
 pub(crate) mod keys;
+mod left;
 pub(crate) mod owner;
 pub(crate) mod receipt;
 pub(crate) mod record;

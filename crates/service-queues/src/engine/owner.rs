@@ -11,7 +11,7 @@ use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::arn::Arn;
 use store::{Direction, PageLimit, Range, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::book::{Book, Order, Taken};
 use super::catalogue::{Current, Shared, WeakCatalogue};
@@ -47,6 +47,8 @@ pub(crate) struct Owner {
     pub(super) attempts: Attempts,
     is_loaded: bool,
     pub(super) waiters: VecDeque<Waiter>,
+    /// Whether nobody waits any more.
+    pub(super) waits_over: watch::Receiver<bool>,
     /// Whether there may be messages for those who wait.
     pub(super) is_news: bool,
     /// When the next message is due that was sent with a delay; for those who wait.
@@ -76,6 +78,7 @@ impl Owner {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         catalogue: WeakCatalogue,
+        waits_over: watch::Receiver<bool>,
     ) -> Self {
         let contents = shared.current().descriptor.contents();
         Self {
@@ -88,6 +91,7 @@ impl Owner {
             attempts: Attempts::default(),
             is_loaded: false,
             waiters: VecDeque::new(),
+            waits_over,
             is_news: false,
             due_us: None,
             forget_at_us: 0,
@@ -112,6 +116,7 @@ impl Owner {
                     self.book.waiting = None;
                     None
                 }
+                Ok(()) = self.waits_over.changed() => None,
                 () = tokio::time::sleep(wake) => None,
             };
             self.turn(first, &mut requests).await;

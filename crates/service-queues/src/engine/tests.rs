@@ -174,6 +174,28 @@ async fn a_wait_ends_with_nothing_when_nothing_comes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_does_not_hold_up_a_server_that_stops() {
+    let setting = Setting::new();
+    let queue = setting.queue(NAME, &[]).await;
+    let waits = [(); 2].map(|()| setting.receive(&queue, 1, 20));
+    let [one, two] = waits;
+    let (one, two, ()) = tokio::join!(one, two, async {
+        pass(3).await;
+        setting.catalogue.end_waits();
+    });
+    assert!(one.is_empty() && two.is_empty());
+    assert_eq!(interfaces::clock::Clock::now(&*setting.clock).epoch_s(), 3);
+    // Nobody begins to wait either, of this queue or of one that nobody has asked yet; what is there is still handed out.
+    let other = setting.queue("other", &[]).await;
+    for queue in [&queue, &other] {
+        assert!(setting.receive(queue, 1, 20).await.is_empty());
+        setting.send(queue, "a", None).await;
+        assert_eq!(bodies(&setting.receive(queue, 1, 20).await), ["a"]);
+    }
+    assert_eq!(interfaces::clock::Clock::now(&*setting.clock).epoch_s(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_vanished_client_would_have_got_is_for_the_next() {
     let setting = Setting::new();
     let queue = setting.queue(NAME, &[]).await;

@@ -31,7 +31,8 @@ impl Owner {
         match self.receive(&wish, turn, cycle).await {
             Ok(found) if found.is_empty() => {
                 let wait = wish.wait.unwrap_or(turn.current.settings.wait);
-                if wait.is_zero() || WAITERS_MAX <= self.waiters.len() {
+                let may_wait = !*self.waits_over.borrow() && self.waiters.len() < WAITERS_MAX;
+                if wait.is_zero() || !may_wait {
                     // Messages may have left the queue instead: whoever is told that it is empty finds them elsewhere.
                     cycle.answer(Answer::Received(reply, found));
                     return;
@@ -74,8 +75,9 @@ impl Owner {
                 self.due_us = self.next_due(turn).await.unwrap_or(None);
             }
         }
+        let all_over = *self.waits_over.borrow();
         for waiter in std::mem::take(&mut self.waiters) {
-            if turn.now_us < waiter.until_us {
+            if turn.now_us < waiter.until_us && !all_over {
                 self.waiters.push_back(waiter);
             } else {
                 let _ = waiter.reply.send(Ok(Vec::new()));

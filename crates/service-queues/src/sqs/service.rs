@@ -84,6 +84,11 @@ impl Service {
         Arc::new(Source::new(self.catalogue.clone()))
     }
 
+    /// Answers whoever waits for messages: a server that stops would wait for them.
+    pub fn stop(&self) {
+        self.catalogue.end_waits();
+    }
+
     /// Goes on with what the last process left undone, and removes what deleted queues leave behind, for ever.
     pub async fn keep(&self) {
         while let Err(error) = self.tasks.take_up().await {
