@@ -284,21 +284,23 @@ fn what_follows(messages: &[&QueueMessage]) -> String {
 }
 
 /// Takes the messages out of a piece that come from a loop of the function: they are received again, until their queue gives
-/// them up. Nothing of a FIFO queue overtakes them.
+/// them up. Nothing of their groups overtakes them.
 fn without_looping(
     piece: &mut Vec<QueueMessage>,
     mark: FunctionMark,
     order: Order,
 ) -> Vec<QueueMessage> {
-    let loops = |message: &QueueMessage| {
+    let mut groups: Vec<Option<String>> = Vec::new();
+    let goes = |message: &QueueMessage| {
         let trace = message.trace.as_deref().unwrap_or_default();
-        CALLS_IN_CHAIN_MAX <= Lineage::of_trace(trace).calls_of(mark)
+        let loops = CALLS_IN_CHAIN_MAX <= Lineage::of_trace(trace).calls_of(mark);
+        let is_behind = order == Order::Kept && groups.contains(&message.group);
+        if loops && !is_behind {
+            groups.push(message.group.clone());
+        }
+        loops || is_behind
     };
-    if order == Order::Kept {
-        let first = piece.iter().position(loops);
-        return piece.split_off(first.unwrap_or(piece.len()));
-    }
-    let (looping, others) = std::mem::take(piece).into_iter().partition(loops);
+    let (looping, others) = std::mem::take(piece).into_iter().partition(goes);
     *piece = others;
     looping
 }
@@ -352,25 +354,32 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_a_loop_is_taken_out_of_a_batch_and_of_a_fifo_queue_with_all_that_follows() {
+    fn what_comes_from_a_loop_is_taken_out_of_a_batch_and_of_a_fifo_queue_with_what_follows_in_its_group()
+     {
         let mark = FunctionMark::of("arn:aws:lambda:us-east-1:1:function:f");
-        let traced = |id: &str, calls: u32| {
+        let traced = |id: &str, group: &str, calls: u32| {
             let mut lineage = Lineage::default();
             (0..calls).for_each(|_| lineage.count(mark));
             QueueMessage {
                 id: id.to_owned(),
+                group: Some(group.to_owned()),
                 trace: Some(lineage.on("Root=1")),
                 ..message(None)
             }
         };
-        for (order, stays, goes) in [
-            (Order::Any, ["a", "c"].as_slice(), 1),
-            (Order::Kept, &["a"], 2),
-        ] {
-            let mut piece = vec![traced("a", 15), traced("b", 16), traced("c", 0)];
+        let ids = |messages: &[QueueMessage]| -> String {
+            messages.iter().map(|it| it.id.as_str()).collect()
+        };
+        for (order, stays, goes) in [(Order::Any, "acde", "b"), (Order::Kept, "ace", "bd")] {
+            let mut piece = vec![
+                traced("a", "g", 15),
+                traced("b", "g", 16),
+                traced("c", "h", 0),
+                traced("d", "g", 0),
+                traced("e", "h", 0),
+            ];
             let looping = without_looping(&mut piece, mark, order);
-            let ids: Vec<&str> = piece.iter().map(|it| it.id.as_str()).collect();
-            assert_eq!((ids.as_slice(), looping.len()), (stays, goes));
+            assert_eq!((&*ids(&piece), &*ids(&looping)), (stays, goes));
         }
     }
 
