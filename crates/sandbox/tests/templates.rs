@@ -140,9 +140,16 @@ fn a_template_has_as_many_instances_ahead_as_it_was_let_have_and_none_besides() 
         more.len()
     );
     // Another that is asked for is made all the same, once those that were refused have ended.
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    let another = template.instance(Some(&inside.sandbox));
-    drop((asked, another));
+    inside.sandbox.expect_instance(template.pid).unwrap();
+    let another = (0..500).find_map(|_| {
+        let forked = template.fork_instance();
+        if forked.is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        forked
+    });
+    assert!(another.is_some());
+    drop((asked, more, another));
 }
 
 /// Whether a process ends within some seconds.
