@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use interfaces::random::Random;
+use store::CommitError;
 use tokio::sync::Semaphore;
 
 use super::fault::{self, Fault};
@@ -276,11 +277,11 @@ impl Unkept {
         }
     }
 
-    /// Waits until all of it is durable, commits, and keeps it unless that fails. A caller that is gone before it ends leaves it
-    /// where it is: something may refer to it.
+    /// Waits until all of it is durable, commits, and keeps it unless nothing refers to it for certain. Whatever leaves that open,
+    /// be it an error or a caller that is gone before the end, leaves it where it is: the next process finds what nobody uses.
     pub(crate) async fn kept_by<T>(
         unkept: impl IntoIterator<Item = Self>,
-        commit: impl Future<Output = Result<T, Fault>>,
+        commit: impl Future<Output = Result<T, CommitError>>,
     ) -> Result<T, Fault> {
         let mut unkept: Vec<_> = unkept.into_iter().collect();
         for unkept in &mut unkept {
@@ -290,7 +291,7 @@ impl Unkept {
         }
         let held: Vec<_> = unkept.iter_mut().map(Self::hold).collect();
         let committed = commit.await;
-        if committed.is_err() {
+        if committed.as_ref().is_err_and(applied_nothing) {
             held.into_iter().for_each(|what| {
                 drop(Self {
                     what,
@@ -298,7 +299,7 @@ impl Unkept {
                 })
             });
         }
-        committed
+        Ok(committed?)
     }
 
     fn hold(&mut self) -> What {
@@ -326,6 +327,17 @@ impl Drop for Reading {
                 readers.remove(&self.id);
             }
         }
+    }
+}
+
+/// Whether it is certain that nothing of a commit was applied.
+fn applied_nothing(error: &CommitError) -> bool {
+    match error {
+        CommitError::CheckFailed { .. }
+        | CommitError::TooLarge { .. }
+        | CommitError::DiskFull(_) => true,
+        // One that was under way when the store closed may have been applied.
+        CommitError::Medium(_) | CommitError::Closed => false,
     }
 }
 

@@ -218,9 +218,8 @@ impl Objects {
             became: None,
         };
         let batch = Batch::new().delete(keys::upload(bucket.id(), key, id));
-        self.trash
-            .commit(LetGo::new(batch).rubbish(id, &rubbish))
-            .await
+        let let_go = LetGo::new(batch).rubbish(id, &rubbish);
+        Ok(self.trash.commit(let_go).await?)
     }
 
     /// Uploads of a bucket that are under way, by key and then by when they began.

@@ -80,8 +80,10 @@ struct Class {
 
 struct Held {
     file: Arc<File>,
-    /// By the number of the slot. None: its slots are not given out, but read alone.
+    /// By the number of the slot. None: it was not taken over yet, and its slots are read alone.
     tags: Option<Vec<u64>>,
+    /// Its slots are not given out any more.
+    is_given_up: bool,
 }
 
 /// A slot that was taken, to be written.
@@ -229,6 +231,7 @@ impl Places {
                 let held = Held {
                     file: Arc::new(file),
                     tags: Some(Vec::new()),
+                    is_given_up: false,
                 };
                 state.files.insert(name.clone(), held);
                 if let Some(class) = state.classes.get_mut(class) {
@@ -259,7 +262,8 @@ impl Places {
         Ok(file)
     }
 
-    /// Gives out no slot of a file any more: what was written to it may not be there.
+    /// Gives out no slot of a file any more: what was written to it may not be there. Its tags stay, for those who read it: what
+    /// they read may have been written over before.
     pub(super) fn give_up(&self, name: &str) {
         let mut state = self.state();
         for class in &mut state.classes {
@@ -267,18 +271,23 @@ impl Places {
             class.growing.take_if(|growing| growing == name);
         }
         if let Some(held) = state.files.get_mut(name) {
-            held.tags = None;
+            held.is_given_up = true;
         }
     }
 
     pub(super) fn free(&self, slot: &Slot) {
         let mut state = self.state();
-        let place = state.files.get_mut(&slot.file);
-        if let Some(place) = place.and_then(|held| held.place(slot.number))
+        let Some(held) = state.files.get_mut(&slot.file) else {
+            return;
+        };
+        let is_given_up = held.is_given_up;
+        if let Some(place) = held.place(slot.number)
             && *place == slot.tag
         {
             *place = FREE;
-            if let Some(class) = class_of(&slot.file).and_then(|class| state.classes.get_mut(class))
+            if !is_given_up
+                && let Some(class) =
+                    class_of(&slot.file).and_then(|class| state.classes.get_mut(class))
             {
                 class.free.push((slot.file.clone(), slot.number));
             }
@@ -302,6 +311,7 @@ impl Places {
         let held = Held {
             file: Arc::clone(&file),
             tags: None,
+            is_given_up: false,
         };
         self.state().files.entry(name.to_owned()).or_insert(held);
         Ok(file)
@@ -398,79 +408,4 @@ fn class_of(name: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use store::Batch;
-    use store_embedded::Memory;
-
-    use super::*;
-
-    fn pieces(byte: u8) -> Vec<Bytes> {
-        vec![Bytes::from(vec![byte; 40_000]); 2]
-    }
-
-    async fn written(slots: &Slots, byte: u8) -> Slot {
-        let (slot, unkept) = slots.begin(pieces(byte)).await.unwrap();
-        let kept = Unkept::kept_by([unkept], async { Ok(()) });
-        kept.await.unwrap();
-        slot
-    }
-
-    #[tokio::test]
-    async fn a_slot_that_nobody_keeps_is_given_out_again_and_not_read_as_what_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let slots = Slots::new(Some(folder.path().join("slots")), [1; 8]);
-        let (given_up, unkept) = slots.begin(pieces(1)).await.unwrap();
-        drop(unkept);
-        let failed = async { Err::<(), _>(Fault::from(fault::INTERNAL)) };
-        let (refused, unkept) = slots.begin(pieces(2)).await.unwrap();
-        assert!(Unkept::kept_by([unkept], failed).await.is_err());
-        let kept = written(&slots, 3).await;
-        let other = written(&slots, 4).await;
-        assert_eq!(
-            [given_up.number, refused.number, kept.number, other.number],
-            [0, 0, 0, 1]
-        );
-        for (slot, expected) in [(&given_up, None), (&refused, None), (&kept, Some(3))] {
-            let read = slots.read(slot, 79_000, 1_000).await.unwrap();
-            assert_eq!(read, expected.map(|byte| Bytes::from(vec![byte; 1_000])));
-        }
-        // Twice, and of one who is not in it any more.
-        slots.free(&other);
-        slots.free(&other);
-        slots.free(&given_up);
-        assert_eq!(written(&slots, 5).await.number, 1);
-        assert_eq!(written(&slots, 6).await.number, 2);
-        assert!(slots.read(&kept, 0, 80_000).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn what_is_marked_stays_and_what_is_not_is_free_for_the_next_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Some(folder.path().join("slots"));
-        let store = Memory::new();
-        let mut kept = Vec::new();
-        {
-            let slots = Slots::new(folder.clone(), [1; 8]);
-            for byte in 0..5 {
-                kept.push(written(&slots, byte).await);
-            }
-        }
-        for marked in [1, 3] {
-            let key = keys::slot(&kept[marked]);
-            store.commit(Batch::new().put(key, vec![])).await.unwrap();
-        }
-        let slots = Slots::new(folder, [2; 8]);
-        slots.take_over(&store).await.unwrap();
-        assert_eq!(slots.read(&kept[4], 0, 1).await.unwrap(), None, "cut off");
-        let mut numbers = Vec::new();
-        for byte in 10..13 {
-            let slot = written(&slots, byte).await;
-            numbers.push((slot.file == kept[0].file, slot.number));
-        }
-        assert_eq!(numbers, [(true, 2), (true, 0), (false, 0)]);
-        for (slot, byte) in [(&kept[1], 1), (&kept[3], 3)] {
-            let read = slots.read(slot, 0, 80_000).await.unwrap();
-            assert_eq!(read, Some(Bytes::from(vec![byte; 80_000])));
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::{Batch, Direction, PageLimit, Store};
+use store::{Batch, CommitError, Direction, PageLimit, Store};
 
 use super::blobs::Blobs;
 use super::fault::{self, Fault};
@@ -83,7 +83,7 @@ impl LetGo {
 
 impl Trash {
     /// Commits, and clears away what was let go of.
-    pub(crate) async fn commit(&self, let_go: LetGo) -> Result<(), Fault> {
+    pub(crate) async fn commit(&self, let_go: LetGo) -> Result<(), CommitError> {
         let LetGo {
             batch,
             files,
