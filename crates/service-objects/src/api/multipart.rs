@@ -7,7 +7,7 @@ use interfaces::service::ServiceAnswer;
 
 use super::answers::{self, Headers};
 use super::copy::{Source, write_result};
-use super::request::Ask;
+use super::request::{Ask, without_scheme};
 use super::service::Inner;
 use super::{checksums, conditions, encryption, parts, ranges};
 use crate::engine::bucket::{Bucket, Versioning};
@@ -222,7 +222,7 @@ fn completed(ask: &Ask, bucket: &Bucket, made: &Version) -> ServiceAnswer {
         headers.push(("x-amz-expiration", expires));
     }
     encryption::headers(made.about.encryption.as_ref(), &mut headers);
-    let host = ask.header("host").unwrap_or("localhost");
+    let host = ask.header("host").map_or("localhost", without_scheme);
     let location = format!("http://{host}/{}/{}", bucket.name(), ask.key);
     answers::document("CompleteMultipartUploadResult", headers, |xml| {
         xml.text("Location", &location);

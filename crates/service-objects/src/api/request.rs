@@ -252,10 +252,18 @@ impl Source for Incoming {
     }
 }
 
+/// A `Host` header without the scheme that some clients put before it.
+pub(super) fn without_scheme(host: &str) -> &str {
+    ["http://", "https://"]
+        .into_iter()
+        .find_map(|scheme| host.strip_prefix(scheme))
+        .unwrap_or(host)
+}
+
 /// The bucket that a host names; none: the path does.
 #[must_use]
 pub fn host_bucket(headers: &HeaderMap) -> Option<String> {
-    let host = headers.get(http::header::HOST)?.to_str().ok()?;
+    let host = without_scheme(headers.get(http::header::HOST)?.to_str().ok()?);
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
@@ -338,6 +346,9 @@ mod tests {
             ("b.s3.localhost.localstack.cloud:4566", "/k", r#""b" "k""#),
             ("s3.localhost.localstack.cloud:4566", "/b/k", r#""b" "k""#),
             ("localhost", "/", r#""" """#),
+            ("http://localhost:4566", "/b/k", r#""b" "k""#),
+            ("http://b.localhost:4566", "/k", r#""b" "k""#),
+            ("https://b.s3.amazonaws.com", "/k", r#""b" "k""#),
         ] {
             assert_eq!(read(host, target), expected, "{host} {target}");
         }

@@ -10,7 +10,15 @@ use model::ids::{AccountId, Region};
 /// Where requests come in, as their senders know it: `http://localhost:4566`.
 pub(crate) fn origin(call: &ServiceCall, port: u16) -> String {
     let host = call.headers.get(http::header::HOST);
-    match host.and_then(|host| host.to_str().ok()) {
+    origin_at(host.and_then(|host| host.to_str().ok()), port)
+}
+
+fn origin_at(host: Option<&str>, port: u16) -> String {
+    match host {
+        // Some clients put the scheme before it.
+        Some(host) if host.starts_with("http://") || host.starts_with("https://") => {
+            host.to_owned()
+        }
         Some(host) if !host.is_empty() => format!("http://{host}"),
         Some(_) | None => inside(port),
     }
@@ -71,6 +79,19 @@ fn region_of(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_has_one_scheme() {
+        for (host, expected) in [
+            (Some("localhost:4566"), "http://localhost:4566"),
+            (Some("http://localhost:4566"), "http://localhost:4566"),
+            (Some("https://sqs.example"), "https://sqs.example"),
+            (Some(""), "http://127.0.0.1:1"),
+            (None, "http://127.0.0.1:1"),
+        ] {
+            assert_eq!(origin_at(host, 1), expected);
+        }
+    }
 
     #[test]
     fn an_address_means_its_queue_whatever_its_host() {
