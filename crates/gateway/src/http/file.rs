@@ -17,8 +17,8 @@ use rustix::io::ReadWriteFlags;
 
 use super::wire::{Wire, WriteError};
 
-/// Bytes that are read at once.
-const PIECE_BYTES: usize = 1024 * 1024;
+/// Bytes that are read at once. Each response that its client takes slowly holds as many.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Sends a head that announces so many bytes, and a run of a file behind it. A client that takes nothing for so long is cut off.
 pub(super) async fn send(
