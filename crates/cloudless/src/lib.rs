@@ -91,10 +91,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
-/// Threads that serve requests: for three of four cores. What they ask functions, and the clients beside them, needs the rest,
+/// Threads that serve requests: for half of the cores. What they ask functions, and the clients beside them, needs the other half,
 /// and threads that take work from one another on all cores hand each request's memory from cache to cache.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() * 3 / 4).max(1))
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 /// Lets this process have as many descriptors as its user may: each connection and each instance takes some, and the

@@ -26,8 +26,8 @@ const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// not hold comes from the memory map or from the system's page cache, some microseconds away.
 const CACHE_KIB: u32 = 2 * 1024;
 /// How much of the file is read through the memory map, in bytes. What was read through it counts as memory of this process,
-/// so a database of gigabytes must not be mapped as a whole; what developers keep fits.
-const MAP_BYTES: i64 = 128 * 1024 * 1024;
+/// so a database of gigabytes must not be mapped as a whole, nor a day's log of requests; the tables that developers keep fit.
+const MAP_BYTES: i64 = 32 * 1024 * 1024;
 /// Only a foreign tool on the same file can make us wait, as a backup does.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection: more than we have.
