@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::listing::Listing;
 use super::rules::pattern_fault;
 use super::{BusRef, Context, buses, seconds};
 use crate::engine::archives::Held;
@@ -10,12 +11,11 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Archive, Json};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{self, ARN, DESCRIPTION, Fields, Text, page, paged};
+use crate::fields::{self, ARN, DESCRIPTION, Fields, Text, paged};
 use patterns::Pattern;
 
 /// Archives of an account and region.
 const ARCHIVES_MAX: usize = 100;
-const PAGE_MAX: i64 = 100;
 const DAYS_MAX: i64 = 36_500;
 const STATE: &str = "ENABLED";
 const PATTERN: Text = Text::long(0, 4_096);
@@ -169,37 +169,17 @@ pub(super) async fn describe_archive(context: &Context<'_>, mut fields: Fields) 
     Ok(shown.into())
 }
 
-pub(super) async fn list_archives(context: &Context<'_>, mut fields: Fields) -> Answer {
-    let prefix = fields.text("NamePrefix", &NAME);
-    let source = fields.text("EventSourceArn", &ARN);
-    let wanted = fields.text("State", &Text::long(1, 32));
-    let limit = fields.whole("Limit", 1, PAGE_MAX).unwrap_or(PAGE_MAX);
-    let after = fields.take("NextToken");
-    fields.finish()?;
-    let filters = [prefix.is_some(), source.is_some(), wanted.is_some()];
-    if 1 < filters.iter().filter(|is_given| **is_given).count() {
-        return Err(Fault::validation(
-            "At most one filter is allowed for ListArchives. Use either : State, EventSourceArn, or NamePrefix.",
-        ));
-    }
+pub(super) async fn list_archives(context: &Context<'_>, fields: Fields) -> Answer {
+    let listing = Listing::read("ListArchives", &NAME, fields)?;
     let shelf = context.catalogue.shelf(context.place).await?;
-    if let Some(source) = &source {
+    if let Some(source) = &listing.source {
         let bus = BusRef::read(Some(source), context.place);
         shelf.look(|state| buses::find(state, &bus.name).map(drop))?;
     }
-    let limit = usize::try_from(limit).unwrap_or(1);
     let (archives, token) = shelf.look(|state| {
-        let named = state.archives.iter().filter(|(name, kept)| {
-            prefix
-                .as_ref()
-                .is_none_or(|prefix| name.starts_with(prefix))
-                && source
-                    .as_ref()
-                    .is_none_or(|source| kept.row.source == *source)
-                && wanted.as_deref().is_none_or(|wanted| wanted == STATE)
-        });
-        let rows = named.map(|(name, kept)| (name.clone(), kept.row.clone()));
-        page(rows, after.as_ref().and_then(Value::as_str), limit)
+        let archives = state.archives.iter();
+        let named = archives.filter(|(name, kept)| listing.takes(name, &kept.row.source, STATE));
+        listing.page(named.map(|(name, kept)| (name.clone(), kept.row.clone())))
     });
     let mut shown = Vec::new();
     for row in &archives {

@@ -10,6 +10,7 @@ mod buses;
 mod checks;
 mod connections;
 mod destinations;
+mod listing;
 mod permissions;
 mod put_events;
 mod replays;

@@ -4,6 +4,7 @@ use model::arn::Arn;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::listing::Listing;
 use super::put_events::time;
 use super::{BusRef, Context, archives, buses, seconds};
 use crate::engine::archives::ACTIVE;
@@ -12,14 +13,13 @@ use crate::engine::keys::Place;
 use crate::engine::rows::{Json, Replay};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
-use crate::fields::{self, ARN, DESCRIPTION, Fields, Text, page, paged};
+use crate::fields::{self, ARN, DESCRIPTION, Fields, Text, paged};
 
 /// Replays at once, and all that are remembered.
 ///
 /// Contract: Amazon EventBridge User Guide, "Quotas"; the recorded answers: ten at once.
 const ACTIVE_MAX: usize = 10;
 const REPLAYS_MAX: usize = 10_000;
-const PAGE_MAX: i64 = 100;
 const NAME: Text = fields::short_name(64);
 
 /// What a request asks for.
@@ -182,33 +182,17 @@ pub(super) async fn describe_replay(context: &Context<'_>, mut fields: Fields) -
     })
 }
 
-pub(super) async fn list_replays(context: &Context<'_>, mut fields: Fields) -> Answer {
-    let prefix = fields.text("NamePrefix", &NAME);
-    let source = fields.text("EventSourceArn", &ARN);
-    let wanted = fields.text("State", &Text::long(1, 32));
-    let limit = fields.whole("Limit", 1, PAGE_MAX).unwrap_or(PAGE_MAX);
-    let after = fields.take("NextToken");
-    fields.finish()?;
-    let filters = [prefix.is_some(), source.is_some(), wanted.is_some()];
-    if 1 < filters.iter().filter(|is_given| **is_given).count() {
-        return Err(Fault::validation(
-            "At most one filter is allowed for ListReplays. Use either : State, EventSourceArn, or NamePrefix.",
-        ));
-    }
+pub(super) async fn list_replays(context: &Context<'_>, fields: Fields) -> Answer {
+    let listing = Listing::read("ListReplays", &NAME, fields)?;
     let place = context.place;
     let shelf = context.catalogue.shelf(place).await?;
     shelf.look(|state| {
         let named = state.replays.iter().filter(|(name, replay)| {
             let archive = archives::arn(place, &replay.archive);
-            prefix
-                .as_ref()
-                .is_none_or(|prefix| name.starts_with(prefix))
-                && source.as_ref().is_none_or(|source| archive == *source)
-                && wanted.as_ref().is_none_or(|wanted| replay.state == *wanted)
+            listing.takes(name, &archive, &replay.state)
         });
         let shown = named.map(|(name, replay)| (name.clone(), summary(place, replay)));
-        let limit = usize::try_from(limit).unwrap_or(1);
-        let (replays, token) = page(shown, after.as_ref().and_then(Value::as_str), limit);
+        let (replays, token) = listing.page(shown);
         Ok(paged("Replays", json!(replays), token))
     })
 }
