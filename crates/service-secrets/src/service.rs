@@ -60,13 +60,13 @@ impl Service {
     pub fn doors(&self) -> Vec<Arc<dyn CloudService>> {
         [Api::Kms, Api::SecretsManager, Api::Ssm]
             .into_iter()
-            .map(|api| -> Arc<dyn CloudService> {
-                Arc::new(Door {
-                    api,
-                    service: self.clone(),
-                })
-            })
+            .map(|api| -> Arc<dyn CloudService> { Arc::new(self.door(api)) })
             .collect()
+    }
+
+    pub(crate) fn door(&self, api: Api) -> Door {
+        let service = self.clone();
+        Door { api, service }
     }
 
     /// Looks up what manifests and templates refer to.
@@ -127,13 +127,21 @@ fn listed(
 
 /// Which of the services.
 #[derive(Debug, Clone, Copy)]
-enum Api {
+pub(crate) enum Api {
     Kms,
     SecretsManager,
     Ssm,
 }
 
 impl Api {
+    pub(crate) const fn signing_name(self) -> &'static str {
+        match self {
+            Self::Kms => "kms",
+            Self::SecretsManager => "secretsmanager",
+            Self::Ssm => "ssm",
+        }
+    }
+
     const fn target_prefix(self) -> &'static str {
         match self {
             Self::Kms => "TrentService.",
@@ -143,7 +151,8 @@ impl Api {
     }
 }
 
-struct Door {
+/// One of the services.
+pub(crate) struct Door {
     api: Api,
     service: Service,
 }
@@ -166,7 +175,7 @@ impl Door {
             .unwrap_or_default()
     }
 
-    async fn run(&self, call: &ServiceCall) -> Answer {
+    pub(crate) async fn run(&self, call: &ServiceCall) -> Answer {
         let place = place(call);
         let context = Context {
             catalogue: &self.service.catalogue,
@@ -185,11 +194,7 @@ impl Door {
 
 impl CloudService for Door {
     fn signing_name(&self) -> &'static str {
-        match self.api {
-            Api::Kms => "kms",
-            Api::SecretsManager => "secretsmanager",
-            Api::Ssm => "ssm",
-        }
+        self.api.signing_name()
     }
 
     fn checks<'a>(&'a self, call: &'a ServiceCall) -> BoxFuture<'a, Vec<Check>> {
@@ -297,9 +302,7 @@ mod tests {
 
     impl Service {
         async fn asked(&self, api: Api, operation: &str, body: impl Into<Vec<u8>>) -> Vec<Check> {
-            let service = self.clone();
-            let call = call(api, operation, body);
-            Door { api, service }.checks(&call).await
+            self.door(api).checks(&call(api, operation, body)).await
         }
 
         async fn asks(&self, api: Api, operation: &str, body: Value) -> Vec<(String, String)> {
@@ -309,9 +312,8 @@ mod tests {
         }
 
         async fn done(&self, api: Api, operation: &str, body: Value) -> Value {
-            let service = self.clone();
             let call = call(api, operation, body.to_string());
-            Door { api, service }.run(&call).await.unwrap()
+            self.door(api).run(&call).await.unwrap()
         }
 
         async fn key(&self) -> String {
@@ -335,8 +337,7 @@ mod tests {
             (None, "InvalidKeyUsageException"),
         ] {
             let call = call(Api::Kms, "ReEncrypt", again(source).to_string());
-            let (api, service) = (Api::Kms, service.clone());
-            let refused = Door { api, service }.run(&call).await.unwrap_err();
+            let refused = service.door(Api::Kms).run(&call).await.unwrap_err();
             assert_eq!(refused.code, code);
         }
     }

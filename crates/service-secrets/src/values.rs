@@ -4,7 +4,8 @@
 //! Also for engines that stand in for the services: they are asked the same, and their answers read alike.
 //! Does not live here: what references look like (`manifest`, `deployment`).
 
-use http::{HeaderMap, Method};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method};
 use interfaces::BoxFuture;
 use interfaces::service::ServiceCall;
 use interfaces::stored_values::{Found, Kind, NoValue, Reference, StoredValues, Wanted};
@@ -12,16 +13,16 @@ use model::ids::RequestId;
 use model::principal::Principal;
 use serde_json::{Map, Value, json};
 
-use crate::engine::keys::Place;
-use crate::fault::Answer;
-use crate::service::{Context, Service};
-use crate::{secretsmanager, ssm};
+use crate::service::{Api, Service};
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 impl StoredValues for Service {
     fn look_up<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Found, NoValue>> {
         Box::pin(async move {
             let question = Question::of(&wanted.reference);
-            match self.answered(wanted, &question).await {
+            let door = self.door(question.api);
+            match door.run(&question.call(wanted)).await {
                 Ok(answer) => question.found(&answer),
                 Err(fault) => Err(NoValue {
                     reason: fault.to_string().trim_end_matches([':', ' ']).to_owned(),
@@ -31,51 +32,14 @@ impl StoredValues for Service {
     }
 }
 
-impl Service {
-    async fn answered(&self, wanted: &Wanted, question: &Question) -> Answer {
-        let place = Place {
-            account: wanted.account.clone(),
-            region: wanted.region.clone(),
-        };
-        let call = ServiceCall {
-            request_id: RequestId::new("deployment"),
-            caller: Principal::Root {
-                account: wanted.account.clone(),
-            },
-            account: wanted.account.clone(),
-            region: wanted.region.clone(),
-            method: Method::POST,
-            path_and_query: "/".to_owned(),
-            headers: HeaderMap::new(),
-            body: question.body.to_string().into(),
-            stream: None,
-        };
-        let context = Context {
-            catalogue: &self.catalogue,
-            place: &place,
-            call: &call,
-            authorize: &*self.authorize,
-        };
-        match question.service {
-            Asked::Ssm => ssm::run(&context, question.operation).await,
-            Asked::SecretsManager => secretsmanager::run(&context, question.operation).await,
-        }
-    }
-}
-
 /// The call that a reference comes to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Question {
-    service: Asked,
-    operation: &'static str,
-    /// Its body.
-    pub body: Value,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Ssm,
-    SecretsManager,
+    api: Api,
+    target: &'static str,
+    body: Value,
+    /// What the answer says.
+    read: fn(&Value) -> Option<Found>,
 }
 
 impl Question {
@@ -84,9 +48,10 @@ impl Question {
     pub fn of(reference: &Reference) -> Self {
         match reference {
             Reference::Parameter(name) => Self {
-                service: Asked::Ssm,
-                operation: "GetParameter",
+                api: Api::Ssm,
+                target: "AmazonSSM.GetParameter",
                 body: json!({"Name": name, "WithDecryption": true}),
+                read: parameter,
             },
             Reference::Secret { id, stage, version } => {
                 let mut body = Map::new();
@@ -97,9 +62,10 @@ impl Question {
                     }
                 }
                 Self {
-                    service: Asked::SecretsManager,
-                    operation: "GetSecretValue",
+                    api: Api::SecretsManager,
+                    target: "secretsmanager.GetSecretValue",
                     body: Value::Object(body),
+                    read: secret,
                 }
             }
         }
@@ -108,20 +74,28 @@ impl Question {
     /// The service that is asked, as credentials name it.
     #[must_use]
     pub fn service(&self) -> &'static str {
-        match self.service {
-            Asked::Ssm => "ssm",
-            Asked::SecretsManager => "secretsmanager",
-        }
+        self.api.signing_name()
     }
 
-    /// What the call says in `x-amz-target`.
+    /// The call itself, as whoever deploys.
     #[must_use]
-    pub fn target(&self) -> String {
-        let service = match self.service {
-            Asked::Ssm => "AmazonSSM",
-            Asked::SecretsManager => "secretsmanager",
-        };
-        format!("{service}.{}", self.operation)
+    pub fn call(&self, wanted: &Wanted) -> ServiceCall {
+        let target = HeaderValue::from_static(self.target);
+        let content_type = HeaderValue::from_static(CONTENT_TYPE);
+        let target = (HeaderName::from_static("x-amz-target"), target);
+        ServiceCall {
+            request_id: RequestId::new("deployment"),
+            caller: Principal::Root {
+                account: wanted.account.clone(),
+            },
+            account: wanted.account.clone(),
+            region: wanted.region.clone(),
+            method: Method::POST,
+            path_and_query: "/".to_owned(),
+            headers: HeaderMap::from_iter([target, (header::CONTENT_TYPE, content_type)]),
+            body: self.body.to_string().into(),
+            stream: None,
+        }
     }
 
     /// The value in an answer.
@@ -129,11 +103,7 @@ impl Question {
     /// # Errors
     /// [`NoValue`]: it has none that is a text.
     pub fn found(&self, answer: &Value) -> Result<Found, NoValue> {
-        let found = match self.service {
-            Asked::Ssm => parameter(answer),
-            Asked::SecretsManager => secret(answer),
-        };
-        found.ok_or_else(|| NoValue {
+        (self.read)(answer).ok_or_else(|| NoValue {
             reason: "it has no text".to_owned(),
         })
     }

@@ -5,18 +5,14 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::StatusCode;
 use interfaces::BoxFuture;
-use interfaces::service::{CloudService, ServiceCall};
+use interfaces::service::CloudService;
 use interfaces::stored_values::{Found, NoValue, StoredValues, Wanted};
-use model::ids::RequestId;
-use model::principal::Principal;
 use serde_json::Value;
 use service_secrets::Question;
 
 use crate::settings;
-
-const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// Asks the engines of these services, and ourselves for all others.
 struct Elsewhere {
@@ -54,26 +50,7 @@ async fn asked(
     wanted: &Wanted,
     question: Question,
 ) -> Result<Found, NoValue> {
-    let no_value = |reason: String| NoValue { reason };
-    let mut headers = HeaderMap::new();
-    let target = HeaderValue::try_from(question.target());
-    let target = target.map_err(|error| no_value(error.to_string()))?;
-    headers.insert("x-amz-target", target);
-    headers.insert("content-type", HeaderValue::from_static(CONTENT_TYPE));
-    let call = ServiceCall {
-        request_id: RequestId::new("deployment"),
-        caller: Principal::Root {
-            account: wanted.account.clone(),
-        },
-        account: wanted.account.clone(),
-        region: wanted.region.clone(),
-        method: Method::POST,
-        path_and_query: "/".to_owned(),
-        headers,
-        body: question.body.to_string().into(),
-        stream: None,
-    };
-    let answer = engine.execute(call).await;
+    let answer = engine.execute(question.call(wanted)).await;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status == StatusCode::OK.as_u16() {
         return question.found(&body);
@@ -84,16 +61,17 @@ async fn asked(
     let message = message.into_iter().find(|it| !it.is_empty());
     let message = message.unwrap_or_default();
     let reason = format!("{code}: {message}");
-    Err(no_value(match reason.trim_matches([':', ' ']) {
+    let reason = match reason.trim_matches([':', ' ']) {
         "" => format!("the engine answered with {}", answer.status),
         reason => reason.to_owned(),
-    }))
+    };
+    Err(NoValue { reason })
 }
 
 #[cfg(test)]
 mod tests {
     use interfaces::authorize::Check;
-    use interfaces::service::ServiceAnswer;
+    use interfaces::service::{ServiceAnswer, ServiceCall};
     use interfaces::stored_values::{Kind, Reference};
     use model::ids::{AccountId, Region};
 

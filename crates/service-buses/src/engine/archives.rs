@@ -40,9 +40,6 @@ const TIDY_EVERY: Duration = Duration::from_mins(1);
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Replays that run.
-pub(crate) const ACTIVE: [&str; 2] = ["STARTING", "RUNNING"];
-
 /// An event as an archive keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
@@ -223,10 +220,10 @@ impl Catalogue {
         is_over: impl Fn(Timestamp) -> bool,
     ) -> Result<usize, Error> {
         self.held(place, archive).await?;
-        let range = Range::of_prefix(keys::archive(place, archive));
+        let prefix = keys::archive(place, archive);
+        let range = Range::of_prefix(prefix.clone());
         let limit = PageLimit::rows(DROPS);
         let page = self.store.scan(&range, Direction::Forward, limit).await?;
-        let prefix = keys::archive(place, archive);
         let over = page
             .rows
             .iter()
@@ -295,7 +292,7 @@ impl Catalogue {
         let shelf = self.shelf(place).await?;
         let active: Vec<String> = shelf.look(|state| {
             let replays = state.replays.values();
-            let active = replays.filter(|it| ACTIVE.contains(&it.state.as_str()));
+            let active = replays.filter(|it| it.is_active());
             active.map(|replay| replay.name.clone()).collect()
         });
         let mut goes_on = false;
@@ -335,7 +332,7 @@ impl Catalogue {
     pub(crate) async fn replay(&self, place: &Place, name: &str) -> Result<bool, Error> {
         let shelf = self.shelf(place).await?;
         let found = shelf.look(|state| state.replays.get(name).cloned());
-        let Some(replay) = found.filter(|replay| ACTIVE.contains(&replay.state.as_str())) else {
+        let Some(replay) = found.filter(|replay| replay.is_active()) else {
             return Ok(false);
         };
         let next = self.next_of(place, &replay).await?;
@@ -355,7 +352,7 @@ impl Catalogue {
         let now = self.clock.now();
         self.change(place, |state| {
             let there = state.replays.get(name);
-            let Some(there) = there.filter(|it| ACTIVE.contains(&it.state.as_str())) else {
+            let Some(there) = there.filter(|it| it.is_active()) else {
                 return Ok((false, Change::default()));
             };
             if there.after != replay.after {

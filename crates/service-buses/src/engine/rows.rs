@@ -114,6 +114,13 @@ pub(crate) struct Replay {
     pub(crate) after: Option<String>,
 }
 
+impl Replay {
+    /// Whether it has events to send yet.
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.state.as_str(), "STARTING" | "RUNNING")
+    }
+}
+
 /// A group of schedules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {

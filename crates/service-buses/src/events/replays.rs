@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::listing::Listing;
 use super::put_events::time;
 use super::{BusRef, Context, archives, buses, seconds};
-use crate::engine::archives::ACTIVE;
 use crate::engine::catalogue::Change;
 use crate::engine::keys::Place;
 use crate::engine::rows::{Json, Replay};
@@ -64,7 +63,7 @@ pub(super) async fn start_replay(context: &Context<'_>, mut fields: Fields) -> A
                 return Err(Fault::exists(message));
             }
             let active = state.replays.values();
-            let active = active.filter(|replay| is_active(replay)).count();
+            let active = active.filter(|replay| replay.is_active()).count();
             if ACTIVE_MAX <= active || REPLAYS_MAX <= state.replays.len() {
                 return Err(Fault::limit());
             }
@@ -146,7 +145,7 @@ pub(super) async fn cancel_replay(context: &Context<'_>, mut fields: Fields) -> 
         .catalogue
         .change(context.place, |state| {
             let there = find(state, &name)?;
-            if !is_active(there) {
+            if !there.is_active() {
                 let message = format!("Replay {name} is not in a valid state for this operation.");
                 return Err(Fault::new("IllegalStatusException", message));
             }
@@ -195,10 +194,6 @@ pub(super) async fn list_replays(context: &Context<'_>, fields: Fields) -> Answe
         let (replays, token) = listing.page(shown);
         Ok(paged("Replays", json!(replays), token))
     })
-}
-
-fn is_active(replay: &Replay) -> bool {
-    ACTIVE.contains(&replay.state.as_str())
 }
 
 fn find<'s>(state: &'s State, name: &str) -> Result<&'s Replay, Fault> {
