@@ -8,6 +8,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use aws_wire::host;
 use http::{HeaderMap, header};
 use model::ids::Region;
 use policy::Context;
@@ -45,8 +46,7 @@ pub(super) fn keys(sent: Sent, headers: &HeaderMap, region: &Region) -> Context 
 
 /// The region that the host of an unsigned request names, as `sns.eu-west-1.amazonaws.com` does.
 pub(super) fn region_of_host(headers: &HeaderMap) -> Region {
-    let host = headers.get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host::of(headers).unwrap_or_default();
     // Before it stands the service, or more; and the first label may be a bucket, which may look like one.
     let named = host
         .split('.')
@@ -87,7 +87,7 @@ mod tests {
             ("localhost:4566", "us-east-1"),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert("host", HeaderValue::from_static(host));
+            headers.insert(header::HOST, HeaderValue::from_static(host));
             assert_eq!(region_of_host(&headers).as_str(), expected, "{host}");
         }
     }

@@ -3,11 +3,12 @@
 //! Lives here: the operations.
 //! Does not live here: what is kept (`engine::multipart`).
 
+use aws_wire::host;
 use interfaces::service::ServiceAnswer;
 
 use super::answers::{self, Headers};
 use super::copy::{Source, write_result};
-use super::request::{Ask, without_scheme};
+use super::request::Ask;
 use super::service::Inner;
 use super::{checksums, conditions, encryption, parts, ranges};
 use crate::engine::bucket::{Bucket, Versioning};
@@ -222,7 +223,7 @@ fn completed(ask: &Ask, bucket: &Bucket, made: &Version) -> ServiceAnswer {
         headers.push(("x-amz-expiration", expires));
     }
     encryption::headers(made.about.encryption.as_ref(), &mut headers);
-    let host = ask.header("host").map_or("localhost", without_scheme);
+    let host = host::of(&ask.call.headers).unwrap_or("localhost");
     let location = format!("http://{host}/{}/{}", bucket.name(), ask.key);
     answers::document("CompleteMultipartUploadResult", headers, |xml| {
         xml.text("Location", &location);

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use aws_wire::host;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use interfaces::BoxFuture;
@@ -252,18 +253,10 @@ impl Source for Incoming {
     }
 }
 
-/// A `Host` header without the scheme that some clients put before it.
-pub(super) fn without_scheme(host: &str) -> &str {
-    ["http://", "https://"]
-        .into_iter()
-        .find_map(|scheme| host.strip_prefix(scheme))
-        .unwrap_or(host)
-}
-
 /// The bucket that a host names; none: the path does.
 #[must_use]
 pub fn host_bucket(headers: &HeaderMap) -> Option<String> {
-    let host = without_scheme(headers.get(http::header::HOST)?.to_str().ok()?);
+    let host = host::of(headers)?;
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,

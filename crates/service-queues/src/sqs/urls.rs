@@ -3,25 +3,15 @@
 //! Lives here: writing and reading them.
 //! Does not live here: finding the queue (`engine::catalogue`).
 
+use aws_wire::host;
 use interfaces::service::ServiceCall;
 use model::arn::Arn;
 use model::ids::{AccountId, Region};
 
 /// Where requests come in, as their senders know it: `http://localhost:4566`.
 pub(crate) fn origin(call: &ServiceCall, port: u16) -> String {
-    let host = call.headers.get(http::header::HOST);
-    origin_at(host.and_then(|host| host.to_str().ok()), port)
-}
-
-fn origin_at(host: Option<&str>, port: u16) -> String {
-    match host {
-        // Some clients put the scheme before it.
-        Some(host) if host.starts_with("http://") || host.starts_with("https://") => {
-            host.to_owned()
-        }
-        Some(host) if !host.is_empty() => format!("http://{host}"),
-        Some(_) | None => inside(port),
-    }
+    let host = host::of(&call.headers);
+    host.map_or_else(|| inside(port), |host| format!("http://{host}"))
 }
 
 /// Where functions find the services.
@@ -79,19 +69,6 @@ fn region_of(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_has_one_scheme() {
-        for (host, expected) in [
-            (Some("localhost:4566"), "http://localhost:4566"),
-            (Some("http://localhost:4566"), "http://localhost:4566"),
-            (Some("https://sqs.example"), "https://sqs.example"),
-            (Some(""), "http://127.0.0.1:1"),
-            (None, "http://127.0.0.1:1"),
-        ] {
-            assert_eq!(origin_at(host, 1), expected);
-        }
-    }
 
     #[test]
     fn an_address_means_its_queue_whatever_its_host() {

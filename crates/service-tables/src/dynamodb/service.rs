@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_wire::host;
 use bytes::Bytes;
 use interfaces::BoxFuture;
 use interfaces::authorize::Check;
@@ -231,11 +232,7 @@ impl Service {
             items: &self.items,
             upkeep: &self.upkeep,
             keeper: &self.keeper,
-            host: call
-                .headers
-                .get("host")
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default(),
+            host: host::of(&call.headers).unwrap_or_default(),
             clock: &*self.clock,
             random: &*self.random,
             account: &call.account,
