@@ -262,3 +262,28 @@ impl ExitReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootstraps_keep_as_many_ahead_as_their_sandbox_expects() {
+        for (source, says) in [
+            (
+                include_str!("../bootstrap/python/_cloudless_zygote.py"),
+                format!("\nINSTANCES_AHEAD_MAX = {FORKED_AHEAD_MAX}\n"),
+            ),
+            (
+                include_str!("../../../native/src/spare.rs"),
+                format!("\nconst KEPT_MAX: usize = {FORKED_AHEAD_MAX};\n"),
+            ),
+            (
+                include_str!("../../../../sandbox/tests/common/zygote.rs"),
+                format!("\npub(crate) const FORKED_AHEAD_MAX: usize = {FORKED_AHEAD_MAX};\n"),
+            ),
+        ] {
+            assert!(source.contains(&says), "{says}");
+        }
+    }
+}
