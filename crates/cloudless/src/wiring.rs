@@ -1,13 +1,13 @@
 //! Bind, build, serve: the only place where siblings meet.
 //!
 //! Lives here: every part of a running server, joined top to bottom, and its orderly end.
-//! Does not live here: what any part does, making those that take more than a line (`parts`); when a project is loaded
-//! (`development`, `commands`).
+//! Does not live here: what any part does, making those that take more than a line (`parts`), taking ports (`listeners`); when
+//! a project is loaded (`development`, `commands`).
 
+mod listeners;
 mod parts;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,9 +26,12 @@ use model::problem::Problem;
 use runtimes::process::Clearing;
 use sandbox::policy::Claim;
 use store::Store;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+pub use listeners::{Listeners, bind};
+
+pub(crate) use listeners::listen;
 
 use parts::{
     builder, claim, delivery, doors, functions, locked_in, not_code, runtime, shared, signers,
@@ -38,7 +41,7 @@ use crate::balancers::{Balancers, Balancing};
 use crate::development::marker::Published;
 use crate::engines;
 use crate::forking::Findings;
-use crate::front::{self, Shown};
+use crate::front;
 use crate::issuer::Signer;
 use crate::made_by_api;
 use crate::packages::Archives;
@@ -79,18 +82,6 @@ pub struct Config {
 /// What is to be cleared of sandboxes at the end; or why functions are not locked in.
 type LockedIn = Result<Arc<Clearing>, String>;
 
-/// Bound listeners. Instances must know the services' address before anything that serves it exists.
-pub struct Listeners {
-    /// The applications' listener; none for a server that only runs functions.
-    pub application: Option<TcpListener>,
-    /// One of WebSocket APIs alone; they answer at the applications' as well.
-    pub web_sockets: Option<TcpListener>,
-    /// What it shows when it speaks TLS.
-    pub tls: Option<Shown>,
-    /// The cloud services' listener.
-    pub services: TcpListener,
-}
-
 /// A server whose parts are joined.
 pub struct Server {
     /// Loads projects.
@@ -119,47 +110,6 @@ pub struct Server {
     state: PathBuf,
     /// Says to others like us which ports are ours; none where that cannot be said.
     _claim: Option<Claim>,
-}
-
-/// Takes the ports; 0 takes any.
-///
-/// # Errors
-/// A problem that names the port and the option that chooses another.
-pub async fn bind(port: Option<u16>, services_port: u16) -> Result<Listeners, Box<Problem>> {
-    let application = match port {
-        Some(port) => Some(listen(port, "--port").await?),
-        None => None,
-    };
-    Ok(Listeners {
-        application,
-        web_sockets: None,
-        tls: None,
-        services: listen(services_port, "--services-port").await?,
-    })
-}
-
-/// Takes a port that this option names.
-///
-/// # Errors
-/// As [`bind`].
-pub(crate) async fn listen(port: u16, option: &str) -> Result<TcpListener, Box<Problem>> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .await
-        .map_err(|error| {
-            let title = if error.kind() == std::io::ErrorKind::AddrInUse {
-                format!("port {port} is in use")
-            } else {
-                format!("cannot listen on port {port}")
-            };
-            let other = port.checked_add(1).unwrap_or(8080);
-            Box::new(
-                Problem::error("server::port", title)
-                    .because(error.to_string())
-                    .help(format!(
-                        "stop whoever uses it, or choose another: {option} {other}"
-                    )),
-            )
-        })
 }
 
 /// The machine's own.
@@ -449,30 +399,6 @@ async fn ended_by_itself(listeners: &mut JoinSet<()>, of: &str) -> Box<Problem> 
         Err(error) => problem.because(error.to_string()),
     };
     Box::new(problem.help("this is a fault of Cloudless: report it, with what was printed before"))
-}
-
-impl Listeners {
-    fn websocket_port(&self) -> Option<u16> {
-        let address = self.web_sockets.as_ref()?.local_addr().ok()?;
-        Some(address.port())
-    }
-
-    /// All ports that we listen on.
-    fn own_ports(&self) -> BTreeSet<u16> {
-        let (application, services) = self.ports();
-        let ports = [application, services].into_iter();
-        let ports = ports.chain(self.websocket_port());
-        ports.filter(|port| *port != 0).collect()
-    }
-
-    fn ports(&self) -> (u16, u16) {
-        let port =
-            |listener: &TcpListener| listener.local_addr().map_or(0, |address| address.port());
-        (
-            self.application.as_ref().map_or(0, port),
-            port(&self.services),
-        )
-    }
 }
 
 #[cfg(test)]
