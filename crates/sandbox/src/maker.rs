@@ -11,7 +11,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -43,7 +43,8 @@ pub enum MakeError {
     /// The maker was not started.
     #[error("the process that makes sandboxes could not be started")]
     Start(#[source] io::Error),
-    /// It has ended, or is stuck: no sandbox can be made any more by this maker.
+    /// It does not answer, and neither does the one that was started in its place, or it is stuck: then another one is
+    /// asked for the next sandbox.
     #[error("the process that makes sandboxes does not answer")]
     Gone(#[source] io::Error),
     /// A step failed.
@@ -65,16 +66,24 @@ pub struct MakerProgram {
     pub arguments: Vec<OsString>,
 }
 
-/// The running maker. It ends, and with it every sandbox, when this is dropped.
+/// The running maker. It ends, and with it every sandbox, when this is dropped. One that has ended by itself, and so its
+/// sandboxes, is started anew when the next sandbox is needed.
 pub struct Maker {
-    socket: Mutex<OwnedFd>,
-    process: Child,
+    program: MakerProgram,
+    running: Mutex<Running>,
     groups: SupplementaryGroups,
 }
 
-impl Maker {
-    /// Starts it.
-    pub fn start(program: &MakerProgram) -> Result<Self, MakeError> {
+/// Its process.
+struct Running {
+    socket: OwnedFd,
+    process: Child,
+    /// The one before, which was stuck: what it has made is used as before.
+    stuck: Option<Box<Running>>,
+}
+
+impl Running {
+    fn start(program: &MakerProgram) -> Result<Self, MakeError> {
         let (ours, theirs) = messages::pair().map_err(MakeError::Start)?;
         set_socket_timeout(&ours, Timeout::Recv, Some(ANSWER_WAIT_MAX))
             .map_err(|error| MakeError::Start(error.into()))?;
@@ -90,14 +99,31 @@ impl Maker {
             .process_group(0)
             .spawn()
             .map_err(MakeError::Start)?;
+        Ok(Self {
+            socket: ours,
+            process,
+            stuck: None,
+        })
+    }
+
+    fn ask(&self, make: &Make, channel: &OwnedFd) -> io::Result<(Made, Vec<OwnedFd>)> {
+        messages::send_json(self.socket.as_fd(), make, &[channel.as_fd()])?;
+        messages::receive_json(self.socket.as_fd())
+    }
+}
+
+impl Maker {
+    /// Starts it.
+    pub fn start(program: &MakerProgram) -> Result<Self, MakeError> {
+        let running = Running::start(program)?;
         let groups = if rustix::process::geteuid().is_root() {
             SupplementaryGroups::GivenUp
         } else {
             SupplementaryGroups::Kept
         };
         Ok(Self {
-            socket: Mutex::new(ours),
-            process,
+            program: program.clone(),
+            running: Mutex::new(running),
             groups,
         })
     }
@@ -139,12 +165,7 @@ impl Maker {
             source,
         };
         let mut make = Make { plan, use_of_it };
-        let (made, mut pidfds) = {
-            let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-            messages::send_json(socket.as_fd(), &make, &[theirs.as_fd()])
-                .map_err(MakeError::Gone)?;
-            messages::receive_json::<Made>(socket.as_fd()).map_err(MakeError::Gone)?
-        };
+        let (made, mut pidfds) = self.ask(&make, &theirs)?;
         drop(theirs);
         let (pid, pidfd) = match (made, pidfds.pop()) {
             (Made::Forked { pid, outside }, Some(pidfd)) => {
@@ -180,9 +201,34 @@ impl Maker {
             supervision,
         ))
     }
+
+    /// Asks the process, or the next one if it has ended.
+    fn ask(&self, make: &Make, channel: &OwnedFd) -> Result<(Made, Vec<OwnedFd>), MakeError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match running.ask(make, channel) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let kind = error.kind();
+        if matches!(
+            kind,
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+        ) {
+            *running = Running::start(&self.program)?;
+            return running.ask(make, channel).map_err(MakeError::Gone);
+        }
+        if kind == ErrorKind::WouldBlock {
+            // The answer may still come, and would be taken for that to the next question.
+            let next = Running::start(&self.program)?;
+            let mut stuck = std::mem::replace(&mut *running, next);
+            stuck.stuck = None;
+            running.stuck = Some(Box::new(stuck));
+        }
+        Err(MakeError::Gone(error))
+    }
 }
 
-impl Drop for Maker {
+impl Drop for Running {
     fn drop(&mut self) {
         // It fails only when it has ended, which is what was wanted.
         let _ = self.process.kill();

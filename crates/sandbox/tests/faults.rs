@@ -196,6 +196,32 @@ fn every_call_fails_once(when: When) {
 }
 
 #[test]
+fn a_maker_that_was_killed_is_started_anew_for_the_next_sandbox() {
+    let mark = format!("killed-maker-{}", std::process::id());
+    let program = MakerProgram {
+        path: common::built("maker"),
+        arguments: vec![mark.clone().into()],
+    };
+    let supervision = Supervision::start().unwrap();
+    let maker = Maker::start(&program).unwrap();
+    for _ in 0..2 {
+        let sandbox = maker.make(common::plan(), &supervision).unwrap();
+        let is_maker = |pid: &String| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name.trim() == "sandbox-maker")
+        };
+        let pid = marked(&mark).into_iter().find(is_maker).unwrap();
+        let killed = Command::new("kill").args(["-9", &pid]).status();
+        assert!(killed.unwrap().success());
+        assert!(all_gone(&mark), "left: {:?}", marked(&mark));
+        drop(sandbox);
+    }
+    maker.make(common::plan(), &supervision).unwrap();
+    drop(maker);
+    assert!(all_gone(&mark), "left: {:?}", marked(&mark));
+}
+
+#[test]
 #[ignore = "the supervisor that the next test kills"]
 fn holds_a_sandbox() {
     let inside = Box::new();
