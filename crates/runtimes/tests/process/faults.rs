@@ -354,6 +354,26 @@ async fn a_spare_that_dies_while_it_is_asked_for_is_no_concern_of_anybody() {
     }
 }
 
+#[tokio::test]
+async fn a_spare_that_is_killed_right_after_it_was_given_out_is_no_concern_of_anybody() {
+    for (language, source) in KILLABLE {
+        let mut bench = language.bench(source);
+        let mut first = bench.start().await.unwrap();
+        let (pid, template) = who(&mut bench, &mut first).await;
+        let spare = spare_but(&[pid], template).await;
+        let process = Pid::from_raw(spare.try_into().unwrap()).unwrap();
+        kill_process(process, Signal::STOP).unwrap();
+        let dying = async {
+            // By then it is the one that shall serve, and does not say that it does.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            kill(spare);
+        };
+        let (second, ()) = tokio::join!(bench.start(), dying);
+        let (other, its_template) = who(&mut bench, &mut second.unwrap()).await;
+        assert!(other != spare && its_template == template);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_instances_that_come_and_go_and_are_killed_leave_nothing_behind() {
     if is_alone("faults::python_instances_that_come_and_go_and_are_killed_leave_nothing_behind") {

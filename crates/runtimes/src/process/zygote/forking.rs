@@ -9,11 +9,12 @@ use interfaces::runtime::{Initialization, StartError, StartWay, Started};
 use model::function::Function;
 use model::ids::InstanceId;
 use model::limits::LAMBDA_INIT_MAX;
+use rustix::process::Signal;
 
 use super::bases::{Base, BaseError, Kind};
 use super::templates::Made;
 use super::{ForkError, Template, fitness};
-use crate::process::child::Reporter;
+use crate::process::child::{Exit, Reporter};
 use crate::process::environment;
 use crate::process::exchange::{InitEnd, InitFailure};
 use crate::process::instance::{Beginning, Lineage, ProcessInstance};
@@ -49,11 +50,12 @@ impl ProcessRuntime {
             init: self.since(began_at),
             way,
         };
-        for _ in 0..DEATHS_MAX {
+        for deaths_left in (0..DEATHS_MAX).rev() {
             match self.find_template(function, initialization).await? {
                 Found::Template { template, first } => {
+                    let source = (&*template, first);
                     let forked = self
-                        .fork_instance(function, &template, first, initialization)
+                        .fork_instance(function, source, initialization, deaths_left)
                         .await?;
                     if let Some(instance) = forked {
                         return Ok(started(instance, StartWay::Forked));
@@ -201,13 +203,14 @@ impl ProcessRuntime {
         (self.not_forked)(function, why);
     }
 
-    /// None: the template has died.
+    /// None: the template has died, or the fork was killed before it could serve, which is nobody's fault unless it happens
+    /// each time.
     async fn fork_instance(
         &self,
         function: &Arc<Function>,
-        template: &Template,
-        first: Option<InstanceId>,
+        (template, first): (&Template, Option<InstanceId>),
         initialization: Initialization,
+        deaths_left: usize,
     ) -> Result<Option<ProcessInstance>, StartError> {
         let began_at = self.parts.clock.instant();
         let writes_init_start = first.is_none();
@@ -242,8 +245,11 @@ impl ProcessRuntime {
             instance.log_init_start();
         }
         let end = instance.init(began_at + LAMBDA_INIT_MAX).await;
-        if matches!(end, InitEnd::Failed(InitFailure::Exited(_))) && !template.zygote.is_open() {
-            return Ok(None);
+        if let InitEnd::Failed(InitFailure::Exited(exit)) = &end {
+            let was_killed = *exit == Exit::Signal(Signal::KILL.as_raw());
+            if !template.zygote.is_open() || was_killed && 0 < deaths_left {
+                return Ok(None);
+            }
         }
         let init = self.since(began_at);
         match Self::conclude(instance, end, init, report::Phase::Init)? {
