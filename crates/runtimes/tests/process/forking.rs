@@ -112,6 +112,7 @@ async fn no_two_instances_draw_the_same() {
         "kind.random()",
         "str(uuid.uuid4())",
         "str(uuid.uuid1())",
+        "[uuid.uuid1().clock_seq for _ in range(4)]",
         "secrets.token_hex(8)",
         "os.urandom(8).hex()",
         "ssl.RAND_bytes(8).hex()",
@@ -457,15 +458,38 @@ async fn what_cannot_be_forked_is_started_one_by_one_and_the_log_says_so_once() 
             "import fcntl\nheld = open(__file__)\nfcntl.flock(held, fcntl.LOCK_SH)",
             "a lock on the file",
         ),
+        (
+            "import ctypes\nheld = ctypes.c_void_p()\nctypes.CDLL(None).timer_create(1, None, ctypes.byref(held))",
+            "a running timer",
+        ),
+        (
+            "import subprocess\nsubprocess.run(['sh', '-c', 'sleep 600 &'], start_new_session=True)",
+            "a child process",
+        ),
     ];
     for (init, reason) in rows {
-        let mut bench = evaluating(init);
-        let [mut one, mut other] = two(&bench).await;
-        assert_eq!(ask(&mut bench, &mut one, "1").await, 1, "{init}");
-        let other = own_number(&mut bench, &mut other).await;
-        assert!(is_spawned(other), "{init}");
-        assert_noted_once(&bench, "started one by one", reason, init);
+        assert_unfit(init, reason).await;
     }
+}
+
+/// Asserts that the second instance of a function with this init is not forked, and that the log says why.
+async fn assert_unfit(init: &str, reason: &str) {
+    let mut bench = evaluating(init);
+    let [mut one, mut other] = two(&bench).await;
+    assert_eq!(ask(&mut bench, &mut one, "1").await, 1, "{init}");
+    let other = own_number(&mut bench, &mut other).await;
+    assert!(is_spawned(other), "{init}");
+    assert_noted_once(&bench, "started one by one", reason, init);
+}
+
+#[tokio::test]
+async fn devices_are_shared_only_if_they_remember_nothing() {
+    // Nobody is shown others in a sandbox.
+    without_walls();
+    assert_unfit("held = os.openpty()", "/dev/pts").await;
+    let bench = evaluating("held = [open('/dev/null', 'w'), open('/dev/urandom', 'rb')]");
+    two(&bench).await;
+    assert_eq!(notes(&bench), [""; 0]);
 }
 
 #[tokio::test]
@@ -635,19 +659,28 @@ async fn a_template_or_base_that_is_killed_is_made_anew_at_the_next_start() {
 
 #[tokio::test]
 async fn a_fork_that_the_system_refuses_is_the_machines_fault_and_the_next_one_is_well() {
-    let bench = evaluating(
-        "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    if os.path.exists(os.environ['LAMBDA_TASK_ROOT'] + '/full'): raise BlockingIOError(11, 'no more processes')\n    return fork()\nzygote.fork = refuse",
-    );
-    write(&bench.path("task/full"), "");
-    let Err(StartError::Machine { reason }) = bench.start().await else {
-        panic!("it started")
-    };
-    assert_eq!(
-        reason,
-        "could not fork a new process: the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)"
-    );
-    std::fs::remove_file(bench.path("task/full")).unwrap();
-    bench.start().await.unwrap();
+    let rows = [
+        (
+            "11, 'no more processes'",
+            "the limit of processes is reached, that of the user (`ulimit -u`) or of the container (`pids.max`): Resource temporarily unavailable (os error 11)",
+        ),
+        (
+            "12, 'no more memory'",
+            "this machine has no memory left for it: Cannot allocate memory (os error 12)",
+        ),
+    ];
+    for (error, expected) in rows {
+        let bench = evaluating(&format!(
+            "import _cloudless_fork as zygote\ndef refuse(fork=zygote.fork):\n    if os.path.exists(os.environ['LAMBDA_TASK_ROOT'] + '/full'): raise OSError({error})\n    return fork()\nzygote.fork = refuse"
+        ));
+        write(&bench.path("task/full"), "");
+        let Err(StartError::Machine { reason }) = bench.start().await else {
+            panic!("it started")
+        };
+        assert_eq!(reason, format!("could not fork a new process: {expected}"));
+        std::fs::remove_file(bench.path("task/full")).unwrap();
+        bench.start().await.unwrap();
+    }
 }
 
 #[tokio::test]

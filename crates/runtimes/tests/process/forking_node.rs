@@ -512,6 +512,10 @@ async fn what_cannot_be_forked_is_not_and_the_log_says_so_once() {
             "a child process",
         ),
         (
+            "require('child_process').spawnSync('sh', ['-c', 'sleep 600 &'], { stdio: 'ignore' });",
+            "a child process",
+        ),
+        (
             "new (require('worker_threads').Worker)('setInterval(() => {}, 1000)', { eval: true }).unref();",
             "running thread",
         ),

@@ -17,6 +17,8 @@ const ACCESS_MODE = 0o3;
 // libuv's threads, unless UV_THREADPOOL_SIZE says otherwise.
 const POOL_SIZE = 4;
 const POOL_SIZE_MAX = 1024;
+// Of devices that remember nothing of whoever opened them, as `/dev/null` and `/dev/urandom`.
+const MEMORY_DEVICES = 1;
 
 // Node's names of what keeps a process at work, in words for the developer. Those that are empty show as an open
 // descriptor, a thread or a child.
@@ -37,9 +39,12 @@ const WORDS = {
   SignalWrap: '',
 };
 
-// What the process holds before the function's code.
-function look() {
-  return { descriptors: descriptors(), threads: threads(), sharedMemory: sharedMemory() };
+// What the process holds before the function's code. `isAlone`: all processes that are seen here are the function's.
+function look(isAlone) {
+  return {
+    descriptors: descriptors(), threads: threads(), sharedMemory: sharedMemory(), timers: timersByNumber(),
+    processes: isAlone ? processes() : undefined,
+  };
 }
 
 // Why this process may not be forked; empty when it may.
@@ -72,7 +77,8 @@ function reasons(before) {
     else if (writes) found.push(`the file ${target}, open for writing`);
     else if (!canReopen(descriptor)) found.push(`the file ${target}, which cannot be opened anew`);
   }
-  if (hasChildren()) found.push('a child process');
+  if (hasChildren() || hasGrandchildren(before)) found.push('a child process');
+  if (timersByNumber() !== before.timers) found.push(WORDS.Timeout);
   if (!hasNumberOfItsOwn()) found.push('a process.pid that cannot be changed');
   if (sharedMemory() > before.sharedMemory) found.push('memory shared with others');
   for (const name of new Set(process.getActiveResourcesInfo())) {
@@ -82,11 +88,11 @@ function reasons(before) {
   return found;
 }
 
-// Descriptors that were not there before, but for devices.
+// Descriptors that were not there before, but for such devices.
 function opened(before) {
   const found = [];
   for (const [descriptor, target] of descriptors()) {
-    if (before.descriptors.get(descriptor) === target || target.startsWith('/dev/')) continue;
+    if (before.descriptors.get(descriptor) === target || isMemoryDevice(descriptor, target)) continue;
     const { flags, position } = details(descriptor);
     found.push({ descriptor, target, position, writes: (flags & ACCESS_MODE) !== constants.O_RDONLY });
   }
@@ -101,6 +107,16 @@ function descriptors() {
     } catch { /* that of the listing itself */ }
   }
   return found;
+}
+
+function isMemoryDevice(descriptor, target) {
+  if (!target.startsWith('/dev/')) return false;
+  try {
+    const found = fstatSync(descriptor);
+    return found.isCharacterDevice() && (found.rdev >> 8) === MEMORY_DEVICES;
+  } catch {
+    return true; // closed meanwhile
+  }
 }
 
 function details(descriptor) {
@@ -145,6 +161,24 @@ function hasChildren() {
     return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim() !== '';
   } catch {
     return false; // a kernel without that list; children that Node watches keep a pipe or the loop busy
+  }
+}
+
+// A child's child is nobody's once that has ended, as every service that goes to the background.
+function hasGrandchildren(before) {
+  return before.processes !== undefined && processes().some((number) => !before.processes.includes(number));
+}
+
+function processes() {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+}
+
+// Timers that a library has made by `timer_create`: no fork has them.
+function timersByNumber() {
+  try {
+    return readFileSync('/proc/self/timers', 'latin1');
+  } catch {
+    return ''; // a kernel without that list
   }
 }
 

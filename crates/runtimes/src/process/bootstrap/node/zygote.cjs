@@ -59,7 +59,7 @@ async function runTemplate() {
   // It is in the sandbox already, should there be one: what is forked is this function's from here on.
   addon.wakeThreads();
   enter(order);
-  const before = fitness.look();
+  const before = fitness.look(order.inside !== undefined);
   instance.install();
   const program = await instance.load(order);
   const reasons = await fitness.settle(before, addon);

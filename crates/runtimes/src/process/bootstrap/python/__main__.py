@@ -71,7 +71,7 @@ def run_template(channel, zygote, fitness):
         return
     # The place of the sandbox: what is forked is this function's from here on, and none of its code has run.
     zygote.enter(order)
-    before = fitness.descriptors()
+    before = fitness.look(is_alone="inside" in order)
     handler, encoder = load(channel, order)
     attempt(channel, encoder, zygote.run_before_snapshot_hooks)
     reasons = fitness.reasons(before)

@@ -19,7 +19,19 @@ _LOOKS = 5
 # How long a fork on trial may take to end; a function's hook may keep it from that.
 _TRIAL_SECONDS = 0.5
 
+# Of devices that remember nothing of whoever opened them, as `/dev/null` and `/dev/urandom`.
+_MEMORY_DEVICES = 1
+
 _files = []  # files open for reading
+
+
+def look(is_alone):
+    """What there is before the function's code. `is_alone`: all processes that are seen here are the function's."""
+    return {
+        "descriptors": descriptors(),
+        "timers": _timers_by_number(),
+        "processes": _processes() if is_alone else None,
+    }
 
 
 def descriptors():
@@ -35,7 +47,12 @@ def descriptors():
 def reasons(before):
     """Why this process may not be forked, in words for the developer; empty when it may."""
     try:
-        found = [*_open_descriptors(before), *_children(), *_timers(), *_shared_memory()]
+        found = [
+            *_open_descriptors(before["descriptors"]),
+            *_children(before["processes"]),
+            *_timers(before["timers"]),
+            *_shared_memory(),
+        ]
         threads = _threads()
     except Exception as error:  # the function took away what this needs, as by a limit
         return [f"a process that cannot be looked into ({error})"]
@@ -52,7 +69,7 @@ def _open_descriptors(before):
             # As `socket:[1234]` or `anon_inode:[eventpoll]`.
             kind = target[len("anon_inode:"):].strip("[]") if target.startswith("anon_inode:") else target.split(":")[0]
             yield f"an open {kind}"
-        elif not target.startswith("/dev/"):
+        elif not _is_memory_device(number):
             flags = fcntl.fcntl(number, fcntl.F_GETFL)
             if flags & os.O_PATH:
                 continue  # nothing is read from it
@@ -64,6 +81,11 @@ def _open_descriptors(before):
                 yield f"the file {target}, which cannot be opened anew"
             else:
                 _files.append(number)
+
+
+def _is_memory_device(number):
+    found = os.fstat(number)
+    return stat.S_ISCHR(found.st_mode) and os.major(found.st_rdev) == _MEMORY_DEVICES
 
 
 def _is_locked(number):
@@ -87,20 +109,25 @@ def _reopen(number):
 
 
 def _threads():
-    extra = _threads_left()
+    extra = _once_settled(_threads_left)
     if extra and len(sys._current_frames()) == 1:
         _fork_on_trial()
-        extra = _threads_left()
+        extra = _once_settled(_threads_left)
     return f"{extra} running thread{'s' if 1 < extra else ''}" if extra else None
 
 
 def _threads_left():
+    return len(os.listdir("/proc/self/task")) - 1
+
+
+def _once_settled(count):
+    """What is left once it had the time to go."""
     for _ in range(_LOOKS):
-        extra = len(os.listdir("/proc/self/task")) - 1
-        if extra == 0:
+        left = count()
+        if left == 0:
             break
         time.sleep(_SETTLING_SECONDS / _LOOKS)
-    return extra
+    return left
 
 
 def _fork_on_trial():
@@ -120,17 +147,33 @@ def _fork_on_trial():
         pass  # a handler of the function's collected it
 
 
-def _children():
+def _children(before):
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        yield "a child process"
     except ChildProcessError:
-        return
-    yield "a child process"
+        # A child's child is nobody's once that has ended, as every service that goes to the background.
+        if before is not None and _once_settled(lambda: len(_processes() - before)):
+            yield "a child process"
 
 
-def _timers():
-    if any(signal.getitimer(timer)[0] for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)):
+def _processes():
+    return {name for name in os.listdir("/proc") if name.isdigit()}
+
+
+def _timers(before):
+    intervals = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    if any(signal.getitimer(timer)[0] for timer in intervals) or _timers_by_number() != before:
         yield "a running timer"
+
+
+def _timers_by_number():
+    """Those that a library has made by `timer_create`: no fork has them."""
+    try:
+        with open("/proc/self/timers") as timers:
+            return timers.read()
+    except OSError:
+        return ""  # a kernel without that list
 
 
 def _shared_memory():

@@ -1,6 +1,7 @@
 """What must not be the same in two forks of one process.
 
-Lives here: pseudo-random generators, OpenSSL's generator, names of temporary files, the main thread's number.
+Lives here: pseudo-random generators, OpenSSL's generator, ids made of the time, names of temporary files, the main
+thread's number.
 Does not live here: what looks after itself: `os.urandom`, `secrets`, `uuid4`, and the hidden generator of `random`.
 """
 import gc
@@ -9,10 +10,13 @@ import sys
 
 _generators = []  # of `random`; kept here since frozen objects are not listed any more
 _arrays = {}  # of numpy, by identity: many may hold one
+_draw_uuid = None  # of the system's library, as `uuid` has it
 
 
 def note_generators():
     """Lists the generators that exist; the collector can do so only before it is frozen."""
+    if "uuid" in sys.modules:
+        _part_uuids(sys.modules["uuid"])
     if "random" in sys.modules:
         library = sys.modules["random"]
         kind, system, hidden = library.Random, library.SystemRandom, library._inst
@@ -28,6 +32,21 @@ def note_generators():
             for found in gc.get_referents(holder):
                 if isinstance_plainly(found, kinds):
                     _arrays[id(found)] = found
+
+
+def _part_uuids(library):
+    global _draw_uuid
+    draw = getattr(library, "_generate_time_safe", None)
+    if draw is not None and draw is not generate_time_safe:
+        _draw_uuid, library._generate_time_safe = draw, generate_time_safe
+
+
+def generate_time_safe():
+    """What `uuid1` is made of. The system's library draws a sequence once, which then tells its ids from those of others:
+    two forks of a process would make the same ones at the same moment. Here each id has a sequence of its own."""
+    drawn, is_safe = _draw_uuid()
+    high, low = os.urandom(2)
+    return drawn[:8] + bytes([0x80 | high & 0x3F, low]) + drawn[10:], is_safe
 
 
 def isinstance_plainly(found, kinds):
