@@ -21,6 +21,7 @@ use store::Store;
 
 use deployment::records::RecordProvider;
 use service_objects::NewBuckets;
+use service_tables::Throughput;
 
 use crate::notary::NoNotary;
 
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) http: Arc<dyn HttpClient>,
     /// What new buckets let in.
     pub(crate) buckets: NewBuckets,
+    /// What becomes of the throughput that is provisioned for tables.
+    pub(crate) throughput: Throughput,
     /// Signs what topics send.
     pub(crate) notary: Arc<dyn Notary>,
 }
@@ -69,7 +72,8 @@ impl Services {
         let random = || Arc::clone(&shared.random);
         Self {
             identity: shared.identity.clone(),
-            tables: service_tables::Service::new(store(), clock(), random()),
+            tables: service_tables::Service::new(store(), clock(), random())
+                .with_throughput(shared.throughput),
             queues: service_queues::Service::new(
                 store(),
                 clock(),
@@ -221,6 +225,7 @@ impl Shared {
             clock,
             random,
             buckets: NewBuckets::default(),
+            throughput: Throughput::default(),
             http: Arc::new(Nowhere),
             notary: Arc::new(NoNotary),
         }
@@ -229,6 +234,11 @@ impl Shared {
     /// The same, but new buckets let in what this says.
     pub(crate) fn with_buckets(self, buckets: NewBuckets) -> Self {
         Self { buckets, ..self }
+    }
+
+    /// The same, but this becomes of the throughput that is provisioned for tables.
+    pub(crate) fn with_throughput(self, throughput: Throughput) -> Self {
+        Self { throughput, ..self }
     }
 
     /// The same, but reaching the world, and signing what it tells it.

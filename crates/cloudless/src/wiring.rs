@@ -73,6 +73,8 @@ pub struct Config {
     pub trusted_proxies: Vec<gateway::AddressRange>,
     /// What new buckets let in.
     pub buckets: service_objects::NewBuckets,
+    /// What becomes of the throughput that is provisioned for tables.
+    pub throughput: service_tables::Throughput,
     /// What is carried out elsewhere.
     pub engines: Vec<settings::Engine>,
     /// Where load balancers are found.

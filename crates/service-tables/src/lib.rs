@@ -11,5 +11,5 @@ pub mod dynamodb;
 pub mod engine;
 mod resources;
 
-pub use dynamodb::{Service, operations};
+pub use dynamodb::{Service, Throughput, operations};
 pub use resources::coverage;

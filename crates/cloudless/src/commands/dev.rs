@@ -73,6 +73,7 @@ async fn serve(arguments: DevArguments, printer: &Printer) -> Result<(), Box<Pro
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         buckets: settings.server.buckets,
+        throughput: settings.server.throughput,
         engines: settings.server.engines.clone(),
         balancing,
     };

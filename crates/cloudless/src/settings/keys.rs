@@ -14,7 +14,7 @@ use runtimes::process::{LimitsKept, ProcessorTime};
 use sandbox::policy::Network;
 
 use super::engines::{self, Written};
-use super::{Demands, NewBuckets, Settings};
+use super::{Demands, NewBuckets, Settings, Throughput};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -204,6 +204,19 @@ pub const KEYS: &[Key] = &[
         default: "256",
         meaning: "how much the caches of all stages of REST APIs hold together, whatever sizes they are declared with; what was not \
                   asked for lately goes first",
+    },
+    Key {
+        section: Section::Limits,
+        name: "table_throughput",
+        value: Value::Word {
+            words: &["shown", "enforced"],
+            set: |settings, word| {
+                settings.server.throughput = THROUGHPUTS.get(word).copied().unwrap_or_default();
+            },
+        },
+        default: "`\"shown\"`",
+        meaning: "what becomes of the throughput that is provisioned for DynamoDB's tables and global indexes: it is only shown, or \
+                  requests beyond it are refused with `ProvisionedThroughputExceededException`, as in the cloud",
     },
     Key {
         section: Section::Sandbox,
@@ -413,6 +426,7 @@ const DEMANDS: [Demands; 3] = [Demands::Development, Demands::Server, Demands::N
 const LIMITS: [LimitsKept; 2] = [LimitsKept::ByKernel, LimitsKept::AsCanBe];
 /// How processor time can be given, likewise.
 const BUCKETS: [NewBuckets; 2] = [NewBuckets::Guarded, NewBuckets::Open];
+const THROUGHPUTS: [Throughput; 2] = [Throughput::Shown, Throughput::Enforced];
 const PROCESSOR: [ProcessorTime; 2] = [ProcessorTime::Free, ProcessorTime::Rationed];
 
 /// The ways in which instances come to be.
@@ -489,8 +503,9 @@ mod tests {
     fn the_defaults_of_limits_are_those_of_the_invoker() {
         let limits = InvokerLimits::for_cores(1);
         for key in Section::Limits.keys() {
+            // What is no number is not the invoker's.
             let Value::Whole { set, .. } = key.value else {
-                panic!("`{}` is no number", key.name);
+                continue;
             };
             let mut settings = Settings::default();
             let (number, _) = key.default.split_once(',').unwrap_or((key.default, ""));

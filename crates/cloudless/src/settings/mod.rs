@@ -17,6 +17,7 @@ use gateway::AddressRange;
 use model::function::Starts;
 use model::problem::Place;
 pub use service_objects::NewBuckets;
+pub use service_tables::Throughput;
 
 pub use engines::{Engine, Keys, SERVICES};
 pub use limits::Limits;
@@ -81,6 +82,8 @@ pub struct Server {
     pub sandbox: Sandbox,
     /// What new buckets let in.
     pub buckets: NewBuckets,
+    /// What becomes of the throughput that is provisioned for tables.
+    pub throughput: Throughput,
     /// Proxies whose word on a request's source is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// What is carried out elsewhere, in the order of the services' names.

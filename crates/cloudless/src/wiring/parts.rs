@@ -57,6 +57,7 @@ pub(super) fn shared(
     let notary = MachineNotary::new(&config.cache, Arc::clone(random), Timestamp::now);
     shared
         .with_buckets(config.buckets)
+        .with_throughput(config.throughput)
         .reaching(Arc::new(http), Arc::new(notary))
 }
 

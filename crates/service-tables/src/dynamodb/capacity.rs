@@ -1,7 +1,7 @@
 //! What an operation costs, as the service counts it.
 //!
 //! Lives here: capacity units, and the member of an answer that tells them.
-//! Does not live here: limiting anybody by them: no throughput is enforced.
+//! Does not live here: limiting anybody by them (`throughput`).
 //!
 //! Contract: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations".
 
@@ -85,6 +85,10 @@ impl Units {
         Self {
             halves: self.halves + other.halves,
         }
+    }
+
+    pub(super) const fn halves(self) -> usize {
+        self.halves
     }
 
     fn text(self) -> String {
@@ -187,6 +191,20 @@ impl Consumed {
         twice
     }
 
+    /// Who pays: the table, also for its local indexes, and each global index by itself.
+    pub(super) fn shares<'a>(
+        &'a self,
+        table: &'a Table,
+    ) -> impl Iterator<Item = (Option<&'a Index>, Units)> {
+        let of_table = self.table.iter().chain(self.local.values());
+        let of_table = of_table.fold(Units::default(), |sum, units| sum.plus(*units));
+        let global = self.global.iter();
+        let global = global.filter_map(|(name, units)| Some((Some(table.index(name)?), *units)));
+        std::iter::once((None, of_table))
+            .filter(|(_, units)| *units != Units::default())
+            .chain(global)
+    }
+
     fn total(&self) -> Units {
         let indexes = self.local.values().chain(self.global.values());
         self.table
@@ -265,6 +283,13 @@ impl ConsumedByTable {
             Some((_, sum)) => sum.add(consumed),
             None => self.tables.push((table_name.to_owned(), consumed)),
         }
+    }
+
+    /// Those of one table.
+    pub(super) fn of(&self, table_name: &str) -> Option<&Consumed> {
+        let mut tables = self.tables.iter();
+        let found = tables.find(|(name, _)| name == table_name);
+        found.map(|(_, consumed)| consumed)
     }
 
     /// Writes the member `ConsumedCapacity`, if it is wanted, and a comma before it where one is needed.

@@ -29,6 +29,13 @@ pub enum Detail {
     Item(Attributes),
     /// What became of each action of a transaction.
     Cancellation(Vec<Reason>),
+    /// What was used up.
+    Throttling {
+        /// As the API names it.
+        reason: String,
+        /// The ARN of the table or the index.
+        resource: String,
+    },
 }
 
 /// What became of one action of a transaction that was cancelled.
@@ -81,6 +88,8 @@ pub enum Kind {
     ExpiredIterator,
     /// The records of a stream that are asked for have gone.
     TrimmedDataAccess,
+    /// What is provisioned is used up for now.
+    ProvisionedThroughputExceeded,
     /// A condition does not hold.
     ConditionalCheckFailed,
     /// An item of this key is there already.
@@ -107,6 +116,9 @@ impl Kind {
             Self::ExpiredIterator => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
             Self::TrimmedDataAccess => {
                 "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException"
+            }
+            Self::ProvisionedThroughputExceeded => {
+                "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
@@ -136,6 +148,7 @@ impl Kind {
             | Self::TableNotFound
             | Self::ExpiredIterator
             | Self::TrimmedDataAccess
+            | Self::ProvisionedThroughputExceeded
             | Self::ConditionalCheckFailed
             | Self::DuplicateItem
             | Self::TransactionCanceled
@@ -225,6 +238,7 @@ impl Fault {
                 | Kind::TableNotFound
                 | Kind::ExpiredIterator
                 | Kind::TrimmedDataAccess
+                | Kind::ProvisionedThroughputExceeded
                 | Kind::ConditionalCheckFailed
                 | Kind::DuplicateItem
                 | Kind::IdempotentParameterMismatch
@@ -238,6 +252,13 @@ impl Fault {
             None => {}
             Some(Detail::Item(item)) => write_item(&mut out, item),
             Some(Detail::Cancellation(reasons)) => write_reasons(&mut out, reasons),
+            Some(Detail::Throttling { reason, resource }) => {
+                out.extend_from_slice(b",\"ThrottlingReasons\":[{\"reason\":");
+                json_write::string(&mut out, reason);
+                out.extend_from_slice(b",\"resource\":");
+                json_write::string(&mut out, resource);
+                out.extend_from_slice(b"}]");
+            }
         }
         out.push(b'}');
         out

@@ -12,6 +12,7 @@ mod structures;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use model::arn::Arn;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
@@ -64,6 +65,12 @@ impl<'a> Fields<'a> {
             !matches
         });
         found.filter(|json| *json != Json::Null)
+    }
+
+    /// A member as it stands.
+    pub(crate) fn peek(&self, name: &str) -> Option<&Json<'a>> {
+        let found = self.members.iter().rev().find(|(other, _)| other == name);
+        found.map(|(_, json)| json)
     }
 
     /// A hash of what a member says, whatever the order in which its maps were written.
@@ -221,6 +228,13 @@ impl<'a> Fields<'a> {
         self.violations.push(text);
     }
 
+    /// Notes that a member breaks a constraint, as the service tells it of a few: by the member's own name, without its value.
+    pub(crate) fn violation_by_name(&mut self, path: &str, constraint: &str) {
+        let text =
+            format!("Value at '{path}' failed to satisfy constraint: Member must {constraint}");
+        self.violations.push(text);
+    }
+
     /// Takes a text that is one of these.
     ///
     /// # Errors
@@ -284,6 +298,12 @@ impl<'a> Fields<'a> {
         let Some(name) = name else {
             return self.violation(None, path, "not be null");
         };
+        if table_of_arn(name).is_some() {
+            return;
+        }
+        if name.is_empty() {
+            return self.violation(Some(name), path, "have length greater than or equal to 1");
+        }
         if !is_table_name(name) {
             let constraint = "satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
             self.violation(Some(name), path, constraint);
@@ -336,6 +356,17 @@ impl<'a> Fields<'a> {
 pub(crate) const TABLE_NAME_CHARS_MIN: usize = 3;
 /// Characters of a table's name.
 pub(crate) const TABLE_NAME_CHARS_MAX: usize = 255;
+
+/// The table that an ARN names, and the ARN. Wherever the API takes a table's name, it takes its ARN as well.
+#[must_use]
+pub(crate) fn table_of_arn(text: &str) -> Option<(&str, Arn)> {
+    let name = text.strip_prefix("arn:")?.rsplit_once(":table/")?.1;
+    let arn = Arn::parse(text).ok()?;
+    let fits = arn.service == "dynamodb"
+        && is_table_name(name)
+        && (TABLE_NAME_CHARS_MIN..=TABLE_NAME_CHARS_MAX).contains(&name.len());
+    fits.then_some((name, arn))
+}
 
 /// Whether a table's name has only the characters that it may have, and at least one.
 #[must_use]

@@ -34,9 +34,11 @@ mod partiql;
 mod service;
 mod streams;
 pub(crate) mod templates;
+mod throughput;
 mod values;
 
 pub use service::{Service, operations};
+pub use throughput::Throughput;
 
 /// Entries for fuzzing: each takes anything, and must neither panic nor run away.
 pub mod fuzz {

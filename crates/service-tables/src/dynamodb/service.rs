@@ -23,6 +23,7 @@ use super::compression::{self, Encoding};
 use super::fault::{Fault, Kind};
 use super::operations::{self, Context};
 use super::streams::{self, source::TableStreams};
+use super::throughput::{Meter, Throughput};
 use crate::engine::catalogue::{self, Catalogue};
 use crate::engine::items::{AccessError, Items};
 use crate::engine::keeper::Keeper;
@@ -85,6 +86,7 @@ pub struct Service {
     upkeep: Arc<Upkeep>,
     streams: Streams,
     keeper: Arc<Keeper>,
+    meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -112,10 +114,20 @@ impl Service {
             upkeep: Arc::new(Upkeep::new(store, Arc::clone(&catalogue), items.clone())),
             streams,
             keeper: Arc::new(keeper),
+            meter: Arc::new(Meter::new(Throughput::default())),
             items,
             catalogue,
             clock,
             random,
+        }
+    }
+
+    /// The same, but of what is provisioned becomes this.
+    #[must_use]
+    pub fn with_throughput(self, throughput: Throughput) -> Self {
+        Self {
+            meter: Arc::new(Meter::new(throughput)),
+            ..self
         }
     }
 
@@ -232,8 +244,10 @@ impl Service {
             items: &self.items,
             upkeep: &self.upkeep,
             keeper: &self.keeper,
+            meter: &self.meter,
             host: host::of(&call.headers).unwrap_or_default(),
             clock: &*self.clock,
+            shared_clock: &self.clock,
             random: &*self.random,
             account: &call.account,
             region: &call.region,

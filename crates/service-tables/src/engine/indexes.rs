@@ -38,7 +38,7 @@ pub struct SecondaryIndex {
     pub projection: Projection,
     /// Where it is in its life.
     pub status: IndexStatus,
-    /// What is provisioned for it; only kept and shown.
+    /// What is provisioned for it.
     pub throughput: Option<Throughput>,
 }
 

@@ -163,7 +163,7 @@ pub struct KeyAttribute {
     pub key_type: KeyType,
 }
 
-/// How a table is paid for. No throughput is enforced: what is provisioned is only kept and shown.
+/// How a table is paid for. What is provisioned is kept and shown, and enforced where the server is told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Billing {
     /// By request.

@@ -35,7 +35,7 @@ pub(super) const SHOWN_ONLY: [&str; 4] = [
     "TableClass",
     "SSESpecification",
 ];
-const SHOWN: &str = "kept and shown by `DescribeTable`: no request is throttled, nothing is billed, nothing is encrypted";
+const SHOWN: &str = "kept and shown by `DescribeTable`: no request is throttled unless `cloudless.toml` says so, nothing is billed, nothing is encrypted";
 
 /// What is missing, and what that means.
 const MISSING: [(&str, Severity, &str); 7] = [

@@ -129,7 +129,7 @@ async fn batches_are_refused_in_the_words_of_the_service() {
         (
             "BatchGetItem",
             json!({"pets": {"Keys": many(101)}}),
-            "1 validation error detected: Value '[101]' at 'requestItems.pets.member.keys' failed to satisfy constraint: Member must have length less than or equal to 100",
+            "1 validation error detected: Value at 'RequestItems.pets.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100",
         ),
         (
             "BatchGetItem",

@@ -26,6 +26,7 @@ mod refusals;
 mod resources;
 mod streams;
 mod tables;
+mod throughput;
 mod transactions;
 mod updates;
 

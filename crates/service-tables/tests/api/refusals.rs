@@ -539,7 +539,10 @@ async fn tables_are_judged_in_the_words_of_the_service() {
             json!({"TableName": null}),
             "The parameter 'TableName' is required but was not present in the request",
         ),
-        (json!({"TableName": "ab"}), length),
+        (
+            json!({"TableName": "ab"}),
+            "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3",
+        ),
         (json!({"TableName": "x".repeat(256)}), length),
         (
             json!({"TableName": "ab;"}),

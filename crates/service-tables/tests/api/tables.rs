@@ -293,3 +293,45 @@ async fn many_items_are_counted_by_samples() {
     let bytes = table["Table"]["TableSizeBytes"].as_u64().unwrap();
     assert_eq!(bytes / count, 10, "each item weighs ten bytes");
 }
+
+#[tokio::test]
+async fn a_table_is_called_by_its_arn_wherever_by_its_name() {
+    let server = Server::with_tables().await;
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/pets";
+    let told = json!({"TableName": arn, "CapacityUnits": 1.0});
+    let item = json!({"id": {"S": "a"}});
+    let mut put = json!({"TableName": arn, "Item": item, "ReturnConsumedCapacity": "TOTAL"});
+    let answer = server.ok("PutItem", put.clone()).await;
+    assert_eq!(answer["ConsumedCapacity"], told);
+    put["TableName"] = json!("pets");
+    let answer = server.ok("PutItem", put.clone()).await;
+    assert_eq!(answer["ConsumedCapacity"]["TableName"], "pets");
+
+    let batch = json!({"RequestItems": {arn: {"Keys": [item]}}, "ReturnConsumedCapacity": "TOTAL"});
+    let answer = server.ok("BatchGetItem", batch).await;
+    assert_eq!(answer["Responses"], json!({arn: [item]}));
+    assert_eq!(answer["ConsumedCapacity"][0]["TableName"], arn);
+    let batch = json!({"RequestItems": {arn: [{"DeleteRequest": {"Key": item}}]}});
+    server.ok("BatchWriteItem", batch).await;
+    let transaction = json!({"TransactItems": [{"Put": {"TableName": arn, "Item": item}}], "ReturnConsumedCapacity": "TOTAL"});
+    let answer = server.ok("TransactWriteItems", transaction).await;
+    assert_eq!(answer["ConsumedCapacity"][0]["TableName"], arn);
+    let answer = server.ok("Scan", json!({"TableName": arn})).await;
+    assert_eq!(answer["Items"], json!([item]));
+    let answer = server.ok("DescribeTable", json!({"TableName": arn})).await;
+    assert_eq!(answer["Table"]["TableName"], "pets");
+    server
+        .ok("DescribeTimeToLive", json!({"TableName": arn}))
+        .await;
+    server.ok("DeleteTable", json!({"TableName": arn})).await;
+
+    put["TableName"] = json!("arn:aws:dynamodb:eu-west-1:000000000000:table/events");
+    let kind = "ResourceNotFoundException";
+    let text = "Requested resource not found";
+    server.refuses("PutItem", put.clone(), kind, text).await;
+    put["TableName"] = json!("arn:aws:dynamodb:us-east-1:123456789012:table/events");
+    let text = "The caller may not use the resource arn:aws:dynamodb:us-east-1:123456789012:table/events: no resource-based policy allows it";
+    server
+        .refuses("PutItem", put, "AccessDeniedException", text)
+        .await;
+}

@@ -35,6 +35,7 @@ pub(super) fn config(located: &Located, settings: &Settings, state: PathBuf) -> 
         sandbox: settings.server.sandbox.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         buckets: settings.server.buckets,
+        throughput: settings.server.throughput,
         engines: settings.server.engines.clone(),
     }
 }

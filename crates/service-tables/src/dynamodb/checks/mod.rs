@@ -16,6 +16,7 @@ mod tests;
 use interfaces::authorize::Check;
 use model::ids::{AccountId, Region};
 
+use super::fields::table_of_arn;
 use super::json_read::Json;
 use crate::engine::catalogue::Catalogue;
 
@@ -174,6 +175,10 @@ impl Asked<'_> {
 
     /// The ARN of a table, or of what stands below one.
     fn arn(&self, table: &str) -> String {
+        // A table may be called by its ARN, also one of another account.
+        if table.starts_with("arn:") {
+            return table.to_owned();
+        }
         format!(
             "arn:{}:dynamodb:{}:{}:table/{table}",
             model::arn::PARTITION,
@@ -239,6 +244,10 @@ impl Asked<'_> {
 
     /// The attribute that `dynamodb:LeadingKeys` tells of; none: there is no such table or index, and so nothing to reach.
     async fn partition_key(&self, table: &str, index: Option<&str>) -> Option<String> {
+        let table = match table_of_arn(table) {
+            Some((name, _)) => name,
+            None => table,
+        };
         let found = self.catalogue.find(self.account, self.region, table).await;
         let table = found.ok().flatten()?;
         let key = match index {

@@ -11,6 +11,7 @@ use super::expression_fields::{ExpressionFields, Expressions, Takes};
 use crate::dynamodb::capacity::{Also, Consistency, Consumed, ConsumedByTable, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::values::Judged;
 use crate::dynamodb::{item_keys, json_write};
 use crate::engine::codec;
@@ -64,7 +65,11 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     for (request, table, keys) in &found {
         answer.add_table(context, request, table, keys).await?;
     }
-    Ok(answer.finish(wanted))
+    match answer.refusal.take() {
+        // Whoever got nothing is refused; others may come again for the rest.
+        Some(refusal) if answer.keys_read == 0 => Err(refusal),
+        Some(_) | None => Ok(answer.finish(wanted)),
+    }
 }
 
 fn take_tables(fields: &mut Fields<'_>) -> Result<Vec<TableFields>, Fault> {
@@ -82,10 +87,9 @@ fn take_tables(fields: &mut Fields<'_>) -> Result<Vec<TableFields>, Fault> {
                 structure.violation(Some("[]"), "keys", "have length greater than or equal to 1");
             }
             Some(length) if KEYS_MAX < length => {
-                // The service prints all keys; their number says the same.
-                let value = format!("[{length}]");
+                let path = format!("RequestItems.{name}.member.Keys");
                 let constraint = format!("have length less than or equal to {KEYS_MAX}");
-                structure.violation(Some(&value), "keys", &constraint);
+                structure.violation_by_name(&path, &constraint);
             }
             Some(_) => {}
         }
@@ -139,6 +143,9 @@ struct Answer {
     unprocessed: Vec<u8>,
     bytes: usize,
     consumed: ConsumedByTable,
+    keys_read: usize,
+    /// Why keys were left that the answer has room for.
+    refusal: Option<Fault>,
 }
 
 impl Answer {
@@ -158,12 +165,20 @@ impl Answer {
                 left.push(attributes);
                 continue;
             }
+            if let Err(refusal) = context.admit_read(table, None) {
+                self.refusal = Some(refusal);
+                left.push(attributes);
+                continue;
+            }
+            self.keys_read += 1;
             let found = context.items.get(key).await?;
             let size = found.as_deref().map_or(Ok(0), codec::size_of);
             let size = size.map_err(AccessError::from)?;
             self.bytes += size;
             let units = Units::of_read(size, request.consistency);
-            self.consumed.add(table.name(), Consumed::of_table(units));
+            let consumed = Consumed::of_table(units);
+            context.spend(table, Use::Read, &consumed);
+            self.consumed.add(&request.name, consumed);
             if let Some(bytes) = found {
                 if !is_first {
                     self.responses.push(b',');

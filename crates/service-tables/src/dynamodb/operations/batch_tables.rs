@@ -9,8 +9,9 @@ use crate::dynamodb::fields::{self, Fields};
 /// Notes what is wrong with a table's name that stands as the key of a map.
 pub(super) fn judge_name(fields: &mut Fields<'_>, name: &str) {
     let chars = name.chars().count();
-    let fits = fields::is_table_name(name)
-        && (fields::TABLE_NAME_CHARS_MIN..=fields::TABLE_NAME_CHARS_MAX).contains(&chars);
+    let fits = fields::table_of_arn(name).is_some()
+        || fields::is_table_name(name)
+            && (fields::TABLE_NAME_CHARS_MIN..=fields::TABLE_NAME_CHARS_MAX).contains(&chars);
     if !fits {
         // The service prints all that was asked of the table, too.
         fields.violated(

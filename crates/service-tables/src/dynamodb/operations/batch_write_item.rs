@@ -4,7 +4,7 @@
 //! Does not live here: where items are and whether they fit their tables (`item_keys`), metrics (`collection_metrics`).
 //!
 //! Writes of a batch are independent of one another: they are made side by side, so that they share the flush of the store.
-//! None is left for the caller to send again: `UnprocessedItems` is always empty.
+//! `UnprocessedItems` has those for which nothing is left of what is provisioned, where that is enforced.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,10 +15,11 @@ use super::Context;
 use super::batch_tables;
 use super::collection_metrics::{Metrics, MetricsWanted};
 use crate::dynamodb::capacity::{Also, Consumed, ConsumedByTable, Wanted};
-use crate::dynamodb::fault::Fault;
+use crate::dynamodb::fault::{Fault, Kind};
 use crate::dynamodb::fields::Fields;
-use crate::dynamodb::item_keys;
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::values::Judged;
+use crate::dynamodb::{item_keys, json_write};
 use crate::engine::items::{Change, Depends};
 use crate::engine::table::{ItemKey, Table};
 use crate::engine::value::{self, Attributes};
@@ -36,10 +37,25 @@ enum Request {
 
 /// What is to be done with one item.
 struct Job {
+    /// As it was asked for: the answer calls the table so.
+    table_name: Arc<str>,
     table: Arc<Table>,
     key: ItemKey,
-    /// The item to put; none to delete the one that is there.
-    item: Option<Arc<Attributes>>,
+    /// The item to put, or the key of the one to delete.
+    attributes: Arc<Attributes>,
+    is_put: bool,
+}
+
+/// What became of all.
+#[derive(Default)]
+struct Done {
+    consumed: ConsumedByTable,
+    /// How many were carried out.
+    count: usize,
+    /// Those that were not.
+    left: Vec<Job>,
+    /// Why not.
+    refusal: Option<Fault>,
 }
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
@@ -67,11 +83,13 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let mut metrics = Metrics::of(metrics_wanted);
     for (name, requests) in judged {
         let table = context.table(&name).await?;
-        add_jobs(&table, requests, &mut jobs, &mut metrics)?;
+        add_jobs(&name, &table, requests, &mut jobs, &mut metrics)?;
     }
-    let consumed = carry_out(context, jobs, wanted).await?;
-    let mut out = b"{\"UnprocessedItems\":{}".to_vec();
-    consumed.write(&mut out, wanted, Also::Nothing);
+    let done = carry_out(context, jobs, wanted).await?;
+    let mut out = b"{\"UnprocessedItems\":{".to_vec();
+    write_left(&mut out, done.left);
+    out.push(b'}');
+    done.consumed.write(&mut out, wanted, Also::Nothing);
     metrics.write_by_table(&mut out, context).await?;
     out.push(b'}');
     Ok(out)
@@ -144,11 +162,13 @@ fn judge(request: Request) -> Result<(Attributes, bool), Fault> {
 }
 
 fn add_jobs(
+    name: &str,
     table: &Arc<Table>,
     requests: Vec<(Attributes, bool)>,
     jobs: &mut Vec<Job>,
     metrics: &mut Metrics,
 ) -> Result<(), Fault> {
+    let name: Arc<str> = name.into();
     let mut keys = BTreeSet::new();
     for (attributes, is_put) in requests {
         let key = if is_put {
@@ -161,41 +181,109 @@ fn add_jobs(
         }
         metrics.note(table, &key, &attributes);
         jobs.push(Job {
+            table_name: Arc::clone(&name),
             table: Arc::clone(table),
             key,
-            item: is_put.then(|| Arc::new(attributes)),
+            attributes: Arc::new(attributes),
+            is_put,
         });
     }
     Ok(())
 }
 
-async fn carry_out(
-    context: &Context<'_>,
-    jobs: Vec<Job>,
-    wanted: Wanted,
-) -> Result<ConsumedByTable, Fault> {
-    let depends = match wanted {
-        Wanted::Nothing => Depends::OnNothing,
-        Wanted::Total | Wanted::Indexes => Depends::OnTheItem,
-    };
-    let mut consumed = ConsumedByTable::default();
+async fn carry_out(context: &Context<'_>, jobs: Vec<Job>, wanted: Wanted) -> Result<Done, Fault> {
+    let mut done = Done::default();
     let mut writes = JoinSet::new();
     for job in jobs {
         let items = context.items.clone();
+        let meter = Arc::clone(context.meter);
+        let clock = Arc::clone(context.shared_clock);
+        let is_metered = meter.binds(&job.table);
+        let depends = if wanted == Wanted::Nothing && !is_metered {
+            Depends::OnNothing
+        } else {
+            Depends::OnTheItem
+        };
         writes.spawn(async move {
-            let change = match &job.item {
-                Some(item) => Change::Put(Arc::clone(item)),
-                None => Change::Delete,
+            let after = job.is_put.then_some(&job.attributes);
+            let decide = |before: Option<&Attributes>| {
+                meter.admit_write(&job.table, before, after.map(AsRef::as_ref), &*clock)?;
+                let change = match after {
+                    Some(item) => Change::Put(Arc::clone(item)),
+                    None => Change::Delete,
+                };
+                Ok::<_, Fault>((change, ()))
             };
-            let decide = |_: Option<&Attributes>| Ok::<_, Fault>((change.clone(), ()));
-            let ((), before) = items.change(&job.table, &job.key, depends, decide).await?;
-            let units = Consumed::of_write(&job.table, before.as_ref(), job.item.as_deref());
-            Ok::<_, Fault>((job.table, units))
+            let changed = items.change(&job.table, &job.key, depends, decide).await;
+            let changed = changed.map_err(Fault::from).map(|((), before)| {
+                let after = after.map(AsRef::as_ref);
+                let consumed = Consumed::of_write(&job.table, before.as_ref(), after);
+                meter.spend(&job.table, Use::Write, &consumed, &*clock);
+                consumed
+            });
+            (job, changed)
         });
+        if is_metered {
+            // One after another, so that each finds what those before it have left.
+            done.wait(&mut writes).await?;
+        }
     }
-    while let Some(written) = writes.join_next().await {
-        let (table, units) = written.map_err(|error| Fault::internal(&error))??;
-        consumed.add(table.name(), units);
+    done.wait(&mut writes).await?;
+    match done.refusal.take() {
+        // Whoever got nothing done is refused; others may come again for the rest.
+        Some(refusal) if done.count == 0 => Err(refusal),
+        Some(_) | None => Ok(done),
     }
-    Ok(consumed)
+}
+
+impl Done {
+    /// Waits for the writes that are under way.
+    async fn wait(
+        &mut self,
+        writes: &mut JoinSet<(Job, Result<Consumed, Fault>)>,
+    ) -> Result<(), Fault> {
+        while let Some(written) = writes.join_next().await {
+            let (job, changed) = written.map_err(|error| Fault::internal(&error))?;
+            match changed {
+                Ok(consumed) => {
+                    self.count += 1;
+                    self.consumed.add(&job.table_name, consumed);
+                }
+                Err(fault) if fault.kind == Kind::ProvisionedThroughputExceeded => {
+                    self.refusal = Some(fault);
+                    self.left.push(job);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes requests as they were sent, by table.
+fn write_left(out: &mut Vec<u8>, mut left: Vec<Job>) {
+    left.sort_by(|one, other| one.table_name.cmp(&other.table_name));
+    let mut written: Option<&str> = None;
+    for job in &left {
+        if written == Some(&*job.table_name) {
+            out.push(b',');
+        } else {
+            if written.is_some() {
+                out.extend_from_slice(b"],");
+            }
+            json_write::string(out, &job.table_name);
+            out.extend_from_slice(b":[");
+            written = Some(&*job.table_name);
+        }
+        out.extend_from_slice(if job.is_put {
+            b"{\"PutRequest\":{\"Item\":"
+        } else {
+            b"{\"DeleteRequest\":{\"Key\":"
+        });
+        json_write::attributes(out, &job.attributes);
+        out.extend_from_slice(b"}}");
+    }
+    if written.is_some() {
+        out.push(b']');
+    }
 }

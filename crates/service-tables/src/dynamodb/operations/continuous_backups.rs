@@ -48,6 +48,7 @@ pub(super) async fn update(
 }
 
 async fn answer(context: &Context<'_>, name: &str) -> Result<Vec<u8>, Fault> {
+    let name = context.name_of(name)?;
     let found = context
         .catalogue
         .find(context.account, context.region, name)

@@ -23,8 +23,11 @@ use crate::engine::table::{
 use crate::engine::table_id::TableId;
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
-    let wish = TableWish::take(&mut fields)?;
+    let mut wish = TableWish::take(&mut fields)?;
     fields.finish()?;
+    if let Some(name) = &wish.name {
+        wish.name = Some(context.name_of(name)?.to_owned());
+    }
     let now = context.clock.now();
     let descriptor = wish.descriptor(TableId::draw(context.random), now)?;
     let name = descriptor.name.clone();
@@ -72,7 +75,7 @@ impl TableWish {
             fields.violation(None, "attributeDefinitions", "not be null");
         }
         let definitions = definitions.unwrap_or_default();
-        let name = table_fields::take_table_name(fields)?;
+        let name = table_fields::take_new_table_name(fields)?;
         let billing_mode = table_fields::take_billing_mode(fields)?;
         let throughput = table_fields::take_throughput(fields)?;
         let key_schema = table_fields::take_key_schema(fields, 2)?;

@@ -29,10 +29,16 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let item_key = item_keys::of_key(&table, &key)?;
     let ((), before) = context
         .items
-        .change(&table, &item_key, write.depends(), |existing| {
-            write.decide(existing)?;
-            Ok((Change::Delete, ()))
-        })
+        .change(
+            &table,
+            &item_key,
+            write.depends(context, &table),
+            |existing| {
+                context.admit_write(&table, existing, None)?;
+                write.decide(context, &table, existing)?;
+                Ok((Change::Delete, ()))
+            },
+        )
         .await?;
     let returned = write.old_if_wanted(before.as_ref());
     let written = Written {

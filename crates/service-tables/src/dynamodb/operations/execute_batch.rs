@@ -10,6 +10,7 @@ use crate::dynamodb::capacity::{Also, Consistency, Consumed, ConsumedByTable, Un
 use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::partiql::{self, Compiled, Select};
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::{item_keys, json_write};
 use crate::engine::codec;
 use crate::engine::items::AccessError;
@@ -143,6 +144,7 @@ async fn read(
         )
     })?;
     let key = item_keys::of_key(table, &target.key)?;
+    context.admit_read(table, None)?;
     let item = match context.items.get(&key).await? {
         Some(bytes) => Some(codec::decode(&bytes).map_err(AccessError::from)?),
         None => None,
@@ -152,7 +154,9 @@ async fn read(
     let item = item
         .filter(|item| condition.is_none_or(|condition| condition.holds(item)))
         .map(|item| execute_select::projected(select.projection.as_deref(), item));
-    Ok((item, Consumed::of_table(units)))
+    let consumed = Consumed::of_table(units);
+    context.spend(table, Use::Read, &consumed);
+    Ok((item, consumed))
 }
 
 fn answer(answers: &[Answer], wanted: Wanted, used: &ConsumedByTable) -> Vec<u8> {
@@ -200,10 +204,14 @@ fn write_one(out: &mut Vec<u8>, answer: &Answer) {
 ///
 /// Contract: Amazon DynamoDB API Reference, `BatchStatementError`: `Code`.
 fn code(kind: Kind) -> &'static str {
-    const CODES: [(Kind, &str); 4] = [
+    const CODES: [(Kind, &str); 5] = [
         (Kind::ConditionalCheckFailed, "ConditionalCheckFailed"),
         (Kind::DuplicateItem, "DuplicateItem"),
         (Kind::ResourceNotFound, "ResourceNotFound"),
+        (
+            Kind::ProvisionedThroughputExceeded,
+            "ProvisionedThroughputExceeded",
+        ),
         (Kind::InternalServerError, "InternalServerError"),
     ];
     let found = CODES.iter().find(|(known, _)| *known == kind);

@@ -13,6 +13,7 @@ use crate::dynamodb::expressions::condition::{self, Condition};
 use crate::dynamodb::expressions::placeholders::PathStep;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::partiql::{self, Order, Output, Partition, Schema, Select, Walk};
+use crate::dynamodb::throughput::Use;
 use crate::engine::codec;
 use crate::engine::indexes::{Index, IndexKind, IndexStatus};
 use crate::engine::items::AccessError;
@@ -68,6 +69,7 @@ pub(super) async fn page(
         Some(token) => read_token(token, paging.fingerprint, &ranges)?,
         None => (0, None),
     };
+    context.admit_read(table, source.index)?;
     let mut reading = Reading {
         context,
         source,
@@ -91,6 +93,7 @@ pub(super) async fn page(
     }
     let units = Units::of_read(reading.bytes, paging.consistency);
     reading.page.consumed = source.consumed(units);
+    context.spend(table, Use::Read, &reading.page.consumed);
     Ok(reading.page)
 }
 

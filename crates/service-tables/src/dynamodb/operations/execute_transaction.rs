@@ -20,6 +20,7 @@ use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::fault::{Detail, Fault, Kind, Reason};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::partiql::{self, Compiled, Select, Target};
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::{item_keys, json_write};
 use crate::engine::codec;
 use crate::engine::items::AccessError;
@@ -118,7 +119,8 @@ fn placed(mut fault: Fault, position: usize) -> Fault {
 }
 
 async fn read(context: &Context<'_>, members: &[Member], wanted: Wanted) -> Result<Vec<u8>, Fault> {
-    let mut reads: Vec<(&Select, Target, String)> = Vec::with_capacity(members.len());
+    let mut reads: Vec<(&Select, Target)> = Vec::with_capacity(members.len());
+    let mut tables = Vec::with_capacity(members.len());
     let mut keys = Vec::with_capacity(members.len());
     for (position, member) in members.iter().enumerate() {
         let Compiled::Select(select) = &member.compiled else {
@@ -135,13 +137,16 @@ async fn read(context: &Context<'_>, members: &[Member], wanted: Wanted) -> Resu
             return Err(transactions::several_on_one_item());
         }
         keys.push(key);
-        reads.push((select, target, table.name().to_owned()));
+        reads.push((select, target));
+        tables.push(table);
     }
+    transactions::admit_reads(context, tables.iter())?;
     let found = context.items.get_all(&keys).await?;
     let mut consumed = ConsumedByTable::default();
     let mut bytes_read = 0;
     let mut out = b"{\"Responses\":[".to_vec();
-    for (position, ((select, target, table), bytes)) in reads.iter().zip(&found).enumerate() {
+    let asked = reads.iter().zip(&tables).zip(&found);
+    for (position, (((select, target), table), bytes)) in asked.enumerate() {
         if position != 0 {
             out.push(b',');
         }
@@ -149,7 +154,7 @@ async fn read(context: &Context<'_>, members: &[Member], wanted: Wanted) -> Resu
         let item = item.map_err(AccessError::from)?;
         let bytes = item.as_ref().map_or(0, value::size);
         bytes_read += bytes;
-        consumed.add(table, units_of(bytes));
+        consumed.add(table.name(), units_of(bytes));
         out.push(b'{');
         let condition = target.condition.as_ref();
         let holds = |item: &Attributes| condition.is_none_or(|condition| condition.holds(item));
@@ -160,6 +165,8 @@ async fn read(context: &Context<'_>, members: &[Member], wanted: Wanted) -> Resu
         }
         out.push(b'}');
     }
+    let names = tables.iter().map(|table| table.name());
+    transactions::spend(context, names.zip(&tables), Use::Read, &consumed);
     if BYTES_MAX < bytes_read {
         return Err(transactions::too_large());
     }

@@ -14,6 +14,7 @@ use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::expressions::update::Update;
 use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::partiql::{self, Returning, Target};
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::{item_keys, values};
 use crate::engine::items::{Change, Depends};
 use crate::engine::table::Table;
@@ -39,14 +40,19 @@ pub(super) async fn insert(
     let item = Arc::new(item);
     context
         .items
-        .change(table, &key, Depends::OnTheItem, |existing| match existing {
-            Some(existing) => Err(duplicate(existing, on_failure)),
-            None => Ok((Change::Put(Arc::clone(&item)), ())),
+        .change(table, &key, Depends::OnTheItem, |existing| {
+            context.admit_write(table, existing, Some(&item))?;
+            match existing {
+                Some(existing) => Err(duplicate(existing, on_failure)),
+                None => Ok((Change::Put(Arc::clone(&item)), ())),
+            }
         })
         .await?;
+    let consumed = Consumed::of_write(table, None, Some(&item));
+    context.spend(table, Use::Write, &consumed);
     Ok(Written {
         returned: None,
-        consumed: Consumed::of_write(table, None, Some(&item)),
+        consumed,
     })
 }
 
@@ -64,9 +70,12 @@ pub(super) async fn update(
     let (new, before) = context
         .items
         .change(table, &key, Depends::OnTheItem, |existing| {
+            // What becomes of indexes is known only when the item is.
+            context.admit_write(table, existing, existing)?;
             let item = decide(&target, existing, on_failure)?;
             let item = item.ok_or_else(|| on_failure.fault(None))?;
             let new = Arc::new(update_item::updated(table, item, update)?);
+            context.admit_write(table, existing, Some(&new))?;
             Ok((Change::Put(Arc::clone(&new)), new))
         })
         .await?;
@@ -78,9 +87,11 @@ pub(super) async fn update(
         Some(Returning::ModifiedOld) => before.as_ref().map(parts),
         Some(Returning::ModifiedNew) => Some(parts(&new)),
     };
+    let consumed = Consumed::of_write(table, before.as_ref(), Some(&new));
+    context.spend(table, Use::Write, &consumed);
     Ok(Written {
         returned: returned.filter(|item| !item.is_empty()),
-        consumed: Consumed::of_write(table, before.as_ref(), Some(&new)),
+        consumed,
     })
 }
 
@@ -97,6 +108,7 @@ pub(super) async fn delete(
     let ((), before) = context
         .items
         .change(table, &key, Depends::OnTheItem, |existing| {
+            context.admit_write(table, existing, None)?;
             Ok::<_, Fault>(match decide(&target, existing, on_failure)? {
                 Some(_) => (Change::Delete, ()),
                 None => (Change::Keep, ()),
@@ -104,6 +116,7 @@ pub(super) async fn delete(
         })
         .await?;
     let consumed = Consumed::of_write(table, before.as_ref(), None);
+    context.spend(table, Use::Write, &consumed);
     Ok(Written {
         returned: before.filter(|_| returning.is_some()),
         consumed,

@@ -9,6 +9,7 @@ use crate::dynamodb::capacity::{self, Consistency, Consumed, Units, Wanted};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
+use crate::dynamodb::throughput::Use;
 use crate::engine::codec;
 use crate::engine::items::AccessError;
 use crate::engine::value::Attributes;
@@ -30,6 +31,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let table = context.table(&table_name).await?;
     let key = item_keys::of_key(&table, &key)?;
     expressions.judge_key_paths(&table)?;
+    context.admit_read(&table, None)?;
     let found = context.items.get(&key).await?;
 
     let mut out = Vec::with_capacity(found.as_ref().map_or(64, |bytes| bytes.len() * 2 + 64));
@@ -39,13 +41,15 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         let written = expressions.write_projected(&mut out, bytes);
         written.map_err(AccessError::from)?;
     }
-    if wanted != Wanted::Nothing {
-        if found.is_some() {
-            out.push(b',');
-        }
+    if wanted != Wanted::Nothing || context.meter.binds(&table) {
         let size = found.as_deref().map_or(Ok(0), codec::size_of);
         let units = Units::of_read(size.map_err(AccessError::from)?, consistency);
-        capacity::write(&mut out, wanted, &table_name, &Consumed::of_table(units));
+        let consumed = Consumed::of_table(units);
+        context.spend(&table, Use::Read, &consumed);
+        if wanted != Wanted::Nothing && found.is_some() {
+            out.push(b',');
+        }
+        capacity::write(&mut out, wanted, &table_name, &consumed);
     }
     out.push(b'}');
     Ok(out)

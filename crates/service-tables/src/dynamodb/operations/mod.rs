@@ -40,11 +40,17 @@ use interfaces::clock::Clock;
 use interfaces::random::Random;
 use model::ids::{AccountId, Region};
 
-use super::fault::Fault;
+use super::capacity::Consumed;
+use super::fault::{Fault, Kind};
+use super::fields::table_of_arn;
+use super::throughput::{Meter, Use};
 use crate::engine::catalogue::Catalogue;
+use crate::engine::indexes::Index;
 use crate::engine::items::Items;
 use crate::engine::keeper::Keeper;
+use crate::engine::table::Table;
 use crate::engine::upkeep::Upkeep;
+use crate::engine::value::Attributes;
 
 pub(crate) use create_table::TableWish;
 pub(super) use execute_select::try_token;
@@ -56,9 +62,12 @@ pub(super) struct Context<'a> {
     pub(super) items: &'a Items,
     pub(super) upkeep: &'a Upkeep,
     pub(super) keeper: &'a Keeper,
+    pub(super) meter: &'a std::sync::Arc<Meter>,
     /// The name by which the caller has reached us.
     pub(super) host: &'a str,
     pub(super) clock: &'a dyn Clock,
+    /// The same, for tasks of their own.
+    pub(super) shared_clock: &'a std::sync::Arc<dyn Clock>,
     pub(super) random: &'a dyn Random,
     pub(super) account: &'a AccountId,
     pub(super) region: &'a Region,
@@ -66,12 +75,51 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// The table of an operation on items.
-    async fn table(
-        &self,
-        name: &str,
-    ) -> Result<std::sync::Arc<crate::engine::table::Table>, Fault> {
+    async fn table(&self, name: &str) -> Result<std::sync::Arc<Table>, Fault> {
+        let name = self.name_of(name)?;
         let found = self.catalogue.find(self.account, self.region, name).await?;
         found.ok_or_else(Fault::no_table)
+    }
+
+    /// The name of a table that is called by it or by its ARN. Tables of other accounts share nothing, and those of other
+    /// regions are not asked here.
+    fn name_of<'t>(&self, text: &'t str) -> Result<&'t str, Fault> {
+        let Some((name, arn)) = table_of_arn(text) else {
+            return Ok(text);
+        };
+        if arn.account != self.account.as_str() {
+            return Err(Fault::new(
+                Kind::AccessDenied,
+                format!(
+                    "The caller may not use the resource {text}: no resource-based policy allows it"
+                ),
+            ));
+        }
+        if arn.region == self.region.as_str() {
+            Ok(name)
+        } else {
+            Err(Fault::no_table())
+        }
+    }
+
+    /// Refuses a read for which nothing that is provisioned is left.
+    fn admit_read(&self, table: &Table, index: Option<&Index>) -> Result<(), Fault> {
+        self.meter.admit_read(table, index, self.clock)
+    }
+
+    /// Refuses a write for which nothing that is provisioned is left.
+    fn admit_write(
+        &self,
+        table: &Table,
+        before: Option<&Attributes>,
+        after: Option<&Attributes>,
+    ) -> Result<(), Fault> {
+        self.meter.admit_write(table, before, after, self.clock)
+    }
+
+    /// Notes what a request has used.
+    fn spend(&self, table: &Table, used: Use, consumed: &Consumed) {
+        self.meter.spend(table, used, consumed, self.clock);
     }
 }
 

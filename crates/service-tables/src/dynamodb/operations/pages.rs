@@ -18,6 +18,7 @@ use crate::dynamodb::expressions::projection::Projection;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::values::Judged;
 use crate::engine::codec;
 use crate::engine::indexes::IndexKind;
@@ -80,6 +81,8 @@ pub(super) struct PageFields {
 /// A page that is fit to be read.
 #[derive(Debug)]
 pub(super) struct PageRequest {
+    /// As it was asked for: an answer calls it so.
+    table_name: String,
     pub(super) expressions: Expressions,
     wanted: Wanted,
     limit: Option<usize>,
@@ -109,7 +112,7 @@ impl PageFields {
         }
         let wanted = Wanted::take(fields)?;
         let table_name = fields.table_name()?;
-        let limit = fields.integer_within("Limit", "limit", 1, i64::MAX)?;
+        let limit = take_limit(fields, takes)?;
         Ok(Self {
             table_name,
             index_name,
@@ -179,6 +182,7 @@ impl PageFields {
             (_, None) => Returns::Held,
         };
         Ok(PageRequest {
+            table_name: self.table_name,
             expressions: self.expressions.read()?,
             wanted: self.wanted,
             limit: self.limit,
@@ -245,6 +249,7 @@ impl PageRequest {
         rounding: Rounding,
     ) -> Result<Vec<u8>, Fault> {
         let fetch = self.judge_source(source)?;
+        context.admit_read(source.table, source.index)?;
         let mut progress = Progress::default();
         let rows_wanted = self.limit.unwrap_or(usize::MAX);
         while !range.is_empty() && progress.last_key.is_none() {
@@ -277,7 +282,9 @@ impl PageRequest {
             };
         }
         let units = self.units(&progress, rounding);
-        Ok(self.write(source, &progress, units))
+        let consumed = consumed(source, &progress, units);
+        context.spend(source.table, Use::Read, &consumed);
+        Ok(self.write(&progress, &consumed))
     }
 
     fn units(&self, progress: &Progress, rounding: Rounding) -> Units {
@@ -373,7 +380,7 @@ impl PageRequest {
         progress.count += 1;
     }
 
-    fn write(&self, source: Source<'_>, progress: &Progress, units: Units) -> Vec<u8> {
+    fn write(&self, progress: &Progress, consumed: &Consumed) -> Vec<u8> {
         let mut out = Vec::with_capacity(progress.items.len() + 256);
         out.push(b'{');
         if self.returns != Returns::Count {
@@ -389,19 +396,34 @@ impl PageRequest {
         }
         if self.wanted != Wanted::Nothing {
             out.push(b',');
-            let consumed = match source.index {
-                None => Consumed::of_table(units),
-                Some(index) => {
-                    // The service tells the table's part of it also when that is nothing.
-                    let mut consumed = Consumed::of_table(progress.fetched.unwrap_or_default());
-                    consumed.add(Consumed::of_index(index, units));
-                    consumed
-                }
-            };
-            capacity::write(&mut out, self.wanted, source.table.name(), &consumed);
+            capacity::write(&mut out, self.wanted, &self.table_name, consumed);
         }
         out.push(b'}');
         out
+    }
+}
+
+fn take_limit(fields: &mut Fields<'_>, takes: Takes) -> Result<Option<i64>, Fault> {
+    if takes != Takes::Query {
+        return fields.integer_within("Limit", "limit", 1, i64::MAX);
+    }
+    let limit = fields.integer("Limit")?;
+    if limit.is_some_and(|limit| limit < 1) {
+        fields.violation_by_name("Limit", "have value greater than or equal to 1");
+    }
+    Ok(limit)
+}
+
+/// What a page has cost.
+fn consumed(source: Source<'_>, progress: &Progress, units: Units) -> Consumed {
+    match source.index {
+        None => Consumed::of_table(units),
+        Some(index) => {
+            // The service tells the table's part of it also when that is nothing.
+            let mut consumed = Consumed::of_table(progress.fetched.unwrap_or_default());
+            consumed.add(Consumed::of_index(index, units));
+            consumed
+        }
     }
 }
 

@@ -38,8 +38,9 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let item = Arc::new(item);
     let ((), before) = context
         .items
-        .change(&table, &key, write.depends(), |existing| {
-            write.decide(existing)?;
+        .change(&table, &key, write.depends(context, &table), |existing| {
+            context.admit_write(&table, existing, Some(&item))?;
+            write.decide(context, &table, existing)?;
             Ok((Change::Put(Arc::clone(&item)), ()))
         })
         .await?;

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use super::tags;
 use crate::dynamodb::fault::Fault;
-use crate::dynamodb::fields::{Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name};
+use crate::dynamodb::fields::{
+    Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name, table_of_arn,
+};
+use crate::dynamodb::json_read::Json;
 use crate::engine::indexes::Throughput;
 use crate::engine::keys::KeyType;
 use crate::engine::table::{Class, Encryption, KeyAttribute, StreamViewType};
@@ -47,6 +50,9 @@ pub(super) fn take_table_name(fields: &mut Fields<'_>) -> Result<Option<String>,
             "The parameter 'TableName' is required but was not present in the request",
         ));
     };
+    if table_of_arn(&name).is_some() {
+        return Ok(Some(name));
+    }
     let length = name.chars().count();
     if !(TABLE_NAME_CHARS_MIN..=TABLE_NAME_CHARS_MAX).contains(&length) {
         return Err(Fault::validation(format!(
@@ -57,6 +63,19 @@ pub(super) fn take_table_name(fields: &mut Fields<'_>) -> Result<Option<String>,
         let constraint = "satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
         fields.violation(Some(&name), "tableName", constraint);
     }
+    Ok(Some(name))
+}
+
+/// The name of a table to be made.
+pub(super) fn take_new_table_name(fields: &mut Fields<'_>) -> Result<Option<String>, Fault> {
+    let is_short = |name: &Json<'_>| matches!(name, Json::Text(name) if name.chars().count() < TABLE_NAME_CHARS_MIN);
+    let is_short = fields.peek("TableName").is_some_and(is_short);
+    if !is_short {
+        return take_table_name(fields);
+    }
+    let name = fields.text("TableName")?.unwrap_or_default();
+    let constraint = format!("have length greater than or equal to {TABLE_NAME_CHARS_MIN}");
+    fields.violation(Some(&name), "tableName", &constraint);
     Ok(Some(name))
 }
 

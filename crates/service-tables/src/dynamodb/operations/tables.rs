@@ -17,11 +17,12 @@ const NAMES_MAX: i64 = 100;
 
 pub(super) async fn describe(context: &Context<'_>, fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let name = table_fields::take_only_table_name(fields)?;
+    let name = context.name_of(&name)?;
     let found = context
         .catalogue
-        .find(context.account, context.region, &name)
+        .find(context.account, context.region, name)
         .await?;
-    let table = found.ok_or_else(|| Fault::no_table_called(&name))?;
+    let table = found.ok_or_else(|| Fault::no_table_called(name))?;
     let contents = Contents::count(context, &table).await?;
     let description = description::of(&table, Moment::Active, &contents);
     Ok(json!({ "Table": description }).to_string().into_bytes())
@@ -49,12 +50,13 @@ pub(super) async fn list(context: &Context<'_>, mut fields: Fields<'_>) -> Resul
 
 pub(super) async fn delete(context: &Context<'_>, fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let name = table_fields::take_only_table_name(fields)?;
+    let name = context.name_of(&name)?;
     let deleted = context
         .catalogue
-        .delete(context.account, context.region, &name)
+        .delete(context.account, context.region, name)
         .await;
     let table = deleted.map_err(|error| match error {
-        Error::Missing => Fault::no_table_called(&name),
+        Error::Missing => Fault::no_table_called(name),
         Error::Protected => Fault::validation(PROTECTED),
         error @ (Error::Exists
         | Error::Read(_)

@@ -26,13 +26,14 @@ pub(super) async fn update(
     let name = fields.table_name()?;
     let (attribute, enabled) = take_specification(&mut fields)?;
     fields.finish()?;
+    let name = context.name_of(&name)?;
     let wished = enabled.then(|| TimeToLive {
         attribute: attribute.clone(),
         since: context.clock.now(),
     });
     let altered = context
         .catalogue
-        .alter(context.account, context.region, &name, |descriptor| {
+        .alter(context.account, context.region, name, |descriptor| {
             judge(descriptor, &attribute, wished.as_ref())?;
             descriptor.time_to_live = wished;
             Ok::<_, Fault>(())
@@ -40,7 +41,7 @@ pub(super) async fn update(
         .await;
     match altered {
         Ok(altered) => altered?,
-        Err(Error::Missing) => return Err(Fault::no_table_called(&name)),
+        Err(Error::Missing) => return Err(Fault::no_table_called(name)),
         Err(error) => return Err(error.into()),
     };
     context.keeper.hurry();
@@ -52,11 +53,12 @@ pub(super) async fn update(
 
 pub(super) async fn describe(context: &Context<'_>, fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
     let name = take_only_table_name(fields)?;
+    let name = context.name_of(&name)?;
     let found = context
         .catalogue
-        .find(context.account, context.region, &name)
+        .find(context.account, context.region, name)
         .await?;
-    let table = found.ok_or_else(|| Fault::no_table_called(&name))?;
+    let table = found.ok_or_else(|| Fault::no_table_called(name))?;
     let description = match &table.descriptor.time_to_live {
         Some(settings) => {
             json!({ "TimeToLiveStatus": "ENABLED", "AttributeName": settings.attribute })

@@ -11,6 +11,7 @@ use crate::dynamodb::capacity::{Also, Consistency, Consumed, ConsumedByTable, Un
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::item_keys;
+use crate::dynamodb::throughput::Use;
 use crate::dynamodb::values::Judged;
 use crate::engine::codec;
 use crate::engine::items::AccessError;
@@ -56,12 +57,13 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         }
         keys.push(key);
     }
+    transactions::admit_reads(context, tables.iter())?;
     let found = context.items.get_all(&keys).await?;
 
     let mut consumed = ConsumedByTable::default();
     let mut bytes_read = 0;
     let mut out = b"{\"Responses\":[".to_vec();
-    for (position, ((get, table), item)) in gets.iter().zip(&tables).zip(&found).enumerate() {
+    for (position, (get, item)) in gets.iter().zip(&found).enumerate() {
         if position != 0 {
             out.push(b',');
         }
@@ -75,8 +77,10 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         }
         out.push(b'}');
         bytes_read += bytes;
-        consumed.add(table.name(), units_of(bytes));
+        consumed.add(&get.table_name, units_of(bytes));
     }
+    let names = gets.iter().map(|get| get.table_name.as_str());
+    transactions::spend(context, names.zip(&tables), Use::Read, &consumed);
     if BYTES_MAX < bytes_read {
         return Err(transactions::too_large());
     }

@@ -19,6 +19,7 @@ use super::writes::OnFailure;
 use crate::dynamodb::capacity::{Consumed, ConsumedByTable};
 use crate::dynamodb::fault::{Detail, Fault, Kind, Reason};
 use crate::dynamodb::item_keys;
+use crate::dynamodb::throughput::Use;
 use crate::engine::items::{AccessError, Change, ChangeError, Plan, Target};
 use crate::engine::table::{ItemKey, Table};
 use crate::engine::tokens::{self, Fingerprint, Known};
@@ -110,7 +111,7 @@ pub(super) async fn write(
                     Known::AnotherRequest => return Err(mismatch()),
                 }
             }
-            decide(&prepared, items).map(|(changes, consumed)| Plan {
+            decide(context, &prepared, items).map(|(changes, consumed)| Plan {
                 changes,
                 writes,
                 outcome: Outcome::Written(consumed),
@@ -118,7 +119,17 @@ pub(super) async fn write(
         })
         .await;
     match changed {
-        Ok(changed) => Ok(changed.outcome),
+        Ok(changed) => {
+            let (used, consumed) = match &changed.outcome {
+                Outcome::Written(consumed) => (Use::Write, consumed),
+                Outcome::Repeated(consumed) => (Use::Read, consumed),
+            };
+            let tables = prepared
+                .iter()
+                .map(|one| (one.action.table_name.as_str(), &one.table));
+            spend(context, tables, used, consumed);
+            Ok(changed.outcome)
+        }
         Err(ChangeError::Contended) => Err(in_conflict(prepared.len())),
         // All that the items are and become, indexes included, does not fit into one commit.
         Err(ChangeError::Items(AccessError::Commit(CommitError::TooLarge { .. }))) => {
@@ -173,6 +184,48 @@ fn invalid(fault: &Fault) -> Reason {
         message: fault.message.clone(),
         item: None,
     }
+}
+
+/// What the refusal of an action is called for which nothing that is provisioned is left.
+pub(super) fn throttled(fault: &Fault) -> Reason {
+    Reason::Failed {
+        code: "ProvisionedThroughputExceeded",
+        message: fault.message.clone(),
+        item: None,
+    }
+}
+
+/// Notes what a transaction has used of each of its tables.
+pub(super) fn spend<'a>(
+    context: &Context<'_>,
+    tables: impl Iterator<Item = (&'a str, &'a Arc<Table>)>,
+    used: Use,
+    consumed: &ConsumedByTable,
+) {
+    let mut spent = BTreeSet::new();
+    for (name, table) in tables {
+        if spent.insert(name)
+            && let Some(consumed) = consumed.of(name)
+        {
+            context.spend(table, used, consumed);
+        }
+    }
+}
+
+/// Refuses a transaction that reads if nothing is left of one of these tables, an action each.
+pub(super) fn admit_reads<'a>(
+    context: &Context<'_>,
+    tables: impl Iterator<Item = &'a Arc<Table>>,
+) -> Result<(), Fault> {
+    let reasons = tables.map(|table| match context.admit_read(table, None) {
+        Ok(()) => Reason::None,
+        Err(fault) => throttled(&fault),
+    });
+    let reasons: Vec<_> = reasons.collect();
+    if reasons.iter().all(|reason| *reason == Reason::None) {
+        return Ok(());
+    }
+    Err(cancelled(reasons))
 }
 
 fn mismatch() -> Fault {
@@ -237,6 +290,7 @@ fn place(action: &Action, table: &Table) -> Result<ItemKey, Fault> {
 
 /// What becomes of each item and what that costs, or the reasons why nothing does.
 fn decide(
+    context: &Context<'_>,
     prepared: &[Prepared],
     items: &[Option<Attributes>],
 ) -> Result<(Vec<Change>, ConsumedByTable), Fault> {
@@ -244,15 +298,20 @@ fn decide(
     let mut reasons = Vec::with_capacity(prepared.len());
     let mut consumed = ConsumedByTable::default();
     for (one, existing) in prepared.iter().zip(items) {
-        match one.decide(existing.as_ref()) {
-            Ok(change) => {
-                let after = match &change {
-                    Change::Keep => existing.as_ref(),
-                    Change::Put(item) => Some(&**item),
-                    Change::Delete => None,
-                };
-                let units = Consumed::of_write(&one.table, existing.as_ref(), after);
-                consumed.add(one.table.name(), units.doubled());
+        let decided = one.decide(existing.as_ref()).and_then(|change| {
+            let after = match &change {
+                Change::Keep => existing.as_ref(),
+                Change::Put(item) => Some(&**item),
+                Change::Delete => None,
+            };
+            let admitted = context.admit_write(&one.table, existing.as_ref(), after);
+            admitted.map_err(|fault| throttled(&fault))?;
+            let units = Consumed::of_write(&one.table, existing.as_ref(), after);
+            Ok((change, units.doubled()))
+        });
+        match decided {
+            Ok((change, units)) => {
+                consumed.add(&one.action.table_name, units);
                 changes.push(change);
                 reasons.push(Reason::None);
             }
@@ -297,7 +356,7 @@ fn repeated(prepared: &[Prepared], items: &[Option<Attributes>]) -> Plan<Outcome
     for (one, existing) in prepared.iter().zip(items) {
         let bytes = existing.as_ref().map_or(0, value::size);
         let units = super::transact_get_items::units_of(bytes);
-        consumed.add(one.table.name(), units);
+        consumed.add(&one.action.table_name, units);
     }
     Plan {
         changes: vec![Change::Keep; prepared.len()],

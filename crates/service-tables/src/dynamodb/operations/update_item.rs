@@ -37,11 +37,14 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     let (new, before) = context
         .items
         .change(&table, &item_key, Depends::OnTheItem, |existing| {
-            write.decide(existing)?;
+            // What becomes of indexes is known only when the item is.
+            context.admit_write(&table, existing, existing)?;
+            write.decide(context, &table, existing)?;
             if existing.is_none() && update.only_takes() {
                 return Ok((Change::Keep, Arc::default()));
             }
             let new = Arc::new(updated(&table, existing.unwrap_or(&key), &update)?);
+            context.admit_write(&table, existing, Some(&new))?;
             Ok((Change::Put(Arc::clone(&new)), new))
         })
         .await?;

@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     fields.finish()?;
     wish.judge()?;
     let now = context.clock.now();
-    let name = wish.name.clone();
+    let name = context.name_of(&wish.name)?.to_owned();
     let altered = context
         .catalogue
         .alter(context.account, context.region, &name, |descriptor| {

@@ -10,6 +10,7 @@ use crate::dynamodb::capacity::{self, Consumed, Wanted};
 use crate::dynamodb::fault::{Detail, Fault, Kind};
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::json_write;
+use crate::dynamodb::throughput::Use;
 use crate::engine::items::{ChangeError, Depends};
 use crate::engine::table::{ItemKey, Table};
 use crate::engine::value::Attributes;
@@ -106,6 +107,7 @@ impl WriteFields {
 
     pub(super) fn read_expressions(self) -> Result<Write, Fault> {
         Ok(Write {
+            table_name: self.table_name,
             capacity: self.capacity,
             return_values: self.return_values,
             on_failure: self.on_failure,
@@ -141,6 +143,8 @@ impl WriteKind {
 /// A write that is fit to be carried out.
 #[derive(Debug)]
 pub(super) struct Write {
+    /// As it was asked for: an answer calls it so.
+    table_name: String,
     pub(super) capacity: Wanted,
     pub(super) return_values: Returned,
     on_failure: OnFailure,
@@ -150,8 +154,9 @@ pub(super) struct Write {
 
 impl Write {
     /// What must be known of the item that is there.
-    pub(super) fn depends(&self) -> Depends {
-        let blind = self.capacity == Wanted::Nothing
+    pub(super) fn depends(&self, context: &Context<'_>, table: &Table) -> Depends {
+        let blind = !context.meter.binds(table)
+            && self.capacity == Wanted::Nothing
             && self.return_values == Returned::Nothing
             && self.expressions.condition.is_none();
         if blind {
@@ -162,9 +167,19 @@ impl Write {
     }
 
     /// Refuses the write if its condition does not hold for the item that is there.
-    pub(super) fn decide(&self, existing: Option<&Attributes>) -> Result<(), Fault> {
+    pub(super) fn decide(
+        &self,
+        context: &Context<'_>,
+        table: &Table,
+        existing: Option<&Attributes>,
+    ) -> Result<(), Fault> {
         if self.expressions.condition_holds(existing) {
             return Ok(());
+        }
+        if context.meter.binds(table) {
+            // The look is paid for as a write of the item would be.
+            let consumed = Consumed::of_write(table, existing, existing);
+            context.spend(table, Use::Write, &consumed);
         }
         Err(self.on_failure.fault(existing))
     }
@@ -191,12 +206,13 @@ impl Write {
             out.extend_from_slice(b"\"Attributes\":");
             json_write::attributes(&mut out, returned);
         }
-        if self.capacity != Wanted::Nothing {
-            if 1 < out.len() {
+        if self.capacity != Wanted::Nothing || context.meter.binds(table) {
+            let consumed = Consumed::of_write(table, written.before, written.after);
+            context.spend(table, Use::Write, &consumed);
+            if self.capacity != Wanted::Nothing && 1 < out.len() {
                 out.push(b',');
             }
-            let consumed = Consumed::of_write(table, written.before, written.after);
-            capacity::write(&mut out, self.capacity, table.name(), &consumed);
+            capacity::write(&mut out, self.capacity, &self.table_name, &consumed);
         }
         let mut metrics = Metrics::of(self.metrics);
         metrics.note(table, key, written.key);
