@@ -2,12 +2,12 @@
 
 #![no_main]
 
-use gateway::http::{ServerLimits, dissect};
+use gateway::http::{HostForm, ServerLimits, dissect};
 
 libfuzzer_sys::fuzz_target!(|input: (u16, &[u8])| {
     let (cut, bytes) = input;
     let limits = ServerLimits::default();
-    let whole = dissect([bytes], &limits);
+    let whole = dissect([bytes], &limits, HostForm::Authority);
     let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
-    assert_eq!(dissect([first, second], &limits), whole);
+    assert_eq!(dissect([first, second], &limits, HostForm::Authority), whole);
 });

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use deployment::Deployer;
 use event_delivery::Delivery;
 use gateway::application::ApplicationHandler;
-use gateway::http::{Handler, Server as HttpServer, ServerLimits};
+use gateway::http::{Handler, HostForm, Server as HttpServer, ServerLimits};
 use gateway::service_door::ServiceDoor;
 use interfaces::clock::Clock;
 use interfaces::invoke::Invoke;
@@ -315,7 +315,7 @@ impl Server {
         let (stop_apis, stop_services) = (CancellationToken::new(), CancellationToken::new());
         let (mut apis, mut services) = (JoinSet::new(), JoinSet::new());
         let door = Arc::clone(&self.door) as Arc<dyn Handler>;
-        let server = self.http_server(ServerLimits::of_services());
+        let server = self.http_server().taking(HostForm::Address);
         let serve = server.serve(listeners.services, door, stop_services.clone());
         services.spawn(async move {
             let _drained = serve.await;
@@ -331,7 +331,7 @@ impl Server {
         ];
         for (listener, handler) in handlers {
             let Some(listener) = listener else { continue };
-            let server = self.http_server(ServerLimits::default());
+            let server = self.http_server();
             let server = match &listeners.tls {
                 Some(shown) => {
                     self.balancers.secure(shown.tls.clone());
@@ -384,8 +384,9 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || clearing.clear()).await;
     }
 
-    fn http_server(&self, limits: ServerLimits) -> HttpServer {
-        HttpServer::new(limits, Arc::clone(&self.clock)).awake_while(processors::is_idle)
+    fn http_server(&self) -> HttpServer {
+        let server = HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock));
+        server.awake_while(processors::is_idle)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The framing reader: where the network cuts a stream changes nothing, and no bytes make it panic.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use gateway::http::{DissectionEnd, ServerLimits, dissect};
+use gateway::http::{DissectionEnd, HostForm, ServerLimits, dissect};
 use proptest::prelude::*;
 
 /// Small limits, so that random streams meet them.
@@ -76,14 +76,14 @@ proptest! {
 
     #[test]
     fn where_a_stream_is_cut_changes_nothing(stream in stream(), sizes in prop::collection::vec(1_usize..40, 1..5)) {
-        let whole = dissect([stream.as_slice()], &limits());
-        prop_assert_eq!(&dissect(pieces(&stream, &[1]), &limits()), &whole);
-        prop_assert_eq!(&dissect(pieces(&stream, &sizes), &limits()), &whole);
+        let whole = dissect([stream.as_slice()], &limits(), HostForm::Authority);
+        prop_assert_eq!(&dissect(pieces(&stream, &[1]), &limits(), HostForm::Authority), &whole);
+        prop_assert_eq!(&dissect(pieces(&stream, &sizes), &limits(), HostForm::Authority), &whole);
     }
 
     #[test]
     fn no_bytes_make_the_reader_panic(stream in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = dissect([stream.as_slice()], &ServerLimits::default());
+        let _ = dissect([stream.as_slice()], &ServerLimits::default(), HostForm::Authority);
     }
 }
 
@@ -92,7 +92,7 @@ fn a_stream_is_taken_apart_into_its_requests() {
     let stream =
         b"POST /p HTTP/1.1\r\nHOST: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
         PUT /q HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxyGET /r HTT";
-    let dissection = dissect([&stream[..]], &ServerLimits::default());
+    let dissection = dissect([&stream[..]], &ServerLimits::default(), HostForm::Authority);
     let bodies: Vec<&[u8]> = dissection
         .requests
         .iter()
@@ -123,11 +123,11 @@ fn a_host_with_a_scheme_is_taken_by_the_listener_of_services_alone() {
         ),
     ] {
         let stream = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        for (limits, end) in [
-            (ServerLimits::default(), ours),
-            (ServerLimits::of_services(), of_services),
+        for (hosts, end) in [
+            (HostForm::Authority, ours),
+            (HostForm::Address, of_services),
         ] {
-            let dissection = dissect([stream.as_bytes()], &limits);
+            let dissection = dissect([stream.as_bytes()], &ServerLimits::default(), hosts);
             assert_eq!(dissection.end, end, "{host}");
         }
     }

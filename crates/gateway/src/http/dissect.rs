@@ -5,9 +5,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::ServerLimits;
 use super::framing::{Decoder, Step};
 use super::head::{HeadReader, Refusal};
+use super::{HostForm, ServerLimits};
 
 /// What a connection would have read from some bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +43,12 @@ pub enum DissectionEnd {
 pub fn dissect<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limits: &ServerLimits,
+    hosts: HostForm,
 ) -> Dissection {
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        heads: HeadReader::taking(hosts),
+        ..Reading::default()
+    };
     for piece in pieces {
         reading.input.extend_from_slice(piece);
         if let Err(refusal) = reading.advance(limits) {

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::framing::BodyLength;
-use super::{Headers, HostForm, ServerLimits};
+use super::{Headers, ServerLimits};
 
 /// The one expectation that there is.
 const CONTINUE: &[u8] = b"100-continue";
@@ -121,6 +121,17 @@ impl Refusal {
     }
 }
 
+/// What a `Host` header may be.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum HostForm {
+    /// A host, with or without a port: RFC 9112, 3.2.
+    #[default]
+    Authority,
+    /// The same, with `http://` or `https://` before it. The cloud's services take that, as recorded answers show, and it is signed
+    /// as it was sent.
+    Address,
+}
+
 /// Looks for the end of a head in a buffer that grows, looking at each byte once.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
@@ -130,9 +141,18 @@ pub(super) struct HeadReader {
     searched_to: usize,
     /// One empty line before a request is forgiven (RFC 9112, 2.2).
     empty_line_skipped: Option<()>,
+    hosts: HostForm,
 }
 
 impl HeadReader {
+    /// One that takes hosts of this form.
+    pub(super) fn taking(hosts: HostForm) -> Self {
+        Self {
+            hosts,
+            ..Self::default()
+        }
+    }
+
     /// Takes one head off the front of the buffer; none: its end is not there yet.
     pub(super) fn read(
         &mut self,
@@ -140,7 +160,8 @@ impl HeadReader {
         limits: &ServerLimits,
     ) -> Result<Option<Head>, Refusal> {
         let head = self.read_lines(buffer, limits)?;
-        head.map(|head| read_head(&head, limits)).transpose()
+        head.map(|head| read_head(&head, limits, self.hosts))
+            .transpose()
     }
 
     /// The same, without reading what its lines say. All end in CR LF, and the last is empty.
@@ -189,7 +210,7 @@ impl HeadReader {
 
     fn take(&mut self, buffer: &mut BytesMut) -> Bytes {
         let head_end = self.line_at;
-        *self = Self::default();
+        *self = Self::taking(self.hosts);
         buffer.split_to(head_end).freeze()
     }
 
@@ -203,7 +224,7 @@ impl HeadReader {
 }
 
 /// Reads a complete head, whose lines all end in CR LF and whose last line is empty.
-fn read_head(head: &Bytes, limits: &ServerLimits) -> Result<Head, Refusal> {
+fn read_head(head: &Bytes, limits: &ServerLimits, hosts: HostForm) -> Result<Head, Refusal> {
     let line_end = memchr::memchr(b'\n', head).ok_or(Refusal::RequestLine)?;
     let line = head.get(..line_end.saturating_sub(1)).unwrap_or_default();
     let (method, target, version) = read_request_line(line)?;
@@ -211,10 +232,10 @@ fn read_head(head: &Bytes, limits: &ServerLimits) -> Result<Head, Refusal> {
     let (target, authority) = read_target(&method, target)?;
     if let Some(authority) = authority {
         // RFC 9112, 3.2.2: the target's authority replaces whatever Host says, which must be there all the same.
-        check_host(&headers, version, limits.host_form)?;
+        check_host(&headers, version, hosts)?;
         headers.replace("Host", authority);
     }
-    check_host(&headers, version, limits.host_form)?;
+    check_host(&headers, version, hosts)?;
     Ok(Head {
         body_length: body_length(&headers, version)?,
         persistence: persistence(&headers, version),

@@ -30,8 +30,8 @@ use super::seats::Seat;
 use super::vigil::{Company, Vigil};
 use super::wire::{READ_BYTES, ReadError, Wire, WriteError};
 use super::{
-    Body, BodyError, BodyStream, Handler, Request, Response, ResponseBody, Scheme, ServerLimits,
-    Socket,
+    Body, BodyError, BodyStream, Handler, HostForm, Request, Response, ResponseBody, Scheme,
+    ServerLimits, Socket,
 };
 
 /// How HTTP/2 begins, where a client knows beforehand that it is spoken (RFC 9113, 3.4).
@@ -49,6 +49,7 @@ pub(super) struct Service {
     pub(super) handler: Arc<dyn Handler>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: ServerLimits,
+    pub(super) hosts: HostForm,
     pub(super) scheme: Scheme,
     pub(super) company: Company,
 }
@@ -72,7 +73,7 @@ pub(super) async fn serve(
         peer,
         service,
         stop,
-        heads: HeadReader::default(),
+        heads: HeadReader::taking(service.hosts),
         date: DateText::default(),
         output: Vec::new(),
         preface: Preface::Possible,

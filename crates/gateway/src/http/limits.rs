@@ -5,16 +5,6 @@
 
 use std::time::Duration;
 
-/// What a `Host` header may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostForm {
-    /// A host, with or without a port: RFC 9112, 3.2.
-    Authority,
-    /// The same, with `http://` or `https://` before it. The cloud's services take that, as recorded answers show, and it is signed
-    /// as it was sent.
-    Address,
-}
-
 /// The limits of one listener. All are ours, none is a provider's quota: those are lower, and answered in the
 /// provider's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,20 +37,6 @@ pub struct ServerLimits {
     pub shutdown_idle_grace: Duration,
     /// How long requests under way may take after the shutdown began. Over it: cut.
     pub drain_time_max: Duration,
-    /// What a `Host` header may be: a host with or without a port; for the cloud's services also an address. Over it: 400.
-    pub host_form: HostForm,
-}
-
-impl ServerLimits {
-    /// Those of a listener of the cloud's services.
-    #[must_use]
-    pub fn of_services() -> Self {
-        let host_form = HostForm::Address;
-        Self {
-            host_form,
-            ..Self::default()
-        }
-    }
 }
 
 impl Default for ServerLimits {
@@ -79,7 +55,6 @@ impl Default for ServerLimits {
             streams_max: 128,
             shutdown_idle_grace: Duration::from_millis(100),
             drain_time_max: Duration::from_secs(30),
-            host_form: HostForm::Authority,
         }
     }
 }

@@ -32,8 +32,9 @@ use interfaces::BoxFuture;
 
 pub use body::{Body, BodyError};
 pub use dissect::{DissectedRequest, Dissection, DissectionEnd, dissect};
+pub use head::HostForm;
 pub use headers::Headers;
-pub use limits::{HostForm, ServerLimits};
+pub use limits::ServerLimits;
 pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
 pub use tls::{BadCertificate, CertificateText, Tls};

@@ -23,7 +23,7 @@ use super::http1::{self, End, Service};
 use super::seats::{Seat, Seats};
 use super::vigil::Company;
 use super::wire::Wire;
-use super::{Handler, Scheme, ServerLimits, Tls, http2};
+use super::{Handler, HostForm, Scheme, ServerLimits, Tls, http2};
 
 /// Connections over the limit that are being told so. Those over this limit too are closed without a word.
 const REFUSALS_MAX: usize = 64;
@@ -56,6 +56,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     tls: Option<Tls>,
     is_idle: fn() -> bool,
+    hosts: HostForm,
 }
 
 /// How a listener ended.
@@ -74,7 +75,14 @@ impl Server {
             clock,
             tls: None,
             is_idle: || false,
+            hosts: HostForm::default(),
         }
+    }
+
+    /// The same, which takes a `Host` header of this form.
+    #[must_use]
+    pub fn taking(self, hosts: HostForm) -> Self {
+        Self { hosts, ..self }
     }
 
     /// The same, which stays awake after a reply for the next request of a client that is quick and alone, while that says
@@ -106,6 +114,7 @@ impl Server {
             handler,
             clock: Arc::clone(&self.clock),
             limits: self.limits,
+            hosts: self.hosts,
             scheme: Scheme::Https,
             company: Company::new(self.is_idle),
         });
@@ -130,6 +139,7 @@ impl Server {
                 handler,
                 clock: self.clock,
                 limits: self.limits,
+                hosts: self.hosts,
                 scheme: if self.tls.is_some() {
                     Scheme::Https
                 } else {
