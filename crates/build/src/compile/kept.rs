@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::aside;
+
 /// Folders of compiled code that stay, one for each compiler: a project has one, or one for each of its recipes.
 const FOLDERS_MAX: usize = 128;
 /// Drivers and logs of compilers that stay.
@@ -32,12 +34,11 @@ impl Kept {
     ///
     /// # Errors
     /// Its lock cannot be written.
-    pub(super) fn hold(&mut self, folder: &Path) -> io::Result<()> {
+    pub(super) async fn hold(&mut self, folder: &Path) -> io::Result<()> {
+        let path = folder.with_extension(LOCK);
+        // Somebody may be removing a folder under this lock.
+        let lock = aside(move || lock(&path)).await?;
         self.held.retain(|(held, _)| held != folder);
-        let mut lock = lock(&folder.with_extension(LOCK))?;
-        // What is written tells the time by which folders are ordered.
-        lock.write_all(b".")?;
-        lock.set_len(0)?;
         if HELD_MAX <= self.held.len() {
             self.held.pop_front();
         }
@@ -96,13 +97,16 @@ fn lock(path: &Path) -> io::Result<File> {
         fs::create_dir_all(folder)?;
     }
     for _try in 0..TRIES_MAX {
-        let lock = opened(path)?;
+        let mut lock = opened(path)?;
         lock.lock_shared()?;
         let is_there = fs::metadata(path).is_ok_and(|found| match lock.metadata() {
             Ok(ours) => (found.dev(), found.ino()) == (ours.dev(), ours.ino()),
             Err(_) => false,
         });
         if is_there {
+            // What is written tells the time by which folders are ordered.
+            lock.write_all(b".")?;
+            lock.set_len(0)?;
             return Ok(lock);
         }
     }
@@ -115,8 +119,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_was_not_used_for_longest_goes_unless_somebody_holds_it() {
+    #[tokio::test]
+    async fn what_was_not_used_for_longest_goes_unless_somebody_holds_it() {
         let cache = tempfile::tempdir().unwrap();
         let compiled = cache.path().join("compiled");
         let begin = SystemTime::UNIX_EPOCH;
@@ -128,7 +132,7 @@ mod tests {
             let folder = compiled.join(name);
             fs::create_dir_all(folder.join("index")).unwrap();
             if *name == "held" {
-                held.hold(&folder).unwrap();
+                held.hold(&folder).await.unwrap();
             }
             for path in [folder.clone(), folder.with_extension(LOCK)] {
                 if let Ok(file) = File::open(path) {
@@ -138,7 +142,7 @@ mod tests {
             }
         }
         let mut other = Kept::default();
-        other.hold(&compiled.join("touched")).unwrap();
+        other.hold(&compiled.join("touched")).await.unwrap();
         drop(other);
         prune_folders(&compiled, 3);
         let left = || {
@@ -156,6 +160,23 @@ mod tests {
         assert_eq!(left(), ["new", "newest", "touched"]);
         assert!(!compiled.join("old.lock").exists());
         assert!(!compiled.join("held.lock").exists());
+    }
+
+    #[tokio::test]
+    async fn nobody_else_waits_while_a_folder_is_being_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("index");
+        let removing = opened(&folder.with_extension(LOCK)).unwrap();
+        removing.lock().unwrap();
+        let mut kept = Kept::default();
+        let released = async move {
+            tokio::task::yield_now().await;
+            drop(removing);
+        };
+        // Both on one thread: the lock is let go of only if waiting for it leaves the thread.
+        let (held, ()) = tokio::join!(kept.hold(&folder), released);
+        held.unwrap();
+        assert_eq!(kept.held.len(), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use model::problem::{Place, Problem};
 
-use super::{Group, Made};
+use super::{Group, Made, aside};
 use crate::cache::{Entry, key_of};
 use crate::dependencies::Dependencies;
 use crate::sdk::Installer;
@@ -139,14 +139,6 @@ fn program(
         );
         Box::new(problem.at(place).help("install make"))
     })
-}
-
-/// Works on whole folders away from the tasks that wait for sockets.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other)?
 }
 
 /// The project's own files; its packages as they lie, since they are not changed.

@@ -12,6 +12,7 @@ mod request;
 mod session;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use model::artefact::{Artefact, ArtefactKind, CodeSource, Compiler, Recipe, When};
@@ -392,4 +393,12 @@ enum Packages {
 /// A key as JSON pointers have it.
 fn pointer(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Works on whole folders, and waits for locks, away from the tasks that wait for sockets.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)?
 }

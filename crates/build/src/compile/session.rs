@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::aside;
 use super::kept::{self, Kept};
 use crate::cache::key_of;
 
@@ -96,11 +97,14 @@ impl Sessions {
 
     /// Notes that this compiler's code is used, and lets go of what nobody used for long.
     async fn keep(&mut self, start: &Start<'_>) -> io::Result<()> {
-        self.kept.hold(start.out)?;
+        self.kept.hold(start.out).await?;
         let compilers = start.cache.join(COMPILERS);
         let compiled = start.out.parent().unwrap_or(start.out).to_owned();
-        let pruning = tokio::task::spawn_blocking(move || kept::prune(&compiled, &compilers));
-        pruning.await.map_err(io::Error::other)
+        aside(move || {
+            kept::prune(&compiled, &compilers);
+            Ok(())
+        })
+        .await
     }
 
     fn make_room(&mut self) {
