@@ -68,7 +68,10 @@ impl Writer {
     /// Takes a slot, and has these pieces written to it.
     pub(super) async fn begin(&self, pieces: Vec<Bytes>) -> Result<(Slot, Unkept), Fault> {
         let queue = self.queue()?;
-        let taken = self.places.take(pieces.iter().map(Bytes::len).sum())?;
+        let taken = self
+            .places
+            .take(pieces.iter().map(Bytes::len).sum())
+            .await?;
         let slot = taken.slot.clone();
         let (answer, written) = oneshot::channel();
         let unkept = Unkept::slot(Arc::clone(&self.places), slot.clone(), Written(written));

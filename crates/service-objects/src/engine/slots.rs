@@ -59,6 +59,8 @@ pub(super) struct Places {
     /// Tells the files of this process from those of earlier ones.
     run: String,
     state: Mutex<State>,
+    /// Held by who makes a file: all who need one take slots of the same.
+    making: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Files and their slots. A slot is free, or taken under a tag.
@@ -103,6 +105,7 @@ impl Slots {
                 tag_last: u64::from_be_bytes(run),
                 ..State::default()
             }),
+            making: Arc::default(),
         });
         Self {
             writer: Arc::new(Writer::new(Arc::clone(&places))),
@@ -183,29 +186,44 @@ impl Slots {
 }
 
 impl Places {
-    /// Takes a slot for so many bytes. It may make a file.
-    pub(super) fn take(&self, bytes: usize) -> io::Result<Taken> {
+    /// Takes a slot for so many bytes. Where a file is to be made for it, another thread waits for the disk.
+    pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> io::Result<Taken> {
         let mut sizes = SLOT_BYTES.into_iter().enumerate();
         let (class, slot_bytes) = sizes
             .find(|(_, slot_bytes)| bytes as u64 <= *slot_bytes)
             .ok_or(io::ErrorKind::FileTooLarge)?;
+        if let Some(taken) = self.take_there(class, slot_bytes)? {
+            return Ok(taken);
+        }
+        let making = Arc::clone(&self.making).lock_owned().await;
+        // Somebody else may have made it meanwhile.
+        if let Some(taken) = self.take_there(class, slot_bytes)? {
+            return Ok(taken);
+        }
+        let places = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let _making = making;
+            places.make_file(class, slot_bytes)
+        });
+        made.await.map_err(io::Error::other)??;
+        let taken = self.take_there(class, slot_bytes)?;
+        taken.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// The same, of the files that are there; none: one more is needed.
+    fn take_there(&self, class: usize, slot_bytes: u64) -> io::Result<Option<Taken>> {
         let mut state = self.state();
+        let Some((name, number)) = state.place(class)? else {
+            return Ok(None);
+        };
         // Odd, so that it is not that of a free one.
         state.tag_last = state.tag_last.wrapping_add(2) | 1;
         let tag = state.tag_last;
-        let place = state
-            .classes
-            .get_mut(class)
-            .and_then(|class| class.free.pop());
-        let (name, number) = match place {
-            Some(place) => place,
-            None => self.grown(&mut state, class, slot_bytes)?,
-        };
         let held = state.files.get_mut(&name).ok_or(io::ErrorKind::NotFound)?;
         if let Some(place) = held.place(number) {
             *place = tag;
         }
-        Ok(Taken {
+        Ok(Some(Taken {
             file: Arc::clone(&held.file),
             slot: Slot {
                 file: name,
@@ -213,38 +231,29 @@ impl Places {
                 tag,
             },
             slot_bytes,
-        })
+        }))
     }
 
-    /// One more slot at the end of the file that grows.
-    fn grown(&self, state: &mut State, class: usize, slot_bytes: u64) -> io::Result<(String, u32)> {
-        let growing = state
-            .classes
-            .get(class)
-            .and_then(|class| class.growing.clone());
-        let name = match growing {
-            Some(name) => name,
-            None => {
-                let name = format!("{}k-{}-{}", slot_bytes / 1024, self.run, state.begun);
-                let file = self.begin(&name)?;
-                state.begun += 1;
-                let held = Held {
-                    file: Arc::new(file),
-                    tags: Some(Vec::new()),
-                    is_given_up: false,
-                };
-                state.files.insert(name.clone(), held);
-                if let Some(class) = state.classes.get_mut(class) {
-                    class.growing = Some(name.clone());
-                }
-                name
-            }
+    /// Makes a file, whose slots are given out from then on.
+    fn make_file(&self, class: usize, slot_bytes: u64) -> io::Result<()> {
+        let begun = {
+            let mut state = self.state();
+            state.begun += 1;
+            state.begun - 1
         };
-        let held = state.files.get_mut(&name).ok_or(io::ErrorKind::NotFound)?;
-        let tags = held.tags.get_or_insert_default();
-        let number = u32::try_from(tags.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        tags.push(FREE);
-        Ok((name, number))
+        let name = format!("{}k-{}-{begun}", slot_bytes / 1024, self.run);
+        let file = self.begin(&name)?;
+        let held = Held {
+            file: Arc::new(file),
+            tags: Some(Vec::new()),
+            is_given_up: false,
+        };
+        let mut state = self.state();
+        state.files.insert(name.clone(), held);
+        if let Some(class) = state.classes.get_mut(class) {
+            class.growing = Some(name);
+        }
+        Ok(())
     }
 
     fn begin(&self, name: &str) -> io::Result<File> {
@@ -363,6 +372,26 @@ impl Places {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A slot that is free, or one more at the end of the file that grows; none: there is no such file.
+    fn place(&mut self, class: usize) -> io::Result<Option<(String, u32)>> {
+        let Some(class) = self.classes.get_mut(class) else {
+            return Ok(None);
+        };
+        if let Some(place) = class.free.pop() {
+            return Ok(Some(place));
+        }
+        let Some(name) = class.growing.clone() else {
+            return Ok(None);
+        };
+        let held = self.files.get_mut(&name).ok_or(io::ErrorKind::NotFound)?;
+        let tags = held.tags.get_or_insert_default();
+        let number = u32::try_from(tags.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        tags.push(FREE);
+        Ok(Some((name, number)))
     }
 }
 

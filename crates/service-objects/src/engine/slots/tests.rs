@@ -46,6 +46,36 @@ async fn a_slot_that_nobody_keeps_is_given_out_again_and_not_read_as_what_it_was
     assert!(slots.read(&kept, 0, 80_000).await.unwrap().is_some());
 }
 
+#[test]
+fn whoever_comes_while_a_file_is_made_waits_for_it_and_nobody_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let slots = Slots::new(Some(folder.path().join("slots")), [1; 8]);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        // Only one thread waits for disks, and another has it.
+        let (disk_is_ready, disk) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || disk.recv());
+        let mut taking = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let places = Arc::clone(&slots.places);
+            taking.spawn(async move { places.take(70_000).await });
+        }
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        assert!(taking.try_join_next().is_none());
+        disk_is_ready.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        let taken = taking.join_all().await;
+        let mut numbers: Vec<u32> = taken.iter().flatten().map(|it| it.slot.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..8).collect::<Vec<_>>());
+    });
+    let files = folder.path().join("slots").read_dir().unwrap();
+    assert_eq!(files.count(), 1);
+}
+
 #[tokio::test]
 async fn a_slot_that_may_be_marked_is_not_given_out_again() {
     let folder = tempfile::tempdir().unwrap();
