@@ -20,7 +20,7 @@ use tokio::io::unix::AsyncFd;
 use super::grave::Grave;
 use super::launch::Undertaker;
 use super::pressing::Pressing;
-use super::system;
+use super::system::{self, Schedule};
 use super::walls::{Cell, Quarters};
 use super::zygote::ExitReport;
 
@@ -245,8 +245,10 @@ impl Process {
     /// comes with its memory.
     pub(super) fn begin_event(&mut self, turn: Turn) {
         let is_collected = self.report.as_ref().is_some_and(Reporter::is_collected);
-        if self.exit.is_none() && !is_collected {
-            self.pressing.note(self.pid, turn);
+        if let (None, false, Some(pidfd)) = (self.exit, is_collected, &self.pidfd)
+            && let Some(schedule) = self.pressing.change(turn)
+        {
+            reschedule(self.pid, pidfd.get_ref(), schedule);
         }
         if let Some(quarters) = &self.quarters {
             quarters.begin_event();
@@ -295,6 +297,15 @@ impl Drop for Process {
     }
 }
 
+/// Has a process compete for processors so, unless it has ended: whoever started it may have collected it, and its number be
+/// another's. Numbers go round in a circle, so what ends only now has not lost its own yet.
+fn reschedule(pid: Pid, pidfd: &OwnedFd, schedule: Schedule) {
+    if !has_ended(pidfd) {
+        // Where it is refused all stays as it was, and only costs more.
+        let _ = system::schedule(pid, schedule);
+    }
+}
+
 /// Whether the process of a pidfd has ended, collected or not.
 pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut asked = [PollFd::new(pidfd, PollFlags::IN)];
@@ -333,7 +344,43 @@ fn memory_peak_kb(status: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command};
+
+    use rustix::process::PidfdFlags;
+
     use super::*;
+
+    fn sleeper() -> (Child, Pid, OwnedFd) {
+        let sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&sleeper);
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        (sleeper, pid, pidfd)
+    }
+
+    /// The 41st field, counted behind the name, which is the second.
+    fn policy(pid: Pid) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        let stat = stat.unwrap();
+        let mut fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+        fields.nth(38).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_process_is_scheduled_as_it_is_said_but_not_one_that_has_got_its_number() {
+        let (mut one, pid, pidfd) = sleeper();
+        let (mut other, other_pid, _) = sleeper();
+        reschedule(pid, &pidfd, Schedule::Batch);
+        let pressed = policy(pid);
+        reschedule(pid, &pidfd, Schedule::Usual);
+        assert_eq!((pressed.as_str(), policy(pid).as_str()), ("3", "0"));
+        one.kill().unwrap();
+        one.wait().unwrap();
+        // As if the number of what has ended were the other's by now.
+        reschedule(other_pid, &pidfd, Schedule::Batch);
+        assert_eq!(policy(other_pid), "0");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
 
     #[test]
     fn the_peak_is_read_from_the_status_file() {

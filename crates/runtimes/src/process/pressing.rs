@@ -8,9 +8,8 @@
 //! whose events stand in line takes no processor from anybody; it runs when one is free or its turn has come.
 
 use interfaces::runtime::Turn;
-use rustix::process::Pid;
 
-use super::system::{self, Schedule};
+use super::system::Schedule;
 
 /// After so many events in a row that found their instance free, it competes as usual again.
 const CALM_EVENTS: u32 = 64;
@@ -23,15 +22,8 @@ pub(super) struct Pressing {
 }
 
 impl Pressing {
-    /// An event begins.
-    pub(super) fn note(&mut self, pid: Pid, turn: Turn) {
-        if let Some(schedule) = self.change(turn) {
-            // Where it is refused all stays as it was, and only costs more.
-            let _ = system::schedule(pid, schedule);
-        }
-    }
-
-    fn change(&mut self, turn: Turn) -> Option<Schedule> {
+    /// An event begins: how the instance competes from then on, where that changes.
+    pub(super) fn change(&mut self, turn: Turn) -> Option<Schedule> {
         let was_pressed = 0 < self.left;
         self.left = match turn {
             Turn::InLine => CALM_EVENTS,
@@ -47,8 +39,6 @@ impl Pressing {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]
@@ -63,23 +53,5 @@ mod tests {
         }
         assert_eq!(pressing.change(Turn::AtOnce), Some(Schedule::Usual));
         assert_eq!(pressing.change(Turn::AtOnce), None);
-    }
-
-    #[test]
-    fn a_process_is_scheduled_as_it_is_said() {
-        let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
-        let pid = Pid::from_child(&sleeper);
-        let policy = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.id())).unwrap();
-            // The 41st field, counted behind the name, which is the second.
-            let mut fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-            fields.nth(38).unwrap().to_owned()
-        };
-        system::schedule(pid, Schedule::Batch).unwrap();
-        let pressed = policy();
-        system::schedule(pid, Schedule::Usual).unwrap();
-        assert_eq!((pressed.as_str(), policy().as_str()), ("3", "0"));
-        sleeper.kill().unwrap();
-        sleeper.wait().unwrap();
     }
 }
