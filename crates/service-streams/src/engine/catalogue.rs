@@ -131,7 +131,7 @@ impl Catalogue {
             };
             match self.store.commit(batch).await {
                 Ok(_) => {
-                    self.wakers.wake(&place.stream_arn(name));
+                    self.wakers.wake_all(&place.stream_arn(name));
                     return Ok(answer);
                 }
                 Err(CommitError::CheckFailed { .. }) => {}

@@ -92,7 +92,8 @@ impl Catalogue {
             }
             match self.store.commit(batch).await {
                 Ok(stamp) => {
-                    self.wakers.wake(&stream.arn(place));
+                    let written = shards.iter().map(|shard| shard.number);
+                    self.wakers.wake(&stream.arn(place), written);
                     let stamp = stamp.number();
                     let named = (0_u16..).zip(shards).map(|(number, shard)| {
                         let place = Place { stamp, number };

@@ -24,6 +24,7 @@ use super::{Context, StreamRef, consumers, shown};
 use crate::cbor::{self, Wire};
 use crate::engine::catalogue::Catalogue;
 use crate::engine::numbers::Place;
+use crate::engine::rows::Stream;
 use crate::engine::subscriptions::{Key, NoPlace};
 use crate::fault::{self, Fault};
 use crate::fields::{ARN, Fields, NAME, insert};
@@ -56,8 +57,7 @@ pub(crate) async fn subscribe_to_shard(
     let asked = StreamRef::read_arn(&consumer)?;
     let stream = context.stream(&asked).await?;
     let stream_arn = asked.arn();
-    let mut registered = stream.consumers.iter();
-    if !registered.any(|there| there.arn(&stream_arn) == consumer) {
+    if !is_registered(&stream, &stream_arn, &consumer) {
         return Err(consumers::missing(&consumer));
     }
     let shard = stream
@@ -65,7 +65,7 @@ pub(crate) async fn subscribe_to_shard(
         .ok_or_else(|| Fault::no_shard(&asked.place, &asked.name, &shard))?;
     let after = start_of(context, (&asked, &stream, shard), &start).await?;
     // Before the subscription is answered: what is put from then on is not missed.
-    let news = catalogue.wakers.wait_for(&stream_arn);
+    let news = catalogue.wakers.wait_for_shard(&stream_arn, shard.number);
     let key = (consumer, shard.number);
     let number = catalogue.subscriptions.begin(&key);
     let number = number.map_err(|none| match none {
@@ -142,6 +142,7 @@ impl Subscription {
             }
             match self.look(silent_until).await {
                 Ok(Some(event)) => return (self, Some(event)),
+                Ok(None) if self.is_over => continue,
                 Ok(None) => {}
                 Err(fault) => {
                     tracing::warn!(error = %fault, "a subscription to a shard ends");
@@ -165,6 +166,10 @@ impl Subscription {
         let missing = || Fault::no_stream(&asked.place, &asked.name);
         let stream = found.filter(|stream| stream.id == self.id);
         let stream = stream.ok_or_else(missing)?;
+        if !is_registered(&stream, &asked.arn(), &self.key.0) {
+            self.is_over = true;
+            return Ok(None);
+        }
         let mut shards = stream.shards.iter();
         let Some(shard) = shards.find(|shard| shard.number == self.key.1) else {
             self.is_over = true;
@@ -207,6 +212,11 @@ impl Subscription {
         frame(&mut framed, "SubscribeToShardEvent", self.wire, &event);
         Ok(Some(framed.freeze()))
     }
+}
+
+fn is_registered(stream: &Stream, stream_arn: &str, consumer: &str) -> bool {
+    let mut consumers = stream.consumers.iter();
+    consumers.any(|there| there.arn(stream_arn) == consumer)
 }
 
 fn frame(out: &mut BytesMut, event_type: &str, wire: Wire, payload: &Value) {

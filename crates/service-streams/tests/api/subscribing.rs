@@ -88,6 +88,20 @@ async fn the_next_subscription_is_refused_for_five_seconds_and_then_ends_the_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consumer_that_is_deregistered_reads_no_more() {
+    let server = Server::new();
+    let consumer = consumer(&server).await;
+    let mut events = subscribe(&server, &consumer).await;
+    let began = tokio::time::Instant::now();
+    let body = json!({"ConsumerARN": consumer});
+    let (over, _) = tokio::join!(
+        next(&mut events),
+        server.done("DeregisterStreamConsumer", body)
+    );
+    assert_eq!((over, began.elapsed()), (None, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_reads_does_not_hold_up_a_server_that_stops() {
     let server = Server::new();
     let consumer = consumer(&server).await;
