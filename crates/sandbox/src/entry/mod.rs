@@ -205,19 +205,24 @@ fn entrance_at(given: i64, place: usize) -> c_int {
     if number == 0 { -1 } else { number as c_int }
 }
 
+/// Sets a limit, or as much of it as this process may have: an ordinary user's own may be below it, as that of processes is by
+/// default on machines with little memory.
 fn set_limit(resource: u64, value: u64) -> Result<(), Failure> {
-    let limit = [value, value];
-    let none: *const u64 = core::ptr::null();
-    // SAFETY: the pair lives through the call.
-    let result = unsafe {
-        syscall(
-            number::PRLIMIT,
-            0usize,
-            resource as c_ulong,
-            limit.as_ptr(),
-            none,
-        )
-    };
+    let none: *mut u64 = core::ptr::null_mut();
+    if change_limit(resource, [value, value].as_ptr(), none).is_ok() {
+        return Ok(());
+    }
+    let mut own = [0; 2];
+    change_limit(resource, none, own.as_mut_ptr())?;
+    let value = value.min(own[1]);
+    change_limit(resource, [value, value].as_ptr(), none)
+}
+
+/// Both are pairs, of what is used and of what that may be raised to.
+fn change_limit(resource: u64, new: *const u64, old: *mut u64) -> Result<(), Failure> {
+    let resource = resource as c_ulong;
+    // SAFETY: whoever calls it gives pairs that live through the call, or nothing.
+    let result = unsafe { syscall(number::PRLIMIT, 0usize, resource, new, old) };
     check(Step::Limits, result).map(|_| ())
 }
 

@@ -28,6 +28,11 @@ pub(crate) fn built(name: &str) -> PathBuf {
     folder.join("examples").join(name)
 }
 
+/// As the product has it.
+const PROCESSES_OF_TEMPLATE_MAX: u64 = 64 * 1_024;
+/// What an ordinary user may have by default on a machine with 4 GiB.
+const LIMITS_OF_USERS: [&str; 2] = ["--nproc=15000", "--sigpending=500"];
+
 pub(crate) fn maker() -> Maker {
     Maker::start(&MakerProgram {
         path: built("maker"),
@@ -66,6 +71,8 @@ pub(crate) fn again_as_an_ordinary_user(this: &str) {
     }
     let output = std::process::Command::new("setpriv")
         .args(become_nobody)
+        .arg("prlimit")
+        .args(LIMITS_OF_USERS)
         .arg(std::env::current_exe().unwrap())
         .args(["--skip", this, "--test-threads=2"])
         .env("HOME", home.path())
@@ -116,7 +123,7 @@ pub(crate) fn confinement() -> Confinement {
 
 /// Of a template: its limit counts all of its instances together.
 pub(crate) fn confinement_of_template() -> Confinement {
-    confinement_of(4_000)
+    confinement_of(PROCESSES_OF_TEMPLATE_MAX)
 }
 
 /// What the kernel has, or less of it where a test is to show what then holds.
