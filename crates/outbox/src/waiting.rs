@@ -8,7 +8,7 @@
 use bytes::{Bytes, BytesMut};
 use model::delivery::Delivery;
 use model::time::Timestamp;
-use store::{Batch, Direction, PageLimit, Range};
+use store::{Batch, Direction, PageLimit, Range, ReadError};
 
 use crate::rows::{self, Contents};
 use crate::{Outbox, OutboxError, Place, Routing, Tries};
@@ -105,6 +105,24 @@ impl Outbox {
             })
         })
         .await
+    }
+
+    /// Whether more deliveries wait that were never tried, or more bytes of them. What has little need of haste waits until fewer do.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn is_longer_than(
+        &self,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Result<bool, ReadError> {
+        let range = Range::of_prefix(rows::waiting().finish());
+        let limit = PageLimit {
+            rows_max,
+            bytes_max,
+        };
+        let page = self.store.scan(&range, Direction::Forward, limit).await?;
+        Ok(page.more)
     }
 
     /// Retries after this one, those first that are due first.

@@ -73,6 +73,8 @@
 //! | `Buses` `06` | `06` text(name) | a replay: JSON |
 //! | `Buses` `06` | `*` `03` text(account), text(region), text(archive), u64(microseconds), text(event) | an event of an archive: JSON |
 //! | `Buses` `06` | `*` `04` text(account), text(region) | the place has archives: nothing |
+//! | `Buses` `06` | `*` `05` text(account), text(region), text(archive) | how much an archive holds but for what follows: JSON |
+//! | `Buses` `06` | `*` `06` text(account), text(region), text(archive), versionstamp | what came to an archive, or went: JSON |
 //! | `Buses` `06` | `10` text(group) | a group of schedules: JSON |
 //! | `Buses` `06` | `11` text(group), text(name) | a schedule: JSON |
 //! | `Buses` `06` | `*` `02` text(account), text(region), `01` text(bus), text(rule); or `02` text(group), text(schedule) | when it fires next: JSON |

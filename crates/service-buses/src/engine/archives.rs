@@ -1,14 +1,11 @@
-//! Events that archives keep, and sending them to their bus again.
+//! Events that archives keep.
 //!
-//! Lives here: keeping what comes in, counting it, letting it go; replays, one page of events after the other.
-//! Does not live here: making archives and replays (`events::archives`, `events::replays`), rules (`publish`).
+//! Lives here: keeping what comes in, letting it go, what is done for archives and replays by itself.
+//! Does not live here: making archives (`events::archives`), how much they hold (`held`), sending it again (`replays`).
 //!
-//! Events are kept in the batch that hands them to their targets; how many an archive has is counted in memory, from its rows.
-//! A replay's place is written in the batch of the deliveries that brought it there: after a crash none is sent twice or left out.
+//! Events are kept in the batch that hands them to their targets.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::delivery::Delivery;
@@ -18,50 +15,32 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Batch, Direction, PageLimit, Range, all_rows};
 
-use super::catalogue::{Catalogue, Change, DELIVERIES_BYTES_MAX, DELIVERIES_MAX, Error};
+use super::catalogue::{Catalogue, Error};
+use super::held::{Held, tallied};
 use super::keys::{self, Place};
 use super::publish::{About, Sent};
-use super::rows::{Archive, Replay};
-use super::state::{State, Step};
+use super::replays::GoesOn;
+use super::rows::Archive;
+use super::state::State;
 
-/// Events of a replay that are sent at once.
-const PAGE: usize = 100;
-const PAGE_BYTES: usize = 1 << 20;
 /// Deliveries that go into one batch with what archives keep: of the largest events, half of what the store takes.
 const DELIVERIES_WITH_ROWS_MAX: usize = 100;
 /// Events that one archive keeps, and their bytes: a loop at night must not fill the disk. The oldest go.
-const EVENTS_MAX: u64 = 1_000_000;
-const BYTES_MAX: u64 = 1 << 30;
+const EVENTS_MAX: i64 = 1_000_000;
+const BYTES_MAX: i64 = 1 << 30;
 /// How many are let go at once.
 const DROPS: usize = 1_000;
+/// How often it is looked whether a replay has room to go on.
+const ROOM_LOOKED_FOR_EVERY: Duration = Duration::from_millis(25);
 /// How often archives are looked through for what has expired.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
-/// How long replays are told of that have ended.
-const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 const DAY: Duration = Duration::from_hours(24);
 
 /// An event as an archive keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    about: About,
-    detail: String,
-}
-
-/// How much there is in an archive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) events: u64,
-    pub(crate) bytes: u64,
-}
-
-/// What each archive holds, by its place and name; counted when it is first asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Counts(Mutex<HashMap<(Place, String), Held>>);
-
-impl Counts {
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<(Place, String), Held>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+pub(super) struct Kept {
+    pub(super) about: About,
+    pub(super) detail: String,
 }
 
 impl Sent {
@@ -108,6 +87,12 @@ pub(crate) struct Archived {
     value: Vec<u8>,
 }
 
+impl Archived {
+    fn counts(&self) -> Held {
+        Held::of(1, self.value.len())
+    }
+}
+
 impl Catalogue {
     /// Hands over what events came to, with what archives keep of them: for one event, in one batch.
     pub(crate) async fn send_and_keep(
@@ -125,60 +110,29 @@ impl Catalogue {
         } else {
             self.send(deliveries).await?;
         }
-        // Counted before: whoever counts the rows for the first time must not count these twice.
+        // Known before: whoever asks for the first time must not count these twice.
         for one in &archived {
             self.held(&one.place, &one.archive).await?;
         }
         for one in &archived {
             let key = keys::archived(&one.place, &one.archive, one.at, &one.id);
             batch = batch.put(key, one.value.clone());
+            batch = tallied(batch, &one.place, &one.archive, one.counts())?;
         }
         self.store.commit(batch).await.map_err(Error::Commit)?;
         if fits && !deliveries.is_empty() {
             self.outbox.ring();
         }
-        self.archives.with(|counts| {
-            for one in archived {
-                let bytes = u64::try_from(one.value.len()).unwrap_or(u64::MAX);
-                let held = counts.entry((one.place, one.archive)).or_default();
-                held.events += 1;
-                held.bytes += bytes;
-            }
-        });
+        for one in &archived {
+            self.archives.note(&one.place, &one.archive, one.counts());
+        }
         Ok(())
-    }
-
-    /// How much an archive holds.
-    pub(crate) async fn held(&self, place: &Place, archive: &str) -> Result<Held, Error> {
-        let key = (place.clone(), archive.to_owned());
-        if let Some(held) = self.archives.with(|counts| counts.get(&key).copied()) {
-            return Ok(held);
-        }
-        let mut held = Held::default();
-        let mut range = Range::of_prefix(keys::archive(place, archive));
-        loop {
-            let limit = PageLimit::rows(DROPS);
-            let page = self.store.scan(&range, Direction::Forward, limit).await?;
-            for row in &page.rows {
-                held.events += 1;
-                held.bytes += u64::try_from(row.value.len()).unwrap_or(u64::MAX);
-            }
-            match page.rows.last() {
-                Some(last) if page.more => range = range.after(&last.key),
-                Some(_) | None => break,
-            }
-        }
-        Ok(self
-            .archives
-            .with(|counts| *counts.entry(key).or_insert(held)))
     }
 
     /// Lets go of all that an archive holds.
     pub(crate) async fn empty(&self, place: &Place, archive: &str) -> Result<(), Error> {
         while 0 < self.drop_oldest(place, archive, |_| true).await? {}
-        let key = (place.clone(), archive.to_owned());
-        self.archives.with(|counts| counts.remove(&key));
-        Ok(())
+        self.forget_held(place, archive).await
     }
 
     /// Lets go of what archives keep no longer.
@@ -194,6 +148,7 @@ impl Catalogue {
             let kept_for = DAY.saturating_mul(days);
             let expired = |at: Timestamp| 0 < days && kept_for < now.since(at);
             while 0 < self.drop_oldest(place, &archive.name, expired).await? {}
+            self.add_up(place, &archive.name).await?;
             let mut held = self.held(place, &archive.name).await?;
             let is_over = |held: Held| EVENTS_MAX < held.events || BYTES_MAX < held.bytes;
             if is_over(held) {
@@ -232,17 +187,13 @@ impl Catalogue {
         for row in over {
             batch = batch.delete(row.key.to_vec());
             dropped += 1;
-            bytes += u64::try_from(row.value.len()).unwrap_or(u64::MAX);
+            bytes += row.value.len();
         }
         if 0 < dropped {
+            let gone = -Held::of(dropped, bytes);
+            let batch = tallied(batch, place, archive, gone)?;
             self.store.commit(batch).await.map_err(Error::Commit)?;
-            self.archives.with(|counts| {
-                let held = counts.entry((place.clone(), archive.to_owned()));
-                let held = held.or_default();
-                let events = u64::try_from(dropped).unwrap_or(u64::MAX);
-                held.events = held.events.saturating_sub(events);
-                held.bytes = held.bytes.saturating_sub(bytes);
-            });
+            self.archives.note(place, archive, gone);
         }
         Ok(dropped)
     }
@@ -251,14 +202,14 @@ impl Catalogue {
     pub(crate) async fn keep_archives(&self) -> Infallible {
         let mut tidied_at = None;
         loop {
-            let mut goes_on = false;
+            let mut goes_on = GoesOn::No;
             match self.places_with_archives().await {
                 Ok(places) => {
                     let now = self.clock.instant();
                     let is_due = |at| TIDY_EVERY <= now.saturating_duration_since(at);
                     for place in &places {
                         match self.send_replays(place).await {
-                            Ok(more) => goes_on |= more,
+                            Ok(more) => goes_on = goes_on.max(more),
                             Err(error) => say(&error),
                         }
                     }
@@ -269,11 +220,13 @@ impl Catalogue {
                 }
                 Err(error) => say(&error),
             }
-            if !goes_on {
-                tokio::select! {
+            match goes_on {
+                GoesOn::AtOnce => {}
+                GoesOn::WithRoom => tokio::time::sleep(ROOM_LOOKED_FOR_EVERY).await,
+                GoesOn::No => tokio::select! {
                     () = self.replays.notified() => {}
                     () = tokio::time::sleep(TIDY_EVERY) => {}
-                }
+                },
             }
         }
     }
@@ -287,21 +240,6 @@ impl Catalogue {
             .collect())
     }
 
-    /// Sends the next events of all replays; whether one has more.
-    async fn send_replays(&self, place: &Place) -> Result<bool, Error> {
-        let shelf = self.shelf(place).await?;
-        let active: Vec<String> = shelf.look(|state| {
-            let replays = state.replays.values();
-            let active = replays.filter(|it| it.is_active());
-            active.map(|replay| replay.name.clone()).collect()
-        });
-        let mut goes_on = false;
-        for name in active {
-            goes_on |= self.replay(place, &name).await?;
-        }
-        Ok(goes_on)
-    }
-
     async fn tidy_all(&self, places: &[Place]) {
         for place in places {
             if let Err(error) = self.tidy_archives(place).await {
@@ -312,128 +250,6 @@ impl Catalogue {
             }
         }
     }
-
-    /// Contract: Amazon EventBridge User Guide, "Archive and replay": replays are deleted after 90 days.
-    async fn forget_replays(&self, place: &Place) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.change(place, |state| {
-            let replays = state.replays.values();
-            let over =
-                replays.filter(|it| it.ended_at.is_some_and(|at| REMEMBERED < now.since(at)));
-            let steps = over.map(|it| Step::DropReplay(it.name.clone()));
-            let steps = steps.collect();
-            let deliveries = Vec::new();
-            Ok(((), Change { steps, deliveries }))
-        })
-        .await
-    }
-
-    /// Sends the next events of a replay; whether it goes on.
-    pub(crate) async fn replay(&self, place: &Place, name: &str) -> Result<bool, Error> {
-        let shelf = self.shelf(place).await?;
-        let found = shelf.look(|state| state.replays.get(name).cloned());
-        let Some(replay) = found.filter(|replay| replay.is_active()) else {
-            return Ok(false);
-        };
-        let next = self.next_of(place, &replay).await?;
-        let deliveries: Vec<Delivery> = shelf.look(|state| {
-            let random = &*self.random;
-            let events = next.events.iter();
-            events
-                .flat_map(|sent| sent.for_rules(state, &replay.bus, &replay.rules, random))
-                .collect()
-        });
-        let bytes: usize = deliveries.iter().map(|it| it.message.body.len()).sum();
-        let fits = deliveries.len() <= DELIVERIES_MAX && bytes <= DELIVERIES_BYTES_MAX;
-        if !fits {
-            // More than one batch holds: a crash before the next line sends them again.
-            self.send(&deliveries).await?;
-        }
-        let now = self.clock.now();
-        self.change(place, |state| {
-            let there = state.replays.get(name);
-            let Some(there) = there.filter(|it| it.is_active()) else {
-                return Ok((false, Change::default()));
-            };
-            if there.after != replay.after {
-                // Somebody else brought it further meanwhile.
-                return Ok((true, Change::default()));
-            }
-            let has_archive = state.archives.contains_key(&there.archive);
-            let is_over = next.is_over || !has_archive;
-            let moved = Replay {
-                state: match (has_archive, is_over) {
-                    (false, _) => "FAILED",
-                    (true, true) => "COMPLETED",
-                    (true, false) => "RUNNING",
-                }
-                .to_owned(),
-                state_reason: (!has_archive).then(|| "The archive was deleted.".to_owned()),
-                after: next.after.or(there.after.clone()),
-                last_event_at: next.last_at.or(there.last_event_at),
-                ended_at: is_over.then_some(now),
-                ..Replay::clone(there)
-            };
-            let steps = vec![Step::PutReplay(moved)];
-            let deliveries = if fits { deliveries } else { Vec::new() };
-            Ok((!is_over, Change { steps, deliveries }))
-        })
-        .await
-    }
-
-    /// What a replay sends next.
-    async fn next_of(&self, place: &Place, replay: &Replay) -> Result<Next, Error> {
-        let prefix = keys::archive(place, &replay.archive);
-        let after = match &replay.after {
-            Some(key) => hex::decode(key).unwrap_or_default(),
-            None => keys::archived_from(place, &replay.archive, replay.starts_at),
-        };
-        let range = Range::of_prefix(prefix.clone()).after(&after);
-        let limit = PageLimit {
-            rows_max: PAGE,
-            bytes_max: PAGE_BYTES,
-        };
-        let page = self.store.scan(&range, Direction::Forward, limit).await?;
-        let mut next = Next {
-            is_over: !page.more,
-            ..Next::default()
-        };
-        for row in &page.rows {
-            let Some(at) = keys::archived_at(&prefix, &row.key) else {
-                continue;
-            };
-            // What came since it began may be what somebody sent on hearing of it: it would never end.
-            if replay.ends_at <= at || replay.started_at < at {
-                next.is_over = true;
-                break;
-            }
-            next.after = Some(hex::encode(&row.key));
-            next.last_at = Some(at);
-            if let Ok(kept) = serde_json::from_slice::<Kept>(&row.value) {
-                next.events.push(Sent {
-                    about: About {
-                        replay_name: Some(replay.name.clone()),
-                        hops: 0,
-                        events_max: None,
-                        ..kept.about
-                    },
-                    detail: kept.detail,
-                    trace: None,
-                    ingested_at: self.clock.now(),
-                });
-            }
-        }
-        Ok(next)
-    }
-}
-
-/// What a replay sends next, and how far that brings it.
-#[derive(Default)]
-struct Next {
-    events: Vec<Sent>,
-    after: Option<String>,
-    last_at: Option<Timestamp>,
-    is_over: bool,
 }
 
 fn say(error: &Error) {

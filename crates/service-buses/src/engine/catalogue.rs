@@ -17,8 +17,8 @@ use store::keys::KeyReader;
 use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::{Notify, OnceCell};
 
-use super::archives::Counts;
 use super::clockwork::Times;
+use super::held::Counts;
 use super::keys::{self, DueKey, Kind, Place};
 use super::rows::{Bus, Due, Group, Json, Tags};
 use super::state::{DEFAULT, State, Step};
@@ -301,10 +301,10 @@ fn write(batch: Batch, place: &Place, step: &Step) -> Result<Batch, Error> {
     })
 }
 
-fn json(row: &impl Serialize) -> Result<Vec<u8>, Error> {
+pub(super) fn json(row: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(row).map_err(Error::Row)
 }
 
-fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, Error> {
+pub(super) fn read<T: DeserializeOwned>(value: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(value).map_err(Error::Row)
 }

@@ -47,6 +47,8 @@ pub(crate) enum Fires {
 const DUE: u8 = 0x02;
 const ARCHIVED: u8 = 0x03;
 const WITH_ARCHIVES: u8 = 0x04;
+const TOTAL: u8 = 0x05;
+const TALLIES: u8 = 0x06;
 const TIME_BYTES: usize = 8;
 
 impl Kind {
@@ -97,8 +99,22 @@ pub(crate) fn due_prefix() -> Vec<u8> {
 
 /// What the events of an archive begin with. They stand apart from the rows of their place, which are read into memory.
 pub(crate) fn archive(place: &Place, archive: &str) -> Vec<u8> {
+    of_archive(ARCHIVED, place, archive)
+}
+
+/// How much an archive holds but for what came and went since.
+pub(crate) fn total(place: &Place, archive: &str) -> Vec<u8> {
+    of_archive(TOTAL, place, archive)
+}
+
+/// What the rows begin with that tell what came to an archive and went since then.
+pub(crate) fn tallies(place: &Place, archive: &str) -> Vec<u8> {
+    of_archive(TALLIES, place, archive)
+}
+
+fn of_archive(kind: u8, place: &Place, archive: &str) -> Vec<u8> {
     KeyWriter::by_id(Owner::Buses)
-        .byte(ARCHIVED)
+        .byte(kind)
         .text(place.account.as_str())
         .text(place.region.as_str())
         .text(archive)

@@ -6,7 +6,9 @@
 pub(crate) mod archives;
 pub(crate) mod catalogue;
 pub(crate) mod clockwork;
+pub(crate) mod held;
 pub(crate) mod keys;
 pub(crate) mod publish;
+pub(crate) mod replays;
 pub(crate) mod rows;
 pub(crate) mod state;

@@ -9,6 +9,7 @@ use super::put_events::time;
 use super::{BusRef, Context, archives, buses, seconds};
 use crate::engine::catalogue::Change;
 use crate::engine::keys::Place;
+use crate::engine::replays::GoesOn;
 use crate::engine::rows::{Json, Replay};
 use crate::engine::state::{State, Step};
 use crate::fault::{Answer, Fault};
@@ -91,7 +92,7 @@ pub(super) async fn start_replay(context: &Context<'_>, mut fields: Fields) -> A
         })
         .await?;
     // What is short is over when this is answered; the rest is sent while nobody waits.
-    if context.catalogue.replay(context.place, &name).await? {
+    if context.catalogue.replay(context.place, &name).await? != GoesOn::No {
         context.catalogue.replays.notify_one();
     }
     Ok(answer)
