@@ -70,6 +70,13 @@ impl Services {
         let store = || Arc::clone(&shared.store);
         let clock = || Arc::clone(&shared.clock);
         let random = || Arc::clone(&shared.random);
+        let secrets = service_secrets::Service::new(service_secrets::Parts {
+            store: store(),
+            clock: clock(),
+            random: random(),
+            authorize: Arc::new(shared.identity.clone()),
+            folder: shared.folder.clone(),
+        });
         Self {
             identity: shared.identity.clone(),
             tables: service_tables::Service::new(store(), clock(), random())
@@ -98,6 +105,7 @@ impl Services {
                 outbox: shared.outbox.clone(),
                 authorize: Arc::new(shared.identity.clone()),
                 http: Arc::clone(&shared.http),
+                seals: Some(secrets.seals()),
             }),
             streams: service_streams::Service::new(
                 store(),
@@ -112,13 +120,7 @@ impl Services {
                 outbox: shared.outbox.clone(),
                 authorize: Arc::new(shared.identity.clone()),
             }),
-            secrets: service_secrets::Service::new(service_secrets::Parts {
-                store: store(),
-                clock: clock(),
-                random: random(),
-                authorize: Arc::new(shared.identity.clone()),
-                folder: shared.folder.clone(),
-            }),
+            secrets,
             objects: service_objects::Service::new(service_objects::Parts {
                 store: store(),
                 folder: shared.folder.clone(),

@@ -16,6 +16,7 @@ use interfaces::resource_provider::ResourceProvider;
 use interfaces::service::{CloudService, ServiceAnswer, ServiceCall};
 use outbox::Outbox;
 use store::Store;
+use store::sealing::Seals;
 
 use crate::engine::catalogue::Catalogue;
 use crate::engine::keys::Place;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub authorize: Arc<dyn Authorize>,
     /// Sends to the addresses of API destinations.
     pub http: Arc<dyn HttpClient>,
+    /// Seals what connections hold; without it that stays plain.
+    pub seals: Option<Arc<dyn Seals>>,
 }
 
 /// EventBridge and its Scheduler. Clones share everything.
@@ -62,6 +65,7 @@ impl Service {
                 parts.random,
                 parts.outbox,
                 Arc::clone(&parts.authorize),
+                parts.seals,
             )),
             authorize: parts.authorize,
             http: parts.http,

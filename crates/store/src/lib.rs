@@ -67,7 +67,7 @@
 //! | `Topics` `05` | `06` text(topic), text(deduplication id) | a message that a FIFO topic had within five minutes: JSON |
 //! | `Buses` `06` | `01` text(bus) | a bus: JSON |
 //! | `Buses` `06` | `02` text(bus), text(rule) | a rule with its targets: JSON |
-//! | `Buses` `06` | `03` text(name) | a connection with its secrets: JSON |
+//! | `Buses` `06` | `03` text(name) | a connection with its secrets: JSON, sealed |
 //! | `Buses` `06` | `04` text(name) | an API destination: JSON |
 //! | `Buses` `06` | `05` text(name) | an archive: JSON |
 //! | `Buses` `06` | `06` text(name) | a replay: JSON |

@@ -1,7 +1,7 @@
 //! Rows that are sealed, since they hold secrets.
 //!
 //! Lives here: when rows of an owner are sealed, the form of a sealed row, the seam to whoever has the key.
-//! Does not live here: the key (`service-secrets`), what rows hold and whose they are (`deployment`, `service-functions`).
+//! Does not live here: the key (`service-secrets`), what rows hold and whose they are (`deployment`, `service-functions`, `service-buses`).
 //!
 //! What a reference to a secret stands for becomes part of a resource: of a function's variables, most of all. Rows of an owner that
 //! ever held one are sealed, and need the key to be read. All others need none.
@@ -125,8 +125,7 @@ impl Sealing {
         for write in batch.writes() {
             sealed = match write {
                 Write::Put { key, value } if !stays(key) => {
-                    let closed = seal.close(self.name, value).ok_or(NoSeal::TooLong)?;
-                    sealed.put(key.clone(), [&[MARK][..], &closed].concat())
+                    sealed.put(key.clone(), self.marked(seal, value)?)
                 }
                 Write::Put { .. }
                 | Write::PutVersionstampedKey { .. }
@@ -135,6 +134,22 @@ impl Sealing {
             };
         }
         Ok(sealed)
+    }
+
+    /// A row that holds a secret, sealed whatever others of the owner are.
+    ///
+    /// # Errors
+    /// [`NoSeal`]
+    pub async fn sealed(&self, row: Vec<u8>) -> Result<Vec<u8>, NoSeal> {
+        match self.seal().await? {
+            Some(seal) => self.marked(seal, &row),
+            None => Ok(row),
+        }
+    }
+
+    fn marked(&self, seal: &Arc<dyn Seal>, row: &[u8]) -> Result<Vec<u8>, NoSeal> {
+        let closed = seal.close(self.name, row).ok_or(NoSeal::TooLong)?;
+        Ok([&[MARK][..], &closed].concat())
     }
 
     async fn seal(&self) -> Result<Option<&Arc<dyn Seal>>, NoSeal> {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use bytes::Bytes;
 use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
 use interfaces::random::Random;
@@ -14,6 +15,7 @@ use outbox::Outbox;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::keys::KeyReader;
+use store::sealing::{NoSeal, Sealing, Seals};
 use store::{Batch, CommitError, Range, ReadError, Store, all_rows};
 use tokio::sync::{Notify, OnceCell};
 
@@ -38,6 +40,8 @@ pub(crate) enum Error {
     Commit(#[from] CommitError),
     #[error("buses of more than {PLACES_MAX} accounts and regions are asked for")]
     TooManyPlaces,
+    #[error("connections of buses could not be opened or sealed")]
+    Sealed(#[from] NoSeal),
     #[error("a row of a bus has an unknown form")]
     Row(#[source] serde_json::Error),
 }
@@ -49,6 +53,8 @@ pub(crate) struct Catalogue {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) outbox: Outbox,
     pub(crate) authorize: Arc<dyn Authorize>,
+    /// Connections hold passwords and keys.
+    sealing: Sealing,
     places: Mutex<HashMap<Place, Arc<OnceCell<Arc<Shelf>>>>>,
     pub(crate) times: Times,
     /// Rung when a time of a schedule has changed.
@@ -96,6 +102,7 @@ impl Catalogue {
         random: Arc<dyn Random>,
         outbox: Outbox,
         authorize: Arc<dyn Authorize>,
+        seals: Option<Arc<dyn Seals>>,
     ) -> Self {
         Self {
             store,
@@ -103,6 +110,7 @@ impl Catalogue {
             random,
             outbox,
             authorize,
+            sealing: Sealing::new("connections", seals),
             places: Mutex::default(),
             times: Times::default(),
             bell: Notify::new(),
@@ -120,7 +128,7 @@ impl Catalogue {
             }
             Arc::clone(places.entry(place.clone()).or_default())
         };
-        let shelf = cell.get_or_try_init(|| self.load(place)).await?;
+        let shelf = cell.get_or_try_init(|| Box::pin(self.load(place))).await?;
         Ok(Arc::clone(shelf))
     }
 
@@ -139,11 +147,11 @@ impl Catalogue {
         if change.steps.is_empty() && change.deliveries.is_empty() {
             return Ok(answer);
         }
-        let batch = change
-            .steps
-            .iter()
-            .try_fold(Batch::new(), |batch, step| write(batch, place, step));
-        let batch = self.outbox.add(batch?, &change.deliveries);
+        let mut batch = Batch::new();
+        for step in &change.steps {
+            batch = self.write(batch, place, step).await?;
+        }
+        let batch = self.outbox.add(batch, &change.deliveries);
         self.store.commit(batch).await.map_err(Error::Commit)?;
         let has_due = |step: &Step| matches!(step, Step::SetDue(_, _));
         let moves_clock = change.steps.iter().any(has_due);
@@ -196,9 +204,20 @@ impl Catalogue {
         let mut state = State::new(place.clone());
         let prefix = keys::prefix(place);
         for row in all_rows(&*self.store, Range::of_prefix(prefix.clone())).await? {
-            if let Some(step) = step(&prefix, &row.key, &row.value)? {
-                state.apply(step);
-            }
+            let Some(kind) = kind_of(&prefix, &row.key) else {
+                continue;
+            };
+            let plain = match kind {
+                Kind::Connection => self.opened(&row.key, row.value).await?,
+                Kind::Bus
+                | Kind::Rule
+                | Kind::Destination
+                | Kind::Archive
+                | Kind::Replay
+                | Kind::Group
+                | Kind::Schedule => row.value,
+            };
+            state.apply(step(kind, &plain)?);
         }
         for (key, due) in self.dues().await? {
             if key.place == *place {
@@ -206,7 +225,7 @@ impl Catalogue {
             }
         }
         for step in self.defaults(&state) {
-            let batch = write(Batch::new(), place, &step)?;
+            let batch = self.write(Batch::new(), place, &step).await?;
             self.store.commit(batch).await?;
             state.apply(step);
         }
@@ -214,6 +233,57 @@ impl Catalogue {
             state: RwLock::new(state),
             writing: tokio::sync::Mutex::new(()),
         }))
+    }
+
+    /// What a sealed row says. One that an earlier version left plain is sealed now.
+    async fn opened(&self, key: &[u8], row: Bytes) -> Result<Bytes, Error> {
+        let plain = self.sealing.opened(row.clone()).await?;
+        if plain == row {
+            let sealed = self.sealing.sealed(row.to_vec()).await?;
+            if sealed != row {
+                let batch = Batch::new().put(key.to_vec(), sealed);
+                self.store.commit(batch).await?;
+            }
+        }
+        Ok(plain)
+    }
+
+    async fn write(&self, batch: Batch, place: &Place, step: &Step) -> Result<Batch, Error> {
+        let row = |kind, names: &[&str]| keys::row(place, kind, names);
+        Ok(match step {
+            Step::PutBus(bus) => batch.put(row(Kind::Bus, &[&bus.name]), json(bus)?),
+            Step::DropBus(name) => batch.delete(row(Kind::Bus, &[name])),
+            Step::PutRule(rule) => {
+                batch.put(row(Kind::Rule, &[&rule.bus, &rule.name]), json(rule)?)
+            }
+            Step::DropRule(bus, name) => batch.delete(row(Kind::Rule, &[bus, name])),
+            Step::PutConnection(connection) => {
+                let key = row(Kind::Connection, &[&connection.name]);
+                let sealed = Box::pin(self.sealing.sealed(json(connection)?));
+                batch.put(key, sealed.await?)
+            }
+            Step::DropConnection(name) => batch.delete(row(Kind::Connection, &[name])),
+            Step::PutDestination(destination) => {
+                let key = row(Kind::Destination, &[&destination.name]);
+                batch.put(key, json(destination)?)
+            }
+            Step::DropDestination(name) => batch.delete(row(Kind::Destination, &[name])),
+            Step::PutArchive(archive) => batch
+                .put(row(Kind::Archive, &[&archive.name]), json(archive)?)
+                .put(keys::has_archives(place), Vec::new()),
+            Step::DropArchive(name) => batch.delete(row(Kind::Archive, &[name])),
+            Step::PutReplay(replay) => batch.put(row(Kind::Replay, &[&replay.name]), json(replay)?),
+            Step::DropReplay(name) => batch.delete(row(Kind::Replay, &[name])),
+            Step::PutGroup(group) => batch.put(row(Kind::Group, &[&group.name]), json(group)?),
+            Step::DropGroup(name) => batch.delete(row(Kind::Group, &[name])),
+            Step::PutSchedule(schedule) => {
+                let key = row(Kind::Schedule, &[&schedule.group, &schedule.name]);
+                batch.put(key, json(schedule)?)
+            }
+            Step::DropSchedule(group, name) => batch.delete(row(Kind::Schedule, &[group, name])),
+            Step::SetDue(key, Some(due)) => batch.put(key.to_bytes(), json(due)?),
+            Step::SetDue(key, None) => batch.delete(key.to_bytes()),
+        })
     }
 
     /// What is always there.
@@ -245,16 +315,16 @@ impl Catalogue {
     }
 }
 
-fn step(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<Step>, Error> {
+fn kind_of(prefix: &[u8], key: &[u8]) -> Option<Kind> {
     let mut reader = KeyReader::new(key);
-    let kind = match (reader.skip(prefix), reader.raw(1)) {
+    match (reader.skip(prefix), reader.raw(1)) {
         (Ok(()), Ok([byte])) => Kind::of(*byte),
         (Ok(()) | Err(_), _) => None,
-    };
-    let Some(kind) = kind else {
-        return Ok(None);
-    };
-    Ok(Some(match kind {
+    }
+}
+
+fn step(kind: Kind, value: &[u8]) -> Result<Step, Error> {
+    Ok(match kind {
         Kind::Bus => Step::PutBus(read(value)?),
         Kind::Rule => Step::PutRule(read(value)?),
         Kind::Connection => Step::PutConnection(read(value)?),
@@ -263,41 +333,6 @@ fn step(prefix: &[u8], key: &[u8], value: &[u8]) -> Result<Option<Step>, Error> 
         Kind::Replay => Step::PutReplay(read(value)?),
         Kind::Group => Step::PutGroup(read(value)?),
         Kind::Schedule => Step::PutSchedule(read(value)?),
-    }))
-}
-
-fn write(batch: Batch, place: &Place, step: &Step) -> Result<Batch, Error> {
-    let row = |kind, names: &[&str]| keys::row(place, kind, names);
-    Ok(match step {
-        Step::PutBus(bus) => batch.put(row(Kind::Bus, &[&bus.name]), json(bus)?),
-        Step::DropBus(name) => batch.delete(row(Kind::Bus, &[name])),
-        Step::PutRule(rule) => batch.put(row(Kind::Rule, &[&rule.bus, &rule.name]), json(rule)?),
-        Step::DropRule(bus, name) => batch.delete(row(Kind::Rule, &[bus, name])),
-        Step::PutConnection(connection) => batch.put(
-            row(Kind::Connection, &[&connection.name]),
-            json(connection)?,
-        ),
-        Step::DropConnection(name) => batch.delete(row(Kind::Connection, &[name])),
-        Step::PutDestination(destination) => {
-            let key = row(Kind::Destination, &[&destination.name]);
-            batch.put(key, json(destination)?)
-        }
-        Step::DropDestination(name) => batch.delete(row(Kind::Destination, &[name])),
-        Step::PutArchive(archive) => batch
-            .put(row(Kind::Archive, &[&archive.name]), json(archive)?)
-            .put(keys::has_archives(place), Vec::new()),
-        Step::DropArchive(name) => batch.delete(row(Kind::Archive, &[name])),
-        Step::PutReplay(replay) => batch.put(row(Kind::Replay, &[&replay.name]), json(replay)?),
-        Step::DropReplay(name) => batch.delete(row(Kind::Replay, &[name])),
-        Step::PutGroup(group) => batch.put(row(Kind::Group, &[&group.name]), json(group)?),
-        Step::DropGroup(name) => batch.delete(row(Kind::Group, &[name])),
-        Step::PutSchedule(schedule) => {
-            let key = row(Kind::Schedule, &[&schedule.group, &schedule.name]);
-            batch.put(key, json(schedule)?)
-        }
-        Step::DropSchedule(group, name) => batch.delete(row(Kind::Schedule, &[group, name])),
-        Step::SetDue(key, Some(due)) => batch.put(key.to_bytes(), json(due)?),
-        Step::SetDue(key, None) => batch.delete(key.to_bytes()),
     })
 }
 

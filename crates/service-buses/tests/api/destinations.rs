@@ -5,6 +5,7 @@ use std::sync::Arc;
 use interfaces::event_sink::SinkError;
 use model::time::Timestamp;
 use serde_json::{Value, json};
+use store::{Batch, Range, Store, all_rows};
 use store_embedded::Memory;
 use test_kit::StoppedClock;
 
@@ -118,4 +119,38 @@ async fn an_answer_says_whether_another_try_can_help() {
         let is_transient = matches!(taken, Err(SinkError::Transient { .. }));
         assert_eq!((taken.is_err(), is_transient), (true, again), "{status}");
     }
+}
+
+#[tokio::test]
+async fn what_connections_hold_is_sealed_also_what_was_plain_before() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let at = || Arc::new(StoppedClock::at(Timestamp::from_micros(0)));
+    let server = Server::over(Arc::clone(&store), at());
+    let connection = json!({
+        "Name": "c", "AuthorizationType": "API_KEY",
+        "AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "n", "ApiKeyValue": "TOP-SECRET"}},
+    });
+    server.events("CreateConnection", connection).await;
+    let rows = async || {
+        all_rows(&*store, Range::of_prefix(Vec::new()))
+            .await
+            .unwrap()
+    };
+    let is_plain = |value: &[u8]| value.windows(10).any(|it| it == b"TOP-SECRET");
+    let turned = |value: &[u8]| value.iter().rev().copied().collect::<Vec<u8>>();
+    let there = rows().await;
+    assert!(!there.iter().any(|row| is_plain(&row.value)));
+    // As an earlier version left it: without the mark, and not turned around.
+    let row = there.iter().find(|row| is_plain(&turned(&row.value)));
+    let row = row.unwrap();
+    let plain = turned(row.value.get(1..).unwrap());
+    let batch = Batch::new().put(row.key.to_vec(), plain);
+    store.commit(batch).await.unwrap();
+    let server = Server::over(Arc::clone(&store), at());
+    let (status, shown) = server
+        .events("DescribeConnection", json!({"Name": "c"}))
+        .await;
+    let parameters = &shown["AuthParameters"]["ApiKeyAuthParameters"];
+    assert_eq!((status, &parameters["ApiKeyName"]), (200, &json!("n")));
+    assert!(!rows().await.iter().any(|row| is_plain(&row.value)));
 }

@@ -33,6 +33,7 @@ use outbox::Outbox;
 use serde_json::Value;
 use service_buses::{Parts, Service};
 use store::Store;
+use store::sealing::{NoSeal, Seal, Seals};
 use test_kit::{Allowing, CountingRandom};
 
 pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
@@ -49,6 +50,25 @@ pub(crate) struct Server {
 pub(crate) struct Asked {
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
     pub(crate) statuses: Mutex<Vec<u16>>,
+}
+
+/// A seal that turns bytes around.
+struct Turned;
+
+impl Seals for Turned {
+    fn seal(&self) -> BoxFuture<'_, Result<Arc<dyn Seal>, NoSeal>> {
+        Box::pin(std::future::ready(Ok(Arc::new(Self) as Arc<dyn Seal>)))
+    }
+}
+
+impl Seal for Turned {
+    fn close(&self, _name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        Some(plain.iter().rev().copied().collect())
+    }
+
+    fn open(&self, name: &str, closed: &[u8]) -> Option<Vec<u8>> {
+        self.close(name, closed)
+    }
 }
 
 impl HttpClient for Asked {
@@ -82,6 +102,7 @@ impl Server {
             outbox: outbox.clone(),
             authorize,
             http: asked.clone(),
+            seals: Some(Arc::new(Turned)),
         });
         Self {
             service,
