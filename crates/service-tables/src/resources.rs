@@ -8,8 +8,8 @@
 //! | property | here |
 //! | --- | --- |
 //! | `TableName`, `AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, `LocalSecondaryIndexes`, `StreamSpecification`, `TimeToLiveSpecification`, `DeletionProtectionEnabled`, `Tags` | carried out |
-//! | `BillingMode`, `ProvisionedThroughput`, `TableClass`, `SSESpecification` | kept and shown; throughput is enforced where `cloudless.toml` says so, nothing is billed or encrypted |
-//! | `PointInTimeRecoverySpecification`, `OnDemandThroughput`, `ContributorInsightsSpecification`, `WarmThroughput` | a warning that says what is missing |
+//! | `BillingMode`, `ProvisionedThroughput`, `OnDemandThroughput`, `WarmThroughput`, `TableClass`, `SSESpecification` | kept and shown; throughput is enforced where `cloudless.toml` says so, nothing is billed or encrypted |
+//! | `PointInTimeRecoverySpecification`, `ContributorInsightsSpecification` | a warning that says what is missing |
 //! | `KinesisStreamSpecification`, `ImportSourceSpecification`, `ResourcePolicy` | a problem: the table is made without them |
 
 mod changes;

@@ -90,6 +90,8 @@ pub enum Kind {
     TrimmedDataAccess,
     /// What is provisioned is used up for now.
     ProvisionedThroughputExceeded,
+    /// A ceiling is reached for now.
+    Throttling,
     /// A condition does not hold.
     ConditionalCheckFailed,
     /// An item of this key is there already.
@@ -120,6 +122,7 @@ impl Kind {
             Self::ProvisionedThroughputExceeded => {
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }
+            Self::Throttling => "com.amazon.coral.availability#ThrottlingException",
             Self::ConditionalCheckFailed => {
                 "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
             }
@@ -132,6 +135,12 @@ impl Kind {
             }
             Self::InternalServerError => "com.amazonaws.dynamodb.v20120810#InternalServerError",
         }
+    }
+
+    /// Whether the same request may well be let in later.
+    #[must_use]
+    pub const fn is_throttling(self) -> bool {
+        matches!(self, Self::ProvisionedThroughputExceeded | Self::Throttling)
     }
 
     /// The HTTP status.
@@ -149,6 +158,7 @@ impl Kind {
             | Self::ExpiredIterator
             | Self::TrimmedDataAccess
             | Self::ProvisionedThroughputExceeded
+            | Self::Throttling
             | Self::ConditionalCheckFailed
             | Self::DuplicateItem
             | Self::TransactionCanceled
@@ -239,6 +249,7 @@ impl Fault {
                 | Kind::ExpiredIterator
                 | Kind::TrimmedDataAccess
                 | Kind::ProvisionedThroughputExceeded
+                | Kind::Throttling
                 | Kind::ConditionalCheckFailed
                 | Kind::DuplicateItem
                 | Kind::IdempotentParameterMismatch
@@ -253,7 +264,13 @@ impl Fault {
             Some(Detail::Item(item)) => write_item(&mut out, item),
             Some(Detail::Cancellation(reasons)) => write_reasons(&mut out, reasons),
             Some(Detail::Throttling { reason, resource }) => {
-                out.extend_from_slice(b",\"ThrottlingReasons\":[{\"reason\":");
+                // The two errors write the member's name each in its own way.
+                let member: &[u8] = if self.kind == Kind::Throttling {
+                    b",\"throttlingReasons\":[{\"reason\":"
+                } else {
+                    b",\"ThrottlingReasons\":[{\"reason\":"
+                };
+                out.extend_from_slice(member);
                 json_write::string(&mut out, reason);
                 out.extend_from_slice(b",\"resource\":");
                 json_write::string(&mut out, resource);

@@ -1,4 +1,5 @@
-//! Holding requests to what is provisioned for their tables and indexes, where that is asked for.
+//! Holding requests to what is provisioned for their tables and indexes, and on-demand ones to their ceilings, where that is
+//! asked for.
 //!
 //! Lives here: the units that each table and index has left, who is let in, how a refusal is worded.
 //! Does not live here: what a request costs (`capacity`), what is provisioned (`engine::table`).
@@ -20,7 +21,7 @@ use model::time::Timestamp;
 use super::capacity::Consumed;
 use super::fault::{Detail, Fault, Kind};
 use crate::engine::indexes::{Index, IndexKind};
-use crate::engine::table::{Billing, Table};
+use crate::engine::table::{Billing, Ceilings, Table};
 use crate::engine::table_id::TableId;
 use crate::engine::value::Attributes;
 
@@ -79,8 +80,16 @@ impl Meter {
 
     /// Whether requests for this table may be refused for want of units.
     pub(super) fn binds(&self, table: &Table) -> bool {
+        let has_ceilings = |ceilings: Ceilings| ceilings != Ceilings::default();
         self.left_by_place.is_some()
-            && matches!(table.descriptor.billing, Billing::Provisioned { .. })
+            && match table.descriptor.billing {
+                Billing::Provisioned { .. } => true,
+                Billing::OnDemand { .. } => {
+                    let mut indexes = table.descriptor.secondary_indexes.iter();
+                    has_ceilings(table.descriptor.ceilings)
+                        || indexes.any(|index| has_ceilings(index.ceilings))
+                }
+            }
     }
 
     /// Refuses a read for which nothing is left.
@@ -155,8 +164,7 @@ impl Meter {
         now: Timestamp,
         look: impl FnOnce(&mut Left),
     ) {
-        let (Some(places), Some(rate)) = (&self.left_by_place, provisioned(table, index, used))
-        else {
+        let (Some(places), Some(rate)) = (&self.left_by_place, rate(table, index, used)) else {
             return;
         };
         let index_id = index.map(|index| index.settings.id);
@@ -187,26 +195,30 @@ impl Meter {
     }
 }
 
-/// The units that come each second.
-fn provisioned(table: &Table, index: Option<&Index>, used: Use) -> Option<u64> {
-    let Billing::Provisioned {
-        read_units,
-        write_units,
-    } = table.descriptor.billing
-    else {
-        return None;
-    };
-    let (read_units, write_units) = match index {
-        None => (read_units, write_units),
-        Some(index) => {
+/// The units that come each second; none where nothing bounds them.
+fn rate(table: &Table, index: Option<&Index>, used: Use) -> Option<u64> {
+    let (read_units, write_units) = match (table.descriptor.billing, index) {
+        (
+            Billing::Provisioned {
+                read_units,
+                write_units,
+            },
+            None,
+        ) => (Some(read_units), Some(write_units)),
+        (Billing::Provisioned { .. }, Some(index)) => {
             let throughput = index.settings.throughput?;
-            (throughput.read_units, throughput.write_units)
+            (Some(throughput.read_units), Some(throughput.write_units))
+        }
+        (Billing::OnDemand { .. }, index) => {
+            let of_index = index.map(|index| index.settings.ceilings);
+            let ceilings = of_index.unwrap_or(table.descriptor.ceilings);
+            (ceilings.read_units, ceilings.write_units)
         }
     };
-    Some(match used {
+    match used {
         Use::Read => read_units,
         Use::Write => write_units,
-    })
+    }
 }
 
 fn exceeded(table: &Table, index: Option<&Index>, used: Use) -> Fault {
@@ -222,13 +234,25 @@ fn exceeded(table: &Table, index: Option<&Index>, used: Use) -> Fault {
             "The level of configured provisioned throughput for one or more global secondary indexes of the table was exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes with the UpdateTable API",
         ),
     };
+    let (kind, message, limit) = match table.descriptor.billing {
+        Billing::Provisioned { .. } => (
+            Kind::ProvisionedThroughputExceeded,
+            message,
+            "ProvisionedThroughputExceeded",
+        ),
+        Billing::OnDemand { .. } => (
+            Kind::Throttling,
+            "Throughput exceeds the maximum OnDemandThroughput configured on table or index",
+            "MaxOnDemandThroughputExceeded",
+        ),
+    };
     let used = match used {
         Use::Read => "Read",
         Use::Write => "Write",
     };
-    let mut fault = Fault::new(Kind::ProvisionedThroughputExceeded, message);
+    let mut fault = Fault::new(kind, message);
     fault.detail = Some(Box::new(Detail::Throttling {
-        reason: format!("{place}{used}ProvisionedThroughputExceeded"),
+        reason: format!("{place}{used}{limit}"),
         resource: resource.clone(),
     }));
     fault

@@ -407,6 +407,9 @@ mod tests {
             stream: None,
             time_to_live: None,
             encryption: None,
+            ceilings: crate::engine::table::Ceilings::default(),
+            warm: None,
+            on_demand_since: None,
         }
     }
 

@@ -17,7 +17,7 @@ use store::keys::KeyWriter;
 
 use super::codec;
 use super::keys::{self, KeyPart};
-use super::table::{KeyAttribute, Table};
+use super::table::{Ceilings, KeyAttribute, Table};
 use super::value::{Attributes, Value};
 
 /// An index, as it stands in its table's descriptor.
@@ -40,6 +40,12 @@ pub struct SecondaryIndex {
     pub status: IndexStatus,
     /// What is provisioned for it.
     pub throughput: Option<Throughput>,
+    /// What it takes at most while its table is paid for by request.
+    #[serde(default)]
+    pub ceilings: Ceilings,
+    /// What it was asked to take at once; only kept and shown.
+    #[serde(default)]
+    pub warm: Option<Throughput>,
 }
 
 /// Capacity that is provisioned.

@@ -11,7 +11,7 @@ use model::ids::{AccountId, Region};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::indexes::{Index, SecondaryIndex};
+use super::indexes::{Index, SecondaryIndex, Throughput};
 use super::keys::{self, KeyPart, KeyType};
 use super::streams::OpenStream;
 use super::table_id::TableId;
@@ -65,6 +65,24 @@ pub struct Descriptor {
     /// The key of the customer's that was asked for. It is only kept and shown: nothing is encrypted with it.
     #[serde(default)]
     pub encryption: Option<Encryption>,
+    /// What it takes at most while it is paid for by request.
+    #[serde(default)]
+    pub ceilings: Ceilings,
+    /// What it was asked to take at once. It is only kept and shown: nothing is warmed.
+    #[serde(default)]
+    pub warm: Option<Throughput>,
+    /// When it was last paid for by request, if it ever was and is no more.
+    #[serde(default)]
+    pub on_demand_since: Option<Timestamp>,
+}
+
+/// Request units that are not to be exceeded in a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceilings {
+    /// Of reads.
+    pub read_units: Option<u64>,
+    /// Of writes.
+    pub write_units: Option<u64>,
 }
 
 /// Encryption with a key of the customer's.

@@ -9,6 +9,14 @@ use crate::engine::table::{Billing, Descriptor, TimeToLive};
 /// Makes a table what it is to be; or says, in CloudFormation's words, why that cannot be done in one update.
 pub(super) fn follow(descriptor: &mut Descriptor, wished: &Descriptor) -> Result<(), String> {
     follow_indexes(descriptor, wished)?;
+    if let (Billing::OnDemand { since }, Billing::Provisioned { .. }) =
+        (descriptor.billing, wished.billing)
+    {
+        descriptor.on_demand_since = Some(since);
+    }
+    descriptor.ceilings = wished.ceilings;
+    // What was warmed stays so when nobody asks for it any more.
+    descriptor.warm = wished.warm.or(descriptor.warm);
     descriptor.billing = match (descriptor.billing, wished.billing) {
         // It has been so since then.
         (before @ Billing::OnDemand { .. }, Billing::OnDemand { .. }) => before,
@@ -64,6 +72,8 @@ fn follow_indexes(descriptor: &mut Descriptor, wished: &Descriptor) -> Result<()
                     );
                 }
                 index.throughput = wish.throughput;
+                index.ceilings = wish.ceilings;
+                index.warm = wish.warm.or(index.warm);
             }
             None => {
                 changes += 1;

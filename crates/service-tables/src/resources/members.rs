@@ -11,7 +11,7 @@ use model::suggestion::nearest;
 use serde_json::{Map, Value};
 
 /// Structures by the last names of the way to them, with their members.
-const STRUCTURES: [(&str, &[&str]); 10] = [
+const STRUCTURES: [(&str, &[&str]); 12] = [
     ("AttributeDefinitions", &["AttributeName", "AttributeType"]),
     ("KeySchema", &["AttributeName", "KeyType"]),
     (
@@ -34,6 +34,14 @@ const STRUCTURES: [(&str, &[&str]); 10] = [
     (
         "ProvisionedThroughput",
         &["ReadCapacityUnits", "WriteCapacityUnits"],
+    ),
+    (
+        "OnDemandThroughput",
+        &["MaxReadRequestUnits", "MaxWriteRequestUnits"],
+    ),
+    (
+        "WarmThroughput",
+        &["ReadUnitsPerSecond", "WriteUnitsPerSecond"],
     ),
     ("StreamSpecification", &["StreamViewType", "ResourcePolicy"]),
     ("TimeToLiveSpecification", &["AttributeName", "Enabled"]),

@@ -29,35 +29,27 @@ pub(super) const CARRIED_OUT: [&str; 9] = [
 ];
 
 /// What descriptions of the table show, and nothing else comes of.
-pub(super) const SHOWN_ONLY: [&str; 4] = [
+pub(super) const SHOWN_ONLY: [&str; 6] = [
     "BillingMode",
     "ProvisionedThroughput",
     "TableClass",
     "SSESpecification",
+    "OnDemandThroughput",
+    "WarmThroughput",
 ];
 const SHOWN: &str = "kept and shown by `DescribeTable`: no request is throttled unless `cloudless.toml` says so, nothing is billed, nothing is encrypted";
 
 /// What is missing, and what that means.
-const MISSING: [(&str, Severity, &str); 7] = [
+const MISSING: [(&str, Severity, &str); 5] = [
     (
         "ContributorInsightsSpecification",
         Severity::Warning,
         "nobody counts which keys are used most",
     ),
     (
-        "WarmThroughput",
-        Severity::Warning,
-        "nothing is warmed ahead: the first request meets all there is of the machine",
-    ),
-    (
         "PointInTimeRecoverySpecification",
         Severity::Warning,
         "no backups are kept, so there is no earlier point in time to restore",
-    ),
-    (
-        "OnDemandThroughput",
-        Severity::Warning,
-        "no request is throttled, also above this ceiling",
     ),
     (
         "KinesisStreamSpecification",
@@ -77,8 +69,10 @@ const MISSING: [(&str, Severity, &str); 7] = [
 ];
 
 /// Those of them that a global index has, too.
-const MISSING_OF_INDEXES: [&str; 3] = [
-    "ContributorInsightsSpecification",
+const MISSING_OF_INDEXES: [&str; 1] = ["ContributorInsightsSpecification"];
+/// Structures of numbers, of a table and of its global indexes.
+const NUMBERS: [&str; 3] = [
+    "ProvisionedThroughput",
     "OnDemandThroughput",
     "WarmThroughput",
 ];
@@ -169,10 +163,14 @@ pub(super) fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec
     if let (None, Some(name)) = (body.get("TableName"), generated_name) {
         body.insert("TableName".to_owned(), name.into());
     }
-    numbers_of_texts(body.get_mut("ProvisionedThroughput"));
+    for name in NUMBERS {
+        numbers_of_texts(body.get_mut(name));
+    }
     if let Some(Value::Array(indexes)) = body.get_mut("GlobalSecondaryIndexes") {
         for index in indexes.iter_mut().filter_map(Value::as_object_mut) {
-            numbers_of_texts(index.get_mut("ProvisionedThroughput"));
+            for name in NUMBERS {
+                numbers_of_texts(index.get_mut(name));
+            }
             for name in MISSING_OF_INDEXES {
                 index.remove(name);
             }

@@ -59,7 +59,7 @@ async fn what_cannot_be_tagged_or_be_a_tag_is_refused() {
         (
             "arn:aws:s3:us-east-1:000000000000:table/pets",
             one(),
-            "AccessDeniedException",
+            "ValidationException",
         ),
         (
             "arn:aws:dynamodb:eu-west-1:000000000000:table/pets",

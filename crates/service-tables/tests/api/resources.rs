@@ -160,8 +160,8 @@ fn every_property_that_is_not_carried_out_is_named() {
             Severity::Warning,
         ),
         (
-            json!({"WarmThroughput": {"ReadUnitsPerSecond": 12_000}}),
-            "WarmThroughput",
+            json!({"ContributorInsightsSpecification": {"Enabled": true}}),
+            "ContributorInsightsSpecification",
             Severity::Warning,
         ),
         (json!({"TabelName": "x"}), "TabelName", Severity::Error),
@@ -171,8 +171,9 @@ fn every_property_that_is_not_carried_out_is_named() {
         assert_eq!(check(changes), [(path.to_owned(), severity)]);
     }
     let mut indexes = with_indexes(&["one"]);
-    indexes["GlobalSecondaryIndexes"][0]["WarmThroughput"] = json!({"ReadUnitsPerSecond": 12_000});
-    let path = "GlobalSecondaryIndexes.0.WarmThroughput";
+    indexes["GlobalSecondaryIndexes"][0]["ContributorInsightsSpecification"] =
+        json!({"Enabled": true});
+    let path = "GlobalSecondaryIndexes.0.ContributorInsightsSpecification";
     assert_eq!(check(indexes), [(path.to_owned(), Severity::Warning)]);
 }
 

@@ -326,8 +326,8 @@ async fn a_table_is_called_by_its_arn_wherever_by_its_name() {
     server.ok("DeleteTable", json!({"TableName": arn})).await;
 
     put["TableName"] = json!("arn:aws:dynamodb:eu-west-1:000000000000:table/events");
-    let kind = "ResourceNotFoundException";
-    let text = "Requested resource not found";
+    let kind = "ValidationException";
+    let text = "1 validation error detected: Invalid AWS region in 'arn:aws:dynamodb:eu-west-1:000000000000:table/events'";
     server.refuses("PutItem", put.clone(), kind, text).await;
     put["TableName"] = json!("arn:aws:dynamodb:us-east-1:123456789012:table/events");
     let text = "The caller may not use the resource arn:aws:dynamodb:us-east-1:123456789012:table/events: no resource-based policy allows it";

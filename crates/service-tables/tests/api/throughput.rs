@@ -208,3 +208,138 @@ async fn on_demand_tables_and_servers_that_only_show_refuse_nothing() {
         server.ok("PutItem", put("a")).await;
     }
 }
+
+#[tokio::test]
+async fn ceilings_and_warmth_are_kept_shown_and_judged_in_the_words_of_the_service() {
+    let server = Server::new();
+    let table = |changes: Value| {
+        let mut table = json!({
+            "TableName": "pets", "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            table[name] = value.clone();
+        }
+        table
+    };
+    let units = json!({"ReadCapacityUnits": 10, "WriteCapacityUnits": 10});
+    let lower = "Requested ReadUnitsPerSecond for WarmThroughput for table is lower than";
+    let range =
+        "Requested MaxReadRequestUnits for OnDemandThroughput for table is outside of valid range";
+    for (changes, text) in [
+        (json!({"OnDemandThroughput": {"MaxReadRequestUnits": 0}}), range.to_owned()),
+        (json!({"OnDemandThroughput": {"MaxReadRequestUnits": -1}}), range.to_owned()),
+        (
+            json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": units, "OnDemandThroughput": {"MaxReadRequestUnits": 1}}),
+            "MaxReadRequestUnits for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED.".to_owned(),
+        ),
+        (
+            json!({"WarmThroughput": {"ReadUnitsPerSecond": 1}}),
+            format!("{lower} initial throughput for OnDemand. See: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial"),
+        ),
+        (
+            json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": units, "WarmThroughput": {"ReadUnitsPerSecond": 5, "WriteUnitsPerSecond": 5}}),
+            format!("{lower} ReadCapacityUnits of ProvisionedThroughput"),
+        ),
+    ] {
+        let text = format!("One or more parameter values were invalid: {text}");
+        server.refuses("CreateTable", table(changes), "ValidationException", &text).await;
+    }
+    let wish = json!({"OnDemandThroughput": {"MaxReadRequestUnits": 20, "MaxWriteRequestUnits": 15}, "WarmThroughput": {"ReadUnitsPerSecond": 12_001}});
+    server.ok("CreateTable", table(wish)).await;
+    let update = async |changes: Value| {
+        let mut body = changes;
+        body["TableName"] = json!("pets");
+        server.ok("UpdateTable", body).await;
+        let answer = server
+            .ok("DescribeTable", json!({"TableName": "pets"}))
+            .await;
+        answer["Table"].clone()
+    };
+    let table = update(json!({"OnDemandThroughput": {"MaxReadRequestUnits": 40}})).await;
+    assert_eq!(
+        table["OnDemandThroughput"],
+        json!({"MaxReadRequestUnits": 40, "MaxWriteRequestUnits": 15})
+    );
+    let warm =
+        json!({"ReadUnitsPerSecond": 12_001, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE"});
+    assert_eq!(table["WarmThroughput"], warm);
+    let table = update(json!({"OnDemandThroughput": {"MaxReadRequestUnits": -1}})).await;
+    assert_eq!(
+        table["OnDemandThroughput"],
+        json!({"MaxWriteRequestUnits": 15})
+    );
+    let cooler = json!({"TableName": "pets", "WarmThroughput": {"ReadUnitsPerSecond": 12_000}});
+    let text = format!(
+        "One or more parameter values were invalid: {lower} current WarmThroughput, decreasing WarmThroughput is not supported"
+    );
+    server
+        .refuses("UpdateTable", cooler, "ValidationException", &text)
+        .await;
+    let table = update(json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": units})).await;
+    assert_eq!(table.get("OnDemandThroughput"), None);
+    assert_eq!(table["BillingModeSummary"]["BillingMode"], "PROVISIONED");
+}
+
+#[tokio::test]
+async fn an_on_demand_table_is_held_to_its_ceilings() {
+    let mut server = Server::with_tables().await;
+    server.service = server.service.with_throughput(Throughput::Enforced);
+    let ceilings = json!({"TableName": "pets", "OnDemandThroughput": {"MaxWriteRequestUnits": 1}});
+    server.ok("UpdateTable", ceilings).await;
+    let put = json!({"TableName": "pets", "Item": {"id": {"S": "a"}}});
+    server.ok("PutItem", put.clone()).await;
+    let text = "Throughput exceeds the maximum OnDemandThroughput configured on table or index";
+    server
+        .refuses("PutItem", put.clone(), "ThrottlingException", text)
+        .await;
+    let (_, answer) = server.call("PutItem", &put).await;
+    assert_eq!(
+        answer["throttlingReasons"][0]["reason"],
+        "TableWriteMaxOnDemandThroughputExceeded"
+    );
+    server.clock.advance(Duration::from_secs(1));
+    server.ok("PutItem", put).await;
+}
+
+#[tokio::test]
+async fn changes_that_do_not_go_together_are_refused() {
+    let server = Server::with_tables().await;
+    let stream = json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"});
+    let units = json!({"ReadCapacityUnits": 10, "WriteCapacityUnits": 10});
+    let delete = json!([{"Delete": {"IndexName": "some"}}]);
+    for (changes, text) in [
+        (
+            json!({"SSESpecification": {"Enabled": true}, "DeletionProtectionEnabled": true}),
+            "Server-Side Encryption modification must be the only operation in the request",
+        ),
+        (
+            json!({"TableClass": "STANDARD", "StreamSpecification": stream}),
+            "TableClass modification must be the only operation in the request",
+        ),
+        (
+            json!({"DeletionProtectionEnabled": true, "StreamSpecification": stream}),
+            "DeletionProtection modification must be the only operation in the request",
+        ),
+        (
+            json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": units, "StreamSpecification": stream}),
+            "You cannot modify stream status while updating table IOPS",
+        ),
+        (
+            json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": units, "GlobalSecondaryIndexUpdates": delete}),
+            "You cannot create or delete index while updating table IOPS",
+        ),
+        (
+            json!({"StreamSpecification": stream, "GlobalSecondaryIndexUpdates": delete}),
+            "You cannot create or delete index while changing stream status",
+        ),
+    ] {
+        let mut body = changes;
+        body["TableName"] = json!("pets");
+        let text = format!("One or more parameter values were invalid: {text}");
+        server
+            .refuses("UpdateTable", body, "ValidationException", &text)
+            .await;
+    }
+}

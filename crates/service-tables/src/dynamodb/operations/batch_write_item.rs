@@ -15,7 +15,7 @@ use super::Context;
 use super::batch_tables;
 use super::collection_metrics::{Metrics, MetricsWanted};
 use crate::dynamodb::capacity::{Also, Consumed, ConsumedByTable, Wanted};
-use crate::dynamodb::fault::{Fault, Kind};
+use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::dynamodb::throughput::Use;
 use crate::dynamodb::values::Judged;
@@ -249,7 +249,7 @@ impl Done {
                     self.count += 1;
                     self.consumed.add(&job.table_name, consumed);
                 }
-                Err(fault) if fault.kind == Kind::ProvisionedThroughputExceeded => {
+                Err(fault) if fault.kind.is_throttling() => {
                     self.refusal = Some(fault);
                     self.left.push(job);
                 }

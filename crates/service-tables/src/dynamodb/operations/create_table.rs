@@ -12,13 +12,15 @@ use serde_json::json;
 use super::description::{self, Contents, Moment};
 use super::index_fields::{self, GLOBAL_INDEXES_MAX, IndexWish, LOCAL_INDEXES_MAX};
 use super::table_fields::{self, BillingMode, Definitions, KeySchema, StreamWish};
+use super::throughput_fields::{self, Asking, Of, Units};
 use super::{Context, tables};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::engine::catalogue::Error;
 use crate::engine::indexes::{IndexKind, SecondaryIndex, Throughput};
 use crate::engine::table::{
-    Billing, Class, DESCRIPTOR_FORMAT, Descriptor, Encryption, KeyAttribute, StreamSettings,
+    Billing, Ceilings, Class, DESCRIPTOR_FORMAT, Descriptor, Encryption, KeyAttribute,
+    StreamSettings,
 };
 use crate::engine::table_id::TableId;
 
@@ -61,6 +63,8 @@ pub(crate) struct TableWish {
     global: Option<Vec<IndexWish>>,
     billing_mode: Option<BillingMode>,
     throughput: Option<Throughput>,
+    on_demand: Option<Units>,
+    warm: Option<Units>,
     class: Option<Class>,
     deletion_protection: bool,
     stream: Option<StreamWish>,
@@ -78,6 +82,8 @@ impl TableWish {
         let name = table_fields::take_new_table_name(fields)?;
         let billing_mode = table_fields::take_billing_mode(fields)?;
         let throughput = table_fields::take_throughput(fields)?;
+        let on_demand = throughput_fields::take_on_demand(fields)?;
+        let warm = throughput_fields::take_warm(fields)?;
         let key_schema = table_fields::take_key_schema(fields, 2)?;
         let local = IndexWish::take_all(fields, IndexKind::Local)?;
         let global = IndexWish::take_all(fields, IndexKind::Global)?;
@@ -91,9 +97,11 @@ impl TableWish {
             global,
             billing_mode,
             throughput,
+            on_demand,
+            warm,
             class,
             deletion_protection: deletion_protection.unwrap_or(false),
-            stream: table_fields::take_stream(fields)?,
+            stream: table_fields::take_stream(fields, Asking::Create)?,
             encryption: table_fields::take_encryption(fields)?.flatten(),
             tags: table_fields::take_tags(fields)?,
         })
@@ -103,7 +111,12 @@ impl TableWish {
     pub(crate) fn descriptor(self, id: TableId, now: Timestamp) -> Result<Descriptor, Fault> {
         let billing = self.billing(now)?;
         let (partition_key, sort_key) = self.keys()?;
-        let secondary_indexes = self.indexes(&partition_key.name)?;
+        let (none, of) = (Ceilings::default(), Of::Table);
+        let ceilings =
+            throughput_fields::ceilings(self.on_demand, none, &billing, Asking::Create, of)?;
+        let base = throughput_fields::base(&billing, None);
+        let warm = throughput_fields::warmed(self.warm, None, &billing, base, of)?;
+        let secondary_indexes = self.indexes(&partition_key.name, &billing)?;
         self.judge_definitions()?;
         Ok(Descriptor {
             format: DESCRIPTOR_FORMAT,
@@ -129,6 +142,9 @@ impl TableWish {
             },
             time_to_live: None,
             encryption: self.encryption,
+            ceilings,
+            warm,
+            on_demand_since: None,
         })
     }
 
@@ -193,7 +209,7 @@ impl TableWish {
         Ok((partition_key, attributes.next()))
     }
 
-    fn indexes(&self, table_hash: &str) -> Result<Vec<SecondaryIndex>, Fault> {
+    fn indexes(&self, table_hash: &str, billing: &Billing) -> Result<Vec<SecondaryIndex>, Fault> {
         let mut indexes: Vec<SecondaryIndex> = Vec::new();
         for (kind, wishes) in [
             (IndexKind::Local, &self.local),
@@ -206,6 +222,7 @@ impl TableWish {
             for (id, wish) in (0_u32..).zip(wishes) {
                 let mut index = wish.read(&self.definitions, table_hash)?;
                 self.judge_index_throughput(wish)?;
+                wish.set_units(&mut index, billing, Asking::Create)?;
                 if indexes.iter().any(|other| other.name == index.name) {
                     return Err(Fault::invalid(format!(
                         "Duplicate index name: {}",
@@ -257,7 +274,7 @@ impl TableWish {
                 && self.billing_mode != Some(BillingMode::PayPerRequest) =>
             {
                 Err(Fault::invalid(format!(
-                    "ProvisionedThroughput must be specified for index: {}",
+                    "ProvisionedThroughput is not specified for index: {}",
                     wish.name
                 )))
             }

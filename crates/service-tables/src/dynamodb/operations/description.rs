@@ -9,10 +9,11 @@
 use serde_json::{Map, Value, json};
 
 use super::Context;
+use super::throughput_fields::{self, warmth};
 use crate::dynamodb::fault::Fault;
 use crate::engine::counts::{self, Count};
-use crate::engine::indexes::{Index, IndexKind, IndexStatus, Projection};
-use crate::engine::table::{Billing, Encryption, KeyAttribute, Table};
+use crate::engine::indexes::{Index, IndexKind, IndexStatus, Projection, Throughput};
+use crate::engine::table::{Billing, Ceilings, Encryption, KeyAttribute, Table};
 
 /// Where a table is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +27,6 @@ pub(super) enum Moment {
     /// The answer of `DeleteTable`.
     Deleting,
 }
-
-/// What an on-demand table takes at once, reads and writes: as AWS tells of new ones.
-const ON_DEMAND_UNITS: (u64, u64) = (12_000, 4_000);
 
 /// How much is in a table and in its indexes, in their order.
 #[derive(Debug, Clone, Default)]
@@ -65,20 +63,28 @@ pub(super) fn of(table: &Table, moment: Moment, contents: &Contents) -> Value {
     put("ItemCount", contents.table.items.into());
     put("ProvisionedThroughput", throughput(table_units(table)));
     if is_warm(moment) {
-        put("WarmThroughput", warm_throughput(table, table_units(table)));
+        let base = throughput_fields::base(&descriptor.billing, None);
+        put("WarmThroughput", warm(warmth(descriptor.warm, base)));
     }
     put(
         "DeletionProtectionEnabled",
         descriptor.deletion_protection.into(),
     );
-    if let Billing::OnDemand { since } = descriptor.billing {
+    let summary = match (descriptor.billing, descriptor.on_demand_since) {
+        (Billing::OnDemand { since }, _) => Some(("PAY_PER_REQUEST", since)),
+        (Billing::Provisioned { .. }, since) => since.map(|since| ("PROVISIONED", since)),
+    };
+    if let Some((mode, since)) = summary {
         put(
             "BillingModeSummary",
             json!({
-                "BillingMode": "PAY_PER_REQUEST",
+                "BillingMode": mode,
                 "LastUpdateToPayPerRequestDateTime": epoch_seconds(since),
             }),
         );
+    }
+    if let Some(ceilings) = ceilings(descriptor.ceilings) {
+        put("OnDemandThroughput", ceilings);
     }
     if let Some(class) = descriptor.class {
         put("TableClassSummary", json!({ "TableClass": class.name() }));
@@ -191,7 +197,13 @@ fn described_index(table: &Table, index: &Index, moment: Moment, count: Count) -
         let units = units.unwrap_or_default();
         members.insert("ProvisionedThroughput".to_owned(), throughput(units));
         if is_warm(moment) && settings.status == IndexStatus::Active {
-            members.insert("WarmThroughput".to_owned(), warm_throughput(table, units));
+            let base =
+                throughput_fields::base(&table.descriptor.billing, Some(settings.throughput));
+            let warmth = warm(warmth(settings.warm, base));
+            members.insert("WarmThroughput".to_owned(), warmth);
+        }
+        if let Some(ceilings) = ceilings(settings.ceilings) {
+            members.insert("OnDemandThroughput".to_owned(), ceilings);
         }
     }
     shown
@@ -230,17 +242,26 @@ fn is_warm(moment: Moment) -> bool {
     matches!(moment, Moment::Active | Moment::Updating)
 }
 
-/// What a table can take at once: what is provisioned, or what on-demand tables begin with.
-fn warm_throughput(table: &Table, (read_units, write_units): (u64, u64)) -> Value {
-    let (read_units, write_units) = match table.descriptor.billing {
-        Billing::OnDemand { .. } => ON_DEMAND_UNITS,
-        Billing::Provisioned { .. } => (read_units, write_units),
-    };
+fn warm(units: Throughput) -> Value {
     json!({
-        "ReadUnitsPerSecond": read_units,
-        "WriteUnitsPerSecond": write_units,
+        "ReadUnitsPerSecond": units.read_units,
+        "WriteUnitsPerSecond": units.write_units,
         "Status": "ACTIVE",
     })
+}
+
+/// The ceilings that there are.
+fn ceilings(ceilings: Ceilings) -> Option<Value> {
+    let mut members = Map::new();
+    for (name, units) in [
+        ("MaxReadRequestUnits", ceilings.read_units),
+        ("MaxWriteRequestUnits", ceilings.write_units),
+    ] {
+        if let Some(units) = units {
+            members.insert(name.to_owned(), units.into());
+        }
+    }
+    (!members.is_empty()).then_some(Value::Object(members))
 }
 
 fn encrypted(table: &Table, encryption: &Encryption) -> Value {

@@ -204,7 +204,7 @@ fn write_one(out: &mut Vec<u8>, answer: &Answer) {
 ///
 /// Contract: Amazon DynamoDB API Reference, `BatchStatementError`: `Code`.
 fn code(kind: Kind) -> &'static str {
-    const CODES: [(Kind, &str); 5] = [
+    const CODES: [(Kind, &str); 6] = [
         (Kind::ConditionalCheckFailed, "ConditionalCheckFailed"),
         (Kind::DuplicateItem, "DuplicateItem"),
         (Kind::ResourceNotFound, "ResourceNotFound"),
@@ -212,6 +212,7 @@ fn code(kind: Kind) -> &'static str {
             Kind::ProvisionedThroughputExceeded,
             "ProvisionedThroughputExceeded",
         ),
+        (Kind::Throttling, "ThrottlingError"),
         (Kind::InternalServerError, "InternalServerError"),
     ];
     let found = CODES.iter().find(|(known, _)| *known == kind);

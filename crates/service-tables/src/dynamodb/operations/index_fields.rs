@@ -4,10 +4,11 @@
 //! Does not live here: what an index holds (`engine::indexes`), what several of them may be together (`create_table`).
 
 use super::table_fields::{self, Definitions, KEY_NAME_BYTES_MAX, KeySchema};
+use super::throughput_fields::{self, Asking, Of, Units};
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::{Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name};
 use crate::engine::indexes::{IndexKind, IndexStatus, Projection, SecondaryIndex, Throughput};
-use crate::engine::table::KeyAttribute;
+use crate::engine::table::{Billing, Ceilings, KeyAttribute};
 
 /// Global indexes of a table.
 pub(super) const GLOBAL_INDEXES_MAX: usize = 20;
@@ -29,6 +30,8 @@ pub(super) struct IndexWish {
     projection_type: Option<&'static str>,
     projected: Option<Vec<String>>,
     pub(super) throughput: Option<Throughput>,
+    on_demand: Option<Units>,
+    warm: Option<Units>,
 }
 
 impl IndexWish {
@@ -61,10 +64,12 @@ impl IndexWish {
         };
         let key_schema = table_fields::take_key_schema(fields, elements_max)?;
         let (projection_type, projected) = take_projection(fields)?;
-        let throughput = match kind {
-            IndexKind::Global => table_fields::take_throughput(fields)?,
-            IndexKind::Local => None,
-        };
+        let (mut throughput, mut on_demand, mut warm) = (None, None, None);
+        if kind == IndexKind::Global {
+            throughput = table_fields::take_throughput(fields)?;
+            on_demand = throughput_fields::take_on_demand(fields)?;
+            warm = throughput_fields::take_warm(fields)?;
+        }
         Ok(Self {
             name,
             kind,
@@ -72,6 +77,9 @@ impl IndexWish {
             projection_type,
             projected,
             throughput,
+            on_demand,
+            // One without members is none where an index is made.
+            warm: warm.filter(|units| *units != Units::default()),
         })
     }
 
@@ -100,7 +108,24 @@ impl IndexWish {
             projection: self.projection()?,
             status: IndexStatus::Active,
             throughput: self.throughput,
+            ceilings: Ceilings::default(),
+            warm: None,
         })
+    }
+
+    /// Gives an index that came of it what it is to take besides.
+    pub(super) fn set_units(
+        &self,
+        index: &mut SecondaryIndex,
+        billing: &Billing,
+        asking: Asking,
+    ) -> Result<(), Fault> {
+        let of = Of::Index(&self.name);
+        let none = Ceilings::default();
+        let base = throughput_fields::base(billing, Some(index.throughput));
+        index.ceilings = throughput_fields::ceilings(self.on_demand, none, billing, asking, of)?;
+        index.warm = throughput_fields::warmed(self.warm, None, billing, base, of)?;
+        Ok(())
     }
 
     fn keys(
@@ -129,13 +154,13 @@ impl IndexWish {
         }
         if sort.iter().any(|element| is_hash(&element)) {
             return Err(Fault::validation(
-                "Invalid KeySchema: All HASH key elements must precede all RANGE key elements",
+                "One or more parameter values were invalid: All HASH key attributes must precede RANGE key attributes in the KeySchema",
             ));
         }
         for (part, kind) in [(partition, "HASH"), (sort, "RANGE")] {
             if KEY_PARTS_MAX < part.len() {
-                return Err(Fault::validation(format!(
-                    "Invalid KeySchema: The number of {kind} key elements exceeds the limit of {KEY_PARTS_MAX}"
+                return Err(Fault::invalid(format!(
+                    "The KeySchema exceeds the maximum allowed number of {kind} key attributes"
                 )));
             }
         }
@@ -186,7 +211,7 @@ impl IndexWish {
                 for (index, name) in names.iter().enumerate() {
                     if names.iter().take(index).any(|other| other == name) {
                         return Err(Fault::invalid(format!(
-                            "Duplicate attribute in NonKeyAttributes: {name}"
+                            "Duplicate element in NonKeyAttributes: {name}"
                         )));
                     }
                 }

@@ -28,10 +28,12 @@ mod sources;
 mod table_fields;
 mod tables;
 mod tags;
+mod throughput_fields;
 mod time_to_live;
 mod transact_get_items;
 mod transact_write_items;
 mod transactions;
+mod update_indexes;
 mod update_item;
 mod update_table;
 mod writes;
@@ -96,10 +98,11 @@ impl Context<'_> {
             ));
         }
         if arn.region == self.region.as_str() {
-            Ok(name)
-        } else {
-            Err(Fault::no_table())
+            return Ok(name);
         }
+        Err(Fault::validation(format!(
+            "1 validation error detected: Invalid AWS region in '{text}'"
+        )))
     }
 
     /// Refuses a read for which nothing that is provisioned is left.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::tags;
+use super::throughput_fields::Asking;
 use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::{
     Fields, TABLE_NAME_CHARS_MAX, TABLE_NAME_CHARS_MIN, is_table_name, table_of_arn,
@@ -107,8 +108,8 @@ impl Definitions {
                 .take(index)
                 .any(|(other, _)| other == name)
             {
-                return Err(Fault::invalid(format!(
-                    "Duplicate AttributeName in AttributeDefinitions: {name}"
+                return Err(Fault::validation(format!(
+                    "Attribute Name is duplicated: {name}"
                 )));
             }
         }
@@ -235,15 +236,22 @@ pub(super) fn judge_units(throughput: Throughput) -> Result<(), Fault> {
 /// Takes `TableClass`.
 pub(super) fn take_class(fields: &mut Fields<'_>) -> Result<Option<Class>, Fault> {
     let allowed = ["STANDARD", "STANDARD_INFREQUENT_ACCESS"];
-    let class = fields.one_of("TableClass", "tableClass", &allowed)?;
-    Ok(class.map(|name| match name {
-        "STANDARD" => Class::Standard,
-        _ => Class::StandardInfrequentAccess,
-    }))
+    match fields.text("TableClass")?.as_deref() {
+        None => Ok(None),
+        Some("STANDARD") => Ok(Some(Class::Standard)),
+        Some("STANDARD_INFREQUENT_ACCESS") => Ok(Some(Class::StandardInfrequentAccess)),
+        Some(_) => Err(Fault::validation(format!(
+            "Invalid table-class parameter provided. Please try again with a valid table-class value: [{}].",
+            allowed.join(", ")
+        ))),
+    }
 }
 
 /// Takes `StreamSpecification`.
-pub(super) fn take_stream(fields: &mut Fields<'_>) -> Result<Option<StreamWish>, Fault> {
+pub(super) fn take_stream(
+    fields: &mut Fields<'_>,
+    asking: Asking,
+) -> Result<Option<StreamWish>, Fault> {
     let name = "StreamSpecification";
     let Some(mut structure) = fields.placed_structure(name, name)? else {
         return Ok(None);
@@ -252,7 +260,7 @@ pub(super) fn take_stream(fields: &mut Fields<'_>) -> Result<Option<StreamWish>,
     if enabled.is_none() {
         structure.violation(None, "streamEnabled", "not be null");
     }
-    let allowed = ["NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"];
+    let allowed = ["OLD_IMAGE", "KEYS_ONLY", "NEW_AND_OLD_IMAGES", "NEW_IMAGE"];
     let view_type = structure.one_of("StreamViewType", "streamViewType", &allowed)?;
     let is_sound = structure.has_no_violation();
     fields.close(structure)?;
@@ -264,12 +272,20 @@ pub(super) fn take_stream(fields: &mut Fields<'_>) -> Result<Option<StreamWish>,
     });
     match (enabled, view_type) {
         (Some(true), Some(view_type)) => Ok(Some(StreamWish::On(view_type))),
-        (Some(true), None) if is_sound => Err(Fault::invalid(
-            "StreamViewType is required when StreamEnabled is true",
-        )),
-        (Some(false), Some(_)) => Err(Fault::invalid(
-            "StreamViewType should not be specified when StreamEnabled is false",
-        )),
+        (Some(true), None) if is_sound => Err(Fault::invalid(match asking {
+            Asking::Create => {
+                "Table is being created with a stream enabled, UpdateViewType is required"
+            }
+            Asking::Update => "If stream is being enabled then UpdateViewType is required",
+        })),
+        (Some(false), Some(_)) => Err(Fault::invalid(match asking {
+            Asking::Create => {
+                "Table is being created with a stream disabled, UpdateViewType should not be specified"
+            }
+            Asking::Update => {
+                "If stream is being disabled, then UpdateViewType must not be specified"
+            }
+        })),
         _ => Ok(Some(StreamWish::Off)),
     }
 }
@@ -286,18 +302,26 @@ pub(super) fn take_encryption(
     let kind = structure.one_of("SSEType", "sSEType", &["AES256", "KMS"])?;
     let key = structure.text("KMSMasterKeyId")?;
     fields.close(structure)?;
-    if kind == Some("AES256") {
-        return Err(Fault::invalid(
-            "SSEType AES256 is not supported, use KMS instead",
-        ));
+    if enabled == Some(true) {
+        return match (kind, key) {
+            (Some("AES256"), _) => Err(Fault::invalid("SSEType AES256 is not supported")),
+            (None, Some(_)) => Err(Fault::invalid(
+                "SSEType KMS is required if KMSMasterKeyId is specified",
+            )),
+            (_, key) => Ok(Some(Some(Encryption { key }))),
+        };
     }
-    match (enabled, key) {
-        (Some(true), key) => Ok(Some(Some(Encryption { key }))),
-        (_, Some(_)) => Err(Fault::invalid(
-            "KMSMasterKeyId can be specified only when SSESpecification is enabled",
-        )),
-        (_, None) => Ok(Some(None)),
+    for (is_given, member) in [
+        (kind.is_some(), "SSEType"),
+        (key.is_some(), "KMSMasterKeyId"),
+    ] {
+        if is_given {
+            return Err(Fault::invalid(format!(
+                "{member} can not be specified if Enabled is false"
+            )));
+        }
     }
+    Ok(Some(None))
 }
 
 /// Takes `Tags`.

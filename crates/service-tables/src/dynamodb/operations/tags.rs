@@ -36,7 +36,9 @@ pub(super) async fn tag(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     fields.finish()?;
     let tags = tags.unwrap_or_default();
     if tags.is_empty() {
-        return Err(Fault::invalid("Atleast one Tag Key should be provided"));
+        return Err(Fault::validation(
+            "Atleast one Tag needs to be provided as Input.",
+        ));
     }
     judge(&tags)?;
     alter(context, &arn, |descriptor| {
@@ -58,7 +60,12 @@ pub(super) async fn untag(context: &Context<'_>, mut fields: Fields<'_>) -> Resu
     fields.finish()?;
     let keys = keys.unwrap_or_default();
     if keys.is_empty() {
-        return Err(Fault::invalid("Atleast one Tag Key should be provided"));
+        return Err(Fault::validation(
+            "Atleast one Tag Key needs to be provided as Input.",
+        ));
+    }
+    if let Some(key) = keys.iter().find(|key| !is_key(key)) {
+        return Err(invalid_key(key));
     }
     alter(context, &arn, |descriptor| {
         descriptor
@@ -94,14 +101,15 @@ pub(super) async fn list(context: &Context<'_>, mut fields: Fields<'_>) -> Resul
 pub(super) fn judge(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     for (key, value) in tags {
         if key.starts_with(OF_THE_SERVICE) {
-            return Err(Fault::invalid(format!(
-                "User tag keys cannot begin with the reserved prefix {OF_THE_SERVICE}. Key: {key}"
+            return Err(Fault::validation(format!(
+                "Tag Key cannot be prefixed with aws:, Key: {key}"
             )));
         }
-        if !is_allowed(key) || !is_allowed(value) {
-            return Err(Fault::invalid(format!(
-                "A tag has a character that is not allowed; letters, digits, white space and + - = . _ : / @ are. Key: {key}"
-            )));
+        if !is_key(key) {
+            return Err(invalid_key(key));
+        }
+        if VALUE_CHARS_MAX < value.chars().count() || !is_allowed(value) {
+            return Err(invalid_value(value));
         }
     }
     judge_count(tags)
@@ -110,9 +118,9 @@ pub(super) fn judge(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
 fn judge_count(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     let own = tags.keys().filter(|key| !key.starts_with(OF_THE_SERVICE));
     if TAGS_MAX < own.count() {
-        return Err(Fault::invalid(format!(
-            "Too many tags: a table has at most {TAGS_MAX}"
-        )));
+        return Err(Fault::validation(
+            "Number of Tags exceed the current limit for the provided ResourceArn",
+        ));
     }
     Ok(())
 }
@@ -123,30 +131,31 @@ pub(super) fn take(fields: &mut Fields<'_>) -> Result<Option<BTreeMap<String, St
         return Ok(None);
     };
     let mut tags = BTreeMap::new();
-    for (number, mut structure) in (1_usize..).zip(structures) {
-        let mut part = |name: &str, path: &str, least: usize, most: usize| {
-            let path = format!("tags.{number}.member.{path}");
-            let text = structure.text(name)?;
-            match text.as_deref().map(|text| text.chars().count()) {
-                None => structure.violation(None, &path, "not be null"),
-                Some(length) if length < least => {
-                    let constraint = format!("have length greater than or equal to {least}");
-                    structure.violation(text.as_deref(), &path, &constraint);
-                }
-                Some(length) if most < length => {
-                    let constraint = format!("have length less than or equal to {most}");
-                    structure.violation(text.as_deref(), &path, &constraint);
-                }
-                Some(_) => {}
-            }
-            Ok::<_, Fault>(text.unwrap_or_default())
-        };
-        let key = part("Key", "key", 1, KEY_CHARS_MAX)?;
-        let value = part("Value", "value", 0, VALUE_CHARS_MAX)?;
+    for mut structure in structures {
+        let (key, value) = (structure.text("Key")?, structure.text("Value")?);
         fields.close(structure)?;
+        let key = key.ok_or_else(|| invalid_key("null"))?;
+        let value = value.ok_or_else(|| invalid_value("null"))?;
+        if tags.contains_key(&key) {
+            return Err(Fault::validation(format!(
+                "Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}"
+            )));
+        }
         tags.insert(key, value);
     }
     Ok(Some(tags))
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=KEY_CHARS_MAX).contains(&key.chars().count()) && is_allowed(key)
+}
+
+fn invalid_key(key: &str) -> Fault {
+    Fault::validation(format!("The Tag Key provided is invalid, Key: {key}"))
+}
+
+fn invalid_value(value: &str) -> Fault {
+    Fault::validation(format!("The Tag Value provided is invalid, Value: {value}"))
 }
 
 fn is_allowed(text: &str) -> bool {
@@ -179,12 +188,17 @@ fn table_in(context: &Context<'_>, text: &str) -> Result<String, Fault> {
         ))
     };
     if !text.starts_with("arn:") {
-        return Err(Fault::validation(format!(
-            "Invalid TableArn: ARNs must start with 'arn:': {text}"
+        return Err(Fault::invalid(format!(
+            "ARNs must start with 'arn:': {text}"
         )));
     }
     let arn = Arn::parse(text).map_err(|_| invalid())?;
-    if arn.service != "dynamodb" || arn.account != context.account.as_str() {
+    if arn.service != "dynamodb" {
+        return Err(Fault::invalid(format!(
+            "Provided Arn is not a DynamoDB resource arn: {text}"
+        )));
+    }
+    if arn.account != context.account.as_str() {
         return Err(Fault::new(
             Kind::AccessDenied,
             format!("The caller may not tag the resource {text}"),
@@ -195,6 +209,9 @@ fn table_in(context: &Context<'_>, text: &str) -> Result<String, Fault> {
         Some(name) if crate::dynamodb::fields::is_table_name(name) => Ok(name.to_owned()),
         Some(name) if name.contains("/stream/") => Err(Fault::validation(format!(
             "Tags of streams are not implemented by Cloudless yet: ResourceArn {text}"
+        ))),
+        Some(name) if name.contains('/') => Err(Fault::invalid(format!(
+            "Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {text}"
         ))),
         Some(_) | None => Err(invalid()),
     }

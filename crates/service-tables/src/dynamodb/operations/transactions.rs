@@ -189,7 +189,11 @@ fn invalid(fault: &Fault) -> Reason {
 /// What the refusal of an action is called for which nothing that is provisioned is left.
 pub(super) fn throttled(fault: &Fault) -> Reason {
     Reason::Failed {
-        code: "ProvisionedThroughputExceeded",
+        code: if fault.kind == Kind::Throttling {
+            "ThrottlingError"
+        } else {
+            "ProvisionedThroughputExceeded"
+        },
         message: fault.message.clone(),
         item: None,
     }

@@ -1,7 +1,7 @@
 //! `UpdateTable`.
 //!
 //! Lives here: its members, its checks, what becomes of the descriptor.
-//! Does not live here: filling and removing indexes (`engine::upkeep`).
+//! Does not live here: changes of indexes (`update_indexes`), filling and removing them (`engine::upkeep`).
 //!
 //! Contract: Amazon DynamoDB API Reference, `UpdateTable`.
 
@@ -13,12 +13,16 @@ use super::create_table::judge_count;
 use super::description::{self, Contents, Moment};
 use super::index_fields::{self, IndexWish};
 use super::table_fields::{self, BillingMode, Definitions, StreamWish};
-use crate::dynamodb::fault::{Fault, Kind};
+use super::throughput_fields::{self, Asking, Of, Units};
+use super::update_indexes::{
+    IndexUpdate, delete_index, judge_types, one_at_a_time, take_index_updates, update_index,
+};
+use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::engine::catalogue::Error;
 use crate::engine::indexes::{IndexKind, IndexStatus, SecondaryIndex, Throughput};
 use crate::engine::table::{
-    Billing, Class, Descriptor, Encryption, KeyAttribute, StreamSettings, StreamViewType,
+    Billing, Ceilings, Class, Descriptor, Encryption, StreamSettings, StreamViewType,
 };
 
 pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result<Vec<u8>, Fault> {
@@ -53,24 +57,13 @@ struct UpdateWish {
     definitions: Definitions,
     billing_mode: Option<BillingMode>,
     throughput: Option<Throughput>,
+    on_demand: Option<Units>,
+    warm: Option<Units>,
     class: Option<Class>,
     deletion_protection: Option<bool>,
     stream: Option<StreamWish>,
     encryption: Option<Option<Encryption>>,
     indexes: Vec<IndexUpdate>,
-}
-
-/// A change of one index.
-#[derive(Debug)]
-enum IndexUpdate {
-    Create(IndexWish),
-    Update {
-        name: String,
-        throughput: Option<Throughput>,
-    },
-    Delete {
-        name: String,
-    },
 }
 
 impl UpdateWish {
@@ -82,10 +75,12 @@ impl UpdateWish {
             definitions,
             billing_mode: table_fields::take_billing_mode(fields)?,
             throughput: table_fields::take_throughput(fields)?,
+            on_demand: throughput_fields::take_on_demand(fields)?,
+            warm: throughput_fields::take_warm(fields)?,
             indexes: take_index_updates(fields)?,
             class: table_fields::take_class(fields)?,
             deletion_protection: fields.boolean("DeletionProtectionEnabled")?,
-            stream: table_fields::take_stream(fields)?,
+            stream: table_fields::take_stream(fields, Asking::Update)?,
             encryption: table_fields::take_encryption(fields)?,
         })
     }
@@ -93,6 +88,8 @@ impl UpdateWish {
     fn judge(&self) -> Result<(), Fault> {
         let is_empty = self.billing_mode.is_none()
             && self.throughput.is_none()
+            && self.on_demand.is_none()
+            && self.warm.is_none()
             && self.class.is_none()
             && self.deletion_protection.is_none()
             && self.stream.is_none()
@@ -100,9 +97,10 @@ impl UpdateWish {
             && self.indexes.is_empty();
         if is_empty {
             return Err(Fault::validation(
-                "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
+                "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required",
             ));
         }
+        self.judge_together()?;
         if self.billing_mode == Some(BillingMode::Provisioned) && self.throughput.is_none() {
             return Err(Fault::invalid(
                 "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
@@ -132,9 +130,88 @@ impl UpdateWish {
         Ok(())
     }
 
+    /// Refuses changes that one request cannot make together.
+    fn judge_together(&self) -> Result<(), Fault> {
+        let online = self.indexes.iter().any(IndexUpdate::is_online);
+        let (iops, stream) = (self.throughput.is_some(), self.stream.is_some());
+        let kinds = [
+            self.billing_mode.is_some() || iops,
+            self.class.is_some(),
+            self.deletion_protection.is_some(),
+            stream,
+            self.encryption.is_some(),
+            !self.indexes.is_empty(),
+            self.on_demand.is_some(),
+            self.warm.is_some_and(|warm| warm != Units::default()),
+        ];
+        let several = 1 < kinds.iter().filter(|kind| **kind).count();
+        let [
+            billing,
+            class,
+            protection,
+            _,
+            encryption,
+            _,
+            on_demand,
+            warm,
+        ] = kinds;
+        let others = kinds.iter().filter(|kind| **kind).count() - usize::from(billing);
+        let faults = [
+            (
+                several && encryption,
+                "Server-Side Encryption modification must be the only operation in the request",
+            ),
+            (
+                several && class,
+                "TableClass modification must be the only operation in the request",
+            ),
+            (
+                several && protection,
+                "DeletionProtection modification must be the only operation in the request",
+            ),
+            (
+                several && warm,
+                "WarmThroughput must be the only operation in the request",
+            ),
+            (
+                on_demand && 1 < others,
+                "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request",
+            ),
+            (
+                iops && stream,
+                "You cannot modify stream status while updating table IOPS",
+            ),
+            (
+                iops && online,
+                "You cannot create or delete index while updating table IOPS",
+            ),
+            (
+                stream && online,
+                "You cannot create or delete index while changing stream status",
+            ),
+        ];
+        match faults.iter().find(|(applies, _)| *applies) {
+            Some((_, fault)) => Err(Fault::invalid(fault)),
+            None => Ok(()),
+        }
+    }
+
     /// Changes the descriptor, or says why not. Pure.
     fn apply(&self, descriptor: &mut Descriptor, now: Timestamp) -> Result<(), Fault> {
         self.apply_billing(descriptor, now)?;
+        let (billing, of) = (&descriptor.billing, Of::Table);
+        descriptor.ceilings = throughput_fields::ceilings(
+            self.on_demand,
+            descriptor.ceilings,
+            billing,
+            Asking::Update,
+            of,
+        )?;
+        let base = throughput_fields::base(billing, None);
+        if self.warm.is_some() {
+            let there = Some(throughput_fields::warmth(descriptor.warm, base));
+            descriptor.warm = throughput_fields::warmed(self.warm, there, billing, base, of)?;
+        }
         if let Some(class) = self.class {
             descriptor.class = Some(class);
         }
@@ -152,9 +229,12 @@ impl UpdateWish {
         for update in &self.indexes {
             match update {
                 IndexUpdate::Create(wish) => self.create_index(descriptor, wish)?,
-                IndexUpdate::Update { name, throughput } => {
-                    update_index(descriptor, name, *throughput)?;
-                }
+                IndexUpdate::Update {
+                    name,
+                    throughput,
+                    on_demand,
+                    warm,
+                } => update_index(descriptor, name, *throughput, (*on_demand, *warm))?,
                 IndexUpdate::Delete { name } => delete_index(descriptor, name)?,
             }
         }
@@ -171,6 +251,7 @@ impl UpdateWish {
         let Some(throughput) = self.throughput else {
             if on_demand && !was_on_demand {
                 descriptor.billing = Billing::OnDemand { since: now };
+                descriptor.on_demand_since = None;
                 for index in &mut descriptor.secondary_indexes {
                     index.throughput = None;
                 }
@@ -192,8 +273,13 @@ impl UpdateWish {
                 "The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: {read_units}. Requested ReadCapacityUnits: {read_units}. Current WriteCapacityUnits provisioned for the table: {write_units}. Requested WriteCapacityUnits: {write_units}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
             )));
         }
-        if was_on_demand {
+        if let Billing::OnDemand { since } = descriptor.billing {
             self.judge_index_throughput(descriptor)?;
+            descriptor.on_demand_since = Some(since);
+            descriptor.ceilings = Ceilings::default();
+            for index in &mut descriptor.secondary_indexes {
+                index.ceilings = Ceilings::default();
+            }
         }
         descriptor.billing = billing;
         Ok(())
@@ -236,13 +322,19 @@ impl UpdateWish {
         {
             return Err(one_at_a_time());
         }
+        if self.definitions.len() == 0 {
+            return Err(Fault::invalid(format!(
+                "AttributeDefinitions is not specified for index: {}",
+                wish.name
+            )));
+        }
         let mut index = wish.read(&self.definitions, &descriptor.partition_key.name)?;
         judge_types(descriptor, &index)?;
         let on_demand = matches!(descriptor.billing, Billing::OnDemand { .. });
         match wish.throughput {
             Some(_) if on_demand => {
                 return Err(Fault::invalid(format!(
-                    "ProvisionedThroughput should not be specified for index: {} when BillingMode is PAY_PER_REQUEST",
+                    "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {} when BillingMode is PAY_PER_REQUEST",
                     wish.name
                 )));
             }
@@ -255,6 +347,7 @@ impl UpdateWish {
                 )));
             }
         }
+        wish.set_units(&mut index, &descriptor.billing, Asking::Update)?;
         index.id = descriptor.index_id_next;
         index.status = IndexStatus::Creating;
         descriptor.index_id_next += 1;
@@ -264,71 +357,6 @@ impl UpdateWish {
         judge_count(IndexKind::Global, indexes.iter().filter(is_global).count())?;
         index_fields::judge_projected(indexes)
     }
-}
-
-impl IndexUpdate {
-    fn name(&self) -> &str {
-        match self {
-            Self::Create(wish) => &wish.name,
-            Self::Update { name, .. } | Self::Delete { name } => name,
-        }
-    }
-
-    /// Whether it takes more than a change of the descriptor.
-    const fn is_online(&self) -> bool {
-        match self {
-            Self::Create(_) | Self::Delete { .. } => true,
-            Self::Update { .. } => false,
-        }
-    }
-}
-
-fn take_index_updates(fields: &mut Fields<'_>) -> Result<Vec<IndexUpdate>, Fault> {
-    let (member, type_name) = ("GlobalSecondaryIndexUpdates", "GlobalSecondaryIndexUpdate");
-    let structures = fields.placed_structures(member, type_name)?;
-    let mut updates = Vec::new();
-    for mut structure in structures.unwrap_or_default() {
-        let mut found = Vec::new();
-        if let Some(mut update) =
-            structure.placed_structure("Update", "UpdateGlobalSecondaryIndexAction")?
-        {
-            let name = index_fields::take_index_name(&mut update)?;
-            let throughput = table_fields::take_throughput(&mut update)?;
-            if throughput.is_none() {
-                update.violation(None, "provisionedThroughput", "not be null");
-            }
-            structure.close(update)?;
-            found.push(IndexUpdate::Update { name, throughput });
-        }
-        if let Some(mut create) =
-            structure.placed_structure("Create", "CreateGlobalSecondaryIndexAction")?
-        {
-            let wish = IndexWish::take(&mut create, IndexKind::Global)?;
-            structure.close(create)?;
-            found.push(IndexUpdate::Create(wish));
-        }
-        if let Some(mut delete) =
-            structure.placed_structure("Delete", "DeleteGlobalSecondaryIndexAction")?
-        {
-            let name = index_fields::take_index_name(&mut delete)?;
-            structure.close(delete)?;
-            found.push(IndexUpdate::Delete { name });
-        }
-        fields.adopt(&mut structure);
-        if 1 < found.len() {
-            return Err(Fault::invalid(
-                "Only one of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete may be specified",
-            ));
-        }
-        let Some(update) = found.pop() else {
-            return Err(Fault::invalid(
-                "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
-            ));
-        };
-        structure.nothing_left()?;
-        updates.push(update);
-    }
-    Ok(updates)
 }
 
 fn switch_stream_on(
@@ -364,120 +392,5 @@ fn switch_stream_off(descriptor: &mut Descriptor) -> Result<(), Fault> {
             "Table has no stream to disable: TableName: {}",
             descriptor.name
         ))),
-    }
-}
-
-fn update_index(
-    descriptor: &mut Descriptor,
-    name: &str,
-    throughput: Option<Throughput>,
-) -> Result<(), Fault> {
-    let on_demand = matches!(descriptor.billing, Billing::OnDemand { .. });
-    let index = index_mut(descriptor, name)?;
-    let Some(throughput) = throughput else {
-        return Ok(());
-    };
-    if on_demand {
-        return Err(Fault::invalid(
-            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
-        ));
-    }
-    table_fields::judge_units(throughput)?;
-    if index.throughput == Some(throughput) {
-        let (read_units, write_units) = (throughput.read_units, throughput.write_units);
-        return Err(Fault::validation(format!(
-            "The provisioned throughput for the index {name} will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the index: {read_units}. Requested ReadCapacityUnits: {read_units}. Current WriteCapacityUnits provisioned for the index: {write_units}. Requested WriteCapacityUnits: {write_units}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
-        )));
-    }
-    index.throughput = Some(throughput);
-    Ok(())
-}
-
-fn delete_index(descriptor: &mut Descriptor, name: &str) -> Result<(), Fault> {
-    let others = descriptor.secondary_indexes.iter();
-    let is_busy =
-        |index: &SecondaryIndex| index.name != name && index.status != IndexStatus::Active;
-    if others.clone().any(is_busy) {
-        return Err(one_at_a_time());
-    }
-    let table_name = descriptor.name.clone();
-    let index = index_mut(descriptor, name)?;
-    if index.status == IndexStatus::Deleting {
-        return Err(Fault {
-            kind: Kind::ResourceInUse,
-            ..Fault::validation(format!(
-                "Attempt to change a resource which is still in use: Index is being deleted: {name} of table {table_name}"
-            ))
-        });
-    }
-    index.status = IndexStatus::Deleting;
-    Ok(())
-}
-
-fn index_mut<'a>(
-    descriptor: &'a mut Descriptor,
-    name: &str,
-) -> Result<&'a mut SecondaryIndex, Fault> {
-    let mut indexes = descriptor.secondary_indexes.iter_mut();
-    let found = indexes.find(|index| index.name == name && index.kind == IndexKind::Global);
-    found.ok_or_else(|| Fault {
-        kind: Kind::ResourceNotFound,
-        ..Fault::validation(format!(
-            "Requested resource not found: The table does not have the specified index: {name}"
-        ))
-    })
-}
-
-/// An attribute has one type in all keys of a table.
-fn judge_types(descriptor: &Descriptor, new: &SecondaryIndex) -> Result<(), Fault> {
-    let shown = |index: &SecondaryIndex| {
-        let element = |kind: &'static str| {
-            move |attribute: &KeyAttribute| {
-                format!(
-                    "key{{{}:{}:{kind}}}",
-                    attribute.name,
-                    attribute.key_type.name()
-                )
-            }
-        };
-        let partition = index.partition_keys.iter().map(element("HASH"));
-        let elements: Vec<_> = partition
-            .chain(index.sort_keys.iter().map(element("RANGE")))
-            .collect();
-        elements.join(", ")
-    };
-    let of_table = SecondaryIndex {
-        partition_keys: vec![descriptor.partition_key.clone()],
-        sort_keys: descriptor.sort_key.iter().cloned().collect(),
-        ..new.clone()
-    };
-    let keys = |index: &SecondaryIndex| -> Vec<KeyAttribute> {
-        let keys = index.partition_keys.iter().chain(&index.sort_keys);
-        keys.cloned().collect()
-    };
-    let existing = std::iter::once(&of_table).chain(&descriptor.secondary_indexes);
-    for other in existing {
-        let conflicts = keys(other).iter().any(|attribute| {
-            keys(new).iter().any(|wanted| {
-                wanted.name == attribute.name && wanted.key_type != attribute.key_type
-            })
-        });
-        if conflicts {
-            return Err(Fault::invalid(format!(
-                "Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: Schema:[SchemaElement: {}] New schema: Schema:[SchemaElement: {}]",
-                shown(other),
-                shown(new)
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn one_at_a_time() -> Fault {
-    Fault {
-        kind: Kind::LimitExceeded,
-        ..Fault::validation(
-            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
-        )
     }
 }

@@ -95,6 +95,8 @@ fn table(kind: IndexKind, types: [KeyType; 4], projection: Projection) -> Table 
         projection,
         status: IndexStatus::Active,
         throughput: None,
+        ceilings: crate::engine::table::Ceilings::default(),
+        warm: None,
     };
     let descriptor = Descriptor {
         format: DESCRIPTOR_FORMAT,
@@ -115,6 +117,9 @@ fn table(kind: IndexKind, types: [KeyType; 4], projection: Projection) -> Table 
         stream: None,
         time_to_live: None,
         encryption: None,
+        ceilings: crate::engine::table::Ceilings::default(),
+        warm: None,
+        on_demand_since: None,
     };
     Table::new(
         &AccountId::development(),
