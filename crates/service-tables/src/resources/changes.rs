@@ -3,7 +3,7 @@
 //! Lives here: the new descriptor, and what cannot be done in one update, in CloudFormation's words. Pure.
 //! Does not live here: carrying it out (`super`), filling and removing indexes (`engine::upkeep`).
 
-use crate::engine::indexes::{IndexKind, IndexStatus, SecondaryIndex};
+use crate::engine::indexes::{IndexKind, IndexStatus, SecondaryIndex, Throughput};
 use crate::engine::table::{Billing, Descriptor, TimeToLive};
 
 /// Makes a table what it is to be; or says, in CloudFormation's words, why that cannot be done in one update.
@@ -15,8 +15,7 @@ pub(super) fn follow(descriptor: &mut Descriptor, wished: &Descriptor) -> Result
         descriptor.on_demand_since = Some(since);
     }
     descriptor.ceilings = wished.ceilings;
-    // What was warmed stays so when nobody asks for it any more.
-    descriptor.warm = wished.warm.or(descriptor.warm);
+    descriptor.warm = warmer(descriptor.warm, wished.warm, "table")?;
     descriptor.billing = match (descriptor.billing, wished.billing) {
         // It has been so since then.
         (before @ Billing::OnDemand { .. }, Billing::OnDemand { .. }) => before,
@@ -73,7 +72,7 @@ fn follow_indexes(descriptor: &mut Descriptor, wished: &Descriptor) -> Result<()
                 }
                 index.throughput = wish.throughput;
                 index.ceilings = wish.ceilings;
-                index.warm = wish.warm.or(index.warm);
+                index.warm = warmer(index.warm, wish.warm, &format!("index {}", wish.name))?;
             }
             None => {
                 changes += 1;
@@ -93,6 +92,30 @@ fn follow_indexes(descriptor: &mut Descriptor, wished: &Descriptor) -> Result<()
         );
     }
     Ok(())
+}
+
+/// What was warmed stays so when nobody asks for it any more, and gets no cooler.
+fn warmer(
+    there: Option<Throughput>,
+    wished: Option<Throughput>,
+    place: &str,
+) -> Result<Option<Throughput>, String> {
+    let (Some(before), Some(after)) = (there, wished) else {
+        return Ok(wished.or(there));
+    };
+    let cooler = [
+        ("ReadUnitsPerSecond", after.read_units < before.read_units),
+        (
+            "WriteUnitsPerSecond",
+            after.write_units < before.write_units,
+        ),
+    ];
+    match cooler.iter().find(|(_, is_cooler)| *is_cooler) {
+        None => Ok(wished),
+        Some((member, _)) => Err(format!(
+            "One or more parameter values were invalid: Requested {member} for WarmThroughput for {place} is lower than current WarmThroughput, decreasing WarmThroughput is not supported"
+        )),
+    }
 }
 
 /// The local indexes of a table, which no update changes.

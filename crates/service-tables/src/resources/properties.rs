@@ -193,6 +193,11 @@ pub(super) fn wish(properties: &Properties, generated_name: Option<&str>) -> Vec
     if let Some(Value::Object(encryption)) = body.get_mut("SSESpecification")
         && let Some(enabled) = encryption.remove("SSEEnabled")
     {
+        // The only kind there is: templates may leave it out.
+        let has_key = encryption.contains_key("KMSMasterKeyId");
+        if has_key && enabled != Value::Bool(false) && !encryption.contains_key("SSEType") {
+            encryption.insert("SSEType".to_owned(), "KMS".into());
+        }
         encryption.insert("Enabled".to_owned(), enabled);
     }
     Value::Object(body).to_string().into_bytes()

@@ -320,6 +320,52 @@ async fn an_update_brings_and_takes_one_index_and_keeps_the_items() {
 }
 
 #[tokio::test]
+async fn ceilings_and_warmth_of_templates_are_kept_and_nothing_gets_cooler() {
+    let server = Server::new();
+    let provider = server.service.provider();
+    let wish = |reads: u64| {
+        let mut wish = with_indexes(&["one"]);
+        let warm = json!({"ReadUnitsPerSecond": reads.to_string(), "WriteUnitsPerSecond": 4_001});
+        wish["GlobalSecondaryIndexes"][0]["OnDemandThroughput"] =
+            json!({"MaxReadRequestUnits": "7"});
+        wish["OnDemandThroughput"] = json!({"MaxWriteRequestUnits": "9"});
+        wish["WarmThroughput"] = warm;
+        request(wish)
+    };
+    let first = wish(12_002);
+    provider.create(&first).await.unwrap();
+    let described = async || {
+        let answer = server
+            .ok("DescribeTable", json!({"TableName": "pets"}))
+            .await;
+        answer["Table"].clone()
+    };
+    let table = described().await;
+    assert_eq!(
+        table["OnDemandThroughput"],
+        json!({"MaxWriteRequestUnits": 9})
+    );
+    let index = &table["GlobalSecondaryIndexes"][0]["OnDemandThroughput"];
+    assert_eq!(*index, json!({"MaxReadRequestUnits": 7}));
+    assert_eq!(table["WarmThroughput"]["ReadUnitsPerSecond"], 12_002);
+
+    let cooler = provider
+        .update("pets", &first.properties, &wish(12_001))
+        .await;
+    let message = cooler.unwrap_err().message;
+    assert!(
+        message.ends_with("decreasing WarmThroughput is not supported"),
+        "{message}"
+    );
+    let plain = request(with_indexes(&["one"]));
+    let updated = provider.update("pets", &first.properties, &plain).await;
+    updated.unwrap();
+    let table = described().await;
+    assert_eq!(table.get("OnDemandThroughput"), None);
+    assert_eq!(table["WarmThroughput"]["ReadUnitsPerSecond"], 12_002);
+}
+
+#[tokio::test]
 async fn streams_expiry_and_keys_of_templates_come_and_go() {
     let server = Server::new();
     let provider = server.service.provider();

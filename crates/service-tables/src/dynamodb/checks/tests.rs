@@ -55,6 +55,17 @@ async fn each_operation_asks_for_its_action_on_its_resource() {
     let table = "arn:aws:dynamodb:eu-west-1:000000000000:table/t";
     for (operation, body, expected) in [
         ("GetItem", r#"{"TableName": "t"}"#.to_owned(), vec!["GetItem table/t"]),
+        ("GetItem", format!(r#"{{"TableName": "{table}"}}"#), vec!["GetItem table/t"]),
+        (
+            "Query",
+            format!(r#"{{"TableName": "{table}", "IndexName": "i"}}"#),
+            vec!["Query table/t/index/i"],
+        ),
+        (
+            "BatchWriteItem",
+            format!(r#"{{"RequestItems": {{"{table}": []}}}}"#),
+            vec!["BatchWriteItem table/t"],
+        ),
         (
             "Query",
             r#"{"TableName": "t", "IndexName": "i"}"#.to_owned(),
