@@ -208,6 +208,45 @@ async fn no_two_instances_draw_the_same() {
     }
 }
 
+/// Has the next process in another one's namespace get this number. False where that is not allowed.
+fn set_next_number(inside: i64, number: i64) -> bool {
+    let text = format!("echo {} > /proc/sys/kernel/ns_last_pid", number - 1);
+    let target = inside.to_string();
+    let arguments = ["-t", &target, "-p", "sh", "-c", &text];
+    let set = Command::new("nsenter").args(arguments).output();
+    set.is_ok_and(|output| output.status.success())
+}
+
+/// OpenSSL tells a fork by its number, and in a namespace of its own one may have that of a process that it comes from.
+#[tokio::test]
+async fn forks_with_the_number_of_their_base_do_not_draw_what_it_would() {
+    for mut bench in evaluating("const { randomBytes } = require('crypto');") {
+        let mut draws = Vec::new();
+        // Each has a template, and so a namespace, of its own.
+        for version in ["one", "other"] {
+            bench.function.fingerprint = version.to_owned();
+            let mut first = bench.start().await.unwrap();
+            let template = parent(own_number(&mut bench, &mut first).await);
+            let base = parent(template);
+            // Others take numbers, too: those that make the sandbox of each, and threads.
+            for below in (0..12).cycle().take(60) {
+                if !set_next_number(template, base - below) {
+                    eprintln!("not done: numbers of processes cannot be chosen here");
+                    return;
+                }
+                let mut next = bench.start().await.unwrap();
+                if number(&mut bench, &mut next, "process.pid").await == base {
+                    let question = "randomBytes(8).toString('hex')";
+                    draws.push(ask(&mut bench, &mut next, question).await);
+                    break;
+                }
+            }
+        }
+        assert_eq!(draws.len(), 2);
+        assert_ne!(draws[0], draws[1]);
+    }
+}
+
 /// What an instance is asked to do, and the answer.
 const DEEDS: [(&str, &str); 24] = [
     (
