@@ -95,7 +95,7 @@ async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
 #[tokio::test]
 async fn no_two_instances_draw_the_same() {
     let mut bench = evaluating(
-        "import random, uuid, secrets, ssl, tempfile, multiprocessing, numpy.random\nrandom.seed(7)\nmine = random.Random()\nseeded = random.Random(7)\nclass Kind(random.Random):\n    def seed(self, a, *rest): super().seed(a)\nkind = Kind(1)\ntheirs = numpy.random.Generator()\nprimed = [random.random(), mine.random(), uuid.uuid4(), uuid.uuid1(), secrets.token_hex(8), ssl.RAND_bytes(8), tempfile.mktemp()]\n",
+        "import random, sqlite3, uuid, secrets, ssl, tempfile, multiprocessing, numpy.random\ndb = sqlite3.connect(':memory:')\ndef blob(): return db.execute('select hex(randomblob(8))').fetchone()[0]\nrandom.seed(7)\nmine = random.Random()\nseeded = random.Random(7)\nclass Kind(random.Random):\n    def seed(self, a, *rest): super().seed(a)\nkind = Kind(1)\ntheirs = numpy.random.Generator()\nprimed = [blob(), random.random(), mine.random(), uuid.uuid4(), uuid.uuid1(), secrets.token_hex(8), ssl.RAND_bytes(8), tempfile.mktemp()]\n",
     );
     // A stand-in with the structure that the real one has.
     write(&bench.path("task/numpy/__init__.py"), "");
@@ -116,6 +116,7 @@ async fn no_two_instances_draw_the_same() {
         "secrets.token_hex(8)",
         "os.urandom(8).hex()",
         "ssl.RAND_bytes(8).hex()",
+        "blob()",
         "os.path.basename(tempfile.mktemp())",
         "multiprocessing.current_process().authkey.hex()",
         "numpy.random._hidden.state.hex()",
@@ -483,6 +484,19 @@ async fn assert_unfit(init: &str, reason: &str) {
 }
 
 #[tokio::test]
+async fn modules_that_a_function_has_forbidden_are_not_looked_for() {
+    let mut bench = evaluating(
+        "import sys\nfor name in ['random', 'uuid', 'threading', 'tempfile', '_ssl', '_sqlite3']: sys.modules[name] = None",
+    );
+    let [mut one, mut other] = two(&bench).await;
+    assert_ne!(
+        ask(&mut bench, &mut one, "os.getpid()").await,
+        ask(&mut bench, &mut other, "os.getpid()").await
+    );
+    assert_eq!(notes(&bench), [""; 0]);
+}
+
+#[tokio::test]
 async fn devices_are_shared_only_if_they_remember_nothing() {
     // Nobody is shown others in a sandbox.
     without_walls();
@@ -511,7 +525,7 @@ async fn what_an_interpreter_reads_when_it_starts_gets_it_a_process_of_its_own()
 #[tokio::test]
 async fn files_opened_at_init_are_read_by_each_instance_for_itself() {
     let mut bench = evaluating(
-        "held = open('lines.txt', buffering=1)\nfirst = os.read(held.fileno(), 4).decode()",
+        "held = open('lines.txt', buffering=1, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW))\nfirst = os.read(held.fileno(), 4).decode()",
     );
     write(&bench.path("task/lines.txt"), "one\ntwo\nsix\n");
     let [mut one, mut other] = two(&bench).await;

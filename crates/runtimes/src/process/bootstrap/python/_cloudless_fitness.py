@@ -105,7 +105,9 @@ def _can_reopen(number):
 
 
 def _reopen(number):
-    return os.open(f"/proc/self/fd/{number}", fcntl.fcntl(number, fcntl.F_GETFL) | os.O_CLOEXEC)
+    # What it was opened by was no link, and this is one.
+    flags = fcntl.fcntl(number, fcntl.F_GETFL) & ~os.O_NOFOLLOW
+    return os.open(f"/proc/self/fd/{number}", flags | os.O_CLOEXEC)
 
 
 def _threads():
