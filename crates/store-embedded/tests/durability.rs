@@ -34,6 +34,27 @@ async fn data_and_stamps_outlive_a_restart() {
     }
 }
 
+#[tokio::test]
+async fn nothing_is_left_in_the_files_of_what_was_sealed_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |number: u8, text: &str| {
+        let value = [text.as_bytes(), &[number; 300]].concat();
+        Batch::new().put(vec![number], value)
+    };
+    for text in ["TOP-SECRET", "sealed"] {
+        let store = Sqlite::open(folder.path()).unwrap();
+        for number in 0..100 {
+            store.commit(row(number, text)).await.unwrap();
+        }
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    for file in files.map(|file| file.unwrap().path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let is_left = bytes.windows(10).any(|it| it == b"TOP-SECRET");
+        assert!(!is_left, "{}", file.display());
+    }
+}
+
 #[test]
 fn a_folder_in_use_is_refused_and_free_again_afterwards() {
     let folder = tempfile::tempdir().unwrap();

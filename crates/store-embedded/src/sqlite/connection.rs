@@ -126,6 +126,8 @@ fn prepare_writer(connection: &Connection, options: Options) -> rusqlite::Result
         )));
     }
     connection.pragma_update(None, "synchronous", "full")?;
+    // What was plain and is sealed by now would stay in its page. `on` would write pages only to blank them: those of long values.
+    connection.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(()))?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     let pages_max = u32::try_from(options.file_bytes_max / u64::from(PAGE_BYTES));
     connection.pragma_update_and_check(
