@@ -6,7 +6,7 @@
 //! Contract: AWS Lambda API Reference, `CreateFunction`, `UpdateFunctionConfiguration`, and answers recorded from the service.
 
 use interfaces::resource_provider::Properties;
-use model::function::RuntimeName;
+use model::function::{RESERVED_VARIABLES, RuntimeName};
 use model::limits;
 use serde_json::{Value, json};
 
@@ -81,27 +81,6 @@ const REFUSED: [&str; 5] = [
     "DurableConfig",
     "PublishTo",
     "TenancyConfig",
-];
-/// Contract: AWS Lambda Developer Guide, "Defined runtime environment variables", reserved ones.
-const RESERVED_VARIABLES: [&str; 18] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
 ];
 const ROLE_PATTERN: &str = "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
 

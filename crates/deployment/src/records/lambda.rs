@@ -6,6 +6,7 @@
 //! Contract: AWS CloudFormation Template Reference, "AWS Lambda resource type reference".
 
 use interfaces::resource_provider::{Properties, PropertyProblem};
+use model::function::RESERVED_VARIABLES;
 use model::{asynchronous, limits};
 
 use resource_types::{Details, problem_at, text_of};
@@ -309,30 +310,6 @@ const LAYER_VERSION: &[Property] = &[
     idle("Description", FOR_PEOPLE).replaces(),
     carried("LayerName", Shape::Text).replaces(),
     idle("LicenseInfo", FOR_PEOPLE).replaces(),
-];
-
-/// Names that a function's configuration may not set.
-///
-/// Contract: AWS Lambda Developer Guide, "Defined runtime environment variables", reserved ones.
-const RESERVED_VARIABLES: &[&str] = &[
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
 ];
 
 /// What the tables cannot say of a function.
