@@ -114,7 +114,7 @@ async fn instances_are_forks_of_one_template_which_is_a_fork_of_one_base() {
 }
 
 /// What no two instances may answer alike.
-const DRAWS: [&str; 26] = [
+const DRAWS: [&str; 27] = [
     "Math.random()",
     "draw()",
     "randomUUID()",
@@ -139,6 +139,7 @@ const DRAWS: [&str; 26] = [
     "lateStock.toString('hex')",
     "path.basename(fs.mkdtempSync(path.join(os.tmpdir(), 'drawn-')))",
     "new Response(new FormData()).headers.get('content-type')",
+    "blob()",
     "process.pid",
     "process.env.AWS_LAMBDA_LOG_STREAM_NAME",
 ];
@@ -155,6 +156,10 @@ async fn no_two_instances_draw_the_same() {
         const stock = crypto.randomBytes(1024), salt = crypto.randomBytes(1023);\n\
         crypto.randomBytes(2048, (error, drawn) => { globalThis.lateStock = drawn; });\n\
         const key = crypto.randomFillSync(Buffer.alloc(32)).toString('hex');\n\
+        let sqlite; try { sqlite = require('node:sqlite'); } catch { /* an older version */ }\n\
+        const db = sqlite && new sqlite.DatabaseSync(':memory:');\n\
+        const blob = db ? () => db.prepare('select hex(randomblob(8)) as drawn').get().drawn : () => Math.random();\n\
+        blob();\n\
         const primed = [draw(), randomUUID(), web.randomUUID(), randomInt(1e9), crypto.randomBytes(8)];\n";
     for mut bench in evaluating(init) {
         let [mut one, mut other] = two(&bench).await;

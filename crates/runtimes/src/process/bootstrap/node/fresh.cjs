@@ -1,6 +1,6 @@
 // What must not be the same in two forks of one process.
 //
-// Lives here: `Math.random`, what Node and packages have drawn ahead, the number of the process.
+// Lives here: `Math.random`, SQLite's generator, what Node and packages have drawn ahead, the number of the process.
 // Does not live here: OpenSSL's generator, which notices a fork by the process's number; see `freshen` for when not.
 //
 // Installed before any other code, so that what takes a function aside at its init (`const { randomUUID } = crypto`)
@@ -9,6 +9,8 @@
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
+// Grows while the function loads more.
+const { moduleLoadList } = process;
 
 // A smaller one may be a key or a salt, from which something was made already.
 const POOL_BYTES_MIN = 64;
@@ -65,6 +67,13 @@ function freshen({ pid, random }, addon) {
   if (numbers.has(pid)) addon.reseedOpenssl();
   state.set(new Uint32Array(random));
   refill();
+  if (moduleLoadList.includes('NativeModule sqlite')) renewSqlite();
+}
+
+// SQLite looks at the process's number when it opens a file, and draws anew for `random()` if it is another one.
+function renewSqlite() {
+  const { DatabaseSync } = require('node:sqlite');
+  new DatabaseSync('/dev/null', { readOnly: true }).close();
 }
 
 // xoshiro128**, two draws for 53 bits.
