@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::indexes::{Index, SecondaryIndex, Throughput};
 use super::keys::{self, KeyPart, KeyType};
-use super::streams::OpenStream;
+use super::streams::{self, OpenStream};
 use super::table_id::TableId;
 use super::value::Attributes;
 
@@ -101,6 +101,9 @@ pub struct StreamSettings {
     pub since: Timestamp,
     /// Whether it takes records. One that does not can be read until they expire.
     pub enabled: bool,
+    /// How many shards it has.
+    #[serde(default = "streams::shards_before")]
+    pub shards: u8,
 }
 
 /// What a record of a stream shows of the item.
@@ -354,6 +357,7 @@ mod tests {
                 view_type: StreamViewType::KeysOnly,
                 since: Timestamp::from_micros(micros),
                 enabled: true,
+                shards: 1,
             };
             assert_eq!(stream.label(), label);
         }

@@ -422,3 +422,45 @@ async fn records_of_an_item_are_a_chain_that_ends_with_the_item() {
         assert_eq!(answer.get("Item"), current.as_ref());
     }
 }
+
+#[tokio::test]
+async fn a_small_provisioned_table_has_one_shard_and_an_on_demand_one_four() {
+    let server = Server::new();
+    for (name, reads, writes, expected) in [
+        ("small", 5, 5, 1),
+        ("large", 3_000, 1, 2),
+        ("larger", 40_000, 40_000, 4),
+        ("demand", 0, 0, 4),
+    ] {
+        let mut table = json!({
+            "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"},
+        });
+        if 0 < reads {
+            table["BillingMode"] = json!("PROVISIONED");
+            table["ProvisionedThroughput"] =
+                json!({"ReadCapacityUnits": reads, "WriteCapacityUnits": writes});
+        }
+        let answer = server.ok("CreateTable", table).await;
+        let arn = answer["TableDescription"]["LatestStreamArn"].clone();
+        for id in ["a", "b", "c", "d", "e", "f"] {
+            let put = json!({"TableName": name, "Item": {"id": {"S": id}}});
+            server.ok("PutItem", put).await;
+        }
+        let body = json!({"StreamArn": arn});
+        let (_, answer) = server.call_streams("DescribeStream", &body).await;
+        let shards = answer["StreamDescription"]["Shards"].as_array().unwrap();
+        assert_eq!(shards.len(), expected, "{name}");
+        let mut count = 0;
+        for shard in shards {
+            let body = json!({"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"});
+            let (_, answer) = server.call_streams("GetShardIterator", &body).await;
+            let body = json!({"ShardIterator": answer["ShardIterator"]});
+            let (_, answer) = server.call_streams("GetRecords", &body).await;
+            count += answer["Records"].as_array().unwrap().len();
+        }
+        assert_eq!(count, 6, "{name}");
+    }
+}

@@ -335,3 +335,37 @@ async fn a_table_is_called_by_its_arn_wherever_by_its_name() {
         .refuses("PutItem", put, "AccessDeniedException", text)
         .await;
 }
+
+#[tokio::test]
+async fn what_is_warmed_and_what_encryption_goes_is_told_at_once() {
+    let server = Server::new();
+    let table = json!({
+        "TableName": "pets",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+        "WarmThroughput": {"ReadUnitsPerSecond": 1_000, "WriteUnitsPerSecond": 1_200},
+        "SSESpecification": {"Enabled": true},
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    });
+    let answer = server.ok("CreateTable", table).await;
+    let warm = |status: &str| json!({"ReadUnitsPerSecond": 1_000, "WriteUnitsPerSecond": 1_200, "Status": status});
+    assert_eq!(
+        answer["TableDescription"]["WarmThroughput"],
+        warm("UPDATING")
+    );
+    let answer = server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await;
+    assert_eq!(answer["Table"]["WarmThroughput"], warm("ACTIVE"));
+    let plain = json!({"TableName": "pets", "SSESpecification": {"Enabled": false}});
+    let answer = server.ok("UpdateTable", plain).await;
+    let going = &answer["TableDescription"]["SSEDescription"];
+    assert_eq!(
+        (&going["Status"], &going["SSEType"]),
+        (&json!("UPDATING"), &json!("KMS"))
+    );
+    let answer = server
+        .ok("DescribeTable", json!({"TableName": "pets"}))
+        .await;
+    assert_eq!(answer["Table"].get("SSEDescription"), None);
+}

@@ -18,6 +18,7 @@ use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::engine::catalogue::Error;
 use crate::engine::indexes::{IndexKind, SecondaryIndex, Throughput};
+use crate::engine::streams::shards_for;
 use crate::engine::table::{
     Billing, Ceilings, Class, DESCRIPTOR_FORMAT, Descriptor, Encryption, KeyAttribute,
     StreamSettings,
@@ -118,6 +119,7 @@ impl TableWish {
         let warm = throughput_fields::warmed(self.warm, None, &billing, base, of)?;
         let secondary_indexes = self.indexes(&partition_key.name, &billing)?;
         self.judge_definitions()?;
+        let shards = shards_for(&billing);
         Ok(Descriptor {
             format: DESCRIPTOR_FORMAT,
             id,
@@ -137,6 +139,7 @@ impl TableWish {
                     view_type,
                     since: now,
                     enabled: true,
+                    shards,
                 }),
                 Some(StreamWish::Off) | None => None,
             },

@@ -13,7 +13,7 @@ use super::throughput_fields::{self, warmth};
 use crate::dynamodb::fault::Fault;
 use crate::engine::counts::{self, Count};
 use crate::engine::indexes::{Index, IndexKind, IndexStatus, Projection, Throughput};
-use crate::engine::table::{Billing, Ceilings, Encryption, KeyAttribute, Table};
+use crate::engine::table::{Billing, Ceilings, Descriptor, Encryption, KeyAttribute, Table};
 
 /// Where a table is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,26 +62,19 @@ pub(super) fn of(table: &Table, moment: Moment, contents: &Contents) -> Value {
     put("TableSizeBytes", contents.table.bytes.into());
     put("ItemCount", contents.table.items.into());
     put("ProvisionedThroughput", throughput(table_units(table)));
-    if is_warm(moment) {
+    if is_warm(moment) || descriptor.warm.is_some() {
         let base = throughput_fields::base(&descriptor.billing, None);
-        put("WarmThroughput", warm(warmth(descriptor.warm, base)));
+        put(
+            "WarmThroughput",
+            warm(warmth(descriptor.warm, base), moment),
+        );
     }
     put(
         "DeletionProtectionEnabled",
         descriptor.deletion_protection.into(),
     );
-    let summary = match (descriptor.billing, descriptor.on_demand_since) {
-        (Billing::OnDemand { since }, _) => Some(("PAY_PER_REQUEST", since)),
-        (Billing::Provisioned { .. }, since) => since.map(|since| ("PROVISIONED", since)),
-    };
-    if let Some((mode, since)) = summary {
-        put(
-            "BillingModeSummary",
-            json!({
-                "BillingMode": mode,
-                "LastUpdateToPayPerRequestDateTime": epoch_seconds(since),
-            }),
-        );
+    if let Some(summary) = billing_summary(&table.descriptor) {
+        put("BillingModeSummary", summary);
     }
     if let Some(ceilings) = ceilings(descriptor.ceilings) {
         put("OnDemandThroughput", ceilings);
@@ -199,7 +192,7 @@ fn described_index(table: &Table, index: &Index, moment: Moment, count: Count) -
         if is_warm(moment) && settings.status == IndexStatus::Active {
             let base =
                 throughput_fields::base(&table.descriptor.billing, Some(settings.throughput));
-            let warmth = warm(warmth(settings.warm, base));
+            let warmth = warm(warmth(settings.warm, base), moment);
             members.insert("WarmThroughput".to_owned(), warmth);
         }
         if let Some(ceilings) = ceilings(settings.ceilings) {
@@ -242,12 +235,28 @@ fn is_warm(moment: Moment) -> bool {
     matches!(moment, Moment::Active | Moment::Updating)
 }
 
-fn warm(units: Throughput) -> Value {
+fn warm(units: Throughput, moment: Moment) -> Value {
+    let status = match moment {
+        Moment::Creating => "UPDATING",
+        Moment::Updating | Moment::Active | Moment::Deleting => "ACTIVE",
+    };
     json!({
         "ReadUnitsPerSecond": units.read_units,
         "WriteUnitsPerSecond": units.write_units,
-        "Status": "ACTIVE",
+        "Status": status,
     })
+}
+
+/// Of a table that is paid for by request, or ever was.
+fn billing_summary(descriptor: &Descriptor) -> Option<Value> {
+    let (mode, since) = match descriptor.billing {
+        Billing::OnDemand { since } => ("PAY_PER_REQUEST", since),
+        Billing::Provisioned { .. } => ("PROVISIONED", descriptor.on_demand_since?),
+    };
+    Some(json!({
+        "BillingMode": mode,
+        "LastUpdateToPayPerRequestDateTime": epoch_seconds(since),
+    }))
 }
 
 /// The ceilings that there are.
@@ -262,6 +271,15 @@ fn ceilings(ceilings: Ceilings) -> Option<Value> {
         }
     }
     (!members.is_empty()).then_some(Value::Object(members))
+}
+
+/// Shows the encryption that a change takes away, as the answer to that change does.
+pub(super) fn show_going(description: &mut Value, table: &Table, going: &Encryption) {
+    let mut shown = encrypted(table, going);
+    if let (Some(shown), Some(description)) = (shown.as_object_mut(), description.as_object_mut()) {
+        shown.insert("Status".to_owned(), "UPDATING".into());
+        description.insert("SSEDescription".to_owned(), Value::Object(shown.clone()));
+    }
 }
 
 fn encrypted(table: &Table, encryption: &Encryption) -> Value {

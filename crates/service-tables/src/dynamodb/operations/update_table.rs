@@ -21,6 +21,7 @@ use crate::dynamodb::fault::Fault;
 use crate::dynamodb::fields::Fields;
 use crate::engine::catalogue::Error;
 use crate::engine::indexes::{IndexKind, IndexStatus, SecondaryIndex, Throughput};
+use crate::engine::streams::shards_for;
 use crate::engine::table::{
     Billing, Ceilings, Class, Descriptor, Encryption, StreamSettings, StreamViewType,
 };
@@ -31,9 +32,11 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
     wish.judge()?;
     let now = context.clock.now();
     let name = context.name_of(&wish.name)?.to_owned();
+    let mut encryption = None;
     let altered = context
         .catalogue
         .alter(context.account, context.region, &name, |descriptor| {
+            encryption.clone_from(&descriptor.encryption);
             wish.apply(descriptor, now)
         })
         .await;
@@ -43,7 +46,10 @@ pub(super) async fn run(context: &Context<'_>, mut fields: Fields<'_>) -> Result
         Err(error) => return Err(error.into()),
     };
     let contents = Contents::count(context, &table).await?;
-    let description = description::of(&table, Moment::Updating, &contents);
+    let mut description = description::of(&table, Moment::Updating, &contents);
+    if let (Some(going), None) = (encryption, &table.descriptor.encryption) {
+        description::show_going(&mut description, &table, &going);
+    }
     context.upkeep.ask(table);
     Ok(json!({ "TableDescription": description })
         .to_string()
@@ -378,6 +384,7 @@ fn switch_stream_on(
         view_type,
         since: now,
         enabled: true,
+        shards: shards_for(&descriptor.billing),
     });
     Ok(())
 }

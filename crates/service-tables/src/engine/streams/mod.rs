@@ -21,15 +21,42 @@ use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Write;
 
-use super::table::{KeyAttribute, StreamSettings, StreamViewType, Table};
+use super::table::{Billing, KeyAttribute, StreamSettings, StreamViewType, Table};
 use super::table_id::TableId;
 
 /// How long records are kept.
 ///
 /// Contract: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams": 24 hours.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3_600);
-/// Shards of a stream: as many as a new table on demand has partitions in the cloud.
-pub const SHARDS: u8 = 4;
+/// Shards of a stream of a table on demand: as many as a new one has partitions in the cloud.
+const SHARDS_ON_DEMAND: u8 = 4;
+/// Units that one partition of a provisioned table serves in the cloud, reads and writes.
+const UNITS_OF_PARTITION: (u64, u64) = (3_000, 1_000);
+
+/// Shards of a new stream of a table that is paid for so.
+///
+/// Contract: Amazon DynamoDB Developer Guide, "Partitions and data distribution".
+#[must_use]
+pub fn shards_for(billing: &Billing) -> u8 {
+    match billing {
+        Billing::OnDemand { .. } => SHARDS_ON_DEMAND,
+        Billing::Provisioned {
+            read_units,
+            write_units,
+        } => {
+            let (reads, writes) = UNITS_OF_PARTITION;
+            // Three thousandths of a partition are whole.
+            let parts = read_units.saturating_add(write_units.saturating_mul(reads / writes));
+            let partitions = parts.div_ceil(reads).max(1);
+            u8::try_from(partitions).map_or(SHARDS_ON_DEMAND, |count| count.min(SHARDS_ON_DEMAND))
+        }
+    }
+}
+
+/// Shards of streams whose settings do not say it: all had as many before.
+pub(super) const fn shards_before() -> u8 {
+    SHARDS_ON_DEMAND
+}
 
 /// The version of the row's JSON.
 const ROW_FORMAT: u32 = 1;
@@ -67,6 +94,8 @@ pub struct OpenStream {
     pub records: Vec<u8>,
     /// What its records show.
     pub view_type: StreamViewType,
+    /// How many shards it has.
+    pub shards: u8,
 }
 
 impl OpenStream {
@@ -84,6 +113,7 @@ impl OpenStream {
             arn: format!("{table_arn}/stream/{}", settings.label()),
             records: keys::records(account, region, table_id, settings.since),
             view_type: settings.view_type,
+            shards: settings.shards,
         })
     }
 }
@@ -134,7 +164,7 @@ fn row(
         table_id: table.descriptor.id,
         since: settings.since,
         view_type: settings.view_type,
-        shards: SHARDS,
+        shards: settings.shards,
         partition_key: table.descriptor.partition_key.clone(),
         sort_key: table.descriptor.sort_key.clone(),
         closed_at,
@@ -154,6 +184,7 @@ impl StreamRow {
             view_type: self.view_type,
             since: self.since,
             enabled: self.closed_at.is_none(),
+            shards: self.shards,
         }
         .label()
     }

@@ -14,7 +14,6 @@ use model::time::Timestamp;
 use store::Write;
 use store::batch::VERSIONSTAMP_BYTES;
 
-use super::SHARDS;
 use crate::engine::codec;
 use crate::engine::consequences::{Author, Cause};
 use crate::engine::indexes::Image;
@@ -166,7 +165,7 @@ pub fn follow(
                 .map(|image| image.bytes.as_ref()),
         ],
     );
-    let shard = shard_of(table, key);
+    let shard = shard_of(table, stream.shards, key);
     let prefix: Bytes = [stream.records.as_slice(), &[shard]].concat().into();
     let ordinal = u16::try_from(cause.ordinal)
         .unwrap_or(u16::MAX)
@@ -271,12 +270,12 @@ fn encode((event, cause): (Event, Cause), parts: [Option<&[u8]>; 3]) -> Vec<u8> 
     out
 }
 
-fn shard_of(table: &Table, key: &ItemKey) -> u8 {
+fn shard_of(table: &Table, shards: u8, key: &ItemKey) -> u8 {
     let hash = key.partition().get(table.items.len()..).unwrap_or_default();
     let hash = hash
         .first_chunk()
         .map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    let shard = (u64::from(hash) * u64::from(SHARDS)) >> 32;
+    let shard = (u64::from(hash) * u64::from(shards)) >> 32;
     u8::try_from(shard).unwrap_or_default()
 }
 
