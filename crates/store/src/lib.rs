@@ -88,6 +88,7 @@
 //! | `Logs` `0b` | `10` text(name) | an alarm: JSON |
 //! | `Logs` `0b` | `11` text(namespace), text(metric), text(dimensions as JSON), text(seconds), text(unit) | what was measured: JSON |
 //! | `Logs` `0b` | `*` `01` stream id (8 bytes), time in ms (8 bytes), number (8 bytes) | an event: when it came in (8 bytes, ms), its message |
+//! | `Logs` `0b` | the same, `01` | this event and those that follow it in its millisecond: when they came in, then of each its length (4 bytes) and its message |
 //! | `Logs` `0b` | `*` `02` text(account), text(region) | empty: something is kept there |
 //! | `Logs` `0b` | `*` `03` stream id | empty: a deleted stream whose events are still to be removed |
 //! | `Secrets` `0a` | `01` text(key id) | a key of KMS, its material sealed by the root key, its grants: JSON |

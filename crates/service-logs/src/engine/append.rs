@@ -18,8 +18,9 @@ use model::delivery::{Delivery, Message, Retries, Sender, SenderPrincipal, Targe
 use serde_json::{Value, json};
 
 use super::catalogue::{Catalogue, Change};
-use super::keys::{self, Place, Position};
+use super::keys::{Place, Position};
 use super::rows::{Json, Metric, Moment, Statistics, Stream, Subscription};
+use super::runs;
 use super::state::{KeptGroup, State, Step};
 
 /// What each event counts besides its message. Contract: `PutLogEvents`, "Service quotas".
@@ -74,6 +75,8 @@ impl<'a> Appending<'a> {
     pub(crate) fn add(&mut self, group: &KeptGroup, lot: &Lot) {
         let now_ms = self.catalogue.now_ms();
         let mut stream = Stream::clone(&lot.stream);
+        let rows = runs::write(stream.id, now_ms, &lot.events, self.number + 1);
+        self.change.events.extend(rows);
         let mut positions = Vec::with_capacity(lot.events.len());
         for event in &lot.events {
             self.number += 1;
@@ -81,11 +84,6 @@ impl<'a> Appending<'a> {
                 at_ms: u64::try_from(event.at_ms).unwrap_or(0),
                 number: self.number,
             };
-            let mut row = now_ms.to_be_bytes().to_vec();
-            row.extend_from_slice(event.message.as_bytes());
-            self.change
-                .events
-                .push((keys::event(stream.id, position), row));
             positions.push(position);
             let counted = event.message.len() + EVENT_OVERHEAD;
             stream.bytes += u64::try_from(counted).unwrap_or(u64::MAX);

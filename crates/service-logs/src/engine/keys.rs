@@ -27,6 +27,9 @@ const EVENTS: u8 = 0x01;
 const PLACES: u8 = 0x02;
 const DOOMED: u8 = 0x03;
 
+/// What the key of a row of several events ends with.
+const RUN: u8 = 0x01;
+
 impl Place {
     pub(crate) fn arn(&self, service: &str, resource: String) -> Arn {
         Arn::new(service, &self.region, &self.account, resource)
@@ -168,14 +171,23 @@ pub(crate) fn event(stream: u64, position: Position) -> Vec<u8> {
         .finish()
 }
 
-pub(crate) fn read_event(stream: u64, key: &[u8]) -> Option<Position> {
+/// Of a row of several events, of which this is where the first stands.
+pub(crate) fn run(stream: u64, first: Position) -> Vec<u8> {
+    let mut key = event(stream, first);
+    key.push(RUN);
+    key
+}
+
+/// Where the first event of a row stands, and whether it has several.
+pub(crate) fn read_event(stream: u64, key: &[u8]) -> Option<(Position, bool)> {
     let mut reader = KeyReader::new(key);
     reader.skip(&events(stream)).ok()?;
     let mut number = || Some(u64::from_be_bytes(reader.raw(8).ok()?.try_into().ok()?));
-    Some(Position {
+    let first = Position {
         at_ms: number()?,
         number: number()?,
-    })
+    };
+    Some((first, reader.raw(1).is_ok_and(|end| end == [RUN])))
 }
 
 #[cfg(test)]
@@ -187,8 +199,9 @@ mod tests {
         let position = |at_ms, number| Position { at_ms, number };
         let early = position(1_700_000_000_000, u64::MAX);
         let late = position(1_700_000_000_001, 0);
-        assert_eq!(read_event(7, &event(7, early)), Some(early));
-        assert!(event(7, early) < event(7, late));
+        assert_eq!(read_event(7, &event(7, early)), Some((early, false)));
+        assert_eq!(read_event(7, &run(7, early)), Some((early, true)));
+        assert!(event(7, early) < run(7, early) && run(7, early) < event(7, late));
         assert_eq!(early.shown().len(), 56);
         assert_eq!(Position::read(&early.shown()), Some(early));
         assert!(early.shown() < late.shown());

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use store::{Direction, PageLimit, Range};
+use store::{Bytes, Direction, PageLimit, Range, Row};
 
 use super::catalogue::{Catalogue, Error};
 use super::keys::{self, Position};
 use super::rows::Stream;
+use super::runs;
 use crate::filter::Pattern;
 
 /// Rows that are read at once.
@@ -31,6 +32,12 @@ pub(crate) struct Event {
 pub(crate) struct Span {
     pub(crate) from: Position,
     pub(crate) to: Position,
+}
+
+impl Span {
+    fn holds(self, position: Position) -> bool {
+        self.from <= position && position < self.to
+    }
 }
 
 /// The beginning and the end of time.
@@ -70,14 +77,18 @@ impl Catalogue {
                 break;
             };
             for row in &page.rows {
-                let Some(event) = read(stream, &row.key, &row.value) else {
-                    continue;
-                };
-                bytes += event.message.len();
-                if PAGE_BYTES_MAX < bytes && !events.is_empty() {
-                    return Ok(in_order(events, direction));
+                let mut run = runs::read(stream.id, &row.key, &row.value);
+                if direction == Direction::Backward {
+                    run.reverse();
                 }
-                events.push(event);
+                for event in run.into_iter().filter(|event| span.holds(event.position)) {
+                    bytes += event.message.len();
+                    let is_full = PAGE_BYTES_MAX < bytes && !events.is_empty();
+                    if is_full || limit <= events.len() {
+                        return Ok(in_order(events, direction));
+                    }
+                    events.push(event);
+                }
             }
             if !page.more {
                 break;
@@ -88,6 +99,22 @@ impl Catalogue {
             };
         }
         Ok(in_order(events, direction))
+    }
+
+    /// The first rows up to a millisecond: their keys, and the events in them.
+    pub(crate) async fn rows_before(
+        &self,
+        stream: &Stream,
+        before_ms: i64,
+        limit: usize,
+    ) -> Result<(Vec<Bytes>, Vec<Event>), Error> {
+        let to = at(before_ms);
+        let range = range(stream, Span { from: FIRST, to });
+        let limit = PageLimit::rows(limit);
+        let page = self.store.scan(&range, Direction::Forward, limit).await?;
+        let read = |row: &Row| runs::read(stream.id, &row.key, &row.value);
+        let events = page.rows.iter().flat_map(read).collect();
+        Ok((page.rows.into_iter().map(|row| row.key).collect(), events))
     }
 
     /// The first events of these streams that are meant, in the order of time; and where to go on.
@@ -108,22 +135,21 @@ impl Catalogue {
                 let limits = PageLimit::rows(PAGE_ROWS);
                 let page = self.store.scan(&range, Direction::Forward, limits).await?;
                 for row in &page.rows {
-                    let event = read(stream, &row.key, &row.value);
-                    let Some(event) = event.filter(|event| event.position < to) else {
-                        continue;
-                    };
-                    if !pattern.holds(&event.message) {
-                        continue;
-                    }
-                    bytes += event.message.len();
-                    found.insert(event.position, (Arc::clone(stream), event));
-                    while limit < found.len() || PAGE_BYTES_MAX < bytes && 1 < found.len() {
-                        let Some((position, (_, late))) = found.pop_last() else {
-                            break;
-                        };
-                        bytes -= late.message.len();
-                        to = position;
-                        is_cut = true;
+                    for event in runs::read(stream.id, &row.key, &row.value) {
+                        let is_within = Span { to, ..span }.holds(event.position);
+                        if !is_within || !pattern.holds(&event.message) {
+                            continue;
+                        }
+                        bytes += event.message.len();
+                        found.insert(event.position, (Arc::clone(stream), event));
+                        while limit < found.len() || PAGE_BYTES_MAX < bytes && 1 < found.len() {
+                            let Some((position, (_, late))) = found.pop_last() else {
+                                break;
+                            };
+                            bytes -= late.message.len();
+                            to = position;
+                            is_cut = true;
+                        }
                     }
                 }
                 let last = page.rows.last().map(|row| row.key.clone());
@@ -139,9 +165,20 @@ impl Catalogue {
     }
 }
 
+/// The rows in which events of a span may be. The first one of its first millisecond may hold it.
 fn range(stream: &Stream, span: Span) -> Range {
-    let from = keys::event(stream.id, span.from);
-    Range::new(from, keys::event(stream.id, span.to))
+    let from = at_first_of(span.from);
+    Range::new(
+        keys::event(stream.id, from),
+        keys::event(stream.id, span.to),
+    )
+}
+
+fn at_first_of(position: Position) -> Position {
+    Position {
+        number: 0,
+        ..position
+    }
 }
 
 fn in_order(mut events: Vec<Event>, direction: Direction) -> Vec<Event> {
@@ -149,13 +186,4 @@ fn in_order(mut events: Vec<Event>, direction: Direction) -> Vec<Event> {
         events.reverse();
     }
     events
-}
-
-fn read(stream: &Stream, key: &[u8], row: &[u8]) -> Option<Event> {
-    let (ingested, message) = row.split_first_chunk()?;
-    Some(Event {
-        position: keys::read_event(stream.id, key)?,
-        ingested_ms: i64::from_be_bytes(*ingested),
-        message: String::from_utf8_lossy(message).into_owned(),
-    })
 }

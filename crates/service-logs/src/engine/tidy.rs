@@ -12,7 +12,7 @@ use store::{Batch, Direction, PageLimit, Range};
 
 use super::catalogue::{Catalogue, Change, Error};
 use super::keys::{self, Place};
-use super::read::{FIRST, Span, at};
+use super::read::Span;
 use super::rows::Stream;
 use super::state::{State, Step};
 
@@ -90,11 +90,7 @@ impl Catalogue {
         let streams: Vec<Arc<Stream>> =
             shelf.look(|state| state.streams_of(group).filter(old).cloned().collect());
         for stream in streams {
-            let span = Span {
-                from: FIRST,
-                to: at(before_ms),
-            };
-            self.shorten(place, &stream, span).await?;
+            self.shorten(place, &stream, before_ms).await?;
         }
         Ok(())
     }
@@ -123,20 +119,18 @@ impl Catalogue {
                 bytes -= stream.bytes;
                 count -= 1;
             } else if let (Some(first), Some(last)) = (stream.first_ms, stream.last_ms) {
-                let to = at(first + (last - first) / 2 + 1);
-                self.shorten(place, stream, Span { from: FIRST, to })
-                    .await?;
+                let before_ms = first + (last - first) / 2 + 1;
+                self.shorten(place, stream, before_ms).await?;
             }
         }
         Ok(())
     }
 
-    /// Deletes the events of a span at the beginning of a stream, and says so in its row.
-    async fn shorten(&self, place: &Place, stream: &Stream, span: Span) -> Result<(), Error> {
+    /// Deletes the events of a stream before a millisecond, and says so in its row.
+    async fn shorten(&self, place: &Place, stream: &Stream, before_ms: i64) -> Result<(), Error> {
         loop {
-            let events = self
-                .page(stream, span, Direction::Forward, ROWS_AT_ONCE)
-                .await?;
+            let rows = self.rows_before(stream, before_ms, ROWS_AT_ONCE).await?;
+            let (gone, events) = rows;
             let Some(last) = events.last() else {
                 return Ok(());
             };
@@ -153,10 +147,6 @@ impl Catalogue {
                 .map(|event| event.message.len() + super::append::EVENT_OVERHEAD)
                 .sum();
             let bytes = u64::try_from(bytes).unwrap_or(0);
-            let gone = events
-                .iter()
-                .map(|event| keys::event(stream.id, event.position).into());
-            let gone = gone.collect();
             self.change(place, |state| {
                 let there = state.stream(&stream.group, &stream.name);
                 let there = there.filter(|there| there.id == stream.id);

@@ -142,9 +142,18 @@ impl Server {
 
 #[tokio::test]
 async fn events_come_back_page_by_page_until_the_token_stays() {
+    for apart_ms in [1, 0] {
+        pages_of_events(apart_ms).await;
+    }
+}
+
+/// Those of one millisecond share a row.
+async fn pages_of_events(apart_ms: i64) {
     let server = Server::new().with_stream().await;
     let now = server.now_ms();
-    let events: Vec<(i64, String)> = (0..5).map(|n| (now - 10 + n, format!("m{n}"))).collect();
+    let events: Vec<(i64, String)> = (0..5)
+        .map(|n| (now - 10 + n * apart_ms, format!("m{n}")))
+        .collect();
     let events: Vec<(i64, &str)> = events
         .iter()
         .map(|(at, text)| (*at, text.as_str()))
@@ -179,6 +188,18 @@ async fn events_come_back_page_by_page_until_the_token_stays() {
     assert_eq!(answer["events"][0]["message"], "m1");
     let invalid = json!({"logGroupName": "g", "logStreamName": "s", "nextToken": "x"});
     assert_eq!(server.logs("GetLogEvents", invalid).await.0, 400);
+    let mut asked = json!({"logGroupName": "g", "limit": 2});
+    let mut read = Vec::new();
+    loop {
+        let (_, answer) = server.logs("FilterLogEvents", asked.clone()).await;
+        let events = answer["events"].as_array().unwrap().iter();
+        read.extend(events.map(|event| event["message"].as_str().unwrap().to_owned()));
+        let Some(token) = answer["nextToken"].as_str() else {
+            break;
+        };
+        asked["nextToken"] = token.into();
+    }
+    assert_eq!(read, ["m0", "m1", "m2", "m3", "m4"]);
 }
 
 #[tokio::test]
