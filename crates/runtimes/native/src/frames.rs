@@ -31,6 +31,39 @@ pub(crate) fn encode(frame_type: u8, body: &[u8]) -> Option<Vec<u8>> {
     Some([&length.to_be_bytes()[..], &[frame_type], body].concat())
 }
 
+/// A frame that is written where it is, without memory of its own.
+pub(crate) struct Short([u8; SHORT_BYTES]);
+
+/// 1024 characters have so many bytes at most.
+const SHORT_BODY_BYTES_MAX: usize = 3 * 1024;
+/// With room for a character more, and what ends a text in C: a text that is longer is seen to be.
+const SHORT_BYTES: usize = HEADER_BYTES + SHORT_BODY_BYTES_MAX + 8;
+
+impl Short {
+    pub(crate) fn new(frame_type: u8) -> Self {
+        let mut bytes = [0; SHORT_BYTES];
+        if let Some(place) = bytes.get_mut(HEADER_BYTES - 1) {
+            *place = frame_type;
+        }
+        Self(bytes)
+    }
+
+    /// Where the body goes.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.0.get_mut(HEADER_BYTES..).unwrap_or_default()
+    }
+
+    /// The whole of it, with so many bytes of body; nothing when these are too many.
+    pub(crate) fn ended(&mut self, body_bytes: usize) -> Option<&[u8]> {
+        if SHORT_BODY_BYTES_MAX < body_bytes {
+            return None;
+        }
+        let length = u32::try_from(body_bytes).ok()?.to_be_bytes();
+        self.0.get_mut(..length.len())?.copy_from_slice(&length);
+        self.0.get(..HEADER_BYTES + body_bytes)
+    }
+}
+
 /// The number of a request to fork; nothing when this is none.
 pub(crate) fn decode_fork(frame: [u8; FORK_BYTES]) -> Option<u32> {
     let [0, 0, 0, 4, TYPE_FORK, number @ ..] = frame else {

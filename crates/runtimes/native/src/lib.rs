@@ -30,6 +30,7 @@
 //! - `pid() -> number`: the process's number, as the system knows it now.
 //! - `receive(descriptor, buffer, from) -> number`: waits for bytes and reads them into a `Buffer`, from that position on;
 //!   0 when the other end is closed.
+//! - `send(descriptor, type, body)`: sends a frame of that type with that body, a text of at most 1024 characters.
 //! - `setTrace(value) -> boolean`: sets the variable `_X_AMZN_TRACE_ID` in place; false, with nothing set, when the value is
 //!   too long for that.
 //!
@@ -81,6 +82,7 @@ const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"reopen", reopen),
     (c"pid", pid),
     (c"receive", receive),
+    (c"send", send),
     (c"setTrace", set_trace),
 ];
 
@@ -202,6 +204,23 @@ extern "C" fn receive(env: Env, arguments: Arguments) -> Value {
         let count = system::read_when_ready(descriptor, into)
             .map_err(|error| env.throw(&format!("the channel cannot be read: {error}")))?;
         env.number(i32::try_from(count).unwrap_or(i32::MAX))
+    })
+}
+
+extern "C" fn send(env: Env, arguments: Arguments) -> Value {
+    env.answer(|| {
+        let [descriptor, frame_type, body] = env.arguments(arguments)?;
+        let descriptor = env.to_i32(descriptor)?;
+        let frame_type = u8::try_from(env.to_i32(frame_type)?)
+            .map_err(|_| env.throw("the type of a frame is a number up to 255"))?;
+        let mut frame = frames::Short::new(frame_type);
+        let written = env.text(body, frame.room())?.len();
+        let frame = frame
+            .ended(written)
+            .ok_or_else(|| env.throw("the body of a short frame has 1024 characters at most"))?;
+        system::write_all(descriptor, frame)
+            .map_err(|error| env.throw(&format!("the channel cannot be written to: {error}")))?;
+        env.boolean(true)
     })
 }
 

@@ -411,3 +411,28 @@ fn a_pair_of_sockets_is_connected() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "through\n");
 }
+
+#[test]
+fn short_frames_are_written_whole_and_longer_ones_are_refused() {
+    let program = "const addon = require(process.argv[1]), fs = require('fs');
+        const [one, other] = addon.socketPair(), into = Buffer.alloc(4096);
+        for (const text of ['', 'ab', '\u{20ac}'.repeat(1024)]) {
+          addon.send(one, 18, text);
+          const count = fs.readSync(other, into);
+          const whole = Buffer.concat([Buffer.from([0, 0, 0, 0, 18]), Buffer.from(text)]);
+          whole.writeUInt32BE(whole.length - 5, 0);
+          console.log(count, into.subarray(0, count).equals(whole));
+        }
+        for (const long of ['x'.repeat(3073), '\u{20ac}'.repeat(2000), '\u{1f600}'.repeat(769)]) {
+          try { addon.send(one, 18, long); } catch (error) { console.log(error.message); }
+        }";
+    let output = Command::new("node")
+        .args(["-e", program, ADDON])
+        .output()
+        .unwrap();
+    let refused = "the body of a short frame has 1024 characters at most\n".repeat(3);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("5 true\n7 true\n3077 true\n{refused}")
+    );
+}

@@ -1,6 +1,6 @@
-//! Reading from a socket that nothing may have come through yet.
+//! Reading from a socket that nothing may have come through yet, and writing to it.
 //!
-//! Lives here: waiting for bytes, and reading them.
+//! Lives here: waiting for bytes, and reading them; writing as many as there are.
 //! Does not live here: bytes with descriptors beside them (`message`).
 
 use std::ffi::{c_int, c_void};
@@ -11,6 +11,7 @@ use super::{POLLIN, PollDescriptor, check, poll, uninterrupted};
 
 unsafe extern "C" {
     fn read(descriptor: c_int, into: *mut c_void, length: usize) -> isize;
+    fn write(descriptor: c_int, from: *const c_void, length: usize) -> isize;
 }
 
 /// Reads at least one byte, waiting for it; 0 when the other end is closed, or there is no room.
@@ -38,6 +39,20 @@ pub(crate) fn read_when_ready(descriptor: RawFd, into: &mut [u8]) -> io::Result<
             read => return read,
         }
     }
+}
+
+/// Writes all of these bytes, in one call as a rule.
+pub(crate) fn write_all(descriptor: RawFd, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = uninterrupted(|| {
+            // SAFETY: no more is read than there is.
+            let count = unsafe { write(descriptor, rest.as_ptr().cast(), rest.len()) };
+            usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        })?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

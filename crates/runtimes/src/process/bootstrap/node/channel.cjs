@@ -13,12 +13,15 @@ const DESCRIPTOR = 3;
 const HEADER_BYTES = 5;
 // A reply up to this size is copied behind its header, for the sake of a single system call.
 const JOINED_BYTES_MAX = 256 * 1024;
+const NATIVE_LENGTH_MAX = 1024;
 const types = { order: 1, event: 2, ready: 16, initFailed: 17, returned: 18, raised: 19, fatal: 20, unfit: 21,
   begun: 22, piece: 23 };
 
 const { readSync, write, writeSync } = fs;
 const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 let channel = DESCRIPTOR;
+// Sends a frame whose body is a text of at most `NATIVE_LENGTH_MAX` characters; false where it cannot.
+let sendShort = () => false;
 // Waits for bytes and reads them.
 let read = (descriptor, into, from) => readSync(descriptor, into, from, into.length - from, null);
 
@@ -55,13 +58,15 @@ function use(descriptor) {
   channel = descriptor;
 }
 
-// Has the addon read, which is not woken in vain.
+// Has the addon read, which is not woken in vain, and write short frames, for which it needs no buffers.
 function useNative(addon) {
   read = addon.receive;
+  sendShort = addon.send;
 }
 
 function send(type, body) {
   const isText = typeof body === 'string';
+  if (isText && body.length <= NATIVE_LENGTH_MAX && sendShort(channel, type, body)) return;
   const length = isText ? Buffer.byteLength(body) : body.length;
   if (length > JOINED_BYTES_MAX) {
     const header = Buffer.allocUnsafe(HEADER_BYTES);
