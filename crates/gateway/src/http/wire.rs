@@ -184,9 +184,10 @@ impl Wire {
                 ),
             ];
             // An empty slice in front would make some streams write nothing.
-            let slices = match slices.split_first() {
-                Some((first, rest)) if first.is_empty() => rest,
-                Some(_) | None => &slices,
+            let slices = match slices.as_slice() {
+                [first, rest @ ..] if first.is_empty() => rest,
+                [first @ .., last] if last.is_empty() => first,
+                slices => slices,
             };
             written += self.write_some(slices, stall_max).await?;
         }
@@ -218,7 +219,13 @@ impl Wire {
         let Self { stream, timer, .. } = self;
         let mut is_timed = false;
         poll_fn(|context| {
-            match Pin::new(&mut *stream).poll_write_vectored(context, slices) {
+            let stream = Pin::new(&mut **stream);
+            // The system has less to do for a single piece.
+            let written = match slices {
+                [alone] => stream.poll_write(context, alone),
+                slices => stream.poll_write_vectored(context, slices),
+            };
+            match written {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(WriteError)),
                 Poll::Ready(Ok(written)) => return Poll::Ready(Ok(written)),
                 Poll::Pending => {}
