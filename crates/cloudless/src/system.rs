@@ -44,12 +44,18 @@ pub struct RealRandom {
 impl Random for RealRandom {
     fn fill(&self, buffer: &mut [u8]) {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        for byte in buffer {
-            // Taken out, never read again: what was given away is not kept.
-            *byte = drawn.pop().unwrap_or_else(|| {
+        let mut left = buffer;
+        while !left.is_empty() {
+            if drawn.is_empty() {
                 *drawn = draw();
-                drawn.pop().unwrap_or_default()
-            });
+            }
+            let count = left.len().min(drawn.len());
+            let (now, later) = left.split_at_mut(count);
+            // Taken out, never read again: what was given away is not kept.
+            let from = drawn.len() - count;
+            now.copy_from_slice(drawn.get(from..).unwrap_or_default());
+            drawn.truncate(from);
+            left = later;
         }
     }
 }

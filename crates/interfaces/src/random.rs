@@ -13,15 +13,31 @@ pub trait Random: Send + Sync {
         self.fill(&mut bytes);
         let drawn = u128::from_be_bytes(bytes);
         let marked = (drawn & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-        let hex = format!("{marked:032x}");
-        let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-        RequestId::new(format!(
-            "{}-{}-{}-{}-{}",
-            part(0..8),
-            part(8..12),
-            part(12..16),
-            part(16..20),
-            part(20..32)
-        ))
+        RequestId::new(as_uuid(marked))
+    }
+}
+
+/// Every request has one, so it is not left to a formatter.
+fn as_uuid(bits: u128) -> String {
+    const DASHES_BEFORE: [usize; 4] = [8, 12, 16, 20];
+    let mut text = String::with_capacity(36);
+    for place in 0..32 {
+        if DASHES_BEFORE.contains(&place) {
+            text.push('-');
+        }
+        let digit = (bits >> (124 - 4 * place)) & 0xf;
+        text.push(char::from_digit(digit as u32, 16).unwrap_or('0'));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_has_its_digits_in_five_groups() {
+        let text = as_uuid(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        assert_eq!(text, "01234567-89ab-cdef-0123-456789abcdef");
     }
 }

@@ -118,6 +118,15 @@ impl Writer {
     fn quote(&mut self, text: &str) {
         self.out.push(b'"');
         let mut rest = text.as_bytes();
+        // Looked through as a whole, which takes many bytes at once, and hardly ever finds anything.
+        let is_plain = !rest
+            .iter()
+            .fold(false, |found, byte| found | must_escape(*byte));
+        if is_plain {
+            self.out.extend_from_slice(rest);
+            self.out.push(b'"');
+            return;
+        }
         while let Some(at) = rest.iter().position(|byte| must_escape(*byte)) {
             let (plain, from_here) = rest.split_at(at);
             self.out.extend_from_slice(plain);

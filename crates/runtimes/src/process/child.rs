@@ -4,6 +4,7 @@
 //! Does not live here: making it (`launch`), talking to it (`link`).
 
 use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -150,7 +151,7 @@ impl Process {
             return Exit::Unknown;
         };
         loop {
-            let Ok(mut ready) = pidfd.readable().await else {
+            let Ok(mut ready) = poll_fn(|context| pidfd.poll_read_ready(context)).await else {
                 return Exit::Unknown;
             };
             if let Some(report) = &mut self.report {

@@ -31,6 +31,8 @@ use super::{Parts, failure, report};
 
 /// How long a process that closed its channel, or was killed, may take to end.
 const END_WAIT_MAX: Duration = Duration::from_secs(2);
+/// An event that comes sooner after the last one finds the log as that one left it.
+const LOOK_AFTER: Duration = Duration::from_micros(50);
 /// How long a process that was asked to stop may take.
 ///
 /// Contract: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
@@ -66,6 +68,8 @@ pub(super) struct ProcessInstance {
     parts: Parts,
     state: State,
     alarm: Alarm,
+    /// When its last event ended.
+    rests_since: Option<Instant>,
     memory_peak: MemoryPeak,
     keys: Arc<IssuedKeys>,
 }
@@ -116,6 +120,7 @@ impl ProcessInstance {
             parts,
             state: State::Busy,
             alarm: Alarm::default(),
+            rests_since: None,
             memory_peak: MemoryPeak::default(),
             keys,
         })
@@ -222,8 +227,14 @@ impl ProcessInstance {
 
     async fn run(&mut self, event: Event, intake: Intake) -> Completion {
         let began_at = self.parts.clock.instant();
-        // What was written since the last event belongs to none.
-        self.logs.drain();
+        // What was written since the last event belongs to none. Between two events that follow each other at once there was no
+        // time for that, and a look costs a system call.
+        if self
+            .rests_since
+            .is_none_or(|since| LOOK_AFTER <= began_at.saturating_duration_since(since))
+        {
+            self.logs.drain();
+        }
         self.logs.begin(Some(event.request_id.clone()));
         self.logs
             .platform(report::start(&event.request_id, &self.function.version));
@@ -240,6 +251,7 @@ impl ProcessInstance {
         let ended_at = self.parts.clock.instant();
         let handler = ended_at.saturating_duration_since(began_at);
         self.logs.drain();
+        self.rests_since = Some(ended_at);
         self.memory_peak.note(&self.process, ended_at);
         self.process.end_event();
         self.conclude(&event, end, handler).await

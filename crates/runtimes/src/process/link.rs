@@ -10,6 +10,7 @@
 //! its reply is their end, and empty. User code owns the other end, so nothing in a frame is believed
 //! but its being the function's own word.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Write as _};
 use std::os::fd::OwnedFd;
 
@@ -17,7 +18,7 @@ use bytes::{Buf, BufMut, Bytes};
 use interfaces::runtime::Event;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::Shutdown;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -31,6 +32,8 @@ const HEADER_BYTES: usize = 5;
 const READ_BYTES: usize = 16 * 1024;
 /// A body up to this size is copied out of what was read, whose memory stays for the next frame.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
+/// A payload up to this size is copied behind its head: two pieces cost the system more.
+const JOINED_BYTES_MAX: usize = 4 * 1024;
 const READS_IN_A_ROW_MAX: usize = 32;
 
 const TYPE_ORDER: u8 = 1;
@@ -150,21 +153,30 @@ impl Link {
     ) -> Result<(), LinkError> {
         let head = serde_json::to_vec(head).map_err(|error| LinkError::Io(error.into()))?;
         let body_bytes = 4 + head.len() + event.payload.len();
-        let mut front = Vec::with_capacity(HEADER_BYTES + 4 + head.len());
+        let joined_bytes = event.payload.len().min(JOINED_BYTES_MAX);
+        let mut front = Vec::with_capacity(HEADER_BYTES + 4 + head.len() + joined_bytes);
         front.put_slice(&header(TYPE_EVENT, body_bytes).map_err(LinkError::Io)?);
         front.put_u32(length(head.len()).map_err(LinkError::Io)?);
         front.put_slice(&head);
+        if event.payload.len() <= JOINED_BYTES_MAX {
+            front.put_slice(&event.payload);
+            return self.send(&front, &[]).await;
+        }
         self.send(&front, &event.payload).await
     }
 
-    /// One write as a rule: the payload is not copied behind its head.
+    /// One write as a rule: a large payload is not copied behind its head.
     async fn send(&mut self, front: &[u8], payload: &[u8]) -> Result<(), LinkError> {
         let mut whole = Buf::chain(front, payload);
         while whole.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 2];
             let filled = whole.chunks_vectored(&mut slices);
-            let slices = slices.get(..filled).unwrap_or_default();
-            match rustix::io::writev(self.stream.get_ref(), slices) {
+            let sent = match slices.get(..filled).unwrap_or_default() {
+                // The system has less to do for a single piece.
+                [alone] => rustix::net::send(self.stream.get_ref(), alone, SendFlags::NOSIGNAL),
+                slices => rustix::io::writev(self.stream.get_ref(), slices),
+            };
+            match sent {
                 Ok(0) => return Err(LinkError::Closed),
                 Ok(sent) => whole.advance(sent),
                 Err(Errno::INTR) => {}
@@ -217,11 +229,13 @@ impl Link {
     async fn read(&mut self) -> Result<(), LinkError> {
         self.inbound.reserve(READ_BYTES);
         loop {
-            let mut ready = self.stream.readable().await.map_err(LinkError::Io)?;
+            let ready = poll_fn(|context| self.stream.poll_read_ready(context)).await;
+            let mut ready = ready.map_err(LinkError::Io)?;
             let room = self.inbound.capacity() - self.inbound.len();
-            match rustix::io::read(self.stream.get_ref(), spare_capacity(&mut self.inbound)) {
-                Ok(0) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
-                Ok(count) => {
+            let into = spare_capacity(&mut self.inbound);
+            match rustix::net::recv(self.stream.get_ref(), into, RecvFlags::empty()) {
+                Ok((0, _)) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
+                Ok((count, _)) => {
                     // There was nothing more, so the next read need not ask to learn that.
                     if count < room {
                         ready.clear_ready();

@@ -3,6 +3,7 @@
 //! Lives here: reading the pipes, cutting lines, the limits, the tail of an invocation's log.
 //! Does not live here: what becomes of a line (`LogSink`), the texts of the platform's lines (`report`).
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -243,7 +244,7 @@ impl Stream {
     async fn ready(&self) {
         match &self.pipe {
             // Should waiting fail, reading will say so, and closes the stream.
-            Some(pipe) => drop(pipe.readable().await),
+            Some(pipe) => drop(poll_fn(|context| pipe.poll_read_ready(context)).await),
             None => std::future::pending().await,
         }
     }
