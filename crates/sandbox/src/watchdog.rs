@@ -1,7 +1,8 @@
-//! Memory that the kernel does not limit: looked at from time to time, and a process that has too much is killed.
+//! What the kernel does not limit, looked at from time to time: a process that has too much memory is killed, a group that
+//! makes processes without end is held back.
 //!
 //! Lives here: the thread that looks, what counts as an instance's own memory.
-//! Does not live here: limits that the kernel keeps (`groups`).
+//! Does not live here: limits that the kernel keeps (`groups`), when a group is held back (`groups::restraint`).
 //!
 //! The kernel limits a group's memory with its files, and `/tmp` is files in memory. So what processes themselves have
 //! is looked at where there are groups, too: for a moment an instance can take what is meant for its `/tmp`.
@@ -28,9 +29,9 @@ use crate::sandbox::user_namespace;
 /// How often every process is looked at that is at work.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Looks between those at a process that is idle, and does not grow: a thousand of them are looked at in no time.
-const IDLE_EVERY: u32 = 10;
+const IDLE_EVERY: u64 = 10;
 /// Looks between those at the children of processes without a group: all processes of the machine are gone through.
-const CHILDREN_EVERY: u32 = 10;
+const CHILDREN_EVERY: u64 = 10;
 /// From 0 to 1,000: which processes the kernel ends first.
 const OUT_OF_MEMORY_SCORE: &str = "800";
 
@@ -54,6 +55,7 @@ struct Watched {
 struct Seen {
     was_killed: AtomicBool,
     is_idle: AtomicBool,
+    was_held_back: AtomicBool,
     peak_bytes: AtomicU64,
 }
 
@@ -77,13 +79,13 @@ impl Watchdog {
         let thread = thread::Builder::new()
             .name("sandbox-memory".to_owned())
             .spawn(move || {
-                let mut round: u32 = 0;
+                let mut round: u64 = 0;
                 while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     round = round.wrapping_add(1);
                     // Nobody who begins to be watched waits for the looks.
                     let all: Vec<Arc<Watched>> = lock(&looked_at).values().cloned().collect();
                     let due = all.iter().filter(|watched| watched.is_due(round));
-                    due.for_each(|watched| watched.look(page_bytes));
+                    due.for_each(|watched| watched.look(round, page_bytes));
                     if round.is_multiple_of(CHILDREN_EVERY) {
                         look_at_children(&all, page_bytes);
                     }
@@ -143,6 +145,11 @@ impl Watch {
         self.seen.was_killed.load(Ordering::Relaxed)
     }
 
+    /// Whether it was held back since this was asked before, because it made processes without end.
+    pub fn was_held_back(&self) -> bool {
+        self.seen.was_held_back.swap(false, Ordering::Relaxed)
+    }
+
     /// It is at work from now on, as at first.
     pub fn at_work(&self) {
         self.seen.is_idle.store(false, Ordering::Relaxed);
@@ -178,13 +185,13 @@ impl Seen {
 
 impl Watched {
     /// Idle ones take turns, by their numbers.
-    fn is_due(&self, round: u32) -> bool {
-        let turn = round.wrapping_add(self.pid.unsigned_abs());
+    fn is_due(&self, round: u64) -> bool {
+        let turn = round.wrapping_add(u64::from(self.pid.unsigned_abs()));
         !self.seen.is_idle.load(Ordering::Relaxed) || turn.is_multiple_of(IDLE_EVERY)
     }
 
     /// Cheap as long as all is well: what is resident, or counted, is never less than what is its own.
-    fn look(&self, page_bytes: u64) {
+    fn look(&self, round: u64, page_bytes: u64) {
         if let Some(resident) = resident_bytes(self.pid, page_bytes) {
             self.seen.note(resident);
             if self.memory_bytes_max < resident {
@@ -199,6 +206,12 @@ impl Watched {
             let own = group.own_bytes();
             self.seen.note(own.unwrap_or_default());
             self.judge(own);
+        }
+        if let Some(group) = self.group.get()
+            // It fails only when the group is gone.
+            && group.restrain(round).is_ok_and(|is_held| is_held)
+        {
+            self.seen.was_held_back.store(true, Ordering::Relaxed);
         }
     }
 

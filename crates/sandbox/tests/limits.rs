@@ -55,6 +55,7 @@ const LIMITS: GroupLimits = GroupLimits {
     memory_bytes_max: 64 << 20,
     processes_max: 20,
     processor_thousandths: Some(200),
+    is_restrained: false,
 };
 
 #[test]
@@ -218,6 +219,47 @@ fn children_of_a_process_in_a_group_count_at_once() {
         group.get().unwrap().kill();
         inside.sandbox.sweep(running.process.pid).unwrap();
     }
+}
+
+#[test]
+fn a_group_that_makes_processes_without_end_is_held_back_until_it_stops() {
+    let Some(places) = places() else {
+        return;
+    };
+    let groups = Groups::open(&places).unwrap();
+    let watchdog = Watchdog::start().unwrap();
+    let inside = Box::new();
+    let limits = GroupLimits {
+        memory_bytes_max: 512 << 20,
+        processes_max: 400,
+        processor_thousandths: Some(1_000),
+        is_restrained: true,
+    };
+    let group = groups.make("held", &limits).unwrap();
+    // As many as there can be, and more are tried for; then it waits.
+    let code = "import os, time\nfor _ in range(500):\n    try:\n        if not os.fork(): time.sleep(60)\n    except OSError: pass\ntime.sleep(60)";
+    let (running, ready) = parked(&inside, code);
+    group.add(running.process.pid).unwrap();
+    let place = std::fs::read_to_string(format!("/proc/{}/cgroup", running.process.pid)).unwrap();
+    let place = place.lines().find_map(|line| line.split_once(":cpu:"));
+    let quota = format!("/sys/fs/cgroup/cpu{}/cpu.cfs_quota_us", place.unwrap().1);
+    let comes_to = |expected: &str| {
+        let has_come = || std::fs::read_to_string(&quota).unwrap().trim() == expected;
+        (0..1_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            has_come()
+        })
+    };
+    let pidfd = running.process.pidfd.try_clone().unwrap();
+    let group = Arc::new(OnceLock::from(group));
+    let watch = watchdog.watch(running.process.pid, pidfd, 512 << 20, group.clone());
+    assert_eq!(std::fs::read_to_string(&quota).unwrap().trim(), "100000");
+    go(ready);
+    assert!(comes_to("5000"), "it is not held back");
+    assert!(watch.was_held_back());
+    assert!(comes_to("100000"), "it has not its time again");
+    group.get().unwrap().kill();
+    assert_eq!(running.end.wait(), Some(Ending::Signal(9)));
 }
 
 #[test]

@@ -336,6 +336,7 @@ fn whoever_gets_in_is_in_its_group_before_any_code_of_its_own_runs() {
         memory_bytes_max: 1 << 30,
         processes_max: 100,
         processor_thousandths: None,
+        is_restrained: false,
     };
     let inside = sandboxed();
     let (groups, made) = (Arc::new(groups), Arc::new(Mutex::new(HashMap::new())));
@@ -375,6 +376,7 @@ fn a_process_that_does_not_go_into_its_group_by_itself_is_put_there() {
         memory_bytes_max: 1 << 30,
         processes_max: 100,
         processor_thousandths: None,
+        is_restrained: false,
     };
     let group = groups.make("lazy", &limits).unwrap();
     let mut process = std::process::Command::new("/bin/sleep")

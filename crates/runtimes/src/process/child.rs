@@ -256,11 +256,10 @@ impl Process {
         }
     }
 
-    /// An event has ended: nobody needs to look at it closely until the next.
-    pub(super) fn end_event(&self) {
-        if let Some(quarters) = &self.quarters {
-            quarters.end_event();
-        }
+    /// An event has ended: nobody needs to look at it closely until the next. Whether it was held back meanwhile, for making
+    /// processes without end.
+    pub(super) fn end_event(&self) -> bool {
+        self.quarters.as_ref().is_some_and(Quarters::end_event)
     }
 
     /// The most memory that it ever held, in MB, as the kernel counts it: with that of its children, in a sandbox. None

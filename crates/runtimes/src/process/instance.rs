@@ -39,6 +39,10 @@ const LOOK_AFTER: Duration = Duration::from_micros(50);
 /// Differs: the cloud gives these 300 ms to functions with external extensions, and kills all others at once.
 const STOP_WAIT_MAX: Duration = Duration::from_millis(300);
 
+/// What the log says of an event whose instance was held back.
+const HELD_BACK: &str =
+    "Processes are made without end: until that stops, the instance has a twentieth of a processor";
+
 /// Where a process comes from, and is: who collects it.
 pub(super) struct Lineage {
     pub(super) undertaker: Undertaker,
@@ -253,7 +257,11 @@ impl ProcessInstance {
         self.logs.drain();
         self.rests_since = Some(ended_at);
         self.memory_peak.note(&self.process, ended_at);
-        self.process.end_event();
+        if self.process.end_event() {
+            let at = report::instant(self.parts.clock.now());
+            self.logs
+                .platform(format!("{at} {} {HELD_BACK}", event.request_id));
+        }
         self.conclude(&event, end, handler).await
     }
 

@@ -1,26 +1,28 @@
 //! Control groups: how much memory and processor time an instance has, and how many processes.
 //!
 //! Lives here: making a group, moving a process into it, its end; groups of an earlier run of ours.
-//! Does not live here: where groups can be made (`places`), what memory is counted (`memory`), which limits a function has, what is done where there are no
-//! groups (`watchdog`).
+//! Does not live here: where groups can be made (`places`), what memory is counted (`memory`), which limits a function has,
+//! groups that are held back (`restraint`), what is done where there are no groups (`watchdog`).
 //!
 //! Contract: Linux kernel documentation, "Control Group v2" and "Memory Resource Controller" (of the first version).
 
 mod entrance;
 mod memory;
 mod places;
+mod restraint;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use entrance::Entrance;
 pub use memory::GroupMemory;
 use places::Version;
 pub use places::{Missing, Places};
+use restraint::Restraint;
 
 /// Memory that comes with one whole processor.
 ///
@@ -44,6 +46,8 @@ pub struct GroupLimits {
     pub processes_max: u64,
     /// Thousandths of a processor; none: as much as there is.
     pub processor_thousandths: Option<u64>,
+    /// Whether it has less of one while it makes processes without end.
+    pub is_restrained: bool,
 }
 
 /// Thousandths of a processor that come with so much memory.
@@ -171,6 +175,7 @@ impl Groups {
         let mut group = Group {
             version: self.version,
             folders: Vec::new(),
+            restraint: Mutex::default(),
             leftovers: self.leftovers.clone(),
         };
         for folder in &self.folders {
@@ -222,6 +227,7 @@ impl Drop for Groups {
 pub struct Group {
     version: Version,
     folders: Vec<Folder>,
+    restraint: Mutex<Restraint>,
     leftovers: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -239,6 +245,7 @@ impl Group {
     /// # Errors
     /// The kernel refuses a limit: the group is not to be used.
     pub fn limit(&self, limits: &GroupLimits) -> Result<(), GroupError> {
+        *self.restraint() = Restraint::of(limits);
         let mut folders = self.folders.iter();
         folders.try_for_each(|folder| limit(self.version, &folder.path, folder.holds, limits))
     }
@@ -248,8 +255,24 @@ impl Group {
     /// # Errors
     /// The kernel refuses.
     pub fn ration(&self, processor_thousandths: u64) -> Result<(), GroupError> {
+        let mut restraint = self.restraint();
+        restraint.thousandths = Some(processor_thousandths);
+        self.have_processor_time(restraint.processor_thousandths())
+    }
+
+    /// None: as much as there is.
+    fn have_processor_time(&self, thousandths: Option<u64>) -> Result<(), GroupError> {
         let mut folders = self.folders.iter().filter(|folder| folder.holds.processor);
-        folders.try_for_each(|folder| ration(self.version, &folder.path, processor_thousandths))
+        folders.try_for_each(|folder| match thousandths {
+            Some(thousandths) => ration(self.version, &folder.path, thousandths),
+            None => free(self.version, &folder.path),
+        })
+    }
+
+    fn restraint(&self) -> MutexGuard<'_, Restraint> {
+        self.restraint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How its memory is counted; nothing where the kernel does not count it.
@@ -352,6 +375,14 @@ fn ration(version: Version, group: &Path, processor_thousandths: u64) -> Result<
             write(&group.join("cpu.cfs_quota_us"), &quota.to_string())
         }
         Version::Second => write(&group.join("cpu.max"), &format!("{quota} {PERIOD_US}")),
+    }
+}
+
+/// As much processor time as there is.
+fn free(version: Version, group: &Path) -> Result<(), GroupError> {
+    match version {
+        Version::First => write(&group.join("cpu.cfs_quota_us"), "-1"),
+        Version::Second => write(&group.join("cpu.max"), &format!("max {PERIOD_US}")),
     }
 }
 
@@ -481,6 +512,7 @@ mod tests {
             memory_bytes_max: 64 << 20,
             processes_max: 20,
             processor_thousandths: Some(500),
+            is_restrained: false,
         };
         limit(version, folder.path(), ALL, &limits).unwrap();
         for (name, text) in expected {
@@ -522,6 +554,7 @@ mod tests {
             memory_bytes_max: 1 << 20,
             processes_max: 20,
             processor_thousandths: None,
+            is_restrained: false,
         };
         let folder = fake(&["memory.max", "pids.max", "cpu.max"]);
         limit(Version::Second, folder.path(), ALL, &limits).unwrap();
@@ -570,6 +603,7 @@ mod tests {
                     path: folder.path().to_owned(),
                     holds: ALL,
                 }],
+                restraint: Mutex::default(),
                 leftovers: Arc::default(),
             };
             assert_eq!(group.was_out_of_memory(), expected, "{text}");

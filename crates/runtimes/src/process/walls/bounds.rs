@@ -222,6 +222,7 @@ impl Keepers {
                 (Occupant::Instance, ProcessorTime::Rationed) => Some(bounds.processor_thousandths),
                 (Occupant::Init, _) | (Occupant::Instance, ProcessorTime::Free) => None,
             },
+            is_restrained: self.processor_time == ProcessorTime::Rationed,
         }
     }
 
@@ -280,9 +281,10 @@ impl Kept {
         self.ration();
     }
 
-    /// An event has ended.
-    pub(super) fn end_event(&self) {
+    /// An event has ended. Whether its instance was held back meanwhile.
+    pub(super) fn end_event(&self) -> bool {
         self.watch.idle();
+        self.watch.was_held_back()
     }
 
     fn ration(&self) {

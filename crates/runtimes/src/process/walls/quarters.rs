@@ -68,11 +68,9 @@ impl Quarters {
         }
     }
 
-    /// An event has ended.
-    pub(in crate::process) fn end_event(&self) {
-        if let Some(kept) = &self.kept {
-            kept.end_event();
-        }
+    /// An event has ended. Whether its instance was held back meanwhile, for making processes without end.
+    pub(in crate::process) fn end_event(&self) -> bool {
+        self.kept.as_ref().is_some_and(Kept::end_event)
     }
 
     /// The most memory that it and its children are known to have had at once, in bytes, of which so much was seen.
