@@ -39,15 +39,18 @@ pub(crate) struct BenchArguments {
     /// Items of the large table of DynamoDB; 0 leaves it out.
     #[arg(long, default_value_t = 5_000_000)]
     items: usize,
-    /// Of `cold`, only the rows of warm calls.
-    #[arg(long, conflicts_with_all = ["write", "starts", "crowded"])]
+    /// Of `cold` and `sandbox`, only the rows of warm calls.
+    #[arg(long, conflicts_with_all = ["write", "starts", "crowded", "neighbours"])]
     warm: bool,
-    /// Of `cold`, only the rows of starts, up to 100 simultaneous calls.
-    #[arg(long, conflicts_with_all = ["write", "crowded"])]
+    /// Of `cold` and `sandbox`, only the rows of starts, up to 100 simultaneous calls.
+    #[arg(long, conflicts_with_all = ["write", "crowded", "neighbours"])]
     starts: bool,
-    /// Of `cold`, only 1,000 instances, and the step if it is asked for.
-    #[arg(long, conflicts_with = "write")]
+    /// Of `cold` and `sandbox`, only 1,000 instances, and the step if it is asked for.
+    #[arg(long, conflicts_with_all = ["write", "neighbours"])]
     crowded: bool,
+    /// Of `sandbox`, only neighbours that misbehave: all of them, or this one.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, conflicts_with = "write")]
+    neighbours: Option<Option<cold::Misbehaviour>>,
     /// Of DynamoDB, measure the large table alone.
     #[arg(long, conflicts_with = "write")]
     large: bool,
@@ -169,6 +172,10 @@ fn plan(arguments: &BenchArguments) -> cold::Plan {
             BenchArguments { warm: true, .. } => cold::Rows::Warm,
             BenchArguments { starts: true, .. } => cold::Rows::Starts,
             BenchArguments { crowded: true, .. } => cold::Rows::Crowded,
+            BenchArguments {
+                neighbours: Some(which),
+                ..
+            } => cold::Rows::Neighbours(*which),
             _ => cold::Rows::All,
         },
         step: if arguments.step || arguments.write {

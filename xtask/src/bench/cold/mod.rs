@@ -12,11 +12,11 @@ mod step;
 mod thousand;
 mod warm;
 
-pub(super) use sandbox::measure as measure_sandboxes;
+pub(super) use sandbox::{Misbehaviour, measure as measure_sandboxes};
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use self::project::Language;
 use self::starts::{Measured, Pace};
@@ -48,6 +48,8 @@ pub(super) enum Rows {
     Starts,
     /// Those of many instances at once: 1,000 of them, and the step.
     Crowded,
+    /// Those of sandboxes' neighbours: all, or one.
+    Neighbours(Option<Misbehaviour>),
 }
 
 /// The load from idle to full, and the minute after it.
@@ -77,6 +79,7 @@ pub(super) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
             thousand(peers, &mut report);
             step(peers, plan, &mut report);
         }
+        Rows::Neighbours(_) => bail!("`--neighbours` is for `sandbox`"),
     }
     written(peers, &report)
 }

@@ -8,6 +8,8 @@ mod hundred;
 mod neighbours;
 mod network;
 
+pub(in crate::bench) use neighbours::Misbehaviour;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use anyhow::Result;
 
 use super::project::{self, Language};
 use super::starts::{self, Pace, Start};
-use super::{Plan, Report, first_calls};
+use super::{Plan, Report, Rows, first_calls};
 use crate::bench::goals::{Goal, Row, at_most};
 use crate::bench::hello;
 use crate::bench::load::load;
@@ -24,8 +26,13 @@ use crate::server::Dev;
 
 /// How often the two servers take turns: what the machine does besides falls on both.
 const TURNS: usize = 4;
+/// The same of warm calls: which processor the kernel wakes whom on decides over a tenth of a call, for some tenths of
+/// a second at a time, so many short turns are compared.
+const WARM_TURNS: usize = 20;
 /// What has functions run as any program does, in `cloudless.toml`.
 const WITHOUT: &str = "[sandbox]\ndemands = \"none\"\n";
+/// How long a server is called before that.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The same project twice.
 struct Both<T> {
@@ -41,18 +48,34 @@ impl<T> Both<T> {
 
 pub(in crate::bench) fn measure(peers: &Peers, plan: &Plan) -> Result<String> {
     let mut report = Report::default();
-    if let Err(error) = starts(peers, plan, &mut report) {
+    let wanted = |rows| plan.rows == Rows::All || plan.rows == rows;
+    if wanted(Rows::Starts)
+        && let Err(error) = starts(peers, plan, &mut report)
+    {
         report.add("starts", Err(error));
     }
-    progress("warm calls");
-    report.add("warm call", warm(peers, plan.duration));
-    progress("connections to outside");
-    report.add("connections", network::measure(peers));
-    progress("neighbours that misbehave");
-    report.add("neighbours", neighbours::measure(peers));
-    progress("100 sandboxes");
-    let hundred = hundred::measure(peers);
-    report.add(hundred::WHAT, hundred.map(|row| vec![row]));
+    if wanted(Rows::Warm) {
+        progress("warm calls");
+        report.add("warm call", warm(peers, plan.duration));
+    }
+    if wanted(Rows::All) {
+        progress("connections to outside");
+        report.add("connections", network::measure(peers));
+    }
+    let misbehaviour = match plan.rows {
+        Rows::Neighbours(one) => Some(one),
+        Rows::All => Some(None),
+        Rows::Warm | Rows::Starts | Rows::Crowded => None,
+    };
+    if let Some(which) = misbehaviour {
+        progress("neighbours that misbehave");
+        report.add("neighbours", neighbours::measure(peers, which));
+    }
+    if wanted(Rows::Crowded) {
+        progress("100 sandboxes");
+        let hundred = hundred::measure(peers);
+        report.add(hundred::WHAT, hundred.map(|row| vec![row]));
+    }
     Ok(format!(
         "### Sandboxes\n\n{}\n\n{}\n",
         peers.versions()?,
@@ -172,7 +195,7 @@ fn ratios(what: &str, measured: &[(Language, Both<Start>)], goal: Goal) -> Row {
 /// A hello function behind a gateway, on one connection.
 fn warm(peers: &Peers, duration: Duration) -> Result<Vec<Row>> {
     let goal = at_most("", Some(1.05), None, "×");
-    let lasts = duration.div_f64(f64::from(u32::try_from(TURNS).unwrap_or(1)));
+    let lasts = duration.div_f64(f64::from(u32::try_from(WARM_TURNS).unwrap_or(1)));
     let (mut texts, mut checks) = (Vec::new(), Vec::new());
     for language in Language::ALL {
         let with = match language {
@@ -182,11 +205,13 @@ fn warm(peers: &Peers, duration: Duration) -> Result<Vec<Row>> {
         let folder = format!("cloudless-{}", language.runtime(peers));
         let without = hello::dev(peers, &without(&peers.work.join(folder))?)?;
         let mut p50_ms: [Vec<f64>; 2] = Default::default();
-        for turn in 0..=TURNS {
+        for port in [without.port, with.port] {
+            load(port, std::slice::from_ref(&with.request), 1, WARM_UP)?;
+        }
+        for _ in 0..WARM_TURNS {
             for (of, port) in p50_ms.iter_mut().zip([without.port, with.port]) {
                 let found = load(port, std::slice::from_ref(&with.request), 1, lasts)?;
-                // The first of each is what warms it up.
-                of.extend((0 < turn).then_some(found.p50_ms));
+                of.push(found.p50_ms);
             }
         }
         let [without_us, with_us] = p50_ms.map(|all| median(all) * 1000.0);

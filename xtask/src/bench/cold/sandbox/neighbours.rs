@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 
 use crate::bench::goals::{Row, at_most};
 use crate::bench::hello;
@@ -23,14 +24,30 @@ const ROUNDS: usize = 3;
 /// Calls of the wild function at once.
 const WILD: usize = 2;
 
-const KINDS: [(&str, &str); 6] = [
-    ("cpu", "holds the processor"),
-    ("forks", "forks without end"),
-    ("memory", "takes all memory"),
-    ("connects", "connects without end"),
-    ("logs", "writes its log full"),
-    ("tmp", "fills `/tmp`"),
-];
+/// What the wild function does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::bench) enum Misbehaviour {
+    Cpu,
+    Forks,
+    Memory,
+    Connects,
+    Logs,
+    Tmp,
+}
+
+impl Misbehaviour {
+    /// Its function in the code, and its words in the report.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Cpu => ("cpu", "holds the processor"),
+            Self::Forks => ("forks", "forks without end"),
+            Self::Memory => ("memory", "takes all memory"),
+            Self::Connects => ("connects", "connects without end"),
+            Self::Logs => ("logs", "writes its log full"),
+            Self::Tmp => ("tmp", "fills `/tmp`"),
+        }
+    }
+}
 
 const CALM: &str = "exports.handler = async () => ({ statusCode: 200, body: 'calm' });\n";
 const WILD_CODE: &str = "
@@ -86,7 +103,7 @@ def handler(event, context):
     globals()[event['kind']](time.monotonic() + event['seconds'])
 ";
 
-pub(super) fn measure(peers: &Peers) -> Result<Vec<Row>> {
+pub(super) fn measure(peers: &Peers, which: Option<Misbehaviour>) -> Result<Vec<Row>> {
     let folder = peers.folder("sandbox-neighbours")?;
     std::fs::write(folder.join("calm.js"), CALM)?;
     std::fs::write(folder.join("wild.py"), WILD_CODE)?;
@@ -106,7 +123,9 @@ pub(super) fn measure(peers: &Peers) -> Result<Vec<Row>> {
     };
     calm()?;
     let mut rows = Vec::new();
-    for (kind, what) in KINDS {
+    let all = Misbehaviour::value_variants().iter();
+    for one in all.filter(|one| which.is_none_or(|which| which == **one)) {
+        let (kind, what) = one.names();
         super::progress(&format!("a neighbour {what}"));
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
