@@ -119,3 +119,24 @@ async fn processor_time_comes_with_memory_and_not_for_the_init() {
         assert!(init < work / 1.5, "{starts:?}: {found}");
     }
 }
+
+#[tokio::test]
+async fn who_makes_processes_without_end_is_held_back_and_its_log_says_so() {
+    if !harness::ration_processors() {
+        return;
+    }
+    let python = "import os, time\ndef handler(seconds, context):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end:\n        try:\n            if os.fork() == 0:\n                time.sleep(60)\n                os._exit(0)\n        except OSError:\n            pass\n    return 'well'\n";
+    let mut bench = Lang::Python.bench(python);
+    bench.function.memory_mb = 1_769;
+    for (seconds, is_held) in [("0", false), ("0.7", true)] {
+        let completion = bench.once(seconds).await;
+        assert!(
+            matches!(&completion.verdict, Verdict::Returned(reply) if &reply[..] == b"\"well\""),
+            "{:?}",
+            completion.verdict
+        );
+        let log = text(&completion.log_tail);
+        let said = log.contains(" Processes are made without end: ");
+        assert_eq!(said, is_held, "{log}");
+    }
+}
