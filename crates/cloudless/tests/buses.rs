@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use support::clients::{self, python_tools, tool};
+use support::clients::{self, aws, python_tools, tool};
 use support::{Dev, text};
 
 const TEMPLATE: &str = "
@@ -127,23 +127,7 @@ fn the_aws_command_line_sees_what_cloudless_tick_makes_fire() {
             "{said}{}",
             text(&ticked.stderr)
         );
-        let mut aws = tool(&python_tools(), "bin/aws");
-        let listed = aws
-            .args([
-                "events",
-                "list-rules",
-                "--query",
-                "Rules[].ScheduleExpression",
-            ])
-            .env(
-                "AWS_ENDPOINT_URL",
-                format!("http://localhost:{}", dev.services_port),
-            )
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "anything")
-            .env("AWS_SECRET_ACCESS_KEY", "at-all")
-            .output()
-            .unwrap();
+        let listed = aws(dev, "events list-rules --query Rules[].ScheduleExpression");
         dev.wait_for_log("Parcels");
         listed
     });

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use support::clients::{self, python_tools, tool};
+use support::clients::{self, aws, python_tools, tool};
 use support::{Dev, project, text};
 
 const TEMPLATE: &str = "
@@ -125,23 +125,6 @@ fn the_aws_command_line_calls_without_waiting() {
         event
     });
     assert_eq!(seen, json!({"StatusCode": 202}));
-}
-
-fn aws(dev: &Dev, arguments: &str) -> Output {
-    let mut command = tool(&python_tools(), "bin/aws");
-    let output = command
-        .args(arguments.split_whitespace())
-        .env(
-            "AWS_ENDPOINT_URL",
-            format!("http://localhost:{}", dev.services_port),
-        )
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "anything")
-        .env("AWS_SECRET_ACCESS_KEY", "at-all")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    output
 }
 
 fn with_server(run: impl FnOnce(&Dev, &Path) -> Output) -> Value {

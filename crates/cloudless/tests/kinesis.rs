@@ -16,7 +16,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 use support::Dev;
-use support::clients::{self, python_tools, tool};
+use support::clients::{self, aws, python_tools, tool};
 
 const TEMPLATE: &str = r#"
 Transform: AWS::Serverless-2016-10-31
@@ -145,26 +145,8 @@ fn sdk_version_2_for_node_uses_streams() {
 #[test]
 fn the_aws_command_line_puts_a_record() {
     let seen = with_server(|dev, _| {
-        let mut aws = tool(&python_tools(), "bin/aws");
-        let call = [
-            "kinesis",
-            "put-record",
-            "--stream-name",
-            "clicks",
-            "--partition-key",
-            "k",
-        ];
-        aws.args(call)
-            .args(["--data", "aGVsbG8=", "--query", "ShardId"])
-            .env(
-                "AWS_ENDPOINT_URL",
-                format!("http://localhost:{}", dev.services_port),
-            )
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "anything")
-            .env("AWS_SECRET_ACCESS_KEY", "at-all")
-            .output()
-            .unwrap()
+        let record = "--stream-name clicks --partition-key k --data aGVsbG8=";
+        aws(dev, &format!("kinesis put-record {record} --query ShardId"))
     });
     assert_eq!(seen, json!("shardId-000000000000"));
 }

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
-use support::clients::{self, python_tools, tool};
-use support::{Dev, text};
+use support::Dev;
+use support::clients::{self, aws, python_tools, tool};
 
 const TEMPLATE: &str = "
 Resources:
@@ -110,22 +110,6 @@ fn sdk_version_2_for_node_uses_topics() {
 
 #[test]
 fn the_aws_command_line_uses_topics() {
-    let aws = |dev: &Dev, arguments: &str| {
-        let mut command = tool(&python_tools(), "bin/aws");
-        let output = command
-            .args(arguments.split_whitespace())
-            .env(
-                "AWS_ENDPOINT_URL",
-                format!("http://localhost:{}", dev.services_port),
-            )
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "anything")
-            .env("AWS_SECRET_ACCESS_KEY", "at-all")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        output
-    };
     let seen = with_server(|dev, _| {
         let topic = "arn:aws:sns:us-east-1:000000000000:line";
         aws(dev, "sns create-topic --name line");

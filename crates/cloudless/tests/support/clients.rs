@@ -44,6 +44,16 @@ pub fn with_keys<'a>(command: &'a mut Command, dev: &Dev) -> &'a mut Command {
         .env("AWS_SECRET_ACCESS_KEY", "at-all")
 }
 
+/// What the AWS CLI prints for these arguments, which it must succeed with.
+pub fn aws(dev: &Dev, arguments: &str) -> Output {
+    let mut command = tool(&python_tools(), "bin/aws");
+    let command = command.args(arguments.split_whitespace());
+    let command = with_keys(command, dev).env("AWS_DEFAULT_REGION", "us-east-1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output
+}
+
 /// A tool with an environment of its own: no configuration of the developer's.
 pub fn tool(folder: &Path, name: &str) -> Command {
     let mut command = Command::new(folder.join(name));
