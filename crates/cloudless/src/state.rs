@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use model::problem::Problem;
 use store_embedded::sqlite::FILE_NAME;
-use store_embedded::{OpenError, Sqlite};
+use store_embedded::{OpenError, Options, Sqlite};
+
+use crate::processors;
 
 /// How often it is looked whether the state is still there.
 const LOOK_AFTER_STATE_EVERY: Duration = Duration::from_secs(1);
@@ -61,7 +63,11 @@ pub(crate) fn open(folder: &Path) -> Result<Sqlite, Box<Problem>> {
             .and_then(|()| std::fs::write(folder.join(".gitignore"), "*\n"))
             .map_err(|error| failed(&error, NOT_WRITABLE))?;
     }
-    Sqlite::open(folder).map_err(|error| {
+    let options = Options {
+        is_alone: || gateway::http::is_alone() && processors::is_idle(),
+        ..Options::default()
+    };
+    Sqlite::open_with(folder, options).map_err(|error| {
         let help = match error {
             OpenError::InUse { .. } => IN_USE,
             OpenError::Files { .. } => NOT_WRITABLE,

@@ -98,12 +98,24 @@ fn a_foreign_or_broken_file_is_refused_with_a_clear_error() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_commits_and_the_store_goes_on() {
+    fill_the_disk(Options::default(), 300_000).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_those_who_are_alone_as_well() {
+    let is_alone = || true;
+    let others = Options::default();
+    fill_the_disk(Options { is_alone, ..others }, 30_000).await;
+}
+
+async fn fill_the_disk(options: Options, value_bytes: usize) {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         file_bytes_max: 2 * 1024 * 1024,
+        ..options
     };
     let store = Sqlite::open_with(folder.path(), options).unwrap();
-    let put = |key: u8| Batch::new().put(vec![key], vec![key; 300_000]);
+    let put = |key: u8| Batch::new().put(vec![key], vec![key; value_bytes]);
     let mut kept = Vec::new();
     let refused = loop {
         let key = u8::try_from(kept.len()).unwrap();
@@ -185,6 +197,8 @@ async fn the_log_has_room_ahead_and_reads_back_with_it() {
 // Kill −9. The test starts this very test binary again, with a variable that turns the next test into the victim.
 
 const VICTIM_FOLDER: &str = "STORE_EMBEDDED_VICTIM_FOLDER";
+/// `alone` if its writers are to take themselves for alone, each of them.
+const VICTIM_COMPANY: &str = "STORE_EMBEDDED_VICTIM_COMPANY";
 const ROUNDS: usize = 4;
 const WRITERS: usize = 16;
 
@@ -200,7 +214,8 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
     for round in 0..ROUNDS {
-        acknowledged.extend(run_victim(folder.path(), 150 + 170 * round));
+        let company = if round % 2 == 0 { "many" } else { "alone" };
+        acknowledged.extend(run_victim(folder.path(), company, 150 + 170 * round));
         let store = Sqlite::open(folder.path()).unwrap();
         let found = keys(&store, b"a/").await;
         assert_eq!(found, keys(&store, b"b/").await, "no batch was torn");
@@ -212,7 +227,11 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn write_for_ever(folder: &Path) {
-    let store = Arc::new(Sqlite::open(folder).unwrap());
+    let options = Options {
+        is_alone: || std::env::var_os(VICTIM_COMPANY).is_some_and(|company| company == "alone"),
+        ..Options::default()
+    };
+    let store = Arc::new(Sqlite::open_with(folder, options).unwrap());
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..WRITERS {
         let store = Arc::clone(&store);
@@ -234,7 +253,7 @@ async fn write_for_ever(folder: &Path) {
 }
 
 /// The names that were acknowledged before the victim was killed, at the given one or soon after it.
-fn run_victim(folder: &Path, acknowledgements: usize) -> BTreeSet<String> {
+fn run_victim(folder: &Path, company: &str, acknowledgements: usize) -> BTreeSet<String> {
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -242,6 +261,7 @@ fn run_victim(folder: &Path, acknowledgements: usize) -> BTreeSet<String> {
             "--nocapture",
         ])
         .env(VICTIM_FOLDER, folder)
+        .env(VICTIM_COMPANY, company)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

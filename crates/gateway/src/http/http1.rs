@@ -87,7 +87,8 @@ pub(super) async fn serve(
             Next::Head(head) => {
                 seat.is_busy();
                 vigil.ends(service.clock.instant());
-                match connection.answer(wire, head).await {
+                let answer = pin!(connection.answer(wire, head));
+                match vigil.during(answer).await {
                     Some(kept) => wire = kept,
                     None => return End::Closed,
                 }
@@ -472,8 +473,7 @@ fn decode_buffered(decoder: &mut Decoder, input: &mut BytesMut) -> Result<Buffer
     })
 }
 
-/// Looks at a connection that a body has given back. What has arrived of an unread body is checked too, so that
-/// broken framing is refused whether or not the handler looked.
+/// Looks at a connection that a body has given back. What has arrived unread is checked, too: broken framing is refused.
 fn come_home(returned: Returned) -> (Box<Wire>, BodyEnd) {
     let Returned {
         mut wire,

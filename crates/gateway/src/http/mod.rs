@@ -39,6 +39,7 @@ pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
 pub use tls::{BadCertificate, CertificateText, Tls};
 pub use upgrade::{Socket, Upgrade};
+pub use vigil::is_alone;
 pub(crate) use wire::Stream;
 
 /// Answers requests. One handler serves all connections of a listener.

@@ -1,13 +1,19 @@
-//! Staying awake for the next request of a client that asks one after the other.
+//! What is worth while for a client that asks one after the other, and is the only one.
 //!
-//! Lives here: whether a connection does so after a reply, for how long, and how it looks.
+//! Lives here: whether a connection stays awake after a reply, for how long, and how it looks; whom a handler may keep a worker for.
 //! Does not live here: whether the machine has processors to spare (whoever made the server), what comes in (`http1`).
 //!
 //! A worker that has nothing to do sleeps, and is woken when a request comes: on a machine whose processors sleep, too, that
 //! takes as long as to answer a small request. So a connection whose client was quick the last times looks for the next
 //! request itself for a moment. The worker does nothing else meanwhile. Therefore: only while no other connection of the
 //! listener asks anything, only while processors are free, and never without a rest for long.
+//!
+//! To hand something to another thread and be woken when it is done costs the same again. Nobody but that client would wait if the
+//! worker did it itself, though it takes as long as a flush of a disk; how quick the client is does not matter for that.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,7 +26,9 @@ use super::wire::{Look, Wire};
 const VIGIL_MAX: Duration = Duration::from_micros(60);
 /// A client is quick when its next request comes so soon, the time in which its worker is woken included.
 const QUICK_MAX: Duration = Duration::from_micros(150);
-/// Quick requests in succession, with none on other connections between them, until a vigil is kept.
+/// Requests in succession, with none on other connections between them, until a client is taken for the only one.
+const ALONE_MIN: u32 = 16;
+/// Quick ones of that kind until a vigil is kept.
 const QUICK_MIN: u32 = 16;
 /// The longest time without a rest: what else is to be done on the worker, other connections included, waits for so long.
 const RESTLESS_MAX: Duration = Duration::from_micros(500);
@@ -40,12 +48,26 @@ pub(super) struct Company {
     last: AtomicU64,
 }
 
+thread_local! {
+    /// Of the request whose handler runs on this thread now.
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the handler that is asking runs for the only client of its listener, as far as is known: then its worker may be kept
+/// for the time of a flush. Not on other threads than its connection's, nor in tasks of their own.
+#[must_use]
+pub fn is_alone() -> bool {
+    IS_ALONE.get()
+}
+
 /// One connection's.
 pub(super) struct Vigil<'a> {
     company: &'a Company,
     clock: &'a dyn Clock,
     number: u64,
-    /// Quick requests in succession.
+    /// Requests in succession without company.
+    alone: u32,
+    /// Quick ones of them in succession.
     quick: u32,
     replied_at: Instant,
     rested_at: Instant,
@@ -70,6 +92,7 @@ impl<'a> Vigil<'a> {
             company,
             clock,
             number: company.count.fetch_add(1, Ordering::Relaxed) + 1,
+            alone: 0,
             quick: 0,
             replied_at: now,
             rested_at: now,
@@ -79,14 +102,29 @@ impl<'a> Vigil<'a> {
     /// A request has come.
     pub(super) fn ends(&mut self, now: Instant) {
         let is_quick = now.saturating_duration_since(self.replied_at) <= QUICK_MAX;
-        self.quick = match is_quick && self.is_alone() {
+        let is_alone = self.is_alone();
+        self.alone = match is_alone {
+            true => self.alone.saturating_add(1),
+            false => 0,
+        };
+        self.quick = match is_quick && is_alone {
             true => self.quick.saturating_add(1),
             false => 0,
         };
         // Nothing is written while nobody else writes: the others' processors need not hear of it.
-        if !self.is_alone() {
+        if !is_alone {
             self.company.last.store(self.number, Ordering::Relaxed);
         }
+    }
+
+    /// Waits for what answers the request.
+    pub(super) async fn during<T>(&self, mut answer: Pin<&mut impl Future<Output = T>>) -> T {
+        poll_fn(|context| {
+            let _mark = Mark;
+            IS_ALONE.set(ALONE_MIN <= self.alone && self.is_alone());
+            answer.as_mut().poll(context)
+        })
+        .await
     }
 
     /// A request was answered: looks for the next one, if that is worth while.
@@ -121,10 +159,20 @@ impl<'a> Vigil<'a> {
     }
 }
 
+/// What [`is_alone`] says holds until this is dropped, also by a panic.
+struct Mark;
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        IS_ALONE.set(false);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
+    use std::pin::pin;
 
     use model::time::Timestamp;
     use test_kit::StoppedClock;
@@ -203,5 +251,22 @@ mod tests {
         assert!(wire.0.input.is_empty());
         vigil.ends(clock.instant());
         assert!(!is_found(&mut vigil, &clock, &mut wire));
+    }
+    #[tokio::test]
+    async fn a_handler_learns_that_its_client_is_the_only_one() {
+        let clock = stopped();
+        let company = Company::new(|| false);
+        let mut one = Vigil::new(&company, &clock);
+        let mut told = Vec::new();
+        for _ in 0..20 {
+            one.ends(clock.instant());
+            told.push(one.during(pin!(async { is_alone() })).await);
+        }
+        let expected: Vec<bool> = (0..20).map(|turn| ALONE_MIN <= turn).collect();
+        assert_eq!((told, is_alone()), (expected, false));
+        let mut other = Vigil::new(&company, &clock);
+        other.ends(clock.instant());
+        assert!(!one.during(pin!(async { is_alone() })).await);
+        assert!(!other.during(pin!(async { is_alone() })).await);
     }
 }

@@ -199,6 +199,7 @@ async fn a_full_disk_refuses_writes_and_lets_reads_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         file_bytes_max: 1024 * 1024,
+        ..Options::default()
     };
     let server = Server::over(Arc::new(Sqlite::open_with(folder.path(), options).unwrap()));
     server.create_table("pets", &[("id", "S")]).await;

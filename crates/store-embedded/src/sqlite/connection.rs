@@ -29,7 +29,7 @@ const CACHE_KIB: u32 = 2 * 1024;
 /// so a database of gigabytes must not be mapped as a whole, nor a day's log of requests; the tables that developers keep fit.
 const MAP_BYTES: i64 = 32 * 1024 * 1024;
 /// Only a foreign tool on the same file can make us wait, as a backup does.
-const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection: more than we have.
 const STATEMENTS_MAX: usize = 16;
 

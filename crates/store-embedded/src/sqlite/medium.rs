@@ -6,12 +6,16 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OptionalExtension};
-use store::{Batch, CommitError, Versionstamp};
+use store::{Batch, CommitError, ReadError, Versionstamp};
 
+use super::connection::BUSY_WAIT_MAX;
 use super::log_room::LogRoom;
+use super::readers;
 
 /// Versionstamps that are reserved at once. A commit writes whole pages, and the row that counts stamps is on one of its own:
 /// so almost every small commit writes one page less. A start goes on after the last one that was reserved.
@@ -20,6 +24,9 @@ const STAMPS_RESERVED: u64 = 4_096;
 const CHECKPOINT_PAGES: u32 = 4_000;
 /// Pages that the log grows by until that is tried again, when a reader was in the way.
 const CHECKPOINT_AGAIN_PAGES: u32 = 1_000;
+/// A disk that takes longer for a commit is none to wait for on a thread that has other work: some milliseconds without
+/// a look at the network would show.
+const QUICK_MAX: Duration = Duration::from_millis(1);
 
 /// What becomes of a batch.
 pub(super) type Answer = Result<Versionstamp, CommitError>;
@@ -35,6 +42,8 @@ pub(super) struct Medium {
     checkpoint_at: u32,
     /// None once there was no room to be had.
     room: Option<LogRoom>,
+    /// Whether the last commit was.
+    is_quick: bool,
 }
 
 /// Versionstamps: those up to `last` were given out, those up to `reserved` may be.
@@ -67,6 +76,7 @@ impl Medium {
             log_pages,
             checkpoint_at: CHECKPOINT_PAGES,
             room: Some(room),
+            is_quick: false,
         })
     }
 
@@ -75,23 +85,68 @@ impl Medium {
         &mut self,
         group: impl ExactSizeIterator<Item = &'a Batch>,
     ) -> Vec<Answer> {
+        let began_at = now();
         let count = group.len();
-        match self.transact(group) {
-            Ok(answers) => answers,
+        let written = self.begin().and_then(|()| self.transact(group));
+        self.is_quick = began_at.elapsed() <= QUICK_MAX;
+        written.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
+            self.roll_back();
+            vec![Err(failed(error)); count]
+        })
+    }
+
+    /// The same for one batch, by a thread that must not wait for long; none: it would, and nothing was written.
+    pub(super) fn write_at_once(&mut self, batch: &Batch) -> Option<Answer> {
+        if !self.is_quick || self.wants_care() {
+            return None;
+        }
+        let began_at = now();
+        // A foreign tool may hold the file's lock.
+        self.connection.busy_timeout(Duration::ZERO).ok()?;
+        let begun = self.begin();
+        let patient = self.connection.busy_timeout(BUSY_WAIT_MAX);
+        if begun.is_err() || patient.is_err() {
+            self.roll_back();
+            return None;
+        }
+        let written = self.transact(std::iter::once(batch));
+        self.is_quick = began_at.elapsed() <= QUICK_MAX;
+        match written {
+            Ok(mut answers) => answers.pop(),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
                 self.roll_back();
-                vec![Err(failed(error)); count]
+                Some(Err(failed(error)))
             }
         }
     }
 
+    /// The value of a key.
+    pub(super) fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        readers::get(&self.connection, key)
+    }
+
+    /// Begins a transaction, writes, and does not end it.
+    #[cfg(test)]
+    pub(super) fn leave_undone(&mut self, batch: &Batch) {
+        self.begin().unwrap();
+        let mut statements = Statements::prepare(&self.connection).unwrap();
+        let answer = statements.apply(batch, &mut self.stamps.last).unwrap();
+        answer.unwrap();
+    }
+
+    fn begin(&self) -> rusqlite::Result<()> {
+        let mut begin = self.connection.prepare_cached("BEGIN IMMEDIATE")?;
+        begin.execute([]).map(drop)
+    }
+
+    /// What is between a transaction's beginning and its end.
     fn transact<'a>(
         &mut self,
         group: impl ExactSizeIterator<Item = &'a Batch>,
     ) -> rusqlite::Result<Vec<Answer>> {
         let mut statements = Statements::prepare(&self.connection)?;
-        statements.begin.execute([])?;
         let mut answers = Vec::with_capacity(group.len());
         for batch in group {
             // Stamps are not taken back when the transaction fails: gaps are allowed, repetitions are not.
@@ -109,7 +164,7 @@ impl Medium {
     }
 
     /// Ends a transaction that was begun and not finished, if there is one.
-    fn roll_back(&self) {
+    pub(super) fn roll_back(&self) {
         if self.connection.is_autocommit() {
             // SQLite has rolled back by itself.
             return;
@@ -170,7 +225,6 @@ impl Medium {
 }
 
 struct Statements<'a> {
-    begin: CachedStatement<'a>,
     get: CachedStatement<'a>,
     exists: CachedStatement<'a>,
     put: CachedStatement<'a>,
@@ -182,7 +236,6 @@ struct Statements<'a> {
 impl<'a> Statements<'a> {
     fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            begin: connection.prepare_cached("BEGIN IMMEDIATE")?,
             get: connection.prepare_cached("SELECT value FROM kv WHERE key = ?1")?,
             exists: connection.prepare_cached("SELECT 1 FROM kv WHERE key = ?1")?,
             put: connection.prepare_cached(
@@ -233,4 +286,12 @@ fn failed(error: rusqlite::Error) -> CommitError {
         return CommitError::DiskFull(Arc::new(error));
     }
     CommitError::Medium(Arc::new(error))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how fast the disk is decides on nothing that anybody sees"
+)]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -36,13 +36,7 @@ impl Readers {
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         let connection = self.take()?;
-        let mut statement = connection
-            .prepare_cached("SELECT value FROM kv WHERE key = ?1")
-            .map_err(failed)?;
-        statement
-            .query_row([key], |row| Ok(Bytes::copy_from_slice(blob(row, 0)?)))
-            .optional()
-            .map_err(failed)
+        get(&connection, key)
     }
 
     pub(super) fn scan(
@@ -72,6 +66,17 @@ impl Readers {
         let connection = from.first().ok_or(ReadError::Closed)?;
         Ok(connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The value of a key, by this connection.
+pub(super) fn get(connection: &Connection, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+    let mut statement = connection
+        .prepare_cached("SELECT value FROM kv WHERE key = ?1")
+        .map_err(failed)?;
+    statement
+        .query_row([key], |row| Ok(Bytes::copy_from_slice(blob(row, 0)?)))
+        .optional()
+        .map_err(failed)
 }
 
 fn select<'a>(
