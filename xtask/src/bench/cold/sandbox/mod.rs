@@ -26,9 +26,11 @@ use crate::server::Dev;
 
 /// How often the two servers take turns: what the machine does besides falls on both.
 const TURNS: usize = 4;
-/// The same of warm calls: which processor the kernel wakes whom on decides over a tenth of a call, for some tenths of
-/// a second at a time, so many short turns are compared.
-const WARM_TURNS: usize = 20;
+/// Which processor the kernel wakes whom on decides over a tenth of a warm call: for some tenths of a second at a time, so
+/// many short turns are compared, and partly for as long as the processes live, so these are several pairs of servers'.
+const WARM_PAIRS: usize = 5;
+/// Turns of each pair.
+const WARM_TURNS: usize = 8;
 /// What has functions run as any program does, in `cloudless.toml`.
 const WITHOUT: &str = "[sandbox]\ndemands = \"none\"\n";
 /// How long a server is called before that.
@@ -195,24 +197,11 @@ fn ratios(what: &str, measured: &[(Language, Both<Start>)], goal: Goal) -> Row {
 /// A hello function behind a gateway, on one connection.
 fn warm(peers: &Peers, duration: Duration) -> Result<Vec<Row>> {
     let goal = at_most("", Some(1.05), None, "×");
-    let lasts = duration.div_f64(f64::from(u32::try_from(WARM_TURNS).unwrap_or(1)));
     let (mut texts, mut checks) = (Vec::new(), Vec::new());
     for language in Language::ALL {
-        let with = match language {
-            Language::Python => hello::cloudless_python(peers)?,
-            Language::Node => hello::cloudless_node(peers)?,
-        };
-        let folder = format!("cloudless-{}", language.runtime(peers));
-        let without = hello::dev(peers, &without(&peers.work.join(folder))?)?;
         let mut p50_ms: [Vec<f64>; 2] = Default::default();
-        for port in [without.port, with.port] {
-            load(port, std::slice::from_ref(&with.request), 1, WARM_UP)?;
-        }
-        for _ in 0..WARM_TURNS {
-            for (of, port) in p50_ms.iter_mut().zip([without.port, with.port]) {
-                let found = load(port, std::slice::from_ref(&with.request), 1, lasts)?;
-                of.push(found.p50_ms);
-            }
+        for _ in 0..WARM_PAIRS {
+            warm_pair(peers, language, duration, &mut p50_ms)?;
         }
         let [without_us, with_us] = p50_ms.map(|all| median(all) * 1000.0);
         let ratio = with_us / without_us;
@@ -223,6 +212,33 @@ fn warm(peers: &Peers, duration: Duration) -> Result<Vec<Row>> {
     }
     let what = "warm call of a hello function, 1 connection: with ÷ without";
     Ok(vec![Row::new(what, texts.join(", "), checks)])
+}
+
+/// The turns of two servers that are started for them: p50s without and with.
+fn warm_pair(
+    peers: &Peers,
+    language: Language,
+    duration: Duration,
+    p50_ms: &mut [Vec<f64>; 2],
+) -> Result<()> {
+    let lasts = duration.div_f64((WARM_PAIRS * WARM_TURNS) as f64);
+    let with = match language {
+        Language::Python => hello::cloudless_python(peers)?,
+        Language::Node => hello::cloudless_node(peers)?,
+    };
+    let folder = format!("cloudless-{}", language.runtime(peers));
+    let without = hello::dev(peers, &without(&peers.work.join(folder))?)?;
+    let ports = [without.port, with.port];
+    let requests = std::slice::from_ref(&with.request);
+    for port in ports {
+        load(port, requests, 1, WARM_UP)?;
+    }
+    for _ in 0..WARM_TURNS {
+        for (of, port) in p50_ms.iter_mut().zip(ports) {
+            of.push(load(port, requests, 1, lasts)?.p50_ms);
+        }
+    }
+    Ok(())
 }
 
 fn median(mut all: Vec<f64>) -> f64 {
