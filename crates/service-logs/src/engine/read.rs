@@ -69,7 +69,7 @@ impl Catalogue {
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
         let mut bytes = 0_usize;
-        let mut range = range(stream, span);
+        let mut range = self.range(stream, span).await?;
         while events.len() < limit && !range.is_empty() {
             let rows = PageLimit::rows(PAGE_ROWS.min(limit - events.len()));
             let page = self.store.scan(&range, direction, rows).await?;
@@ -109,7 +109,7 @@ impl Catalogue {
         limit: usize,
     ) -> Result<(Vec<Bytes>, Vec<Event>), Error> {
         let to = at(before_ms);
-        let range = range(stream, Span { from: FIRST, to });
+        let range = self.range(stream, Span { from: FIRST, to }).await?;
         let limit = PageLimit::rows(limit);
         let page = self.store.scan(&range, Direction::Forward, limit).await?;
         let read = |row: &Row| runs::read(stream.id, &row.key, &row.value);
@@ -130,7 +130,7 @@ impl Catalogue {
         let mut to = span.to;
         let mut is_cut = false;
         for stream in streams {
-            let mut range = range(stream, Span { to, ..span });
+            let mut range = self.range(stream, Span { to, ..span }).await?;
             while !range.is_empty() {
                 let limits = PageLimit::rows(PAGE_ROWS);
                 let page = self.store.scan(&range, Direction::Forward, limits).await?;
@@ -163,15 +163,27 @@ impl Catalogue {
         }
         Ok((found.into_values().collect(), is_cut.then_some(to)))
     }
-}
 
-/// The rows in which events of a span may be. The first one of its first millisecond may hold it.
-fn range(stream: &Stream, span: Span) -> Range {
-    let from = at_first_of(span.from);
-    Range::new(
-        keys::event(stream.id, from),
-        keys::event(stream.id, span.to),
-    )
+    /// The rows in which events of a span may be: from the last one that begins no later, which may hold the first. To read all
+    /// rows of that millisecond for it would take the longer the more of them there are.
+    async fn range(&self, stream: &Stream, span: Span) -> Result<Range, Error> {
+        let mut from = keys::event(stream.id, span.from);
+        if span.from.number != 0 {
+            let of_moment = Range::new(
+                keys::event(stream.id, at_first_of(span.from)),
+                keys::event(stream.id, span.from.next()),
+            );
+            let one = PageLimit::rows(1);
+            let page = self
+                .store
+                .scan(&of_moment, Direction::Backward, one)
+                .await?;
+            if let Some(row) = page.rows.first() {
+                from = row.key.to_vec();
+            }
+        }
+        Ok(Range::new(from, keys::event(stream.id, span.to)))
+    }
 }
 
 fn at_first_of(position: Position) -> Position {

@@ -203,6 +203,33 @@ async fn pages_of_events(apart_ms: i64) {
 }
 
 #[tokio::test]
+async fn each_event_of_a_crowded_millisecond_can_be_read_alone_from_both_ends() {
+    let server = Server::new().with_stream().await;
+    let now = server.now_ms();
+    // Rows of one event and of several.
+    for lot in [&["0"][..], &["1", "2", "3"], &["4"], &["5"], &["6", "7"]] {
+        let events: Vec<(i64, &str)> = lot.iter().map(|text| (now, *text)).collect();
+        assert_eq!(server.put(&events).await.0, 200);
+    }
+    for (is_from_head, token) in [(true, "nextForwardToken"), (false, "nextBackwardToken")] {
+        let mut asked = json!({"logGroupName": "g", "logStreamName": "s", "limit": 1,
+            "startFromHead": is_from_head});
+        let mut read = Vec::new();
+        for _ in 0..8 {
+            let (_, answer) = server.logs("GetLogEvents", asked.clone()).await;
+            read.push(answer["events"][0]["message"].as_str().unwrap().to_owned());
+            asked["nextToken"] = answer[token].clone();
+        }
+        let (_, answer) = server.logs("GetLogEvents", asked).await;
+        assert_eq!(answer["events"], json!([]));
+        if !is_from_head {
+            read.reverse();
+        }
+        assert_eq!(read.concat(), "01234567");
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_old_or_too_new_is_left_out_and_told() {
     let server = Server::new().with_stream().await;
     let now = server.now_ms();
