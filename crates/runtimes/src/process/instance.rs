@@ -1,7 +1,10 @@
 //! One instance: its init, its events one after another, its end.
 //!
 //! Lives here: what every kind of process instance does once there is a process with a channel and two pipes.
-//! Does not live here: making the process (`launch`), the layout of frames (`link`), texts (`failure`, `report`).
+//! Does not live here: what the end of an event means (`verdict`), making the process (`launch`), the layout of frames (`link`),
+//! texts (`failure`, `report`).
+
+mod verdict;
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use interfaces::BoxFuture;
 use interfaces::reply_stream::ReplySink;
-use interfaces::runtime::{Completion, Event, Instance, Verdict};
+use interfaces::runtime::{Completion, Event, Instance};
 use model::function::Function;
 use model::ids::InstanceId;
 
@@ -23,7 +26,6 @@ use super::line::Line;
 use super::link::{EventHead, Link, LinkError, Message};
 use super::logs::Logs;
 use super::memory_peak::MemoryPeak;
-use super::report::{Status, Usage};
 use super::runtime_api::{Companions, Failure, ShutdownReason};
 use super::walls::Quarters;
 use super::zygote::{Template, Zygote};
@@ -287,108 +289,6 @@ impl ProcessInstance {
         let deadline = self.alarm.wait_until(event.deadline);
         let (process, logs) = (&mut self.process, &mut self.logs);
         race(exchange, process, logs, deadline, companions).await
-    }
-
-    /// Turns the end of an exchange into a verdict, writing the lines that belong to it.
-    async fn conclude(&mut self, event: &Event, end: End, handler: Duration) -> Completion {
-        let verdict = match end {
-            End::Said(message) => self.judge(event, message).await,
-            End::Exited(exit) => self.exited(event, exit),
-            End::Broken(error) => {
-                let exit = self.end_broken(&error).await;
-                self.exited(event, exit)
-            }
-            End::TimedOut => {
-                self.put_down().await;
-                self.logs.drain();
-                let text = failure::timeout_text(self.function.timeout);
-                let at = report::instant(self.parts.clock.now());
-                self.logs
-                    .platform(format!("{at} {} {text}", event.request_id));
-                Verdict::TimedOut(failure::timed_out(
-                    Some(&event.request_id),
-                    self.function.timeout,
-                ))
-            }
-        };
-        let error_type;
-        let status = match &verdict {
-            Verdict::Returned(_) | Verdict::Raised(_) | Verdict::ResponseTooLarge(_) => {
-                Status::Replied
-            }
-            Verdict::TimedOut(_) => Status::Timeout,
-            Verdict::Exited(payload) => {
-                error_type = failure::error_type(payload);
-                Status::Error(&error_type)
-            }
-        };
-        let usage = Usage {
-            duration: handler,
-            init: event.init,
-            memory_peak_mb: self.memory_peak.mb(),
-        };
-        let id = &event.request_id;
-        let memory_mb = self.function.memory_mb;
-        self.logs.platform(report::end(id));
-        self.logs
-            .platform(report::report(id, usage, memory_mb, status));
-        if let Some(companions) = &self.companions {
-            companions.tell_report(id.as_str(), usage, memory_mb, status);
-        }
-        match status {
-            Status::Replied => {}
-            Status::Timeout => self.end_companions(ShutdownReason::Timeout).await,
-            Status::Error(_) => self.end_companions(ShutdownReason::Failure).await,
-        }
-        Completion {
-            verdict,
-            handler,
-            log_tail: self.logs.finish(),
-        }
-    }
-
-    async fn judge(&mut self, event: &Event, message: Message) -> Verdict {
-        match message {
-            Message::Returned(json) => {
-                self.state = State::Free;
-                Verdict::Returned(json)
-            }
-            Message::Raised(payload) => {
-                self.state = State::Free;
-                Verdict::Raised(payload)
-            }
-            Message::TooLarge => {
-                self.state = State::Free;
-                Verdict::ResponseTooLarge(failure::reply_too_large())
-            }
-            Message::Fatal(payload) => {
-                self.put_down().await;
-                self.logs.drain();
-                Verdict::Exited(payload)
-            }
-            Message::Abandoned(Failure { error_type, text }) => {
-                self.put_down().await;
-                self.logs.drain();
-                let id = &event.request_id;
-                self.logs.platform(format!("RequestId: {id} Error: {text}"));
-                self.logs.platform(error_type.to_owned());
-                Verdict::Exited(failure::of_platform(Some(id), error_type, &text))
-            }
-            Message::Ready(_) | Message::Unfit(_) | Message::InitFailed(_) | Message::Part(_) => {
-                let exit = self.end_liar(&message).await;
-                self.exited(event, exit)
-            }
-        }
-    }
-
-    fn exited(&mut self, event: &Event, exit: Exit) -> Verdict {
-        self.state = State::Dead;
-        self.logs.drain();
-        let text = failure::exit_text(exit);
-        self.logs
-            .platform(format!("RequestId: {} Error: {text}", event.request_id));
-        self.logs.platform(failure::EXIT_ERROR.to_owned());
-        Verdict::Exited(failure::exited(Some(&event.request_id), exit))
     }
 
     /// A process whose channel is of no use any more. One that closed it by ending is given the time to do so, since
