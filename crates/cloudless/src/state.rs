@@ -65,6 +65,7 @@ pub(crate) fn open(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     }
     let options = Options {
         is_alone: || gateway::http::is_alone() && processors::is_idle(),
+        may_flush: gateway::http::may_flush,
         ..Options::default()
     };
     Sqlite::open_with(folder, options).map_err(|error| {

@@ -50,8 +50,8 @@ fn polled<T>(commit: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Optio
 
 /// Waits until the thread has answered and nothing is queued: so many commits, each of which may find it a moment too soon.
 async fn settled(store: &Sqlite) {
-    IS_ALONE.set(true);
     for _ in 0..1_000 {
+        IS_ALONE.set(true);
         let mut commit = store.commit(put(0));
         match polled(&mut commit) {
             Some(answer) => {
@@ -82,6 +82,21 @@ async fn who_is_alone_writes_by_itself_and_reads_what_it_wrote() {
         assert!(store.get(&[key]).await.unwrap().is_some(), "to others, too");
         IS_ALONE.set(true);
     }
+}
+
+#[tokio::test]
+async fn who_may_not_keep_its_thread_for_a_flush_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        is_alone: || true,
+        may_flush: || IS_ALONE.take(),
+        ..Options::default()
+    };
+    let store = Sqlite::open_with(folder.path(), options).unwrap();
+    settled(&store).await;
+    let mut commit = store.commit(put(1));
+    assert!(polled(&mut commit).is_none());
+    commit.await.unwrap();
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub use server::{Drained, Server};
 pub use stream::{BodyStream, BrokenOff, Pieces};
 pub use tls::{BadCertificate, CertificateText, Tls};
 pub use upgrade::{Socket, Upgrade};
-pub use vigil::is_alone;
+pub use vigil::{is_alone, may_flush};
 pub(crate) use wire::Stream;
 
 /// Answers requests. One handler serves all connections of a listener.

@@ -28,6 +28,9 @@ const VIGIL_MAX: Duration = Duration::from_micros(60);
 const QUICK_MAX: Duration = Duration::from_micros(150);
 /// Requests in succession, with none on other connections between them, until a client is taken for the only one.
 const ALONE_MIN: u32 = 16;
+/// Flushes of a disk that a handler may wait for on its worker before it goes back to the runtime: it may commit again and again, and
+/// nobody looks at the network meanwhile.
+const FLUSHES_MAX: u32 = 4;
 /// Quick ones of that kind until a vigil is kept.
 const QUICK_MIN: u32 = 16;
 /// The longest time without a rest: what else is to be done on the worker, other connections included, waits for so long.
@@ -49,15 +52,25 @@ pub(super) struct Company {
 }
 
 thread_local! {
-    /// Of the request whose handler runs on this thread now.
-    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+    /// Flushes left to the handler that runs on this thread now; none unless it runs for an only client.
+    static FLUSHES_LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Whether the handler that is asking runs for the only client of its listener, as far as is known: then its worker may be kept
-/// for the time of a flush. Not on other threads than its connection's, nor in tasks of their own.
+/// Whether the handler that is asking runs for the only client of its listener, as far as is known. Not on other threads than its
+/// connection's, nor in tasks of their own.
 #[must_use]
 pub fn is_alone() -> bool {
-    IS_ALONE.get()
+    FLUSHES_LEFT.get().is_some()
+}
+
+/// Whether such a handler may keep its worker for the time of a flush; a few times, until it has waited for something else.
+#[must_use]
+pub fn may_flush() -> bool {
+    let left = FLUSHES_LEFT.get().and_then(|left| left.checked_sub(1));
+    if left.is_some() {
+        FLUSHES_LEFT.set(left);
+    }
+    left.is_some()
 }
 
 /// One connection's.
@@ -121,7 +134,8 @@ impl<'a> Vigil<'a> {
     pub(super) async fn during<T>(&self, mut answer: Pin<&mut impl Future<Output = T>>) -> T {
         poll_fn(|context| {
             let _mark = Mark;
-            IS_ALONE.set(ALONE_MIN <= self.alone && self.is_alone());
+            let is_alone = ALONE_MIN <= self.alone && self.is_alone();
+            FLUSHES_LEFT.set(is_alone.then_some(FLUSHES_MAX));
             answer.as_mut().poll(context)
         })
         .await
@@ -164,7 +178,7 @@ struct Mark;
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        IS_ALONE.set(false);
+        FLUSHES_LEFT.set(None);
     }
 }
 
@@ -252,6 +266,7 @@ mod tests {
         vigil.ends(clock.instant());
         assert!(!is_found(&mut vigil, &clock, &mut wire));
     }
+
     #[tokio::test]
     async fn a_handler_learns_that_its_client_is_the_only_one() {
         let clock = stopped();
@@ -268,5 +283,24 @@ mod tests {
         other.ends(clock.instant());
         assert!(!one.during(pin!(async { is_alone() })).await);
         assert!(!other.during(pin!(async { is_alone() })).await);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_commits_again_and_again_comes_back_to_the_runtime() {
+        let clock = stopped();
+        let company = Company::new(|| false);
+        let mut vigil = Vigil::new(&company, &clock);
+        assert!(!may_flush());
+        for _ in 0..=ALONE_MIN {
+            vigil.ends(clock.instant());
+        }
+        let flushes = || (0..20).filter(|_| may_flush()).count();
+        let handler = async {
+            let first = flushes();
+            tokio::task::yield_now().await;
+            (first, flushes(), is_alone())
+        };
+        let most = FLUSHES_MAX as usize;
+        assert_eq!(vigil.during(pin!(handler)).await, (most, most, true));
     }
 }

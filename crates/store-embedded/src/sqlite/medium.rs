@@ -122,9 +122,10 @@ impl Medium {
         }
     }
 
-    /// The value of a key.
-    pub(super) fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
-        readers::get(&self.connection, key)
+    /// The value of a key, as it was last committed; none: this connection has begun what it could not roll back.
+    pub(super) fn get(&mut self, key: &[u8]) -> Option<Result<Option<Bytes>, ReadError>> {
+        let is_between = self.connection.is_autocommit();
+        is_between.then(|| readers::get(&self.connection, key))
     }
 
     /// Begins a transaction, writes, and does not end it.

@@ -48,9 +48,10 @@ pub struct Sqlite {
 pub struct Options {
     /// How large the database may grow, in bytes; commits beyond it are refused as if the disk were full.
     pub file_bytes_max: u64,
-    /// Whether who asks now may keep its thread for the time of a flush, since nobody else needs it. If so, it is
-    /// answered sooner.
+    /// Whether who asks now is the only one, as far as is known. If so, it is answered sooner.
     pub is_alone: fn() -> bool,
+    /// Whether one who is alone may keep its thread for the time of a flush. Asked once for each.
+    pub may_flush: fn() -> bool,
 }
 
 impl Default for Options {
@@ -58,6 +59,7 @@ impl Default for Options {
         Self {
             file_bytes_max: 1024 * 1024 * 1024 * 1024,
             is_alone: || false,
+            may_flush: || true,
         }
     }
 }
@@ -141,7 +143,7 @@ impl Sqlite {
         let room = LogRoom::of(&log).map_err(|source| OpenError::Files { path: log, source })?;
         let medium = Medium::new(connection, room, stamp_last)
             .map_err(|source| OpenError::Database { file, source })?;
-        let writer = Writer::start(medium, options.is_alone).map_err(files)?;
+        let writer = Writer::start(medium, options).map_err(files)?;
         Ok(Self {
             writer,
             readers,

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use store::{Batch, CommitError, ReadError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::Options;
 use super::medium::{Answer, Medium};
 
 /// Batches that may wait for the writer. Whoever comes next waits for a place.
@@ -37,8 +38,7 @@ pub(super) struct Writer {
     /// All of it is there when no batch waits or is being written by the thread.
     room: Arc<Semaphore>,
     medium: Arc<Mutex<Medium>>,
-    /// Whether a caller may do by itself what takes a flush.
-    is_alone: fn() -> bool,
+    options: Options,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +51,7 @@ struct Job {
 }
 
 impl Writer {
-    pub(super) fn start(medium: Medium, is_alone: fn() -> bool) -> io::Result<Self> {
+    pub(super) fn start(medium: Medium, options: Options) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_BATCHES_MAX);
         let medium = Arc::new(Mutex::new(medium));
         let shared = Arc::clone(&medium);
@@ -62,7 +62,7 @@ impl Writer {
             queue: Some(queue),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
             medium,
-            is_alone,
+            options,
             thread: Some(thread),
         })
     }
@@ -91,8 +91,7 @@ impl Writer {
     /// The value of a key, for who is alone: this connection knows what it wrote last, and any other has to look for it again. None:
     /// the caller is not, or something is being written.
     pub(super) fn get(&self, key: &[u8]) -> Option<Result<Option<Bytes>, ReadError>> {
-        let mut medium = self.medium_alone()?;
-        Some(medium.get(key))
+        self.medium_alone()?.get(key)
     }
 
     /// Writes the batch on this thread; none: that is not to be done here and now.
@@ -103,7 +102,7 @@ impl Writer {
         let mut medium = self.medium_alone()?;
         // Whoever queued before this caller came here is seen here, and comes first.
         let is_empty = self.room.available_permits() == QUEUE_KIB_MAX as usize;
-        if is_empty {
+        if is_empty && (self.options.may_flush)() {
             medium.write_at_once(batch)
         } else {
             None
@@ -112,7 +111,7 @@ impl Writer {
 
     /// The medium, if the caller is alone and nobody has it. After a panic it is the thread's to put in order.
     fn medium_alone(&self) -> Option<MutexGuard<'_, Medium>> {
-        if !(self.is_alone)() {
+        if !(self.options.is_alone)() {
             return None;
         }
         self.medium.try_lock().ok()
@@ -157,17 +156,28 @@ fn sound(medium: &Mutex<Medium>) -> MutexGuard<'_, Medium> {
 #[cfg(test)]
 mod tests {
     use super::super::log_room::LogRoom;
-    use super::super::{Options, connection};
+    use std::path::Path;
+
+    use super::super::connection;
     use super::*;
+
+    /// One whose callers are all alone.
+    fn writer(folder: &Path) -> Writer {
+        let file = folder.join("store.sqlite");
+        let (connection, stamp_last) = connection::open_writer(&file, Options::default()).unwrap();
+        let room = LogRoom::of(&folder.join("store.sqlite-wal")).unwrap();
+        let medium = Medium::new(connection, room, stamp_last).unwrap();
+        let options = Options {
+            is_alone: || true,
+            ..Options::default()
+        };
+        Writer::start(medium, options).unwrap()
+    }
 
     #[tokio::test]
     async fn what_a_caller_left_undone_by_a_panic_is_rolled_back() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("store.sqlite");
-        let (connection, stamp_last) = connection::open_writer(&file, Options::default()).unwrap();
-        let room = LogRoom::of(&folder.path().join("store.sqlite-wal")).unwrap();
-        let medium = Medium::new(connection, room, stamp_last).unwrap();
-        let writer = Writer::start(medium, || true).unwrap();
+        let writer = writer(folder.path());
         let shared = Arc::clone(&writer.medium);
         let panics = std::thread::spawn(move || {
             let mut medium = shared.lock().unwrap();
@@ -180,5 +190,17 @@ mod tests {
             writer.commit(after).await.unwrap();
         }
         assert!(!writer.medium.is_poisoned());
+    }
+
+    #[test]
+    fn what_is_not_committed_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        assert!(matches!(writer.get(&[1]), Some(Ok(None))));
+        let undone = Batch::new().put(vec![1], vec![]);
+        writer.medium.lock().unwrap().leave_undone(&undone);
+        assert!(writer.get(&[1]).is_none(), "another connection reads");
+        writer.medium.lock().unwrap().roll_back();
+        assert!(matches!(writer.get(&[1]), Some(Ok(None))));
     }
 }
