@@ -30,7 +30,7 @@
 //! - `pid() -> number`: the process's number, as the system knows it now.
 //! - `receive(descriptor, buffer, from) -> number`: waits for bytes and reads them into a `Buffer`, from that position on;
 //!   0 when the other end is closed.
-//! - `send(descriptor, type, body)`: sends a frame of that type with that body, a text of at most 1024 characters.
+//! - `send(descriptor, type, body) -> true`: sends a frame of that type with that body, a text of at most 1024 characters.
 //! - `setTrace(value) -> boolean`: sets the variable `_X_AMZN_TRACE_ID` in place; false, with nothing set, when the value is
 //!   too long for that.
 //!
