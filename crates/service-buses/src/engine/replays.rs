@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use model::delivery::Delivery;
 use model::time::Timestamp;
+use store::limits::PAGE_BYTES_MAX;
 use store::{Direction, PageLimit, Range};
 
 use super::archives::Kept;
@@ -23,7 +24,7 @@ const PAGE: usize = 100;
 const PAGE_BYTES: usize = 1 << 20;
 /// Deliveries that may wait, and their bytes, when a replay goes on: what is put meanwhile comes soon behind them.
 const LINE_MAX: usize = 1_000;
-const LINE_BYTES_MAX: usize = 4 << 20;
+const LINE_BYTES_MAX: usize = PAGE_BYTES_MAX;
 /// How long replays are told of that have ended.
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
