@@ -424,9 +424,11 @@ pub const KEYS: &[Key] = &[
 const DEMANDS: [Demands; 3] = [Demands::Development, Demands::Server, Demands::Nothing];
 /// Who can keep limits, likewise.
 const LIMITS: [LimitsKept; 2] = [LimitsKept::ByKernel, LimitsKept::AsCanBe];
-/// How processor time can be given, likewise.
+/// What new buckets can let in, likewise.
 const BUCKETS: [NewBuckets; 2] = [NewBuckets::Guarded, NewBuckets::Open];
+/// What can become of the throughput of tables, likewise.
 const THROUGHPUTS: [Throughput; 2] = [Throughput::Shown, Throughput::Enforced];
+/// How processor time can be given, likewise.
 const PROCESSOR: [ProcessorTime; 2] = [ProcessorTime::Free, ProcessorTime::Rationed];
 
 /// The ways in which instances come to be.
