@@ -45,7 +45,7 @@ pub(crate) struct BenchArguments {
     /// Of `cold` and `sandbox`, only the rows of starts, up to 100 simultaneous calls.
     #[arg(long, conflicts_with_all = ["write", "crowded", "neighbours"])]
     starts: bool,
-    /// Of `cold` and `sandbox`, only 1,000 instances, and the step if it is asked for.
+    /// Of `cold`, only 1,000 instances, and the step if it is asked for; of `sandbox`, only 100 sandboxes.
     #[arg(long, conflicts_with_all = ["write", "neighbours"])]
     crowded: bool,
     /// Of `sandbox`, only neighbours that misbehave: all of them, or this one.
