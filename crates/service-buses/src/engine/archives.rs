@@ -5,6 +5,7 @@
 //!
 //! Events are kept in the batch that hands them to their targets.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -110,21 +111,24 @@ impl Catalogue {
         } else {
             self.send(deliveries).await?;
         }
-        // Known before: whoever asks for the first time must not count these twice.
+        // One row for each archive: all keys that a batch writes with its stamp are the same.
+        let mut come: BTreeMap<(&Place, &str), Held> = BTreeMap::new();
         for one in &archived {
-            self.held(&one.place, &one.archive).await?;
-        }
-        for one in &archived {
+            *come.entry((&one.place, &one.archive)).or_default() += one.counts();
             let key = keys::archived(&one.place, &one.archive, one.at, &one.id);
             batch = batch.put(key, one.value.clone());
-            batch = tallied(batch, &one.place, &one.archive, one.counts())?;
+        }
+        for (&(place, archive), more) in &come {
+            // Known before: whoever asks for the first time must not count these twice.
+            self.held(place, archive).await?;
+            batch = tallied(batch, place, archive, *more)?;
         }
         self.store.commit(batch).await.map_err(Error::Commit)?;
         if fits && !deliveries.is_empty() {
             self.outbox.ring();
         }
-        for one in &archived {
-            self.archives.note(&one.place, &one.archive, one.counts());
+        for ((place, archive), more) in come {
+            self.archives.note(place, archive, more);
         }
         Ok(())
     }

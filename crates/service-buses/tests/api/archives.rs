@@ -218,18 +218,20 @@ async fn how_much_an_archive_holds_is_known_after_a_restart_without_counting() {
     for n in 0..3 {
         put(&server, "kept", n).await;
     }
-    // Three that are added to the total, and one that came since.
+    // Three that are added to the total, and three that came since, two of them at once.
     run(&server, Duration::from_secs(1)).await;
     put(&server, "kept", 3).await;
+    let entry = json!({"Source": "kept", "DetailType": "t", "Detail": "{}"});
+    done(&server, "PutEvents", json!({"Entries": [entry, entry]})).await;
     let archive = done(&server, "DescribeArchive", json!({"ArchiveName": "a"})).await;
     drop(server);
     let is_event = |value: &[u8]| value.starts_with(br#"{"about":"#);
-    assert_eq!(delete(&store, is_event).await, 4);
+    assert_eq!(delete(&store, is_event).await, 6);
     let server = restarted();
     let again = done(&server, "DescribeArchive", json!({"ArchiveName": "a"})).await;
     assert_eq!(
         (&again["EventCount"], &again["SizeBytes"]),
-        (&json!(4), &archive["SizeBytes"]),
+        (&json!(6), &archive["SizeBytes"]),
         "nobody looked at its events"
     );
     put(&server, "kept", 4).await;
