@@ -353,6 +353,35 @@ mod tests {
     }
 
     #[test]
+    fn nothing_opens_link_local_addresses_or_our_own_ports() {
+        let everything =
+            ["0.0.0.0", "::", "169.254.0.0", "fe80::", "127.0.0.0"].map(|address| Network {
+                address: address.parse().unwrap(),
+                prefix_bits: 0,
+                port: None,
+            });
+        let opened = Policy {
+            opened: everything.into(),
+            ..policy("serve")
+        };
+        for (to, expected) in [
+            ("169.254.169.254:80", Verdict::Refuse(Reason::LinkLocal)),
+            (
+                "[::ffff:169.254.169.254]:80",
+                Verdict::Refuse(Reason::LinkLocal),
+            ),
+            ("[fe80::1]:80", Verdict::Refuse(Reason::LinkLocal)),
+            ("[fd00:ec2::254]:80", Verdict::Refuse(Reason::LinkLocal)),
+            ("127.0.0.1:4566", Verdict::Refuse(Reason::Ours)),
+            ("192.168.7.7:3000", Verdict::Refuse(Reason::Ours)),
+            ("10.0.0.1:80", Verdict::Carry),
+            ("[::1]:5432", Verdict::Carry),
+        ] {
+            assert_eq!(opened.decide(to.parse().unwrap()), expected, "{to}");
+        }
+    }
+
+    #[test]
     fn what_is_no_host_is_refused() {
         for to in [
             "0.0.0.0:80",

@@ -86,7 +86,7 @@ fn attempt(program: &MakerProgram, when: When) -> Result<String, String> {
     };
     let (mut output, theirs) = std::io::pipe().unwrap();
     let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-    let code = "ls / | tr '\\n' ' '; echo >/tmp/x && echo >/x || echo read-only; cat /proc/self/status | grep -E 'CapEff|NoNewPrivs|Seccomp:' | tr '\\n\\t' '  '";
+    let code = "ls / | tr '\\n' ' '; echo >/tmp/x && echo >/x || echo read-only; cat /proc/self/status | grep -E 'CapEff|NoNewPrivs|Seccomp:|Groups' | tr '\\n\\t' '  '";
     let inside = Program {
         path: "/bin/sh".into(),
         arguments: ["sh", "-c", code].map(OsString::from).into(),
@@ -114,8 +114,12 @@ fn calls() -> BTreeMap<&'static str, i64> {
         ("bind", libc::SYS_bind),
         ("capset", libc::SYS_capset),
         ("chdir", libc::SYS_chdir),
+        ("chmod", libc::SYS_chmod),
         ("clone", libc::SYS_clone),
+        ("clone3", libc::SYS_clone3),
         ("close_range", libc::SYS_close_range),
+        ("dup2", libc::SYS_dup2),
+        ("fcntl", libc::SYS_fcntl),
         ("fsconfig", libc::SYS_fsconfig),
         ("fsmount", libc::SYS_fsmount),
         ("fsopen", libc::SYS_fsopen),
@@ -123,27 +127,33 @@ fn calls() -> BTreeMap<&'static str, i64> {
         ("landlock_create_ruleset", libc::SYS_landlock_create_ruleset),
         ("landlock_restrict_self", libc::SYS_landlock_restrict_self),
         ("listen", libc::SYS_listen),
+        ("mkdir", libc::SYS_mkdir),
         ("mount", libc::SYS_mount),
         ("mount_setattr", libc::SYS_mount_setattr),
         ("move_mount", libc::SYS_move_mount),
         ("open_tree", libc::SYS_open_tree),
         ("pipe2", libc::SYS_pipe2),
         ("pivot_root", libc::SYS_pivot_root),
+        ("poll", libc::SYS_poll),
         ("prctl", libc::SYS_prctl),
         ("prlimit64", libc::SYS_prlimit64),
         ("recvmsg", libc::SYS_recvmsg),
         ("seccomp", libc::SYS_seccomp),
         ("sendmsg", libc::SYS_sendmsg),
         ("sendto", libc::SYS_sendto),
+        ("setgroups", libc::SYS_setgroups),
         ("sethostname", libc::SYS_sethostname),
         ("setns", libc::SYS_setns),
         ("setresgid", libc::SYS_setresgid),
         ("setresuid", libc::SYS_setresuid),
         ("setsid", libc::SYS_setsid),
+        ("setsockopt", libc::SYS_setsockopt),
         ("signalfd4", libc::SYS_signalfd4),
         ("socket", libc::SYS_socket),
+        ("symlink", libc::SYS_symlink),
         ("umount2", libc::SYS_umount2),
         ("unshare", libc::SYS_unshare),
+        ("write", libc::SYS_write),
     ])
 }
 

@@ -157,6 +157,36 @@ print(ask(('127.0.0.1', {door})), ask(('127.0.0.3', {door})), ask(('0.0.0.0', {d
 }
 
 #[test]
+fn the_hosts_ipv6_is_carried_in_development_and_link_local_addresses_are_refused_at_once() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let database = host("[::1]:0");
+    let inside = Box::new().open(Policy::of_development());
+    let code = format!(
+        "{CLIENTS}
+import time
+v6 = socket.AF_INET6
+print(ask(('::1', {port}), v6), *(tell(('::1', {port}), how, v6) for how in ('sendto', 'sendmsg', 'connect')))
+start = time.monotonic()
+for address in ('169.254.169.254', '169.254.170.2'):
+    print(ask((address, 80)), ask(('::ffff:' + address, 80), v6))
+print(ask(('fe80::1', 80, 0, 1), v6), ask(('fd00:ec2::254', 80), v6))
+print(time.monotonic() - start < 0.5)
+for how in ('sendto', 'sendmsg', 'connect'):
+    print(tell(('169.254.169.254', 53), how), tell(('::ffff:169.254.169.254', 53), how, v6), tell(('fd00:ec2::254', 53), how, v6))
+",
+        port = database.port()
+    );
+    let echo = "('ping', True)";
+    let mut expected = vec![format!("host {echo} {echo} {echo}")];
+    expected.extend(["ECONNREFUSED ECONNREFUSED"; 3].map(str::to_owned));
+    expected.push("True".to_owned());
+    expected.extend(["ECONNREFUSED ECONNREFUSED ECONNREFUSED"; 3].map(str::to_owned));
+    assert_eq!(inside.python(&code).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_function_waits_for_a_server_of_its_own_on_a_port_that_stays_free() {
     let inside = Box::new().open(Policy::of_development());
     let code = format!(

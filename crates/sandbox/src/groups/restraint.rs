@@ -130,6 +130,9 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::super::{Folder, Holds};
     use super::*;
 
     /// Looks at a group in turn that is rationed to half a processor: what each finds, and whether it is held back then.
@@ -186,6 +189,109 @@ mod tests {
         }
         all.extend_from_slice(looks);
         check(&all);
+    }
+
+    /// A group of the second version, with files as the kernel has them there.
+    struct OfTheSecond {
+        folder: tempfile::TempDir,
+        group: Group,
+    }
+
+    impl OfTheSecond {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let holds = Holds {
+                memory: true,
+                processes: true,
+                processor: true,
+            };
+            let folders = vec![Folder {
+                path: folder.path().to_owned(),
+                holds,
+            }];
+            let files = ["memory.max", "pids.max", "cpu.max"];
+            let one = Self {
+                group: Group {
+                    version: Version::Second,
+                    folders,
+                    restraint: Mutex::default(),
+                    leftovers: Arc::default(),
+                },
+                folder,
+            };
+            files.iter().for_each(|name| one.put(name, ""));
+            one
+        }
+
+        fn put(&self, name: &str, text: &str) {
+            fs::write(self.folder.path().join(name), text).unwrap();
+        }
+
+        /// So many processes, so many threads besides, and so often the kernel has refused one more.
+        fn has(&self, processes: usize, threads: usize, refused: u64) {
+            let numbers = |count: usize| "7\n".repeat(count);
+            self.put("pids.current", &format!("{}\n", processes + threads));
+            self.put("cgroup.procs", &numbers(processes));
+            self.put("cgroup.threads", &numbers(processes + threads));
+            self.put("pids.events", &format!("max {refused}\n"));
+        }
+
+        /// Looks at it: whether it is held back, and what this look has written as its processor time.
+        fn check(&self, look: u64, expected: (bool, &str)) {
+            self.put("cpu.max", "");
+            let is_held = self.group.restrain(look).unwrap();
+            let written = fs::read_to_string(self.folder.path().join("cpu.max")).unwrap();
+            assert_eq!((is_held, written.as_str()), expected, "look {look}");
+        }
+    }
+
+    #[test]
+    fn a_group_of_the_second_version_is_held_back_in_its_own_words() {
+        for (usual, again) in [
+            (Some(500), "50000 100000"),
+            // In development there is as much as there is.
+            (None, "max 100000"),
+        ] {
+            let one = OfTheSecond::new();
+            let limits = GroupLimits {
+                memory_bytes_max: 1 << 20,
+                processes_max: 1_024,
+                processor_thousandths: usual,
+                is_restrained: true,
+            };
+            one.group.limit(&limits).unwrap();
+            one.has(1, 0, 0);
+            one.check(1, (false, ""));
+            // Threads are no processes.
+            one.has(60, 400, 0);
+            one.check(2, (false, ""));
+            one.has(90, 400, 0);
+            one.check(3, (true, "5000 100000"));
+            one.has(90, 400, 5);
+            one.check(4, (true, ""));
+            one.check(4 + LOOKS_HELD - 1, (true, ""));
+            one.check(4 + LOOKS_HELD, (false, again));
+            // Those are refused one more who have as many as they may.
+            one.has(90, 400, 6);
+            one.check(4 + LOOKS_HELD + 1, (true, "5000 100000"));
+            // More time comes with more memory, and not before it is held back no more.
+            one.group.ration(1_000).unwrap();
+            one.has(1, 0, 6);
+            one.check(4 + 2 * LOOKS_HELD + 1, (false, "100000 100000"));
+        }
+    }
+
+    #[test]
+    fn a_group_whose_processes_cannot_be_counted_is_not_held_back() {
+        let one = OfTheSecond::new();
+        let limits = GroupLimits {
+            memory_bytes_max: 1 << 20,
+            processes_max: 1_024,
+            processor_thousandths: None,
+            is_restrained: true,
+        };
+        one.group.limit(&limits).unwrap();
+        one.check(1, (false, ""));
     }
 
     #[test]

@@ -85,8 +85,15 @@ pub(crate) fn become_id(uid: u32, gid: u32) -> io::Result<()> {
     // The bare calls: the C library's would look for other threads to change as well.
     // SAFETY: plain numbers.
     unsafe {
-        // An ordinary user's maps forbid it: what those groups may read on the host is then readable where it is shown.
-        let _ = libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<u32>());
+        match checked(libc::syscall(
+            libc::SYS_setgroups,
+            0,
+            std::ptr::null::<u32>(),
+        )) {
+            // An ordinary user's maps forbid it: what those groups may read on the host is then readable where it is shown.
+            Err(error) if error.raw_os_error() != Some(libc::EPERM) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
         checked(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
         checked(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
         checked(i64::from(libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0)))?;
