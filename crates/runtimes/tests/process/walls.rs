@@ -48,8 +48,8 @@ async fn every_instance_has_a_tmp_of_its_own_as_large_as_it_may_be() {
         let mut below = bench.start().await.unwrap();
         let mut above = bench.start().await.unwrap();
         for (instance, megabytes, expected) in [
-            (&mut below, "62", "written"),
-            (&mut above, "66", "No space left on device"),
+            (&mut below, "63", "written"),
+            (&mut above, "65", "No space left on device"),
         ] {
             let completion = bench.invoke(instance, megabytes).await;
             let Verdict::Returned(reply) = completion.verdict else {
@@ -96,9 +96,9 @@ async fn processes_are_counted_for_each_instance() {
     let python = "import subprocess\ndef handler(count, context):\n    started = []\n    try:\n        for _ in range(count): started.append(subprocess.Popen(['sleep', '60']))\n    except OSError as error:\n        return error.strerror\n    finally:\n        for one in started: one.kill()\n    return 'well'\n";
     let mut bench = Lang::Python.bench(python);
     bench.function.timeout = std::time::Duration::from_secs(60);
-    assert_eq!(bench.returned("1000").await, json!("well"));
+    assert_eq!(bench.returned("1023").await, json!("well"));
     let refused = json!("Resource temporarily unavailable");
-    assert_eq!(bench.returned("1030").await, refused);
+    assert_eq!(bench.returned("1024").await, refused);
 }
 
 #[tokio::test]

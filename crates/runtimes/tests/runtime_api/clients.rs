@@ -21,10 +21,14 @@ pub fn python_bootstrap(source: &str) -> Bench {
     bench
 }
 
-/// Where it is no part of the system, a function sees of Python what belongs to it.
 fn show_python(bench: &mut Bench) {
-    let (python, _) = interpreter(Lang::Python);
-    let installation = python.ancestors().nth(2).unwrap();
+    show_interpreter(bench, Lang::Python);
+}
+
+/// Where it is no part of the system, a function sees of an interpreter what belongs to it.
+pub fn show_interpreter(bench: &mut Bench, language: Lang) {
+    let (program, _) = interpreter(language);
+    let installation = program.ancestors().nth(2).unwrap();
     if !installation.starts_with("/usr") {
         let shown = &mut bench.function.toolchain.sdk_paths;
         shown.push(installation.to_owned());

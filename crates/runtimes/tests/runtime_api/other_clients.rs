@@ -3,11 +3,13 @@
 //! `CLOUDLESS_TEST_RIC` names a folder with the package `awslambdaric` in it, as
 //! `pip install --target FOLDER awslambdaric` makes it; `CLOUDLESS_TEST_RIC_NODE` one in which
 //! `npm install aws-lambda-ric` has been run, which compiles it. Without them our own clients are all that is tested.
+//! The function has that folder as a layer: nothing else of the machine is seen from its sandbox.
 
 use interfaces::runtime::Verdict;
 use serde_json::json;
 
 use crate::bootstraps::{empty, put};
+use crate::clients::show_interpreter;
 use crate::harness::{Bench, Lang, interpreter, json as parsed, write};
 
 /// None: the machine has no such client.
@@ -25,13 +27,15 @@ fn bench(language: Lang, source: &str) -> Option<Bench> {
     let program = program.display();
     let command = match language {
         Lang::Python => format!(
-            "export PYTHONPATH={folder}:$LAMBDA_TASK_ROOT\nexec {program} -m awslambdaric \"$_HANDLER\""
+            "export PYTHONPATH=/opt:$LAMBDA_TASK_ROOT\nexec {program} -m awslambdaric \"$_HANDLER\""
         ),
-        Lang::Node => format!(
-            "exec {program} {folder}/node_modules/aws-lambda-ric/bin/index.mjs \"$_HANDLER\""
-        ),
+        Lang::Node => {
+            format!("exec {program} /opt/node_modules/aws-lambda-ric/bin/index.mjs \"$_HANDLER\"")
+        }
     };
-    let bench = empty("provided.al2023", "app.handler");
+    let mut bench = empty("provided.al2023", "app.handler");
+    bench.function.layers.push(folder.into());
+    show_interpreter(&mut bench, language);
     let script = format!("#!/bin/sh\n{command}\n");
     put(&bench.path("task/bootstrap"), script.as_bytes());
     write(&bench.path("task").join(file), source);
