@@ -44,6 +44,7 @@ pub(crate) fn open(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     const NOT_WRITABLE: &str =
         "make it a folder that you may write to, or name another: --state DIR";
     const IN_USE: &str = "only one `cloudless dev` can serve a project: stop the other, or give this one --state DIR";
+    const FULL: &str = "the disk is full: make room on it and start again, nothing of the state is lost; or name another: --state DIR";
     let failed = |error: &dyn Error, help: &str| {
         let title = format!("the state in `{}` cannot be opened", folder.display());
         let cause = match error.source() {
@@ -70,6 +71,7 @@ pub(crate) fn open(folder: &Path) -> Result<Sqlite, Box<Problem>> {
     };
     Sqlite::open_with(folder, options).map_err(|error| {
         let help = match error {
+            _ if error.is_full_disk() => FULL,
             OpenError::InUse { .. } => IN_USE,
             OpenError::Files { .. } => NOT_WRITABLE,
             OpenError::Database { .. } => {

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{OpenError, Options};
 
@@ -30,8 +30,17 @@ const CACHE_KIB: u32 = 2 * 1024;
 const MAP_BYTES: i64 = 32 * 1024 * 1024;
 /// Only a foreign tool on the same file can make us wait, as a backup does.
 pub(super) const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// SQLite's `SQLITE_IOERR_SHMSIZE`: the file beside the log, which all connections share, has no room to become longer.
+const SHARED_MEMORY_GROWS: i32 = 10 | 19 << 8;
 /// Prepared statements kept by a connection: more than we have.
 const STATEMENTS_MAX: usize = 16;
+
+/// Whether it failed for want of room on the disk.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == SHARED_MEMORY_GROWS
+    })
+}
 
 pub(super) fn require_safe_version() -> Result<(), OpenError> {
     if VERSION_MIN <= rusqlite::version_number() {
@@ -166,5 +175,19 @@ mod tests {
         assert_eq!((mode.as_str(), synchronous), ("wal", 2), "2 is FULL");
         let reader = open_reader(&file).unwrap();
         assert!(reader.execute("DELETE FROM kv", []).is_err());
+    }
+
+    #[test]
+    fn want_of_room_is_told_from_a_broken_disk() {
+        let error = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        for (code, expected) in [
+            (13, true),
+            (4_874, true),
+            (10, false),
+            (778, false),
+            (5, false),
+        ] {
+            assert_eq!(is_full(&error(code)), expected, "{code}");
+        }
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{CachedStatement, Connection, ErrorCode, MAIN_DB, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, MAIN_DB, OptionalExtension};
 use store::{Batch, CommitError, ReadError, Versionstamp};
 
-use super::connection::BUSY_WAIT_MAX;
+use super::connection::{self, BUSY_WAIT_MAX};
 use super::log_room::LogRoom;
 use super::readers;
 
@@ -283,7 +283,7 @@ impl<'a> Statements<'a> {
 }
 
 fn failed(error: rusqlite::Error) -> CommitError {
-    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+    if connection::is_full(&error) {
         return CommitError::DiskFull(Arc::new(error));
     }
     CommitError::Medium(Arc::new(error))

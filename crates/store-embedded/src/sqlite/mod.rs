@@ -110,6 +110,18 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether it is want of room on the disk alone: nothing is wrong with the data.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => connection::is_full(source),
+            Self::Files { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::UnsafeVersion { .. } | Self::InUse { .. } | Self::Format { .. } => false,
+        }
+    }
+}
+
 impl Sqlite {
     /// Opens the store in this folder, and makes it if it is not there. Blocks while it recovers from a crash:
     /// milliseconds.
