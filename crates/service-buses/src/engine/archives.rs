@@ -205,18 +205,15 @@ impl Catalogue {
     /// Sends replays, and lets go what archives keep no longer, for ever.
     pub(crate) async fn keep_archives(&self) -> Infallible {
         let mut tidied_at = None;
+        let mut turn = 0_usize;
         loop {
             let mut goes_on = GoesOn::No;
             match self.places_with_archives().await {
                 Ok(places) => {
                     let now = self.clock.instant();
                     let is_due = |at| TIDY_EVERY <= now.saturating_duration_since(at);
-                    for place in &places {
-                        match self.send_replays(place).await {
-                            Ok(more) => goes_on = goes_on.max(more),
-                            Err(error) => say(&error),
-                        }
-                    }
+                    goes_on = self.send_replays(&places, turn).await;
+                    turn = turn.wrapping_add(1);
                     if tidied_at.is_none_or(is_due) {
                         tidied_at = Some(now);
                         self.tidy_all(&places).await;
@@ -256,7 +253,7 @@ impl Catalogue {
     }
 }
 
-fn say(error: &Error) {
+pub(super) fn say(error: &Error) {
     let error = error as &dyn std::error::Error;
     tracing::warn!(
         error,

@@ -12,7 +12,7 @@ use model::time::Timestamp;
 use store::limits::PAGE_BYTES_MAX;
 use store::{Direction, PageLimit, Range};
 
-use super::archives::Kept;
+use super::archives::{Kept, say};
 use super::catalogue::{Catalogue, Change, DELIVERIES_BYTES_MAX, DELIVERIES_MAX, Error};
 use super::keys::{self, Place};
 use super::publish::{About, Sent};
@@ -38,19 +38,30 @@ pub(crate) enum GoesOn {
 }
 
 impl Catalogue {
-    /// Sends the next events of all replays; whether they go on.
-    pub(super) async fn send_replays(&self, place: &Place) -> Result<GoesOn, Error> {
-        let shelf = self.shelf(place).await?;
-        let active: Vec<String> = shelf.look(|state| {
-            let replays = state.replays.values();
-            let active = replays.filter(|it| it.is_active());
-            active.map(|replay| replay.name.clone()).collect()
-        });
-        let mut goes_on = GoesOn::No;
-        for name in active {
-            goes_on = goes_on.max(self.replay(place, &name).await?);
+    /// Sends the next events of all replays; whether they go on. The first may take all room that is there: it is each one's turn
+    /// to be that, or one whose targets take nothing would keep the others from ever going on.
+    pub(super) async fn send_replays(&self, places: &[Place], turn: usize) -> GoesOn {
+        let mut active = Vec::new();
+        for place in places {
+            match self.shelf(place).await {
+                Ok(shelf) => shelf.look(|state| {
+                    let replays = state.replays.values();
+                    let there = replays.filter(|it| it.is_active());
+                    active.extend(there.map(|replay| (place, replay.name.clone())));
+                }),
+                Err(error) => say(&error),
+            }
         }
-        Ok(goes_on)
+        let first = turn.checked_rem(active.len()).unwrap_or(0);
+        active.rotate_left(first);
+        let mut goes_on = GoesOn::No;
+        for (place, name) in active {
+            match self.replay(place, &name).await {
+                Ok(more) => goes_on = goes_on.max(more),
+                Err(error) => say(&error),
+            }
+        }
+        goes_on
     }
 
     /// Contract: Amazon EventBridge User Guide, "Archive and replay": replays are deleted after 90 days.

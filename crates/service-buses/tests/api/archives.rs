@@ -47,7 +47,11 @@ async fn run(server: &Server, time: Duration) {
 
 /// Takes all that waits to be delivered; how much it was.
 async fn taken(server: &Server, store: &Arc<dyn Store>) -> usize {
-    let found = server.outbox.fresh(None, 10_000).await.unwrap();
+    take(server, store, 10_000).await
+}
+
+async fn take(server: &Server, store: &Arc<dyn Store>, rows_max: usize) -> usize {
+    let found = server.outbox.fresh(None, rows_max).await.unwrap();
     let waiting = found.rows.iter().filter_map(|row| row.whole.as_deref());
     let batch = waiting.fold(Batch::new(), |batch, one| server.outbox.remove(batch, one));
     store.commit(batch).await.unwrap();
@@ -208,6 +212,33 @@ async fn a_replay_goes_on_as_its_events_are_delivered() {
     assert_eq!(sent, 2 * all);
     let told = done(&server, "DescribeReplay", json!({"ReplayName": "long"})).await;
     assert_eq!(told["State"], "COMPLETED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn replays_that_wait_for_room_get_it_in_turns() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let server = with_archive(&store, json!({})).await;
+    for n in 0..1_500 {
+        put(&server, "kept", n).await;
+    }
+    taken(&server, &store).await;
+    replay(&server, "long", 10, &[]).await;
+    run(&server, Duration::from_secs(1)).await;
+    replay(&server, "next", 10, &[]).await;
+    let slowly = async {
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(85)).await;
+            take(&server, &store, 200).await;
+        }
+    };
+    tokio::select! {
+        _ = server.service.keep() => {}
+        () = slowly => {}
+    }
+    for name in ["long", "next"] {
+        let told = done(&server, "DescribeReplay", json!({"ReplayName": name})).await;
+        assert_eq!(told["State"], "RUNNING", "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
