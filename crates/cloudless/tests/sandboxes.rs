@@ -271,6 +271,35 @@ fn a_machine_without_namespaces_runs_functions_in_development_and_not_on_a_serve
     let output = without_namespaces(&invoke, folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("hello"));
+    let output = without_namespaces(&["doctor"], folder.path());
+    let said = text(&output.stdout);
+    let line = said
+        .lines()
+        .find(|line| line.contains("functions are locked in"));
+    assert!(line.is_some_and(|line| line.contains("no")), "{said}");
+}
+
+#[test]
+fn development_on_a_machine_without_namespaces_says_so_in_one_line_and_runs() {
+    let folder = app();
+    if text(&without_namespaces(&["--version"], folder.path()).stderr).contains("unshare:") {
+        return;
+    }
+    let mut command = in_place_of(
+        no_namespaces(),
+        &["dev", "--port", "0", "--services-port", "0"],
+        folder.path(),
+    );
+    let dev = Dev::start_command(&mut command);
+    assert_eq!(dev.get("/hello").body, "hello");
+    let said = dev.stop();
+    let lines = said.lines().filter(|line| line.contains("locked in"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(
+        lines[0].contains("Functions are not locked in on this machine: "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -377,23 +406,28 @@ fn without_groups(arguments: &[&str], folder: &Path) -> std::process::Output {
         "umount -R -l /sys/fs/cgroup && exec \"$@\"",
         "sh",
     ]);
-    in_place_of(&mut command, arguments, folder)
+    in_place_of(command, arguments, folder).output().unwrap()
 }
 
 /// The product where no namespace can be made: in one in which none may be.
 fn without_namespaces(arguments: &[&str], folder: &Path) -> std::process::Output {
+    in_place_of(no_namespaces(), arguments, folder)
+        .output()
+        .unwrap()
+}
+
+fn no_namespaces() -> Command {
     let mut command = Command::new("unshare");
     let deny = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"";
     command.args(["--user", "--map-root-user", "sh", "-c", deny, "sh"]);
-    in_place_of(&mut command, arguments, folder)
+    command
 }
 
-fn in_place_of(command: &mut Command, arguments: &[&str], folder: &Path) -> std::process::Output {
+fn in_place_of(mut command: Command, arguments: &[&str], folder: &Path) -> Command {
     command
         .arg(cloudless().get_program())
         .args(arguments)
         .env("NO_COLOR", "1")
-        .current_dir(folder)
-        .output()
-        .unwrap()
+        .current_dir(folder);
+    command
 }
