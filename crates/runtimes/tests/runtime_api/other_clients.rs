@@ -1,9 +1,13 @@
 //! The cloud's own interface clients against our API: a second opinion on what it says.
 //!
-//! `CLOUDLESS_TEST_RIC` names a folder with the package `awslambdaric` in it, as
-//! `pip install --target FOLDER awslambdaric` makes it; `CLOUDLESS_TEST_RIC_NODE` one in which
-//! `npm install aws-lambda-ric` has been run, which compiles it. Without them our own clients are all that is tested.
+//! That for Python is installed by the first test that needs it; `CLOUDLESS_TEST_RIC` names another folder with it, as
+//! `pip install --target FOLDER awslambdaric` makes it. That for Node.js is compiled when it is installed, which takes a
+//! minute: `CLOUDLESS_TEST_RIC_NODE` names a folder in which `npm install aws-lambda-ric` has been run.
 //! The function has that folder as a layer: nothing else of the machine is seen from its sandbox.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use interfaces::runtime::Verdict;
 use serde_json::json;
@@ -18,8 +22,13 @@ fn bench(language: Lang, source: &str) -> Option<Bench> {
         Lang::Python => ("CLOUDLESS_TEST_RIC", "app.py"),
         Lang::Node => ("CLOUDLESS_TEST_RIC_NODE", "app.js"),
     };
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests names it")]
-    let Ok(folder) = std::env::var(variable) else {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let folder = match (named, language) {
+        (Some(folder), _) => Some(folder),
+        (None, Lang::Python) => installed_for_python().clone(),
+        (None, Lang::Node) => None,
+    };
+    let Some(folder) = folder else {
         eprintln!("{variable} names no interface client: only our own clients were tested");
         return None;
     };
@@ -34,12 +43,32 @@ fn bench(language: Lang, source: &str) -> Option<Bench> {
         }
     };
     let mut bench = empty("provided.al2023", "app.handler");
-    bench.function.layers.push(folder.into());
+    bench.function.layers.push(folder);
     show_interpreter(&mut bench, language);
     let script = format!("#!/bin/sh\n{command}\n");
     put(&bench.path("task/bootstrap"), script.as_bytes());
     write(&bench.path("task").join(file), source);
     Some(bench)
+}
+
+/// None: there is none for this Python that is compiled, or no way to get it.
+fn installed_for_python() -> &'static Option<PathBuf> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let (python, version) = interpreter(Lang::Python);
+        let name = format!("interface-client-{version}");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if folder.join("complete").exists() {
+            return Some(folder);
+        }
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--upgrade"])
+            .args(["--disable-pip-version-check", "--root-user-action=ignore"])
+            .args(["--only-binary", ":all:", "awslambdaric", "--target"]);
+        let is_installed = pip.arg(&folder).status().ok()?.success();
+        let is_kept = is_installed && std::fs::write(folder.join("complete"), "").is_ok();
+        is_kept.then_some(folder)
+    })
 }
 
 /// An event, one that raises, the largest reply, one that is too large, and an end in the middle.
