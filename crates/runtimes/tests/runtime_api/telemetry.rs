@@ -39,7 +39,9 @@ async fn told(types: &str) -> Vec<Value> {
     );
     add_extension(&mut bench, "telling", &SUBSCRIBER.replace("TYPES", types));
     let mut instance = bench.start().await.unwrap();
-    bench.invoke(&mut instance, "1").await;
+    let mut event = bench.event("1");
+    event.init = Some(std::time::Duration::from_millis(120));
+    instance.invoke(event).await;
     instance.stop().await;
     let mut events = Vec::new();
     let lines = bench.log.stdout();
@@ -83,14 +85,25 @@ async fn what_happens_to_an_instance_is_told_in_order() {
         record("platform.extension"),
         json!({"name": "telling", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]})
     );
-    assert_eq!(record("platform.start")["requestId"], "request-1");
+    assert_eq!(record("platform.start")["requestId"], "request-0");
     assert_eq!(record("platform.start")["version"], "$LATEST");
     let done = record("platform.runtimeDone");
     assert_eq!(done["status"], "success");
     assert_eq!(done["metrics"]["producedBytes"], 1);
     let report = record("platform.report");
     assert_eq!(report["metrics"]["memorySizeMB"], 256);
-    assert!(report["metrics"]["durationMs"].as_f64().unwrap() < 5_000.0);
+    let metric = |name: &str| report["metrics"][name].as_f64().unwrap();
+    assert!(metric("durationMs") < 5_000.0);
+    let (least, most) = (1.0, 256.0);
+    let used = metric("maxMemoryUsedMB");
+    assert!(least <= used && used <= most, "{report}");
+    // The init is billed too.
+    assert_eq!(metric("initDurationMs"), 120.0, "{report}");
+    let billed = (metric("durationMs") + 120.0).ceil();
+    assert!(
+        (metric("billedDurationMs") - billed).abs() <= 1.0,
+        "{report}"
+    );
     let time = events[0]["time"].as_str().unwrap();
     assert!(time.ends_with('Z') && time.contains('T'), "{time}");
 }
