@@ -205,15 +205,14 @@ impl Catalogue {
     /// Sends replays, and lets go what archives keep no longer, for ever.
     pub(crate) async fn keep_archives(&self) -> Infallible {
         let mut tidied_at = None;
-        let mut turn = 0_usize;
+        let mut went_on = None;
         loop {
             let mut goes_on = GoesOn::No;
             match self.places_with_archives().await {
                 Ok(places) => {
                     let now = self.clock.instant();
                     let is_due = |at| TIDY_EVERY <= now.saturating_duration_since(at);
-                    goes_on = self.send_replays(&places, turn).await;
-                    turn = turn.wrapping_add(1);
+                    goes_on = self.send_replays(&places, &mut went_on).await;
                     if tidied_at.is_none_or(is_due) {
                         tidied_at = Some(now);
                         self.tidy_all(&places).await;

@@ -38,26 +38,34 @@ pub(crate) enum GoesOn {
 }
 
 impl Catalogue {
-    /// Sends the next events of all replays; whether they go on. The first may take all room that is there: it is each one's turn
-    /// to be that, or one whose targets take nothing would keep the others from ever going on.
-    pub(super) async fn send_replays(&self, places: &[Place], turn: usize) -> GoesOn {
+    /// Sends the next events of all replays; whether they go on. The first may take all room that is there: that is the one behind
+    /// whichever `went_on` last, or one whose targets take their time would keep the others from ever going on.
+    pub(super) async fn send_replays(
+        &self,
+        places: &[Place],
+        went_on: &mut Option<(Place, String)>,
+    ) -> GoesOn {
         let mut active = Vec::new();
         for place in places {
             match self.shelf(place).await {
                 Ok(shelf) => shelf.look(|state| {
                     let replays = state.replays.values();
                     let there = replays.filter(|it| it.is_active());
-                    active.extend(there.map(|replay| (place, replay.name.clone())));
+                    active.extend(there.map(|replay| (place.clone(), replay.name.clone())));
                 }),
                 Err(error) => say(&error),
             }
         }
-        let first = turn.checked_rem(active.len()).unwrap_or(0);
-        active.rotate_left(first);
+        let last = active.iter().position(|one| Some(one) == went_on.as_ref());
+        active.rotate_left(last.map_or(0, |last| last + 1));
         let mut goes_on = GoesOn::No;
-        for (place, name) in active {
-            match self.replay(place, &name).await {
-                Ok(more) => goes_on = goes_on.max(more),
+        for one in active {
+            match self.replay(&one.0, &one.1).await {
+                Ok(GoesOn::WithRoom) => goes_on = goes_on.max(GoesOn::WithRoom),
+                Ok(more) => {
+                    goes_on = goes_on.max(more);
+                    *went_on = Some(one);
+                }
                 Err(error) => say(&error),
             }
         }
