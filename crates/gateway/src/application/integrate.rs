@@ -31,7 +31,8 @@ pub(super) struct Call<'a> {
 }
 
 impl ApplicationHandler {
-    /// Event, invoke, reply; or whatever else answers the route.
+    /// Event, invoke, reply; or whatever else answers the route. What is no function's is boxed: each request takes the room of
+    /// the largest.
     pub(super) async fn integrate(
         &self,
         hit: &Hit<'_>,
@@ -44,18 +45,18 @@ impl ApplicationHandler {
             Answer::Mock(reply) => cors::mock(reply, &head.headers).map_err(Refusal::bad_mock),
             Answer::HttpProxy(proxy) => {
                 let exchange = arrival.exchange(head, hit, &self.account, (sent.0, sent.1));
-                let handed_on = proxy.hand_on(&exchange, sent.1, &self.upstream).await;
+                let handed_on = Box::pin(proxy.hand_on(&exchange, sent.1, &self.upstream)).await;
                 handed_on.map_err(|not| Refusal::not_handed_on(hit.route, &not, proxy.timeout()))
             }
             Answer::Service(called) => {
                 let exchange = arrival.exchange(head, hit, &self.account, (sent.0, sent.1));
                 let authorize = self.callers.authorize();
-                let answered = called.call(&exchange, &self.services, authorize).await;
+                let answered = Box::pin(called.call(&exchange, &self.services, authorize)).await;
                 answered.map_err(|not| Refusal::not_called(hit.route, &not, called.timeout()))
             }
             Answer::Custom(custom) => {
                 let exchange = (hit, head);
-                self.custom(custom, exchange, sent, arrival, trail).await
+                Box::pin(self.custom(custom, exchange, sent, arrival, trail)).await
             }
             // Whoever calls a WebSocket API by a request is answered before (`sockets`).
             Answer::Socket { .. } => Err(Refusal::not_served(hit.route, "it takes messages")),

@@ -231,7 +231,7 @@ impl ApplicationHandler {
         }
         let request = if table.has_sockets() {
             let entrance = sockets::entrance(&request);
-            match self.socket(request, entrance).await {
+            match Box::pin(self.socket(request, entrance)).await {
                 Ok(response) => return response,
                 Err(request) => *request,
             }
@@ -340,7 +340,7 @@ impl ApplicationHandler {
         };
         let mut made = Trail::default();
         let making = self.integrate(hit, head, (&caller, &body), arrival, &mut made);
-        let (settled, cached) = place.settle(&*self.clock, making).await;
+        let (settled, cached) = Box::pin(place.settle(&*self.clock, making)).await;
         *trail = Trail {
             cached,
             caller: trail.caller.take(),

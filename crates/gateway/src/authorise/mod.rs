@@ -68,7 +68,8 @@ impl Rules {
             }
             Authorization::Iam => Identity::Iam(iam::run(question, callers, &self.policies)?),
             Authorization::Authorizer { authorizer, .. } => {
-                let (identity, key) = self.ask(authorizer, question, means).await?;
+                let asked = Box::pin(self.ask(authorizer, question, means));
+                let (identity, key) = asked.await?;
                 usage_key = key;
                 identity
             }

@@ -4,6 +4,7 @@
 //! Does not live here: what is made of the outcome (`instance`).
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,13 +48,12 @@ pub(super) enum InitFailure {
 
 /// Waits for the end of an exchange, reading the log meanwhile.
 pub(super) async fn race(
-    exchange: impl Future<Output = Result<Message, LinkError>>,
+    mut exchange: Pin<&mut impl Future<Output = Result<Message, LinkError>>>,
     process: &mut Process,
     logs: &mut Logs,
     deadline: impl Future<Output = ()>,
     companions: Option<&Companions>,
 ) -> End {
-    let mut exchange = std::pin::pin!(exchange);
     let mut deadline = std::pin::pin!(deadline);
     loop {
         tokio::select! {

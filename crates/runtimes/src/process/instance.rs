@@ -7,6 +7,7 @@
 mod verdict;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -162,7 +163,7 @@ impl ProcessInstance {
             }
         };
         let deadline = alarm.wait_until(deadline);
-        let end = race(exchange, process, logs, deadline, companions).await;
+        let end = race(pin!(exchange), process, logs, deadline, companions).await;
         self.logs.drain();
         let exited = |exit| InitEnd::Failed(InitFailure::Exited(exit));
         match end {
@@ -283,12 +284,15 @@ impl ProcessInstance {
             let exchanging = line.exchange(&head, event, intake);
             match companions {
                 None => exchanging.await,
-                Some(companions) => companions.run(&head, event, intake, exchanging).await,
+                // Most have none: theirs is not to be the room that each event takes.
+                Some(companions) => {
+                    Box::pin(companions.run(&head, event, intake, exchanging)).await
+                }
             }
         };
         let deadline = self.alarm.wait_until(event.deadline);
         let (process, logs) = (&mut self.process, &mut self.logs);
-        race(exchange, process, logs, deadline, companions).await
+        race(pin!(exchange), process, logs, deadline, companions).await
     }
 
     /// A process whose channel is of no use any more. One that closed it by ending is given the time to do so, since
