@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use model::digits;
 use policy::AddressRange;
 
 use crate::events::header_text;
@@ -43,6 +44,14 @@ pub(crate) struct Forwarded {
     pub(crate) port: String,
 }
 
+impl Forwarded {
+    /// The source, as a text.
+    pub(crate) fn source(&self) -> &str {
+        let last = self.hops.rsplit_once(", ");
+        last.map_or(self.hops.as_str(), |(_, last)| last)
+    }
+}
+
 impl TrustedProxies {
     /// Trusts proxies in these ranges.
     #[must_use]
@@ -70,7 +79,7 @@ impl TrustedProxies {
             (source_ip, before) = (named, rest);
         }
         let mut hops: String = before.iter().flat_map(|hop| [*hop, ", "]).collect();
-        hops.push_str(&source_ip.to_string());
+        push_address(&mut hops, source_ip);
         let is_behind = self.holds(peer.ip().to_canonical());
         let said = |name: &str| headers.text(name).filter(|_| is_behind);
         let scheme = match said("x-forwarded-proto") {
@@ -101,6 +110,20 @@ fn address(text: &str) -> Option<IpAddr> {
     let plain = bare.parse::<IpAddr>().ok();
     let address = plain.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))?;
     Some(address.to_canonical())
+}
+
+/// Adds an address to a text. Each request shows one.
+fn push_address(text: &mut String, address: IpAddr) {
+    let IpAddr::V4(address) = address else {
+        text.push_str(&address.to_string());
+        return;
+    };
+    for (part, place) in address.octets().into_iter().zip(0..) {
+        if 0 < place {
+            text.push('.');
+        }
+        digits::push(text, u64::from(part));
+    }
 }
 
 /// The port that the client called, as its `Host` says.

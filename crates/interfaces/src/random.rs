@@ -1,5 +1,6 @@
 //! Drawing random bytes.
 
+use model::digits;
 use model::ids::RequestId;
 
 /// Randomness, as an argument: a test replays it from a seed.
@@ -17,16 +18,15 @@ pub trait Random: Send + Sync {
     }
 }
 
-/// Every request has one, so it is not left to a formatter.
 fn as_uuid(bits: u128) -> String {
-    const DASHES_BEFORE: [usize; 4] = [8, 12, 16, 20];
+    const GROUPS: [std::ops::Range<usize>; 5] = [0..4, 4..6, 6..8, 8..10, 10..16];
+    let bytes = bits.to_be_bytes();
     let mut text = String::with_capacity(36);
-    for place in 0..32 {
-        if DASHES_BEFORE.contains(&place) {
+    for group in GROUPS {
+        if 0 < group.start {
             text.push('-');
         }
-        let digit = (bits >> (124 - 4 * place)) & 0xf;
-        text.push(char::from_digit(digit as u32, 16).unwrap_or('0'));
+        digits::push_hex(&mut text, bytes.get(group).unwrap_or_default());
     }
     text
 }

@@ -9,6 +9,7 @@ pub mod artefact;
 pub mod asynchronous;
 pub mod coverage;
 pub mod delivery;
+pub mod digits;
 pub mod door;
 pub mod event_source;
 pub mod function;

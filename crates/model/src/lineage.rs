@@ -7,7 +7,7 @@
 //! Guide, "Tracing header": `Root=…;Parent=…;Sampled=0;Lineage=a87bd80c:1|68fd508a:5`, which counts the earlier calls of each
 //! function. SDKs in functions send the header of the event on with whatever they send.
 
-use std::fmt::Write as _;
+use crate::digits;
 
 /// How often a function may be called in one chain of requests.
 ///
@@ -108,8 +108,9 @@ impl Lineage {
                 _ => "|",
             };
             traced.push_str(before);
-            // Writing to a text never fails.
-            let _ = write!(traced, "{:08x}:{}", mark.0, calls.saturating_sub(1));
+            digits::push_hex(&mut traced, &mark.0.to_be_bytes());
+            traced.push(':');
+            digits::push(&mut traced, u64::from(calls.saturating_sub(1)));
         }
         traced
     }

@@ -9,31 +9,36 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use interfaces::invoke::Timings;
+use model::digits;
 
-use crate::replies::headers::value_of;
+use crate::replies::headers::value_of_own;
+
+/// How long the header is, as a rule at most.
+const HEADER_BYTES: usize = 80;
 
 /// The header's value. `init` is there for cold starts alone, the function's parts when it replied.
 pub(super) fn header(total: Duration, timings: Option<&Timings>) -> HeaderValue {
-    let Some(timings) = timings else {
-        return value_of(&format!("gateway;dur={}", milliseconds(total)));
+    let mut text = String::with_capacity(HEADER_BYTES);
+    let mut add = |part: &str, duration: Duration| {
+        text.push_str(part);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        digits::push(&mut text, micros / 1_000);
+        text.push('.');
+        digits::push_padded(&mut text, micros % 1_000, 3);
     };
-    let function = timings.queue + timings.init.unwrap_or_default() + timings.handler;
-    let gateway = total.saturating_sub(function);
-    let init = timings
-        .init
-        .map(|init| format!(", init;dur={}", milliseconds(init)))
-        .unwrap_or_default();
-    value_of(&format!(
-        "gateway;dur={}, queue;dur={}{init}, handler;dur={}",
-        milliseconds(gateway),
-        milliseconds(timings.queue),
-        milliseconds(timings.handler)
-    ))
-}
-
-fn milliseconds(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    format!("{}.{:03}", micros / 1_000, micros % 1_000)
+    match timings {
+        None => add("gateway;dur=", total),
+        Some(timings) => {
+            let function = timings.queue + timings.init.unwrap_or_default() + timings.handler;
+            add("gateway;dur=", total.saturating_sub(function));
+            add(", queue;dur=", timings.queue);
+            if let Some(init) = timings.init {
+                add(", init;dur=", init);
+            }
+            add(", handler;dur=", timings.handler);
+        }
+    }
+    value_of_own(text)
 }
 
 #[cfg(test)]

@@ -3,26 +3,36 @@
 //! Lives here: that one format.
 //! Does not live here: asking for the time (`interfaces::Clock`).
 
+use model::digits;
 use model::time::Timestamp;
 
+/// With what stands around them.
 const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    "/Jan/", "/Feb/", "/Mar/", "/Apr/", "/May/", "/Jun/", "/Jul/", "/Aug/", "/Sep/", "/Oct/",
+    "/Nov/", "/Dec/",
 ];
+
+/// How long a time is in it.
+const COMMON_LOG_TIME_BYTES: usize = 26;
 
 /// A point in time in the common log format, in UTC.
 pub(crate) fn common_log_time(at: Timestamp) -> String {
     let time = jiff::Timestamp::from_microsecond(at.epoch_us()).unwrap_or_default();
     let time = jiff::tz::Offset::UTC.to_datetime(time);
     let month = usize::try_from(time.month()).unwrap_or(1);
-    format!(
-        "{:02}/{}/{:04}:{:02}:{:02}:{:02} +0000",
-        time.day(),
-        MONTHS.get(month.saturating_sub(1)).unwrap_or(&"Jan"),
-        time.year(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    let mut text = String::with_capacity(COMMON_LOG_TIME_BYTES);
+    let mut add = |before: &str, number: i16, width: usize| {
+        text.push_str(before);
+        digits::push_padded(&mut text, u64::from(number.unsigned_abs()), width);
+    };
+    add("", i16::from(time.day()), 2);
+    let month = MONTHS.get(month.saturating_sub(1)).unwrap_or(&"/Jan/");
+    add(month, time.year(), 4);
+    add(":", i16::from(time.hour()), 2);
+    add(":", i16::from(time.minute()), 2);
+    add(":", i16::from(time.second()), 2);
+    text.push_str(" +0000");
+    text
 }
 
 #[cfg(test)]

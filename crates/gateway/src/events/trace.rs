@@ -6,12 +6,16 @@
 //! Contract: AWS X-Ray Developer Guide, "Tracing header"; recorded exchanges: a root that was sent is kept, and a
 //! parent and a sampling decision are added where they lack.
 
+use model::digits;
 use model::time::Timestamp;
 
 /// Random bytes that [`Trace::read_or_make`] needs.
 pub(crate) const TRACE_RANDOM_BYTES: usize = 20;
 
-/// The longest header that is taken over, in bytes. Ours are 84; what is longer is not a trace.
+/// How long the header is that we make.
+const TRACE_BYTES: usize = 74;
+
+/// The longest header that is taken over, in bytes. What is longer is not a trace.
 const TRACE_HEADER_BYTES_MAX: usize = 256;
 
 /// The trace that a request belongs to.
@@ -39,6 +43,10 @@ impl Trace {
                 .map(|(_, value)| value)
         };
         let (root_random, parent_random) = random.split_at(12);
+        let sent_root = field("root").filter(|root| is_root(root));
+        let (Some(sent), Some(root)) = (sent, sent_root) else {
+            return Self::make(now, root_random, parent_random);
+        };
         let made_parent = || hex::encode(parent_random);
         let parent = field("parent")
             .filter(|parent| is_hex(parent, 16))
@@ -46,19 +54,25 @@ impl Trace {
         let sampled = field("sampled")
             .filter(|sampled| matches!(*sampled, "0" | "1"))
             .unwrap_or("0");
-        match (sent, field("root").filter(|root| is_root(root))) {
-            (Some(sent), Some(root)) => Self {
-                event_header: sent.to_owned(),
-                full: format!("Root={root};Parent={parent};Sampled={sampled}"),
-            },
-            _ => {
-                let root = format!("1-{:08x}-{}", now.epoch_s(), hex::encode(root_random));
-                Self {
-                    event_header: format!("Root={root}"),
-                    full: format!("Root={root};Parent={};Sampled=0", made_parent()),
-                }
-            }
+        Self {
+            event_header: sent.to_owned(),
+            full: format!("Root={root};Parent={parent};Sampled={sampled}"),
         }
+    }
+
+    fn make(now: Timestamp, root: &[u8], parent: &[u8]) -> Self {
+        // The time has eight digits, until the year 2106.
+        let [_, _, _, _, seconds @ ..] = now.epoch_s().to_be_bytes();
+        let mut full = String::with_capacity(TRACE_BYTES);
+        full.push_str("Root=1-");
+        digits::push_hex(&mut full, &seconds);
+        full.push('-');
+        digits::push_hex(&mut full, root);
+        let event_header = full.clone();
+        full.push_str(";Parent=");
+        digits::push_hex(&mut full, parent);
+        full.push_str(";Sampled=0");
+        Self { event_header, full }
     }
 }
 

@@ -83,7 +83,7 @@ fn write_context(json: &mut Writer, exchange: &Exchange<'_>) {
     json.entry("method", exchange.method);
     json.entry("path", shown_path(exchange));
     json.entry("protocol", exchange.protocol());
-    json.entry("sourceIp", &exchange.source_ip.to_string());
+    json.entry("sourceIp", exchange.forwarded.source());
     json.entry("userAgent", &exchange.user_agent().unwrap_or_default());
     json.close_object();
     json.entry("requestId", request_id);

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::wire::{self, BadReply};
@@ -123,6 +124,12 @@ pub(crate) fn contains(headers: &Headers, name: &str) -> bool {
 /// The value of text that we made; what cannot stand in a header is left out.
 pub(crate) fn value_of(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The same, of text that is needed for nothing else.
+pub(crate) fn value_of_own(text: String) -> HeaderValue {
+    let value = HeaderValue::from_maybe_shared(Bytes::from(text));
+    value.unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// A line break in a value would let a function's input write headers, or a whole second response.

@@ -7,9 +7,13 @@
 
 use std::time::Duration;
 
+use model::digits;
 use model::function::{Function, Language};
 use model::ids::RequestId;
 use model::time::Timestamp;
+
+/// How long `REPORT` is, as a rule at most.
+const REPORT_BYTES: usize = 160;
 
 /// When an init ran: in its own phase, or repeated inside an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +77,18 @@ pub(super) fn init_report(init: Duration, phase: Phase, status: InitStatus<'_>) 
 
 /// `START`.
 pub(super) fn start(request_id: &RequestId, version: &str) -> String {
-    format!("START RequestId: {request_id} Version: {version}")
+    [
+        "START RequestId: ",
+        request_id.as_str(),
+        " Version: ",
+        version,
+    ]
+    .concat()
 }
 
 /// `END`.
 pub(super) fn end(request_id: &RequestId) -> String {
-    format!("END RequestId: {request_id}")
+    ["END RequestId: ", request_id.as_str()].concat()
 }
 
 /// `REPORT`. Since August 2025 the init is billed too.
@@ -88,21 +98,29 @@ pub(super) fn report(
     memory_mb: u32,
     status: Status<'_>,
 ) -> String {
-    let duration = milliseconds(usage.duration);
-    let billed_ms = billed_ms(usage);
-    let peak_mb = usage.memory_peak_mb;
-    let mut text = format!(
-        "REPORT RequestId: {request_id}\tDuration: {duration} ms\tBilled Duration: {billed_ms} ms\t\
-         Memory Size: {memory_mb} MB\tMax Memory Used: {peak_mb} MB"
-    );
+    let mut text = String::with_capacity(REPORT_BYTES);
+    text.push_str("REPORT RequestId: ");
+    text.push_str(request_id.as_str());
+    text.push_str("\tDuration: ");
+    push_milliseconds(&mut text, usage.duration);
+    text.push_str(" ms\tBilled Duration: ");
+    digits::push(&mut text, billed_ms(usage));
+    text.push_str(" ms\tMemory Size: ");
+    digits::push(&mut text, u64::from(memory_mb));
+    text.push_str(" MB\tMax Memory Used: ");
+    digits::push(&mut text, u64::from(usage.memory_peak_mb));
+    text.push_str(" MB");
     if let Some(init) = usage.init {
-        text.push_str(&format!("\tInit Duration: {} ms", milliseconds(init)));
+        text.push_str("\tInit Duration: ");
+        push_milliseconds(&mut text, init);
+        text.push_str(" ms");
     }
     match status {
         Status::Replied => text.push('\t'),
         Status::Timeout => text.push_str("\tStatus: timeout"),
         Status::Error(error_type) => {
-            text.push_str(&format!("\tStatus: error\tError Type: {error_type}"));
+            text.push_str("\tStatus: error\tError Type: ");
+            text.push_str(error_type);
         }
     }
     text
@@ -134,7 +152,18 @@ fn formatted(at: Timestamp, format: &str) -> String {
 }
 
 fn milliseconds(duration: Duration) -> String {
-    format!("{:.2}", duration.as_secs_f64() * 1_000.0)
+    let mut text = String::new();
+    push_milliseconds(&mut text, duration);
+    text
+}
+
+/// In hundredths, to the nearest.
+fn push_milliseconds(text: &mut String, duration: Duration) {
+    let hundredths = (duration.as_nanos() + 5_000) / 10_000;
+    let hundredths = u64::try_from(hundredths).unwrap_or(u64::MAX);
+    digits::push(text, hundredths / 100);
+    text.push('.');
+    digits::push_padded(text, hundredths % 100, 2);
 }
 
 #[cfg(test)]
