@@ -90,7 +90,7 @@ pub(super) fn write_http_v2(json: &mut Writer, caller: &Caller) {
                 Some(context) => {
                     json.open_object();
                     for (name, value) in context {
-                        json.key(name);
+                        json.named(name);
                         json.raw(value.to_string().as_bytes());
                     }
                     json.close_object();
@@ -124,7 +124,7 @@ pub(super) fn write_identity(json: &mut Writer, exchange: &Exchange<'_>) {
     if let Kind::Rest { api_key_source, .. } = &exchange.api.kind {
         write_key(json, exchange, *api_key_source);
     }
-    json.entry("sourceIp", &exchange.source_ip.to_string());
+    json.entry("sourceIp", exchange.forwarded.source());
     json.entry_or_null("user", signer.map(|signer| signer.unique_id.as_str()));
     json.entry_or_null("userAgent", exchange.user_agent().as_deref());
     json.entry_or_null("userArn", signer.map(|signer| signer.arn.as_str()));
@@ -167,7 +167,8 @@ fn write_token(json: &mut Writer, claims: &Claims, scopes: Option<&[String]>) {
 fn write_claims<'a>(json: &mut Writer, claims: impl Iterator<Item = (&'a str, String)>) {
     json.open_object();
     for (name, text) in claims {
-        json.entry(name, &text);
+        json.named(name);
+        json.string(&text);
     }
     json.close_object();
 }
@@ -186,7 +187,7 @@ fn write_told(json: &mut Writer, told: &Told, latency_ms: u64, values: Values) {
         if name == "principalId" || name == "integrationLatency" {
             continue;
         }
-        json.key(name);
+        json.named(name);
         match (values, value) {
             (Values::Strings, Value::String(text)) => json.string(text),
             (Values::Strings, value) => json.string(&value.to_string()),

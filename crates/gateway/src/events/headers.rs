@@ -68,7 +68,9 @@ pub(crate) struct EventHeaders<'a> {
 #[derive(Debug)]
 struct Group<'a> {
     name: Cow<'a, str>,
-    values: Vec<Cow<'a, str>>,
+    value: Cow<'a, str>,
+    /// Those behind the first, of a name that stands several times.
+    others: Vec<Cow<'a, str>>,
 }
 
 /// What the gateway knows of a request beside its headers.
@@ -119,13 +121,15 @@ impl<'a> EventHeaders<'a> {
             if name.eq_ignore_ascii_case("cookie") {
                 list.push_cookies(text(value));
             } else {
-                list.push(lower_case(name), text(value));
+                list.push(Cow::Borrowed(name), text(value));
             }
         }
         list.add_length("content-length", sent, added);
         list.add(added);
         for group in &mut list.groups {
-            group.name = Cow::Owned(group.name.to_ascii_lowercase());
+            if group.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                group.name.to_mut().make_ascii_lowercase();
+            }
         }
         list
     }
@@ -163,10 +167,11 @@ impl<'a> EventHeaders<'a> {
             .iter_mut()
             .find(|group| group.name.eq_ignore_ascii_case(&name));
         match known {
-            Some(group) => group.values.push(value),
+            Some(group) => group.others.push(value),
             None => self.groups.push(Group {
                 name,
-                values: vec![value],
+                value,
+                others: Vec::new(),
             }),
         }
     }
@@ -205,8 +210,15 @@ impl<'a> EventHeaders<'a> {
     fn write(&self, json: &mut Writer, value: impl Fn(&[Cow<'a, str>], &mut Writer)) {
         json.open_object();
         for group in &self.groups {
-            json.key(&group.name);
-            value(&group.values, json);
+            json.named(&group.name);
+            if group.others.is_empty() {
+                value(std::slice::from_ref(&group.value), json);
+            } else {
+                value(
+                    &[std::slice::from_ref(&group.value), &group.others].concat(),
+                    json,
+                );
+            }
         }
         json.close_object();
     }
@@ -242,11 +254,4 @@ fn canonical(name: &str) -> Cow<'_, str> {
         .iter()
         .find(|known| known.eq_ignore_ascii_case(name));
     Cow::Borrowed(known.map_or(name, |known| *known))
-}
-
-fn lower_case(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Owned(name.to_ascii_lowercase());
-    }
-    Cow::Borrowed(name)
 }

@@ -41,7 +41,18 @@ impl Writer {
         self.close(b']');
     }
 
-    pub(crate) fn key(&mut self, name: &str) {
+    /// A name of ours, of which nothing has to be escaped.
+    pub(crate) fn key(&mut self, name: &'static str) {
+        debug_assert!(!name.bytes().any(must_escape), "{name}");
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.comma = false;
+    }
+
+    /// A name that is somebody else's.
+    pub(crate) fn named(&mut self, name: &str) {
         self.separate();
         self.quote(name);
         self.out.push(b':');
@@ -85,12 +96,12 @@ impl Writer {
         self.comma = true;
     }
 
-    pub(crate) fn entry(&mut self, name: &str, text: &str) {
+    pub(crate) fn entry(&mut self, name: &'static str, text: &str) {
         self.key(name);
         self.string(text);
     }
 
-    pub(crate) fn entry_or_null(&mut self, name: &str, text: Option<&str>) {
+    pub(crate) fn entry_or_null(&mut self, name: &'static str, text: Option<&str>) {
         self.key(name);
         match text {
             Some(text) => self.string(text),

@@ -68,7 +68,7 @@ pub(crate) fn balanced(request: &Balanced<'_>) -> Vec<u8> {
 fn write<K: AsRef<str>>(
     json: &mut Writer,
     values: Values,
-    (single, all): (&str, &str),
+    (single, all): (&'static str, &'static str),
     of: &BTreeMap<K, Vec<Cow<'_, str>>>,
 ) {
     json.key(match values {
@@ -77,7 +77,7 @@ fn write<K: AsRef<str>>(
     });
     json.open_object();
     for (name, list) in of {
-        json.key(name.as_ref());
+        json.named(name.as_ref());
         match values {
             Values::Last => json.string(list.last().map(AsRef::as_ref).unwrap_or_default()),
             Values::All => {

@@ -105,7 +105,8 @@ impl StageVariables {
             let mut json = json::Writer::with_capacity(64);
             json.open_object();
             for (name, value) in variables {
-                json.entry(name, value);
+                json.named(name);
+                json.string(value);
             }
             json.close_object();
             json.finish()
@@ -204,7 +205,8 @@ fn write_path_parameters<'a>(
 ) {
     json.open_object();
     for (name, value) in parameters {
-        json.entry(name, value);
+        json.named(name);
+        json.string(value);
     }
     json.close_object();
 }

@@ -82,7 +82,7 @@ impl<'a> Query<'a> {
         }
         json.open_object();
         for (name, values) in &self.values {
-            json.key(name);
+            json.named(name);
             value(values, json);
         }
         json.close_object();

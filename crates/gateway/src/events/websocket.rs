@@ -112,13 +112,14 @@ pub(crate) fn disconnect(connected: &Connected<'_>, happened: &Happened<'_>) -> 
     json.key("headers");
     json.open_object();
     for (name, value) in headers {
-        json.entry(name, value);
+        json.named(name);
+        json.string(value);
     }
     json.close_object();
     json.key("multiValueHeaders");
     json.open_object();
     for (name, value) in headers {
-        json.key(name);
+        json.named(name);
         json.open_array();
         json.string(value);
         json.close_array();
