@@ -45,13 +45,12 @@ pub(super) enum By {
 
 /// The response.
 pub(super) fn read(returned: &Bytes, by: By) -> Result<Response, BadReply> {
-    let value: &RawValue = serde_json::from_slice(returned).map_err(bad_shape)?;
-    if !value.get().starts_with('{') {
-        return inferred(returned, value, by);
+    if !returned.trim_ascii_start().starts_with(b"{") {
+        return inferred(returned, by);
     }
-    let reply: Reply<'_> = serde_json::from_str(value.get()).map_err(bad_shape)?;
+    let reply: Reply<'_> = serde_json::from_slice(returned).map_err(bad_shape)?;
     let Some(status) = wire::status(reply.status)? else {
-        return inferred(returned, value, by);
+        return inferred(returned, by);
     };
     let mut response_headers = Headers::new();
     for (name, raw) in wire::entries("headers", reply.headers)?.0 {
@@ -98,7 +97,8 @@ fn content_type_or(response_headers: &mut Headers, body: &Bytes, default: &'stat
     }
 }
 
-fn inferred(returned: &Bytes, value: &RawValue, by: By) -> Result<Response, BadReply> {
+fn inferred(returned: &Bytes, by: By) -> Result<Response, BadReply> {
+    let value: &RawValue = serde_json::from_slice(returned).map_err(bad_shape)?;
     let text = match by {
         _ if value.get().starts_with('"') => wire::body(Some(value))?,
         By::HttpApi => Cow::Borrowed(value.get()),
