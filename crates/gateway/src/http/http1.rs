@@ -92,8 +92,9 @@ pub(super) async fn serve(
                     Some(kept) => wire = kept,
                     None => return End::Closed,
                 }
-                seat.waits(service.clock.instant());
-                vigil.begins(service.clock.instant(), &mut wire);
+                let now = service.clock.instant();
+                seat.waits(now);
+                vigil.begins(now, &mut wire);
             }
             Next::Refused(refusal) => {
                 connection.refuse(wire, refusal).await;
@@ -223,11 +224,9 @@ impl Connection<'_> {
         let received_at = self.service.clock.instant();
         let Target::Path(target) = head.target else {
             let response = Response::new(StatusCode::OK, Bytes::new());
-            let is_whole = head.body_length == BodyLength::Exact(0);
-            let end = if is_whole {
-                BodyEnd::Finished
-            } else {
-                BodyEnd::Unfinished
+            let end = match head.body_length {
+                BodyLength::Exact(0) => BodyEnd::Finished,
+                BodyLength::Exact(_) | BodyLength::Chunked => BodyEnd::Unfinished,
             };
             let sender = Sender::of(&head.method, head.version, head.persistence);
             return self.respond(wire, response, &sender, end).await;
