@@ -245,18 +245,16 @@ impl Shared {
             reply,
             sink,
         };
-        let catalogue = Arc::clone(&self.lock().catalogue);
-        let function = &job.invocation.function;
-        // What is counted of a function is the same in every revision, so nobody has to wait for it.
-        if let Some(traced) = catalogue.traced(function, &job.invocation.trace_id)? {
-            job.invocation.trace_id = traced;
-        }
         let mut core = self.lock();
         let Invocation {
             function,
             qualifier,
+            trace_id,
             ..
-        } = &job.invocation;
+        } = &mut job.invocation;
+        if let Some(traced) = core.catalogue.traced(function, trace_id)? {
+            *trace_id = traced;
+        }
         let version = core.catalogue.find(function, qualifier.as_deref())?.clone();
         let mut actions = std::mem::take(&mut core.actions);
         let arrival = core

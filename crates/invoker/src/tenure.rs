@@ -99,6 +99,7 @@ pub(crate) async fn run(
     let mut tenure = Tenure {
         instance: started.instance,
         first_init: Some(started.init),
+        arn: function.arn.to_string(),
         function,
         mailbox,
     };
@@ -121,6 +122,8 @@ struct Tenure {
     /// How long its start took, until its first event has been told.
     first_init: Option<Duration>,
     function: Arc<Function>,
+    /// The function's.
+    arn: String,
     mailbox: mpsc::Receiver<Job>,
 }
 
@@ -136,6 +139,8 @@ enum End {
 
 impl Tenure {
     async fn serve(&mut self, shared: &Arc<Shared>, key: InstanceKey) -> End {
+        // One of its own, looked at for each event: the tasks of all instances would wait for the lock of the common one.
+        let killed = shared.killed.child_token();
         loop {
             let job = tokio::select! {
                 biased;
@@ -145,14 +150,21 @@ impl Tenure {
             let Some(job) = job else {
                 return End::Dismissed;
             };
-            if self.run_one(shared, key, job).await.is_dead() {
+            let running = self.run_one(shared, key, &killed, job);
+            if running.await.is_dead() {
                 return End::Reported;
             }
         }
     }
 
-    async fn run_one(&mut self, shared: &Arc<Shared>, key: InstanceKey, job: Job) -> Health {
-        if shared.killed.is_cancelled() {
+    async fn run_one(
+        &mut self,
+        shared: &Arc<Shared>,
+        key: InstanceKey,
+        killed: &CancellationToken,
+        job: Job,
+    ) -> Health {
+        if killed.is_cancelled() {
             // It waited in the mailbox: the function never saw it.
             shared.ended(key);
             drop(job.reply.send(Err(NotRun::ShuttingDown)));
@@ -168,7 +180,7 @@ impl Tenure {
         let event = Event {
             request_id: invocation.request_id.clone(),
             payload: invocation.payload,
-            invoked_arn: invoked_arn(&self.function, invocation.qualifier.as_deref()),
+            invoked_arn: invoked_arn(&self.arn, invocation.qualifier.as_deref()),
             deadline: given_at + self.function.timeout,
             trace_id: invocation.trace_id,
             client_context: invocation.client_context,
@@ -185,7 +197,7 @@ impl Tenure {
         };
         let completion = tokio::select! {
             completion = running => completion,
-            () = shared.killed.cancelled() => killed(&invocation.request_id),
+            () = killed.cancelled() => died(&invocation.request_id),
         };
         let (outcome, health) = judge(completion.verdict);
         let reply = Reply {
@@ -212,10 +224,10 @@ impl Tenure {
 /// The ARN by which a function was called.
 ///
 /// Contract: AWS Lambda Developer Guide, "Using the Lambda context object": with the version or alias, if one was named.
-fn invoked_arn(function: &Function, qualifier: Option<&str>) -> String {
+fn invoked_arn(arn: &str, qualifier: Option<&str>) -> String {
     match qualifier {
-        Some(qualifier) => format!("{}:{qualifier}", function.arn),
-        None => function.arn.to_string(),
+        Some(qualifier) => [arn, ":", qualifier].concat(),
+        None => arn.to_owned(),
     }
 }
 
@@ -252,7 +264,7 @@ fn failed(kind: FunctionErrorKind, payload: Bytes) -> Outcome {
 /// What an event comes to whose instance had to be killed because the server stops.
 ///
 /// Contract: AWS Lambda's reply when the kernel kills a runtime: `Runtime.ExitError`, "signal: killed".
-fn killed(request_id: &RequestId) -> Completion {
+fn died(request_id: &RequestId) -> Completion {
     let message =
         format!("RequestId: {request_id} Error: Runtime exited with error: signal: killed");
     let payload = json!({"errorType": "Runtime.ExitError", "errorMessage": message});
