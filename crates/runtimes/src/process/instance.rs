@@ -16,6 +16,7 @@ use interfaces::reply_stream::ReplySink;
 use interfaces::runtime::{Completion, Event, Instance};
 use model::function::Function;
 use model::ids::InstanceId;
+use model::time::Timestamp;
 
 use super::alarm::Alarm;
 use super::child::{Exit, Process, Reporter};
@@ -242,22 +243,27 @@ impl ProcessInstance {
         {
             self.logs.drain();
         }
+        let now = self.parts.clock.now();
         self.logs.begin(Some(event.request_id.clone()));
-        self.logs
-            .platform(report::start(&event.request_id, &self.function.version));
+        let start = report::start(&event.request_id, &self.function.version);
+        self.logs.platform_at(now, start);
         // What it said beyond its last reply would be taken for the next one.
         let usable = self.state == State::Free && !self.process.is_over() && self.line.is_quiet();
         let end = if usable {
             self.state = State::Busy;
             self.process.begin_event(event.turn);
-            self.exchange(&event, &intake).await
+            let left = event.deadline.saturating_duration_since(began_at);
+            self.exchange(&event, now.plus(left), &intake).await
         } else {
             self.process.kill();
             End::Exited(self.put_down().await)
         };
         let ended_at = self.parts.clock.instant();
         let handler = ended_at.saturating_duration_since(began_at);
-        self.logs.drain();
+        match &end {
+            End::Said(_) if self.line.is_told() => self.logs.drain_told(),
+            End::Said(_) | End::Exited(_) | End::TimedOut | End::Broken(_) => self.logs.drain(),
+        }
         self.rests_since = Some(ended_at);
         self.memory_peak.note(&self.process, ended_at);
         if self.process.end_event() {
@@ -268,13 +274,11 @@ impl ProcessInstance {
         self.conclude(&event, end, handler).await
     }
 
-    async fn exchange(&mut self, event: &Event, intake: &Intake) -> End {
-        let clock = &self.parts.clock;
-        let left = event.deadline.saturating_duration_since(clock.instant());
+    async fn exchange(&mut self, event: &Event, deadline: Timestamp, intake: &Intake) -> End {
         let client_context = event.client_context.as_deref().map(String::from_utf8_lossy);
         let head = EventHead {
             request_id: event.request_id.as_str(),
-            deadline_ms: clock.now().plus(left).epoch_ms(),
+            deadline_ms: deadline.epoch_ms(),
             invoked_function_arn: &event.invoked_arn,
             trace_id: &event.trace_id,
             client_context: client_context.as_deref(),

@@ -71,6 +71,15 @@ impl Line {
         }
     }
 
+    /// Whether its reply was read because the event loop told of it.
+    pub(super) fn is_told(&self) -> bool {
+        match self {
+            Self::Frames(link) => link.is_told(),
+            // A task of its own reads it.
+            Self::Api(_) => false,
+        }
+    }
+
     /// The socket, for whoever goes on with other frames.
     pub(super) fn into_stream(self) -> Option<UnixStream> {
         match self {

@@ -129,6 +129,24 @@ pub(super) struct Link {
     inbound: Vec<u8>,
     /// Bytes of a reply over the limit that are still to be thrown away.
     excess_bytes: usize,
+    /// What was heard since the last event was sent.
+    heard: Heard,
+    /// The same of the event before.
+    heard_before: Heard,
+}
+
+/// How much was heard of an instance.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    /// Reads that found something. One that may have left something counts twice: the next one does not wait to be told of it.
+    reads: usize,
+    frames: usize,
+}
+
+impl Heard {
+    fn is_one_frame(self) -> bool {
+        self.reads == 1 && self.frames == 1
+    }
 }
 
 impl Link {
@@ -137,6 +155,8 @@ impl Link {
             stream: system::watch(stream.into(), Interest::READABLE)?,
             inbound: Vec::new(),
             excess_bytes: 0,
+            heard: Heard::default(),
+            heard_before: Heard::default(),
         })
     }
 
@@ -151,6 +171,7 @@ impl Link {
         head: &EventHead<'_>,
         event: &Event,
     ) -> Result<(), LinkError> {
+        self.heard_before = std::mem::take(&mut self.heard);
         let head = serde_json::to_vec(head).map_err(|error| LinkError::Io(error.into()))?;
         let body_bytes = 4 + head.len() + event.payload.len();
         let joined_bytes = event.payload.len().min(JOINED_BYTES_MAX);
@@ -236,6 +257,7 @@ impl Link {
             match rustix::net::recv(self.stream.get_ref(), into, RecvFlags::empty()) {
                 Ok((0, _)) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
                 Ok((count, _)) => {
+                    self.heard.reads += if count < room { 1 } else { 2 };
                     // There was nothing more, so the next read need not ask to learn that.
                     if count < room {
                         ready.clear_ready();
@@ -247,6 +269,12 @@ impl Link {
                 Err(error) => return Err(LinkError::Io(error.into())),
             }
         }
+    }
+
+    /// Whether the event loop has told of the reply, from its first byte on. It may not have, where it told of something else
+    /// before, be it late, of the reply before.
+    pub(super) fn is_told(&self) -> bool {
+        self.heard.is_one_frame() && self.heard_before.is_one_frame()
     }
 
     /// The next message out of what has been read; none: more must be read.
@@ -276,6 +304,7 @@ impl Link {
             return Ok(None);
         }
         let body = self.take_body(HEADER_BYTES + body_bytes);
+        self.heard.frames += 1;
         message(kind, body).map(Some)
     }
 

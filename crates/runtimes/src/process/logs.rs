@@ -15,6 +15,7 @@ use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
 use model::function::Function;
 use model::ids::{InstanceId, RequestId};
 use model::limits::LAMBDA_LOG_TAIL_BYTES_MAX;
+use model::time::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::net::unix::pipe::Receiver;
 
@@ -146,8 +147,13 @@ impl Logs {
 
     /// Writes a line of the platform's.
     pub(super) fn platform(&mut self, text: String) {
-        self.journal
-            .write(LogOrigin::Platform, Category::Platform, text.into());
+        self.platform_at(self.journal.clock.now(), text);
+    }
+
+    /// Writes a line of the platform's, of this moment.
+    pub(super) fn platform_at(&mut self, now: Timestamp, text: String) {
+        let (origin, category) = (LogOrigin::Platform, Category::Platform);
+        self.journal.write_at(now, origin, category, text.into());
     }
 
     /// Writes the line that begins an instance's log, once.
@@ -201,9 +207,20 @@ impl Logs {
     /// Takes all that was written until now, without waiting: so what a handler wrote stands before its `END`. What
     /// other processes go on writing meanwhile is not waited for.
     pub(super) fn drain(&mut self) {
-        if !self.is_anything_there() {
-            return;
+        if self.is_anything_there() {
+            self.take_all();
         }
+    }
+
+    /// The same after a reply that the event loop has told of, without asking the system. The loop tells of things in the order in
+    /// which they came, so it has told of what was written before the reply.
+    pub(super) fn drain_told(&mut self) {
+        if self.is_anything_told() {
+            self.take_all();
+        }
+    }
+
+    fn take_all(&mut self) {
         let extensions = self.extensions.iter_mut();
         for stream in [&mut self.stdout, &mut self.stderr]
             .into_iter()
@@ -213,16 +230,22 @@ impl Logs {
         }
     }
 
-    /// Asks for both streams at once: most handlers write nothing, and this is done twice for each event.
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        let own = [&self.stdout, &self.stderr].into_iter();
+        own.chain(&self.extensions)
+    }
+
+    fn is_anything_told(&self) -> bool {
+        self.streams().any(Stream::is_told)
+    }
+
+    /// Asks for both streams at once: most handlers write nothing.
     fn is_anything_there(&self) -> bool {
-        let streams = || {
-            let own = [&self.stdout, &self.stderr].into_iter();
-            own.chain(&self.extensions)
-        };
-        if streams().any(|stream| !stream.begun.is_empty()) {
+        if self.streams().any(|stream| !stream.begun.is_empty()) {
             return true;
         }
-        let mut asked: Vec<PollFd<'_>> = streams()
+        let mut asked: Vec<PollFd<'_>> = self
+            .streams()
             .filter_map(|stream| stream.pipe.as_ref())
             .map(|pipe| PollFd::new(pipe, PollFlags::IN))
             .collect();
@@ -247,6 +270,16 @@ impl Stream {
             Some(pipe) => drop(poll_fn(|context| pipe.poll_read_ready(context)).await),
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether the event loop has told of something that is not taken yet, or of an end.
+    fn is_told(&self) -> bool {
+        let nothing = |pipe: &Receiver| {
+            // It is only tried when the loop has told of something.
+            let tried = pipe.try_read(&mut []);
+            tried.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        !self.begun.is_empty() || self.pipe.as_ref().is_some_and(|pipe| !nothing(pipe))
     }
 
     /// Reads once, at most this much, after the event loop has said that there is something.
@@ -337,6 +370,10 @@ fn pending_bytes(pipe: &Receiver) -> usize {
 
 impl Journal {
     fn write(&mut self, origin: LogOrigin, category: Category, text: Bytes) {
+        self.write_at(self.clock.now(), origin, category, text);
+    }
+
+    fn write_at(&mut self, at: Timestamp, origin: LogOrigin, category: Category, text: Bytes) {
         let text = match origin {
             LogOrigin::Platform => text,
             LogOrigin::Stdout | LogOrigin::Stderr => match self.admit(text) {
@@ -352,7 +389,7 @@ impl Journal {
             function: self.function.clone(),
             instance: self.instance.clone(),
             request_id: self.request_id.clone(),
-            at: self.clock.now(),
+            at,
             origin,
             text,
         });

@@ -61,9 +61,10 @@ impl ProcessInstance {
         };
         let id = &event.request_id;
         let memory_mb = self.function.memory_mb;
-        self.logs.platform(report::end(id));
-        self.logs
-            .platform(report::report(id, usage, memory_mb, status));
+        let now = self.parts.clock.now();
+        self.logs.platform_at(now, report::end(id));
+        let report = report::report(id, usage, memory_mb, status);
+        self.logs.platform_at(now, report);
         if let Some(companions) = &self.companions {
             companions.tell_report(id.as_str(), usage, memory_mb, status);
         }
