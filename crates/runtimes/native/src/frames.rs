@@ -5,7 +5,7 @@
 //!
 //! A frame is the length of its body (u32, big-endian), its type (u8), and the body.
 
-const HEADER_BYTES: usize = 5;
+pub(crate) const HEADER_BYTES: usize = 5;
 
 const TYPE_FORK: u8 = 3;
 const TYPE_FORKED: u8 = 32;
@@ -29,6 +29,11 @@ pub(crate) enum Ended {
 pub(crate) fn encode(frame_type: u8, body: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(body.len()).ok()?;
     Some([&length.to_be_bytes()[..], &[frame_type], body].concat())
+}
+
+/// A frame without a body.
+pub(crate) fn empty(frame_type: u8) -> [u8; HEADER_BYTES] {
+    [0, 0, 0, 0, frame_type]
 }
 
 /// A frame that is written where it is, without memory of its own.

@@ -30,9 +30,14 @@
 //! - `pid() -> number`: the process's number, as the system knows it now.
 //! - `receive(descriptor, buffer, from) -> number`: waits for bytes and reads them into a `Buffer`, from that position on;
 //!   0 when the other end is closed.
+//! - `receiveEvent(descriptor, fields) -> text`: waits for an event and gives its text, `undefined` when the other end is closed.
+//!   Into the array `fields` it puts the request's id, the deadline in milliseconds and, when they are others than those of
+//!   the event before, the function's ARN; then the trace's id, unless it has set the variable itself as `setTrace` does, and
+//!   the client's context, should there be one. Last comes the descriptor that replies go through from now on, when that has
+//!   changed: a pipe, in place of the socket that the descriptor was.
 //! - `send(descriptor, type, body) -> true`: sends a frame of that type with that body, a text of at most 1024 characters.
-//! - `setTrace(value) -> boolean`: sets the variable `_X_AMZN_TRACE_ID` in place; false, with nothing set, when the value is
-//!   too long for that.
+//!
+//! An event sets the variable `_X_AMZN_TRACE_ID` in place, unless the trace's id is empty, or too long for that.
 //!
 //! Require it before anything else: threads that Node.js starts before that are taken for V8's own.
 //!
@@ -58,6 +63,7 @@ mod event_loop;
 mod files;
 mod frames;
 mod heap;
+mod inbox;
 mod napi;
 mod park;
 mod preload;
@@ -66,6 +72,7 @@ mod spare;
 mod system;
 mod trace;
 
+use inbox::Inbox;
 use napi::{Arguments, Env, Thrown, Value};
 use park::Fork;
 
@@ -83,7 +90,7 @@ const FUNCTIONS: &[(&core::ffi::CStr, napi::Callback)] = &[
     (c"pid", pid),
     (c"receive", receive),
     (c"send", send),
-    (c"setTrace", set_trace),
+    (c"receiveEvent", receive_event),
 ];
 
 fn register(env: Env, exports: Value) -> Result<(), Thrown> {
@@ -224,11 +231,32 @@ extern "C" fn send(env: Env, arguments: Arguments) -> Value {
     })
 }
 
-extern "C" fn set_trace(env: Env, arguments: Arguments) -> Value {
+extern "C" fn receive_event(env: Env, arguments: Arguments) -> Value {
     env.answer(|| {
-        let [value] = env.arguments(arguments)?;
-        let mut room = [0; trace::VALUE_BYTES_MAX + 1];
-        let text = env.text(value, &mut room)?;
-        env.boolean(trace::set(text))
+        let [descriptor, fields] = env.arguments(arguments)?;
+        let descriptor = env.to_i32(descriptor)?;
+        let mut inbox = Inbox::open().ok_or_else(|| env.throw("another event is waited for"))?;
+        let received = inbox
+            .receive(descriptor)
+            .map_err(|error| env.throw(&format!("the channel cannot be read: {error}")))?;
+        let Some(event) = received else {
+            return Ok(Env::undefined());
+        };
+        env.put(fields, 0, env.string(event.request_id)?)?;
+        env.put(fields, 1, env.double(event.deadline_ms as f64)?)?;
+        if let Some(function_arn) = event.function_arn {
+            env.put(fields, 2, env.string(function_arn)?)?;
+        }
+        if !trace::set(event.trace_id) {
+            env.put(fields, 3, env.string(event.trace_id)?)?;
+        }
+        if let Some(client_context) = event.client_context {
+            env.put(fields, 4, env.string(client_context)?)?;
+        }
+        let text = env.string(event.text)?;
+        if let Some(descriptor) = inbox.new_way_out() {
+            env.put(fields, 5, env.number(descriptor)?)?;
+        }
+        Ok(text)
     })
 }

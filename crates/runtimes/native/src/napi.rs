@@ -77,6 +77,9 @@ node_api! {
     get_boolean: fn(Env, bool, *mut Value);
     get_uv_event_loop: fn(Env, *mut *mut c_void);
     create_int32: fn(Env, i32, *mut Value);
+    create_double: fn(Env, f64, *mut Value);
+    create_string_latin1: fn(Env, *const c_char, usize, *mut Value);
+    create_string_utf8: fn(Env, *const c_char, usize, *mut Value);
     create_object: fn(Env, *mut Value);
     create_array_with_length: fn(Env, usize, *mut Value);
     create_arraybuffer: fn(Env, usize, *mut *mut c_void, *mut Value);
@@ -220,6 +223,32 @@ impl Env {
         self.made(|result| Ok(unsafe { (api()?.create_int32)(self, number, result) }))
     }
 
+    pub(crate) fn double(self, number: f64) -> Result<Value, Thrown> {
+        // SAFETY: as above.
+        self.made(|result| Ok(unsafe { (api()?.create_double)(self, number, result) }))
+    }
+
+    /// A text of these bytes. What is no UTF-8 among them becomes U+FFFD.
+    pub(crate) fn string(self, bytes: &[u8]) -> Result<Value, Thrown> {
+        let start = bytes.as_ptr().cast();
+        self.made(|result| {
+            let api = api()?;
+            // Each of its bytes is a character then, and Node.js need not look.
+            let create = if bytes.is_ascii() {
+                api.create_string_latin1
+            } else {
+                api.create_string_utf8
+            };
+            // SAFETY: there are as many bytes, which are only read.
+            Ok(unsafe { create(self, start, bytes.len(), result) })
+        })
+    }
+
+    /// What a callback gives that has nothing to give.
+    pub(crate) fn undefined() -> Value {
+        Value(ptr::null_mut())
+    }
+
     pub(crate) fn object(self) -> Result<Value, Thrown> {
         // SAFETY: as above.
         self.made(|result| Ok(unsafe { (api()?.create_object)(self, result) }))
@@ -232,12 +261,15 @@ impl Env {
             Ok(unsafe { (api()?.create_array_with_length)(self, length, result) })
         })?;
         for (index, number) in (0..).zip(numbers) {
-            let number = self.number(*number)?;
-            // SAFETY: both values are of this environment.
-            let status = unsafe { (api()?.set_element)(self, array, index, number) };
-            self.check(status)?;
+            self.put(array, index, self.number(*number)?)?;
         }
         Ok(array)
+    }
+
+    pub(crate) fn put(self, array: Value, index: u32, value: Value) -> Result<(), Thrown> {
+        // SAFETY: both values are of this environment.
+        let status = unsafe { (api()?.set_element)(self, array, index, value) };
+        self.check(status)
     }
 
     /// An `ArrayBuffer` with a copy of these bytes.

@@ -14,7 +14,7 @@ use std::time::Duration;
 mod message;
 mod reading;
 pub(crate) use message::{receive, send};
-pub(crate) use reading::{read_when_ready, write_all};
+pub(crate) use reading::{read_at_once, read_when_ready, receive_when_ready, write_all};
 
 use crate::frames::Ended;
 

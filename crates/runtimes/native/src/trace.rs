@@ -9,14 +9,15 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int};
+use std::ptr;
 
 const NAME: &[u8; 17] = b"_X_AMZN_TRACE_ID=";
 /// The longest value that is set in place; the ones of the platform have some hundred bytes.
-pub(crate) const VALUE_BYTES_MAX: usize = 1024;
+const VALUE_BYTES_MAX: usize = 1024;
 const VARIABLE_BYTES: usize = NAME.len() + VALUE_BYTES_MAX + 1;
 
 unsafe extern "C" {
-    fn getenv(name: *const c_char) -> *mut c_char;
+    static environ: *const *const c_char;
     fn putenv(variable: *mut c_char) -> c_int;
 }
 
@@ -29,9 +30,9 @@ unsafe impl Sync for Variable {}
 
 static VARIABLE: Variable = Variable(UnsafeCell::new([0; VARIABLE_BYTES]));
 
-/// Sets the variable; false when the value is too long, or no value for a variable.
+/// Sets the variable; false when the value is empty, too long, or no value for a variable.
 pub(crate) fn set(value: &[u8]) -> bool {
-    if VALUE_BYTES_MAX <= value.len() || value.contains(&0) {
+    if value.is_empty() || VALUE_BYTES_MAX <= value.len() || value.contains(&0) {
         return false;
     }
     let start: *mut u8 = VARIABLE.0.get().cast();
@@ -40,13 +41,29 @@ pub(crate) fn set(value: &[u8]) -> bool {
         // SAFETY: the name, less than `VALUE_BYTES_MAX` and the zero fit. Others may read it meanwhile, hence `volatile`.
         unsafe { start.wrapping_add(place).write_volatile(*byte) };
     }
-    // SAFETY: the name ends with a zero.
-    let found = unsafe { getenv(c"_X_AMZN_TRACE_ID".as_ptr()) };
-    if found.cast() == start.wrapping_add(NAME.len()) {
+    if is_in_environment(start.cast()) {
         return true;
     }
     // The function may have set or deleted it. SAFETY: the variable lives as long as the process.
     unsafe { putenv(start.cast()) == 0 }
+}
+
+/// Whether a variable is there, and not merely one of its name: `getenv` would look at the text of all of them.
+fn is_in_environment(variable: *const c_char) -> bool {
+    // SAFETY: it is a list that ends with a null, or none at all. Only the thread that runs JavaScript changes it.
+    unsafe {
+        let mut place = environ;
+        if place.is_null() {
+            return false;
+        }
+        while !(*place).is_null() {
+            if ptr::eq(*place, variable) {
+                return true;
+            }
+            place = place.add(1);
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -56,6 +73,7 @@ mod tests {
     use super::*;
 
     unsafe extern "C" {
+        fn getenv(name: *const c_char) -> *mut c_char;
         fn unsetenv(name: *const c_char) -> c_int;
     }
 
@@ -75,6 +93,7 @@ mod tests {
         }
         assert!(!set(&[b'x'; VALUE_BYTES_MAX]));
         assert!(!set(b"a\0b"));
+        assert!(!set(b""));
         assert_eq!(found(), "longer again");
         // SAFETY: the name ends with a zero.
         unsafe { unsetenv(c"_X_AMZN_TRACE_ID".as_ptr()) };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use interfaces::BoxFuture;
 use interfaces::reply_stream::ReplySink;
 use interfaces::runtime::{Completion, Event, Instance};
-use model::function::Function;
+use model::function::{Function, Language};
 use model::ids::InstanceId;
 use model::time::Timestamp;
 
@@ -25,7 +25,7 @@ use super::intake::Intake;
 use super::keys::IssuedKeys;
 use super::launch::{Launched, Undertaker};
 use super::line::Line;
-use super::link::{EventHead, Link, LinkError, Message};
+use super::link::{EventHead, Link, LinkError, Message, Replaceable};
 use super::logs::Logs;
 use super::memory_peak::MemoryPeak;
 use super::runtime_api::{Companions, Failure, ShutdownReason};
@@ -104,6 +104,12 @@ impl ProcessInstance {
             report,
             quarters,
         } = lineage;
+        let is_forked = matches!(report, Some(Reporter::Zygote(_)));
+        let replaceable = if is_forked && function.runtime.language == Language::Node {
+            Replaceable::ByPipes
+        } else {
+            Replaceable::No
+        };
         // First of all, so that whatever fails below kills it.
         let process = Process::new(launched.pid, launched.pidfd, undertaker, report, quarters)?;
         let Beginning {
@@ -114,7 +120,7 @@ impl ProcessInstance {
         let ends = launched.ends;
         logs.hear(ends.stdout, ends.stderr)?;
         let line = match (ends.channel, &companions) {
-            (Some(channel), _) => Line::Frames(Link::new(channel)?),
+            (Some(channel), _) => Line::Frames(Link::new(channel, replaceable)?),
             (None, Some(companions)) => Line::Api(companions.line()),
             (None, None) => return Err(io::Error::other("nothing connects it with us")),
         };

@@ -89,7 +89,7 @@ impl Line {
     }
 
     /// Says that no event will follow.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&mut self) {
         match self {
             Self::Frames(link) => link.close(),
             // Its process is asked to end; the API has no word for it.

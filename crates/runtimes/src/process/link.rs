@@ -1,14 +1,17 @@
 //! The frames between us and an instance.
 //!
 //! Lives here: their layout, their limits, reading and writing them.
-//! Does not live here: what they lead to (`instance`); the other end (`bootstrap`).
+//! Does not live here: what they lead to (`instance`); pipes in place of the socket (`pipes`); the other end (`bootstrap`).
 //!
 //! A frame is the length of its body (u32, big-endian), its type (u8), and the body. To the instance go an order
-//! (JSON: what to load), then events: the length of the head (u32), the head (JSON: the context's fields), and the
+//! (JSON: what to load), then events: the head, which is the context's fields (`EventHead`), and the
 //! event's own bytes, untouched. From the instance come "ready" or "init failed", then one reply an event, whose body
 //! is the result's or the error's JSON, untouched too. A handler that streams says "begun" with a content type, then pieces;
-//! its reply is their end, and empty. User code owns the other end, so nothing in a frame is believed
+//! its reply is their end, and empty. After some events an instance that can be is offered two pipes, beside an empty frame: it says
+//! "ready", and what follows goes through them, or "unfit", and nothing changes. User code owns the other end, so nothing in a frame is believed
 //! but its being the function's own word.
+
+mod pipes;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write as _};
@@ -18,11 +21,12 @@ use bytes::{Buf, BufMut, Bytes};
 use interfaces::runtime::Event;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use serde::Serialize;
+use rustix::net::{SendFlags, Shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
+
+use pipes::Pipes;
 
 use super::failure::REPLY_BYTES_MAX;
 use super::runtime_api::Failure;
@@ -35,9 +39,12 @@ const COPIED_BYTES_MAX: usize = 16 * 1024;
 /// A payload up to this size is copied behind its head: two pieces cost the system more.
 const JOINED_BYTES_MAX: usize = 4 * 1024;
 const READS_IN_A_ROW_MAX: usize = 32;
+/// An instance that has had so many events is likely to have more. The pipes cost an event some 50 µs.
+const EVENTS_BEFORE_PIPES: u32 = 32;
 
 const TYPE_ORDER: u8 = 1;
 const TYPE_EVENT: u8 = 2;
+const TYPE_PIPES: u8 = 4;
 const TYPE_READY: u8 = 16;
 const TYPE_INIT_FAILED: u8 = 17;
 const TYPE_RETURNED: u8 = 18;
@@ -108,16 +115,60 @@ pub(super) enum LinkError {
     Io(#[source] io::Error),
 }
 
+/// Stands for the length of a text that is not there.
+const LENGTH_OF_NOTHING: u32 = u32::MAX;
+/// The deadline and the lengths of the four texts.
+const HEAD_BYTES_MIN: usize = 8 + 4 * 4;
+
 /// The part of an event that is ours: fields of the handler's `context`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+///
+/// In a frame it is the deadline (i64), then each text behind its length (u32), in this order; all big-endian. JSON would have to be
+/// parsed, which costs an instance more than all else that it does with the head.
+#[derive(Debug)]
 pub(super) struct EventHead<'a> {
     pub(super) request_id: &'a str,
     pub(super) deadline_ms: i64,
     pub(super) invoked_function_arn: &'a str,
     pub(super) trace_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_context: Option<&'a str>,
+}
+
+impl EventHead<'_> {
+    fn texts(&self) -> [Option<&str>; 4] {
+        [
+            Some(self.request_id),
+            Some(self.invoked_function_arn),
+            Some(self.trace_id),
+            self.client_context,
+        ]
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = self.texts().into_iter().flatten().map(str::len);
+        HEAD_BYTES_MIN + texts.sum::<usize>()
+    }
+
+    fn write(&self, into: &mut Vec<u8>) -> io::Result<()> {
+        into.put_i64(self.deadline_ms);
+        for text in self.texts() {
+            match text {
+                Some(text) => {
+                    into.put_u32(length(text.len())?);
+                    into.put_slice(text.as_bytes());
+                }
+                None => into.put_u32(LENGTH_OF_NOTHING),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an instance's socket may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replaceable {
+    /// The instance knows what to do with pipes.
+    ByPipes,
+    No,
 }
 
 /// Our end of an instance's channel.
@@ -126,6 +177,10 @@ pub(super) struct EventHead<'a> {
 /// has taken an event, and hearing of that would wake us once more for each of them.
 pub(super) struct Link {
     stream: AsyncFd<OwnedFd>,
+    /// What is sent goes through this. It is the stream itself while that is a socket.
+    pipe: Option<OwnedFd>,
+    /// After how many events pipes are offered; none: never, or they were.
+    events_before_pipes: Option<u32>,
     inbound: Vec<u8>,
     /// Bytes of a reply over the limit that are still to be thrown away.
     excess_bytes: usize,
@@ -150,9 +205,15 @@ impl Heard {
 }
 
 impl Link {
-    pub(super) fn new(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+    pub(super) fn new(
+        stream: std::os::unix::net::UnixStream,
+        replaceable: Replaceable,
+    ) -> io::Result<Self> {
+        let may_be_replaced = replaceable == Replaceable::ByPipes;
         Ok(Self {
             stream: system::watch(stream.into(), Interest::READABLE)?,
+            pipe: None,
+            events_before_pipes: may_be_replaced.then_some(EVENTS_BEFORE_PIPES),
             inbound: Vec::new(),
             excess_bytes: 0,
             heard: Heard::default(),
@@ -171,19 +232,59 @@ impl Link {
         head: &EventHead<'_>,
         event: &Event,
     ) -> Result<(), LinkError> {
+        self.replace_in_time().await?;
         self.heard_before = std::mem::take(&mut self.heard);
-        let head = serde_json::to_vec(head).map_err(|error| LinkError::Io(error.into()))?;
-        let body_bytes = 4 + head.len() + event.payload.len();
+        let head_bytes = head.bytes();
         let joined_bytes = event.payload.len().min(JOINED_BYTES_MAX);
-        let mut front = Vec::with_capacity(HEADER_BYTES + 4 + head.len() + joined_bytes);
-        front.put_slice(&header(TYPE_EVENT, body_bytes).map_err(LinkError::Io)?);
-        front.put_u32(length(head.len()).map_err(LinkError::Io)?);
-        front.put_slice(&head);
+        let mut front = Vec::with_capacity(HEADER_BYTES + head_bytes + joined_bytes);
+        let header = header(TYPE_EVENT, head_bytes + event.payload.len());
+        front.put_slice(&header.map_err(LinkError::Io)?);
+        head.write(&mut front).map_err(LinkError::Io)?;
         if event.payload.len() <= JOINED_BYTES_MAX {
             front.put_slice(&event.payload);
             return self.send(&front, &[]).await;
         }
         self.send(&front, &event.payload).await
+    }
+
+    /// Has the instance use pipes, once it has had its events.
+    async fn replace_in_time(&mut self) -> Result<(), LinkError> {
+        match self.events_before_pipes {
+            None => return Ok(()),
+            Some(0) => self.events_before_pipes = None,
+            Some(count) => {
+                self.events_before_pipes = Some(count - 1);
+                return Ok(());
+            }
+        }
+        let frame = header(TYPE_PIPES, 0).map_err(LinkError::Io)?;
+        // Without room for more descriptors the socket stays.
+        let Ok(pipes) = Pipes::new() else {
+            return Ok(());
+        };
+        let socket = self.stream.get_ref();
+        let Ok(ours) = pipes.offer(socket, &frame) else {
+            return Ok(());
+        };
+        match self.receive().await? {
+            Message::Ready(_) if self.is_quiet() => {
+                self.stream =
+                    system::watch(ours.read, Interest::READABLE).map_err(LinkError::Io)?;
+                self.pipe = Some(ours.write);
+                Ok(())
+            }
+            // It has no room for them.
+            Message::Unfit(_) if self.is_quiet() => Ok(()),
+            Message::Ready(_)
+            | Message::Unfit(_)
+            | Message::InitFailed(_)
+            | Message::Returned(_)
+            | Message::Raised(_)
+            | Message::Fatal(_)
+            | Message::TooLarge
+            | Message::Part(_)
+            | Message::Abandoned(_) => Err(LinkError::OutOfTurn),
+        }
     }
 
     /// One write as a rule: a large payload is not copied behind its head.
@@ -192,10 +293,13 @@ impl Link {
         while whole.has_remaining() {
             let mut slices = [IoSlice::new(&[]); 2];
             let filled = whole.chunks_vectored(&mut slices);
-            let sent = match slices.get(..filled).unwrap_or_default() {
+            let sent = match (slices.get(..filled).unwrap_or_default(), &self.pipe) {
                 // The system has less to do for a single piece.
-                [alone] => rustix::net::send(self.stream.get_ref(), alone, SendFlags::NOSIGNAL),
-                slices => rustix::io::writev(self.stream.get_ref(), slices),
+                ([alone], None) => {
+                    rustix::net::send(self.stream.get_ref(), alone, SendFlags::NOSIGNAL)
+                }
+                ([alone], Some(pipe)) => rustix::io::write(pipe, alone),
+                (slices, _) => rustix::io::writev(self.outward(), slices),
             };
             match sent {
                 Ok(0) => return Err(LinkError::Closed),
@@ -208,9 +312,13 @@ impl Link {
         Ok(())
     }
 
-    /// Waits until the socket takes more: a large event, which the instance has only begun to read.
+    fn outward(&self) -> &OwnedFd {
+        self.pipe.as_ref().unwrap_or(self.stream.get_ref())
+    }
+
+    /// Waits until the instance takes more: a large event, which it has only begun to read.
     async fn wait_for_room(&self) -> io::Result<()> {
-        let twin = self.stream.get_ref().try_clone()?;
+        let twin = self.outward().try_clone()?;
         let watched = system::watch(twin, Interest::WRITABLE)?;
         watched.writable().await?.retain_ready();
         Ok(())
@@ -254,9 +362,9 @@ impl Link {
             let mut ready = ready.map_err(LinkError::Io)?;
             let room = self.inbound.capacity() - self.inbound.len();
             let into = spare_capacity(&mut self.inbound);
-            match rustix::net::recv(self.stream.get_ref(), into, RecvFlags::empty()) {
-                Ok((0, _)) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
-                Ok((count, _)) => {
+            match rustix::io::read(self.stream.get_ref(), into) {
+                Ok(0) | Err(Errno::CONNRESET) => return Err(LinkError::Closed),
+                Ok(count) => {
                     self.heard.reads += if count < room { 1 } else { 2 };
                     // There was nothing more, so the next read need not ask to learn that.
                     if count < room {
@@ -324,12 +432,18 @@ impl Link {
     /// The socket, for whoever goes on with other frames; none when the process has said more than it was asked, or when the
     /// event loop cannot watch it any more.
     pub(super) fn into_stream(self) -> Option<UnixStream> {
-        let stream = self.is_quiet().then(|| self.stream.into_inner())?;
+        let is_socket = self.pipe.is_none();
+        let stream = (is_socket && self.is_quiet()).then(|| self.stream.into_inner())?;
         UnixStream::from_std(stream.into()).ok()
     }
 
     /// Tells the instance that no event will follow.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&mut self) {
+        if self.pipe.is_some() {
+            // Nothing is sent any more: the end of what can be read is all there is to tell.
+            self.pipe = None;
+            return;
+        }
         // It fails only when the other end is gone, which is what was wanted.
         let _ = rustix::net::shutdown(self.stream.get_ref(), Shutdown::Write);
     }
@@ -376,7 +490,7 @@ fn length(bytes: usize) -> io::Result<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream as Blocking;
 
     use super::*;
@@ -385,7 +499,7 @@ mod tests {
     async fn received(bytes: &[u8], piece_bytes: usize) -> Vec<Result<Message, String>> {
         let (ours, mut theirs) = Blocking::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut link = Link::new(ours).unwrap();
+        let mut link = Link::new(ours, Replaceable::No).unwrap();
         let bytes = bytes.to_vec();
         let writer = tokio::task::spawn_blocking(move || {
             for piece in bytes.chunks(piece_bytes) {
@@ -440,6 +554,27 @@ mod tests {
             closed(),
         ];
         assert_eq!(received(&bytes, 1 << 20).await, expected);
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_refuses_pipes_or_has_no_word_for_them_is_spoken_to_as_before_or_not_at_all()
+     {
+        for (answer, is_refusal) in [(TYPE_UNFIT, true), (TYPE_RETURNED, false)] {
+            let (ours, mut theirs) = Blocking::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let mut link = Link::new(ours, Replaceable::ByPipes).unwrap();
+            link.events_before_pipes = Some(0);
+            let instance = tokio::task::spawn_blocking(move || {
+                let mut offer = [0; HEADER_BYTES];
+                theirs.read_exact(&mut offer).unwrap();
+                theirs.write_all(&frame(answer, b"")).unwrap();
+                offer
+            });
+            let answered = link.replace_in_time().await;
+            assert_eq!(answered.is_ok(), is_refusal);
+            assert!(link.pipe.is_none());
+            assert_eq!(instance.await.unwrap(), [0, 0, 0, 0, TYPE_PIPES]);
+        }
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod maker;
+mod pipes;
 mod probe;
 mod spares;
 mod streams;

@@ -95,6 +95,15 @@ pub(crate) fn send(socket: RawFd, bytes: &[u8], attached: Option<RawFd>) -> io::
 
 /// Receives bytes, as many as there is room for unless the other end is closed, with the descriptors beside them.
 pub(crate) fn receive(socket: RawFd, into: &mut [u8]) -> io::Result<Received> {
+    receive_as(socket, into, MSG_WAITALL)
+}
+
+/// Receives as many bytes as have come, at least one, with the descriptors beside them.
+pub(super) fn receive_some(socket: RawFd, into: &mut [u8]) -> io::Result<Received> {
+    receive_as(socket, into, 0)
+}
+
+fn receive_as(socket: RawFd, into: &mut [u8], flags: c_int) -> io::Result<Received> {
     let mut slice = Slice {
         start: into.as_mut_ptr().cast(),
         length: into.len(),
@@ -109,7 +118,7 @@ pub(crate) fn receive(socket: RawFd, into: &mut [u8]) -> io::Result<Received> {
     let mut message = header(&mut slice, beside, size_of::<Attachment>());
     let bytes = uninterrupted(|| {
         // SAFETY: everything that the header points to lives longer than the call, which writes no more than the lengths say.
-        let count = unsafe { recvmsg(socket, &mut message, MSG_WAITALL | MSG_CMSG_CLOEXEC) };
+        let count = unsafe { recvmsg(socket, &mut message, flags | MSG_CMSG_CLOEXEC) };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     })?;
     let has_descriptors = ATTACHMENT_HEADER_BYTES < message.beside_length

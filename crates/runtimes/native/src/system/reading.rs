@@ -7,6 +7,7 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::RawFd;
 
+use super::message::{Received, receive_some};
 use super::{POLLIN, PollDescriptor, check, poll, uninterrupted};
 
 unsafe extern "C" {
@@ -19,6 +20,25 @@ unsafe extern "C" {
 /// It waits in `poll`, and not in `read`: who sleeps there is woken also when the other end has read what was sent to it,
 /// for the socket can be written to again, and goes back to sleep. That would be a second switch for each event.
 pub(crate) fn read_when_ready(descriptor: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    when_ready(descriptor, || read_once(descriptor, into))
+}
+
+/// As [`read_when_ready`], with the descriptors beside what is read.
+pub(crate) fn receive_when_ready(descriptor: RawFd, into: &mut [u8]) -> io::Result<Received> {
+    when_ready(descriptor, || receive_some(descriptor, into))
+}
+
+/// As [`read_when_ready`], for a pipe: who sleeps in `read` there is woken by bytes alone.
+pub(crate) fn read_at_once(descriptor: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    match read_once(descriptor, into) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            read_when_ready(descriptor, into)
+        }
+        read => read,
+    }
+}
+
+fn when_ready<T>(descriptor: RawFd, mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     const FOR_EVER: c_int = -1;
     let mut asked = PollDescriptor {
         descriptor,
@@ -28,17 +48,20 @@ pub(crate) fn read_when_ready(descriptor: RawFd, into: &mut [u8]) -> io::Result<
     loop {
         // SAFETY: one entry is given.
         uninterrupted(|| check(unsafe { poll(&mut asked, 1, FOR_EVER) }))?;
-        let read = uninterrupted(|| {
-            // SAFETY: no more is written than there is room for.
-            let count = unsafe { read(descriptor, into.as_mut_ptr().cast(), into.len()) };
-            usize::try_from(count).map_err(|_| io::Error::last_os_error())
-        });
-        match read {
-            // The function may have made the socket one that does not wait, and read from it elsewhere.
+        match read() {
+            // The function may have made the descriptor one that does not wait, and read from it elsewhere.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             read => return read,
         }
     }
+}
+
+fn read_once(descriptor: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    uninterrupted(|| {
+        // SAFETY: no more is written than there is room for.
+        let count = unsafe { read(descriptor, into.as_mut_ptr().cast(), into.len()) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    })
 }
 
 /// Writes all of these bytes, in one call as a rule.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::process::child::Process;
 use crate::process::launch::{Launch, LaunchError, Spawner};
-use crate::process::link::{Link, LinkError, Message};
+use crate::process::link::{Link, LinkError, Message, Replaceable};
 use crate::process::recent::Recent;
 
 use super::Zygote;
@@ -122,7 +122,7 @@ async fn start(launch: Launch, spawner: &Spawner) -> Result<Base, BaseError> {
             reason: "it has no channel".to_owned(),
         });
     };
-    let mut link = Link::new(channel).map_err(unwatched)?;
+    let mut link = Link::new(channel, Replaceable::No).map_err(unwatched)?;
     let loading = async {
         link.send_rest(&ends.untold).await?;
         link.receive().await

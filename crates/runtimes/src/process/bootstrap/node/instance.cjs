@@ -20,8 +20,6 @@ const EXIT_UNCAUGHT_EXCEPTION = 129;
 const EXIT_UNREPORTED = 7;
 
 let isServing = false;
-// Sets the variable that changes with each event; false where it cannot.
-let setTraceInPlace = () => false;
 
 // A function may have broken anything that this needs. Then the process must still end.
 function reportFatal(title, error, status) {
@@ -97,28 +95,20 @@ function runEvents(handler, run, onEnd) {
 }
 
 function runEvent(handler, run, next, onEnd) {
-  const frame = channel.receive();
-  if (frame === undefined) {
+  const event = channel.receiveEvent();
+  if (event === undefined) {
     onEnd();
     return;
   }
-  const headEnd = 4 + frame.body.readUInt32BE(0);
-  const head = JSON.parse(frame.body.toString('utf8', 4, headEnd));
-  const text = frame.body.toString('utf8', headEnd);
-  logging.setRequestId(head.requestId);
-  setTrace(head.traceId);
-  run(handler, head, text, next);
+  logging.setRequestId(event.requestId);
+  // Otherwise the addon has set it: glibc keeps every value that a variable ever had, and searches them all at each new one.
+  if (event.traceId !== undefined) setTrace(event.traceId);
+  run(handler, event, next);
 }
 
-// glibc keeps every value that a variable ever had, and searches them all at each new one; the addon has a place for this one.
 function setTrace(id) {
-  if (!id) delete process.env._X_AMZN_TRACE_ID;
-  else if (!setTraceInPlace(id)) process.env._X_AMZN_TRACE_ID = id;
+  if (id === '') delete process.env._X_AMZN_TRACE_ID;
+  else process.env._X_AMZN_TRACE_ID = id;
 }
 
-function useNative(addon) {
-  channel.useNative(addon);
-  setTraceInPlace = addon.setTrace;
-}
-
-module.exports = { install, load, useNative, serve, runEvent, runEvents, reportUncaught };
+module.exports = { install, load, serve, runEvent, runEvents, reportUncaught };

@@ -44,7 +44,9 @@ function noteFields() {
 
 // Plain properties alone, those that differ between the ways of replying first: an object with accessors V8 keeps as a
 // dictionary, and what it makes for them lives until the whole heap is collected.
-function contextOf(head, ways) {
+function contextOf(event, ways) {
+  // What a function keeps of its context is not to keep the event's text.
+  const { deadlineMs, clientContext } = event;
   return {
     ...ways,
     functionVersion: fixed.functionVersion,
@@ -52,19 +54,19 @@ function contextOf(head, ways) {
     memoryLimitInMB: fixed.memoryLimitInMB,
     logGroupName: fixed.logGroupName,
     logStreamName: fixed.logStreamName,
-    clientContext: head.clientContext === undefined ? undefined : JSON.parse(head.clientContext),
+    clientContext: clientContext === undefined ? undefined : JSON.parse(clientContext),
     identity: undefined,
-    invokedFunctionArn: head.invokedFunctionArn,
-    awsRequestId: head.requestId,
+    invokedFunctionArn: event.invokedFunctionArn,
+    awsRequestId: event.requestId,
     tenantId: undefined,
-    getRemainingTimeInMillis: () => head.deadlineMs - Date.now(),
+    getRemainingTimeInMillis: () => deadlineMs - Date.now(),
   };
 }
 
 const isPromise = (value) => Boolean(value) && typeof value.then === 'function';
 
 // Node.js up to 22. `next` waits for the next event.
-function runWithCallbacks(handler, head, text, next) {
+function runWithCallbacks(handler, event, next) {
   let context;
   let isFinished = false;
   let isCompleted = false;
@@ -109,13 +111,13 @@ function runWithCallbacks(handler, head, text, next) {
     next();
   });
   try {
-    context = contextOf(head, {
+    context = contextOf(event, {
       callbackWaitsForEmptyEventLoop: true,
       succeed: once((result) => done(null, result)),
       fail: once((error) => done(error ?? 'handled')),
       done: once(done),
     });
-    const result = handler(JSON.parse(text), context, callback);
+    const result = handler(JSON.parse(event.text), context, callback);
     if (isPromise(result)) result.then(context.succeed, context.fail).catch(context.fail);
   } catch (error) {
     callback(error);
@@ -123,10 +125,10 @@ function runWithCallbacks(handler, head, text, next) {
 }
 
 // Node.js 24 and later.
-async function runAwaited(handler, head, text, next) {
+async function runAwaited(handler, event, next) {
   const turn = () => new Promise(setImmediate);
   try {
-    const result = await handler(JSON.parse(text), contextOf(head, {}));
+    const result = await handler(JSON.parse(event.text), contextOf(event, {}));
     await turn();
     let body;
     try {

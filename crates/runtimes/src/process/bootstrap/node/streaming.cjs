@@ -114,12 +114,12 @@ const settled = (stream) => new Promise((resolve) => {
   else stream.once('close', resolve);
 });
 
-async function run(handler, head, text, next) {
+async function run(handler, event, next) {
   const stream = new ResponseStream(handler[HIGH_WATER_MARK] ?? HIGH_WATER_MARK_BYTES);
   let failure;
   stream.on('error', (error) => { failure ??= { error }; });
   try {
-    const returned = handler(JSON.parse(text), stream, contextOf(head, {}));
+    const returned = handler(JSON.parse(event.text), stream, contextOf(event, {}));
     if (typeof returned?.then !== 'function') throw 'Streaming does not support non-async handlers.';
     if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
     if (!stream.writableEnded) throw 'Response stream is not finished.';

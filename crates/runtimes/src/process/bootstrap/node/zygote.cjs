@@ -37,7 +37,7 @@ async function run(order) {
   try {
     if (order.isPreloaded && !addon.hasPreload()) throw new Error('what is preloaded into it does not take effect');
     fresh.install();
-    instance.useNative(addon);
+    channel.useNative(addon);
     process.execArgv = process.execArgv.filter((flag) => !FLAGS_OF_BASES.includes(flag));
     leaveAtOnce();
     for (const name of PARTS) require(name);

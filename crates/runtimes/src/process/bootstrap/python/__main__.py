@@ -9,7 +9,6 @@ import json
 import os
 import site
 import socket
-import struct
 import sys
 import traceback
 
@@ -21,7 +20,6 @@ from _cloudless_context import LambdaContext
 
 CHANNEL = 3
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_U32 = struct.Struct(">I")
 
 
 class Fault(Exception):
@@ -96,9 +94,7 @@ def warm_up():
     """Runs an event, so that nothing on its way is loaded or made for the first time by an instance."""
     ours, theirs = socket.socketpair()
     with ours:
-        head = json.dumps({"requestId": "", "invokedFunctionArn": "", "deadlineMs": 0, "traceId": ""}).encode()
-        body = _U32.pack(len(head)) + head + b"{}"
-        ours.sendall(struct.pack(">IB", len(body), frames.EVENT) + body)
+        ours.sendall(frames.EMPTY_EVENT)
         ours.shutdown(socket.SHUT_WR)
         try:
             serve(frames.Channel(theirs.detach()), lambda event, context: event, _cloudless_json.Encoder(True))
@@ -170,17 +166,15 @@ def serve(channel, handler, encoder):
         received = channel.receive()
         if received is None:
             sys.exit(0)
-        body = received[1]
-        (head_length,) = _U32.unpack_from(body)
-        head = json.loads(bytes(body[4:4 + head_length]))
-        log.request_id = head["requestId"]
-        set_trace_id(head["traceId"])
+        head, text = frames.split_event(received[1])
+        log.request_id = head.request_id
+        set_trace_id(head.trace_id)
         try:
             context = make_context(head)
-            event = parse(body[4 + head_length:])
+            event = parse(text)
             kind, reply = frames.RETURNED, marshal(encoder, handler(event, context))
         except Exception:
-            failure = describe(sys.exc_info(), head["requestId"])
+            failure = describe(sys.exc_info(), head.request_id)
             log.error(failure)
             kind, reply = frames.RAISED, encode_failure(encoder, failure)
         if os.getpid() != process:
@@ -198,13 +192,13 @@ def set_trace_id(trace_id):
 
 
 def make_context(head):
-    client_context = head.get("clientContext")
+    client_context = head.client_context
     if client_context is not None:
         try:
             client_context = json.loads(client_context)
         except ValueError as error:
             raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse Client Context JSON: {error}")
-    return LambdaContext(head["requestId"], head["invokedFunctionArn"], head["deadlineMs"], client_context)
+    return LambdaContext(head.request_id, head.function_arn, head.deadline_ms, client_context)
 
 
 def parse(body):

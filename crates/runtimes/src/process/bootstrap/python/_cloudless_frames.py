@@ -1,10 +1,11 @@
 """Frames over the instance's end of its channel.
 
-Lives here: reading one event, writing one reply; both with descriptors, where processes are forked.
+Lives here: reading one event, writing one reply; both with descriptors, where processes are forked; the fields of an event.
 Does not live here: what they mean (`__main__`, `_cloudless_zygote`).
 A frame is the length of its body (u32, big-endian), its type (u8), and the body.
 """
 import array
+import collections
 import os
 import select
 import socket
@@ -18,6 +19,28 @@ _HEADER = struct.Struct(">IB")
 _BUFFER_BYTES = 64 * 1024
 # A reply up to this size is copied behind its header, for the sake of a single system call.
 _JOINED_BYTES_MAX = 256 * 1024
+# Stands for the length of a text that is not there.
+_NOTHING = 0xFFFFFFFF
+_DEADLINE = struct.Struct(">q")
+_LENGTH = struct.Struct(">I")
+
+Head = collections.namedtuple("Head", "deadline_ms request_id function_arn trace_id client_context")
+EMPTY_EVENT = _HEADER.pack(26, EVENT) + bytes(20) + _LENGTH.pack(_NOTHING) + b"{}"
+
+
+def split_event(body):
+    """The fields of an event, and its own text as bytes: the deadline, four texts behind their lengths, and the rest."""
+    (deadline_ms,) = _DEADLINE.unpack_from(body)
+    at, texts = _DEADLINE.size, []
+    for _ in range(4):
+        (length,) = _LENGTH.unpack_from(body, at)
+        at += _LENGTH.size
+        if length == _NOTHING:
+            texts.append(None)
+            continue
+        texts.append(str(body[at:at + length], "utf-8"))
+        at += length
+    return Head(deadline_ms, *texts), body[at:]
 
 
 class Channel:
