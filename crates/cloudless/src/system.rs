@@ -1,6 +1,6 @@
 //! The real clock and the real randomness: the only place that asks the machine for either.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use interfaces::clock::Clock;
@@ -35,28 +35,34 @@ impl Clock for RealClock {
 /// How many bytes are asked of the kernel at once: each request needs some sixty, in several places.
 const DRAWN_BYTES: usize = 1_024;
 
+thread_local! {
+    /// Drawn and not given away yet. Each thread has its own: those that serve would wait for one another.
+    static DRAWN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The kernel's random bytes, drawn ahead.
 #[derive(Debug, Default)]
-pub struct RealRandom {
-    drawn: Mutex<Vec<u8>>,
-}
+pub struct RealRandom(());
 
 impl Random for RealRandom {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = buffer;
-        while !left.is_empty() {
-            if drawn.is_empty() {
-                *drawn = draw();
-            }
-            let count = left.len().min(drawn.len());
-            let (now, later) = left.split_at_mut(count);
-            // Taken out, never read again: what was given away is not kept.
-            let from = drawn.len() - count;
-            now.copy_from_slice(drawn.get(from..).unwrap_or_default());
-            drawn.truncate(from);
-            left = later;
+        DRAWN.with_borrow_mut(|drawn| give(drawn, buffer));
+    }
+}
+
+fn give(drawn: &mut Vec<u8>, buffer: &mut [u8]) {
+    let mut left = buffer;
+    while !left.is_empty() {
+        if drawn.is_empty() {
+            *drawn = draw();
         }
+        let count = left.len().min(drawn.len());
+        let (now, later) = left.split_at_mut(count);
+        // Taken out, never read again: what was given away is not kept.
+        let from = drawn.len() - count;
+        now.copy_from_slice(drawn.get(from..).unwrap_or_default());
+        drawn.truncate(from);
+        left = later;
     }
 }
 
