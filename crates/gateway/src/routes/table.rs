@@ -267,11 +267,10 @@ impl Table {
             base_path: "",
             reach: Reach::Whole,
         };
-        let (own, shortened): (Vec<&Api>, Vec<&Api>) = asked_apis
-            .iter()
-            .partition(|api| api.stage.as_str() == DEFAULT_STAGE);
-        let whole = own.into_iter().chain(shortened).map(whole);
-        prefixed.chain(whole).collect()
+        let is_own = |api: &&Api| api.stage.as_str() == DEFAULT_STAGE;
+        let own = asked_apis.iter().filter(is_own);
+        let shortened = asked_apis.iter().filter(|api| !is_own(api));
+        prefixed.chain(own.chain(shortened).map(whole)).collect()
     }
 }
 
