@@ -89,6 +89,11 @@ pub trait Instance: Send {
         self.invoke(event)
     }
 
+    /// Whether it can be given an event at once, as far as has been heard of it by now; `lost` need not be asked before then.
+    fn is_ready(&self) -> bool {
+        false
+    }
+
     /// Resolves when the instance's process ends while it is free; pending for as long as it lives.
     /// Cancel-safe.
     fn lost(&mut self) -> BoxFuture<'_, ()>;

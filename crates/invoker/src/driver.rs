@@ -245,7 +245,8 @@ impl Shared {
             reply,
             sink,
         };
-        let mut core = self.lock();
+        let mut locked = self.lock();
+        let core = &mut *locked;
         let Invocation {
             function,
             qualifier,
@@ -255,13 +256,11 @@ impl Shared {
         if let Some(traced) = core.catalogue.traced(function, trace_id)? {
             *trace_id = traced;
         }
-        let version = core.catalogue.find(function, qualifier.as_deref())?.clone();
+        let version = core.catalogue.find(function, qualifier.as_deref())?;
         let mut actions = std::mem::take(&mut core.actions);
-        let arrival = core
-            .pool
-            .arrive(&version, job.give_up_at, now, &mut actions);
-        self.place(&mut core, arrival, job);
-        self.carry_out(&mut core, actions);
+        let arrival = core.pool.arrive(version, job.give_up_at, now, &mut actions);
+        self.place(core, arrival, job);
+        self.carry_out(core, actions);
         Ok(receiver)
     }
 

@@ -142,10 +142,13 @@ impl Tenure {
         // One of its own, looked at for each event: the tasks of all instances would wait for the lock of the common one.
         let killed = shared.killed.child_token();
         loop {
-            let job = tokio::select! {
-                biased;
-                () = self.instance.lost() => return End::Lost,
-                job = self.mailbox.recv() => job,
+            let job = match self.waiting() {
+                Some(job) => Some(job),
+                None => tokio::select! {
+                    biased;
+                    () = self.instance.lost() => return End::Lost,
+                    job = self.mailbox.recv() => job,
+                },
             };
             let Some(job) = job else {
                 return End::Dismissed;
@@ -155,6 +158,12 @@ impl Tenure {
                 return End::Reported;
             }
         }
+    }
+
+    /// An event that is there already, for an instance that is there, too: its end need not be waited for.
+    fn waiting(&mut self) -> Option<Job> {
+        let is_ready = self.instance.is_ready();
+        is_ready.then(|| self.mailbox.try_recv().ok())?
     }
 
     async fn run_one(

@@ -181,6 +181,13 @@ impl Process {
         self.exit.is_some() || pidfd.is_some_and(|pidfd| has_ended(pidfd.get_ref()))
     }
 
+    /// Whether its end was seen, or the event loop has told of it.
+    pub(super) fn is_told_ended(&self) -> bool {
+        let is_told =
+            |pidfd: &AsyncFd<OwnedFd>| pidfd.try_io(Interest::READABLE, |_| Ok(())).is_ok();
+        self.exit.is_some() || self.pidfd.as_ref().is_none_or(is_told)
+    }
+
     /// The sandbox that it is in.
     pub(super) fn cell(&self) -> Option<Arc<Cell>> {
         self.quarters

@@ -408,6 +408,13 @@ impl Instance for ProcessInstance {
         Box::pin(self.run(event, Intake::new(Some(sink))))
     }
 
+    fn is_ready(&self) -> bool {
+        self.state == State::Free
+            && self.companions.is_none()
+            && !self.process.is_told_ended()
+            && self.line.is_silent()
+    }
+
     fn lost(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(self.wait_until_lost())
     }

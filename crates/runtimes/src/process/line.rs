@@ -71,6 +71,14 @@ impl Line {
         }
     }
 
+    /// The same, and the event loop has told of nothing that would have to be read.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Frames(link) => link.is_silent(),
+            Self::Api(_) => true,
+        }
+    }
+
     /// Whether its reply was read because the event loop told of it.
     pub(super) fn is_told(&self) -> bool {
         match self {

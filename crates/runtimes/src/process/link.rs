@@ -355,6 +355,12 @@ impl Link {
         self.inbound.is_empty() && self.excess_bytes == 0
     }
 
+    /// The same, and the event loop has told of nothing more.
+    pub(super) fn is_silent(&self) -> bool {
+        let told = self.stream.try_io(Interest::READABLE, |_| Ok(()));
+        self.is_quiet() && told.is_err()
+    }
+
     async fn read(&mut self) -> Result<(), LinkError> {
         self.inbound.reserve(READ_BYTES);
         loop {
