@@ -18,13 +18,20 @@ pub trait LogSink: Send + Sync {
     }
 }
 
+/// Whose log it is: the same for all lines of an instance.
+#[derive(Debug)]
+pub struct LogSource {
+    /// The function; its revision is in it.
+    pub function: Arc<Function>,
+    /// The instance.
+    pub instance: InstanceId,
+}
+
 /// One line of a function's log, without its line end.
 #[derive(Debug, Clone)]
 pub struct LogLine {
-    /// The function; its revision is in it.
-    pub function: Arc<Function>,
-    /// The instance that wrote it.
-    pub instance: InstanceId,
+    /// The instance that wrote it. Its own, so that those on other processors do not count the same references.
+    pub source: Arc<LogSource>,
     /// The request that was running, if one was.
     pub request_id: Option<RequestId>,
     /// When it was read.

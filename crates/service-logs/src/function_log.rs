@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use interfaces::log_sink::{LogLine, LogSink};
+use interfaces::log_sink::{LogLine, LogSink, LogSource};
 use jiff::tz::TimeZone;
 use model::function::Function;
 use model::ids::InstanceId;
@@ -60,8 +60,7 @@ struct Waiting {
 }
 
 struct Line {
-    function: Arc<Function>,
-    instance: InstanceId,
+    source: Arc<LogSource>,
     at: Timestamp,
     /// How much of the texts is its own.
     bytes: usize,
@@ -79,8 +78,7 @@ impl LogSink for FunctionLog {
         }
         waiting.texts.extend_from_slice(&line.text);
         waiting.lines.push(Line {
-            function: line.function,
-            instance: line.instance,
+            source: line.source,
             at: line.at,
             bytes,
         });
@@ -131,7 +129,7 @@ impl FunctionLog {
             let of_instances = gather(&mut lines, &mut texts);
             let mut places: BTreeMap<Place, Lots> = BTreeMap::new();
             for (first, events) in of_instances.into_values() {
-                let (place, group) = place_of(&first.function);
+                let (place, group) = place_of(&first.source.function);
                 let lots = places.entry(place).or_default();
                 let lot = lots.entry((group, days.stream_of(first))).or_default();
                 lot.extend(events);
@@ -172,7 +170,7 @@ fn gather<'w>(
         count += 1;
         bytes += event.message.len();
         let (_, events) = of_instances
-            .entry(&line.instance)
+            .entry(&line.source.instance)
             .or_insert_with(|| (line, Vec::new()));
         events.push(event);
     }
@@ -212,7 +210,8 @@ struct Days(HashMap<InstanceId, String>);
 impl Days {
     /// `YYYY/MM/DD/[VERSION]INSTANCE`.
     fn stream_of(&mut self, line: &Line) -> String {
-        if let Some(stream) = self.0.get(&line.instance) {
+        let LogSource { function, instance } = &*line.source;
+        if let Some(stream) = self.0.get(instance) {
             return stream.clone();
         }
         if INSTANCES_MAX <= self.0.len() {
@@ -220,8 +219,8 @@ impl Days {
         }
         let day = jiff::Timestamp::from_millisecond(line.at.epoch_ms()).unwrap_or_default();
         let day = day.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
-        let stream = format!("{day}/[{}]{}", line.function.version, line.instance);
-        self.0.insert(line.instance.clone(), stream.clone());
+        let stream = format!("{day}/[{}]{instance}", function.version);
+        self.0.insert(instance.clone(), stream.clone());
         stream
     }
 }

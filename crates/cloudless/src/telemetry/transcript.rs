@@ -237,9 +237,10 @@ impl Transcript {
     }
 
     fn named(&self, line: &LogLine) -> String {
-        let name = self
-            .printer
-            .paint(Style::Dim, &format!("        {} │", line.function.name));
+        let name = self.printer.paint(
+            Style::Dim,
+            &format!("        {} │", line.source.function.name),
+        );
         let text = shown_text(line).replace('\n', &format!("\n{name} "));
         format!("{name} {text}")
     }
@@ -290,6 +291,7 @@ pub(super) fn milliseconds(duration: Duration) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use interfaces::log_sink::LogSource;
     use model::function::Function;
     use model::ids::InstanceId;
     use model::time::Timestamp;
@@ -297,9 +299,12 @@ mod tests {
     use super::*;
 
     fn line(function: &Arc<Function>, request: &str, origin: LogOrigin, text: &str) -> LogLine {
-        LogLine {
+        let source = LogSource {
             function: Arc::clone(function),
             instance: InstanceId::new("i"),
+        };
+        LogLine {
+            source: Arc::new(source),
             request_id: Some(RequestId::new(request)),
             at: Timestamp::from_micros(0),
             origin,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use interfaces::clock::Clock;
-use interfaces::log_sink::{LogLine, LogOrigin, LogSink};
+use interfaces::log_sink::{LogLine, LogOrigin, LogSink, LogSource};
 use model::function::Function;
 use model::ids::{InstanceId, RequestId};
 use model::limits::LAMBDA_LOG_TAIL_BYTES_MAX;
@@ -34,6 +34,8 @@ pub(super) const LOG_LINES_MAX: usize = 100_000;
 const FLOOD_BYTES: usize = 1024 * 1024;
 /// How long reading rests then, each time.
 const FLOOD_PAUSE: Duration = Duration::from_millis(2);
+/// How long the tail is of a request that writes nothing itself: room is made for it at once.
+const TAIL_BYTES_USUAL: usize = 384;
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
 /// Asking without waiting.
@@ -56,8 +58,7 @@ pub(super) struct Logs {
 struct Journal {
     sink: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
-    function: Arc<Function>,
-    instance: InstanceId,
+    source: Arc<LogSource>,
     request_id: Option<RequestId>,
     written_bytes: usize,
     written_lines: usize,
@@ -87,8 +88,7 @@ impl Logs {
             journal: Journal {
                 sink: parts.logs.clone(),
                 clock: parts.clock.clone(),
-                function,
-                instance,
+                source: Arc::new(LogSource { function, instance }),
                 request_id: None,
                 written_bytes: 0,
                 written_lines: 0,
@@ -125,7 +125,7 @@ impl Logs {
 
     /// Whose log this is.
     pub(super) fn instance(&self) -> &InstanceId {
-        &self.journal.instance
+        &self.journal.source.instance
     }
 
     /// From here on lines belong to this request, and the limit and the tail begin anew.
@@ -135,6 +135,7 @@ impl Logs {
         self.journal.written_lines = 0;
         self.journal.is_full = false;
         self.journal.tail.clear();
+        self.journal.tail.reserve(TAIL_BYTES_USUAL);
     }
 
     /// From here on lines belong to no request; gives the tail.
@@ -159,7 +160,7 @@ impl Logs {
     /// Writes the line that begins an instance's log, once.
     pub(super) fn begin_init(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.platform(report::init_start(&self.journal.function));
+            self.platform(report::init_start(&self.journal.source.function));
         }
     }
 
@@ -386,8 +387,7 @@ impl Journal {
             session.telemetry.line(category, &text);
         }
         self.sink.write(LogLine {
-            function: self.function.clone(),
-            instance: self.instance.clone(),
+            source: self.source.clone(),
             request_id: self.request_id.clone(),
             at,
             origin,

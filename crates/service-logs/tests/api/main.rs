@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use interfaces::authorize::Authorize;
 use interfaces::clock::Clock;
-use interfaces::log_sink::{LogLine, LogOrigin};
+use interfaces::log_sink::{LogLine, LogOrigin, LogSource};
 use interfaces::resource_provider::{Properties, ResourceRequest};
 use interfaces::service::ServiceCall;
 use model::delivery::{Message, Sender, SenderPrincipal, Target};
@@ -439,10 +439,13 @@ async fn functions_write_into_groups_and_streams_as_they_do_on_aws() {
     let server = Server::new();
     let log = server.service.function_log();
     let function = Arc::new(test_kit::function("hello"));
+    let source = Arc::new(LogSource {
+        function: Arc::clone(&function),
+        instance: InstanceId::new("0123456789abcdef"),
+    });
     for text in ["START RequestId: r Version: $LATEST", "hi"] {
         log.write(LogLine {
-            function: Arc::clone(&function),
-            instance: InstanceId::new("0123456789abcdef"),
+            source: Arc::clone(&source),
             request_id: None,
             at: server.clock.now(),
             origin: LogOrigin::Stdout,
