@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use model::function::Function;
 use model::ids::InstanceId;
 use model::time::Timestamp;
+use tokio::time::MissedTickBehavior;
 
 use crate::engine::append::{Appending, Incoming, Lot};
 use crate::engine::catalogue::{Catalogue, Change, Error};
@@ -26,7 +27,7 @@ use crate::engine::state::{KeptGroup, State, Step};
 use crate::logs::streams;
 
 /// Lines that wait to be written, and their bytes.
-const LINES_WAITING_MAX: usize = 50_000;
+const LINES_WAITING_MAX: usize = 100_000;
 const BYTES_WAITING_MAX: usize = 32 * 1024 * 1024;
 /// Lines and bytes for which room is kept from one commit to the next.
 const LINES_KEPT_MAX: usize = 16_384;
@@ -106,8 +107,12 @@ impl FunctionLog {
 
     /// Writes what comes, for ever.
     pub(crate) async fn keep(&self, catalogue: &Catalogue) -> Infallible {
+        // Counted from when the last commit began: what comes while it is written waits no longer than other lines do, or there
+        // would be no room for what comes then.
+        let mut gathered = tokio::time::interval(GATHER_FOR);
+        gathered.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::time::sleep(GATHER_FOR).await;
+            gathered.tick().await;
             self.flush(catalogue).await;
         }
     }
