@@ -105,10 +105,11 @@ impl ProcessInstance {
             quarters,
         } = lineage;
         let is_forked = matches!(report, Some(Reporter::Zygote(_)));
-        let replaceable = if is_forked && function.runtime.language == Language::Node {
-            Replaceable::ByPipes
-        } else {
-            Replaceable::No
+        let replaceable = match function.runtime.language {
+            Language::Python => Replaceable::ByPipes,
+            // Its addon knows, which is in forks alone.
+            Language::Node if is_forked => Replaceable::ByPipes,
+            Language::Node | Language::Provided | Language::Go => Replaceable::No,
         };
         // First of all, so that whatever fails below kills it.
         let process = Process::new(launched.pid, launched.pidfd, undertaker, report, quarters)?;

@@ -11,7 +11,7 @@ const EVENTS: usize = 40;
 /// More than a pipe takes at once, twenty times.
 const LARGE_BYTES: usize = 20 * 64 * 1024 + 7;
 
-const SOURCE: &str = "
+const SOURCE_IN_NODE: &str = "
 const fs = require('node:fs');
 process.on('SIGTERM', () => console.log('asked to stop'));
 exports.handler = async (event, context) => ({
@@ -21,6 +21,21 @@ exports.handler = async (event, context) => ({
   length: event.text.length,
   back: 'y'.repeat(event.text.length),
 });
+";
+
+const SOURCE_IN_PYTHON: &str = "
+import os, signal
+def stop(number, frame):
+    print('asked to stop')
+signal.signal(signal.SIGTERM, stop)
+def handler(event, context):
+    return {
+        'way': os.readlink('/proc/self/fd/3').split(':')[0],
+        'id': context.aws_request_id,
+        'trace': os.environ['_X_AMZN_TRACE_ID'],
+        'length': len(event['text']),
+        'back': 'y' * len(event['text']),
+    }
 ";
 
 async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, text: &str) -> Value {
@@ -33,7 +48,15 @@ async fn ask(bench: &mut Bench, instance: &mut Box<dyn Instance>, text: &str) ->
 
 #[tokio::test]
 async fn after_some_events_an_instance_goes_on_through_pipes_whatever_their_size() {
-    let mut bench = Lang::Node.bench(SOURCE);
+    for (language, source) in [
+        (Lang::Node, SOURCE_IN_NODE),
+        (Lang::Python, SOURCE_IN_PYTHON),
+    ] {
+        goes_on_through_pipes(language.bench(source)).await;
+    }
+}
+
+async fn goes_on_through_pipes(mut bench: Bench) {
     let mut instance = bench.start().await.unwrap();
     let mut ways = Vec::new();
     for number in 1..=EVENTS {

@@ -1,6 +1,7 @@
 """Frames over the instance's end of its channel.
 
-Lives here: reading one event, writing one reply; both with descriptors, where processes are forked; the fields of an event.
+Lives here: reading one event, writing one reply; both with descriptors, where processes are forked; the fields of an event;
+taking pipes in place of the socket.
 Does not live here: what they mean (`__main__`, `_cloudless_zygote`).
 A frame is the length of its body (u32, big-endian), its type (u8), and the body.
 """
@@ -11,12 +12,14 @@ import select
 import socket
 import struct
 
-ORDER, EVENT = 1, 2
+ORDER, EVENT, PIPES = 1, 2, 4
 READY, INIT_FAILED, RETURNED, RAISED = 16, 17, 18, 19
 UNFIT = 21
 
 _HEADER = struct.Struct(">IB")
 _BUFFER_BYTES = 64 * 1024
+# Room for the descriptors of two pipes.
+_BESIDE_BYTES = socket.CMSG_SPACE(2 * array.array("i").itemsize)
 # A reply up to this size is copied behind its header, for the sake of a single system call.
 _JOINED_BYTES_MAX = 256 * 1024
 # Stands for the length of a text that is not there.
@@ -55,16 +58,25 @@ class Channel:
         self._readable.register(descriptor, select.POLLIN)
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
+        self._beside = []
+        # The descriptors of the pipes, once there are some.
+        self._events = self._replies = None
 
     def receive(self):
         """The next frame as (type, body); None once the other end is closed.
 
         The body is valid until the next call. Only one frame is ever under way, so nothing follows it.
         """
+        frame = self._receive()
+        while frame is not None and frame[0] == PIPES:
+            self._take_pipes()
+            frame = self._receive()
+        return frame
+
+    def _receive(self):
         view, have = self._view, 0
-        self._readable.poll()
         while have < _HEADER.size:
-            count = self._socket.recv_into(view[have:])
+            count = self._read(view[have:])
             if not count:
                 return None
             have += count
@@ -75,19 +87,57 @@ class Channel:
             larger[:have] = view[:have]
             view = larger
         while have < end:
-            count = self._socket.recv_into(view[have:end])
+            count = self._read(view[have:end])
             if not count:
                 return None
             have += count
         return kind, view[_HEADER.size:end]
 
+    def _read(self, view):
+        if self._events is not None:
+            try:
+                # Who sleeps here is woken by bytes alone.
+                return os.readv(self._events, [view])
+            except BlockingIOError:  # The function may have made it one that does not wait.
+                self._readable.poll()
+                return os.readv(self._events, [view])
+        self._readable.poll()
+        count, ancillary, _, _ = self._socket.recvmsg_into([view], _BESIDE_BYTES, socket.MSG_CMSG_CLOEXEC)
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                # Where there is no room for more of them, some do not arrive.
+                self._beside.extend(array.array("i", content))
+        return count
+
+    def _take_pipes(self):
+        beside, self._beside = self._beside, []
+        if len(beside) != 2:
+            for descriptor in beside:
+                os.close(descriptor)
+            self.send(UNFIT)
+            return
+        self.send(READY)
+        place = self._socket.detach()
+        events, self._replies = beside
+        os.dup2(events, place, inheritable=False)
+        os.close(events)
+        self._events = place
+
+    def _write(self, data):
+        if self._replies is None:
+            self._socket.sendall(data)
+            return
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._replies, view):]
+
     def send(self, kind, body=b""):
         header = _HEADER.pack(len(body), kind)
         if len(body) <= _JOINED_BYTES_MAX:
-            self._socket.sendall(header + body)
+            self._write(header + body)
         else:
-            self._socket.sendall(header)
-            self._socket.sendall(body)
+            self._write(header)
+            self._write(body)
 
     def receive_whole(self, size, descriptors_max):
         """A frame of a known size with the descriptors that come with it; None once the other end is closed."""
