@@ -24,6 +24,7 @@ pub mod printer;
 mod processors;
 pub mod project;
 mod services;
+mod serving;
 pub mod settings;
 mod state;
 pub mod system;
@@ -91,8 +92,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
-/// Threads that serve requests: for half of the cores. What they ask functions, and the clients beside them, needs the other half,
-/// and threads that take work from one another on all cores hand each request's memory from cache to cache.
+/// Threads for all but requests (`serving`): events, timers, what leaves sandboxes.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }

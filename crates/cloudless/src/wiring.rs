@@ -34,7 +34,8 @@ pub use listeners::{Listeners, bind};
 pub(crate) use listeners::listen;
 
 use parts::{
-    builder, claim, delivery, doors, functions, locked_in, not_code, runtime, shared, signers,
+    builder, claim, delivery, doors, functions, invoker, locked_in, not_code, runtime, shared,
+    signers,
 };
 
 use crate::balancers::{Balancers, Balancing};
@@ -47,6 +48,7 @@ use crate::made_by_api;
 use crate::packages::Archives;
 use crate::pipeline::{Loaded, Pipeline, PipelineParts};
 use crate::services::Services;
+use crate::serving::Serving;
 use crate::settings::{self};
 use crate::system::{RealClock, RealRandom};
 use crate::telemetry::{self, Telemetry};
@@ -110,6 +112,7 @@ pub struct Server {
     findings: Findings,
     locked_in: LockedIn,
     state: PathBuf,
+    serving: Serving,
     /// Says to others like us which ports are ours; none where that cannot be said.
     _claim: Option<Claim>,
 }
@@ -141,8 +144,7 @@ impl Server {
         let inner_door = InnerDoor::default();
         let (runtime, locked_in) = locked_in(runtime, config, listeners, &inner_door, &clock)?;
         let limits = config.limits.here();
-        let invoker = Invoker::new(Arc::new(runtime), Arc::clone(&clock), limits.clone());
-        let invoker = Arc::new(invoker);
+        let invoker = invoker(runtime, &clock, limits.clone());
         let invoke = crate::loops::counted(Arc::clone(&invoker) as Arc<dyn Invoke>, &kept.logs);
 
         let archives = Archives::new(&config.state, &config.cache, not_code(config));
@@ -198,6 +200,7 @@ impl Server {
             findings,
             locked_in,
             state: config.state.clone(),
+            serving: Serving::start(),
             _claim: claim(config, listeners),
         })
     }
@@ -370,7 +373,10 @@ impl Server {
     fn serve_balancers(&self, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
         let balancers = Arc::clone(&self.balancers);
         let (clock, ready) = (Arc::clone(&self.clock), self.ready.clone());
-        let server = move || HttpServer::new(ServerLimits::default(), Arc::clone(&clock));
+        let threads = self.serving.threads();
+        let server = move || {
+            HttpServer::new(ServerLimits::default(), Arc::clone(&clock)).on(threads.clone())
+        };
         async move { balancers.serve(server, ready, stop).await }
     }
 
@@ -386,7 +392,9 @@ impl Server {
 
     fn http_server(&self) -> HttpServer {
         let server = HttpServer::new(ServerLimits::default(), Arc::clone(&self.clock));
-        server.awake_while(processors::is_idle)
+        server
+            .awake_while(processors::is_idle)
+            .on(self.serving.threads())
     }
 }
 

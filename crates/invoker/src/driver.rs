@@ -4,6 +4,7 @@
 //! Does not live here: any decision (`pool`), the life of one instance (`tenure`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalogue::{self, Catalogue};
 use crate::limits::InvokerLimits;
-use crate::pool::{Action, Arrival, Fault, InstanceKey, Pool, Refusal, Ticket, VersionId};
+use crate::pool::{Action, Arrival, Fault, Home, InstanceKey, Pool, Refusal, Ticket, VersionId};
 use crate::tenure::{self, FailedStart};
 
 /// How often a stopping invoker looks whether its events are done.
@@ -258,7 +259,9 @@ impl Shared {
         }
         let version = core.catalogue.find(function, qualifier.as_deref())?;
         let mut actions = std::mem::take(&mut core.actions);
-        let arrival = core.pool.arrive(version, job.give_up_at, now, &mut actions);
+        let arrival = core
+            .pool
+            .arrive(version, home(), job.give_up_at, now, &mut actions);
         self.place(core, arrival, job);
         self.carry_out(core, actions);
         Ok(receiver)
@@ -278,7 +281,7 @@ impl Shared {
                 let (sender, receiver) = mpsc::channel(1);
                 core.mailboxes.insert(key, sender);
                 let is_wanted = self.decide(&mut core, |pool, now, actions| {
-                    pool.started(key, way, now, actions)
+                    pool.started(key, way, home(), now, actions)
                 });
                 if !is_wanted {
                     core.mailboxes.remove(&key);
@@ -423,7 +426,10 @@ impl Shared {
             cancelled.clone(),
         );
         core.starts.insert(key, cancelled);
-        self.tasks.spawn_on(tenure, &self.executor);
+        // An instance is watched where it was first wanted, so that its events, which come there again, need no other thread.
+        let here = Handle::try_current();
+        self.tasks
+            .spawn_on(tenure, here.as_ref().unwrap_or(&self.executor));
     }
 }
 
@@ -457,6 +463,15 @@ impl Job {
         let answer = failed.answer(self.invocation.function, waited);
         drop(self.reply.send(answer));
     }
+}
+
+/// Which thread this is.
+fn home() -> Home {
+    static THREADS: AtomicU32 = AtomicU32::new(0);
+    thread_local! {
+        static HOME: Home = Home(THREADS.fetch_add(1, Ordering::Relaxed));
+    }
+    HOME.with(|home| *home)
 }
 
 /// Lets the pool look at the time whenever something is due.

@@ -7,6 +7,7 @@
 //! - An event that is admitted (it runs or waits) counts against its function's and the account's concurrency.
 //! - An event that finds no free instance makes one start, or takes over a start that has lost its event; it is
 //!   served by whichever instance is free first, started or freed, in the order in which the events came.
+//! - Of several free instances an event gets one of its own thread, if there is one; so do events that are held back (`near`).
 //! - Events of a function whose events take next to no time wait for the instances that are at work, where these keep all
 //!   cores busy (`brisk`).
 //! - A version's first start is alone where others may be forked from what it makes.
@@ -17,6 +18,7 @@
 mod brisk;
 mod idle;
 mod line;
+mod near;
 mod queue;
 mod revisions;
 mod shares;
@@ -36,6 +38,7 @@ use model::ids::FunctionName;
 
 use crate::limits::InvokerLimits;
 use line::{Line, LineEnd};
+pub(crate) use near::Home;
 use shares::{Claim, Shares};
 
 /// One event in line.
@@ -160,6 +163,7 @@ struct InstanceRecord {
     busy_since: Option<Instant>,
     /// It was found to be long at its event.
     is_long: bool,
+    home: Home,
 }
 
 #[derive(Debug)]
@@ -209,6 +213,7 @@ impl Pool {
     pub(crate) fn arrive(
         &mut self,
         version: &VersionId,
+        home: Home,
         give_up_at: Instant,
         now: Instant,
         actions: &mut Vec<Action>,
@@ -219,12 +224,13 @@ impl Pool {
         };
         if self.holds_back(version, now) {
             self.shares.take(version.function(), claim);
-            return Arrival::Waits(self.hold(version, give_up_at, now, actions));
+            return Arrival::Waits(self.hold(version, home, give_up_at, now, actions));
         }
         let Some(line) = self.lines.get_mut(version) else {
             return Arrival::Refused(Refusal::UnknownFunction);
         };
-        if let Some(instance) = line.take_free() {
+        let is_near = |key: &InstanceKey| self.instances.get(key).is_some_and(|it| it.home == home);
+        if let Some(instance) = line.take_free(is_near) {
             self.shares.take(version.function(), claim);
             self.occupy(instance, now);
             return Arrival::Runs(instance);
@@ -239,7 +245,7 @@ impl Pool {
             return Arrival::Refused(Refusal::Throttled(ThrottleLimit::ScalingRate));
         }
         self.shares.take(function, claim);
-        let ticket = self.join(version, give_up_at, LineEnd::Back);
+        let ticket = self.join(version, home, give_up_at, LineEnd::Back);
         self.start_what_is_missing(version, now, actions);
         Arrival::Waits(ticket)
     }
@@ -249,6 +255,7 @@ impl Pool {
         &mut self,
         key: InstanceKey,
         way: StartWay,
+        home: Home,
         now: Instant,
         actions: &mut Vec<Action>,
     ) -> bool {
@@ -277,6 +284,7 @@ impl Pool {
             free_since: None,
             busy_since: None,
             is_long: false,
+            home,
         };
         self.instances.insert(key, record);
         self.serve_or_keep(key, &start.version, now, actions);
@@ -318,6 +326,10 @@ impl Pool {
         now: Instant,
         actions: &mut Vec<Action>,
     ) -> Arrival {
+        let home = self
+            .instances
+            .get(&key)
+            .map_or(Home::default(), |record| record.home);
         let Some(version) = self.bury(key, now) else {
             return Arrival::Refused(Refusal::ShuttingDown);
         };
@@ -332,13 +344,13 @@ impl Pool {
             return Arrival::Refused(Refusal::UnknownFunction);
         }
         line.busy -= 1;
-        if let Some(other) = line.take_free() {
+        if let Some(other) = line.take_free(|_| false) {
             self.occupy(other, now);
             self.let_go(&version, now, actions);
             self.start_what_is_missing(&version, now, actions);
             return Arrival::Runs(other);
         }
-        let ticket = self.join(&version, give_up_at, LineEnd::Front);
+        let ticket = self.join(&version, home, give_up_at, LineEnd::Front);
         self.let_go(&version, now, actions);
         self.start_what_is_missing(&version, now, actions);
         Arrival::Waits(ticket)
@@ -464,7 +476,7 @@ impl Pool {
             return;
         };
         let is_current = record.generation == line.generation && !line.is_removed;
-        if is_current && let Some(waiting) = line.take_first(&self.limits) {
+        if is_current && let Some(waiting) = line.take_first(&self.limits, record.home) {
             line.busy += 1;
             record.free_since = None;
             record.busy_since = Some(now);

@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use model::function::Function;
 use model::ids::InstanceId;
 use model::time::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use crate::engine::append::{Appending, Incoming, Lot};
@@ -35,6 +36,8 @@ const BYTES_KEPT_MAX: usize = 2 * 1024 * 1024;
 /// Lines, and bytes of lines, of one commit.
 const LINES_AT_ONCE: usize = 5_000;
 const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// Lines that are not gathered any longer: the queue fills while they are written, and takes a multiple of them.
+const LINES_GATHERED_MAX: usize = 2 * LINES_AT_ONCE;
 /// Instances whose streams are remembered.
 const INSTANCES_MAX: usize = 20_000;
 /// How long lines are gathered: under load, a commit for each would cost more than the requests.
@@ -49,6 +52,8 @@ struct Inner {
     waiting: Mutex<Waiting>,
     /// Kept for its memory: what was written last.
     written: Mutex<Waiting>,
+    /// So many wait that they are written at once.
+    is_pressed: Notify,
     left_out: AtomicU64,
     days: Mutex<Days>,
 }
@@ -83,6 +88,9 @@ impl LogSink for FunctionLog {
             at: line.at,
             bytes,
         });
+        if waiting.lines.len() == LINES_GATHERED_MAX {
+            self.0.is_pressed.notify_one();
+        }
     }
 }
 
@@ -112,7 +120,10 @@ impl FunctionLog {
         let mut gathered = tokio::time::interval(GATHER_FOR);
         gathered.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            gathered.tick().await;
+            tokio::select! {
+                _ = gathered.tick() => {}
+                () = self.0.is_pressed.notified() => {}
+            }
             self.flush(catalogue).await;
         }
     }
@@ -278,5 +289,37 @@ fn fresh(catalogue: &Catalogue, name: String) -> KeptGroup {
         row,
         subscriptions: Vec::new(),
         metric_filters: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use interfaces::log_sink::{LogOrigin, LogSource};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_lines_are_not_gathered_any_longer() {
+        let log = FunctionLog::default();
+        let source = Arc::new(LogSource {
+            function: Arc::new(test_kit::function("hello")),
+            instance: InstanceId::new("0123456789abcdef"),
+        });
+        let line = || LogLine {
+            source: Arc::clone(&source),
+            request_id: None,
+            at: Timestamp::from_micros(0),
+            origin: LogOrigin::Stdout,
+            text: Bytes::from_static(b"hi"),
+        };
+        let is_pressed = async || {
+            let pressed = log.0.is_pressed.notified();
+            tokio::time::timeout(Duration::ZERO, pressed).await.is_ok()
+        };
+        (1..LINES_GATHERED_MAX).for_each(|_| log.write(line()));
+        assert!(!is_pressed().await);
+        log.write(line());
+        assert!(is_pressed().await);
     }
 }

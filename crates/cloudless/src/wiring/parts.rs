@@ -18,6 +18,7 @@ use interfaces::invoke::Invoke;
 use interfaces::log_sink::LogSink;
 use interfaces::random::Random;
 use interfaces::service::CloudService;
+use invoker::{Invoker, InvokerLimits};
 use jiff::Timestamp;
 use model::ids::AccountId;
 use model::problem::Problem;
@@ -96,6 +97,15 @@ pub(super) fn runtime(
 /// Where servers like this one, of the same user, say which ports are theirs: functions of none may reach them.
 fn claims(config: &Config) -> Claims {
     Claims::in_folder(&config.cache.join("ports"))
+}
+
+/// What gives events to the instances that it makes.
+pub(super) fn invoker(
+    runtime: ProcessRuntime,
+    clock: &Arc<dyn Clock>,
+    limits: InvokerLimits,
+) -> Arc<Invoker> {
+    Arc::new(Invoker::new(Arc::new(runtime), Arc::clone(clock), limits))
 }
 
 pub(super) fn claim(config: &Config, listeners: &Listeners) -> Option<Claim> {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http1::{self, End, Service};
 use super::seats::{Seat, Seats};
+use super::threads::Threads;
 use super::vigil::Company;
 use super::wire::Wire;
 use super::{Handler, HostForm, Scheme, ServerLimits, Tls, http2};
@@ -57,6 +58,7 @@ pub struct Server {
     tls: Option<Tls>,
     is_idle: fn() -> bool,
     hosts: HostForm,
+    threads: Threads,
 }
 
 /// How a listener ended.
@@ -76,6 +78,7 @@ impl Server {
             tls: None,
             is_idle: || false,
             hosts: HostForm::default(),
+            threads: Threads::default(),
         }
     }
 
@@ -90,6 +93,12 @@ impl Server {
     #[must_use]
     pub fn awake_while(self, is_idle: fn() -> bool) -> Self {
         Self { is_idle, ..self }
+    }
+
+    /// The same, whose connections are served by these threads.
+    #[must_use]
+    pub fn on(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// The same, where every connection of a listener begins with a handshake of TLS.
@@ -149,6 +158,7 @@ impl Server {
             }),
             acceptor: self.tls.map(|tls| TlsAcceptor::from(tls.config)),
             shutdown: shutdown.clone(),
+            threads: self.threads,
             served: JoinSet::new(),
             refused: JoinSet::new(),
         };
@@ -223,6 +233,7 @@ struct Connections {
     service: Arc<Service>,
     acceptor: Option<TlsAcceptor>,
     shutdown: CancellationToken,
+    threads: Threads,
     served: JoinSet<()>,
     refused: JoinSet<()>,
 }
@@ -239,7 +250,7 @@ impl Connections {
             tracing::debug!(%peer, %error, "a connection ended before it was served");
             return Ok(());
         }
-        let limits = &self.service.limits;
+        let limits = self.service.limits;
         let stop = self.shutdown.child_token();
         let seat = self.seats.take(peer, &stop, self.service.clock.instant());
         if let Some(acceptor) = &self.acceptor {
@@ -247,20 +258,45 @@ impl Connections {
             if let Some(seat) = seat {
                 let acceptor = acceptor.clone();
                 let service = Arc::clone(&self.service);
-                self.served
-                    .spawn(serve_secured(stream, (seat, peer), acceptor, service, stop));
+                self.spawn(stream, move |stream| {
+                    serve_secured(stream, (seat, peer), acceptor, service, stop)
+                });
             }
             return Ok(());
         }
-        let wire = Box::new(Wire::new(Box::new(stream), limits));
         if let Some(seat) = seat {
-            let service = self.service.clone();
-            self.served
-                .spawn(serve_connection(wire, seat, peer, service, stop));
+            let service = Arc::clone(&self.service);
+            self.spawn(stream, move |stream| {
+                let wire = Box::new(Wire::new(Box::new(stream), &limits));
+                serve_connection(wire, seat, peer, service, stop)
+            });
         } else if self.refused.len() < REFUSALS_MAX {
-            self.refused.spawn(refuse_connection(wire, *limits));
+            let wire = Box::new(Wire::new(Box::new(stream), &limits));
+            self.refused.spawn(refuse_connection(wire, limits));
         }
         Ok(())
+    }
+
+    /// Serves a connection on the thread that has the fewest.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        stream: TcpStream,
+        serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+    ) {
+        let Some((place, runtime)) = self.threads.take() else {
+            self.served.spawn(serve(stream));
+            return;
+        };
+        // Each runtime watches its own sockets.
+        let moved = stream.into_std();
+        let serving = async move {
+            let _until_it_ends = place;
+            match moved.and_then(TcpStream::from_std) {
+                Ok(stream) => serve(stream).await,
+                Err(error) => tracing::warn!(%error, "a connection cannot be watched"),
+            }
+        };
+        self.served.spawn_on(serving, runtime);
     }
 
     /// Takes the connections that clients had made when the shutdown began: closing the listener would reset them.

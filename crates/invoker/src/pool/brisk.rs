@@ -11,6 +11,7 @@
 use std::time::{Duration, Instant};
 
 use super::line::{Line, Waiting};
+use super::near::{self, Home};
 use super::{Action, InstanceRecord, Pool, Ticket, VersionId};
 use crate::limits::InvokerLimits;
 
@@ -79,13 +80,18 @@ impl Line {
         }
     }
 
-    /// The first event, when an instance that has just finished its own may take it.
-    pub(super) fn take_first(&mut self, limits: &InvokerLimits) -> Option<Waiting> {
+    /// The first event, when an instance of that home that has just finished its own may take it. Of those that are held back it
+    /// is the first that is near.
+    pub(super) fn take_first(&mut self, limits: &InvokerLimits, home: Home) -> Option<Waiting> {
         if self.waiting.front()?.is_held && self.is_at_full_pace(limits) {
             // Others are at work on this line: the instance rests.
             return None;
         }
-        let first = self.waiting.pop_front()?;
+        let first = if self.waiting.front()?.is_held {
+            near::take_first(&mut self.waiting, &mut self.passed, |it| it.home == home)?
+        } else {
+            self.waiting.pop_front()?
+        };
         self.held -= usize::from(first.is_held);
         Some(first)
     }
@@ -131,6 +137,7 @@ impl Pool {
     pub(super) fn hold(
         &mut self,
         version: &VersionId,
+        home: Home,
         give_up_at: Instant,
         now: Instant,
         actions: &mut Vec<Action>,
@@ -153,6 +160,7 @@ impl Pool {
                 give_up_at,
                 start: None,
                 is_held: true,
+                home,
             });
         }
         if !self.holding.contains(version) {
@@ -201,7 +209,7 @@ impl Pool {
             return;
         };
         line.held -= 1;
-        let Some(key) = line.take_free() else {
+        let Some(key) = line.take_free(|_| false) else {
             let orphan = line.orphans.pop();
             if let Some(waiting) = line.waiting.get_mut(position) {
                 waiting.is_held = false;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use interfaces::runtime::StartWay;
 
 use super::brisk::Pace;
+use super::near::{self, Home};
 use super::shares::{Claim, Need};
 use super::{InstanceKey, Ticket, Version};
 
@@ -36,6 +37,8 @@ pub(super) struct Line {
     pub(super) waiting: VecDeque<Waiting>,
     /// Of these, the last ones, which no instance is to be started for: they wait for those at work.
     pub(super) held: usize,
+    /// How often in a row the first of these was passed by one behind it.
+    pub(super) passed: usize,
     /// Starts that are no event's: that event was served by another instance, or they are provisioned.
     pub(super) orphans: Vec<InstanceKey>,
     /// Events that run, on instances of any generation.
@@ -62,6 +65,7 @@ pub(super) struct Waiting {
     pub(super) start: Option<InstanceKey>,
     /// It waits for an instance that is at work.
     pub(super) is_held: bool,
+    pub(super) home: Home,
 }
 
 /// Which end of a line an event joins.
@@ -84,6 +88,7 @@ impl Line {
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
             held: 0,
+            passed: 0,
             orphans: Vec::new(),
             busy: 0,
             long: 0,
@@ -147,9 +152,17 @@ impl Line {
         }
     }
 
-    /// Takes the free instance that was used last. Provisioned ones go first, so that the others become idle and end.
-    pub(super) fn take_free(&mut self) -> Option<InstanceKey> {
-        let key = self.ready.pop_back().or_else(|| self.free.pop_back())?;
+    /// Takes the free instance that was used last, if possible of those that are near. Provisioned ones go first, so that the
+    /// others become idle and end.
+    pub(super) fn take_free(
+        &mut self,
+        is_near: impl Fn(&InstanceKey) -> bool,
+    ) -> Option<InstanceKey> {
+        let free = match self.ready.is_empty() {
+            true => &mut self.free,
+            false => &mut self.ready,
+        };
+        let key = near::take_last(free, is_near)?;
         self.busy += 1;
         Some(key)
     }

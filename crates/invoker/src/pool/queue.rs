@@ -6,13 +6,14 @@
 use std::time::Instant;
 
 use super::line::{LineEnd, Waiting};
-use super::{InstanceKey, Pool, Ticket, VersionId};
+use super::{Home, InstanceKey, Pool, Ticket, VersionId};
 
 impl Pool {
     /// Puts an event in line. A start that has no event becomes its own.
     pub(super) fn join(
         &mut self,
         version: &VersionId,
+        home: Home,
         give_up_at: Instant,
         end: LineEnd,
     ) -> Ticket {
@@ -24,6 +25,7 @@ impl Pool {
                 give_up_at,
                 start: None,
                 is_held: false,
+                home,
             };
             if let Some(orphan) = line.orphans.pop() {
                 waiting.start = Some(orphan);

@@ -227,12 +227,20 @@ impl World {
         )
     }
 
+    /// One of two threads.
+    fn some_home(&mut self) -> Home {
+        Home(u32::try_from(self.dice.roll(2)).unwrap())
+    }
+
     fn arrive(&mut self, actions: &mut Vec<Action>) {
         let version = self.some_version();
         let give_up_at = self.now + Duration::from_secs(15) + self.dice.seconds(15);
         let before = self.holding(version.function());
         self.arrived += 1;
-        let arrival = self.pool.arrive(&version, give_up_at, self.now, actions);
+        let home = self.some_home();
+        let arrival = self
+            .pool
+            .arrive(&version, home, give_up_at, self.now, actions);
         let is_admitted = !matches!(arrival, Arrival::Refused(_));
         self.place(arrival, &version);
         if is_admitted {
@@ -277,7 +285,8 @@ impl World {
             .entry(made.version.clone())
             .or_default()
             .failures = 0;
-        assert!(self.pool.started(key, way, self.now, actions));
+        let home = self.some_home();
+        assert!(self.pool.started(key, way, home, self.now, actions));
     }
 
     fn start_fails(&mut self, key: InstanceKey, fault: Fault, actions: &mut Vec<Action>) {

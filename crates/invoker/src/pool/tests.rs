@@ -93,8 +93,13 @@ impl Bench {
     fn arrive_at(&mut self, function: &str, wait_s: Option<u64>) -> Arrival {
         let now = self.now();
         let give_up_at = now + Duration::from_secs(wait_s.unwrap_or(WAIT_MAX_S));
-        self.pool
-            .arrive(&id(function), give_up_at, now, &mut self.actions)
+        self.pool.arrive(
+            &id(function),
+            Home::default(),
+            give_up_at,
+            now,
+            &mut self.actions,
+        )
     }
 
     fn waits(&mut self) -> Ticket {
@@ -119,7 +124,8 @@ impl Bench {
 
     fn started_as(&mut self, key: InstanceKey, way: StartWay) -> bool {
         let now = self.now();
-        self.pool.started(key, way, now, &mut self.actions)
+        self.pool
+            .started(key, way, Home::default(), now, &mut self.actions)
     }
 
     fn start_failed(&mut self, key: InstanceKey) {
