@@ -6,9 +6,47 @@
 use std::time::Instant;
 
 use super::line::{LineEnd, Waiting};
-use super::{Home, InstanceKey, Pool, Ticket, VersionId};
+use super::{Action, Arrival, Home, InstanceKey, Pool, Refusal, Ticket, VersionId};
 
 impl Pool {
+    /// The instance died before it saw the event that it had been given: the event is first in line again.
+    pub(crate) fn returned_unseen(
+        &mut self,
+        key: InstanceKey,
+        give_up_at: Instant,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) -> Arrival {
+        let home = self
+            .instances
+            .get(&key)
+            .map_or(Home::default(), |record| record.home);
+        let Some(version) = self.bury(key, now) else {
+            return Arrival::Refused(Refusal::ShuttingDown);
+        };
+        let Some(line) = self.lines.get_mut(&version) else {
+            return Arrival::Refused(Refusal::UnknownFunction);
+        };
+        if line.is_removed {
+            let claim = line.last_claim();
+            line.busy -= 1;
+            self.shares.give_back(version.function(), claim);
+            self.forget_if_gone(&version);
+            return Arrival::Refused(Refusal::UnknownFunction);
+        }
+        line.busy -= 1;
+        if let Some(other) = line.take_free(|_| false) {
+            self.occupy(other, now);
+            self.let_go(&version, now, actions);
+            self.start_what_is_missing(&version, now, actions);
+            return Arrival::Runs(other);
+        }
+        let ticket = self.join(&version, home, give_up_at, LineEnd::Front);
+        self.let_go(&version, now, actions);
+        self.start_what_is_missing(&version, now, actions);
+        Arrival::Waits(ticket)
+    }
+
     /// Puts an event in line. A start that has no event becomes its own.
     pub(super) fn join(
         &mut self,
