@@ -447,7 +447,7 @@ impl Round<'_> {
     /// project may import boto3 without bringing it, since the cloud has it.
     fn sdks_wanted(&self, runtime: &RuntimeName) -> Vec<Sdk> {
         let Mentions {
-            boto3,
+            python_sdk,
             aws_sdk_v3,
             aws_sdk_v2,
             is_cut_off,
@@ -456,7 +456,7 @@ impl Round<'_> {
         match runtime.language {
             Language::Python => {
                 let has_dependencies = self.dependencies.values().any(|it| !it.paths.is_empty());
-                if *boto3 || *is_cut_off || has_dependencies {
+                if *python_sdk || *is_cut_off || has_dependencies {
                     wanted.push(Sdk::Python);
                 }
             }

@@ -36,8 +36,8 @@ pub const NOT_SOURCES: [&str; 10] = [
 /// What the sources mention.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Mentions {
-    /// `boto3` or `botocore`.
-    pub(crate) boto3: bool,
+    /// What comes with Python: `boto3`, `botocore` or `snapshot_restore_py`.
+    pub(crate) python_sdk: bool,
     /// Packages below `@aws-sdk/` and `@smithy/`.
     pub(crate) aws_sdk_v3: BTreeSet<String>,
     /// `aws-sdk`, version 2.
@@ -48,7 +48,7 @@ pub(crate) struct Mentions {
 
 impl Mentions {
     pub(crate) fn add(&mut self, other: Self) {
-        self.boto3 |= other.boto3;
+        self.python_sdk |= other.python_sdk;
         self.aws_sdk_v3.extend(other.aws_sdk_v3);
         self.aws_sdk_v2 |= other.aws_sdk_v2;
         self.is_cut_off |= other.is_cut_off;
@@ -124,7 +124,9 @@ fn is_source(path: &Path) -> bool {
 
 /// A mention in a comment counts too: what is installed for nothing only costs time, what is missing costs an error.
 fn note_mentions(text: &str, mentions: &mut Mentions) {
-    mentions.boto3 |= text.contains("boto3") || text.contains("botocore");
+    mentions.python_sdk |= ["boto3", "botocore", "snapshot_restore_py"]
+        .iter()
+        .any(|module| text.contains(module));
     mentions.aws_sdk_v2 |= ["'aws-sdk", "\"aws-sdk", "`aws-sdk"]
         .iter()
         .any(|quoted| text.contains(quoted));
@@ -165,6 +167,14 @@ mod tests {
         assert!(of("const AWS = require('aws-sdk')").aws_sdk_v2);
         assert!(of("require('aws-sdk/clients/s3')").aws_sdk_v2);
         assert!(!of("require('@aws-sdk/client-s3')").aws_sdk_v2);
+    }
+
+    #[test]
+    fn what_comes_with_python_is_one_bundle() {
+        for module in ["boto3", "botocore", "snapshot_restore_py"] {
+            assert!(of(&format!("import {module}")).python_sdk, "{module}");
+        }
+        assert!(!of("import json").python_sdk);
     }
 
     #[test]

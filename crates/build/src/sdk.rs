@@ -3,9 +3,10 @@
 //! Lives here: which bundle a runtime gets, and installing it.
 //! Does not live here: what sources mention (`scan`), a project's own packages (`dependencies`), which win.
 //!
-//! Contract: AWS Lambda Developer Guide, "Building Lambda functions with Python", "… with Node.js": boto3 comes with
-//! Python, the AWS SDK for JavaScript v3 with Node.js 18 and later. Differs: version 2, which came with Node.js 16 and
-//! earlier, is given to whoever requires it.
+//! Contract: AWS Lambda Developer Guide, "Building Lambda functions with Python", "… with Node.js", "Lambda SnapStart
+//! runtime hooks for Python": boto3 and snapshot_restore_py come with Python, the AWS SDK for JavaScript v3 with Node.js
+//! 18 and later. Differs: version 2, which came with Node.js 16 and earlier, is given to whoever requires it; Python 3.8
+//! has no snapshot_restore_py, which needs 3.9.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -73,7 +74,7 @@ impl Installer<'_> {
         }
     }
 
-    /// The folder of boto3 and what it needs, for this interpreter.
+    /// The folder of boto3, what it needs, and snapshot_restore_py, for this interpreter.
     ///
     /// # Errors
     /// What could not be installed, and why.

@@ -507,11 +507,11 @@ fn real(cache: &Path, progress: Arc<dyn Progress>) -> Builder {
 }
 
 #[tokio::test]
-async fn boto3_comes_from_our_lock_file_by_the_real_pip() {
+async fn what_python_comes_with_is_installed_from_our_lock_file_by_the_real_pip() {
     let bench = Bench::new(
         &[],
         &[
-            ("app.py", "import boto3"),
+            ("app.py", "import boto3, snapshot_restore_py"),
             ("requirements.txt", "iniconfig==2.0.0"),
         ],
     );
@@ -525,7 +525,9 @@ async fn boto3_comes_from_our_lock_file_by_the_real_pip() {
         .await;
     let built = built.built.values().next().unwrap();
     let toolchain = built.toolchain.as_ref().unwrap();
-    assert!(toolchain.sdk_paths[0].join("boto3/__init__.py").is_file());
+    for module in ["boto3/__init__.py", "snapshot_restore_py.py"] {
+        assert!(toolchain.sdk_paths[0].join(module).is_file(), "{module}");
+    }
     assert!(
         toolchain.dependency_paths[0]
             .join("iniconfig/__init__.py")
