@@ -600,6 +600,40 @@ async fn snapshot_hooks_run_as_with_snap_start() {
 }
 
 #[tokio::test]
+async fn snapshot_hooks_run_in_each_instance_that_is_not_forked() {
+    let hooked = "import snapshot_restore_py as hooks, socket\nseen = []\nhooks.register_before_snapshot(seen.append, 'second')\nhooks.register_before_snapshot(seen.append, 'first')\nhooks.register_after_restore(lambda: seen.append(os.getpid()))";
+    let unfit = format!("{hooked}\nheld = socket.socket()");
+    for (init, variable, starts) in [
+        (unfit.as_str(), "OF_ITS_OWN", Starts::Automatic),
+        (hooked, "PYTHONPATH", Starts::Automatic),
+        (hooked, "OF_ITS_OWN", Starts::Spawned),
+    ] {
+        let mut bench = evaluating(init);
+        bench.function.starts = starts;
+        let environment = &mut bench.function.environment;
+        environment.insert(variable.to_owned(), "nowhere".to_owned());
+        // The cloud's runtimes bring it along.
+        write(&bench.path("sdk/snapshot_restore_py.py"), HOOKS);
+        bench.function.toolchain.sdk_paths = vec![bench.path("sdk")];
+        for _ in 0..3 {
+            let mut instance = bench.start().await.unwrap();
+            let question = "seen[:2] + [seen[2] == os.getpid(), len(seen)]";
+            let found = ask(&mut bench, &mut instance, question).await;
+            assert_eq!(found, json!(["first", "second", true, 3]), "{variable}");
+        }
+    }
+    for when in ["before_snapshot", "after_restore"] {
+        let mut bench = evaluating(&format!(
+            "import snapshot_restore_py as hooks\n@hooks.register_{when}\ndef fail(): raise ValueError('{when}')"
+        ));
+        bench.function.starts = Starts::Spawned;
+        write(&bench.path("task/snapshot_restore_py.py"), HOOKS);
+        let (error, _) = bench.init_failure().await;
+        assert_eq!(error["errorMessage"], when);
+    }
+}
+
+#[tokio::test]
 async fn simultaneous_first_starts_share_one_init_be_it_good_or_bad() {
     for (rest, is_good) in [("", true), ("raise ValueError('broken')", false)] {
         let bench = evaluating(&format!(

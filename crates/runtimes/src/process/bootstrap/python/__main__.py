@@ -1,6 +1,6 @@
 """The program inside a Python instance: loads the function, then runs its handler for one event after another.
 
-Lives here: finding the handler, the loop of events, the shape of errors.
+Lives here: finding the handler, the hooks of snapshots, the loop of events, the shape of errors.
 Does not live here: frames (`_cloudless_frames`), results as JSON (`_cloudless_json`), the log (`_cloudless_logging`).
 Contract: AWS Lambda Developer Guide, "Define Lambda function handler in Python".
 """
@@ -42,6 +42,9 @@ def main():
 
         _cloudless_zygote.leave(lambda: run_base(channel, order, plain, _cloudless_zygote))
     handler, encoder = load(channel, order)
+    # No snapshot is taken of it, but its function relies on what hooks do, as if it were forked.
+    attempt(channel, encoder, run_before_snapshot_hooks)
+    attempt(channel, encoder, run_after_restore_hooks)
     channel.send(frames.READY)
     serve(channel, handler, encoder)
 
@@ -71,11 +74,11 @@ def run_template(channel, zygote, fitness):
     zygote.enter(order)
     before = fitness.look(is_alone="inside" in order)
     handler, encoder = load(channel, order)
-    attempt(channel, encoder, zygote.run_before_snapshot_hooks)
+    attempt(channel, encoder, run_before_snapshot_hooks)
     reasons = fitness.reasons(before)
     if reasons and not order["isForkedAnyway"]:
         # It is a process like any other, only that it has no use but this one.
-        attempt(channel, encoder, zygote.run_after_restore_hooks)
+        attempt(channel, encoder, run_after_restore_hooks)
         channel.send(frames.UNFIT, json.dumps(reasons).encode())
         serve(channel, handler, encoder)
     body = json.dumps(reasons).encode() if reasons else b""
@@ -85,7 +88,7 @@ def run_template(channel, zygote, fitness):
         return
     zygote.become_instance(order)
     fitness.part_files()
-    attempt(channel, encoder, zygote.run_after_restore_hooks)
+    attempt(channel, encoder, run_after_restore_hooks)
     channel.send(frames.READY)
     serve(channel, handler, encoder)
 
@@ -110,21 +113,39 @@ def load(channel, order):
         _cloudless_endpoint.install()
         return find_handler(order["handler"])
 
-    handler = attempt(channel, encoder, find)
-    log.flush()
-    return handler, encoder
+    return attempt(channel, encoder, find), encoder
 
 
 def attempt(channel, encoder, step):
     """A step of the init; one that fails is told, and ends the process."""
     try:
-        return step()
+        done = step()
+        log.flush()
+        return done
     except Exception:  # SystemExit ends the process, as in the cloud
         failure = describe(sys.exc_info(), "")
         log.error(failure)
         log.flush()
         channel.send(frames.INIT_FAILED, encode_failure(encoder, failure))
         sys.exit(1)
+
+
+def run_before_snapshot_hooks():
+    hooks = registered("get_before_snapshot")
+    while hooks:
+        # The last one registered runs first.
+        function, arguments, options = hooks.pop()
+        function(*arguments, **options)
+
+
+def run_after_restore_hooks():
+    for function, arguments, options in registered("get_after_restore"):
+        function(*arguments, **options)
+
+
+def registered(getter):
+    registry = sys.modules.get("snapshot_restore_py")
+    return getattr(registry, getter)() if registry is not None else []
 
 
 def set_search_paths(order):

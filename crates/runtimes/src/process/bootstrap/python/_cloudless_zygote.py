@@ -1,6 +1,6 @@
 """What a warm process has loaded, and what its forks do: becoming a template, becoming an instance, ending.
 
-Lives here: what a base has loaded, what comes before parking, a fork's environment, the hooks of snapshots, the end.
+Lives here: what a base has loaded, what comes before parking, a fork's environment, the end.
 Does not live here: the loop of forking (`_cloudless_fork`), whether a process may be forked (`_cloudless_fitness`), what
 must not be the same in two forks (`_cloudless_fresh`).
 """
@@ -107,24 +107,6 @@ def enter(order):
 def become_instance(order):
     """In an instance: what is its own."""
     os.environ.update(order["variables"])
-
-
-def run_before_snapshot_hooks():
-    hooks = _hooks("get_before_snapshot")
-    while hooks:
-        # The last one registered runs first.
-        function, arguments, options = hooks.pop()
-        function(*arguments, **options)
-
-
-def run_after_restore_hooks():
-    for function, arguments, options in _hooks("get_after_restore"):
-        function(*arguments, **options)
-
-
-def _hooks(getter):
-    registry = sys.modules.get("snapshot_restore_py")
-    return getattr(registry, getter)() if registry is not None else []
 
 
 def leave(body):
