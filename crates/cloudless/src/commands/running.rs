@@ -191,10 +191,15 @@ pub(super) async fn lambda(
 
 fn answer(answer: Result<(Parts, Bytes), String>) -> Result<Value, NotDone> {
     let (parts, body) = answer.map_err(NotDone::NoAnswer)?;
-    let read: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     if parts.status.is_success() {
-        return Ok(read);
+        return Ok(serde_json::from_slice(&body).unwrap_or(Value::Null));
     }
+    Err(refused(&parts, &body))
+}
+
+/// What a service says with a status that is no success.
+pub(super) fn refused(parts: &Parts, body: &[u8]) -> NotDone {
+    let read: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let member = |names: &[&str]| {
         let mut found = names.iter().filter_map(|name| read.get(name)?.as_str());
         found.next().map(str::to_owned)
@@ -203,8 +208,14 @@ fn answer(answer: Result<(Parts, Bytes), String>) -> Result<Value, NotDone> {
     let of_header = header.and_then(|value| value.to_str().ok());
     let code = of_header.map(str::to_owned).or_else(|| member(&["__type"]));
     let code = code.unwrap_or_else(|| parts.status.to_string());
-    Err(NotDone::Refused {
+    // Lambda says only there which limit a throttled call has met.
+    let said = [member(&["message", "Message"]), member(&["Reason"])];
+    NotDone::Refused {
         code: code.rsplit('#').next().unwrap_or_default().to_owned(),
-        message: member(&["message", "Message"]).unwrap_or_default(),
-    })
+        message: said
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" Reason: "),
+    }
 }

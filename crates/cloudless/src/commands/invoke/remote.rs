@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use model::problem::Problem;
 
-use super::super::running::{Call, send};
+use super::super::running::{Call, refused, send};
 use super::{Ran, unknown_function};
 use crate::development::marker::Marker;
 use crate::functions;
@@ -31,13 +31,12 @@ pub(super) async fn invoke(
         Problem::error("invoke::not-run", "the running server did not answer").because(cause)
     })?;
     if !parts.status.is_success() {
-        let said = String::from_utf8_lossy(&payload).into_owned();
         return Err(Box::new(
             Problem::error(
                 "invoke::not-run",
                 "the running server refused the invocation",
             )
-            .because(said),
+            .because(refused(&parts, &payload).words()),
         ));
     }
     let header = |name: &str| {
