@@ -146,6 +146,23 @@ fn a_provisioned_instance_that_is_killed_is_replaced() {
 }
 
 #[test]
+fn a_throttled_invocation_from_the_command_line_says_so_in_words() {
+    let (folder, dev) = server();
+    let state = folder.path().join("state");
+    let output = support::cloudless()
+        .args(["invoke", "off", "--state"])
+        .arg(state)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let cause = "TooManyRequestsException: Rate Exceeded. Reason: ReservedFunctionConcurrentInvocationLimitExceeded";
+    assert!(said.contains(cause) && !said.contains('{'), "{said}");
+    dev.stop();
+}
+
+#[test]
 fn what_a_function_does_not_reserve_is_refused_as_each_kind_of_api_does() {
     let (_folder, dev) = server();
     for (path, status, words) in [
@@ -159,7 +176,9 @@ fn what_a_function_does_not_reserve_is_refused_as_each_kind_of_api_does() {
             "{path}"
         );
     }
-    dev.wait_for_log("its reserved concurrency is 0, so it never runs");
+    dev.wait_for_log(
+        "its reserved concurrency is 0, so it never runs: to let it run, reserve more",
+    );
     for (path, status) in [("/dev/one", 500), ("/one", 503)] {
         let (good, bad) = at_once(&dev, path, 4);
         assert_eq!((good.len(), bad), (1, vec![status; 3]), "{path}");

@@ -324,7 +324,12 @@ async fn a_function_that_did_not_run_is_told_apart_by_cause() {
         function: function(),
         limit: ThrottleLimit::QueueLength,
     };
-    check_fault(Act::NotRun(throttled), [500, 503], "throttled").await;
+    check_fault(Act::NotRun(throttled), [500, 503], "send fewer requests").await;
+    let off = NotRun::Throttled {
+        function: function(),
+        limit: ThrottleLimit::NothingReserved,
+    };
+    check_fault(Act::NotRun(off), [500, 503], "so it never runs: to let it").await;
     let unknown = NotRun::UnknownFunction {
         function: function(),
     };

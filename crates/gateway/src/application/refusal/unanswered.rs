@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun};
+use interfaces::invoke::{FunctionError, FunctionErrorKind, NotRun, ThrottleLimit};
 use model::ids::FunctionName;
 use model::limits;
 
@@ -126,6 +126,13 @@ impl Refusal {
                 format!(
                     "{not_run}: the route's integration names it; deploy it, or change the route"
                 ),
+            ),
+            NotRun::Throttled {
+                limit: ThrottleLimit::NothingReserved,
+                ..
+            } => Self::new(
+                Fault::Throttled,
+                format!("{not_run}: to let it run, reserve more, or take the reservation away"),
             ),
             NotRun::Throttled { .. } => Self::new(
                 Fault::Throttled,
