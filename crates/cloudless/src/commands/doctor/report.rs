@@ -94,19 +94,16 @@ impl Report {
         format!("{document:#}")
     }
 
-    /// As lines, areas apart.
+    /// As lines, areas apart, and the names of each as wide as its longest.
     pub(super) fn draw(&self, printer: &Printer) -> String {
-        let width = self.findings.iter().map(|it| it.name.chars().count());
-        let width = width.max().unwrap_or(0);
         let mut lines = vec![format!("cloudless {}", self.version)];
-        let mut area = "";
-        for finding in &self.findings {
-            if finding.area != area {
-                area = finding.area;
-                lines.push(String::new());
-                lines.push(printer.paint(Style::Bold, area));
-            }
-            lines.extend(draw(printer, finding, width));
+        for findings in self.findings.chunk_by(|one, next| one.area == next.area) {
+            let area = findings.first().map_or("", |it| it.area);
+            lines.push(String::new());
+            lines.push(printer.paint(Style::Bold, area));
+            let width = findings.iter().map(|it| it.name.chars().count());
+            let width = width.max().unwrap_or(0);
+            lines.extend(findings.iter().flat_map(|it| draw(printer, it, width)));
         }
         lines.push(String::new());
         lines.push(self.summary(printer));
@@ -175,11 +172,11 @@ mod tests {
           ok       memory  8.0 GiB
 
         ports
-          warning  3000    is in use
-                           cause: somebody listens
-                             there
-                           help: choose another: --port 3001
-          ok       4566    is free
+          warning  3000  is in use
+                         cause: somebody listens
+                           there
+                         help: choose another: --port 3001
+          ok       4566  is free
 
         everything that is needed works here, with 1 warning
         ");
