@@ -41,6 +41,8 @@ const JOINED_BYTES_MAX: usize = 4 * 1024;
 const READS_IN_A_ROW_MAX: usize = 32;
 /// An instance that has had so many events is likely to have more. The pipes cost an event some 50 µs.
 const EVENTS_BEFORE_PIPES: u32 = 32;
+/// So many replies in a row have to have come whole before the event loop is believed to have told of what came before the next.
+const WHOLE_REPLIES_MIN: u32 = 8;
 
 const TYPE_ORDER: u8 = 1;
 const TYPE_EVENT: u8 = 2;
@@ -186,8 +188,8 @@ pub(super) struct Link {
     excess_bytes: usize,
     /// What was heard since the last event was sent.
     heard: Heard,
-    /// The same of the event before.
-    heard_before: Heard,
+    /// How many replies in a row, before that event, came whole in one read.
+    whole_replies: u32,
 }
 
 /// How much was heard of an instance.
@@ -217,7 +219,7 @@ impl Link {
             inbound: Vec::new(),
             excess_bytes: 0,
             heard: Heard::default(),
-            heard_before: Heard::default(),
+            whole_replies: 0,
         })
     }
 
@@ -233,7 +235,8 @@ impl Link {
         event: &Event,
     ) -> Result<(), LinkError> {
         self.replace_in_time().await?;
-        self.heard_before = std::mem::take(&mut self.heard);
+        let is_whole = std::mem::take(&mut self.heard).is_one_frame();
+        self.whole_replies = u32::from(is_whole) * self.whole_replies.saturating_add(1);
         let head_bytes = head.bytes();
         let joined_bytes = event.payload.len().min(JOINED_BYTES_MAX);
         let mut front = Vec::with_capacity(HEADER_BYTES + head_bytes + joined_bytes);
@@ -386,9 +389,9 @@ impl Link {
     }
 
     /// Whether the event loop has told of the reply, from its first byte on. It may not have, where it told of something else
-    /// before, be it late, of the reply before.
+    /// before, be it late, of the reply before; and that one may have been found by what was told late of one before it.
     pub(super) fn is_told(&self) -> bool {
-        self.heard.is_one_frame() && self.heard_before.is_one_frame()
+        self.heard.is_one_frame() && WHOLE_REPLIES_MIN <= self.whole_replies
     }
 
     /// The next message out of what has been read; none: more must be read.
@@ -499,6 +502,10 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream as Blocking;
 
+    use interfaces::clock::Clock as _;
+    use interfaces::runtime::Turn;
+    use test_kit::RunningClock;
+
     use super::*;
 
     /// What is received when these bytes arrive, in pieces of this size, before the other end closes.
@@ -580,6 +587,40 @@ mod tests {
             assert_eq!(answered.is_ok(), is_refusal);
             assert!(link.pipe.is_none());
             assert_eq!(instance.await.unwrap(), [0, 0, 0, 0, TYPE_PIPES]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_event_loop_is_believed_after_some_replies_that_came_whole() {
+        let (ours, mut theirs) = Blocking::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut link = Link::new(ours, Replaceable::No).unwrap();
+        let large = vec![b'x'; 2 * READ_BYTES];
+        let head = EventHead {
+            request_id: "id",
+            deadline_ms: 0,
+            invoked_function_arn: "arn",
+            trace_id: "",
+            client_context: None,
+        };
+        let event = Event {
+            request_id: model::ids::RequestId::new("id".to_owned()),
+            payload: Bytes::new(),
+            invoked_arn: "arn".to_owned(),
+            deadline: RunningClock.instant(),
+            trace_id: String::new(),
+            client_context: None,
+            init: None,
+            turn: Turn::AtOnce,
+        };
+        for count in 0..3 * WHOLE_REPLIES_MIN {
+            let is_large = count == 2 * WHOLE_REPLIES_MIN - 1;
+            link.send_event(&head, &event).await.unwrap();
+            let reply: &[u8] = if is_large { &large } else { b"{}" };
+            theirs.write_all(&frame(TYPE_RETURNED, reply)).unwrap();
+            link.receive().await.unwrap();
+            let expected = (WHOLE_REPLIES_MIN..2 * WHOLE_REPLIES_MIN - 1).contains(&count);
+            assert_eq!(link.is_told(), expected, "{count}");
         }
     }
 
