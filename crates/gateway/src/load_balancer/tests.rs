@@ -260,7 +260,7 @@ async fn whatever_is_wrong_with_a_function_is_a_bad_gateway() {
     let large = format!(r#"{{"statusCode":200,"body":"{}"}}"#, "a".repeat(1_048_576));
     for (act, reason) in [
         (Act::Fail, "threw"),
-        (Act::Throttle, "limit"),
+        (Act::Throttle, "is throttled"),
         (Act::Return("{}".to_owned()), "`statusCode`"),
         (Act::Return("1".to_owned()), "not the object"),
         (Act::Return(large), "a load balancer takes 1048576"),
